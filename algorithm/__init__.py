@@ -1,0 +1,4 @@
+"""What LEAN calls: settings, training, alpha, portfolio construction, risk, execution.
+
+Imports `sim` and `models`.
+"""
