@@ -1,0 +1,176 @@
+"""What a run tells about itself beyond LEAN's result files: forecasts, calibration, trainings.
+
+Kept in bounded memory, written to the object store as one JSON document at the end of the
+algorithm (key `mirage/diagnostics.json`), and read by the report.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+KEY = "mirage/diagnostics.json"
+NOMINAL_COVERAGE = (0.5, 0.8, 0.9, 0.95)
+PIT_BINS = 20
+FORECASTS_KEPT = 250
+PRICES_KEPT = 2600
+"""Bars per symbol kept for the pictures: one year of forecasts, ten years of closes."""
+
+
+@dataclass
+class Stopwatch:
+    """Where the time went: seconds by stage, stages not nested."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time spent inside the block to a stage."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class NextClose:
+    """A forecast of one symbol's next close, in price units, made at `made_at`'s close."""
+
+    made_at: datetime
+    previous_close: float
+    mean: float
+    quantiles: Mapping[float, float]
+
+
+class Diagnostics:
+    """Collects while the algorithm runs; `to_json` is what the report reads."""
+
+    def __init__(self, symbols: Sequence[str]) -> None:
+        self.stopwatch = Stopwatch()
+        self.facts: dict[str, Any] | None = None
+        self._symbols = tuple(symbols)
+        self._trainings: list[dict[str, Any]] = []
+        self._pending: dict[str, tuple[NextClose, np.ndarray]] = {}
+        self._forecasts: dict[str, deque] = {
+            name: deque(maxlen=FORECASTS_KEPT) for name in self._symbols}
+        self._prices: dict[str, deque] = {
+            name: deque(maxlen=PRICES_KEPT) for name in self._symbols}
+        self._paths: dict[str, dict[str, Any]] = {}
+        self._pit_counts = np.zeros(PIT_BINS, dtype=int)
+        self._covered = {level: 0 for level in NOMINAL_COVERAGE}
+        self._crps_sum = 0.0
+        self._scored = 0
+
+    def training(self, at: datetime, *, reused: bool, artifact: str,
+                 forecaster: Mapping[str, Sequence[float]],
+                 agent: Mapping[str, Sequence[float]]) -> None:
+        """Note a training (or the reuse of one) and its curves."""
+        self._trainings.append({
+            "time": at.isoformat(), "reused": reused, "artifact": artifact,
+            "forecaster": {name: list(values) for name, values in forecaster.items()},
+            "agent": {name: list(values) for name, values in agent.items()}})
+
+    def imagined(self, symbol: str, last_close: float, closes: np.ndarray) -> None:
+        """Keep a few synthetic paths that start at a symbol's last close, rebased to 1.
+
+        Args:
+            symbol: whose future is imagined.
+            last_close: the close that the paths follow.
+            closes: (paths, bars) simulated closes after it.
+        """
+        self._paths[symbol] = {
+            "real": [1.0], "bars": closes.shape[1], "base": last_close,
+            "simulated": np.hstack([np.ones((len(closes), 1)), closes / last_close])
+            .round(5).tolist()}
+
+    def forecast(self, symbol: str, forecast: NextClose, draws: np.ndarray) -> None:
+        """Note the forecast of a symbol's next close.
+
+        Args:
+            symbol: whose close.
+            forecast: its summary.
+            draws: (draws,) sorted draws of the next log return, close to close.
+        """
+        self._pending[symbol] = (forecast, draws)
+
+    def close(self, symbol: str, at: datetime, close: float) -> None:
+        """Note a close: it settles the forecast made for it, if there was one."""
+        self._prices[symbol].append((at.isoformat(), close))
+        paths = self._paths.get(symbol)
+        if paths is not None and len(paths["real"]) <= paths["bars"]:
+            paths["real"].append(round(close / paths["base"], 5))
+        pending = self._pending.pop(symbol, None)
+        if pending is None:
+            return
+        forecast, draws = pending
+        realized = float(np.log(close / forecast.previous_close))
+        pit = float(np.searchsorted(draws, realized) / len(draws))
+        self._pit_counts[min(int(pit * PIT_BINS), PIT_BINS - 1)] += 1
+        for level in NOMINAL_COVERAGE:
+            low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+            self._covered[level] += bool(low <= realized <= high)
+        self._crps_sum += crps_of_sorted_draws(draws, realized)
+        self._scored += 1
+        quantiles = forecast.quantiles
+        self._forecasts[symbol].append(
+            (at.isoformat(), forecast.previous_close, forecast.mean, quantiles[0.05],
+             quantiles[0.25], quantiles[0.5], quantiles[0.75], quantiles[0.95], close))
+
+    def calibration(self) -> dict[str, Any]:
+        """Coverage, PIT histogram and CRPS of all forecasts settled so far."""
+        scored = max(self._scored, 1)
+        return {
+            "pit_counts": self._pit_counts.tolist(),
+            "coverage": [{"nominal": level, "empirical": covered / scored, "n": self._scored}
+                         for level, covered in self._covered.items()],
+            "crps": self._crps_sum / scored, "n": self._scored}
+
+    def reused_trainings(self) -> tuple[int, int]:
+        """How many trainings were taken from the object store, and of how many."""
+        return sum(item["reused"] for item in self._trainings), len(self._trainings)
+
+    def to_json(self, algorithm: Mapping[str, Any]) -> str:
+        """The whole as a JSON document.
+
+        Args:
+            algorithm: what ran: start, end, symbols, seed, trade_mode, parameters.
+        """
+        names = ("time", "previous_close", "mean", "q05", "q25", "q50", "q75", "q95", "close")
+        document: dict[str, Any] = {
+            "version": 1, "algorithm": dict(algorithm), "timings": self.stopwatch.seconds,
+            "trainings": self._trainings,
+            "forecasts": {symbol: dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+                          for symbol, rows in self._forecasts.items() if rows},
+            "paths": {symbol: {"real": paths["real"], "simulated": paths["simulated"]}
+                      for symbol, paths in self._paths.items()},
+            "prices": {symbol: {"time": [at for at, _ in rows], "close": [c for _, c in rows]}
+                       for symbol, rows in self._prices.items() if rows}}
+        if self._scored:
+            document["calibration"] = self.calibration()
+        if self.facts is not None:
+            document["facts"] = self.facts
+        return json.dumps(document, allow_nan=False)
+
+
+def crps_of_sorted_draws(draws: np.ndarray, realized: float) -> float:
+    """Continuous ranked probability score of an ensemble.
+
+    E|X - y| - E|X - X'|/2 with the second term from order statistics (Gneiting and Raftery 2007,
+    eq. 21), in the unit of the draws.
+
+    Args:
+        draws: (n,) ascending.
+        realized: what happened.
+    """
+    n = len(draws)
+    spread = (2 * np.arange(1, n + 1) - n - 1) @ draws / n**2
+    return float(np.abs(draws - realized).mean() - spread)
