@@ -1,0 +1,452 @@
+"""Features of a bar series, and the five parts that a forecast bar is made of.
+
+Two ways to the same numbers: `features` for a whole series at once, through the TA library where
+it has the indicator, and `FeatureState` one bar at a time for thousands of series, which is what
+trading and simulation use. Row t uses bars up to and including t, never a later one.
+
+Every feature is free of the price level and of the share count: returns are in units of the
+volatility known the day before, distances to averages in units of today's volatility times the
+square root of the average's length, volatilities are logarithms or ratios.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from ta.trend import MACD, EMAIndicator, SMAIndicator
+from ta.volatility import AverageTrueRange
+
+from models.history import CLOSE, HIGH, LOW, OPEN, VOLUME
+
+FEATURES = (
+    "gap",  # log(open / previous close), in volatilities of the day before
+    "intraday",  # log(close / open), likewise
+    "log_return",  # their sum
+    "upper_wick",  # log(high / max(open, close)), likewise
+    "lower_wick",  # log(min(open, close) / low), likewise
+    "range",  # log(high / low), likewise
+    "volume_deviation",  # log volume less its mean over the previous 20 bars
+    "price_volume",  # log_return times volume_deviation
+    "volatility_ewma",  # log of the EWMA (0.94) volatility, per bar
+    "volatility_20",  # log of (standard deviation of 20 log returns / EWMA volatility)
+    "volatility_long",  # log of (EWMA (0.99) volatility / EWMA volatility)
+    "volatility_range",  # log of (EWMA (0.90) of gap and high-low volatility / EWMA volatility)
+    "volatility_down",  # share of falling days in the EWMA variance, 0..1
+    "sma_20",  # log(close / average of 20 closes) / (volatility * sqrt(20))
+    "sma_50",
+    "sma_200",
+    "macd",  # MACD 12-26 / (close * volatility)
+    "macd_signal",  # its 9-bar EMA, scaled likewise
+    "atr",  # log of (ATR 14 / (close * volatility))
+    "ema_12",  # as sma_20, for exponential averages
+    "ema_26",
+    "ema_200",
+)
+COLUMN = {name: index for index, name in enumerate(FEATURES)}
+
+PARTS = ("gap", "intraday", "upper_wick", "lower_wick", "volume_deviation")
+"""The parts of a bar, in the order of every parts array."""
+
+LOOKBACK = 200
+"""Rows before this index are NaN: the longest average needs 200 closes, and a return one more."""
+
+VOLUME_MEAN_BARS = 20
+VARIANCE_FLOOR = 1e-10
+"""Added to every variance: a price that never moves has a volatility of 1e-5, not 0."""
+
+_SMA = (20, 50, 200)
+_EMA = (12, 26, 200)
+_MACD_SIGNAL = 9
+_ATR = 14
+_STD_BARS = 20
+_DECAY = (0.94, 0.99, 0.90, 0.94)  # squared return, the same slowly, range, falling days only
+
+
+def parts_from_bars(bars: np.ndarray) -> np.ndarray:
+    """Split bars into the five parts of the forecast.
+
+    Args:
+        bars: shape (T, 5), valid bars, oldest first.
+
+    Returns:
+        Shape (T, 5), columns `PARTS`: gap = log(open / previous close), intraday =
+        log(close / open), upper wick = log(high / max(open, close)) >= 0, lower wick =
+        log(min(open, close) / low) >= 0, volume deviation = log volume less the mean of the
+        previous 20 log volumes. Row 0 has no gap and rows 0..19 no volume deviation (NaN).
+    """
+    bars = np.asarray(bars, dtype=np.float64)
+    log_bars = np.log(bars)
+    opened, closed = log_bars[:, OPEN], log_bars[:, CLOSE]
+    parts = np.full((len(bars), len(PARTS)), np.nan)
+    parts[1:, 0] = opened[1:] - closed[:-1]
+    parts[:, 1] = closed - opened
+    parts[:, 2] = log_bars[:, HIGH] - np.maximum(opened, closed)
+    parts[:, 3] = np.minimum(opened, closed) - log_bars[:, LOW]
+    volume = log_bars[:, VOLUME]
+    if len(bars) > VOLUME_MEAN_BARS:
+        windows = np.lib.stride_tricks.sliding_window_view(volume, VOLUME_MEAN_BARS)[:-1]
+        parts[VOLUME_MEAN_BARS:, 4] = volume[VOLUME_MEAN_BARS:] - windows.mean(axis=1)
+    return parts
+
+
+def bars_from_parts(
+    previous_close: np.ndarray, volume_mean: np.ndarray, parts: np.ndarray
+) -> np.ndarray:
+    """Put bars together from their parts; the inverse of `parts_from_bars`.
+
+    Args:
+        previous_close: shape (B,), last closes, > 0.
+        volume_mean: shape (B,), means of the last 20 log volumes.
+        parts: shape (B, 5), columns `PARTS`; wicks >= 0.
+
+    Returns:
+        Shape (B, 5), columns `BAR_FIELDS`: always valid (low <= open, close <= high; volume > 0)
+        as long as the numbers stay within floating point range.
+
+    Raises:
+        ValueError: if a wick is negative.
+    """
+    gap, intraday, upper, lower, volume = np.moveaxis(np.asarray(parts, dtype=np.float64), -1, 0)
+    if (upper < 0).any() or (lower < 0).any():
+        worst = min(upper.min(), lower.min())
+        raise ValueError(f"wicks must be >= 0; received {worst}")
+    opened = previous_close * np.exp(gap)
+    closed = opened * np.exp(intraday)
+    high = np.maximum(opened, closed) * np.exp(upper)
+    low = np.minimum(opened, closed) * np.exp(-lower)
+    return np.stack([opened, high, low, closed, np.exp(volume_mean + volume)], axis=-1)
+
+
+def _squares(
+    gap: np.ndarray, log_return: np.ndarray, log_range: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """What the four EWMA variances average, in the order of `_DECAY`.
+
+    The range term is the overnight gap squared plus Parkinson's (1980) variance from high and low.
+    """
+    square = log_return**2
+    parkinson = gap**2 + log_range**2 / (4.0 * np.log(2.0))
+    return square, square, parkinson, np.where(log_return < 0, square, 0.0)
+
+
+def _assemble(
+    *,
+    parts: np.ndarray,
+    log_range: np.ndarray,
+    previous_variance: np.ndarray,
+    variances: Sequence[np.ndarray],
+    deviation_20: np.ndarray,
+    close: np.ndarray,
+    sma: Sequence[np.ndarray],
+    ema: Sequence[np.ndarray],
+    macd: np.ndarray,
+    macd_signal: np.ndarray,
+    atr: np.ndarray,
+) -> np.ndarray:
+    """The feature rows from indicators: the one place where both ways meet."""
+    short, long, ranged, down = variances
+    volatility = np.sqrt(short + VARIANCE_FLOOR)
+    before = np.sqrt(previous_variance + VARIANCE_FLOOR)
+    log_volatility = np.log(volatility)
+    log_return = (parts[:, 0] + parts[:, 1]) / before
+    deviation = parts[:, 4]
+
+    def distance(average: np.ndarray, bars: int) -> np.ndarray:
+        return np.log(close / average) / (volatility * np.sqrt(bars))
+
+    return np.stack(
+        [
+            parts[:, 0] / before,
+            parts[:, 1] / before,
+            log_return,
+            parts[:, 2] / before,
+            parts[:, 3] / before,
+            log_range / before,
+            deviation,
+            log_return * deviation,
+            log_volatility,
+            0.5 * np.log(deviation_20**2 + VARIANCE_FLOOR) - log_volatility,
+            0.5 * np.log(long + VARIANCE_FLOOR) - log_volatility,
+            0.5 * np.log(ranged + VARIANCE_FLOOR) - log_volatility,
+            down / (short + VARIANCE_FLOOR),
+            *(distance(average, bars) for average, bars in zip(sma, _SMA, strict=True)),
+            macd / (close * volatility),
+            macd_signal / (close * volatility),
+            np.log(atr / (close * volatility) + VARIANCE_FLOOR),
+            *(distance(average, bars) for average, bars in zip(ema, _EMA, strict=True)),
+        ],
+        axis=1,
+    )
+
+
+@dataclass(frozen=True)
+class _Indicators:
+    """Everything recursive about a series, for every row (T,)."""
+
+    variances: tuple[np.ndarray, ...]
+    weights: tuple[np.ndarray, ...]  # the decayed count each variance was divided by
+    ema: tuple[np.ndarray, ...]
+    macd: np.ndarray
+    macd_signal: np.ndarray
+    atr: np.ndarray
+
+
+def _ewma(values: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean with weights decay**age, and the sum of those weights; row 0 is NaN."""
+    mean = pd.Series(values).ewm(alpha=1.0 - decay, adjust=True, ignore_na=True).mean()
+    age = np.arange(len(values))
+    return mean.to_numpy(), (1.0 - decay**age) / (1.0 - decay)
+
+
+def _indicators(bars: np.ndarray, parts: np.ndarray) -> _Indicators:
+    high, low, close = (pd.Series(bars[:, column]) for column in (HIGH, LOW, CLOSE))
+    log_range = np.log(bars[:, HIGH] / bars[:, LOW])
+    squares = _squares(parts[:, 0], parts[:, 0] + parts[:, 1], log_range)
+    squares[-1][0] = np.nan
+    averaged = [_ewma(x, decay) for x, decay in zip(squares, _DECAY, strict=True)]
+    macd = MACD(close, window_slow=26, window_fast=12, window_sign=_MACD_SIGNAL)
+    return _Indicators(
+        variances=tuple(mean for mean, _ in averaged),
+        weights=tuple(weight for _, weight in averaged),
+        ema=tuple(EMAIndicator(close, n).ema_indicator().to_numpy() for n in _EMA),
+        macd=macd.macd().to_numpy(),
+        macd_signal=macd.macd_signal().to_numpy(),
+        atr=AverageTrueRange(high, low, close, _ATR).average_true_range().to_numpy(),
+    )
+
+
+def _check_bars(bars: np.ndarray) -> np.ndarray:
+    bars = np.asarray(bars, dtype=np.float64)
+    if bars.ndim != 2 or bars.shape[1] != 5:
+        raise ValueError(f"bars must have shape (T, 5); received {bars.shape}")
+    return bars
+
+
+def features(bars: np.ndarray) -> np.ndarray:
+    """All features of a bar series.
+
+    Args:
+        bars: shape (T, 5), valid bars (see `models.history`), oldest first.
+
+    Returns:
+        Shape (T, F), columns `FEATURES`. Row t uses rows 0..t; rows before `LOOKBACK` are NaN.
+        The exponential averages start at row 0, so row t depends (ever less) on all of them.
+
+    Raises:
+        ValueError: if the shape is wrong.
+    """
+    bars = _check_bars(bars)
+    result = np.full((len(bars), len(FEATURES)), np.nan)
+    if len(bars) <= LOOKBACK:
+        return result
+    parts = parts_from_bars(bars)
+    indicators = _indicators(bars, parts)
+    close = bars[:, CLOSE]
+    log_return = parts[:, 0] + parts[:, 1]
+    deviation = np.full(len(bars), np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(log_return[1:], _STD_BARS)
+    deviation[_STD_BARS:] = windows.std(axis=1, ddof=1)
+    rows = slice(LOOKBACK, None)
+    result[rows] = _assemble(
+        parts=parts[rows],
+        log_range=np.log(bars[rows, HIGH] / bars[rows, LOW]),
+        previous_variance=indicators.variances[0][LOOKBACK - 1 : -1],
+        variances=[variance[rows] for variance in indicators.variances],
+        deviation_20=deviation[rows],
+        close=close[rows],
+        sma=[SMAIndicator(pd.Series(close), n).sma_indicator().to_numpy()[rows] for n in _SMA],
+        ema=[average[rows] for average in indicators.ema],
+        macd=indicators.macd[rows],
+        macd_signal=indicators.macd_signal[rows],
+        atr=indicators.atr[rows],
+    )
+    return result
+
+
+class FeatureState:
+    """The features of B series, advanced one bar at a time.
+
+    Holds the last 200 closes, 20 log volumes and 20 log returns of each series in ring buffers,
+    averaged afresh at every bar (nothing drifts), and the recursive averages. Build it with
+    `at` or `concatenate`.
+    """
+
+    def __init__(self, rings: dict[str, np.ndarray], values: dict[str, np.ndarray]) -> None:
+        """Take over arrays: rings of shape (B, n), oldest first, and values of shape (B,)."""
+        self._rings = rings
+        self._values = values
+        self._heads = dict.fromkeys(rings, 0)
+
+    @classmethod
+    def at(cls, bars: np.ndarray, rows: np.ndarray | Sequence[int]) -> FeatureState:
+        """The state of B series that stand at the close of given rows of one bar series.
+
+        Args:
+            bars: shape (T, 5).
+            rows: shape (B,), row numbers in `LOOKBACK`..T-1; a row may come up more than once.
+
+        Raises:
+            ValueError: if a row lies outside that range.
+        """
+        bars = _check_bars(bars)
+        rows = np.asarray(rows, dtype=np.int64).reshape(-1)
+        if rows.size and (rows.min() < LOOKBACK or rows.max() >= len(bars)):
+            raise ValueError(
+                f"rows must lie in {LOOKBACK}..{len(bars) - 1}; received {rows.min()}..{rows.max()}"
+            )
+        parts = parts_from_bars(bars)
+        indicators = _indicators(bars, parts)
+        log_return = parts[:, 0] + parts[:, 1]
+
+        def last(values: np.ndarray, count: int) -> np.ndarray:
+            return values[rows[:, None] + np.arange(1 - count, 1)]
+
+        rings = {
+            "close": last(bars[:, CLOSE], _SMA[-1]),
+            "log_volume": last(np.log(bars[:, VOLUME]), VOLUME_MEAN_BARS),
+            "log_return": last(log_return, _STD_BARS),
+        }
+        values = {f"variance_{i}": x[rows] for i, x in enumerate(indicators.variances)}
+        values |= {f"weight_{i}": x[rows] for i, x in enumerate(indicators.weights)}
+        values |= {f"ema_{i}": x[rows] for i, x in enumerate(indicators.ema)}
+        values |= {"macd_signal": indicators.macd_signal[rows], "atr": indicators.atr[rows]}
+        return cls(rings, values)
+
+    @classmethod
+    def concatenate(cls, states: Sequence[FeatureState]) -> FeatureState:
+        """One state of all the series of several states, in their order.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if not states:
+            raise ValueError("states must hold at least one state; received none")
+        rings = {
+            name: np.concatenate([state._in_order(name) for state in states])
+            for name in states[0]._rings
+        }
+        values = {
+            name: np.concatenate([state._values[name] for state in states])
+            for name in states[0]._values
+        }
+        return cls(rings, values)
+
+    def __len__(self) -> int:
+        return len(self._values["atr"])
+
+    @property
+    def last_close(self) -> np.ndarray:
+        """Closes of the newest bar, shape (B,)."""
+        ring = self._rings["close"]
+        return ring[:, self._heads["close"] - 1].copy()
+
+    @property
+    def volume_mean(self) -> np.ndarray:
+        """Means of the last 20 log volumes, shape (B,): what `bars_from_parts` needs next."""
+        return self._rings["log_volume"].mean(axis=1)
+
+    @property
+    def volatility(self) -> np.ndarray:
+        """EWMA (0.94) volatility per bar at the newest close, shape (B,)."""
+        return np.sqrt(self._values["variance_0"] + VARIANCE_FLOOR)
+
+    def copy(self) -> FeatureState:
+        """An independent copy."""
+        rings = {name: self._in_order(name) for name in self._rings}
+        return FeatureState(rings, {name: x.copy() for name, x in self._values.items()})
+
+    def take(self, rows: np.ndarray | Sequence[int]) -> FeatureState:
+        """The state of chosen series (repeats allowed), shape (len(rows),)."""
+        index = np.asarray(rows)
+        rings = {name: self._in_order(name)[index] for name in self._rings}
+        return FeatureState(rings, {name: x[index] for name, x in self._values.items()})
+
+    def push(self, bars: np.ndarray) -> np.ndarray:
+        """Advance every series by one bar.
+
+        Args:
+            bars: shape (B, 5), columns `BAR_FIELDS`, valid bars (not checked: this is the inner
+                loop of the simulator).
+
+        Returns:
+            Shape (B, F): the features at the close of these bars, equal to the row that
+            `features` would give for each series with the bar appended.
+
+        Raises:
+            ValueError: if the shape is wrong.
+        """
+        bars = np.asarray(bars, dtype=np.float64)
+        if bars.shape != (len(self), 5):
+            raise ValueError(f"bars must have shape ({len(self)}, 5); received {bars.shape}")
+        opened, high, low, close, volume = np.ascontiguousarray(bars.T)
+        previous = self.last_close
+        log_open, log_close, log_volume = np.log(opened), np.log(close), np.log(volume)
+        log_high, log_low = np.log(high), np.log(low)
+        gap, intraday = log_open - np.log(previous), log_close - log_open
+        parts = np.stack(
+            [
+                gap,
+                intraday,
+                log_high - np.maximum(log_open, log_close),
+                np.minimum(log_open, log_close) - log_low,
+                log_volume - self.volume_mean,
+            ],
+            axis=1,
+        )
+        log_range, log_return = log_high - log_low, gap + intraday
+        values = self._values
+        previous_variance = values["variance_0"]
+        for i, (square, decay) in enumerate(
+            zip(_squares(gap, log_return, log_range), _DECAY, strict=True)
+        ):
+            weight = 1.0 + decay * values[f"weight_{i}"]
+            mean = values[f"variance_{i}"]
+            values[f"variance_{i}"] = mean + (square - mean) / weight
+            values[f"weight_{i}"] = weight
+        for i, n in enumerate(_EMA):
+            values[f"ema_{i}"] = _smooth(values[f"ema_{i}"], close, 2.0 / (n + 1))
+        macd = values["ema_0"] - values["ema_1"]
+        values["macd_signal"] = _smooth(values["macd_signal"], macd, 2.0 / (_MACD_SIGNAL + 1))
+        true_range = np.maximum(high, previous) - np.minimum(low, previous)
+        values["atr"] = (values["atr"] * (_ATR - 1) + true_range) / _ATR
+        self._append("close", close)
+        self._append("log_volume", log_volume)
+        self._append("log_return", log_return)
+        return _assemble(
+            parts=parts,
+            log_range=log_range,
+            previous_variance=previous_variance,
+            variances=[values[f"variance_{i}"] for i in range(len(_DECAY))],
+            deviation_20=self._rings["log_return"].std(axis=1, ddof=1),
+            close=close,
+            sma=[self._newest("close", n).mean(axis=1) for n in _SMA],
+            ema=[values[f"ema_{i}"] for i in range(len(_EMA))],
+            macd=macd,
+            macd_signal=values["macd_signal"],
+            atr=values["atr"],
+        )
+
+    def _append(self, name: str, column: np.ndarray) -> None:
+        ring, head = self._rings[name], self._heads[name]
+        ring[:, head] = column
+        self._heads[name] = (head + 1) % ring.shape[1]
+
+    def _in_order(self, name: str) -> np.ndarray:
+        """The ring as a new array, oldest first."""
+        return np.roll(self._rings[name], -self._heads[name], axis=1)
+
+    def _newest(self, name: str, count: int) -> np.ndarray:
+        """The newest values of a ring, shape (B, count), in no particular order."""
+        ring, head = self._rings[name], self._heads[name]
+        if count == ring.shape[1]:
+            return ring
+        if count <= head:
+            return ring[:, head - count : head]
+        return np.concatenate([ring[:, :head], ring[:, head - count :]], axis=1)
+
+
+def _smooth(average: np.ndarray, value: np.ndarray, alpha: float) -> np.ndarray:
+    return (1.0 - alpha) * average + alpha * value
