@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from sim.costs import InteractiveBrokersCost, ProportionalCost, ZeroCost
+
+
+@pytest.mark.parametrize(
+    ("shares", "price", "fee"),
+    [
+        (0, 100.0, 0.0),
+        (1, 100.0, 1.0),  # the minimum wins over half a percent
+        (199, 1.0, 1.0),
+        (200, 100.0, 1.0),
+        (1000, 100.0, 5.0),
+        (-1000, 100.0, 5.0),
+        (1000, 0.5, 2.5),  # at most half a percent of the value
+        (
+            201,
+            0.01,
+            0.005 * 201 * 0.01,
+        ),  # above the minimum before the ceiling applies: LEAN's order
+        (333, 77.7, 1.665),  # not rounded
+    ],
+)
+def test_interactive_brokers_fee(shares, price, fee):
+    got = InteractiveBrokersCost().fees(
+        np.array([float(shares)]), np.array([1.0]), np.array([price])
+    )
+    assert got == pytest.approx(fee, rel=1e-12)
+
+
+def test_slippage_is_paid_in_the_direction_of_the_order():
+    quantities, opens = np.array([5.0, -5.0, 0.0]), np.full(3, 100.0)
+    for model in (ProportionalCost(slippage=0.01), InteractiveBrokersCost(slippage=0.01)):
+        np.testing.assert_allclose(model.fill_prices(quantities, opens), [101.0, 99.0, 100.0])
+
+
+def test_proportional_and_zero_fees():
+    quantities, price = np.array([5.0, -5.0]), np.array([100.0, 10.0])
+    np.testing.assert_allclose(ProportionalCost(0.001).fees(quantities, price, price), [0.5, 0.05])
+    np.testing.assert_array_equal(ZeroCost().fees(quantities, price, price), [0.0, 0.0])
+    assert ZeroCost().fill_prices(quantities, price) is price
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: ProportionalCost(rate=1.0), "rate must lie in .0, 1.; received 1.0"),
+        (lambda: ProportionalCost(slippage=-0.1), "slippage"),
+        (lambda: InteractiveBrokersCost(minimum=-1), "minimum"),
+        (lambda: InteractiveBrokersCost(per_share=float("nan")), "per_share"),
+        (lambda: InteractiveBrokersCost(maximum_rate=2.0), "maximum_rate"),
+    ],
+)
+def test_bad_costs_are_refused(build, words):
+    with pytest.raises(ValueError, match=words):
+        build()
