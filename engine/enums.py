@@ -1,0 +1,327 @@
+# ruff: noqa: D101  (a list of names says what it is)
+"""LEAN's enumerations, with LEAN's numbers.
+
+Members are UPPER_SNAKE as in LEAN's Python API; LEAN's older PascalCase names (`Resolution.Daily`)
+work too, and `str()` gives the PascalCase name, as LEAN's bridge does.
+"""
+
+import re
+from enum import EnumMeta, IntEnum
+from typing import Any
+
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+class _LeanEnumMeta(EnumMeta):
+    """Adds the PascalCase spelling of every member."""
+
+    def __getattr__(cls, name: str) -> Any:
+        if not name.startswith("_") and name[:1].isupper():
+            member = cls._member_map_.get(_WORD.sub("_", name).upper())
+            if member is not None:
+                return member
+        raise AttributeError(f"{cls.__name__} has no member {name!r}")
+
+
+class LeanEnum(IntEnum, metaclass=_LeanEnumMeta):
+    """Base of the enumerations below."""
+
+    def __str__(self) -> str:
+        return "".join(word.capitalize() for word in self.name.split("_"))
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+
+class Resolution(LeanEnum):
+    TICK = 0
+    SECOND = 1
+    MINUTE = 2
+    HOUR = 3
+    DAILY = 4
+
+
+class SecurityType(LeanEnum):
+    BASE = 0
+    EQUITY = 1
+    OPTION = 2
+    COMMODITY = 3
+    FOREX = 4
+    FUTURE = 5
+    CFD = 6
+    CRYPTO = 7
+    FUTURE_OPTION = 8
+    INDEX = 9
+    INDEX_OPTION = 10
+    CRYPTO_FUTURE = 11
+
+
+class DataNormalizationMode(LeanEnum):
+    RAW = 0
+    ADJUSTED = 1
+    SPLIT_ADJUSTED = 2
+    TOTAL_RETURN = 3
+    FORWARD_PANAMA_CANAL = 4
+    BACKWARDS_PANAMA_CANAL = 5
+    BACKWARDS_RATIO = 6
+    SCALED_RAW = 7
+
+
+class TickType(LeanEnum):
+    TRADE = 0
+    QUOTE = 1
+    OPEN_INTEREST = 2
+
+
+class MarketDataType(LeanEnum):
+    BASE = 0
+    TRADE_BAR = 1
+    TICK = 2
+    AUXILIARY = 3
+    QUOTE_BAR = 4
+    OPTION_CHAIN = 5
+    FUTURES_CHAIN = 6
+
+
+class AccountType(LeanEnum):
+    MARGIN = 0
+    CASH = 1
+
+
+class SplitType(LeanEnum):
+    WARNING = 0
+    SPLIT_OCCURRED = 1
+
+
+class DelistingType(LeanEnum):
+    WARNING = 0
+    DELISTED = 1
+
+
+class OrderType(LeanEnum):
+    MARKET = 0
+    LIMIT = 1
+    STOP_MARKET = 2
+    STOP_LIMIT = 3
+    MARKET_ON_OPEN = 4
+    MARKET_ON_CLOSE = 5
+    OPTION_EXERCISE = 6
+    LIMIT_IF_TOUCHED = 7
+    COMBO_MARKET = 8
+    COMBO_LIMIT = 9
+    COMBO_LEG_LIMIT = 10
+    TRAILING_STOP = 11
+
+
+class OrderDirection(LeanEnum):
+    BUY = 0
+    SELL = 1
+    HOLD = 2
+
+
+class OrderStatus(LeanEnum):
+    NEW = 0
+    SUBMITTED = 1
+    PARTIALLY_FILLED = 2
+    FILLED = 3
+    CANCELED = 5
+    NONE = 6
+    INVALID = 7
+    CANCEL_PENDING = 8
+    UPDATE_SUBMITTED = 9
+
+    @property
+    def is_closed(self) -> bool:
+        """True where no further event can follow."""
+        return self in (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.INVALID)
+
+    @property
+    def is_open(self) -> bool:
+        """True where the order may still fill."""
+        return not self.is_closed
+
+    @property
+    def is_fill(self) -> bool:
+        """True for a full or a partial fill."""
+        return self in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED)
+
+
+class OrderField(LeanEnum):
+    LIMIT_PRICE = 0
+    STOP_PRICE = 1
+    TRIGGER_PRICE = 2
+    TRAILING_AMOUNT = 3
+    TRAILING_AS_PERCENTAGE = 4
+
+
+class OrderRequestStatus(LeanEnum):
+    UNPROCESSED = 0
+    PROCESSING = 1
+    PROCESSED = 2
+    ERROR = 3
+
+
+class OrderRequestType(LeanEnum):
+    SUBMIT = 0
+    UPDATE = 1
+    CANCEL = 2
+
+
+class OrderResponseErrorCode(LeanEnum):
+    NONE = 0
+    PROCESSING_ERROR = -1
+    ORDER_ALREADY_EXISTS = -2
+    INSUFFICIENT_BUYING_POWER = -3
+    BROKERAGE_MODEL_REFUSED_TO_SUBMIT_ORDER = -4
+    BROKERAGE_FAILED_TO_SUBMIT_ORDER = -5
+    BROKERAGE_FAILED_TO_UPDATE_ORDER = -6
+    BROKERAGE_HANDLER_REFUSED_TO_UPDATE_ORDER = -7
+    BROKERAGE_FAILED_TO_CANCEL_ORDER = -8
+    INVALID_ORDER_STATUS = -9
+    UNABLE_TO_FIND_ORDER = -10
+    ORDER_QUANTITY_ZERO = -11
+    UNSUPPORTED_REQUEST_TYPE = -12
+    PRE_ORDER_CHECKS_ERROR = -13
+    MISSING_SECURITY = -14
+    EXCHANGE_NOT_OPEN = -15
+    SECURITY_PRICE_ZERO = -16
+    FOREX_BASE_AND_QUOTE_CURRENCIES_REQUIRED = -17
+    FOREX_CONVERSION_RATE_ZERO = -18
+    SECURITY_HAS_NO_DATA = -19
+    EXCEEDED_MAXIMUM_ORDERS = -20
+    MARKET_ON_CLOSE_ORDER_TOO_LATE = -21
+    INVALID_REQUEST = -22
+    REQUEST_CANCELED = -23
+    ALGORITHM_WARMING_UP = -24
+    BROKERAGE_MODEL_REFUSED_TO_UPDATE_ORDER = -25
+    QUOTE_CURRENCY_REQUIRED = -26
+    CONVERSION_RATE_ZERO = -27
+    NON_TRADABLE_SECURITY = -28
+    NON_EXERCISABLE_SECURITY = -29
+    ORDER_QUANTITY_LESS_THAN_LOT_SIZE = -30
+    EXCEEDS_SHORTABLE_QUANTITY = -31
+    INVALID_NEW_ORDER_STATUS = -32
+    EUROPEAN_OPTION_NOT_EXPIRED_ON_EXERCISE = -33
+    OPTION_ORDER_ON_STOCK_SPLIT = -34
+    MARKET_ON_OPEN_NOT_ALLOWED_DURING_REGULAR_HOURS = -35
+
+
+class SeriesType(LeanEnum):
+    LINE = 0
+    SCATTER = 1
+    CANDLE = 2
+    BAR = 3
+    FLAG = 4
+    STACKED_AREA = 5
+    PIE = 6
+    TREEMAP = 7
+    HEATMAP = 9
+    SCATTER3D = 10
+
+
+class ScatterMarkerSymbol(LeanEnum):
+    NONE = 0
+    CIRCLE = 1
+    SQUARE = 2
+    DIAMOND = 3
+    TRIANGLE = 4
+    TRIANGLE_DOWN = 5
+
+
+class ChartType(LeanEnum):
+    OVERLAY = 0
+    STACKED = 1
+
+
+class BrokerageName(LeanEnum):
+    DEFAULT = 0
+    QUANT_CONNECT_BROKERAGE = 0
+    INTERACTIVE_BROKERS_BROKERAGE = 1
+
+
+class PortfolioBias(LeanEnum):
+    SHORT = -1
+    LONG_SHORT = 0
+    LONG = 1
+
+
+class InsightDirection(LeanEnum):
+    DOWN = -1
+    FLAT = 0
+    UP = 1
+
+
+class InsightType(LeanEnum):
+    PRICE = 0
+    VOLATILITY = 1
+
+
+class MovingAverageType(LeanEnum):
+    SIMPLE = 0
+    EXPONENTIAL = 1
+    WILDERS = 2
+    LINEAR_WEIGHTED_MOVING_AVERAGE = 3
+    DOUBLE_EXPONENTIAL = 4
+    TRIPLE_EXPONENTIAL = 5
+    TRIANGULAR = 6
+    T3 = 7
+    KAMA = 8
+    HULL = 9
+    ALMA = 10
+    ZERO_LAG = 11
+
+
+class AlgorithmStatus(LeanEnum):
+    DEPLOY_ERROR = 0
+    IN_QUEUE = 1
+    RUNNING = 2
+    STOPPED = 3
+    LIQUIDATED = 4
+    DELETED = 5
+    COMPLETED = 6
+    RUNTIME_ERROR = 7
+    INVALID = 8
+    LOGGING_IN = 9
+    INITIALIZING = 10
+    HISTORY = 11
+
+
+class AlgorithmMode(LeanEnum):
+    LIVE = 0
+    OPTIMIZATION = 1
+    BACKTESTING = 2
+    RESEARCH = 3
+
+
+class DeploymentTarget(LeanEnum):
+    CLOUD_PLATFORM = 0
+    LOCAL_PLATFORM = 1
+    PRIVATE_CLOUD_PLATFORM = 2
+
+
+class DayOfWeek(LeanEnum):
+    """Days as .NET numbers them: Sunday is 0."""
+
+    SUNDAY = 0
+    MONDAY = 1
+    TUESDAY = 2
+    WEDNESDAY = 3
+    THURSDAY = 4
+    FRIDAY = 5
+    SATURDAY = 6
+
+
+class PositionSide(LeanEnum):
+    SHORT = -1
+    NONE = 0
+    LONG = 1
+
+
+class OptionRight(LeanEnum):
+    CALL = 0
+    PUT = 1
+
+
+class OptionStyle(LeanEnum):
+    AMERICAN = 0
+    EUROPEAN = 1
