@@ -148,7 +148,7 @@ def plan_orders(
     gross: float = 1.0,
     buffer: float = 0.0,
     band: float = 0.0,
-    lot_size: float = 1,
+    lot_size: ArrayLike = 1,
 ) -> Floats:
     """Orders that bring an account to its targets within every cap.
 
@@ -176,16 +176,16 @@ def plan_orders(
         gross: gross cap in (0, 1].
         buffer: in [0, 1).
         band: share of the cap, in [0, 1].
-        lot_size: whole number of shares that orders are a multiple of, or 0 for fractional
-            shares.
+        lot_size: whole number of shares that orders are a multiple of, for all symbols or of
+            shape (N,), or 0 for fractional shares.
 
     Returns:
         Signed order quantities in shares, shape (..., N).
 
     Raises:
         ValueError: for prices that are not finite and positive, a target, holding, open order or
-            equity that is infinite (or NaN, targets aside), or a lot size that is neither 0 nor
-            a whole number of shares.
+            equity that is infinite (or NaN, targets aside), or lot sizes that are neither all 0
+            nor all whole numbers of shares.
     """
     target = np.asarray(target_weights, dtype=float)
     held = np.asarray(holdings, dtype=float) + np.asarray(open_orders, dtype=float)
@@ -199,8 +199,7 @@ def plan_orders(
     for name, values in (("holdings and open_orders", held), ("equity", wealth)):
         if not np.isfinite(values).all():
             raise ValueError(f"{name} must be finite; received {_first_bad(values, True)}")
-    if not (lot_size >= 0 and float(lot_size).is_integer()):
-        raise ValueError(f"lot_size must be 0 or a whole number of shares; received {lot_size!r}")
+    lot = uniform_lot(lot_size)
     Caps(default=gross, gross=gross, buffer=buffer, band=band)
     orders = size_orders(
         target,
@@ -211,11 +210,23 @@ def plan_orders(
         gross=gross,
         buffer=buffer,
         band=band,
-        lot_size=lot_size,
+        lot_size=lot,
     )
     if np.any(wealth <= 0):
-        orders = np.where((wealth > 0)[..., None], orders, -_whole(held, lot_size))
+        orders = np.where((wealth > 0)[..., None], orders, -_whole(held, lot))
     return orders
+
+
+def uniform_lot(lot_size: ArrayLike) -> float | Floats:
+    """Checked lot sizes: one number where all are the same, else shape (N,).
+
+    Raises:
+        ValueError: unless all are 0 or all are whole numbers of shares.
+    """
+    lots = np.asarray(lot_size, dtype=float)
+    if not ((lots == 0).all() or ((lots >= 1) & (lots == np.rint(lots))).all()):
+        raise ValueError(f"lot_size must be 0 or a whole number of shares; received {lot_size!r}")
+    return float(lots.flat[0]) if (lots == lots.flat[0]).all() else lots
 
 
 def _first_bad(values: Floats, good: ArrayLike) -> float:
@@ -223,8 +234,8 @@ def _first_bad(values: Floats, good: ArrayLike) -> float:
     return float(values[~flat].flat[0])
 
 
-def _whole(shares: Floats, lot_size: float) -> Floats:
-    return np.trunc(shares / lot_size) * lot_size if lot_size else shares
+def _whole(shares: Floats, lot_size: float | Floats) -> Floats:
+    return np.trunc(shares / lot_size) * lot_size if np.any(lot_size) else shares
 
 
 def size_orders(
@@ -237,7 +248,7 @@ def size_orders(
     gross: float,
     buffer: float,
     band: float,
-    lot_size: float,
+    lot_size: float | Floats,
 ) -> Floats:
     """`plan_orders` without its checks, for callers whose input is already checked.
 
@@ -286,13 +297,13 @@ def _fit_growth(final: Floats, current: Floats, gross: float, buffer: float) -> 
 
 
 def _orders(
-    final: Floats, keep: Floats, held: Floats, per_share: Floats, lot_size: float
+    final: Floats, keep: Floats, held: Floats, per_share: Floats, lot_size: float | Floats
 ) -> Floats:
     """Share quantities that lead from `held` to the final weights."""
     # The factor keeps a goal of 45 shares from becoming 44 by a rounding error.
-    goal = _whole(final / per_share * (1.0 + 1e-12), lot_size) if lot_size else final / per_share
+    goal = _whole(final / per_share * (1.0 + 1e-12), lot_size)
     change = goal - held
-    if lot_size:
+    if np.any(lot_size):
         lots = change / lot_size
         # A reduction of a fractional holding rounds away from zero, lest it stays above the cap;
         # but never through zero.

@@ -18,14 +18,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.limits import Caps, size_orders
+from models.history import CLOSE, OPEN, VOLUME
+from models.limits import Caps, size_orders, uniform_lot
 from sim.costs import CostModel, InteractiveBrokersCost
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
-"""Columns of a bar."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +54,7 @@ class Rules:
             raise ValueError(f"caps must be a vector of values in (0, 1]; received {self.caps!r}")
         object.__setattr__(self, "caps", caps)
         Caps(default=self.gross, gross=self.gross, buffer=self.buffer, band=self.band)
-        if not (self.lot_size >= 0 and float(self.lot_size).is_integer()):
-            raise ValueError(
-                f"lot_size must be 0 or a whole number of shares; received {self.lot_size!r}"
-            )
+        uniform_lot(self.lot_size)
         if not 0 <= self.ruin < 1:
             raise ValueError(f"ruin must lie in [0, 1); received {self.ruin!r}")
 

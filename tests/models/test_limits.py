@@ -72,6 +72,14 @@ def test_orders_are_sized_inside_the_buffer_and_in_whole_lots():
     assert plan(-0.5, 0.0, price=9.0) == -55
 
 
+def test_lots_may_differ_by_symbol():
+    caps = np.array([0.5, 0.5])
+    orders = plan_orders(caps, [0, 0], [0, 0], [9.0, 9.0], 1000.0, caps, lot_size=[1, 10])
+    np.testing.assert_array_equal(orders, [55, 50])
+    same = plan_orders(caps, [0, 0], [0, 0], [9.0, 9.0], 1000.0, caps, lot_size=[1, 1])
+    np.testing.assert_array_equal(same, [55, 55])
+
+
 def test_a_change_of_sign_is_one_order():
     assert plan(-0.5, 50.0) == -100
     assert plan(0.0, 50.0) == -50
@@ -145,6 +153,7 @@ def test_ruin_closes_everything():
         ({"equity": np.nan}, "equity"),
         ({"lot_size": 0.5}, "lot_size"),
         ({"lot_size": -1}, "lot_size"),
+        ({"lot_size": [0, 1]}, "lot_size"),
         ({"gross": 1.5}, "gross"),
     ],
 )

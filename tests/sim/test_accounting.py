@@ -5,10 +5,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from models.history import CLOSE, OPEN
 from models.limits import Caps, plan_orders
 from sim.accounting import (
-    CLOSE,
-    OPEN,
     Account,
     Rules,
     all_action_outcomes,
@@ -32,7 +31,7 @@ def market(t=60, n=3, seed=0):
 
 def test_one_step_by_hand():
     """100 shares from 10 to 11 over night, then 50 shares from 11 to 12, fee 1 % of 550."""
-    rules = Rules([1.0], buffer=0.0, band=0.0, costs=ProportionalCost(0.01))
+    rules = Rules(np.array([1.0]), buffer=0.0, band=0.0, costs=ProportionalCost(0.01))
     account = Account(np.array([0.0]), np.array([[100.0]]), np.array([1000.0]))
     done = step(
         account,
@@ -51,7 +50,7 @@ def test_one_step_by_hand():
 def test_reward_is_the_gap_on_the_old_and_the_day_on_the_new_position():
     """With free trading the gain splits as DESIGN's timing rule says, for any positions."""
     rng = np.random.default_rng(1)
-    rules = Rules([1.0], buffer=0.0, band=0.0, lot_size=0, costs=ZeroCost())
+    rules = Rules(np.array([1.0]), buffer=0.0, band=0.0, lot_size=0, costs=ZeroCost())
     old = rng.uniform(-0.9, 0.9, (50, 1))
     closes, opens, ends = rng.uniform(9, 11, (3, 50, 1))
     account = Account.holding(old, closes, 1000.0)
@@ -105,13 +104,15 @@ def test_a_symbol_that_is_never_wanted_is_never_traded_and_all_others_are():
     bars = market()
     decisions = np.zeros((60, 3))
     decisions[:, 2] = 0.32
-    alone = replay(decisions[:, 2:], bars[:, 2:], 1e5, Rules([0.32]))
-    np.testing.assert_allclose(replay(decisions, bars, 1e5, Rules([0.32] * 3)), alone, rtol=1e-12)
+    alone = replay(decisions[:, 2:], bars[:, 2:], 1e5, Rules(np.array([0.32])))
+    np.testing.assert_allclose(
+        replay(decisions, bars, 1e5, Rules(np.array([0.32] * 3))), alone, rtol=1e-12
+    )
 
 
 def test_one_account_gives_the_same_bits_alone_as_in_a_batch():
     bars = market(t=2, n=500)
-    rules = Rules([0.7])
+    rules = Rules(np.array([0.7]))
     rng = np.random.default_rng(3)
     account = Account.holding(rng.uniform(-0.7, 0.7, (500, 1)), bars[0, :, CLOSE, None], 1e5)
     targets = rng.choice([-0.7, 0.0, 0.7], (500, 1))
@@ -126,7 +127,7 @@ def test_one_account_gives_the_same_bits_alone_as_in_a_batch():
 
 def test_all_action_outcomes_equal_taking_each_action():
     bars = market(t=2, n=200, seed=4)
-    rules = Rules([0.8], costs=InteractiveBrokersCost(slippage=0.001))
+    rules = Rules(np.array([0.8]), costs=InteractiveBrokersCost(slippage=0.001))
     rng = np.random.default_rng(4)
     actions = np.array([-1.0, 0.0, 0.5, 1.0])
     closes, opens, ends = bars[0, :, CLOSE], bars[1, :, OPEN], bars[1, :, CLOSE]
@@ -148,7 +149,7 @@ def test_all_action_outcomes_equal_taking_each_action():
 
 
 def test_ruin_is_flagged_and_its_reward_finite():
-    rules = Rules([0.98], buffer=0.0, ruin=0.2)
+    rules = Rules(np.array([0.98]), buffer=0.0, ruin=0.2)
     account = Account.holding([[-0.98]], np.array([[10.0]]), 1000.0)
     out = all_action_outcomes(
         account, [-1.0, 0.0], np.array([10.0]), np.array([25.0]), np.array([30.0]), rules, 1000.0
@@ -161,7 +162,7 @@ def test_ruin_is_flagged_and_its_reward_finite():
 
 def test_settle_prices_fees_at_the_mark():
     """LEAN caps a fee by the price at the close of the filling bar, not by the fill."""
-    rules = Rules([1.0])
+    rules = Rules(np.array([1.0]))
     account = Account.opened(1000.0)
     done = settle(account, np.array([[1000.0]]), np.array([[0.5]]), np.array([[0.4]]), rules)
     assert done.fees[0, 0] == pytest.approx(2.0)
@@ -170,12 +171,18 @@ def test_settle_prices_fees_at_the_mark():
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: Rules([0.0]), "caps"),
-        (lambda: Rules([1.0], lot_size=0.5), "lot_size"),
-        (lambda: Rules([1.0], ruin=1.0), "ruin"),
-        (lambda: Rules([1.0], gross=2.0), "gross"),
-        (lambda: replay(np.zeros((5, 1)), np.ones((5, 2, 5)), 1.0, Rules([1.0])), "shape"),
-        (lambda: replay(np.zeros((5, 1)), np.zeros((5, 1, 5)), 1.0, Rules([1.0])), "prices > 0"),
+        (lambda: Rules(np.array([0.0])), "caps"),
+        (lambda: Rules(np.array([1.0]), lot_size=0.5), "lot_size"),
+        (lambda: Rules(np.array([1.0]), ruin=1.0), "ruin"),
+        (lambda: Rules(np.array([1.0]), gross=2.0), "gross"),
+        (
+            lambda: replay(np.zeros((5, 1)), np.ones((5, 2, 5)), 1.0, Rules(np.array([1.0]))),
+            "shape",
+        ),
+        (
+            lambda: replay(np.zeros((5, 1)), np.zeros((5, 1, 5)), 1.0, Rules(np.array([1.0]))),
+            "prices > 0",
+        ),
         (
             lambda: all_action_outcomes(
                 Account.opened(1.0, 2),
@@ -183,7 +190,7 @@ def test_settle_prices_fees_at_the_mark():
                 np.ones(1),
                 np.ones(1),
                 np.ones(1),
-                Rules([0.5, 0.5]),
+                Rules(np.array([0.5, 0.5])),
                 1.0,
             ),
             "one symbol",

@@ -1,0 +1,24 @@
+"""Synthetic tapes with known properties, for the tests of this folder."""
+
+import numpy as np
+
+from sim.paths import Paths
+
+
+def tape_of(log_returns, observations=None, gap_share=0.3, price=50.0):
+    """Paths whose closes follow the given log returns (B, T), a share of each over night."""
+    log_returns = np.asarray(log_returns, dtype=float)
+    b, t = log_returns.shape
+    closes = price * np.exp(np.concatenate([np.zeros((b, 1)), np.cumsum(log_returns, 1)], axis=1))
+    opens = closes.copy()
+    opens[:, 1:] = closes[:, :-1] * np.exp(gap_share * log_returns)
+    high, low = np.maximum(opens, closes) * 1.001, np.minimum(opens, closes) * 0.999
+    bars = np.stack([opens, high, low, closes, np.full((b, t + 1), 1e6)], axis=-1)
+    if observations is None:
+        observations = np.zeros((b, t + 1, 1))
+    return Paths(bars, observations, np.zeros(b), np.zeros(b))
+
+
+def random_tape(b=5, t=30, d=3, seed=0, volatility=0.02):
+    rng = np.random.default_rng(seed)
+    return tape_of(rng.normal(0, volatility, (b, t)), rng.normal(0, 1, (b, t + 1, d)))

@@ -1,0 +1,189 @@
+"""The environments against Gymnasium's contract, against each other, and against accounting."""
+
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env, data_equivalence
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector.utils import batch_space
+
+from models.history import CLOSE
+from sim.accounting import Rules, replay
+from sim.costs import InteractiveBrokersCost
+from sim.market_env import MarketEnv, MarketVectorEnv
+from tests.sim.markets import random_tape, tape_of
+
+RULES = Rules(np.array([0.8]), costs=InteractiveBrokersCost(slippage=0.001))
+VARIANTS = [
+    pytest.param({}, id="discrete"),
+    pytest.param({"actions": None}, id="continuous"),
+    pytest.param({"horizon": 7, "reward_scale": 100.0}, id="short"),
+]
+
+
+@pytest.mark.parametrize("options", VARIANTS)
+@pytest.mark.filterwarnings("ignore:.*Box observation space m")  # market features have no bounds
+def test_gymnasium_accepts_the_environment(options):
+    check_env(MarketEnv(random_tape(), RULES, **options))
+
+
+@pytest.mark.parametrize("options", VARIANTS)
+def test_vector_spaces_and_types(options):
+    envs = MarketVectorEnv(random_tape(), RULES, 6, **options)
+    assert envs.observation_space == batch_space(envs.single_observation_space, 6)
+    assert envs.action_space == batch_space(envs.single_action_space, 6)
+    assert envs.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
+    observations, _ = envs.reset(seed=1)
+    assert observations in envs.observation_space
+    envs.action_space.seed(1)
+    for _ in range(40):
+        step = envs.step(envs.action_space.sample())
+        assert step[0] in envs.observation_space
+        assert [x.dtype for x in step[1:4]] == [np.float64, np.bool_, np.bool_]
+        assert all(x.shape == (6,) for x in step[1:4])
+    envs.close()
+
+
+@pytest.mark.parametrize("options", VARIANTS)
+def test_vector_environment_equals_gymnasiums_own_over_the_scalar_one(options):
+    """One path, so that resets agree too: observations, rewards, ends and infos, bit for bit."""
+    paths = random_tape(b=1, t=12)
+    options = options | ({"horizon": 12} if "horizon" in options else {})
+    ours = MarketVectorEnv(paths, RULES, 4, **options)
+    theirs = SyncVectorEnv(
+        [lambda: MarketEnv(paths, RULES, **options)] * 4, autoreset_mode=AutoresetMode.SAME_STEP
+    )
+    assert data_equivalence(ours.reset(seed=0), theirs.reset(seed=0), exact=True)
+    ours.action_space.seed(5)
+    for _ in range(30):
+        actions = ours.action_space.sample()
+        mine = ours.step(actions)
+        reference: tuple = theirs.step(actions)
+        for a, b in zip(mine[:4], reference[:4], strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert mine[4].keys() == reference[4].keys()
+        np.testing.assert_array_equal(mine[4]["equity"], reference[4]["equity"])
+        if "final_obs" in mine[4]:
+            np.testing.assert_array_equal(mine[4]["_final_obs"], reference[4]["_final_obs"])
+            for a, b in zip(mine[4]["final_obs"], reference[4]["final_obs"], strict=True):
+                np.testing.assert_array_equal(a, b)
+            np.testing.assert_array_equal(
+                mine[4]["final_info"]["equity"], reference[4]["final_info"]["equity"]
+            )
+
+
+def test_scalar_and_vector_agree_to_the_last_bit_on_many_paths():
+    """With violent markets, so that some accounts are ruined on the way."""
+    paths = random_tape(b=150, t=25, volatility=0.2)
+    rules = Rules(np.array([0.95]), ruin=0.3, costs=InteractiveBrokersCost())
+    envs = MarketVectorEnv(paths, rules, 150)
+    observations, _ = envs.reset(options={"path": np.arange(150), "row": 0})
+    rng = np.random.default_rng(0)
+    actions = rng.integers(3, size=(25, 150))
+    record = [envs.step(a) for a in actions]
+    ruined = 0
+    for i in range(150):
+        env = MarketEnv(paths, rules)
+        observation, _ = env.reset(options={"path": i, "row": 0})
+        np.testing.assert_array_equal(observation, observations[i])
+        for t in range(25):
+            observation, reward, terminated, truncated, info = env.step(actions[t, i])
+            batch = record[t]
+            assert (reward, terminated, truncated) == (batch[1][i], batch[2][i], batch[3][i])
+            if terminated or truncated:
+                np.testing.assert_array_equal(observation, batch[4]["final_obs"][i])
+                assert info["equity"] == batch[4]["final_info"]["equity"][i]
+                ruined += terminated
+                break
+            np.testing.assert_array_equal(observation, batch[0][i])
+            assert info["equity"] == batch[4]["equity"][i]
+    assert ruined > 5
+
+
+def test_rewards_sum_to_the_replayed_equity_curve():
+    paths = random_tape(b=1, t=30)
+    env = MarketEnv(paths, RULES)
+    env.reset()
+    rng = np.random.default_rng(3)
+    actions = rng.integers(3, size=30)
+    rewards = [env.step(a)[1] for a in actions]
+    decisions = np.append(np.array([-0.8, 0.0, 0.8])[actions], np.nan)[:, None]
+    curve = replay(decisions, paths.bars[0][:, None], 100_000.0, RULES)
+    np.testing.assert_allclose(np.cumsum(rewards), np.log(curve[1:] / curve[0]), atol=1e-12)
+
+
+def test_the_reward_is_tomorrows_not_todays():
+    """Buying after the close before a jump at the open earns nothing; holding through it does."""
+    paths = tape_of([[0.0, 0.1, 0.0]], gap_share=1.0)
+    rules = Rules(np.array([1.0]), buffer=0.0, band=0.0, lot_size=0)
+    env = MarketEnv(paths, rules)
+    env.reset()
+    env.step(1)
+    assert env.step(2)[1] == pytest.approx(0.0, abs=2e-4)
+    env.reset()
+    env.step(2)
+    assert env.step(2)[1] == pytest.approx(0.1, abs=2e-4)
+
+
+def test_observation_shows_the_market_and_the_position():
+    paths = random_tape(b=1, d=2)
+    env = MarketEnv(paths, RULES)
+    observation, _ = env.reset()
+    np.testing.assert_array_equal(observation, [*paths.observations[0, 0], 0.0])
+    observation, *_, info = env.step(2)
+    shares = np.floor(0.97 * 0.8 * 100_000 / paths.bars[0, 0, CLOSE] + 1e-9)
+    weight = shares * paths.bars[0, 1, CLOSE] / info["equity"]
+    np.testing.assert_array_equal(observation[:2], paths.observations[0, 1])
+    assert observation[2] == pytest.approx(weight / 0.8, rel=1e-6)
+
+
+def test_ruin_terminates_and_does_not_truncate():
+    paths = tape_of([[0.9, 0.9, 0.9]])
+    env = MarketEnv(paths, Rules(np.array([0.95]), ruin=0.5))
+    env.reset()
+    _, reward, terminated, truncated, _ = env.step(0)
+    assert terminated
+    assert not truncated
+    assert np.isfinite(reward)
+    with pytest.raises(ValueError, match="call reset first"):
+        env.step(1)
+
+
+def test_seeds_repeat_and_differ():
+    paths = random_tape(b=50)
+    first = MarketVectorEnv(paths, RULES, 8, horizon=5)
+    again = MarketVectorEnv(paths, RULES, 8, horizon=5)
+    a, b = first.reset(seed=3)[0], again.reset(seed=3)[0]
+    np.testing.assert_array_equal(a, b)
+    for _ in range(12):
+        x, y = first.step(np.ones(8, int)), again.step(np.ones(8, int))
+        np.testing.assert_array_equal(x[0], y[0])
+    assert not np.array_equal(a, first.reset(seed=4)[0])
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (lambda p: MarketEnv(p, Rules(np.array([0.5, 0.5]))), "one cap"),
+        (lambda p: MarketEnv(p, RULES, horizon=31), r"horizon must lie in 1..30; received 31"),
+        (lambda p: MarketEnv(p, RULES, initial_cash=0), "initial_cash"),
+        (lambda p: MarketEnv(p, RULES, reward_scale=0), "reward_scale"),
+        (lambda p: MarketEnv(p, RULES, actions=(2.0, 1.0)), "actions"),
+        (lambda p: MarketEnv(p, RULES, actions=(1.0,)), "actions"),
+        (lambda p: MarketVectorEnv(p, RULES, 0), "num_envs"),
+        (lambda p: MarketEnv(p, RULES).step(0), "call reset first"),
+        (lambda p: MarketEnv(p, RULES).reset(options={"path": 5}), r"path .* 0..4; received"),
+        (lambda p: MarketEnv(p, RULES).reset(options={"x": 5}), "options"),
+        (lambda p: _step(MarketEnv(p, RULES), 3), r"0..2; received"),
+        (lambda p: _step(MarketEnv(p, RULES), 0.5), "whole numbers"),
+        (lambda p: _step(MarketEnv(p, RULES, actions=None), [1.1]), r"\[-1, 1\]"),
+        (lambda p: _step(MarketEnv(p, RULES, actions=None), [np.nan]), r"\[-1, 1\]"),
+    ],
+)
+def test_bad_input_is_named(act, words):
+    with pytest.raises(ValueError, match=words):
+        act(random_tape())
+
+
+def _step(env, action):
+    env.reset()
+    env.step(action)

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from sim.paths import Paths, join, real_path
+from tests.sim.markets import random_tape, tape_of
+
+
+def test_paths_know_their_size_and_returns():
+    returns = np.array([[0.1, -0.2]])
+    paths = tape_of(returns)
+    assert (paths.n_paths, paths.n_steps) == (1, 2)
+    np.testing.assert_allclose(paths.log_returns, returns)
+    assert paths.take([0, 0]).n_paths == 2
+
+
+def test_join_and_real_path():
+    one, two = random_tape(b=2), random_tape(b=3, seed=1)
+    both = join([one, two])
+    assert both.n_paths == 5
+    np.testing.assert_array_equal(both.bars[2:], two.bars)
+    again = real_path(one.bars[1], one.observations[1])
+    np.testing.assert_array_equal(again.bars[0], one.bars[1])
+    with pytest.raises(ValueError, match="same length"):
+        join([one, random_tape(t=3)])
+    with pytest.raises(ValueError, match="at least one"):
+        join([])
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "words"),
+    [
+        ("bars", lambda x: x[:, :1], "bars must have shape"),
+        ("bars", lambda x: x * np.array([1, 1, 1.5, 1, 1]), "low <= open, close <= high"),
+        ("bars", lambda x: x * np.array([1, 1, 1, 1, 0]), "> 0"),
+        ("bars", lambda x: np.where(x == x.max(), np.nan, x), "finite"),
+        ("observations", lambda x: x[:, 1:], "observations must have shape"),
+        ("observations", lambda x: x * np.inf, "observations must be finite"),
+        ("series", lambda x: x[1:], "series must have shape"),
+    ],
+)
+def test_bad_paths_are_refused(field, change, words):
+    good = random_tape()
+    fields = {k: getattr(good, k) for k in ("bars", "observations", "series", "start_row")}
+    with np.errstate(invalid="ignore"):
+        fields[field] = change(fields[field])
+    with pytest.raises(ValueError, match=words):
+        Paths(**fields)
