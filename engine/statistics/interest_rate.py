@@ -1,0 +1,76 @@
+"""Risk-free rates: the Federal Reserve's primary credit rate from LEAN's data folder."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from engine.statistics.formatting import mean
+
+DEFAULT_RATE = Decimal("0.01")
+FIRST_DATE = date(1998, 1, 1)
+RELATIVE_PATH = Path("alternative") / "interest-rate" / "usa" / "interest-rate.csv"
+
+
+class InterestRates:
+    """Annual risk-free rate per day; a day without an entry takes the latest earlier one."""
+
+    def __init__(self, entries: dict[date, Decimal] | None = None):
+        """Take announced rates as fractions (0.05 for 5 %) by date; none means 1 % always."""
+        self._entries = dict(entries or {})
+        self._days = sorted(day for day in self._entries if day >= FIRST_DATE)
+        self._before = next(iter(self._entries.values()), DEFAULT_RATE)
+        self._cache: dict[date, Decimal] = {}
+
+    @classmethod
+    def load(cls, data_folder: Path) -> InterestRates:
+        """Read ``alternative/interest-rate/usa/interest-rate.csv``; 1 % if it is not there.
+
+        Raises:
+            ValueError: if a row is not ``yyyy-MM-dd,percent``.
+        """
+        path = Path(data_folder) / RELATIVE_PATH
+        if not path.exists():
+            return cls()
+        entries: dict[date, Decimal] = {}
+        with path.open(newline="", encoding="utf-8") as file:
+            for number, row in enumerate(csv.reader(file), start=1):
+                if number == 1 or not row or not row[0].strip():
+                    continue
+                try:
+                    day = datetime.strptime(row[0], "%Y-%m-%d").date()
+                    entries[day] = Decimal(row[1]) / 100
+                except (ValueError, IndexError, InvalidOperation) as error:
+                    raise ValueError(
+                        f"{path}: line {number} must be yyyy-MM-dd,percent; received {row}"
+                    ) from error
+        return cls(entries)
+
+    def rate(self, day: date) -> Decimal:
+        """Return the annual rate on a day, as a fraction."""
+        if isinstance(day, datetime):
+            day = day.date()
+        found = self._cache.get(day)
+        if found is None:
+            found = self._cache[day] = self._find(day)
+        return found
+
+    def _find(self, day: date) -> Decimal:
+        if day in self._entries:
+            return self._entries[day]
+        day = max(day, FIRST_DATE)
+        low, high = 0, len(self._days)
+        while low < high:
+            middle = (low + high) // 2
+            if self._days[middle] <= day:
+                low = middle + 1
+            else:
+                high = middle
+        return self._entries[self._days[low - 1]] if low else self._before
+
+    def average(self, days: Iterable[date]) -> Decimal:
+        """Return the mean rate over samples; a day sampled twice counts twice."""
+        return mean([self.rate(day) for day in days])

@@ -1,0 +1,164 @@
+"""OrderListHash: the fingerprint LEAN's regression tests compare.
+
+It is the MD5 of every order's JSON, joined by commas in the order of ids. The JSON is what
+.NET's serialiser makes of LEAN's order classes, so the sequence of fields depends on the kind of
+order (its own fields come first) and decimals keep their scale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from engine.decimals import normalize, smart_rounding, text
+from engine.enums import OrderType, SecurityType
+from engine.orders import GoodTilDateTimeInForce, Order, OrderProperties, TimeInForce
+
+
+def order_list_hash(orders: Iterable[Order]) -> str:
+    """Return the hash of all orders of a run, 32 hexadecimal digits."""
+    joined = ",".join(order_json(order) for order in sorted(orders, key=lambda order: order.id))
+    return hashlib.md5(joined.encode("utf-8")).hexdigest()
+
+
+def decimal_json(value: Decimal) -> str:
+    """Write a decimal number with its scale; whole numbers get ``.0``."""
+    written = text(value)
+    return written if "." in written else written + ".0"
+
+
+def time_json(time: datetime) -> str:
+    """Write a UTC time, without trailing zeros of the second's fraction."""
+    fraction = f".{time.microsecond:06d}".rstrip("0") if time.microsecond else ""
+    return f'"{time:%Y-%m-%dT%H:%M:%S}{fraction}Z"'
+
+
+def text_json(value: str) -> str:
+    """Write a string as .NET's serialiser escapes it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _rounded(value: Decimal) -> str:
+    return decimal_json(smart_rounding(value))
+
+
+_Fields = list[tuple[str, str]]
+
+
+def _limit(order: Any) -> _Fields:
+    return [("limitPrice", _rounded(order.limit_price_exact)), _type(order)]
+
+
+def _stop_market(order: Any) -> _Fields:
+    return [("stopPrice", _rounded(order.stop_price_exact)), _type(order)]
+
+
+def _stop_limit(order: Any) -> _Fields:
+    return [
+        ("stopPrice", _rounded(order.stop_price_exact)),
+        ("stopTriggered", _flag(order.stop_triggered)),
+        ("limitPrice", _rounded(order.limit_price_exact)),
+        _type(order),
+    ]
+
+
+def _trailing_stop(order: Any) -> _Fields:
+    return [
+        ("trailingAmount", _rounded(order.trailing_amount_exact)),
+        ("trailingAsPercentage", _flag(order.trailing_as_percentage)),
+        _type(order),
+        ("stopPrice", _rounded(order.stop_price_exact)),
+    ]
+
+
+def _limit_if_touched(order: Any) -> _Fields:
+    return [
+        _type(order),
+        ("triggerPrice", _rounded(order.trigger_price_exact)),
+        ("limitPrice", _rounded(order.limit_price_exact)),
+        ("triggerTouched", _flag(order.trigger_touched)),
+    ]
+
+
+def _type(order: Order) -> tuple[str, str]:
+    return "type", str(int(order.type))
+
+
+_OWN_FIELDS: dict[OrderType, Callable[[Any], _Fields]] = {
+    OrderType.LIMIT: _limit,
+    OrderType.STOP_MARKET: _stop_market,
+    OrderType.STOP_LIMIT: _stop_limit,
+    OrderType.TRAILING_STOP: _trailing_stop,
+    OrderType.LIMIT_IF_TOUCHED: _limit_if_touched,
+}
+
+
+def _time_in_force_json(time_in_force: TimeInForce) -> str:
+    if isinstance(time_in_force, GoodTilDateTimeInForce):
+        return f'{{"expiry":"{time_in_force.expiry:%Y-%m-%dT%H:%M:%S}"}}'
+    return "{}"
+
+
+def _properties_json(properties: OrderProperties) -> str:
+    parts = []
+    if hasattr(properties, "outside_regular_trading_hours"):
+        outside = _flag(properties.outside_regular_trading_hours)
+        parts.append(f'"outsideRegularTradingHours":{outside}')
+    parts.append(f'"timeInForce":{_time_in_force_json(properties.time_in_force)}')
+    return "{" + ",".join(parts) + "}"
+
+
+def order_json(order: Order) -> str:
+    """Write one order as LEAN does when it computes the hash."""
+    price = smart_rounding(order.price_exact)
+    quantity = normalize(order.quantity_exact)
+    fields = list(_OWN_FIELDS.get(order.type, lambda one: [_type(one)])(order))
+    ticker = text_json(order.symbol.value)
+    identifier = text_json(str(order.symbol.id))
+    created = time_json(order.time)
+    fields += [
+        ("id", str(order.id)),
+        ("contingentId", str(order.contingent_id)),
+        ("brokerId", "[" + ",".join(text_json(one) for one in order.broker_id) + "]"),
+        ("symbol", f'{{"value":{ticker},"id":{identifier},"permtick":{ticker}}}'),
+        ("price", decimal_json(price)),
+        ("priceCurrency", text_json(order.price_currency)),
+        ("time", created),
+        ("createdTime", created),
+    ]
+    moments = {
+        "lastFillTime": order.last_fill_time,
+        "lastUpdateTime": order.last_update_time,
+        "canceledTime": order.canceled_time,
+    }
+    fields += [(name, time_json(time)) for name, time in moments.items() if time is not None]
+    fields += [("quantity", decimal_json(quantity)), ("status", str(int(order.status)))]
+    if order.tag is not None:
+        fields.append(("tag", text_json(order.tag)))
+    data = order.order_submission_data
+    submission = "null"
+    if data is not None:
+        prices = (data.bid_price_exact, data.ask_price_exact, data.last_price_exact)
+        names = ("bidPrice", "askPrice", "lastPrice")
+        submission = ",".join(
+            f'"{name}":{decimal_json(value)}' for name, value in zip(names, prices, strict=True)
+        )
+        submission = "{" + submission + "}"
+    fields += [
+        ("properties", _properties_json(order.properties)),
+        ("securityType", str(int(SecurityType.EQUITY))),
+        ("direction", str(int(order.direction))),
+        ("value", decimal_json(quantity * price)),
+        ("orderSubmissionData", submission),
+        ("isMarketable", _flag(order.is_marketable)),
+        ("priceAdjustmentMode", str(int(order.price_adjustment_mode))),
+    ]
+    return "{" + ",".join(f'"{name}":{value}' for name, value in fields) + "}"

@@ -1,0 +1,184 @@
+"""LEAN's summary of a backtest: total and rolling performance, and the table of figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+from engine.decimals import round_half_even, text
+from engine.statistics.formatting import (
+    fixed,
+    percent,
+    rounded_double,
+    rounded_significant_text,
+)
+from engine.statistics.inputs import Point, StatisticsInputs, Trade
+from engine.statistics.interest_rate import InterestRates
+from engine.statistics.portfolio import PortfolioStatistics, portfolio_statistics
+from engine.statistics.trades import TradeStatistics
+
+ROLLING_MONTHS = (1, 3, 6, 12)
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Statistics of one period."""
+
+    trade_statistics: TradeStatistics
+    portfolio_statistics: PortfolioStatistics
+    closed_trades: tuple[Trade, ...] = ()
+
+
+@dataclass(frozen=True)
+class StatisticsResult:
+    """All statistics of a run.
+
+    Attributes:
+        summary: LEAN's table, name to text; without OrderListHash, which LEAN adds in its tests.
+        total: over the whole run.
+        rolling: by LEAN's keys ``M<months>_<yyyyMMdd>``.
+    """
+
+    summary: dict[str, str]
+    total: Performance
+    rolling: dict[str, Performance]
+
+
+def summarize(inputs: StatisticsInputs, rates: InterestRates) -> StatisticsResult:
+    """Compute LEAN's statistics.
+
+    Args:
+        inputs: samples, trades and totals of a finished run.
+        rates: risk-free rates.
+
+    Returns:
+        Summary, total and rolling performance. A run without samples gives zeros.
+
+    Raises:
+        ValueError: if benchmark and performance differ in length.
+    """
+    if len(dict(inputs.benchmark)) != len(dict(inputs.performance)):
+        raise ValueError(
+            "benchmark and performance must have one sample per day each; received "
+            f"{len(inputs.benchmark)} and {len(inputs.performance)}"
+        )
+    if not inputs.equity or not inputs.performance:
+        empty = Performance(TradeStatistics(), PortfolioStatistics(), tuple(inputs.trades))
+        return StatisticsResult(_table(empty.portfolio_statistics, inputs), empty, {})
+    first, last = inputs.equity[0][0].date(), inputs.equity[-1][0].date()
+    total = _performance(inputs, rates, first, last)
+    rolling = {}
+    for months in ROLLING_MONTHS:
+        for start, end in _periods(months, first, last):
+            performance = _performance(inputs, rates, start, end)
+            rolling[f"M{months}_{end:%Y%m%d}"] = performance
+    return StatisticsResult(_table(total.portfolio_statistics, inputs), total, rolling)
+
+
+def _performance(
+    inputs: StatisticsInputs, rates: InterestRates, start: date, end: date
+) -> Performance:
+    after = datetime.combine(end + timedelta(days=1), datetime.min.time())
+    equity = _between(inputs.equity, start, end)
+    if not equity:
+        return Performance(TradeStatistics(), PortfolioStatistics())
+    trades = [t for t in inputs.trades if t.exit_time.date() >= start and t.exit_time < after]
+    profits = _between(sorted(inputs.profit_loss.items()), start, end)
+    wins = sum(time in inputs.wins for time in profits)
+    whole = len(equity) == len(dict(inputs.equity))
+    return Performance(
+        TradeStatistics.of(trades),
+        portfolio_statistics(
+            profit_loss=profits,
+            equity=equity,
+            turnover=list(_between(inputs.turnover, start, end).values()),
+            performance=_daily_returns(_between(inputs.performance, start, end)),
+            benchmark=_benchmark_returns(_between(inputs.benchmark, start, end)),
+            starting_capital=inputs.starting_capital if whole else next(iter(equity.values())),
+            rates=rates,
+            trading_days=inputs.trading_days_per_year,
+            wins=wins,
+            losses=len(profits) - wins,
+        ),
+        tuple(trades),
+    )
+
+
+def _between(points: Iterable[Point], start: date, end: date) -> dict[datetime, Decimal]:
+    return {time: value for time, value in points if start <= time.date() <= end}
+
+
+def _daily_returns(samples: dict[datetime, Decimal]) -> list[float]:
+    """Fractions per day; LEAN drops the first two, which opening orders would misalign."""
+    return [float(value / 100) for value in list(samples.values())[2:]]
+
+
+def _benchmark_returns(samples: dict[datetime, Decimal]) -> list[float]:
+    """Relative changes from sample to sample, without the first."""
+    values = list(samples.values())
+    changes = [
+        float((value - previous) / previous) if previous else 0.0
+        for previous, value in pairwise(values)
+    ]
+    return changes[1:]
+
+
+def _periods(months: int, first: date, last: date) -> list[tuple[date, date]]:
+    """Return windows ending at each month's end (the last at the last day), oldest first."""
+    ends = [last]
+    while (previous := ends[-1].replace(day=1) - timedelta(days=1)) >= first:
+        ends.append(previous)
+    ends.reverse()
+    periods = [(first, ends[0])]
+    for end in ends[1:]:
+        start = _add_months(periods[-1][1] + timedelta(days=1), 1 - months)
+        periods.append((max(start, first), end))
+    return periods
+
+
+def _add_months(day: date, months: int) -> date:
+    index = day.year * 12 + day.month - 1 + months
+    return day.replace(year=index // 12, month=index % 12 + 1)
+
+
+def _table(figures: PortfolioStatistics, inputs: StatisticsInputs) -> dict[str, str]:
+    symbol = inputs.currency_symbol
+    return {
+        "Total Orders": str(inputs.total_orders),
+        "Average Win": percent(figures.average_win_rate, 2),
+        "Average Loss": percent(figures.average_loss_rate, 2),
+        "Compounding Annual Return": percent(figures.compounding_annual_return, 3),
+        "Drawdown": percent(figures.drawdown, 3),
+        "Expectancy": text(round_half_even(figures.expectancy, 3)),
+        "Start Equity": text(round_half_even(figures.start_equity, 2)),
+        "End Equity": text(round_half_even(figures.end_equity, 2)),
+        "Net Profit": percent(figures.total_net_profit, 3),
+        "Sharpe Ratio": rounded_double(figures.sharpe_ratio, 3),
+        "Sortino Ratio": rounded_double(figures.sortino_ratio, 3),
+        "Probabilistic Sharpe Ratio": percent(figures.probabilistic_sharpe_ratio, 3),
+        "Loss Rate": percent(figures.loss_rate, 0),
+        "Win Rate": percent(figures.win_rate, 0),
+        "Profit-Loss Ratio": text(round_half_even(figures.profit_loss_ratio, 2)),
+        "Alpha": rounded_double(figures.alpha, 3),
+        "Beta": rounded_double(figures.beta, 3),
+        "Annual Standard Deviation": rounded_double(figures.annual_standard_deviation, 3),
+        "Annual Variance": rounded_double(figures.annual_variance, 3),
+        "Information Ratio": rounded_double(figures.information_ratio, 3),
+        "Tracking Error": rounded_double(figures.tracking_error, 3),
+        "Treynor Ratio": rounded_double(figures.treynor_ratio, 3),
+        "Total Fees": symbol + fixed(inputs.total_fees, 2),
+        "Estimated Strategy Capacity": symbol + rounded_significant_text(inputs.capacity, 2),
+        "Lowest Capacity Asset": inputs.lowest_capacity_asset,
+        "Portfolio Turnover": percent(figures.portfolio_turnover, 2),
+        "Drawdown Recovery": str(figures.drawdown_recovery),
+    }
+
+
+def table_lines(summary: dict[str, str], other: Sequence[tuple[str, str]] = ()) -> list[str]:
+    """Lay out a summary for a console, names left, figures right."""
+    rows = [*summary.items(), *other]
+    width = max((len(name) for name, _ in rows), default=0)
+    return [f"{name:<{width}}  {value:>20}" for name, value in rows]
