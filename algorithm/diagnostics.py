@@ -61,23 +61,34 @@ class Diagnostics:
         self._trainings: list[dict[str, Any]] = []
         self._pending: dict[str, tuple[NextClose, np.ndarray]] = {}
         self._forecasts: dict[str, deque] = {
-            name: deque(maxlen=FORECASTS_KEPT) for name in self._symbols}
-        self._prices: dict[str, deque] = {
-            name: deque(maxlen=PRICES_KEPT) for name in self._symbols}
+            name: deque(maxlen=FORECASTS_KEPT) for name in self._symbols
+        }
+        self._prices: dict[str, deque] = {name: deque(maxlen=PRICES_KEPT) for name in self._symbols}
         self._paths: dict[str, dict[str, Any]] = {}
         self._pit_counts = np.zeros(PIT_BINS, dtype=int)
-        self._covered = {level: 0 for level in NOMINAL_COVERAGE}
+        self._covered = dict.fromkeys(NOMINAL_COVERAGE, 0)
         self._crps_sum = 0.0
         self._scored = 0
 
-    def training(self, at: datetime, *, reused: bool, artifact: str,
-                 forecaster: Mapping[str, Sequence[float]],
-                 agent: Mapping[str, Sequence[float]]) -> None:
+    def training(
+        self,
+        at: datetime,
+        *,
+        reused: bool,
+        artifact: str,
+        forecaster: Mapping[str, Sequence[float]],
+        agent: Mapping[str, Sequence[float]],
+    ) -> None:
         """Note a training (or the reuse of one) and its curves."""
-        self._trainings.append({
-            "time": at.isoformat(), "reused": reused, "artifact": artifact,
-            "forecaster": {name: list(values) for name, values in forecaster.items()},
-            "agent": {name: list(values) for name, values in agent.items()}})
+        self._trainings.append(
+            {
+                "time": at.isoformat(),
+                "reused": reused,
+                "artifact": artifact,
+                "forecaster": {name: list(values) for name, values in forecaster.items()},
+                "agent": {name: list(values) for name, values in agent.items()},
+            }
+        )
 
     def imagined(self, symbol: str, last_close: float, closes: np.ndarray) -> None:
         """Keep a few synthetic paths that start at a symbol's last close, rebased to 1.
@@ -88,9 +99,13 @@ class Diagnostics:
             closes: (paths, bars) simulated closes after it.
         """
         self._paths[symbol] = {
-            "real": [1.0], "bars": closes.shape[1], "base": last_close,
+            "real": [1.0],
+            "bars": closes.shape[1],
+            "base": last_close,
             "simulated": np.hstack([np.ones((len(closes), 1)), closes / last_close])
-            .round(5).tolist()}
+            .round(5)
+            .tolist(),
+        }
 
     def forecast(self, symbol: str, forecast: NextClose, draws: np.ndarray) -> None:
         """Note the forecast of a symbol's next close.
@@ -122,17 +137,31 @@ class Diagnostics:
         self._scored += 1
         quantiles = forecast.quantiles
         self._forecasts[symbol].append(
-            (at.isoformat(), forecast.previous_close, forecast.mean, quantiles[0.05],
-             quantiles[0.25], quantiles[0.5], quantiles[0.75], quantiles[0.95], close))
+            (
+                at.isoformat(),
+                forecast.previous_close,
+                forecast.mean,
+                quantiles[0.05],
+                quantiles[0.25],
+                quantiles[0.5],
+                quantiles[0.75],
+                quantiles[0.95],
+                close,
+            )
+        )
 
     def calibration(self) -> dict[str, Any]:
         """Coverage, PIT histogram and CRPS of all forecasts settled so far."""
         scored = max(self._scored, 1)
         return {
             "pit_counts": self._pit_counts.tolist(),
-            "coverage": [{"nominal": level, "empirical": covered / scored, "n": self._scored}
-                         for level, covered in self._covered.items()],
-            "crps": self._crps_sum / scored, "n": self._scored}
+            "coverage": [
+                {"nominal": level, "empirical": covered / scored, "n": self._scored}
+                for level, covered in self._covered.items()
+            ],
+            "crps": self._crps_sum / scored,
+            "n": self._scored,
+        }
 
     def reused_trainings(self) -> tuple[int, int]:
         """How many trainings were taken from the object store, and of how many."""
@@ -146,14 +175,25 @@ class Diagnostics:
         """
         names = ("time", "previous_close", "mean", "q05", "q25", "q50", "q75", "q95", "close")
         document: dict[str, Any] = {
-            "version": 1, "algorithm": dict(algorithm), "timings": self.stopwatch.seconds,
+            "version": 1,
+            "algorithm": dict(algorithm),
+            "timings": self.stopwatch.seconds,
             "trainings": self._trainings,
-            "forecasts": {symbol: dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-                          for symbol, rows in self._forecasts.items() if rows},
-            "paths": {symbol: {"real": paths["real"], "simulated": paths["simulated"]}
-                      for symbol, paths in self._paths.items()},
-            "prices": {symbol: {"time": [at for at, _ in rows], "close": [c for _, c in rows]}
-                       for symbol, rows in self._prices.items() if rows}}
+            "forecasts": {
+                symbol: dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+                for symbol, rows in self._forecasts.items()
+                if rows
+            },
+            "paths": {
+                symbol: {"real": paths["real"], "simulated": paths["simulated"]}
+                for symbol, paths in self._paths.items()
+            },
+            "prices": {
+                symbol: {"time": [at for at, _ in rows], "close": [c for _, c in rows]}
+                for symbol, rows in self._prices.items()
+                if rows
+            },
+        }
         if self._scored:
             document["calibration"] = self.calibration()
         if self.facts is not None:

@@ -31,17 +31,31 @@ def plan_quantities(
     """
     names = [symbol.value for symbol in symbols]
     holdings = np.array([float(algorithm.portfolio[symbol].quantity) for symbol in symbols])
-    on_order = np.array([
-        sum(float(ticket.quantity) - float(ticket.quantity_filled)
-            for ticket in algorithm.transactions.get_open_order_tickets(symbol))
-        for symbol in symbols])
+    on_order = np.array(
+        [
+            sum(
+                float(ticket.quantity) - float(ticket.quantity_filled)
+                for ticket in algorithm.transactions.get_open_order_tickets(symbol)
+            )
+            for symbol in symbols
+        ]
+    )
     prices = np.array([float(algorithm.securities[symbol].price) for symbol in symbols])
-    lots = np.array([
-        float(algorithm.securities[symbol].symbol_properties.lot_size) for symbol in symbols])
+    lots = np.array(
+        [float(algorithm.securities[symbol].symbol_properties.lot_size) for symbol in symbols]
+    )
     orders = plan_orders(
-        np.array([weights.get(name, np.nan) for name in names]), holdings, on_order, prices,
-        float(algorithm.portfolio.total_portfolio_value), caps.for_symbols(names),
-        gross=caps.gross, buffer=caps.buffer, band=caps.band, lot_size=lots)
+        np.array([weights.get(name, np.nan) for name in names]),
+        holdings,
+        on_order,
+        prices,
+        float(algorithm.portfolio.total_portfolio_value),
+        caps.for_symbols(names),
+        gross=caps.gross,
+        buffer=caps.buffer,
+        band=caps.band,
+        lot_size=np.where(lots < 1, 0.0, lots),
+    )  # below one share: fractional
     return dict(zip(symbols, (holdings + on_order + orders).tolist(), strict=True))
 
 
@@ -57,12 +71,15 @@ class CappedPortfolioConstructionModel(PortfolioConstructionModel):
         self._symbols = list(symbols)
         self._caps = caps
 
-    def create_targets(self, algorithm: QCAlgorithm, insights: List[Insight]
-                       ) -> List[PortfolioTarget]:
+    def create_targets(
+        self, algorithm: QCAlgorithm, insights: List[Insight]
+    ) -> List[PortfolioTarget]:
         """One target per symbol whenever there are insights; nothing otherwise."""
         if not insights:
             return []
-        weights = {insight.symbol.value: int(insight.direction) * float(insight.weight or 0.0)
-                   for insight in insights}
+        weights = {
+            insight.symbol.value: int(insight.direction) * float(insight.weight or 0.0)
+            for insight in insights
+        }
         quantities = plan_quantities(algorithm, self._symbols, weights, self._caps)
         return [PortfolioTarget(symbol, quantity) for symbol, quantity in quantities.items()]

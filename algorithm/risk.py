@@ -19,8 +19,9 @@ class StopsRiskModel(RiskManagementModel):
         super().__init__()
         self._replan = replan
 
-    def manage_risk(self, algorithm: QCAlgorithm, targets: List[IPortfolioTarget]
-                    ) -> List[PortfolioTarget]:
+    def manage_risk(
+        self, algorithm: QCAlgorithm, targets: List[IPortfolioTarget]
+    ) -> List[PortfolioTarget]:
         """Targets that replace those of portfolio construction."""
         if not targets:
             return []

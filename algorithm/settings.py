@@ -41,8 +41,9 @@ def _parse_optional(text: str) -> float | None:
 
 
 def _count(default: int, low: int, high: int) -> Any:
-    return _parameter(default, int, f"must be a whole number in {low}..{high}",
-                      lambda v: low <= v <= high)
+    return _parameter(
+        default, int, f"must be a whole number in {low}..{high}", lambda v: low <= v <= high
+    )
 
 
 def _number(default: float, rule: str, holds: Callable[[float], bool]) -> Any:
@@ -50,8 +51,21 @@ def _number(default: float, rule: str, holds: Callable[[float], bool]) -> Any:
 
 
 def _optional(default: float | None, rule: str, holds: Callable[[float], bool]) -> Any:
-    return _parameter(default, _parse_optional, f"must be {OFF!r} or a number {rule}",
-                      lambda v: v is None or holds(v))
+    return _parameter(
+        default,
+        _parse_optional,
+        f"must be {OFF!r} or a number {rule}",
+        lambda v: v is None or holds(v),
+    )
+
+
+def _day(default: str) -> Any:
+    return _parameter(
+        date.fromisoformat(default),
+        date.fromisoformat,
+        "must be a date such as 2009-01-02",
+        lambda v: True,
+    )
 
 
 def _choice(default: str, *choices: str) -> Any:
@@ -64,12 +78,13 @@ class Settings:
 
     # What is traded, and when.
     symbols: tuple[str, ...] = _parameter(
-        ("AAPL", "GOOG", "IBM"), _parse_symbols, "must name at least one ticker, each once",
-        lambda v: len(v) > 0 and len(set(v)) == len(v))
-    start_date: date = _parameter(
-        date(2009, 1, 2), date.fromisoformat, "must be a date such as 2009-01-02", lambda v: True)
-    end_date: date = _parameter(
-        date(2013, 2, 28), date.fromisoformat, "must be a date such as 2013-02-28", lambda v: True)
+        ("AAPL", "GOOG", "IBM"),
+        _parse_symbols,
+        "must name at least one ticker, each once",
+        lambda v: len(v) > 0 and len(set(v)) == len(v),
+    )
+    start_date: date = _day("2009-01-02")
+    end_date: date = _day("2013-02-28")
     cash: float = _number(100_000.0, "> 0", lambda v: 0 < v < float("inf"))
     trade_mode: str = _choice("insights", "insights", "orders")
     seed: int = _count(1, 0, 2**31 - 1)
@@ -113,11 +128,13 @@ class Settings:
             value = getattr(self, item.name)
             if not item.metadata["holds"](value):
                 raise ValueError(
-                    f"parameter {item.name} {item.metadata['rule']}; received {value!r}")
+                    f"parameter {item.name} {item.metadata['rule']}; received {value!r}"
+                )
         if self.start_date >= self.end_date:
             raise ValueError(
                 f"parameter start_date must lie before end_date; "
-                f"received {self.start_date} and {self.end_date}")
+                f"received {self.start_date} and {self.end_date}"
+            )
         self.limits()
 
     @classmethod
@@ -136,7 +153,8 @@ class Settings:
         unknown = sorted(set(parameters) - set(known))
         if unknown:
             raise ValueError(
-                f"unknown parameter {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+                f"unknown parameter {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+            )
         values = {}
         for name, text in parameters.items():
             metadata = known[name].metadata
@@ -144,23 +162,29 @@ class Settings:
                 values[name] = metadata["parse"](str(text).strip())
             except ValueError:
                 raise ValueError(
-                    f"parameter {name} {metadata['rule']}; received {text!r}") from None
+                    f"parameter {name} {metadata['rule']}; received {text!r}"
+                ) from None
         return cls(**values)
 
     def to_parameters(self) -> dict[str, str]:
         """The same settings as the strings that `from_parameters` reads."""
-        return {item.name: _as_text(getattr(self, item.name))
-                for item in dataclasses.fields(self)}
+        return {item.name: _as_text(getattr(self, item.name)) for item in dataclasses.fields(self)}
 
     def limits(self) -> Caps:
         """The capital caps, as the pure functions of `models.limits` take them."""
-        caps = Caps.parse(default=self.cap, overrides=self.caps, gross=self.gross_cap,
-                          buffer=self.cap_buffer, band=self.rebalance_band)
+        caps = Caps.parse(
+            default=self.cap,
+            overrides=self.caps,
+            gross=self.gross_cap,
+            buffer=self.cap_buffer,
+            band=self.rebalance_band,
+        )
         strangers = sorted(set(caps.overrides) - set(self.symbols))
         if strangers:
             raise ValueError(
                 f"parameter caps must name traded symbols only ({', '.join(self.symbols)}); "
-                f"received {', '.join(strangers)}")
+                f"received {', '.join(strangers)}"
+            )
         return caps
 
 

@@ -51,21 +51,27 @@ class Stops:
         for name in triggered:
             self._cooling[name] = self.cooldown_bars + 1
         change = equity / self._previous_equity - 1 if self._previous_equity else 0.0
-        self._flat_today = self.daily_stop is not None and change <= -self.daily_stop
-        if self._flat_today:
+        self._flat_today = False
+        if self.daily_stop is not None and change <= -self.daily_stop:
+            self._flat_today = True
             triggered["portfolio"] = f"daily stop at {change:.1%} (limit {-self.daily_stop:.1%})"
         self._previous_equity = equity
         return triggered
 
     def filter(self, weights: Mapping[str, float]) -> dict[str, float]:
         """Target weights with zero for what is stopped; the others (NaN included) as they are."""
-        return {name: 0.0 if self._flat_today or name in self._cooling else weight
-                for name, weight in weights.items()}
+        return {
+            name: 0.0 if self._flat_today or name in self._cooling else weight
+            for name, weight in weights.items()
+        }
 
     def to_state(self) -> dict:
         """What a restart has to bring back, as JSON."""
-        return {"cooling": dict(self._cooling), "previous_equity": self._previous_equity,
-                "flat_today": self._flat_today}
+        return {
+            "cooling": dict(self._cooling),
+            "previous_equity": self._previous_equity,
+            "flat_today": self._flat_today,
+        }
 
     def restore(self, state: Mapping) -> None:
         """Bring back what `to_state` gave."""

@@ -6,8 +6,9 @@ from algorithm.stops import Stops
 
 
 def stops(**changes):
-    return Stops(**({"stop_loss": 0.1, "take_profit": 0.2, "daily_stop": 0.05,
-                     "cooldown_bars": 2} | changes))
+    return Stops(
+        **({"stop_loss": 0.1, "take_profit": 0.2, "daily_stop": 0.05, "cooldown_bars": 2} | changes)
+    )
 
 
 def test_nothing_triggers_inside_the_limits():

@@ -15,10 +15,21 @@ MAY_IMPORT = {
     "engine": set(),
     "research": {"models", "sim", "algorithm", "engine"},
 }
-# Packages of LEAN's image (LEAN's own AlgorithmImports included): all that code inside LEAN may use.
+# LEAN's own module and packages of its image: all that code inside LEAN may use.
 IMAGE = {
-    "AlgorithmImports", "arch", "gymnasium", "joblib", "keras", "numpy", "pandas", "scipy",
-    "sklearn", "statsmodels", "ta", "tensorflow", "tqdm",
+    "AlgorithmImports",
+    "arch",
+    "gymnasium",
+    "joblib",
+    "keras",
+    "numpy",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "statsmodels",
+    "ta",
+    "tensorflow",
+    "tqdm",
 }
 
 

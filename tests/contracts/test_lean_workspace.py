@@ -14,9 +14,28 @@ from algorithm.settings import Settings
 ROOT = Path(__file__).parents[2]
 # Names that LEAN's folder or image puts on sys.path behind the project's root, which wins.
 LEAN_NAMES = {
-    "AlgorithmImports", "Alphas", "Execution", "Indicators", "Portfolio", "QuantConnect", "Risk",
-    "Selection", "System", "clr", "arch", "gymnasium", "joblib", "keras", "numpy", "pandas", "ray",
-    "scipy", "sklearn", "ta", "tensorflow", "torch",
+    "AlgorithmImports",
+    "Alphas",
+    "Execution",
+    "Indicators",
+    "Portfolio",
+    "QuantConnect",
+    "Risk",
+    "Selection",
+    "System",
+    "clr",
+    "arch",
+    "gymnasium",
+    "joblib",
+    "keras",
+    "numpy",
+    "pandas",
+    "ray",
+    "scipy",
+    "sklearn",
+    "ta",
+    "tensorflow",
+    "torch",
 }
 # Folders the CLI leaves out when it compiles a project (besides virtual environments).
 SKIPPED = {"bin", "obj", "__pycache__", "backtests", "live", "optimizations", "storage", "report"}
@@ -49,9 +68,11 @@ def test_every_file_is_python_311():
 
 
 def test_nothing_at_the_root_shadows_the_standard_library_or_lean():
-    names = {entry.stem if entry.suffix == ".py" else entry.name
-             for entry in ROOT.iterdir()
-             if entry.suffix == ".py" or (entry.is_dir() and not entry.name.startswith("."))}
+    names = {
+        entry.stem if entry.suffix == ".py" else entry.name
+        for entry in ROOT.iterdir()
+        if entry.suffix == ".py" or (entry.is_dir() and not entry.name.startswith("."))
+    }
     assert not names & (set(sys.stdlib_module_names) | LEAN_NAMES)
 
 
@@ -69,8 +90,11 @@ def test_every_package_says_so(package):
 
 def test_main_defines_one_class_and_nothing_else():
     tree = ast.parse((ROOT / "main.py").read_text(encoding="utf-8"))
-    body = [node for node in tree.body
-            if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
+    body = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    ]
     assert [type(node) for node in body] == [ast.ImportFrom, ast.ClassDef]
 
 
@@ -82,9 +106,10 @@ def test_lean_finds_exactly_one_algorithm_class():
         "import main\n"
         "from AlgorithmImports import QCAlgorithm\n"
         "found = [n for n in dir(main) for a in [getattr(main, n)]\n"
-        "         if repr(a).split(\"'\")[1::2][:1] and repr(a).split(\"'\")[1].startswith('main')\n"
+        "         if (repr(a).split(\"'\") + [''])[1].startswith('main')\n"
         "         and isinstance(a, type) and issubclass(a, QCAlgorithm)]\n"
-        "print(','.join(found))\n")
+        "print(','.join(found))\n"
+    )
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.strip() == "Mirage"
