@@ -62,6 +62,7 @@ _EMA = (12, 26, 200)
 _MACD_SIGNAL = 9
 _ATR = 14
 _STD_BARS = 20
+_MIX_LONG, _MIX_RANGE = 0.25, 0.35  # exponents in `baseline_volatility`
 _DECAY = (0.94, 0.99, 0.90, 0.94)  # squared return, the same slowly, range, falling days only
 
 
@@ -450,3 +451,22 @@ class FeatureState:
 
 def _smooth(average: np.ndarray, value: np.ndarray, alpha: float) -> np.ndarray:
     return (1.0 - alpha) * average + alpha * value
+
+
+def baseline_volatility(rows: np.ndarray) -> np.ndarray:
+    """Volatility of the next bar as a forecaster without learning would put it.
+
+    A geometric mixture of the EWMA (0.94), the long EWMA (0.99) and the range-based volatility,
+    read off feature rows.
+
+    Args:
+        rows: shape (..., F), columns `FEATURES`, not scaled.
+
+    Returns:
+        Shape (...), standard deviation of the log return per bar.
+    """
+    return np.exp(
+        rows[..., COLUMN["volatility_ewma"]]
+        + _MIX_LONG * rows[..., COLUMN["volatility_long"]]
+        + _MIX_RANGE * rows[..., COLUMN["volatility_range"]]
+    )
