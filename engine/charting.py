@@ -165,9 +165,8 @@ class CandlestickSeries(Series):
     """A series of candles."""
 
     def __init__(self, name: str, index: int | str = 0, unit: str = "$"):
-        if isinstance(index, str):
-            index, unit = 0, index
-        super().__init__(name, SeriesType.CANDLE, index, unit)
+        position, unit = (0, index) if isinstance(index, str) else (index, unit)
+        super().__init__(name, SeriesType.CANDLE, position, unit)
 
 
 class Color:

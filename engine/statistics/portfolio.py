@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -90,14 +90,12 @@ def portfolio_statistics(
     Returns:
         The figures; only the equities and the turnover if a variance cannot be computed.
     """
-    end_equity = next(reversed(equity.values()), ZERO) if equity else ZERO
-    known = {
-        "start_equity": starting_capital,
-        "end_equity": end_equity,
-        "portfolio_turnover": mean(turnover),
-    }
+    end_equity = list(equity.values())[-1] if equity else ZERO
+    known = PortfolioStatistics(
+        start_equity=starting_capital, end_equity=end_equity, portfolio_turnover=mean(turnover)
+    )
     if starting_capital == 0 or len(benchmark) < 2 or len(performance) < 2:
-        return PortfolioStatistics(**known)
+        return known
 
     average_win, average_loss = _win_and_loss_rates(profit_loss, starting_capital)
     ratio = average_win / abs(average_loss) if average_loss else ZERO
@@ -122,8 +120,8 @@ def portfolio_statistics(
     )
     tracking = from_float(_tracking_error(performance, benchmark, trading_days))
     drawdown, recovery = drawdown_and_recovery(equity, DRAWDOWN_DIGITS)
-    return PortfolioStatistics(
-        **known,
+    return replace(
+        known,
         average_win_rate=average_win,
         average_loss_rate=average_loss,
         profit_loss_ratio=ratio,

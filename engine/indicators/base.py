@@ -1,0 +1,412 @@
+"""What all indicators share: updating, readiness, the current value, events, comparison.
+
+Arithmetic is Decimal, as LEAN's is; user code reads floats (``indicator.current.value``), the
+engine reads ``indicator.current.value_exact``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from engine.data import BaseData, TradeBar
+from engine.decimals import ZERO, to_decimal
+from engine.indicators.window import RollingWindow
+from engine.symbols import Symbol
+
+WINDOW_SIZE = 2
+
+
+class IndicatorDataPoint(BaseData):
+    """A value at a time: ``IndicatorDataPoint([symbol,] time, value)``."""
+
+    def __init__(self, *args: Any) -> None:
+        if len(args) == 3:
+            self.symbol, self.time, value = args
+        elif len(args) == 2:
+            self.time, value = args
+            self.symbol = Symbol.EMPTY
+        elif not args:
+            self.symbol, self.time, value = Symbol.EMPTY, datetime.min, ZERO
+        else:
+            raise ValueError(f"IndicatorDataPoint takes (time, value) or more; received {args}")
+        self._end_time = None
+        self.value_exact = value if isinstance(value, Decimal) else to_decimal(value)
+
+    def __float__(self) -> float:
+        return float(self.value_exact)
+
+    def __lt__(self, other: Any) -> bool:
+        return self.value_exact < _exact(other)
+
+    def __le__(self, other: Any) -> bool:
+        return self.value_exact <= _exact(other)
+
+    def __gt__(self, other: Any) -> bool:
+        return self.value_exact > _exact(other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self.value_exact >= _exact(other)
+
+    def __str__(self) -> str:
+        return f"{self.time} - {self.value}"
+
+
+def _exact(value: Any) -> Decimal:
+    """Decimal behind an indicator, a data point or a number."""
+    if isinstance(value, IndicatorBase):
+        return value.current.value_exact
+    if isinstance(value, BaseData):
+        return value.value_exact
+    return to_decimal(value)
+
+
+class Event:
+    """Handlers called in the order they were added; ``event += handler`` adds one."""
+
+    def __init__(self) -> None:
+        self._handlers: list[Callable[..., Any]] = []
+
+    def __iadd__(self, handler: Callable[..., Any]) -> Event:
+        self._handlers.append(handler)
+        return self
+
+    def __isub__(self, handler: Callable[..., Any]) -> Event:
+        if handler in self._handlers:
+            self._handlers.remove(handler)
+        return self
+
+    def __call__(self, *args: Any) -> None:
+        for handler in list(self._handlers):
+            handler(*args)
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+
+class IndicatorBase:
+    """Base of all indicators.
+
+    Subclasses implement ``_compute(input) -> Decimal`` and ``is_ready``. Returning None from
+    ``_compute`` leaves the current value and raises no event.
+
+    Attributes:
+        name: as LEAN writes it, such as ``EMA(15,SPY_day)``.
+        samples: updates so far.
+        updated: event; handlers receive (indicator, data point).
+        consolidators: those that feed this indicator.
+    """
+
+    takes_bars = False
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.samples = 0
+        self.updated = Event()
+        self.consolidators: set[Any] = set()
+        self.window: RollingWindow[IndicatorDataPoint] = RollingWindow(WINDOW_SIZE)
+        self._current = IndicatorDataPoint()
+        self.window.add(self._current)
+        self._latest: dict[Any, Any] = {}
+
+    @property
+    def current(self) -> IndicatorDataPoint:
+        """The newest value."""
+        return self._current
+
+    @property
+    def previous(self) -> IndicatorDataPoint:
+        """The value before."""
+        return self.window[1] or IndicatorDataPoint()
+
+    @property
+    def is_ready(self) -> bool:
+        """True once the value means what its name says."""
+        raise NotImplementedError(f"{type(self).__name__}.is_ready")
+
+    def update(self, *args: Any) -> bool:
+        """Take a data point, or a time and a value (or a symbol, a time and a value).
+
+        Points older than the newest of their symbol, and the same object again, are ignored.
+
+        Returns:
+            Whether the indicator is ready.
+
+        Raises:
+            ValueError: if the indicator needs bars and receives a number.
+        """
+        if len(args) == 1:
+            point = args[0]
+        elif self.takes_bars:
+            raise ValueError(
+                f"{type(self).__name__} takes a bar: update(bar); received {len(args)} arguments"
+            )
+        else:
+            point = IndicatorDataPoint(*args)
+        previous = self._latest.get(point.symbol)
+        if previous is not None and (point is previous or point.end_time < previous.end_time):
+            return self.is_ready
+        self.samples += 1
+        self._latest[point.symbol] = point
+        value = self._compute(self._convert(point))
+        if value is not None:
+            self._set(IndicatorDataPoint(point.symbol, point.end_time, value))
+        return self.is_ready
+
+    def _convert(self, point: Any) -> Any:
+        """Check or convert an input; most indicators need a value only."""
+        return point
+
+    def _set(self, point: IndicatorDataPoint) -> None:
+        self._current = point
+        self.window.add(point)
+        self.updated(self, point)
+
+    def _compute(self, point: Any) -> Decimal | None:
+        raise NotImplementedError(f"{type(self).__name__}._compute")
+
+    def reset(self) -> None:
+        """Return to the state before the first update."""
+        self.samples = 0
+        self._latest.clear()
+        self.window.reset()
+        self._current = IndicatorDataPoint()
+        self.window.add(self._current)
+
+    def __getitem__(self, index: int) -> IndicatorDataPoint:
+        return self.window[index]
+
+    def __iter__(self) -> Iterator[IndicatorDataPoint]:
+        return iter(self.window)
+
+    def __float__(self) -> float:
+        return float(self._current.value_exact)
+
+    def __lt__(self, other: Any) -> bool:
+        return self._current.value_exact < _exact(other)
+
+    def __le__(self, other: Any) -> bool:
+        return self._current.value_exact <= _exact(other)
+
+    def __gt__(self, other: Any) -> bool:
+        return self._current.value_exact > _exact(other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self._current.value_exact >= _exact(other)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, IndicatorBase) or other is None:
+            return self is other
+        try:
+            return self._current.value_exact == _exact(other)
+        except ValueError:
+            return False
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __add__(self, other: Any) -> float:
+        return float(self) + float(other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> float:
+        return float(self) - float(other)
+
+    def __rsub__(self, other: Any) -> float:
+        return float(other) - float(self)
+
+    def __mul__(self, other: Any) -> float:
+        return float(self) * float(other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> float:
+        return float(self) / float(other)
+
+    def __rtruediv__(self, other: Any) -> float:
+        return float(other) / float(self)
+
+    def __neg__(self) -> float:
+        return -float(self)
+
+    def __abs__(self) -> float:
+        return abs(float(self))
+
+    def __str__(self) -> str:
+        text = f"{float(self):.5f}".rstrip("0")
+        return text + "0" if text.endswith(".") else text
+
+    def to_detailed_string(self) -> str:
+        """Name and value."""
+        return f"{self.name} - {self}"
+
+    def __getattr__(self, name: str) -> Any:
+        snake = _PASCAL.get(name)
+        if snake is None:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self, snake)
+
+
+_PASCAL = {
+    "Current": "current", "IsReady": "is_ready", "Update": "update", "Reset": "reset",
+    "Name": "name", "Samples": "samples", "Updated": "updated", "Window": "window",
+    "WarmUpPeriod": "warm_up_period", "Period": "period", "Previous": "previous",
+}  # fmt: skip
+
+
+class Indicator(IndicatorBase):
+    """An indicator over single values; bars count with their close."""
+
+
+class WindowIndicator(Indicator):
+    """An indicator over the last ``period`` values.
+
+    Subclasses read ``self._values`` (Decimals, newest first) and ``self._removed``, the value
+    that has just fallen out (None while nothing has).
+    """
+
+    def __init__(self, name: str, period: int) -> None:
+        super().__init__(name)
+        if period < 1:
+            raise ValueError(f"period must be at least 1; received {period}")
+        self.period = int(period)
+        self._values: deque[Decimal] = deque(maxlen=self.period)
+        self._removed: Decimal | None = None
+
+    @property
+    def warm_up_period(self) -> int:
+        """Values needed before it is ready."""
+        return self.period
+
+    @property
+    def is_ready(self) -> bool:
+        """True once the window is full."""
+        return self.samples >= self.period
+
+    def _compute(self, point: Any) -> Decimal | None:
+        if len(self._values) == self.period:
+            self._removed = self._values[-1]
+        value = point.value_exact
+        self._values.appendleft(value)
+        return self._next(value)
+
+    def _next(self, value: Decimal) -> Decimal | None:
+        raise NotImplementedError(f"{type(self).__name__}._next")
+
+    def _oldest(self) -> Decimal:
+        """The value that fell out, or the oldest held while none has."""
+        return self._values[-1] if self._removed is None else self._removed
+
+    def reset(self) -> None:
+        """Return to the state before the first update."""
+        super().reset()
+        self._values.clear()
+        self._removed = None
+
+
+class BarIndicator(IndicatorBase):
+    """An indicator over bars (trade or quote)."""
+
+    takes_bars = True
+
+    def _convert(self, point: Any) -> Any:
+        if not hasattr(point, "high_exact"):
+            raise ValueError(f"{type(self).__name__} takes bars; received {type(point).__name__}")
+        return point
+
+
+class TradeBarIndicator(BarIndicator):
+    """An indicator that also needs volume."""
+
+    def _convert(self, point: Any) -> Any:
+        if not isinstance(point, TradeBar):
+            raise ValueError(
+                f"{type(self).__name__} takes trade bars; received {type(point).__name__}"
+            )
+        return point
+
+
+class PythonIndicator(IndicatorBase):
+    """Base of indicators that users write: they set ``value`` in ``update(input)``.
+
+    ``update`` may return readiness; without a result, ``is_ready`` (if overridden) decides.
+    """
+
+    value: Any = 0.0
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(str(args[0]) if args and isinstance(args[0], str) else "")
+        self._ready = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        written = cls.__dict__.get("update") or cls.__dict__.get("Update")
+        if written is not None:
+            cls.update = _with_events(written)  # type: ignore[method-assign]
+
+    @property
+    def is_ready(self) -> bool:
+        """What the last update returned."""
+        return self._ready
+
+
+def _with_events(update: Callable[..., Any]) -> Callable[..., bool]:
+    """Wrap a user's update: count, set the current value from ``value``, raise the event."""
+
+    def wrapped(self: PythonIndicator, *args: Any) -> bool:
+        if "_current" not in self.__dict__:
+            # The user's __init__ did not call super().__init__(); LEAN does not need it either.
+            state = dict(self.__dict__)
+            PythonIndicator.__init__(self)
+            self.__dict__.update(state)
+        point = args[0] if len(args) == 1 else IndicatorDataPoint(*args)
+        self.samples += 1
+        result = update(self, point)
+        self._ready = bool(self.is_ready if result is None else result)
+        time = getattr(point, "end_time", datetime.min)
+        symbol = getattr(point, "symbol", Symbol.EMPTY)
+        self._set(IndicatorDataPoint(symbol, time, to_decimal(self.value)))
+        return self._ready
+
+    return wrapped
+
+
+class PythonIndicatorAdapter(IndicatorBase):
+    """Makes any object with ``update`` and ``value`` an indicator."""
+
+    def __init__(self, instance: Any) -> None:
+        name = getattr(instance, "name", None) or getattr(instance, "Name", None)
+        super().__init__(name or type(instance).__name__)
+        self._instance = instance
+        self._ready = False
+
+    @property
+    def is_ready(self) -> bool:
+        """The object's own readiness."""
+        return self._ready or bool(getattr(self._instance, "is_ready", False))
+
+    @property
+    def warm_up_period(self) -> int:
+        """The object's own, or 0."""
+        return int(getattr(self._instance, "warm_up_period", 0))
+
+    def _compute(self, point: Any) -> Decimal:
+        update = getattr(self._instance, "update", None) or self._instance.Update
+        result = update(point)
+        self._ready = bool(self._instance.is_ready if result is None else result)
+        value = getattr(self._instance, "value", None)
+        return to_decimal(self._instance.Value if value is None else value)
+
+
+def as_indicator(thing: Any) -> Any:
+    """Return an indicator for an indicator or for any object that behaves like one."""
+    if isinstance(thing, IndicatorBase) or inspect.isclass(thing):
+        return thing
+    if not hasattr(thing, "update") and not hasattr(thing, "Update"):
+        raise ValueError(f"an indicator must have update(input); received {type(thing).__name__}")
+    return PythonIndicatorAdapter(thing)
