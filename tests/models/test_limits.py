@@ -49,7 +49,7 @@ def test_caps_that_cannot_be_met_are_refused():
         Caps(default=0.6, gross=0.5)
     for name in ("gross", "buffer", "band"):
         with pytest.raises(ValueError, match=f"{name} must be"):
-            Caps(**{name: -0.1})
+            Caps(**{name: -0.1})  # type: ignore[arg-type]
 
 
 def test_cap_weights_clips_then_scales():

@@ -120,7 +120,8 @@ def test_one_account_gives_the_same_bits_alone_as_in_a_batch():
     batch = step(account, targets, *args, rules)
     for i in range(500):
         one = Account(account.cash[i : i + 1], account.shares[i : i + 1], account.equity[i : i + 1])
-        alone = step(one, targets[i : i + 1], *(a[i : i + 1] for a in args), rules)
+        now, opens, ends = (a[i : i + 1] for a in args)
+        alone = step(one, targets[i : i + 1], now, opens, ends, rules)
         assert alone.growth[0] == batch.growth[i]
         assert alone.account.equity[0] == batch.account.equity[i]
 

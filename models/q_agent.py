@@ -1,0 +1,398 @@
+"""A Double DQN agent with full-action targets.
+
+The network reads the market observation and the account features and gives the value of every
+action, in log growth of equity. Because the agent does not move the price, the reward and the
+next position of *every* action are known (`models.replay`), so one transition trains all action
+values at once and no exploration is needed:
+
+    y(a) = r(a) + discount · (1 - terminated(a)) · Q_slow(s'(a), argmax_b Q(s'(a), b))
+
+(van Hasselt et al., arXiv 1509.06461, with the slow network a moving average of the fast one).
+The slow network also acts: averaged weights carry less of the noise of the last batches.
+
+Training runs in TensorFlow, compiled once per architecture; acting runs in NumPy on the same
+weights, because a decision for three symbols is too small for a graph.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models.account import ACCOUNT_FEATURES
+from models.replay import ReplayMemory
+
+Floats32 = NDArray[np.float32]
+
+CLIP = 6.0
+"""Standardised observations are clipped here: no network is asked far outside what it saw."""
+UPDATES_PER_CALL = 25
+"""Updates in one call of the compiled function; larger calls save overhead, cost memory."""
+
+
+class Reporter(Protocol):
+    """Something that wants to hear how training goes."""
+
+    def update(self, step: int, **metrics: float) -> None:
+        """Take note of the metrics after `step` updates."""
+        ...
+
+
+class Silent:
+    """Ignores every report."""
+
+    def update(self, step: int, **metrics: float) -> None:
+        """Ignore the metrics."""
+
+
+@dataclass(frozen=True)
+class QAgentConfig:
+    """What an agent is made of.
+
+    Attributes:
+        observation_width: D, length of a market observation, >= 1.
+        actions: shares of the cap, ascending, two or more in [-1, 1].
+        units: width of each hidden layer, each >= 1.
+        discount: of the next bar, in [0, 1).
+        learning_rate: of Adam at the start, > 0; falls along a cosine to a tenth.
+        weight_decay: of AdamW, >= 0.
+        batch_size: transitions in an update, >= 1.
+        slow_rate: share by which the slow network follows in an update, in (0, 1].
+        memory: capacity of the replay memory, >= batch_size.
+    """
+
+    observation_width: int
+    actions: tuple[float, ...] = (-1.0, 0.0, 1.0)
+    units: tuple[int, ...] = (64, 64)
+    discount: float = 0.9
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-3
+    batch_size: int = 256
+    slow_rate: float = 0.01
+    memory: int = 50_000
+
+    def __post_init__(self) -> None:
+        rules = {
+            "observation_width": (">= 1", self.observation_width >= 1),
+            "actions": (
+                "two or more ascending numbers in [-1, 1]",
+                len(self.actions) >= 2
+                and all(-1 <= a <= 1 for a in self.actions)
+                and all(a < b for a, b in zip(self.actions, self.actions[1:], strict=False)),
+            ),
+            "units": ("one or more, each >= 1", bool(self.units) and min(self.units) >= 1),
+            "discount": ("in [0, 1)", 0 <= self.discount < 1),
+            "learning_rate": ("> 0", 0 < self.learning_rate < math.inf),
+            "weight_decay": (">= 0", 0 <= self.weight_decay < math.inf),
+            "batch_size": (">= 1", self.batch_size >= 1),
+            "slow_rate": ("in (0, 1]", 0 < self.slow_rate <= 1),
+            "memory": (">= batch_size", self.memory >= self.batch_size),
+        }
+        for name, (rule, holds) in rules.items():
+            if not holds:
+                raise ValueError(f"{name} must be {rule}; received {getattr(self, name)!r}")
+
+    @property
+    def input_width(self) -> int:
+        """D + K."""
+        return self.observation_width + len(ACCOUNT_FEATURES)
+
+
+@dataclass(frozen=True)
+class TrainingCurve:
+    """How a training went; one entry per `UPDATES_PER_CALL` updates.
+
+    Attributes:
+        update: updates done so far, shape (M,).
+        loss: mean Huber loss of the scaled action values, shape (M,).
+        value: mean value that the agent expects of its best action, in log growth, shape (M,).
+    """
+
+    update: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    loss: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    value: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class QAgent:
+    """A trained agent; immutable.
+
+    Attributes:
+        config: what it is made of.
+        fast: weights and biases of the trained network, layer by layer.
+        slow: those of its moving average, which acts.
+        mean: of the observations of the first training, shape (D,).
+        deviation: likewise, shape (D,), > 0.
+        reward_scale: rewards are multiplied by this for training, > 0.
+        hurdle: charged against every action in proportion to its exposure, in log growth, >= 0;
+            see `sim.agent_training`, which sets it so that held-out paths pay for the risk of
+            having learned noise.
+        inertia: a change of position must promise this much more log growth than staying, >= 0.
+    """
+
+    config: QAgentConfig
+    fast: tuple[Floats32, ...]
+    slow: tuple[Floats32, ...]
+    mean: Floats32
+    deviation: Floats32
+    reward_scale: float
+    hurdle: float = 0.0
+    inertia: float = 0.0
+
+    @property
+    def actions(self) -> NDArray[np.float64]:
+        """Shares of the cap, shape (A,)."""
+        return np.array(self.config.actions)
+
+    def q_values(self, observation: ArrayLike, account: ArrayLike) -> NDArray[np.float64]:
+        """Value of every action, in log growth, discounted.
+
+        Args:
+            observation: market, shape (B, D).
+            account: `models.account.account_features`, shape (B, K).
+
+        Returns:
+            Shape (B, A).
+
+        Raises:
+            ValueError: for a wrong shape or values that are not finite.
+        """
+        market = np.asarray(observation, dtype=np.float32)
+        position = np.asarray(account, dtype=np.float32)
+        widths = (self.config.observation_width, len(ACCOUNT_FEATURES))
+        for name, value, width in zip(
+            ("observation", "account"), (market, position), widths, strict=True
+        ):
+            if value.ndim != 2 or value.shape != (len(market), width):
+                raise ValueError(
+                    f"{name} must have shape ({len(market)}, {width}); received {value.shape}"
+                )
+            if not np.isfinite(value).all():
+                raise ValueError(f"{name} must be finite; received others")
+        return self._forward(self._inputs(market, position))
+
+    def act(
+        self, observation: ArrayLike, account: ArrayLike, hurdle: ArrayLike | None = None
+    ) -> NDArray[np.int64]:
+        """Index of the chosen action for each row, shape (B,).
+
+        The best action after the hurdle, unless it promises no more than `inertia` above staying;
+        ties stay. Staying is the action nearest to the present exposure (the lower one of two).
+
+        Args:
+            observation: shape (B, D).
+            account: shape (B, K).
+            hurdle: overrides the agent's own; one number or shape (B,).
+        """
+        values = self.q_values(observation, account)
+        charge = np.asarray(self.hurdle if hurdle is None else hurdle, dtype=float)
+        values = values - charge[..., None] * np.abs(self.actions)
+        exposure = np.asarray(account, dtype=float)[:, :1]
+        stay = np.abs(self.actions - exposure).argmin(axis=1)
+        rows = np.arange(len(values))
+        best = values.argmax(axis=1)
+        return np.where(values[rows, best] > values[rows, stay] + self.inertia, best, stay)
+
+    def adjusted(self, hurdle: float | None = None, inertia: float | None = None) -> QAgent:
+        """The same agent with another hurdle or inertia."""
+        changes = {
+            "hurdle": self.hurdle if hurdle is None else float(hurdle),
+            "inertia": self.inertia if inertia is None else float(inertia),
+        }
+        for name, value in changes.items():
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be finite and >= 0; received {value!r}")
+        return QAgent(**{**self.__dict__, **changes})
+
+    def _inputs(self, market: Floats32, position: Floats32) -> Floats32:
+        return np.concatenate([_scaled(market, self.mean, self.deviation), position], axis=1)
+
+    def _forward(self, inputs: Floats32) -> NDArray[np.float64]:
+        layer = inputs
+        pairs = len(self.slow) // 2
+        for i in range(pairs):
+            layer = layer @ self.slow[2 * i] + self.slow[2 * i + 1]
+            if i < pairs - 1:
+                layer = np.maximum(layer, 0.0)
+        return layer.astype(np.float64) / self.reward_scale
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything the agent is, as plain arrays (the configuration as JSON bytes)."""
+        arrays: dict[str, np.ndarray] = {
+            "config": np.frombuffer(json.dumps(asdict(self.config)).encode(), dtype=np.uint8),
+            "mean": self.mean,
+            "deviation": self.deviation,
+            "reward_scale": np.array(self.reward_scale),
+            "hurdle": np.array(self.hurdle),
+            "inertia": np.array(self.inertia),
+        }
+        for name in ("fast", "slow"):
+            arrays |= {f"{name}_{i}": w for i, w in enumerate(getattr(self, name))}
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> QAgent:
+        """The inverse of `to_arrays`.
+
+        Raises:
+            ValueError: if a field is missing or weights do not fit the configuration.
+        """
+        try:
+            raw = json.loads(np.asarray(arrays["config"], dtype=np.uint8).tobytes())
+            raw |= {name: tuple(raw[name]) for name in ("actions", "units")}
+            config = QAgentConfig(**raw)
+            shapes = _shapes(config)
+            weights = {
+                name: tuple(
+                    np.asarray(arrays[f"{name}_{i}"], np.float32) for i in range(len(shapes))
+                )
+                for name in ("fast", "slow")
+            }
+            scaler = [np.asarray(arrays[name], np.float32) for name in ("mean", "deviation")]
+            scalars = [float(arrays[name]) for name in ("reward_scale", "hurdle", "inertia")]
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ValueError(f"agent must have all its fields; received {error!r}") from None
+        for name, held in weights.items():
+            if [w.shape for w in held] != shapes:
+                raise ValueError(
+                    f"{name} weights must have shapes {shapes}; received {[w.shape for w in held]}"
+                )
+        width = (config.observation_width,)
+        if scaler[0].shape != width or scaler[1].shape != width:
+            raise ValueError(f"mean and deviation must have shape {width}; received others")
+        mean, deviation = scaler
+        scale, hurdle, inertia = scalars
+        return cls(
+            config, weights["fast"], weights["slow"], mean, deviation, scale, hurdle, inertia
+        )
+
+
+def _scaled(market: Floats32, mean: Floats32, deviation: Floats32) -> Floats32:
+    return np.clip((market - mean) / deviation, -CLIP, CLIP).astype(np.float32)
+
+
+def _shapes(config: QAgentConfig) -> list[tuple[int, ...]]:
+    widths = [config.input_width, *config.units, len(config.actions)]
+    pairs = itertools.pairwise(widths)
+    return [shape for a, b in pairs for shape in ((a, b), (b,))]
+
+
+def new_agent(config: QAgentConfig, memory: ReplayMemory, rng: np.random.Generator) -> QAgent:
+    """An untrained agent, scaled to the data it is going to be trained on.
+
+    Args:
+        config: what it is made of.
+        memory: the first training's transitions; must not be empty.
+        rng: stream of the initial weights (He normal; the last layer starts at zero, so that
+            an untrained agent stays where it is).
+    """
+    data = memory.contents()
+    weights = []
+    shapes = _shapes(config)
+    for i, shape in enumerate(shapes):
+        scale = math.sqrt(2.0 / shape[0]) if len(shape) == 2 and i < len(shapes) - 2 else 0.0
+        weights.append((rng.standard_normal(shape) * scale).astype(np.float32))
+    deviation = data.observation.std(axis=0)
+    # A constant feature carries nothing; leaving it unscaled keeps it finite.
+    deviation = np.where(deviation > 1e-8, deviation, 1.0).astype(np.float32)
+    spread = float(data.reward.std(dtype=np.float64))
+    return QAgent(
+        config,
+        tuple(weights),
+        tuple(w.copy() for w in weights),
+        data.observation.mean(axis=0),
+        deviation,
+        1.0 / max(spread, 1e-8),
+    )
+
+
+def train(
+    config: QAgentConfig,
+    memory: ReplayMemory,
+    updates: int,
+    *,
+    weights_rng: np.random.Generator,
+    replay_rng: np.random.Generator,
+    previous: QAgent | None = None,
+    reporter: Reporter | None = None,
+) -> tuple[QAgent, TrainingCurve]:
+    """Train an agent on a replay memory.
+
+    Args:
+        config: what the agent is made of.
+        memory: transitions; at least one.
+        updates: number of updates, >= 1; rounded up to a multiple of `UPDATES_PER_CALL`.
+        weights_rng: stream of the initial weights; not used with `previous`.
+        replay_rng: stream of the batches.
+        previous: agent to go on from; it keeps its scaling.
+        reporter: hears loss and value.
+
+    Returns:
+        The agent and its training curve.
+
+    Raises:
+        ValueError: for an empty memory, no updates, or a previous agent of another make.
+    """
+    if updates < 1:
+        raise ValueError(f"updates must be at least 1; received {updates}")
+    if previous is not None and _make(previous.config) != _make(config):
+        raise ValueError(
+            f"previous must be of the same make; received {previous.config} for {config}"
+        )
+    agent = previous or new_agent(config, memory, weights_rng)
+    reporter = reporter or Silent()
+    learner = _learner(config)
+    learner.load(agent.fast, agent.slow)
+    calls = -(-updates // UPDATES_PER_CALL)
+    losses, values = np.empty(calls), np.empty(calls)
+    for call in range(calls):
+        rows = replay_rng.integers(len(memory), size=(UPDATES_PER_CALL, config.batch_size))
+        market, position, reward, next_market, next_position, terminated = memory.gather(rows)
+        rate = config.learning_rate * (0.55 + 0.45 * math.cos(math.pi * call / calls))
+        loss, value = learner.update(
+            rate,
+            np.concatenate([_scaled(market, agent.mean, agent.deviation), position], axis=-1),
+            reward * np.float32(agent.reward_scale),
+            _scaled(next_market, agent.mean, agent.deviation),
+            next_position,
+            terminated,
+        )
+        losses[call], values[call] = loss, value / agent.reward_scale
+        reporter.update((call + 1) * UPDATES_PER_CALL, loss=losses[call], value=values[call])
+    fast, slow = learner.weights()
+    trained = QAgent(**{**agent.__dict__, "config": config, "fast": fast, "slow": slow})
+    steps = (np.arange(calls) + 1) * UPDATES_PER_CALL
+    return trained, TrainingCurve(steps, losses, values)
+
+
+def _make(config: QAgentConfig) -> tuple:
+    return config.observation_width, config.actions, config.units
+
+
+def _learner(config: QAgentConfig) -> Any:
+    """The compiled learner of an architecture; one for all retrainings of a run."""
+    return _learner_of(
+        config.input_width,
+        config.units,
+        len(config.actions),
+        config.batch_size,
+        config.discount,
+        config.slow_rate,
+        config.weight_decay,
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _learner_of(*arguments: Any) -> Any:
+    # TensorFlow takes seconds to import; acting and the environments do without it.
+    from models.q_learner import Learner
+
+    return Learner(*arguments)

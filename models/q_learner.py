@@ -1,0 +1,139 @@
+"""The gradient side of the Q agent: Keras networks and one compiled update.
+
+Kept apart from `q_agent`, so that acting needs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from models.account import ACCOUNT_FEATURES
+
+Floats32 = NDArray[np.float32]
+
+
+def _network(input_width: int, units: Sequence[int], n_actions: int) -> keras.Model:
+    layers = [keras.layers.Dense(width, activation="relu") for width in units]
+    model = keras.Sequential([keras.Input((input_width,)), *layers, keras.layers.Dense(n_actions)])
+    return model
+
+
+class Learner:
+    """Two networks, an optimizer and the update between them.
+
+    The update is traced once for its fixed batch shapes and serves every later training of the
+    same architecture: `load` replaces weights and forgets the optimizer's moments.
+    """
+
+    def __init__(
+        self,
+        input_width: int,
+        units: tuple[int, ...],
+        n_actions: int,
+        batch_size: int,
+        discount: float,
+        slow_rate: float,
+        weight_decay: float,
+    ) -> None:
+        self._fast = _network(input_width, units, n_actions)
+        self._slow = _network(input_width, units, n_actions)
+        self._optimizer = keras.optimizers.AdamW(1e-3, weight_decay=weight_decay)
+        self._optimizer.exclude_from_weight_decay(var_names=["bias"])
+        self._optimizer.build(self._fast.trainable_variables)
+        self._discount, self._slow_rate = discount, slow_rate
+        self._width, self._batch, self._actions = input_width, batch_size, n_actions
+        market = input_width - len(ACCOUNT_FEATURES)
+
+        def batches(*shape: int) -> tf.TensorSpec:
+            return tf.TensorSpec((None, batch_size, *shape), tf.float32)
+
+        self._compiled = tf.function(
+            self._run,
+            input_signature=[
+                batches(input_width),
+                batches(n_actions),
+                batches(market),
+                batches(n_actions, len(ACCOUNT_FEATURES)),
+                batches(n_actions),
+            ],
+        )
+
+    def load(self, fast: Sequence[Floats32], slow: Sequence[Floats32]) -> None:
+        """Set the weights of both networks and start the optimizer afresh."""
+        self._fast.set_weights(list(fast))
+        self._slow.set_weights(list(slow))
+        for variable in self._optimizer.variables:
+            variable.assign(np.zeros(variable.shape, variable.dtype))
+
+    def weights(self) -> tuple[tuple[Floats32, ...], tuple[Floats32, ...]]:
+        """Weights of the fast and the slow network, copied."""
+        return (
+            tuple(np.array(w) for w in self._fast.get_weights()),
+            tuple(np.array(w) for w in self._slow.get_weights()),
+        )
+
+    def update(
+        self,
+        rate: float,
+        inputs: Floats32,
+        reward: Floats32,
+        next_market: Floats32,
+        next_position: Floats32,
+        terminated: Floats32,
+    ) -> tuple[float, float]:
+        """U updates; arrays are (U, batch, ...). Mean loss and mean expected value (scaled)."""
+        self._optimizer.learning_rate = rate
+        loss, value = self._compiled(inputs, reward, next_market, next_position, terminated)
+        return float(loss), float(value)
+
+    def targets(
+        self, reward: tf.Tensor, next_inputs: tf.Tensor, terminated: tf.Tensor
+    ) -> tf.Tensor:
+        """Double-DQN targets of every action.
+
+        Args:
+            reward: shape (batch, A).
+            next_inputs: state after each action, shape (batch·A, D+K).
+            terminated: shape (batch, A).
+        """
+        choice = tf.argmax(self._fast(next_inputs), axis=1)
+        value = tf.gather(self._slow(next_inputs), choice, axis=1, batch_dims=1)
+        value = tf.reshape(value, tf.shape(reward))
+        return reward + self._discount * (1.0 - terminated) * value
+
+    def _run(
+        self,
+        inputs: tf.Tensor,
+        reward: tf.Tensor,
+        next_market: tf.Tensor,
+        next_position: tf.Tensor,
+        terminated: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        count = tf.shape(inputs)[0]
+        loss_sum, value_sum = tf.constant(0.0), tf.constant(0.0)
+        for i in tf.range(count):
+            market = tf.repeat(next_market[i], self._actions, axis=0)
+            position = tf.reshape(next_position[i], (-1, len(ACCOUNT_FEATURES)))
+            next_inputs = tf.concat([market, position], axis=1)
+            goal = tf.stop_gradient(self.targets(reward[i], next_inputs, terminated[i]))
+            with tf.GradientTape() as tape:
+                values = self._fast(inputs[i], training=True)
+                error = values - goal
+                size = tf.abs(error)
+                # Huber with a wide knee: fat-tailed rewards, but the mean is what counts.
+                loss = tf.reduce_mean(
+                    tf.where(size < 5.0, 0.5 * tf.square(error), 5.0 * size - 12.5)
+                )
+            variables = self._fast.trainable_variables
+            self._optimizer.apply(tape.gradient(loss, variables), variables)
+            for slow, fast in zip(self._slow.trainable_variables, variables, strict=True):
+                slow.assign_add(self._slow_rate * (fast - slow))
+            loss_sum += loss
+            value_sum += tf.reduce_mean(tf.reduce_max(values, axis=1))
+        scale = 1.0 / tf.cast(count, tf.float32)
+        return loss_sum * scale, value_sum * scale

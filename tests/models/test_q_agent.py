@@ -1,0 +1,264 @@
+"""The agent against value iteration, hand-made targets, and its own copies."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import q_agent
+from models.q_agent import UPDATES_PER_CALL, QAgent, QAgentConfig, train
+from models.q_learner import Learner
+from models.replay import ReplayMemory, Transitions
+from models.seeding import streams
+
+
+def memory_of(n=600, d=3, seed=0, **changes):
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape):
+        return rng.standard_normal(shape).astype(np.float32)
+
+    fields = {
+        "observation": normal(n, d),
+        "account": normal(n, 1),
+        "reward": normal(n, 3) * 0.01,
+        "next_observation": normal(n, d),
+        "next_account": normal(n, 3, 1),
+        "terminated": np.zeros((n, 3), np.float32),
+    }
+    memory = ReplayMemory(n)
+    memory.add(Transitions(**(fields | changes)))
+    return memory
+
+
+def trained(updates=UPDATES_PER_CALL, seed=1, memory=None, config=None, **options):
+    rngs = streams(seed)
+    return train(
+        config or QAgentConfig(3, units=(16,), batch_size=32),
+        memory_of() if memory is None else memory,
+        updates,
+        weights_rng=rngs["weights"],
+        replay_rng=rngs["replay"],
+        **options,
+    )
+
+
+def some_states(b=40, d=3):
+    rng = np.random.default_rng(9)
+    return rng.standard_normal((b, d)) * 3, rng.standard_normal((b, 1))
+
+
+def test_numpy_and_keras_give_the_same_values():
+    agent, _ = trained()
+    market, account = some_states()
+    layers = [keras.layers.Dense(16, activation="relu"), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    model.set_weights(list(agent.slow))
+    inputs = np.clip((market - agent.mean) / agent.deviation, -q_agent.CLIP, q_agent.CLIP)
+    want = model(np.concatenate([inputs, account], axis=1).astype(np.float32)).numpy()
+    np.testing.assert_allclose(
+        agent.q_values(market, account) * agent.reward_scale, want, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_double_dqn_targets_choose_with_one_network_and_value_with_the_other():
+    learner = Learner(2, (4,), 2, 3, 0.5, 0.1, 0.0)
+    rng = np.random.default_rng(0)
+    weights = [
+        [rng.standard_normal(s).astype(np.float32) for s in ((2, 4), (4,), (4, 2), (2,))]
+        for _ in range(2)
+    ]
+    learner.load(*weights)
+    reward = rng.standard_normal((3, 2)).astype(np.float32)
+    terminated = np.array([[0, 1], [0, 0], [1, 0]], np.float32)
+    states = rng.standard_normal((6, 2)).astype(np.float32)
+
+    def net(w, x):
+        return np.maximum(x @ w[0] + w[1], 0) @ w[2] + w[3]
+
+    got = learner.targets(tf.constant(reward), tf.constant(states), tf.constant(terminated))
+    for i in range(3):
+        for a in range(2):
+            state = states[2 * i + a]
+            choice = net(weights[0], state).argmax()
+            value = net(weights[1], state)[choice]
+            want = reward[i, a] + 0.5 * (1 - terminated[i, a]) * value
+            assert float(got[i, a]) == pytest.approx(want, abs=1e-5)
+
+
+def test_values_converge_to_those_of_value_iteration():
+    """Three market states in a random cycle, positions that cost to change, ruin in one corner."""
+    rng = np.random.default_rng(0)
+    actions, cost, discount = np.array([-1.0, 0.0, 1.0]), 0.3, 0.8
+    move = rng.dirichlet(np.ones(3), size=3)
+    gain = np.array([[-1.0, 0.0, 1.0], [0.5, 0.0, -0.5], [0.2, 0.0, 0.1]])  # market, action
+    ruin = np.zeros((3, 3))
+    ruin[1, 0] = 1.0  # going short in market 1 ends the episode
+
+    def reward(market, position):
+        return gain[market] - cost * np.abs(actions - actions[position])
+
+    values = np.zeros((3, 3, 3))  # market, position, action
+    for _ in range(300):
+        best = values.max(axis=2)  # market, position
+        for m in range(3):
+            for p in range(3):
+                values[m, p] = reward(m, p) + discount * (1 - ruin[m]) * (move[m] @ best)
+
+    n = 20_000
+    market, position = rng.integers(3, size=n), rng.integers(3, size=n)
+    after = (rng.random(n)[:, None] > np.cumsum(move[market], axis=1)).sum(axis=1)
+    one_hot = np.eye(3, dtype=np.float32)
+    memory = ReplayMemory(n)
+    memory.add(
+        Transitions(
+            observation=one_hot[market],
+            account=actions[position][:, None].astype(np.float32),
+            reward=np.array([reward(m, p) for m, p in zip(market, position, strict=True)]).astype(
+                np.float32
+            ),
+            next_observation=one_hot[after],
+            next_account=np.tile(actions.astype(np.float32)[None, :, None], (n, 1, 1)),
+            terminated=ruin[market].astype(np.float32),
+        )
+    )
+    config = QAgentConfig(3, discount=discount, weight_decay=0.0, slow_rate=0.02, memory=n)
+    agent, curve = trained(2500, memory=memory, config=config)
+    grid = np.array([(m, p) for m in range(3) for p in range(3)])
+    got = agent.q_values(one_hot[grid[:, 0]], actions[grid[:, 1]][:, None])
+    want = values[grid[:, 0], grid[:, 1]]
+    assert np.abs(got - want).max() < 0.12
+    np.testing.assert_array_equal(got.argmax(axis=1), want.argmax(axis=1))
+    assert curve.loss[-1] < curve.loss[0]
+
+
+def test_training_repeats_with_its_seed_and_differs_with_another():
+    first, again, other = trained(), trained(), trained(seed=2)
+    for a, b in zip(first[0].fast, again[0].fast, strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(first[1].loss, again[1].loss)
+    assert not np.array_equal(first[0].fast[0], other[0].fast[0])
+
+
+def test_a_run_in_between_leaves_no_trace():
+    """The compiled learner is shared; its weights and moments are not."""
+    alone, _ = trained(50)
+    trained(75, seed=8)
+    after, _ = trained(50)
+    for a, b in zip(alone.slow, after.slow, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_retraining_traces_nothing_anew_and_keeps_the_scaling():
+    config = QAgentConfig(3, units=(16,), batch_size=32)
+    agent, _ = trained(config=config)
+    learner = q_agent._learner(config)
+    traces = learner._compiled.experimental_get_tracing_count()
+    later, curve = trained(60, memory=memory_of(900, seed=4), config=config, previous=agent)
+    assert learner._compiled.experimental_get_tracing_count() == traces == 1
+    np.testing.assert_array_equal(later.mean, agent.mean)
+    assert later.reward_scale == agent.reward_scale
+    np.testing.assert_array_equal(curve.update, [25, 50, 75])
+
+
+def test_arrays_go_round():
+    agent = trained()[0].adjusted(hurdle=0.1, inertia=0.2)
+    again = QAgent.from_arrays(agent.to_arrays())
+    market, account = some_states()
+    np.testing.assert_array_equal(again.q_values(market, account), agent.q_values(market, account))
+    assert (again.config, again.hurdle, again.inertia) == (agent.config, 0.1, 0.2)
+
+
+def test_reporter_hears_every_call():
+    class Ear:
+        heard: list = []  # noqa: RUF012
+
+        def update(self, step, **metrics):
+            self.heard.append((step, sorted(metrics)))
+
+    trained(50, reporter=Ear())
+    assert Ear.heard == [(25, ["loss", "value"]), (50, ["loss", "value"])]
+
+
+def fixed_agent(values):
+    """An agent whose action values are the same in every state."""
+    config = QAgentConfig(1, units=(1,))
+    zeros = [np.zeros(s, np.float32) for s in ((2, 1), (1,), (1, 3))]
+    weights = (*zeros, np.asarray(values, np.float32))
+    one = np.ones(1, np.float32)
+    return QAgent(config, weights, weights, 0 * one, one, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "exposure", "options", "action"),
+    [
+        ([0, 0, 0], 0.97, {}, 2),  # ties stay
+        ([0, 0, 0], 0.2, {}, 1),
+        ([0, 0, 1e-3], 0.0, {}, 2),
+        ([0, 0, 1e-3], 0.0, {"inertia": 2e-3}, 1),
+        ([0, 0, 1e-3], 0.0, {"hurdle": 2e-3}, 1),
+        ([0, 0, 1e-3], 1.0, {"hurdle": 2e-3}, 1),  # a hurdle closes what does not pay ...
+        ([0, 0, 1e-3], 1.0, {"inertia": 2e-3}, 2),  # ... inertia keeps what is there
+        ([1, 0, 0], 1.0, {}, 0),
+    ],
+)
+def test_decision_rule(values, exposure, options, action):
+    agent = fixed_agent(values).adjusted(**options)
+    assert agent.act([[0.0]], [[exposure]])[0] == action
+
+
+def test_an_untrained_agent_stays():
+    agent = q_agent.new_agent(QAgentConfig(3), memory_of(), np.random.default_rng(0))
+    market, _ = some_states(3)
+    np.testing.assert_array_equal(agent.act(market, [[-1.0], [0.0], [1.0]]), [0, 1, 2])
+
+
+def test_observations_far_outside_the_training_change_nothing_more():
+    agent, _ = trained()
+    far, farther = np.full((1, 3), 1e3), np.full((1, 3), 1e6)
+    np.testing.assert_array_equal(agent.q_values(far, [[0.0]]), agent.q_values(farther, [[0.0]]))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"observation_width": 0}, "observation_width"),
+        ({"actions": (1.0, 0.0)}, "actions must be two or more ascending"),
+        ({"actions": (0.0, 2.0)}, "actions"),
+        ({"units": ()}, "units"),
+        ({"discount": 1.0}, r"discount must be in \[0, 1\); received 1.0"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"weight_decay": -1.0}, "weight_decay"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"slow_rate": 0.0}, "slow_rate"),
+        ({"memory": 10}, "memory must be >= batch_size"),
+    ],
+)
+def test_bad_configurations_are_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        QAgentConfig(**({"observation_width": 3} | change))
+
+
+def test_bad_calls_are_named():
+    agent = fixed_agent([0, 0, 0])
+    with pytest.raises(ValueError, match=r"observation must have shape \(1, 1\)"):
+        agent.q_values([[0.0, 0.0]], [[0.0]])
+    with pytest.raises(ValueError, match="account must have shape"):
+        agent.q_values([[0.0]], [[0.0], [0.0]])
+    with pytest.raises(ValueError, match="observation must be finite"):
+        agent.q_values([[np.nan]], [[0.0]])
+    with pytest.raises(ValueError, match="hurdle must be finite and >= 0"):
+        agent.adjusted(hurdle=-1.0)
+    with pytest.raises(ValueError, match="updates must be at least 1"):
+        trained(0)
+    with pytest.raises(ValueError, match="same make"):
+        trained(previous=agent)
+    with pytest.raises(ValueError, match="empty"):
+        trained(memory=ReplayMemory(5))
+    arrays = agent.to_arrays()
+    with pytest.raises(ValueError, match="slow_1"):
+        QAgent.from_arrays({k: v for k, v in arrays.items() if k != "slow_1"})
+    with pytest.raises(ValueError, match="fast weights must have shapes"):
+        QAgent.from_arrays(arrays | {"fast_0": np.zeros((9, 9))})
+    with pytest.raises(ValueError, match="all its fields"):
+        QAgent.from_arrays(arrays | {"config": np.frombuffer(b"{", dtype=np.uint8)})
