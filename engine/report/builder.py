@@ -1,0 +1,300 @@
+"""Puts the report together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.data_import.folder import write_atomically
+from engine.report import market_figures, model_figures, page, style, verdict
+from engine.report.diagnostics import load_diagnostics
+from engine.report.metrics import Metric, metrics_table
+from engine.report.page import Section, swatch
+from engine.report.results import Backtest, load_backtest
+from engine.report.summary import lean_table, read_timing, stages
+
+NO_DIAGNOSTICS = (
+    "No data: the folder holds no diagnostics.json with this part. The algorithm writes it to the "
+    "object store (mirage/diagnostics.json); a run of `python -m engine backtest` copies it here."
+)
+
+
+def build_report(
+    folder: Path, output: Path | None = None, *, data_folder: Path = Path("data")
+) -> Path:
+    """Write one self-contained HTML file about a backtest.
+
+    Args:
+        folder: a backtest's folder as LEAN or `python -m engine backtest` leaves it; with
+            `diagnostics.json` the report also shows forecasts, simulations and training.
+        output: the file; by default `report.html` in the folder.
+        data_folder: where the risk-free rate for the benchmark's LEAN statistics is.
+
+    Returns:
+        The file written.
+
+    Raises:
+        ValueError: if the folder holds no readable result or malformed diagnostics.
+    """
+    backtest = load_backtest(folder)
+    diagnostics = load_diagnostics(folder)
+    document = _page(folder, backtest, diagnostics, data_folder)
+    path = output or folder / "report.html"
+    write_atomically(path, document.encode())
+    return path
+
+
+def _page(
+    folder: Path, backtest: Backtest, diagnostics: Mapping[str, Any], data_folder: Path
+) -> str:
+    rows = metrics_table(backtest)
+    said, tone = verdict.sentence(backtest, rows)
+    symbols = _symbols(backtest, diagnostics)
+    sections = [
+        _performance(backtest),
+        _metrics(backtest, rows, data_folder),
+        _trades(backtest, diagnostics, symbols),
+        _exposure(backtest),
+        _forecasts(backtest, diagnostics),
+        _calibration(diagnostics),
+        _simulation(diagnostics),
+        _training(diagnostics),
+        _actions(backtest),
+        _time(folder, diagnostics),
+    ]
+    algorithm = diagnostics.get("algorithm", {})
+    settings = algorithm.get("parameters") or backtest.configuration.get("parameters") or {}
+    footer = page.parameters(settings) + (
+        f"<p>From the results in {page.text(folder.name)} (run {page.text(backtest.name)}). "
+        "Past or simulated performance does not promise a future one.</p>"
+    )
+    title = f"Backtest of {', '.join(symbols)}" if symbols else "Backtest"
+    return page.render(
+        title,
+        said,
+        tone,
+        [page.text(each) for each in verdict.caveats(backtest, diagnostics)],
+        _tiles(verdict.by_name(rows)),
+        sections,
+        footer,
+    )
+
+
+def _symbols(backtest: Backtest, diagnostics: Mapping[str, Any]) -> list[str]:
+    named = diagnostics.get("algorithm", {}).get("symbols") or []
+    return list(dict.fromkeys([*map(str, named), *sorted(backtest.fills["symbol"].unique())]))
+
+
+def _tiles(table: dict[str, Metric]) -> list[tuple[str, str, str]]:
+    shown = (
+        "Cumulative return",
+        "Annualised return",
+        "Sharpe ratio",
+        "Maximum drawdown",
+        "Deviation (annual)",
+        "Trades",
+    )
+    tiles = []
+    for name in shown:
+        metric = table[name]
+        kind = metric.kind
+        theirs = page.number(metric.benchmark, kind)
+        other = f"benchmark {theirs}" if theirs != page.DASH else ""
+        if name == "Trades":
+            other = (
+                f"churn {page.number(table['Churn (turnover a year)'].strategy, 'times')} a year"
+            )
+        ours = page.number(metric.strategy, kind)
+        if kind == "percent" and math.isfinite(metric.strategy):
+            ours = page.signed(f"{metric.strategy:.1%}")
+            if theirs != page.DASH:
+                other = f"benchmark {page.signed(f'{metric.benchmark:.1%}')}"
+        elif name == "Sharpe ratio" and math.isfinite(metric.strategy):
+            ours = page.signed(f"{metric.strategy:.2f}")
+        tiles.append((name, ours, other))
+    return tiles
+
+
+def _performance(backtest: Backtest) -> Section:
+    lead = (
+        f"Value of {swatch(style.STRATEGY, 'the strategy')} and of "
+        f"{swatch(style.BENCHMARK, 'the benchmark')}, both from the same starting value (dotted), "
+        "at the end of each session; below, how far each stands under its own peak. In every "
+        "picture, drag to zoom and double-click to return."
+    )
+    return Section("performance", "Performance", page.plot(market_figures.equity(backtest)), lead)
+
+
+def _metrics(backtest: Backtest, rows: list[Metric], data_folder: Path) -> Section:
+    cells = [
+        [
+            page.text(m.name),
+            page.number(m.strategy, m.kind),
+            page.number(m.benchmark, m.kind),
+        ]
+        for m in rows
+    ]
+    tips = [m.definition for m in rows]
+    ours = page.table(("", "Strategy", "Benchmark"), cells, tips=tips, kind="pair")
+    lean = [
+        [page.text(name), page.text(value), page.text(other)]
+        for name, value, other in lean_table(backtest, data_folder)
+    ]
+    theirs = page.table(("LEAN's statistics", "Strategy", "Benchmark"), lean, kind="pair")
+    if not lean:
+        theirs = '<p class="missing">The result file holds no statistics of LEAN.</p>'
+    lead = (
+        "Left: from daily returns, risk-free rate zero. Right: LEAN's own table, with LEAN's "
+        "conventions (samples at every midnight, weekends included; a risk-free rate), and the "
+        "same conventions applied to the benchmark. Point at a name for its definition."
+    )
+    listing = page.definitions([(m.name, m.definition) for m in rows])
+    return Section("metrics", "Figures", page.columns(ours + listing, theirs), lead)
+
+
+def _trades(backtest: Backtest, diagnostics: Mapping[str, Any], symbols: list[str]) -> Section:
+    prices = {
+        symbol: closes
+        for symbol in symbols
+        if (closes := market_figures.prices_of(backtest, diagnostics, symbol)) is not None
+    }
+    traded = backtest.fills.groupby("symbol").size()
+    counts = ", ".join(f"{page.text(s)} {int(traded.get(s, 0)):,}" for s in symbols)
+    lead = (
+        f"Closing price while {swatch(style.UP, 'long')}, {swatch(style.DOWN, 'short')} or "
+        f"{swatch(style.FLAT, 'flat')}; triangles are fills (up bought, down sold). "
+        f"Fills: {counts or 'none'}."
+    )
+    body = page.plot(market_figures.trades(backtest, prices, symbols))
+    missing = (
+        "No prices: neither diagnostics.json nor a chart “Forecast …” of the result holds closes. "
+        f"There were {len(backtest.fills):,} fills."
+    )
+    return Section("trades", "Trades on price", body, lead, missing)
+
+
+def _exposure(backtest: Backtest) -> Section:
+    lead = (
+        f"{swatch(style.STRATEGY, 'Share of the portfolio')} held in each symbol, and "
+        f"{swatch(style.DOWN, 'the cap')} that orders must keep it under. A price can carry a "
+        "position over its cap between two sessions; it is then trimmed."
+    )
+    missing = "No data: the run plotted no chart “Exposure”."
+    return Section(
+        "exposure", "Exposure", page.plot(market_figures.exposure(backtest)), lead, missing
+    )
+
+
+def _forecasts(backtest: Backtest, diagnostics: Mapping[str, Any]) -> Section:
+    tables = model_figures.forecast_tables(backtest, diagnostics)
+    lead = (
+        "Return of the next session as forecast at the close before: mean (line) and intervals "
+        f"({swatch(style.tint(style.STRATEGY, 0.45), '50 %')} and "
+        f"{swatch(style.tint(style.STRATEGY, 0.2), '90 %')}), and what came: "
+        f"{swatch(style.INK, 'inside')} or {swatch(style.DOWN, 'outside')} the wider interval. "
+        f"The last {model_figures.FORECASTS_SHOWN} sessions."
+    )
+    if not diagnostics.get("forecasts"):
+        lead = lead.replace("intervals (", "the plotted interval (")
+    return Section(
+        "forecasts", "Forecasts", page.plot(model_figures.forecasts(tables)), lead, NO_DIAGNOSTICS
+    )
+
+
+def _calibration(diagnostics: Mapping[str, Any]) -> Section:
+    calibration = diagnostics.get("calibration", {})
+    rows = [
+        [
+            f"{row['nominal']:.0%} interval",
+            f"{row['empirical']:.1%}",
+            page.signed(f"{100 * (row['empirical'] - row['nominal']):+.1f} pp"),
+            f"± {196 * math.sqrt(row['nominal'] * (1 - row['nominal']) / max(row['n'], 1)):.1f} pp",
+        ]
+        for row in calibration.get("coverage", ())
+    ]
+    coverage = page.table(("Interval", "Covered", "Error", "95 % chance"), rows) if rows else ""
+    scores = [
+        f"{name} {calibration[key]:.5f}"
+        for key, name in (("crps", "CRPS"), ("log_score", "log score"))
+        if key in calibration
+    ]
+    if scores:
+        kinds = " and ".join(scores)
+        coverage += (
+            f"<p class='lead'>Mean {kinds} of the next log return over {calibration.get('n', 0):,} "
+            "forecasts (lower CRPS is better; compare only on the same days).</p>"
+        )
+    picture = page.plot(model_figures.pit_histogram(calibration))
+    lead = (
+        "If the forecasts tell the truth, what comes falls evenly over their quantiles: every bar "
+        "stands at 1, most within the grey band (95&nbsp;% of chance; "
+        f"{swatch(style.ACCENT, 'outside it')}), and an interval covers what it claims."
+    )
+    body = page.columns(picture, coverage) if picture or coverage else ""
+    return Section("calibration", "Calibration", body, lead, NO_DIAGNOSTICS)
+
+
+def _simulation(diagnostics: Mapping[str, Any]) -> Section:
+    picture = page.plot(model_figures.paths(diagnostics))
+    facts = diagnostics.get("facts")
+    grid = _facts_table(facts) if facts and facts["rows"] else ""
+    lead = (
+        f"Closes {swatch(style.tint(style.SIMULATED, 0.5), 'simulated')} from the last training "
+        f"on, rebased to 1, and {swatch(style.INK, 'what came')}. Below, stylised facts of daily "
+        f"returns: the simulator closest to the real market is "
+        f"{swatch(style.tint(style.UP, 0.3), 'marked')}."
+    )
+    return Section("simulation", "Simulated markets", picture + grid, lead, NO_DIAGNOSTICS)
+
+
+def _facts_table(facts: Mapping[str, Any]) -> str:
+    rows = []
+    for row in facts["rows"]:
+        values = np.array([math.nan if v is None else v for v in row["values"]], dtype=float)
+        cells = [page.number(value, "fact") for value in values]
+        distance = np.abs(values - values[0])
+        distance[0] = np.nan
+        if np.isfinite(distance).sum() > 1:
+            best = int(np.nanargmin(distance))
+            cells[best] = f'<span class="best">{cells[best]}</span>'
+        rows.append([page.text(row["name"]), *cells])
+    return page.table(["Stylised fact", *facts["columns"]], rows)
+
+
+def _training(diagnostics: Mapping[str, Any]) -> Section:
+    records = diagnostics.get("trainings", [])
+    reused = sum(bool(record.get("reused")) for record in records)
+    lead = (
+        f"{len(records):,} trainings, {reused:,} of them taken from the object store because "
+        "nothing they depend on had changed."
+    )
+    missing = NO_DIAGNOSTICS
+    if records:
+        missing = f"{len(records):,} trainings, {reused:,} of them reused; none left its curves."
+    return Section(
+        "training", "Training", page.plot(model_figures.trainings(records)), lead, missing
+    )
+
+
+def _actions(backtest: Backtest) -> Section:
+    lead = (
+        "What the agent expects of each action above the mean of all actions (21-session mean): "
+        "the further the lines are apart, the surer it is."
+    )
+    missing = "No data: the run plotted no charts “Action values …”."
+    body = page.plot(market_figures.action_values(backtest))
+    return Section("actions", "Action values", body, lead, missing)
+
+
+def _time(folder: Path, diagnostics: Mapping[str, Any]) -> Section:
+    parts = stages(diagnostics.get("timings", {}), read_timing(folder))
+    total = sum(parts.values())
+    lead = f"{total:,.1f} s in all."
+    missing = "No data: neither diagnostics.json nor timing.json says where the time went."
+    return Section(
+        "time", "Where the time went", page.plot(model_figures.timings(parts)), lead, missing
+    )

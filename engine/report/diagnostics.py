@@ -1,0 +1,134 @@
+"""What the algorithm tells about itself (`diagnostics.json`), checked before anything is drawn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+FILE = "diagnostics.json"
+
+_NUMBER = {"type": "number"}
+_NUMBERS = {"type": "array", "items": _NUMBER}
+_TEXT = {"type": "string"}
+_TIMES = {"type": "array", "items": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"}}
+
+
+def _record(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def _map(of: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": of}
+
+
+_QUANTILES = ("q05", "q25", "q50", "q75", "q95")
+_FORECAST = ("previous_close", "mean", *_QUANTILES, "close")
+
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Mirage diagnostics, version 1",
+    **_record(
+        ("version",),
+        version={"const": 1},
+        algorithm=_record(
+            start=_TEXT,
+            end=_TEXT,
+            symbols={"type": "array", "items": _TEXT},
+            seed={"type": "integer"},
+            trade_mode=_TEXT,
+            parameters=_map({}),
+        ),
+        timings=_map({"type": "number", "minimum": 0}),
+        trainings={
+            "type": "array",
+            "items": _record(
+                ("time",),
+                time=_TEXT,
+                reused={"type": "boolean"},
+                artifact=_TEXT,
+                forecaster=_map(_NUMBERS),
+                agent=_map(_NUMBERS),
+            ),
+        },
+        forecasts=_map(
+            _record(("time", *_FORECAST), time=_TIMES, **dict.fromkeys(_FORECAST, _NUMBERS))
+        ),
+        calibration=_record(
+            ("pit_counts", "coverage"),
+            pit_counts={"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1},
+            coverage={
+                "type": "array",
+                "items": _record(
+                    ("nominal", "empirical", "n"), nominal=_NUMBER, empirical=_NUMBER, n=_NUMBER
+                ),
+            },
+            crps=_NUMBER,
+            log_score=_NUMBER,
+            n={"type": "integer"},
+        ),
+        facts=_record(
+            ("columns", "rows"),
+            columns={"type": "array", "items": _TEXT},
+            rows={
+                "type": "array",
+                "items": _record(
+                    ("name", "values"),
+                    name=_TEXT,
+                    values={"type": "array", "items": {"type": ["number", "null"]}},
+                ),
+            },
+        ),
+        paths=_map(
+            _record(("simulated",), real=_NUMBERS, simulated={"type": "array", "items": _NUMBERS})
+        ),
+        prices=_map(_record(("time", "close"), time=_TIMES, close=_NUMBERS)),
+    ),
+}
+
+
+def load_diagnostics(folder: Path) -> dict[str, Any]:
+    """Read and check `diagnostics.json`; an empty dictionary if there is none.
+
+    Raises:
+        ValueError: naming the file, the place in it and the rule.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return {}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} must be JSON: {error}") from error
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    worst = jsonschema.exceptions.best_match(validator.iter_errors(document))
+    if worst is not None:
+        place = "/".join(map(str, worst.absolute_path)) or "the document"
+        message = worst.message if len(worst.message) < 160 else worst.message[:157] + "..."
+        raise ValueError(f"{path}: at {place}: {message}")
+    _check_lengths(path, document)
+    return document
+
+
+def _check_lengths(path: Path, document: dict[str, Any]) -> None:
+    """Columns that belong together must be equally long, which a schema cannot say."""
+    tables = [
+        (f"{section}/{symbol}", {k: v for k, v in table.items() if isinstance(v, list)})
+        for section in ("forecasts", "prices")
+        for symbol, table in document.get(section, {}).items()
+    ]
+    for place, table in tables:
+        lengths = {name: len(column) for name, column in table.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(
+                f"{path}: at {place}: columns must be equally long; received {lengths}"
+            )
+    facts = document.get("facts", {"columns": [], "rows": []})
+    for row in facts["rows"]:
+        if len(row["values"]) != len(facts["columns"]):
+            raise ValueError(
+                f"{path}: at facts/{row['name']}: {len(facts['columns'])} values are needed, one "
+                f"per column; received {len(row['values'])}"
+            )

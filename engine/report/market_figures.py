@@ -1,0 +1,205 @@
+"""Pictures of the run: portfolio, trades, exposure, action values.
+
+Each function takes plain data and returns a plotly figure, or None without data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from engine.report import style
+from engine.report.metrics import drawdown
+from engine.report.page import signed
+from engine.report.results import Backtest
+
+
+def equity(backtest: Backtest) -> go.Figure:
+    """Value of the portfolio and the benchmark, and how far each is below its peak."""
+    figure = make_subplots(
+        rows=2, cols=1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.05
+    )
+    lines = [("Strategy", backtest.equity, style.STRATEGY, 2.2)]
+    if backtest.benchmark is not None:
+        lines.insert(0, ("Benchmark", backtest.benchmark, style.BENCHMARK, 1.8))
+    ends, everything = [], pd.concat([values for _, values, _, _ in lines])
+    for name, values, color, width in lines:
+        line = {"color": color, "width": width}
+        figure.add_scatter(
+            x=values.index, y=values, name=name, line=line, row=1, col=1,
+            hovertemplate="%{y:$,.0f}",
+        )  # fmt: skip
+        fall = drawdown(values)
+        figure.add_scatter(
+            x=fall.index, y=fall, name=f"{name}, below peak", line={**line, "width": width - 0.6},
+            fill="tozeroy" if name == "Strategy" else None, row=2, col=1,
+            fillcolor=style.tint(color, 0.14), hovertemplate="%{y:.1%}",
+        )  # fmt: skip
+        change = values.iloc[-1] / values.iloc[0] - 1
+        ends.append(
+            (values.index[-1], values.iloc[-1], f"{name}<br>{signed(f'{change:+.1%}')}", color)
+        )
+    style.finish(figure, 480, right=110, top=16)
+    style.label_ends(figure, ends, everything.min(), everything.max())
+    figure.add_hline(
+        y=backtest.equity.iloc[0], line={"color": style.INK, "width": 0.8, "dash": "dot"},
+        row=1, col=1,
+    )  # fmt: skip
+    figure.update_yaxes(tickformat="$~s", row=1, col=1)
+    figure.update_yaxes(tickformat=".0%", title_text="below peak", nticks=4, row=2, col=1)
+    return span_run(figure, backtest)
+
+
+def span_run(figure: go.Figure, backtest: Backtest) -> go.Figure:
+    """Let all time axes show the run from its first to its last session."""
+    return figure.update_xaxes(range=[backtest.equity.index[0], backtest.equity.index[-1]])
+
+
+def prices_of(backtest: Backtest, diagnostics: Mapping[str, Any], symbol: str) -> pd.Series | None:
+    """Closes of a symbol by date: from the diagnostics, else from the forecast chart."""
+    table = diagnostics.get("prices", {}).get(symbol)
+    if table and table["close"]:
+        index = pd.DatetimeIndex(pd.to_datetime(table["time"])).tz_localize(None).normalize()
+        closes = pd.Series(table["close"], index=index, dtype=float)
+    else:
+        chart = backtest.charts.get(f"Forecast {symbol}", {}).get("Close")
+        if chart is None or chart.empty:
+            return None
+        times = pd.DatetimeIndex(chart.index) - pd.Timedelta(seconds=1)
+        closes = chart.set_axis(times.normalize())
+    closes = closes[~closes.index.duplicated(keep="last")]
+    shown = closes[closes.index >= backtest.equity.index[0]]
+    return shown if len(shown) else None
+
+
+def trades(
+    backtest: Backtest, prices: Mapping[str, pd.Series], symbols: Sequence[str]
+) -> go.Figure | None:
+    """Closes coloured by the position held, with the fills."""
+    symbols = [symbol for symbol in symbols if symbol in prices]
+    if not symbols:
+        return None
+    figure = style.panels(symbols)
+    for row, symbol in enumerate(symbols, start=1):
+        closes = prices[symbol]
+        fills = backtest.fills[backtest.fills["symbol"] == symbol]
+        held = fills.set_index("time")["quantity"].cumsum()
+        held = held[~held.index.duplicated(keep="last")]
+        ends = pd.DatetimeIndex(closes.index) + pd.Timedelta(hours=23, minutes=59)
+        position = np.nan_to_num(held.reindex(ends, method="ffill").to_numpy(dtype=float))
+        for name, color, width, where in (
+            ("flat", style.FLAT, 1.4, np.abs(position) < 0.5),
+            ("long", style.UP, 1.8, position >= 0.5),
+            ("short", style.DOWN, 1.8, position <= -0.5),
+        ):
+            # A line from each close of that kind to the next close.
+            drawn = where | np.concatenate([[False], where[:-1]])
+            figure.add_scatter(
+                x=closes.index, y=np.where(drawn, closes, np.nan), mode="lines", row=row, col=1,
+                line={"color": color, "width": width}, name=name, hoverinfo="skip",
+            )  # fmt: skip
+        figure.add_scatter(
+            x=closes.index, y=closes, mode="lines", line={"width": 0}, name="close", row=row, col=1,
+            customdata=position, hovertemplate="close %{y:$,.2f}, holding %{customdata:,.0f}"
+            "<extra></extra>",
+        )  # fmt: skip
+        size = 7 if len(fills) <= 120 else 5
+        for name, color, marker, chosen in (
+            ("bought", style.UP, "triangle-up", fills[fills["quantity"] > 0]),
+            ("sold", style.DOWN, "triangle-down", fills[fills["quantity"] < 0]),
+        ):
+            figure.add_scatter(
+                x=chosen["time"].dt.normalize() if len(chosen) else [], y=chosen["price"],
+                mode="markers", name=name, row=row, col=1,
+                marker={
+                    "symbol": marker, "size": size, "color": color, "opacity": 0.85,
+                    "line": {"width": 0.6, "color": "white"},
+                },
+                customdata=chosen["quantity"].abs(),
+                hovertemplate=f"{name} %{{customdata:,.0f}} at %{{y:$,.2f}}<extra></extra>",
+            )  # fmt: skip
+        figure.update_yaxes(tickformat="$,.0f", row=row, col=1)
+    return span_run(style.finish_panels(figure, len(symbols)), backtest)
+
+
+def exposure(backtest: Backtest) -> go.Figure | None:
+    """Weight of each symbol in the portfolio, and the cap it must stay under."""
+    chart = backtest.charts.get("Exposure", {})
+    symbols = [name for name in chart if not name.endswith(" cap") and len(chart[name])]
+    if not symbols:
+        return None
+    figure = style.panels(symbols)
+    for row, symbol in enumerate(symbols, start=1):
+        weight = chart[symbol]
+        figure.add_scatter(
+            x=weight.index, y=weight, name="weight", row=row, col=1, fill="tozeroy",
+            line={"color": style.STRATEGY, "width": 1.2, "shape": "hv"},
+            fillcolor=style.tint(style.STRATEGY, 0.18), hovertemplate="weight %{y:.1%}"
+            "<extra></extra>",
+        )  # fmt: skip
+        cap = chart.get(f"{symbol} cap")
+        if cap is not None and len(cap):
+            sides = (1, -1) if float(weight.min()) < 0 else (1,)
+            for side in sides:
+                figure.add_scatter(
+                    x=cap.index, y=side * cap, name="cap", row=row, col=1,
+                    line={"color": style.DOWN, "width": 1.3, "dash": "dash", "shape": "hv"},
+                    hovertemplate="cap %{y:.1%}<extra></extra>",
+                )  # fmt: skip
+            figure.add_annotation(
+                x=cap.index[-1], y=float(cap.iloc[-1]), text=f"cap {cap.iloc[-1]:.0%}",
+                xanchor="left", xshift=8, showarrow=False, row=row, col=1,
+                font={"color": style.DOWN, "size": 12},
+            )  # fmt: skip
+        figure.add_hline(y=0, line={"color": "#c9ced8", "width": 1}, row=row, col=1)
+        figure.update_yaxes(tickformat=".0%", nticks=5, row=row, col=1)
+    return span_run(style.finish_panels(figure, len(symbols), right=76), backtest)
+
+
+def action_values(backtest: Backtest) -> go.Figure | None:
+    """What the agent expects of each action, less the mean over actions, month by month."""
+    charts = {
+        name.removeprefix("Action values "): chart
+        for name, chart in backtest.charts.items()
+        if name.startswith("Action values ") and len(chart) > 1
+    }
+    if not charts:
+        return None
+    figure = style.panels(list(charts))
+    for row, chart in enumerate(charts.values(), start=1):
+        frame = pd.DataFrame(chart).dropna()
+        centred = frame.sub(frame.mean(axis=1), axis=0).rolling(21, min_periods=1).mean()
+        order = _ordered(list(centred.columns))
+        for rank, name in enumerate(order):
+            share = rank / (len(order) - 1)
+            figure.add_scatter(
+                x=centred.index, y=centred[name], row=row, col=1, name=style.label(name),
+                line={"color": _diverging(share), "width": 1.6}, hovertemplate="%{y:.4~f}",
+            )  # fmt: skip
+            figure.add_annotation(
+                x=centred.index[-1], y=float(centred[name].iloc[-1]), text=style.label(name),
+                xanchor="left", xshift=8, showarrow=False, row=row, col=1,
+                font={"color": _diverging(share), "size": 11},
+            )  # fmt: skip
+        figure.update_yaxes(tickformat="~g", nticks=4, row=row, col=1)
+    return span_run(style.finish_panels(figure, len(charts), right=76), backtest)
+
+
+def _ordered(names: list[str]) -> list[str]:
+    """By the number in the name, if each has one: -1, 0, 1 are short, flat, long."""
+    try:
+        return sorted(names, key=lambda name: float(name.split()[-1].rstrip("%")))
+    except ValueError:
+        return names
+
+
+def _diverging(share: float) -> str:
+    """Red for the lowest action, grey for the middle, green for the highest."""
+    if abs(share - 0.5) < 0.1:
+        return style.MUTED
+    return style.DOWN if share < 0.5 else style.UP

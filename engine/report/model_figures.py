@@ -1,0 +1,236 @@
+"""Pictures of what was learned: forecasts, calibration, synthetic paths, training, time spent.
+
+Each function takes plain data and returns a plotly figure, or None without data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from engine.report import style
+from engine.report.results import Backtest
+
+FORECASTS_SHOWN = 120
+PATHS_SHOWN = 40
+
+
+def forecast_tables(backtest: Backtest, diagnostics: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    """Forecasts of the next close as returns on the close before, with what happened.
+
+    Returns:
+        By symbol, a frame indexed by the bar forecast with the columns low, high (the widest
+        interval), mean, realised, and, if the diagnostics know them, lower, upper (quartiles).
+    """
+    tables = {}
+    for symbol, table in diagnostics.get("forecasts", {}).items():
+        frame = pd.DataFrame(table)
+        frame.index = pd.DatetimeIndex(pd.to_datetime(frame.pop("time"))).tz_localize(None)
+        returns = frame.div(frame["previous_close"], axis=0) - 1
+        names = {"q05": "low", "q25": "lower", "q75": "upper", "q95": "high", "close": "realised"}
+        tables[symbol] = returns.rename(columns=names)
+    if tables:
+        return tables
+    for name, chart in backtest.charts.items():
+        if name.startswith("Forecast ") and {"Close", "Mean", "Lower", "Upper"} <= chart.keys():
+            frame = pd.DataFrame({key.lower(): chart[key] for key in chart}).dropna()
+            made = frame[["mean", "lower", "upper"]].div(frame["close"], axis=0) - 1
+            made = made.rename(columns={"lower": "low", "upper": "high"}).shift(1)
+            made["realised"] = frame["close"].pct_change()
+            tables[name.removeprefix("Forecast ")] = made.iloc[1:]
+    return {symbol: table for symbol, table in tables.items() if len(table)}
+
+
+def forecasts(tables: Mapping[str, pd.DataFrame]) -> go.Figure | None:
+    """The last forecasts of the next session's return as bands, and what came, in or out."""
+    if not tables:
+        return None
+    figure = style.panels(list(tables))
+    for row, table in enumerate(tables.values(), start=1):
+        shown = table.iloc[-FORECASTS_SHOWN:]
+        bands = [("low", "high", 0.16)]
+        if "lower" in shown:
+            bands.append(("lower", "upper", 0.30))
+        for low, high, alpha in bands:
+            for column, fill in ((low, None), (high, "tonexty")):
+                figure.add_scatter(
+                    x=shown.index, y=shown[column], line={"width": 0}, fill=fill, row=row, col=1,
+                    fillcolor=style.tint(style.STRATEGY, alpha), hoverinfo="skip",
+                )  # fmt: skip
+        figure.add_scatter(
+            x=shown.index, y=shown["mean"], row=row, col=1, name="mean",
+            line={"color": style.STRATEGY, "width": 1.5}, hovertemplate="forecast %{y:+.2%}"
+            "<extra></extra>",
+        )  # fmt: skip
+        inside = (shown["realised"] >= shown["low"]) & (shown["realised"] <= shown["high"])
+        for chosen, color, word in (
+            (shown[inside], style.INK, "inside"),
+            (shown[~inside], style.DOWN, "outside"),
+        ):
+            figure.add_scatter(
+                x=chosen.index, y=chosen["realised"], mode="markers", row=row, col=1, name=word,
+                marker={"color": color, "size": 5.5}, hovertemplate=f"came %{{y:+.2%}}, {word}"
+                "<extra></extra>",
+            )  # fmt: skip
+        figure.update_yaxes(tickformat=".0%", row=row, col=1)
+    return style.finish_panels(figure, len(tables))
+
+
+def pit_histogram(calibration: Mapping[str, Any]) -> go.Figure | None:
+    """Where what happened fell in the forecast distributions: flat if they are right."""
+    counts = np.array(calibration.get("pit_counts", []), dtype=float)
+    total = counts.sum()
+    if not total:
+        return None
+    bins = len(counts)
+    expected = total / bins
+    spread = 1.96 * np.sqrt(total / bins * (1 - 1 / bins))
+    inside = np.abs(counts - expected) <= spread
+    figure = go.Figure()
+    figure.add_hrect(
+        y0=(expected - spread) / expected, y1=(expected + spread) / expected,
+        fillcolor=style.tint(style.BENCHMARK, 0.22), line_width=0, layer="below",
+    )  # fmt: skip
+    figure.add_bar(
+        x=(np.arange(bins) + 0.5) / bins, y=counts / expected,
+        marker_color=[style.tint(style.STRATEGY if ok else style.ACCENT, 0.8) for ok in inside],
+        hovertemplate="quantile %{x:.2f}: %{y:.2f} of what a true forecast gives<extra></extra>",
+    )  # fmt: skip
+    figure.add_hline(y=1, line={"color": style.INK, "width": 1.2, "dash": "dot"})
+    style.finish(figure, 300, top=12)
+    figure.update_layout(hovermode="closest")
+    figure.update_xaxes(title_text="quantile of the forecast at which the close came in")
+    figure.update_yaxes(title_text="share, 1 = as it should be", rangemode="tozero")
+    return figure
+
+
+def paths(diagnostics: Mapping[str, Any]) -> go.Figure | None:
+    """Synthetic closes from one moment on, and what then happened."""
+    tables = {s: t for s, t in diagnostics.get("paths", {}).items() if t["simulated"]}
+    if not tables:
+        return None
+    columns = min(len(tables), 3)
+    rows = -(-len(tables) // columns)
+    figure = make_subplots(
+        rows=rows, cols=columns, horizontal_spacing=0.04, vertical_spacing=0.12, shared_yaxes=True,
+        subplot_titles=[f"<b>{style.label(symbol)}</b>" for symbol in tables],
+    )  # fmt: skip
+    for i, table in enumerate(tables.values()):
+        place = {"row": i // columns + 1, "col": i % columns + 1}
+        xs: list[float | None] = []
+        ys: list[float | None] = []
+        for path in table["simulated"][:PATHS_SHOWN]:
+            xs += [*range(len(path)), None]
+            ys += [*path, None]
+        line = {"color": style.tint(style.SIMULATED, 0.32), "width": 1}
+        figure.add_scatter(x=xs, y=ys, mode="lines", line=line, hoverinfo="skip", **place)
+        real = table.get("real", [])
+        if len(real) > 1:
+            figure.add_scatter(
+                y=real, mode="lines", line={"color": style.INK, "width": 2.4}, name="real",
+                hovertemplate="session %{x}: %{y:.3f}<extra>real</extra>", **place,
+            )  # fmt: skip
+    style.finish(figure, 60 + 240 * rows)
+    figure.update_layout(hovermode="closest")
+    figure.update_layout(margin={"b": 56})
+    figure.update_xaxes(title_text="sessions ahead")
+    figure.update_yaxes(tickformat=".2f")
+    return figure
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """A curve of a training: whose, by what step, which columns (the last one is the result)."""
+
+    part: str
+    step: str
+    columns: tuple[str, ...]
+    title: str
+    color: str
+
+    def of(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """This curve's columns in one training's record, if it left any."""
+        table = record.get(self.part, {})
+        return table if table.get(self.columns[-1]) else {}
+
+
+_CURVES = (
+    _Curve("forecaster", "epoch", ("loss", "validation_loss"), "Forecaster loss", style.STRATEGY),
+    _Curve("agent", "update", ("loss",), "Agent loss", style.STRATEGY),
+    _Curve("agent", "update", ("reward",), "Agent reward", style.UP),
+)
+
+
+def trainings(records: Sequence[Mapping[str, Any]]) -> go.Figure | None:
+    """Above, the curves of the first training that has them; below, where each training ended."""
+    shown = [(c, [r for r in records if c.of(r)]) for c in _CURVES]
+    shown = [(curve, having) for curve, having in shown if having]
+    if not shown:
+        return None
+    several = max(len(having) for _, having in shown) > 2
+    titles = [f"<b>{curve.title}</b> by {curve.step}, first training" for curve, _ in shown]
+    if several:
+        titles += [f"<b>{curve.title}</b> at the end of each training" for curve, _ in shown]
+    figure = make_subplots(
+        rows=2 if several else 1, cols=len(shown), subplot_titles=titles,
+        horizontal_spacing=0.09, vertical_spacing=0.2,
+    )  # fmt: skip
+    for col, (curve, having) in enumerate(shown, start=1):
+        _first_training(figure, col, curve, curve.of(having[0]))
+        if several:
+            result = curve.columns[-1]
+            figure.add_scatter(
+                x=[record["time"] for record in having],
+                y=[curve.of(record)[result][-1] for record in having],
+                mode="lines+markers", row=2, col=col, name=result.replace("_", " "),
+                line={"color": style.tint(style.INK, 0.3), "width": 1},
+                marker={"size": 5, "color": curve.color},
+            )  # fmt: skip
+    style.finish(figure, 500 if several else 270)
+    figure.update_yaxes(exponentformat="power")
+    return figure
+
+
+def _first_training(figure: go.Figure, col: int, curve: _Curve, table: Mapping[str, Any]) -> None:
+    names = [name for name in curve.columns if table.get(name)]
+    for name in names:
+        color = curve.color if name == curve.columns[-1] else style.BENCHMARK
+        values = table[name]
+        steps = table.get(curve.step) or list(range(1, len(values) + 1))
+        single = "lines" if len(values) > 1 else "markers"
+        figure.add_scatter(
+            x=steps, y=values, name=name.replace("_", " "), row=1, col=col, mode=single,
+            line={"color": color, "width": 2},
+        )  # fmt: skip
+        if len(names) > 1:
+            word = "validation" if name.startswith("validation") else "training"
+            figure.add_annotation(
+                x=steps[-1], y=values[-1], text=word, xanchor="right", yanchor="bottom", yshift=3,
+                showarrow=False, row=1, col=col, font={"color": color, "size": 12},
+            )  # fmt: skip
+
+
+def timings(stages: Mapping[str, float]) -> go.Figure | None:
+    """Seconds by stage."""
+    if not stages:
+        return None
+    total = sum(stages.values()) or 1.0
+    names = list(stages)[::-1]
+    figure = go.Figure()
+    figure.add_bar(
+        x=[stages[name] for name in names], y=[style.label(name) for name in names],
+        orientation="h", marker_color=style.STRATEGY, width=0.62, cliponaxis=False,
+        text=[f"{stages[name]:,.1f} s  ({stages[name] / total:.0%})" for name in names],
+        textposition="outside", hoverinfo="skip", textfont={"size": 12, "color": style.INK},
+    )  # fmt: skip
+    style.finish(figure, 50 + 34 * len(names), right=120, top=8)
+    figure.update_layout(margin={"l": 110})
+    figure.update_xaxes(title_text=None, ticksuffix=" s", showgrid=True)
+    figure.update_yaxes(showgrid=False)
+    return figure

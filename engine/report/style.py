@@ -1,0 +1,107 @@
+"""Colours, fonts and axes: the same meaning has the same colour in every picture."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+INK, MUTED, GRID = "#1b2330", "#667085", "#e6e9ef"
+STRATEGY, BENCHMARK = "#1f5bd8", "#8f96a3"
+UP, DOWN, FLAT = "#0d9488", "#d1495b", "#b9bfca"
+SIMULATED = STRATEGY
+ACCENT = "#c77700"
+PANEL = 190
+"""Height in pixels of one symbol's panel."""
+FONT = "Inter, 'Segoe UI', system-ui, -apple-system, 'Helvetica Neue', Arial, sans-serif"
+
+
+def tint(color: str, alpha: float) -> str:
+    """A colour given as #rrggbb, made transparent."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
+
+
+def label(text: object) -> str:
+    """Text for a picture: plotly reads a little HTML, so it is escaped."""
+    return html.escape(str(text))
+
+
+def finish(figure: go.Figure, height: int, *, right: int = 24, top: int = 34) -> go.Figure:
+    """Apply the common layout.
+
+    Args:
+        figure: changed in place.
+        height: pixels.
+        right: right margin in pixels; direct labels need room.
+        top: top margin in pixels.
+    """
+    figure.update_layout(
+        height=height,
+        template="none",
+        font={"family": FONT, "size": 13, "color": INK},
+        margin={"l": 62, "r": right, "t": top, "b": 38},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        hovermode="x unified",
+        hoverlabel={"font": {"family": FONT, "size": 12}, "bgcolor": "white"},
+        showlegend=False,
+        bargap=0.06,
+    )
+    axis = {
+        "gridcolor": GRID,
+        "zeroline": False,
+        "linecolor": "#c9ced8",
+        "tickcolor": "#c9ced8",
+        "tickfont": {"size": 12, "color": MUTED},
+        "title": {"font": {"size": 12, "color": MUTED}},
+    }
+    figure.update_xaxes(**axis, showgrid=False, ticks="outside", ticklen=4, showline=True)
+    figure.update_yaxes(**axis, showgrid=True, showline=False, nticks=6)
+    for note in figure.layout.annotations:  # subplot titles come as annotations
+        if note.yanchor == "bottom" and note.xref == "paper":
+            note.font = {"size": 13, "color": INK, "family": FONT}
+    return figure
+
+
+def label_ends(
+    figure: go.Figure, ends: Sequence[tuple[object, float, str, str]], low: float, high: float
+) -> None:
+    """Write names beside the last points of lines in the first panel, kept apart.
+
+    Args:
+        figure: changed in place.
+        ends: x, y, text and colour of each line's last point.
+        low: lower end of the y axis.
+        high: upper end.
+    """
+    gap = 0.075 * (high - low)
+    placed: float | None = None
+    for x, y, text, color in sorted(ends, key=lambda end: end[1]):
+        placed = y if placed is None else max(y, placed + gap)
+        figure.add_annotation(
+            x=x, y=placed, text=text, xanchor="left", xshift=8, showarrow=False, align="left",
+            font={"color": color, "size": 13}, xref="x", yref="y",
+        )  # fmt: skip
+
+
+def panels(symbols: Sequence[str]) -> go.Figure:
+    """One row per symbol, time shared."""
+    gap = 0.42 / max(len(symbols), 2) / 2
+    return make_subplots(
+        rows=len(symbols),
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=gap if len(symbols) > 1 else 0,
+        subplot_titles=[f"<b>{label(symbol)}</b>" for symbol in symbols],
+    )
+
+
+def finish_panels(figure: go.Figure, count: int, right: int = 24) -> go.Figure:
+    """Common layout of `panels`; titles stand at the left, over their panel."""
+    finish(figure, 60 + PANEL * count, right=right)
+    for note in figure.layout.annotations[:count]:
+        note.update(x=0, xanchor="left")
+    return figure

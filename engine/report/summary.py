@@ -1,0 +1,124 @@
+"""LEAN's table for strategy and benchmark, and the console's summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from engine.report.results import TIME_ZONE, Backtest
+
+TIMING = "timing.json"
+STAGES = ("data", "warm-up", "forecaster", "simulation", "agent")
+
+# Rows of LEAN's table that a benchmark, which trades nothing, has too.
+_FOR_BENCHMARK = (
+    "Compounding Annual Return",
+    "Drawdown",
+    "Start Equity",
+    "End Equity",
+    "Net Profit",
+    "Sharpe Ratio",
+    "Sortino Ratio",
+    "Probabilistic Sharpe Ratio",
+    "Annual Standard Deviation",
+    "Annual Variance",
+    "Drawdown Recovery",
+)
+
+
+def lean_table(backtest: Backtest, data_folder: Path) -> list[tuple[str, str, str]]:
+    """LEAN's statistics: name, strategy's text, benchmark's text ("" where it has none)."""
+    theirs = benchmark_statistics(backtest, data_folder)
+    return [(name, value, theirs.get(name, "")) for name, value in backtest.statistics.items()]
+
+
+def benchmark_statistics(backtest: Backtest, data_folder: Path) -> dict[str, str]:
+    """LEAN's statistics of the benchmark, had it been the portfolio.
+
+    The samples of LEAN's chart Benchmark, rebased to the starting equity, go through the same code
+    as the portfolio's. Empty if the run sampled no benchmark.
+    """
+    samples = backtest.charts.get("Benchmark", {}).get("Benchmark")
+    if samples is None or (samples > 0).sum() < 3:
+        return {}
+    from decimal import Decimal
+
+    from engine.statistics.inputs import StatisticsInputs
+    from engine.statistics.interest_rate import InterestRates
+    from engine.statistics.summary import summarize
+
+    samples = samples[samples > 0]
+    start = float(backtest.equity.iloc[0])
+    values = samples / samples.iloc[0] * start
+    local = pd.DatetimeIndex(samples.index)
+    times = local.tz_localize(TIME_ZONE, ambiguous=True, nonexistent="shift_forward")
+    stamps = [t.to_pydatetime() for t in times.tz_convert("UTC").tz_localize(None)]
+    changes = values.pct_change().fillna(0.0) * 100
+
+    def points(series: pd.Series) -> list:
+        return [(t, Decimal(repr(float(v)))) for t, v in zip(stamps, series, strict=True)]
+
+    result = summarize(
+        StatisticsInputs(
+            equity=points(values),
+            performance=points(changes),
+            benchmark=points(values),
+            turnover=[],
+            starting_capital=Decimal(f"{start:.2f}").normalize() + 0,
+            total_fees=Decimal(0),
+            total_orders=0,
+        ),
+        InterestRates.load(data_folder),
+    )
+    return {name: result.summary[name] for name in _FOR_BENCHMARK}
+
+
+def console(backtest: Backtest, data_folder: Path) -> str:
+    """LEAN's table in plain text, at most 100 columns wide."""
+    rows = lean_table(backtest, data_folder)
+    if not rows:
+        return "The result holds no statistics."
+    name, ours, theirs = (max(len(row[i]) for row in rows) for i in range(3))
+    name, ours, theirs = max(name, 10), max(ours, 12), max(theirs, 12)
+    head = f"{'':<{name}}  {'Strategy':>{ours}}  {'Benchmark':>{theirs}}"
+    lines = [head, "-" * len(head)]
+    lines += [f"{a:<{name}}  {b:>{ours}}  {c:>{theirs}}".rstrip() for a, b, c in rows]
+    return "\n".join(lines)
+
+
+def read_timing(folder: Path) -> float | None:
+    """Seconds of the whole run, if it was recorded.
+
+    Raises:
+        ValueError: if the record is malformed.
+    """
+    path = folder / TIMING
+    if not path.is_file():
+        return None
+    try:
+        total = float(json.loads(path.read_text(encoding="utf-8"))["total"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f'{path} must hold {{"total": seconds}}: {error!r}') from error
+    return total
+
+
+def stages(timings: Mapping[str, float], total: float | None) -> dict[str, float]:
+    """Seconds by stage in the order of the run; the engine's share is what no stage claims."""
+    known = {name: float(timings[name]) for name in STAGES if name in timings}
+    known |= {name: float(value) for name, value in timings.items() if name not in known}
+    if total is not None:
+        known["engine"] = max(total - sum(known.values()), 0.0)
+    return known
+
+
+def timing_lines(parts: Mapping[str, float]) -> list[str]:
+    """Where the time went, one line per stage."""
+    total = sum(parts.values())
+    if total <= 0:
+        return []
+    width = max(len(name) for name in parts)
+    lines = [f"  {name:<{width}}  {s:>8.1f} s  {s / total:>5.0%}" for name, s in parts.items()]
+    return ["Where the time went", *lines, f"  {'total':<{width}}  {total:>8.1f} s"]
