@@ -5,14 +5,23 @@ No LEAN here: the same object decides in backtests, in paper trading and in note
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 import numpy as np
 
-from algorithm.diagnostics import NextClose
+from models.account import account_features
+from models.history import History
+from models.limits import Caps
+from models.observation import MarketView, Observer
+from models.predictive import PredictiveDistribution
+from models.q_agent import QAgent
+from models.seeding import streams
+
+Bar = tuple[datetime, tuple[float, ...]]
+"""End time, and open, high, low, close, volume."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +36,7 @@ class Decision:
         confidences: forecast probability that the next close lies on the decision's side of this
             one; one half for a flat decision.
         action_values: by ticker, the agent's value of each action ("short", "flat", "long").
-        forecasts: by ticker, the next close.
-        draws: by ticker, sorted draws of the next log return.
+        forecasts: by ticker, the distribution of the next bar.
     """
 
     time: datetime
@@ -36,24 +44,21 @@ class Decision:
     magnitudes: Mapping[str, float]
     confidences: Mapping[str, float]
     action_values: Mapping[str, Mapping[str, float]]
-    forecasts: Mapping[str, NextClose]
-    draws: Mapping[str, np.ndarray]
+    forecasts: Mapping[str, PredictiveDistribution]
 
 
 class Decider(Protocol):
     """Takes the decisions of a run; the strategy asks it once after every close."""
 
-    def catch_up(self, bars: Mapping[str, Sequence[tuple[datetime, tuple[float, ...]]]]) -> None:
+    def catch_up(self, bars: Mapping[str, Sequence[Bar]]) -> None:
         """Take in the bars that are newer than those it has seen.
 
         Args:
-            bars: by ticker, (end time, (open, high, low, close, volume)), oldest first.
+            bars: by ticker, oldest first.
         """
         ...
 
-    def decide(
-        self, time: datetime, fresh: Iterable[str], held: Mapping[str, float]
-    ) -> Decision:
+    def decide(self, time: datetime, fresh: Sequence[str], held: Mapping[str, float]) -> Decision:
         """Decide at a close.
 
         Args:
@@ -62,3 +67,90 @@ class Decider(Protocol):
             held: weight now held of every ticker, a signed fraction of portfolio value.
         """
         ...
+
+
+class AgentDecider:
+    """Decides with a trained forecaster and agent.
+
+    Carries each symbol's market view forward bar by bar. A decision is a function of the bars,
+    the models, the present position and the date: it does not depend on when the run started, so
+    a restarted algorithm decides alike.
+    """
+
+    def __init__(
+        self,
+        observer: Observer,
+        agent: QAgent,
+        histories: Sequence[History],
+        caps: Caps,
+        *,
+        seed: int,
+        draws: int,
+    ) -> None:
+        """Stand at the newest bar of every history.
+
+        Args:
+            observer: sees the market for the agent.
+            agent: trained under the same caps.
+            histories: one per traded symbol.
+            caps: of the symbols.
+            seed: of the forecasts' draws.
+            draws: of each forecast.
+        """
+        window = observer.forecaster.config.window
+        self._observer = observer
+        self._agent = agent
+        self._views = {
+            history.symbol: MarketView.at([history], window=window) for history in histories
+        }
+        self._seen = {history.symbol: history.time[-1] for history in histories}
+        names = [history.symbol for history in histories]
+        self._caps = dict(zip(names, caps.for_symbols(names).tolist(), strict=True))
+        self._seed = seed
+        self._draws = draws
+
+    def catch_up(self, bars: Mapping[str, Sequence[Bar]]) -> None:
+        """Push the bars that are newer than those a view has seen."""
+        for name, view in self._views.items():
+            missed = []
+            for time, bar in reversed(bars[name]):
+                if np.datetime64(time, "ns") <= self._seen[name]:
+                    break
+                missed.append((time, bar))
+            for time, bar in reversed(missed):
+                view.push(np.array([bar]))
+                self._seen[name] = np.datetime64(time, "ns")
+
+    def decide(self, time: datetime, fresh: Sequence[str], held: Mapping[str, float]) -> Decision:
+        """Observe, forecast and act greedily, for the symbols with a new bar."""
+        view = MarketView.concatenate([self._views[name] for name in fresh])
+        caps = np.array([self._caps[name] for name in fresh])
+        account = account_features([held[name] for name in fresh], caps)
+        observation = self._observer.observe(view)
+        actions = self._agent.act(observation, account)
+        values = self._agent.q_values(observation, account)
+        rng = streams(self._seed, "forecast", time.isoformat())["draws"]
+        forecast = self._observer.forecaster.predict(view, self._draws, rng)
+        shares = self._agent.actions[actions]
+        up = forecast.probability_up
+        sides = np.select([shares > 0, shares < 0], [up, 1.0 - up], 0.5)
+        labels = [action_name(share) for share in self._agent.actions]
+        return Decision(
+            time=time,
+            weights=dict(zip(fresh, (shares * caps).tolist(), strict=True)),
+            magnitudes=dict(zip(fresh, forecast.mean.tolist(), strict=True)),
+            confidences=dict(zip(fresh, sides.tolist(), strict=True)),
+            action_values={
+                name: dict(zip(labels, row.tolist(), strict=True))
+                for name, row in zip(fresh, values, strict=True)
+            },
+            forecasts={name: forecast.of_series(i) for i, name in enumerate(fresh)},
+        )
+
+
+def action_name(share: float) -> str:
+    """What a share of the cap is called: short, flat or long, with the share unless it is full."""
+    if share == 0:
+        return "flat"
+    side = "long" if share > 0 else "short"
+    return side if abs(share) == 1 else f"{side} {abs(share):g}"

@@ -17,9 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from models.predictive import PredictiveDistribution
+
 KEY = "mirage/diagnostics.json"
 NOMINAL_COVERAGE = (0.5, 0.8, 0.9, 0.95)
 PIT_BINS = 20
+FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
 FORECASTS_KEPT = 250
 PRICES_KEPT = 2600
 """Bars per symbol kept for the pictures: one year of forecasts, ten years of closes."""
@@ -41,16 +44,6 @@ class Stopwatch:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
 
-@dataclass(frozen=True)
-class NextClose:
-    """A forecast of one symbol's next close, in price units, made at `made_at`'s close."""
-
-    made_at: datetime
-    previous_close: float
-    mean: float
-    quantiles: Mapping[float, float]
-
-
 class Diagnostics:
     """Collects while the algorithm runs; `to_json` is what the report reads."""
 
@@ -59,7 +52,7 @@ class Diagnostics:
         self.facts: dict[str, Any] | None = None
         self._symbols = tuple(symbols)
         self._trainings: list[dict[str, Any]] = []
-        self._pending: dict[str, tuple[NextClose, np.ndarray]] = {}
+        self._pending: dict[str, PredictiveDistribution] = {}
         self._forecasts: dict[str, deque] = {
             name: deque(maxlen=FORECASTS_KEPT) for name in self._symbols
         }
@@ -68,6 +61,7 @@ class Diagnostics:
         self._pit_counts = np.zeros(PIT_BINS, dtype=int)
         self._covered = dict.fromkeys(NOMINAL_COVERAGE, 0)
         self._crps_sum = 0.0
+        self._log_score_sum = 0.0
         self._scored = 0
 
     def training(
@@ -107,15 +101,9 @@ class Diagnostics:
             .tolist(),
         }
 
-    def forecast(self, symbol: str, forecast: NextClose, draws: np.ndarray) -> None:
-        """Note the forecast of a symbol's next close.
-
-        Args:
-            symbol: whose close.
-            forecast: its summary.
-            draws: (draws,) sorted draws of the next log return, close to close.
-        """
-        self._pending[symbol] = (forecast, draws)
+    def forecast(self, symbol: str, distribution: PredictiveDistribution) -> None:
+        """Note the forecast of a symbol's next close: a distribution of one series."""
+        self._pending[symbol] = distribution
 
     def close(self, symbol: str, at: datetime, close: float) -> None:
         """Note a close: it settles the forecast made for it, if there was one."""
@@ -123,35 +111,24 @@ class Diagnostics:
         paths = self._paths.get(symbol)
         if paths is not None and len(paths["real"]) <= paths["bars"]:
             paths["real"].append(round(close / paths["base"], 5))
-        pending = self._pending.pop(symbol, None)
-        if pending is None:
+        distribution = self._pending.pop(symbol, None)
+        if distribution is None:
             return
-        forecast, draws = pending
-        realized = float(np.log(close / forecast.previous_close))
-        pit = float(np.searchsorted(draws, realized) / len(draws))
+        previous_close = float(distribution.last_close[0])
+        realized = np.log([close / previous_close])
+        pit = float(distribution.pit(realized)[0])
         self._pit_counts[min(int(pit * PIT_BINS), PIT_BINS - 1)] += 1
         for level in NOMINAL_COVERAGE:
-            low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-            self._covered[level] += bool(low <= realized <= high)
-        self._crps_sum += crps_of_sorted_draws(draws, realized)
+            self._covered[level] += abs(pit - 0.5) <= level / 2
+        self._crps_sum += float(distribution.crps(realized)[0])
+        self._log_score_sum += float(distribution.log_score(realized)[0])
         self._scored += 1
-        quantiles = forecast.quantiles
-        self._forecasts[symbol].append(
-            (
-                at.isoformat(),
-                forecast.previous_close,
-                forecast.mean,
-                quantiles[0.05],
-                quantiles[0.25],
-                quantiles[0.5],
-                quantiles[0.75],
-                quantiles[0.95],
-                close,
-            )
-        )
+        quantiles = distribution.close_quantiles(FAN)[0]
+        mean = previous_close * float(np.exp(distribution.mean[0]))
+        self._forecasts[symbol].append((at.isoformat(), previous_close, mean, *quantiles, close))
 
     def calibration(self) -> dict[str, Any]:
-        """Coverage, PIT histogram and CRPS of all forecasts settled so far."""
+        """Coverage, PIT histogram, CRPS and log score of all forecasts settled so far."""
         scored = max(self._scored, 1)
         return {
             "pit_counts": self._pit_counts.tolist(),
@@ -160,6 +137,7 @@ class Diagnostics:
                 for level, covered in self._covered.items()
             ],
             "crps": self._crps_sum / scored,
+            "log_score": self._log_score_sum / scored,
             "n": self._scored,
         }
 
@@ -199,18 +177,3 @@ class Diagnostics:
         if self.facts is not None:
             document["facts"] = self.facts
         return json.dumps(document, allow_nan=False)
-
-
-def crps_of_sorted_draws(draws: np.ndarray, realized: float) -> float:
-    """Continuous ranked probability score of an ensemble.
-
-    E|X - y| - E|X - X'|/2 with the second term from order statistics (Gneiting and Raftery 2007,
-    eq. 21), in the unit of the draws.
-
-    Args:
-        draws: (n,) ascending.
-        realized: what happened.
-    """
-    n = len(draws)
-    spread = (2 * np.arange(1, n + 1) - n - 1) @ draws / n**2
-    return float(np.abs(draws - realized).mean() - spread)

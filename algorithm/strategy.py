@@ -178,7 +178,7 @@ class MirageStrategy(QCAlgorithm):
         for name, reason in self._stops.update(profits, equity).items():
             self.log(f"{name}: {reason}; flat from the next open")
         for name, forecast in decision.forecasts.items():
-            self._diagnostics.forecast(name, forecast, decision.draws[name])
+            self._diagnostics.forecast(name, forecast)
         self._plot_decision(decision, held)
         if self._options.trade_mode == "orders":
             send_orders(self, self._plan(self._stops.filter(decision.weights)))
@@ -227,10 +227,12 @@ class MirageStrategy(QCAlgorithm):
             self.plot("Exposure", f"{name} cap", float(cap))
         for name, forecast in decision.forecasts.items():
             chart = f"Forecast {name}"
-            self.plot(chart, "Close", forecast.previous_close)
-            self.plot(chart, "Mean", forecast.mean)
-            self.plot(chart, "Lower", forecast.quantiles[0.05])
-            self.plot(chart, "Upper", forecast.quantiles[0.95])
+            close = float(forecast.last_close[0])
+            lower, upper = forecast.interval(0.9)
+            self.plot(chart, "Close", close)
+            self.plot(chart, "Mean", close * float(np.exp(forecast.mean[0])))
+            self.plot(chart, "Lower", close * float(np.exp(lower[0])))
+            self.plot(chart, "Upper", close * float(np.exp(upper[0])))
         for name, values in decision.action_values.items():
             for action, value in values.items():
                 self.plot(f"Action values {name}", action, value)

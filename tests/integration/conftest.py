@@ -52,9 +52,9 @@ def run(tmp_path, data_folder):
         project = tmp_path / "project"
         project.mkdir(exist_ok=True)
         (project / "main.py").write_text(main, encoding="utf-8")
-        (project / "config.json").write_text(json.dumps(
-            {"algorithm-language": "Python", "parameters": parameters}), encoding="utf-8")
-        return run_backtest(
-            project, data_folder=data, results=None, store=tmp_path / store)
+        (project / "config.json").write_text(
+            json.dumps({"algorithm-language": "Python", "parameters": parameters}), encoding="utf-8"
+        )
+        return run_backtest(project, data_folder=data, results=None, store=tmp_path / store)
 
     return go
