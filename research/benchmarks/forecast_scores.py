@@ -1,0 +1,251 @@
+"""Are the forecaster's one-step distributions as good as the standard ones?
+
+One step ahead over a test span that no model was fitted on, close-to-close log returns, averaged
+per name: coverage of the central 90 % interval and its mean absolute error, Kolmogorov-Smirnov
+distance of the PIT from uniform, CRPS in percentage points, log score (nats, of the plain log
+return). Baselines in the same run: historical simulation (250 days), EWMA 0.94 with Gaussian
+errors, GARCH(1,1)-t and GJR-GARCH(1,1,1)-t of `arch`, their parameters fitted on the training span
+and held fixed, as the forecaster's are.
+
+    python -m research.benchmarks.forecast_scores --tdqn FOLDER  # fit 2012-2017, test 2018-2019
+    python -m research.benchmarks.forecast_scores --packaged     # AAPL, GOOG, IBM as the default
+                                                                 # run: fit 2005-2008, test to 2013
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from arch import arch_model
+from scipy import special
+
+from models.features import LOOKBACK, features
+from models.forecaster import Forecaster, ForecasterConfig
+from models.history import History
+from models.predictive import (
+    crps_draws,
+    crps_gaussian,
+    crps_student_t,
+    log_score_gaussian,
+    log_score_student_t,
+    pit_ks,
+)
+from models.seeding import streams
+
+LEVEL = 0.9
+N_DRAWS = 512
+CHUNK = 100  # windows in one batch of predictions
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Per test day of one name: PIT, CRPS (log return) and log score, each (n,)."""
+
+    pit: np.ndarray
+    crps: np.ndarray
+    log_score: np.ndarray
+
+    def row(self) -> tuple[float, ...]:
+        """Coverage, its error, PIT KS, CRPS in percentage points, log score."""
+        tail = 0.5 * (1.0 - LEVEL)
+        covered = float(np.mean((self.pit >= tail) & (self.pit <= 1.0 - tail)))
+        return (
+            covered,
+            abs(covered - LEVEL),
+            pit_ks(self.pit),
+            100.0 * float(self.crps.mean()),
+            float(self.log_score.mean()),
+        )
+
+
+def historical_simulation(returns: np.ndarray, first: int, window: int = 250) -> Scores:
+    """The last 250 returns as the forecast; its density is a Gaussian kernel's (Silverman)."""
+    rows = np.arange(first, len(returns))
+    draws = np.stack([returns[row - window : row] for row in rows])
+    observed = returns[rows]
+    pit = ((draws < observed[:, None]).sum(axis=1) + 0.5) / (window + 1)
+    width = 0.9 * draws.std(axis=1, ddof=1) * window**-0.2
+    kernels = log_score_gaussian(draws, width[:, None], observed[:, None])
+    log_score = special.logsumexp(kernels, axis=1) - np.log(window)
+    return Scores(pit, crps_draws(draws, observed), log_score)
+
+
+def ewma(returns: np.ndarray, first: int, decay: float = 0.94) -> Scores:
+    """Zero mean, RiskMetrics variance, Gaussian."""
+    variance = np.empty(len(returns))
+    variance[0] = np.var(returns[:250])
+    for t in range(1, len(returns)):
+        variance[t] = decay * variance[t - 1] + (1.0 - decay) * returns[t - 1] ** 2
+    std, observed = np.sqrt(variance[first:]), returns[first:]
+    zero = np.zeros_like(std)
+    return Scores(
+        special.ndtr(observed / std),
+        crps_gaussian(zero, std, observed),
+        log_score_gaussian(zero, std, observed),
+    )
+
+
+def garch(returns: np.ndarray, first: int, leverage: int) -> Scores:
+    """GARCH(1,1)-t (leverage 0) or GJR-GARCH(1,1,1)-t (1), fitted on rows before `first`."""
+    percent = 100.0 * returns
+    model = arch_model(percent, mean="Constant", vol="GARCH", p=1, o=leverage, q=1, dist="t")
+    fitted = model.fit(last_obs=first, disp="off")
+    fixed = model.fix(fitted.params)
+    std = fixed.conditional_volatility[first:] / 100.0
+    df, mean = float(fitted.params["nu"]), float(fitted.params["mu"]) / 100.0
+    scale = std * np.sqrt((df - 2.0) / df)
+    observed = returns[first:]
+    return Scores(
+        special.stdtr(df, (observed - mean) / scale),
+        crps_student_t(np.full_like(scale, mean), scale, np.full_like(scale, df), observed),
+        log_score_student_t(mean, scale, np.float64(df), observed),
+    )
+
+
+def forecaster_scores(
+    forecaster: Forecaster, history: History, start: np.datetime64, seed: int
+) -> Scores:
+    """The forecaster's scores on the bars from `start` on, parameters held fixed."""
+    rows = np.flatnonzero(history.time >= start) - 1
+    found = features(history.bars)
+    rng = streams(seed, "scores", history.symbol)["draws"]
+    window = forecaster.config.window
+    pieces = []
+    for chunk in np.array_split(rows, max(1, len(rows) // CHUNK)):
+        forecast = forecaster.predict(
+            found[chunk[:, None] + np.arange(1 - window, 1)], N_DRAWS, rng
+        )
+        y = history.log_returns[chunk + 1]
+        pieces.append((forecast.pit(y), forecast.crps(y), forecast.log_score(y)))
+    pit, crps, log_score = (np.concatenate(part) for part in zip(*pieces, strict=True))
+    return Scores(pit, crps, log_score)
+
+
+BASELINES: dict[str, Callable[[np.ndarray, int], Scores]] = {
+    "historical simulation, 250 days": historical_simulation,
+    "EWMA .94, Gaussian": ewma,
+    "GARCH(1,1)-t": lambda returns, first: garch(returns, first, 0),
+    "GJR-GARCH(1,1,1)-t": lambda returns, first: garch(returns, first, 1),
+}
+
+
+def baseline_rows(histories: Sequence[History], start: np.datetime64) -> Iterator[tuple]:
+    """Name and rows (n_names, 5) of each baseline."""
+    for name, score in BASELINES.items():
+        rows = []
+        for history in histories:
+            first = int(np.searchsorted(history.time, start)) - 1
+            rows.append(score(history.log_returns[1:], first).row())
+        yield name, np.array(rows)
+
+
+def packaged_histories() -> list[History]:
+    """AAPL, GOOG and IBM as they ship in bokeh_sampledata, on the adjusted scale."""
+    from bokeh_sampledata import stocks
+
+    found = []
+    for symbol in ("AAPL", "GOOG", "IBM"):
+        raw = {name: np.asarray(values) for name, values in getattr(stocks, symbol).items()}
+        factor = raw["adj_close"] / raw["close"]
+        prices = np.stack([raw[name] * factor for name in ("open", "high", "low", "close")], axis=1)
+        prices[:, 1], prices[:, 2] = prices.max(axis=1), prices.min(axis=1)
+        bars = np.column_stack([prices, raw["volume"]])
+        keep = raw["volume"] > 0
+        found.append(History(symbol, raw["date"][keep].astype("datetime64[ns]"), bars[keep]))
+    return found
+
+
+def report(
+    title: str,
+    histories: Sequence[History],
+    fit_from: np.datetime64,
+    start: np.datetime64,
+    config: ForecasterConfig,
+    seeds: Sequence[int],
+) -> None:
+    """Fit, score and print one table."""
+    print(f"\n{title}: {len(histories)} names, test from {start}")
+    print(
+        f"{'model':34s} {'covers 90%':>10s} {'error':>7s} {'PIT KS':>7s} {'CRPS %':>8s} "
+        f"{'log score':>9s}"
+    )
+
+    def line(name: str, rows: np.ndarray) -> None:
+        covered, error, ks, crps, log_score = rows.mean(axis=0)
+        print(f"{name:34s} {covered:10.3f} {error:7.3f} {ks:7.3f} {crps:8.4f} {log_score:9.4f}")
+
+    for name, rows in baseline_rows(histories, start):
+        line(name, rows)
+    training = []
+    for history in histories:
+        span = history.until(start - np.timedelta64(1, "ns"))
+        first = max(int(np.searchsorted(span.time, fit_from)) - LOOKBACK - 1, 0)
+        training.append(span.tail(len(span) - first))
+    every = []
+    for seed in seeds:
+        began = time.perf_counter()
+        forecaster = Forecaster.fit(training, config, seed=seed)
+        took = time.perf_counter() - began
+        rows = np.array(
+            [forecaster_scores(forecaster, history, start, seed).row() for history in histories]
+        )
+        line(f"Mirage, seed {seed} ({took:.0f} s fit)", rows)
+        every.append(rows.mean(axis=0))
+    line(f"Mirage, mean of {len(seeds)} seeds", np.array(every))
+    print(
+        f"{'  deviation between seeds':34s} "
+        + " ".join(
+            f"{value:{width}.4f}"
+            for value, width in zip(np.std(every, axis=0), (10, 7, 7, 8, 9), strict=True)
+        )
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tdqn", type=Path, help="folder of the TDQN csv files")
+    parser.add_argument("--packaged", action="store_true", help="score the default run's symbols")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    arguments = parser.parse_args()
+    if arguments.tdqn is None and not arguments.packaged:
+        parser.error("give --tdqn FOLDER, --packaged, or both")
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    print(
+        f"commit {commit or 'unknown'}, {platform.machine()}, {os.cpu_count()} cores, "
+        f"seeds {arguments.seeds}"
+    )
+    config = ForecasterConfig()
+    if arguments.tdqn is not None:
+        from research.tdqn_data import load_all
+
+        report(
+            "TDQN stocks",
+            load_all(arguments.tdqn),
+            np.datetime64("2012-01-01"),
+            np.datetime64("2018-01-01", "ns"),
+            config,
+            arguments.seeds,
+        )
+    if arguments.packaged:
+        report(
+            "Default run",
+            packaged_histories(),
+            np.datetime64("2005-01-01"),
+            np.datetime64("2009-01-02", "ns"),
+            config,
+            arguments.seeds,
+        )
+
+
+if __name__ == "__main__":
+    main()
