@@ -6,8 +6,11 @@ Commands import what they need when they run, so that `--help` and the small one
 from __future__ import annotations
 
 import json
+import shutil
+import time
 import traceback
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ STORE = "storage"
 BACKTESTS = "backtests"
 STAMP = "%Y-%m-%d_%H-%M-%S"
 """LEAN's name for a backtest's folder; `lean report` relies on it."""
+DIAGNOSTICS_KEY = "mirage/diagnostics.json"
 
 
 class OneLineErrors(click.Group):
@@ -24,6 +28,12 @@ class OneLineErrors(click.Group):
 
     Any other exception is a fault of the program and keeps its traceback.
     """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take `--verbose` wherever it stands in the line."""
+        if "--verbose" in args:
+            args = ["--verbose", *(arg for arg in args if arg != "--verbose")]
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -43,16 +53,6 @@ def main(verbose: bool) -> None:
     """Run Mirage's algorithm without LEAN: same commands, same folders, same results."""
 
 
-@main.group()
-def data() -> None:
-    """Bring market data into LEAN's folder format."""
-
-
-@data.group("import")
-def data_import() -> None:
-    """Write data from one source; importing again changes nothing."""
-
-
 def data_folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--data-folder`, for the commands that need market data."""
     return click.option(
@@ -62,13 +62,94 @@ def data_folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-@data_import.command()
+@main.command()
+@click.argument("project", type=click.Path(path_type=Path, file_okay=False), default=Path("."))
+@click.option(
+    "--parameter",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="Set a parameter; given once or more, config.json's parameters are not used, as in LEAN.",
+)
 @data_folder_option
-def packaged(data_folder: Path | None) -> None:
-    """Real daily bars that ship inside Python packages (AAPL, FB, GOOG, IBM, MSFT, indices)."""
-    from engine.data_import import PackagedSource, import_data
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=f"Folder for the results; default: {BACKTESTS}/<time> in the project.",
+)
+def backtest(
+    project: Path,
+    parameters: tuple[tuple[str, str], ...],
+    data_folder: Path | None,
+    output: Path | None,
+) -> None:
+    """Run PROJECT's main.py over history.
 
-    click.echo(import_data(PackagedSource(), data_folder or configured_data_folder(Path("."))))
+    Writes LEAN's result files and report.html, and prints a summary.
+    """
+    folder = data_folder or configured_data_folder(project)
+    check_project(project, folder)
+    results = output or project / BACKTESTS / f"{datetime.now():{STAMP}}"
+    if results.is_dir() and any(results.iterdir()):
+        raise ValueError(f"--output must be a new or empty folder; {results} holds files")
+    from engine.runner import run_backtest
+
+    store = project / STORE
+    diagnostics = store / DIAGNOSTICS_KEY
+    before = _state(diagnostics)
+    started = time.perf_counter()
+    run_backtest(
+        project,
+        data_folder=folder,
+        results=results,
+        store=store,
+        parameters=dict(parameters) if parameters else None,
+        progress=True,
+    )
+    total = time.perf_counter() - started
+    if _state(diagnostics) != before:
+        shutil.copyfile(diagnostics, results / diagnostics.name)
+    show(results, folder, total)
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Changes whenever the file is written."""
+    if not path.is_file():
+        return None
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def show(results: Path, data_folder: Path, total: float) -> None:
+    """Print the summary of a finished run, build its report, say where the time went."""
+    from engine.report import build_report, summary
+    from engine.report.diagnostics import load_diagnostics
+    from engine.report.results import load_backtest
+
+    summary.write_timing(results, total)
+    click.echo("\n" + summary.console(load_backtest(results), data_folder))
+    if facts := summary.facts_lines(load_diagnostics(results)):
+        click.echo("\n" + "\n".join(facts))
+    report = build_report(results, data_folder=data_folder)
+    parts = summary.stages(load_diagnostics(results).get("timings", {}), total)
+    click.echo("\n" + "\n".join(summary.timing_lines(parts)))
+    click.echo(f"\nResults  {results}\nReport   {report}")
+
+
+def check_project(project: Path, data_folder: Path) -> None:
+    """Refuse what cannot run, before anything is loaded.
+
+    Raises:
+        ValueError: naming the file or folder that is missing.
+    """
+    if not (project / "main.py").is_file():
+        raise ValueError(f"{project} must be a project with a main.py; there is none")
+    if not data_folder.is_dir():
+        raise ValueError(
+            f"the data folder {data_folder} does not exist; "
+            "`python -m engine data import packaged` writes one"
+        )
 
 
 def configured_data_folder(project: Path) -> Path:
@@ -87,3 +168,105 @@ def configured_data_folder(project: Path) -> Path:
     if not isinstance(folder, str) or not folder:
         raise ValueError(f"{path}: data-folder must be a path; received {folder!r}")
     return project / folder
+
+
+@main.command()
+@click.argument("folder", metavar="BACKTEST_FOLDER", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write; default: report.html in the folder.",
+)
+@data_folder_option
+def report(folder: Path, output: Path | None, data_folder: Path | None) -> None:
+    """Write report.html about a finished backtest, LEAN's or ours."""
+    from engine.report import build_report
+
+    rates = data_folder or configured_data_folder(Path("."))
+    click.echo(build_report(folder, output, data_folder=rates))
+
+
+@main.group("object-store")
+def object_store() -> None:
+    """List or clear what algorithms have saved."""
+
+
+def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--store`, for the commands about saved objects."""
+    return click.option(
+        "--store",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path(STORE),
+        show_default=True,
+        help="Folder of the object store.",
+    )(command)
+
+
+def prefix_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--prefix`, to choose saved objects."""
+    return click.option("--prefix", default="", help="Only keys in this folder, such as mirage.")(
+        command
+    )
+
+
+@object_store.command("list")
+@store_option
+@prefix_option
+def list_objects(store: Path, prefix: str) -> None:
+    """Print keys and sizes."""
+    found = stored(store, prefix)
+    for path in found:
+        click.echo(f"{path.stat().st_size:>12,}  {path.relative_to(store).as_posix()}")
+    click.echo(f"{_objects(found)} in {store}")
+
+
+@object_store.command()
+@store_option
+@prefix_option
+def clear(store: Path, prefix: str) -> None:
+    """Delete saved objects; the next run trains its models anew."""
+    found = stored(store, prefix)
+    told = _objects(found)
+    for path in found:
+        path.unlink()
+    for folder in sorted(store.rglob("*"), reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    click.echo(f"Deleted {told} from {store}")
+
+
+def stored(store: Path, prefix: str) -> list[Path]:
+    """Files of the store whose key lies in the folder `prefix`, or is it."""
+    if not store.is_dir():
+        return []
+    wanted = prefix.strip("/")
+    keys = {path.relative_to(store).as_posix(): path for path in store.rglob("*") if path.is_file()}
+    return [
+        path
+        for key, path in sorted(keys.items())
+        if not wanted or key == wanted or key.startswith(f"{wanted}/")
+    ]
+
+
+def _objects(paths: list[Path]) -> str:
+    size = sum(path.stat().st_size for path in paths)
+    return f"{len(paths)} object{'' if len(paths) == 1 else 's'} ({size:,} bytes)"
+
+
+@main.group()
+def data() -> None:
+    """Bring market data into LEAN's folder format."""
+
+
+@data.group("import")
+def data_import() -> None:
+    """Write data from one source; importing again changes nothing."""
+
+
+@data_import.command()
+@data_folder_option
+def packaged(data_folder: Path | None) -> None:
+    """Real daily bars that ship inside Python packages (AAPL, FB, GOOG, IBM, MSFT, indices)."""
+    from engine.data_import import PackagedSource, import_data
+
+    click.echo(import_data(PackagedSource(), data_folder or configured_data_folder(Path("."))))

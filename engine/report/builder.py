@@ -216,9 +216,9 @@ def _calibration(diagnostics: Mapping[str, Any]) -> Section:
         ]
         for row in calibration.get("coverage", ())
     ]
-    coverage = page.table(("Interval", "Covered", "Error", "95 % chance"), rows) if rows else ""
+    coverage = page.table(("Interval", "Covered", "Error", "Chance (95 %)"), rows) if rows else ""
     scores = [
-        f"{name} {calibration[key]:.5f}"
+        f"{name} {calibration[key]:.4g}"
         for key, name in (("crps", "CRPS"), ("log_score", "log score"))
         if key in calibration
     ]

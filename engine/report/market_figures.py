@@ -57,7 +57,8 @@ def equity(backtest: Backtest) -> go.Figure:
 
 def span_run(figure: go.Figure, backtest: Backtest) -> go.Figure:
     """Let all time axes show the run from its first to its last session."""
-    return figure.update_xaxes(range=[backtest.equity.index[0], backtest.equity.index[-1]])
+    days = backtest.equity.index
+    return figure.update_xaxes(range=[days[0], days[-1] + pd.Timedelta(days=1)])
 
 
 def prices_of(backtest: Backtest, diagnostics: Mapping[str, Any], symbol: str) -> pd.Series | None:

@@ -106,7 +106,8 @@ def pit_histogram(calibration: Mapping[str, Any]) -> go.Figure | None:
     style.finish(figure, 300, top=12)
     figure.update_layout(hovermode="closest")
     figure.update_xaxes(title_text="quantile of the forecast at which the close came in")
-    figure.update_yaxes(title_text="share, 1 = as it should be", rangemode="tozero")
+    top = 1.1 * max(float(counts.max()), expected + spread) / expected
+    figure.update_yaxes(title_text="share, 1 = as it should be", range=[0, top])
     return figure
 
 

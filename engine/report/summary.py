@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from engine.data_import.folder import write_atomically
 from engine.report.results import TIME_ZONE, Backtest
 
 TIMING = "timing.json"
@@ -87,6 +89,31 @@ def console(backtest: Backtest, data_folder: Path) -> str:
     lines = [head, "-" * len(head)]
     lines += [f"{a:<{name}}  {b:>{ours}}  {c:>{theirs}}".rstrip() for a, b, c in rows]
     return "\n".join(lines)
+
+
+def facts_lines(diagnostics: Mapping[str, Any]) -> list[str]:
+    """The stylised facts of simulated and real returns as plain text, if the run measured them."""
+    facts = diagnostics.get("facts")
+    if not facts or not facts["rows"]:
+        return []
+    width = max(len(row["name"]) for row in facts["rows"])
+    columns = [max(len(str(name)), 9) for name in facts["columns"]]
+
+    def line(name: str, cells: list[str]) -> str:
+        padded = (f"{cell:>{size}}" for cell, size in zip(cells, columns, strict=True))
+        return f"{name:<{width}}  " + "  ".join(padded)
+
+    head = line("", [str(name) for name in facts["columns"]])
+    rows = [
+        line(row["name"], ["-" if value is None else f"{value:.3f}" for value in row["values"]])
+        for row in facts["rows"]
+    ]
+    return ["Simulated markets beside the real one (stylised facts)", head, "-" * len(head), *rows]
+
+
+def write_timing(folder: Path, total: float) -> None:
+    """Record the seconds of the whole run for the report."""
+    write_atomically(folder / TIMING, (json.dumps({"total": round(total, 3)}) + "\n").encode())
 
 
 def read_timing(folder: Path) -> float | None:
