@@ -144,6 +144,18 @@ class PredictiveDistribution:
         """Draws of each series."""
         return self.parts.shape[1]
 
+    def of_series(self, index: int) -> PredictiveDistribution:
+        """The distribution of one series alone (S = 1)."""
+        rows = slice(index, index + 1)
+        return PredictiveDistribution(
+            self.parts[rows],
+            self.location[rows],
+            self.scale[rows],
+            self.df,
+            self.mask_mean[rows],
+            self.last_close[rows],
+        )
+
     @property
     def log_return(self) -> np.ndarray:
         """Draws of the close-to-close log return, shape (S, N)."""
