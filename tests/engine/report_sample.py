@@ -1,0 +1,249 @@
+"""Makes a folder as a backtest leaves it, from a seeded random market; for the report's tests."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from engine.data_import import reference
+
+ACTIONS = ("-100%", "0%", "100%")
+
+
+def sessions(count, start="2009-01-02"):
+    days = reference.sessions()
+    return days[days >= start][:count]
+
+
+def unix(stamp):
+    return int(stamp.tz_localize("America/New_York").timestamp())
+
+
+def line(name, times, values):
+    points = [[unix(t), round(float(v), 6)] for t, v in zip(times, values, strict=True)]
+    return {"name": name, "unit": "$", "index": 0, "seriesType": 0, "values": points}
+
+
+def chart(name, *series):
+    return {"name": name, "series": {s["name"]: s for s in series}}
+
+
+def write_backtest(folder, *, symbols=("AAPL", "GOOG", "IBM"), count=260, seed=3, parts=None):
+    """Write result files and, unless `parts` is empty, diagnostics.json.
+
+    Args:
+        parts: names of the diagnostics' sections to write; None for all.
+    """
+    rng = np.random.default_rng(seed)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    days = sessions(count)
+    scale = 0.012 * np.exp(0.4 * np.sin(np.arange(count) / 40))[:, None]
+    returns = rng.standard_t(5, (count, len(symbols))) * scale + 0.0006
+    prices = np.array([20.0, 300.0, 90.0, 50.0, 70.0])[: len(symbols)] * np.exp(
+        returns.cumsum(axis=0)
+    )
+    closes = pd.DataFrame(prices, index=days, columns=list(symbols))
+    midnights = days + timedelta(days=1)
+    at_close = days + timedelta(hours=16)
+
+    hold = np.repeat(rng.choice([-0.3, 0.0, 0.3], (count // 12 + 1, len(symbols))), 12, axis=0)
+    weights = hold[:count] * (1 + 0.04 * rng.standard_normal((count, len(symbols))))
+    weights = np.clip(weights, -0.32, 0.32)
+    moves = closes.pct_change().fillna(0).to_numpy()
+    held = np.vstack([np.zeros(len(symbols)), weights[:-1]])
+    equity = 100_000 * np.cumprod(1 + (held * moves).sum(axis=1))
+    benchmark = (closes / closes.iloc[0]).mean(axis=1).to_numpy() * 57.0
+
+    events, held_shares = [], np.zeros(len(symbols))
+    for i in range(1, count):
+        for j, symbol in enumerate(symbols):
+            if i == 1 or abs(hold[i, j] - hold[i - 1, j]) > 1e-9:
+                target = np.floor(hold[i, j] * equity[i] / prices[i, j])
+                if quantity := target - held_shares[j]:
+                    held_shares[j] = target
+                    events.append(
+                        {
+                            "symbol": f"{symbol} R735QTJ8XC9X",
+                            "symbolValue": symbol,
+                            "orderId": len(events) + 1,
+                            "status": "filled",
+                            "orderFeeAmount": 1.0,
+                            "fillPrice": prices[i, j],
+                            "fillQuantity": quantity,
+                            "direction": "buy" if quantity > 0 else "sell",
+                            "time": float(unix(days[i] + timedelta(hours=16))),
+                        }
+                    )
+    start = days[0]
+    candles = [[unix(start), *[100_000.0] * 4]]
+    candles += [
+        [unix(t), *[round(float(v), 2)] * 4] for t, v in zip(midnights, equity, strict=True)
+    ]
+    strategy = {"name": "Equity", "unit": "$", "index": 0, "seriesType": 2, "values": candles}
+    charts = [
+        chart("Strategy Equity", strategy),
+        chart(
+            "Benchmark",
+            line("Benchmark", [start, *midnights], [benchmark[0], *benchmark]),
+        ),
+        chart(
+            "Exposure",
+            *[line(s, at_close, weights[:, j]) for j, s in enumerate(symbols)],
+            *[line(f"{s} cap", at_close, np.full(count, 0.32)) for s in symbols],
+        ),
+    ]
+    for j, symbol in enumerate(symbols):
+        close = prices[:, j]
+        values = rng.standard_normal((count, 3)).cumsum(axis=0) * 1e-4 + [[-1e-3, 0, 1e-3]]
+        charts += [
+            chart(
+                f"Forecast {symbol}",
+                line("Close", at_close, close),
+                line("Mean", at_close, close * 1.0005),
+                line("Lower", at_close, close * (1 - 2 * scale[:, 0])),
+                line("Upper", at_close, close * (1 + 2 * scale[:, 0])),
+            ),
+            chart(
+                f"Action values {symbol}",
+                *[line(a, at_close, values[:, k]) for k, a in enumerate(ACTIONS)],
+            ),
+        ]
+    result = {
+        "charts": {c["name"]: c for c in charts},
+        "orders": {},
+        "statistics": STATISTICS,
+        "totalPerformance": {
+            "tradeStatistics": {
+                "totalNumberOfTrades": 40,
+                "winRate": "0.525",
+                "profitLossRatio": "1.31",
+            }
+        },
+        "algorithmConfiguration": {"parameters": {"seed": "1"}},
+    }
+    (folder / "123.json").write_text(json.dumps(result))
+    (folder / "123-summary.json").write_text("{}")
+    (folder / "123-order-events.json").write_text(json.dumps(events))
+    document = diagnostics(rng, symbols, closes, scale)
+    if parts is not None:
+        document = {k: v for k, v in document.items() if k in ("version", *parts)}
+    if parts is None or parts:
+        (folder / "diagnostics.json").write_text(json.dumps(document))
+        (folder / "timing.json").write_text('{"total": 118.4}')
+    return folder
+
+
+def diagnostics(rng, symbols, closes, scale):
+    count = len(closes)
+    times = [t.isoformat() for t in closes.index + timedelta(hours=16)]
+    forecasts, paths = {}, {}
+    for symbol in symbols:
+        close = closes[symbol].to_numpy()
+        previous = close[:-1]
+        spread = scale[1:, 0]
+        table = {
+            "time": times[1:],
+            "previous_close": previous.tolist(),
+            "close": close[1:].tolist(),
+        }
+        table["mean"] = (previous * (1 + 0.15 * spread * rng.standard_normal(count - 1))).tolist()
+        for name, z in (("q05", -2.0), ("q25", -0.75), ("q50", 0), ("q75", 0.75), ("q95", 2.0)):
+            table[name] = (previous * (1 + z * spread)).tolist()
+        forecasts[symbol] = table
+        steps = rng.standard_t(5, (12, 60)) * 0.013
+        simulated = np.hstack([np.ones((12, 1)), np.exp(steps.cumsum(axis=1))])
+        ahead = min(61, count)
+        real = close[-ahead:] / close[-ahead]
+        paths[symbol] = {"real": real.tolist(), "simulated": simulated.round(5).tolist()}
+    curve = lambda n, a, b: (a + b * np.exp(-np.arange(n) / (n / 4))).tolist()  # noqa: E731
+    trainings = [
+        {
+            "time": times[i],
+            "reused": i > 0 and i % 42 == 0,
+            "artifact": f"mirage/{i}",
+            "forecaster": {
+                "epoch": list(range(1, 31 if i == 0 else 3)),
+                "loss": curve(30 if i == 0 else 2, 2.1 + 0.01 * rng.standard_normal(), 0.8),
+                "validation_loss": curve(30 if i == 0 else 2, 2.2 + 0.03 * rng.random(), 0.6),
+            },
+            "agent": {
+                "update": list(range(0, 3000 if i == 0 else 200, 100)),
+                "loss": curve(30 if i == 0 else 2, 1e-5, 4e-5),
+                "reward": (-np.array(curve(30 if i == 0 else 2, -2e-4, 4e-4))).tolist(),
+            },
+        }
+        for i in range(0, count, 21)
+    ]
+    names = ["real", "simulated", "block bootstrap", "GJR-GARCH"]
+    rows = [
+        ("excess kurtosis", [6.31, 5.12, 6.02, 3.9]),
+        ("Hill index, top 5 % of |r|", [3.45, 3.6, 3.41, 4.2]),
+        ("ACF of |r|, lag 1", [0.149, 0.121, 0.118, 0.17]),
+        ("leverage, lags 1 to 10", [-0.029, -0.021, -0.004, -0.035]),
+        ("corr(|r|, volume deviation)", [0.476, 0.441, 0.466, None]),
+    ]
+    counts = rng.multinomial(3 * (count - 1), np.full(20, 0.05))
+    return {
+        "version": 1,
+        "algorithm": {
+            "start": "2009-01-02",
+            "end": "2013-02-28",
+            "symbols": list(symbols),
+            "seed": 1,
+            "trade_mode": "insights",
+            "parameters": {"cap": "0.32", "seed": "1", "symbols": ",".join(symbols)},
+        },
+        "timings": {
+            "data": 1.9, "warm-up": 4.2, "forecaster": 58.1, "simulation": 11.6, "agent": 31.0,
+        },
+        "trainings": trainings,
+        "forecasts": forecasts,
+        "calibration": {
+            "pit_counts": counts.tolist(),
+            "coverage": [
+                {"nominal": level, "empirical": level - 0.006, "n": 3 * (count - 1)}
+                for level in (0.5, 0.8, 0.9, 0.95)
+            ],
+            "crps": 0.00853,
+            "log_score": 2.51,
+            "n": 3 * (count - 1),
+        },
+        "facts": {"columns": names, "rows": [{"name": n, "values": v} for n, v in rows]},
+        "paths": paths,
+        "prices": {s: {"time": times, "close": closes[s].tolist()} for s in symbols},
+    }  # fmt: skip
+
+
+STATISTICS = {
+    "Total Orders": "62",
+    "Average Win": "1.20%",
+    "Average Loss": "-0.91%",
+    "Compounding Annual Return": "8.120%",
+    "Drawdown": "11.300%",
+    "Expectancy": "0.21",
+    "Start Equity": "100000",
+    "End Equity": "108531.22",
+    "Net Profit": "8.531%",
+    "Sharpe Ratio": "0.61",
+    "Sortino Ratio": "0.77",
+    "Probabilistic Sharpe Ratio": "31.2%",
+    "Loss Rate": "48%",
+    "Win Rate": "52%",
+    "Profit-Loss Ratio": "1.31",
+    "Alpha": "0.02",
+    "Beta": "0.31",
+    "Annual Standard Deviation": "0.121",
+    "Annual Variance": "0.015",
+    "Information Ratio": "-0.4",
+    "Tracking Error": "0.17",
+    "Treynor Ratio": "0.2",
+    "Total Fees": "$62.00",
+    "Estimated Strategy Capacity": "$25000000.00",
+    "Lowest Capacity Asset": "AAPL R735QTJ8XC9X",
+    "Portfolio Turnover": "4.20%",
+    "Drawdown Recovery": "80",
+    "OrderListHash": "00000000000000000000000000000000",
+}

@@ -1,0 +1,213 @@
+"""The page: complete, self-contained, honest about what is missing, safe with hostile text."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from engine.report import build_report
+from engine.report.diagnostics import load_diagnostics
+from engine.report.metrics import metrics_table
+from engine.report.results import load_backtest
+from engine.report.verdict import caveats, sentence
+from tests.engine.report_sample import write_backtest
+
+SECTIONS = [
+    "performance",
+    "metrics",
+    "trades",
+    "exposure",
+    "forecasts",
+    "calibration",
+    "simulation",
+    "training",
+    "actions",
+    "time",
+]
+
+
+class Page(HTMLParser):
+    """Collects sections, their text, pictures, and whatever a browser would fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.sections, self.plots, self.fetched, self.tags = {}, 0, [], []
+        self.section, self.skip = None, None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append(tag)
+        if tag == "section":
+            self.section = attributes["id"]
+            self.sections[self.section] = ""
+        if "plotly-graph-div" in (attributes.get("class") or ""):
+            self.plots += 1
+        if tag in ("script", "style"):
+            self.skip = tag
+        for name in ("src", "href"):
+            value = attributes.get(name)
+            if value and not value.startswith("#"):
+                self.fetched.append(value)
+
+    def handle_endtag(self, tag):
+        if tag == self.skip:
+            self.skip = None
+
+    def handle_data(self, data):
+        if self.section and not self.skip:
+            self.sections[self.section] += data
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    folder = write_backtest(tmp_path_factory.mktemp("backtest"))
+    return Page(build_report(folder, data_folder=folder).read_text())
+
+
+def without_plotly(text):
+    """The page less plotly's library, which is several megabytes."""
+    start = text.index("<script>")
+    return text[:start] + text[text.index("</script>", start) :]
+
+
+def test_page_is_complete_and_loads_nothing(full):
+    assert list(full.sections) == SECTIONS
+    assert full.plots == 9  # one a section, without the tables of figures
+    assert full.fetched == []
+
+
+def test_every_figure_has_both_sides_and_a_definition(full):
+    text = full.sections["metrics"]
+    for name in (
+        "Cumulative return", "Annualised return", "Best day", "Worst day", "Variance (annual)",
+        "Deviation (annual)", "Maximum drawdown", "Drawdown, peak to trough", "Sharpe ratio",
+        "Sortino ratio", "Skewness", "Excess kurtosis", "Beta", "Information ratio", "Trades",
+        "Trades per session", "Churn (turnover a year)", "Profitability", "OrderListHash",
+    ):  # fmt: skip
+        assert name in text
+    assert "Sample variance of daily returns" in text
+
+
+def test_result_of_lean_alone_makes_a_page_that_says_what_it_lacks(tmp_path):
+    folder = write_backtest(tmp_path, parts=())
+    (folder / "timing.json").unlink(missing_ok=True)
+    page = Page(build_report(folder, data_folder=folder).read_text())
+    assert list(page.sections) == SECTIONS
+    for name in ("calibration", "simulation", "training", "time"):
+        assert "No data" in page.sections[name], name
+    # LEAN's charts suffice for the rest.
+    assert page.plots == 5
+    for name in ("performance", "trades", "exposure", "forecasts", "actions"):
+        assert "No data" not in page.sections[name], name
+
+
+def test_result_without_the_algorithms_charts_still_makes_a_page(tmp_path):
+    folder = write_backtest(tmp_path, parts=())
+    path = folder / "123.json"
+    result = json.loads(path.read_text())
+    result["charts"] = {"Strategy Equity": result["charts"]["Strategy Equity"]}
+    path.write_text(json.dumps(result))
+    page = Page(build_report(folder, tmp_path / "out.html").read_text())
+    assert page.plots == 1
+    assert "no chart “Exposure”" in page.sections["exposure"]
+    assert "No prices" in page.sections["trades"]
+
+
+@pytest.mark.parametrize("part", ["forecasts", "calibration", "facts", "paths", "trainings"])
+def test_any_part_of_the_diagnostics_may_stand_alone(tmp_path, part):
+    folder = write_backtest(tmp_path, count=40, parts=(part,))
+    build_report(folder, data_folder=folder)
+
+
+def test_empty_parts_are_as_good_as_none(tmp_path):
+    folder = write_backtest(tmp_path, count=40)
+    document = {
+        "version": 1, "timings": {}, "trainings": [], "forecasts": {}, "paths": {}, "prices": {},
+        "calibration": {"pit_counts": [0] * 20, "coverage": []},
+        "facts": {"columns": ["real"], "rows": []},
+    }  # fmt: skip
+    (folder / "diagnostics.json").write_text(json.dumps(document))
+    (folder / "timing.json").unlink()
+    page = Page(build_report(folder, data_folder=folder).read_text())
+    for name in ("calibration", "simulation", "training", "time"):
+        assert "No data" in page.sections[name], name
+
+
+def test_trainings_without_curves_are_counted(tmp_path):
+    folder = write_backtest(tmp_path, count=40)
+    records = [{"time": "2009-01-02", "reused": True, "artifact": "a"}] * 3
+    (folder / "diagnostics.json").write_text(json.dumps({"version": 1, "trainings": records}))
+    page = Page(build_report(folder, data_folder=folder).read_text())
+    assert "3 trainings, 3 of them reused" in page.sections["training"]
+
+
+def test_hostile_text_stays_text(tmp_path):
+    evil = "</script><img src=x onerror=alert(1)>"
+    folder = write_backtest(tmp_path, symbols=(evil, "IBM"), count=40)
+    document = json.loads((folder / "diagnostics.json").read_text())
+    document["facts"]["rows"][0]["name"] = evil
+    document["algorithm"]["trade_mode"] = evil
+    document["algorithm"]["parameters"][evil] = evil
+    document["timings"][evil] = 1.0
+    (folder / "diagnostics.json").write_text(json.dumps(document))
+    text = build_report(folder, data_folder=folder).read_text()
+    page = Page(text)
+    assert "img" not in page.tags
+    assert page.fetched == []
+    assert evil not in without_plotly(text)
+
+
+def test_same_folder_gives_the_same_page(tmp_path):
+    folder = write_backtest(tmp_path, count=40)
+
+    def page(name):
+        text = build_report(folder, tmp_path / name, data_folder=folder).read_text()
+        return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "id", text)  # plotly's ids
+
+    assert page("a.html") == page("b.html")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(version=2), "at version: 1 was expected"),
+        (lambda d: d["timings"].update(agent=-1), "at timings/agent: -1 is less than"),
+        (lambda d: d["forecasts"]["IBM"].pop("q05"), "at forecasts/IBM: 'q05' is a required"),
+        (lambda d: d["forecasts"]["IBM"]["q05"].pop(), "columns must be equally long"),
+        (lambda d: d["facts"]["rows"][1]["values"].pop(), "4 values are needed"),
+        (lambda d: d["calibration"].update(pit_counts=["x"]), "at calibration/pit_counts/0"),
+    ],
+)
+def test_malformed_diagnostics_are_refused_by_place_and_rule(tmp_path, change, message):
+    folder = write_backtest(tmp_path, count=20)
+    path = folder / "diagnostics.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=rf"diagnostics\.json: .*{message}"):
+        build_report(folder)
+
+
+def test_diagnostics_that_are_not_json_are_named(tmp_path):
+    (tmp_path / "diagnostics.json").write_text("{")
+    with pytest.raises(ValueError, match=r"diagnostics\.json must be JSON"):
+        load_diagnostics(tmp_path)
+
+
+def test_verdict_says_no_more_than_the_numbers(tmp_path):
+    folder = write_backtest(tmp_path, count=120, seed=3)
+    backtest = load_backtest(folder)
+    rows = metrics_table(backtest)
+    text, tone = sentence(backtest, rows)
+    total = {row.name: row for row in rows}["Cumulative return"]
+    ahead = total.strategy > total.benchmark
+    assert text.startswith("Ahead of" if ahead else "Behind")
+    assert "2009-01-02 to" in text
+    said = caveats(backtest, {"algorithm": {"seed": 7, "symbols": ["AAPL"]}})
+    assert "t = " in said[0]
+    assert "seed 7: one seed is one draw" in said[1]
+    # Ahead by no more than chance is not coloured as a success.
+    if ahead and "no more than chance" in said[0]:
+        assert tone == "even"
