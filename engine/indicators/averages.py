@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 from engine.decimals import ZERO, to_decimal
 from engine.enums import MovingAverageType
-from engine.indicators.base import Indicator, IndicatorBase, WindowIndicator
+from engine.indicators.base import Indicator, WindowIndicator
 from engine.indicators.windows import Sum, named
 
 
@@ -238,7 +239,9 @@ class KaufmanAdaptiveMovingAverage(WindowIndicator):
 
     def __init__(self, *args: Any) -> None:
         name, rest = named("KAMA", args, count=3)
-        period, fast, slow = (*rest, *(2, 30)[len(rest) - 1 :])
+        period = int(rest[0])
+        fast = rest[1] if len(rest) > 1 else 2
+        slow = rest[2] if len(rest) > 2 else 30
         # The window also holds the value before the period, from which the path starts.
         super().__init__(name, period + 1)
         self._slow_factor = Decimal(2) / (slow + 1)
@@ -264,7 +267,7 @@ class KaufmanAdaptiveMovingAverage(WindowIndicator):
         self._average = ZERO
 
 
-_AVERAGES: dict[MovingAverageType, type[IndicatorBase]] = {
+_AVERAGES: dict[MovingAverageType, Callable[[str, int], Any]] = {
     MovingAverageType.SIMPLE: SimpleMovingAverage,
     MovingAverageType.EXPONENTIAL: ExponentialMovingAverage,
     MovingAverageType.WILDERS: WilderMovingAverage,

@@ -81,6 +81,7 @@ class Event:
         return self
 
     def __call__(self, *args: Any) -> None:
+        """Call all handlers."""
         for handler in list(self._handlers):
             handler(*args)
 

@@ -1,0 +1,240 @@
+"""Portfolio targets: how many shares of a symbol to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from engine.decimals import ExactNumber, text, to_decimal
+from engine.enums import InsightDirection
+
+
+class PortfolioTarget:
+    """A wished holding: ``PortfolioTarget(symbol, quantity[, tag])``.
+
+    A direction instead of a quantity stands for one share long, short or none.
+    """
+
+    quantity = ExactNumber()
+
+    def __init__(self, symbol: Any, quantity: Any, tag: str = "") -> None:
+        self.symbol = symbol
+        number = int(quantity) if isinstance(quantity, InsightDirection) else quantity
+        self.quantity_exact: Decimal = to_decimal(number)
+        self.tag = tag
+
+    @staticmethod
+    def percent(
+        algorithm: Any,
+        symbol: Any,
+        percent: Any,
+        return_delta_quantity: bool | str = False,
+        tag: str = "",
+    ) -> PortfolioTarget | None:
+        """Target a share of the portfolio's value.
+
+        Args:
+            algorithm: that will trade.
+            symbol: of an added security.
+            percent: fraction of the portfolio value, negative for short; the free buffer
+                (0.25 % by default) is left out of the portfolio value.
+            return_delta_quantity: give the quantity to order instead of the holding.
+            tag: passed to the order.
+
+        Returns:
+            The target, or None (with an error message) where it cannot be computed.
+        """
+        if isinstance(return_delta_quantity, str):
+            # LEAN's overload (algorithm, symbol, percent, tag)
+            return PortfolioTarget.percent(algorithm, symbol, percent, False, return_delta_quantity)
+        if symbol not in algorithm.securities:
+            algorithm.error(f"PortfolioTarget.percent: {symbol} was not added to the algorithm")
+            return None
+        security = algorithm.securities[symbol]
+        quantity = algorithm.target_quantity(security, to_decimal(percent))
+        if quantity is None:
+            return None
+        if not return_delta_quantity:
+            quantity += security.holdings.quantity_exact
+        return PortfolioTarget(security.symbol, quantity, tag)
+
+    def __str__(self) -> str:
+        label = f" ({self.tag})" if self.tag else ""
+        return f"{self.symbol}: {text(self.quantity_exact)}{label}"
+
+
+class PortfolioTargetCollection:
+    """One target per symbol, the newest."""
+
+    def __init__(self) -> None:
+        self._targets: dict[Any, PortfolioTarget] = {}
+
+    @property
+    def count(self) -> int:
+        """Number of targets."""
+        return len(self._targets)
+
+    @property
+    def is_empty(self) -> bool:
+        """True without targets."""
+        return not self._targets
+
+    @property
+    def keys(self) -> list[Any]:
+        """Symbols."""
+        return list(self._targets)
+
+    @property
+    def values(self) -> list[PortfolioTarget]:
+        """Targets."""
+        return list(self._targets.values())
+
+    def add(self, *items: Any) -> None:
+        """Add ``target`` or ``symbol, target``; replaces the symbol's former target."""
+        target = items[-1]
+        if target is not None:
+            self._targets[target.symbol] = target
+
+    def add_range(self, targets: Iterable[PortfolioTarget]) -> None:
+        """Add targets."""
+        for target in targets:
+            self.add(target)
+
+    def clear(self) -> None:
+        """Remove all."""
+        self._targets.clear()
+
+    def contains_key(self, symbol: Any) -> bool:
+        """True if the symbol has a target."""
+        return symbol in self._targets
+
+    def contains(self, target: Any) -> bool:
+        """True if the target's symbol has a target."""
+        return target is not None and target.symbol in self._targets
+
+    def try_get_value(self, symbol: Any, *_: Any) -> tuple[bool, PortfolioTarget | None]:
+        """Whether the symbol has a target, and it."""
+        return symbol in self._targets, self._targets.get(symbol)
+
+    def remove(self, item: Any) -> bool:
+        """Remove a symbol's target, or exactly the given target."""
+        symbol = item.symbol if isinstance(item, PortfolioTarget) else item
+        held = self._targets.get(symbol)
+        if held is None or (isinstance(item, PortfolioTarget) and held is not item):
+            return False
+        del self._targets[symbol]
+        return True
+
+    def clear_fulfilled(self, algorithm: Any) -> None:
+        """Remove targets that the holdings have reached."""
+        for target in self.values:
+            security = algorithm.securities[target.symbol]
+            gap = abs(target.quantity_exact - security.holdings.quantity_exact)
+            if gap < lot_size(security):
+                self.remove(target.symbol)
+
+    def order_by_margin_impact(self, algorithm: Any) -> list[PortfolioTarget]:
+        """Targets that need orders: reductions first, then by value, largest first."""
+        return order_by_margin_impact(self.values, algorithm)
+
+    def __getitem__(self, symbol: Any) -> PortfolioTarget:
+        return self._targets[symbol]
+
+    def __setitem__(self, symbol: Any, target: PortfolioTarget) -> None:
+        self._targets[symbol] = target
+
+    def __iter__(self) -> Iterator[PortfolioTarget]:
+        return iter(self.values)
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+
+def lot_size(security: Any) -> Decimal:
+    """Smallest tradable quantity."""
+    return to_decimal(security.symbol_properties.lot_size)
+
+
+def projected_quantity(algorithm: Any, security: Any) -> Decimal:
+    """Holdings plus what open orders will still add."""
+    return algorithm.transactions.projected_quantity(security.symbol)
+
+
+def adjust_by_lot_size(security: Any, quantity: Decimal) -> Decimal:
+    """Round towards zero to whole lots."""
+    return quantity - quantity % lot_size(security)
+
+
+def order_by_margin_impact(
+    targets: Iterable[PortfolioTarget], algorithm: Any, target_is_delta: bool = False
+) -> list[PortfolioTarget]:
+    """Targets that need orders, reductions of positions first, then by value, largest first.
+
+    Args:
+        targets: in the order that breaks ties.
+        algorithm: with securities and transactions; while it warms up there is nothing to order.
+        target_is_delta: if quantities are orders rather than holdings.
+    """
+    if algorithm.is_warming_up:
+        return []
+    rows = []
+    for target in targets:
+        security = algorithm.securities[target.symbol]
+        wanted = adjust_by_lot_size(security, target.quantity_exact)
+        held = projected_quantity(algorithm, security)
+        delta = wanted if target_is_delta else wanted - held
+        if not security.has_data or not security.is_tradable or abs(delta) < lot_size(security):
+            continue
+        final = wanted + held if target_is_delta else wanted
+        reducing = held != 0 and abs(final) < abs(held)
+        rows.append((not reducing, -abs(delta * security.price_exact), target))
+    rows.sort(key=lambda row: row[:2])
+    return [target for _, _, target in rows]
+
+
+class OrderSizing:
+    """Sizes of orders for targets."""
+
+    @staticmethod
+    def get_unordered_quantity(
+        algorithm: Any, target: PortfolioTarget, security: Any = None, *_: Any
+    ) -> float:
+        """Shares still to be ordered, open orders counted."""
+        return float(unordered_quantity(algorithm, target, security))
+
+    @staticmethod
+    def adjust_by_lot_size(security: Any, quantity: Any) -> float:
+        """Round towards zero to whole lots."""
+        return float(adjust_by_lot_size(security, to_decimal(quantity)))
+
+    @staticmethod
+    def get_order_size_for_percent_volume(
+        security: Any, maximum_percent_current_volume: Any, desired_order_size: Any
+    ) -> float:
+        """Limit an order to a share of the current bar's volume."""
+        limit = to_decimal(maximum_percent_current_volume) * to_decimal(security.volume)
+        return float(_limited(security, limit, to_decimal(desired_order_size)))
+
+    @staticmethod
+    def get_order_size_for_maximum_value(
+        security: Any, maximum_order_value_in_account_currency: Any, desired_order_size: Any
+    ) -> float:
+        """Limit an order to a value."""
+        price = security.price_exact
+        if not price:
+            return 0.0
+        limit = to_decimal(maximum_order_value_in_account_currency) / price
+        return float(_limited(security, limit, to_decimal(desired_order_size)))
+
+
+def unordered_quantity(algorithm: Any, target: PortfolioTarget, security: Any = None) -> Decimal:
+    """Shares still to be ordered for a target, open orders counted."""
+    security = security if security is not None else algorithm.securities[target.symbol]
+    missing = target.quantity_exact - projected_quantity(algorithm, security)
+    return adjust_by_lot_size(security, missing)
+
+
+def _limited(security: Any, limit: Decimal, desired: Decimal) -> Decimal:
+    size = min(limit, abs(desired))
+    return adjust_by_lot_size(security, size.copy_sign(desired))

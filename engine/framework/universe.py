@@ -1,0 +1,212 @@
+"""Universe selection: which securities the algorithm trades, and when that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from engine.enums import Resolution
+from engine.symbols import Symbol
+
+UNCHANGED = object()
+
+
+@dataclass
+class Universe:
+    """A set of securities that may change.
+
+    Attributes:
+        key: identifies the universe; adding the same key again changes nothing.
+        settings: the algorithm's universe settings (resolution, leverage, ...), or None for them.
+        members: present members.
+    """
+
+    key: str
+    settings: Any = None
+    members: set[Symbol] = field(default_factory=set)
+
+    def contains_member(self, symbol: Symbol) -> bool:
+        """Whether a symbol is selected."""
+        return symbol in self.members
+
+
+@dataclass
+class ManualUniverse(Universe):
+    """Fixed symbols, selected when the universe is added."""
+
+    symbols: tuple[Symbol, ...] = ()
+
+
+@dataclass
+class ScheduledUniverse(Universe):
+    """Symbols chosen by a function at scheduled times.
+
+    Attributes:
+        date_rule, time_rule: when to select.
+        selector: UTC time to symbols (or tickers).
+        time_zone: of the dates of the rule; UTC if None.
+    """
+
+    date_rule: Any = None
+    time_rule: Any = None
+    selector: Callable[[datetime], Iterable[Any]] | None = None
+    time_zone: Any = None
+
+
+@dataclass
+class CustomUniverse(Universe):
+    """Tickers chosen by a function once every interval.
+
+    Attributes:
+        selector: time (exchange's time zone) to tickers.
+        interval: between selections.
+    """
+
+    selector: Callable[[datetime], Iterable[Any]] | None = None
+    interval: timedelta = timedelta(days=1)
+
+
+class UniverseSelectionModel:
+    """Base of selection models; ``create_universes`` yields universes."""
+
+    def get_next_refresh_time_utc(self) -> datetime:
+        """When to ask for universes again; never by default."""
+        return datetime.max
+
+    def create_universes(self, algorithm: Any) -> Iterable[Universe]:
+        """Return the universes of an algorithm."""
+        raise NotImplementedError(f"{type(self).__name__}.create_universes")
+
+
+class NullUniverseSelectionModel(UniverseSelectionModel):
+    """Selects nothing."""
+
+    def create_universes(self, algorithm: Any) -> Iterable[Universe]:
+        """Return none."""
+        return []
+
+
+class CompositeUniverseSelectionModel(UniverseSelectionModel):
+    """Several models side by side.
+
+    Raises:
+        ValueError: without models.
+    """
+
+    def __init__(self, *models: Any) -> None:
+        if not models:
+            raise ValueError("CompositeUniverseSelectionModel needs at least one model")
+        self._models = list(models)
+
+    def add_universe_selection(self, model: Any) -> None:
+        """Append a model."""
+        self._models.append(model)
+
+    def get_next_refresh_time_utc(self) -> datetime:
+        """Earliest of the models' times."""
+        return min(model.get_next_refresh_time_utc() for model in self._models)
+
+    def create_universes(self, algorithm: Any) -> Iterator[Universe]:
+        """Yield all models' universes."""
+        for model in self._models:
+            yield from model.create_universes(algorithm)
+
+
+class ManualUniverseSelectionModel(UniverseSelectionModel):
+    """Selects given symbols: ``(symbols)``, ``(symbols, settings)`` or symbol by symbol."""
+
+    def __init__(self, *symbols: Any, universe_settings: Any = None) -> None:
+        found: list[Any] = []
+        for item in symbols:
+            if isinstance(item, Symbol):
+                found.append(item)
+            elif item is None:
+                continue
+            elif hasattr(item, "__iter__"):
+                found.extend(item)
+            else:
+                universe_settings = item
+        self._symbols = tuple(found)
+        self._settings = universe_settings
+
+    def create_universes(self, algorithm: Any) -> Iterator[Universe]:
+        """Yield one universe of all symbols; none without symbols."""
+        if self._symbols:
+            key = "manual-" + "-".join(str(symbol.id) for symbol in self._symbols)
+            yield ManualUniverse(key, self._settings, symbols=self._symbols)
+
+
+class ScheduledUniverseSelectionModel(UniverseSelectionModel):
+    """Selects by a function at scheduled times.
+
+    ``([time_zone,] date_rule, time_rule, selector[, settings])``
+    """
+
+    def __init__(self, *args: Any, settings: Any = None) -> None:
+        values = list(args)
+        time_zone = None if hasattr(values[0], "get_dates") else values.pop(0)
+        date_rule, time_rule, selector, *rest = values
+        if not callable(selector):
+            raise ValueError(f"selector must be a function of the time; received {selector!r}")
+        self._universe = ScheduledUniverse(
+            f"scheduled-{getattr(date_rule, 'name', '')}_{getattr(time_rule, 'name', '')}",
+            rest[0] if rest else settings,
+            date_rule=date_rule,
+            time_rule=time_rule,
+            selector=selector,
+            time_zone=time_zone,
+        )
+
+    def create_universes(self, algorithm: Any) -> Iterator[Universe]:
+        """Yield the scheduled universe."""
+        yield self._universe
+
+
+class CustomUniverseSelectionModel(UniverseSelectionModel):
+    """Selects tickers by a function every day.
+
+    ``(name, selector)`` or ``(security_type, name, market, selector, settings, interval)``; a
+    subclass may override ``select(algorithm, date)`` instead.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        settings: Any = None
+        interval = timedelta(days=1)
+        selector: Any = None
+        if len(args) >= 6:
+            _, name, _, selector, settings, interval = args[:6]
+        else:
+            name, *rest = args
+            selector = rest[0] if rest else None
+        self._name, self._selector = str(name), selector
+        self._settings, self._interval = settings, interval
+
+    def select(self, algorithm: Any, date: datetime) -> Iterable[Any]:
+        """Return the tickers for a date."""
+        if self._selector is None:
+            raise ValueError(f"{self._name}: no selector was given and select was not overridden")
+        return self._selector(date)
+
+    def create_universes(self, algorithm: Any) -> Iterator[Universe]:
+        """Yield the custom universe."""
+        yield CustomUniverse(
+            f"custom-{self._name}",
+            self._settings,
+            selector=lambda date: self.select(algorithm, date),
+            interval=self._interval,
+        )
+
+
+@dataclass
+class UniverseSettings:
+    """How securities of universes are subscribed."""
+
+    resolution: Resolution = Resolution.MINUTE
+    leverage: float = 0.0
+    fill_forward: bool = True
+    minimum_time_in_universe: timedelta = timedelta(days=1)
+    extended_market_hours: bool = False
+    data_normalization_mode: Any = None
+    asynchronous: bool | None = None
