@@ -166,7 +166,8 @@ def _trades(backtest: Backtest, diagnostics: Mapping[str, Any], symbols: list[st
     counts = ", ".join(f"{page.text(s)} {int(traded.get(s, 0)):,}" for s in symbols)
     lead = (
         f"Closing price while {swatch(style.UP, 'long')}, {swatch(style.DOWN, 'short')} or "
-        f"{swatch(style.FLAT, 'flat')}; triangles are fills (up bought, down sold). "
+        f"{swatch(style.FLAT, 'flat')}; triangles are fills, bought below the line and "
+        "sold above it. "
         f"Fills: {counts or 'none'}."
     )
     body = page.plot(market_figures.trades(backtest, prices, symbols))

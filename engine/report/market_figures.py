@@ -109,20 +109,20 @@ def trades(
             customdata=position, hovertemplate="close %{y:$,.2f}, holding %{customdata:,.0f}"
             "<extra></extra>",
         )  # fmt: skip
+        # Beside the line, not on it: hundreds of fills would hide the price.
+        aside = 0.05 * float(closes.max() - closes.min())
         size = 7 if len(fills) <= 120 else 5
-        for name, color, marker, chosen in (
-            ("bought", style.UP, "triangle-up", fills[fills["quantity"] > 0]),
-            ("sold", style.DOWN, "triangle-down", fills[fills["quantity"] < 0]),
+        for name, color, marker, offset, chosen in (
+            ("bought", style.UP, "triangle-up", -aside, fills[fills["quantity"] > 0]),
+            ("sold", style.DOWN, "triangle-down", aside, fills[fills["quantity"] < 0]),
         ):
             figure.add_scatter(
-                x=chosen["time"].dt.normalize() if len(chosen) else [], y=chosen["price"],
+                x=chosen["time"].dt.normalize() if len(chosen) else [], y=chosen["price"] + offset,
                 mode="markers", name=name, row=row, col=1,
-                marker={
-                    "symbol": marker, "size": size, "color": color, "opacity": 0.85,
-                    "line": {"width": 0.6, "color": "white"},
-                },
-                customdata=chosen["quantity"].abs(),
-                hovertemplate=f"{name} %{{customdata:,.0f}} at %{{y:$,.2f}}<extra></extra>",
+                marker={"symbol": marker, "size": size, "color": style.tint(color, 0.65)},
+                customdata=chosen[["quantity", "price"]].abs(),
+                hovertemplate=f"{name} %{{customdata[0]:,.0f}} at %{{customdata[1]:$,.2f}}"
+                "<extra></extra>",
             )  # fmt: skip
         figure.update_yaxes(tickformat="$,.0f", row=row, col=1)
     return span_run(style.finish_panels(figure, len(symbols)), backtest)
