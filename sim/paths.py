@@ -122,6 +122,13 @@ def check_bars(bars: NDArray[np.float64]) -> None:
         )
 
 
+def check_counts(n_paths: int, n_steps: int) -> None:
+    """Raise ValueError unless both are at least 1."""
+    for name, count in (("n_paths", n_paths), ("n_steps", n_steps)):
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1; received {count}")
+
+
 class PathSampler(Protocol):
     """A source of synthetic markets."""
 

@@ -1,0 +1,246 @@
+"""Simulators to compare with: block bootstrap and GARCH, behind the forecaster's interface.
+
+Both make whole bars: every part of a bar comes from one real day of the path's own history, so
+gap, body, wicks and volume belong together and every bar is valid.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from arch import arch_model
+from numpy.typing import NDArray
+
+from models.features import (
+    LOOKBACK,
+    VOLUME_MEAN_BARS,
+    bars_from_parts,
+    parts_from_bars,
+)
+from models.history import CLOSE, VOLUME, History
+from models.observation import Observer
+from sim.blocks import stationary_rows
+from sim.paths import Paths, check_counts
+from sim.starts import check_starts, draw_starts, start_bars, start_view
+
+MIN_BARS = 250
+"""Shortest history a baseline is built on: a year."""
+NEIGHBOURS = 25
+"""Real days that a GARCH return may take its intraday shape from."""
+MAX_DAILY_MOVE = 2.0
+"""A GARCH log return beyond this is cut: twice what any index has done in a day, tenfold."""
+
+
+class _Sampler:
+    """Starts, assembly of bars and observations; the parts come from the subclasses."""
+
+    def __init__(
+        self, histories: Sequence[History], observer: Observer | None, starts: str
+    ) -> None:
+        if not histories:
+            raise ValueError("histories must name at least one symbol; received none")
+        self._window = observer.forecaster.config.window if observer else 0
+        self._first = LOOKBACK + self._window - 1 if observer else VOLUME_MEAN_BARS
+        for history in histories:
+            history.require(max(MIN_BARS, self._first + 2))
+        self._histories = list(histories)
+        self._observer, self._starts = observer, check_starts(starts)
+
+    def sample(self, n_paths: int, n_steps: int, rng: np.random.Generator) -> Paths:
+        """Draw paths; see `sim.paths.PathSampler`. Without observer there are 0 observations."""
+        check_counts(n_paths, n_steps)
+        start_rng, parts_rng = rng.spawn(2)
+        series, rows = draw_starts(self._histories, self._first, n_paths, self._starts, start_rng)
+        parts = np.empty((n_paths, n_steps, 5))
+        for s in np.unique(series):
+            mine = series == s
+            parts[mine] = self._parts(int(s), rows[mine], n_steps, parts_rng)
+        bars = self._assemble(series, rows, parts)
+        return Paths(bars, self._observe(series, rows, bars), series, rows)
+
+    def _parts(
+        self, series: int, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Parts (B, T, 5) of paths that start at the given rows of one history."""
+        raise NotImplementedError
+
+    def _assemble(self, series: NDArray, rows: NDArray, parts: NDArray) -> NDArray[np.float64]:
+        b, n_steps = parts.shape[:2]
+        bars = np.empty((b, n_steps + 1, 5))
+        bars[:, 0] = start_bars(self._histories, series, rows)
+        back = np.arange(1 - VOLUME_MEAN_BARS, 1)
+        recent = np.log(
+            [self._histories[s].bars[r + back, VOLUME] for s, r in zip(series, rows, strict=True)]
+        )
+        for t in range(n_steps):
+            bars[:, t + 1] = bars_from_parts(bars[:, t, CLOSE], recent.mean(axis=1), parts[:, t])
+            recent[:, t % VOLUME_MEAN_BARS] = np.log(bars[:, t + 1, VOLUME])
+        return bars
+
+    def _observe(self, series: NDArray, rows: NDArray, bars: NDArray) -> NDArray[np.float32]:
+        if self._observer is None:
+            return np.zeros((*bars.shape[:2], 0), np.float32)
+        view = start_view(self._histories, series, rows, self._window)
+        seen = self._observer.stream(view)
+        found = np.empty((*bars.shape[:2], self._observer.size), np.float32)
+        found[:, 0] = seen.current()
+        for t in range(1, bars.shape[1]):
+            found[:, t] = seen.push(view.push(bars[:, t]))
+        return found
+
+
+class BlockBootstrapSampler(_Sampler):
+    """Stationary bootstrap of whole days (Politis & Romano 1994).
+
+    Args:
+        histories: one per symbol; a path resamples days of the history it starts from.
+        observer: makes observations; None for none.
+        starts: ``"any"`` or ``"latest"``.
+        mean_block: mean length of a block in bars, >= 1.
+    """
+
+    def __init__(
+        self,
+        histories: Sequence[History],
+        observer: Observer | None = None,
+        *,
+        starts: str = "any",
+        mean_block: float = 20.0,
+    ) -> None:
+        super().__init__(histories, observer, starts)
+        if not mean_block >= 1:
+            raise ValueError(f"mean_block must be >= 1; received {mean_block!r}")
+        self._mean_block = mean_block
+        self._days = [parts_from_bars(h.bars)[VOLUME_MEAN_BARS:] for h in self._histories]
+
+    def _parts(
+        self, series: int, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        days = self._days[series]
+        return days[stationary_rows(len(days), len(rows), n_steps, self._mean_block, rng)]
+
+
+@dataclass(frozen=True)
+class GarchFit:
+    """A GARCH(1,1)-t of close-to-close log returns, GJR if `asymmetry` is not zero.
+
+    s²(t+1) = omega + (arch + asymmetry · [e(t) < 0]) · e(t)² + garch · s²(t)
+
+    Attributes:
+        mean: of the log return.
+        omega: constant of the variance.
+        arch: weight of the last squared residual.
+        asymmetry: further weight if it was negative.
+        garch: weight of the last variance.
+        df: degrees of freedom of the standardised t.
+        variance: fitted s² of each return, shape (T,).
+        residual: e of each return, shape (T,).
+    """
+
+    mean: float
+    omega: float
+    arch: float
+    asymmetry: float
+    garch: float
+    df: float
+    variance: NDArray[np.float64]
+    residual: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, log_returns: NDArray[np.float64], asymmetric: bool) -> GarchFit:
+        """Maximum likelihood fit by `arch`; returns are scaled to percent meanwhile."""
+        percent = 100.0 * log_returns
+        model = arch_model(
+            percent,
+            mean="Constant",
+            vol="GARCH",
+            p=1,
+            o=int(asymmetric),
+            q=1,
+            dist="t",
+            rescale=False,
+        )
+        fit = model.fit(disp="off", show_warning=False)
+        value = fit.params
+        return cls(
+            mean=value["mu"] / 100.0,
+            omega=value["omega"] / 1e4,
+            arch=value["alpha[1]"],
+            asymmetry=value["gamma[1]"] if asymmetric else 0.0,
+            garch=value["beta[1]"],
+            df=value["nu"],
+            variance=np.asarray(fit.conditional_volatility) ** 2 / 1e4,
+            residual=log_returns - value["mu"] / 100.0,
+        )
+
+    def next_variance(self, residual: NDArray, variance: NDArray) -> NDArray[np.float64]:
+        """Variance of the next return, elementwise."""
+        weight = self.arch + self.asymmetry * (residual < 0)
+        return self.omega + weight * residual**2 + self.garch * variance
+
+    def simulate(
+        self, at: NDArray[np.int64], n_steps: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Log returns and deviations, (B, T) each, of paths after the given returns (B,)."""
+        noise = rng.standard_t(self.df, (len(at), n_steps)) * math.sqrt((self.df - 2) / self.df)
+        returns, deviations = np.empty_like(noise), np.empty_like(noise)
+        residual, variance = self.residual[at], self.variance[at]
+        # A fit on the border of stationarity may wander off; a hundredfold of the largest fitted
+        # variance is as far as it gets.
+        ceiling = 100.0 * self.variance.max()
+        for t in range(n_steps):
+            variance = np.minimum(self.next_variance(residual, variance), ceiling)
+            deviations[:, t] = np.sqrt(variance)
+            drawn = self.mean + deviations[:, t] * noise[:, t]
+            returns[:, t] = np.clip(drawn, -MAX_DAILY_MOVE, MAX_DAILY_MOVE)
+            residual = returns[:, t] - self.mean
+        return returns, deviations
+
+
+class GarchSampler(_Sampler):
+    """GARCH(1,1)-t returns with the intraday shape of similar real days.
+
+    A simulated return takes the shape of one of the `NEIGHBOURS` real days whose standardised
+    residual is nearest: gap and wicks scaled by the ratio of the deviations, the intraday move
+    such that the return is met, the volume deviation as it was.
+
+    Args:
+        histories: one per symbol, each with its own fit.
+        observer: makes observations; None for none.
+        starts: ``"any"`` or ``"latest"``.
+        asymmetric: GJR-GARCH (Glosten, Jagannathan & Runkle 1993) if true.
+    """
+
+    def __init__(
+        self,
+        histories: Sequence[History],
+        observer: Observer | None = None,
+        *,
+        starts: str = "any",
+        asymmetric: bool = True,
+    ) -> None:
+        super().__init__(histories, observer, starts)
+        self._fits = [GarchFit.of(h.log_returns[1:], asymmetric) for h in self._histories]
+        self._days = [parts_from_bars(h.bars) for h in self._histories]
+
+    def _parts(
+        self, series: int, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        fit = self._fits[series]
+        # Return i is that of bar i + 1; shapes need a volume deviation as well.
+        returns, deviations = fit.simulate(rows - 1, n_steps, rng)
+        days = self._days[series][VOLUME_MEAN_BARS:]
+        real = np.sqrt(fit.variance[VOLUME_MEAN_BARS - 1 :])
+        score = fit.residual[VOLUME_MEAN_BARS - 1 :] / real
+        order = np.argsort(score, kind="stable")
+        place = np.searchsorted(score[order], (returns - fit.mean) / deviations)
+        offset = rng.integers(-(NEIGHBOURS // 2), NEIGHBOURS // 2 + 1, returns.shape)
+        day = order[np.clip(place + offset, 0, len(order) - 1)]
+        ratio = deviations / real[day]
+        parts = days[day]
+        parts[..., :4] *= ratio[..., None]
+        parts[..., 1] = returns - parts[..., 0]
+        return parts

@@ -1,0 +1,35 @@
+"""Block resampling, shared by the bootstrap baseline and the blending of residuals."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def stationary_rows(
+    n_rows: int, n_paths: int, n_steps: int, mean_block: float, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Row numbers of the stationary bootstrap (Politis & Romano 1994).
+
+    Args:
+        n_rows: rows to draw from, >= 1; row 0 follows the last one.
+        n_paths: B.
+        n_steps: T.
+        mean_block: mean length of a block, >= 1; lengths are geometric.
+        rng: fixes the rows.
+
+    Returns:
+        Shape (B, T), each in 0..n_rows-1.
+
+    Raises:
+        ValueError: if `n_rows` or `mean_block` is below 1.
+    """
+    if n_rows < 1 or not mean_block >= 1:
+        raise ValueError(f"n_rows and mean_block must be >= 1; received {n_rows}, {mean_block}")
+    fresh = rng.random((n_paths, n_steps)) < 1.0 / mean_block
+    fresh[:, 0] = True
+    start = rng.integers(n_rows, size=(n_paths, n_steps))
+    step = np.arange(n_steps)
+    # Where the block of each step began, and how many steps ago.
+    began = np.maximum.accumulate(np.where(fresh, step, 0), axis=1)
+    return (np.take_along_axis(start, began, axis=1) + step - began) % n_rows

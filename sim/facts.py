@@ -1,0 +1,312 @@
+"""Stylised facts: what real returns and volumes do, measured the same way on simulated ones.
+
+All statistics take arrays (B, T): B series of one market, T bars each. Tails are those of all
+values together. Correlations are computed within each series, as one would on a single one, and
+averaged over the series; they depend on the length of a series (its own mean and variance are
+taken out), so real bars are cut to the length of the simulated paths before they are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import wasserstein_distance
+
+from models.features import VOLUME_MEAN_BARS
+from models.history import CLOSE, VOLUME, History
+from sim.paths import Paths
+
+LAGS = 63
+HILL_SHARE = 0.05
+HORIZON = 20
+MAX_VALUES = 20_000
+"""Values that enter a Wasserstein distance; more are thinned evenly."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MarketSeries:
+    """B series of one market, simulated or (B = 1) real.
+
+    Attributes:
+        returns: close-to-close log returns, shape (B, T).
+        volume_deviation: log volume less the mean of the 20 before it, shape (B, T); NaN where
+            there are not 20.
+    """
+
+    returns: Floats
+    volume_deviation: Floats
+
+    def __post_init__(self) -> None:
+        if self.returns.ndim != 2 or self.returns.shape != self.volume_deviation.shape:
+            raise ValueError(
+                "returns and volume_deviation must have one shape (B, T); received "
+                f"{self.returns.shape} and {self.volume_deviation.shape}"
+            )
+        if self.returns.shape[1] < VOLUME_MEAN_BARS + 10:
+            raise ValueError(
+                f"series must have at least {VOLUME_MEAN_BARS + 10} bars; "
+                f"received {self.returns.shape[1]}"
+            )
+
+    @classmethod
+    def of_bars(cls, bars: Floats) -> MarketSeries:
+        """From bars (B, T+1, 5)."""
+        log_volume = np.log(bars[..., VOLUME])
+        total = np.cumsum(log_volume, axis=1)
+        before = total[:, VOLUME_MEAN_BARS - 1 : -1].copy()
+        before[:, 1:] -= total[:, : -VOLUME_MEAN_BARS - 1]
+        deviation = np.full(log_volume.shape, np.nan)
+        deviation[:, VOLUME_MEAN_BARS:] = (
+            log_volume[:, VOLUME_MEAN_BARS:] - before / VOLUME_MEAN_BARS
+        )
+        return cls(np.diff(np.log(bars[..., CLOSE]), axis=1), deviation[:, 1:])
+
+
+def real_markets(histories: Sequence[History], n_steps: int | None = None) -> list[MarketSeries]:
+    """Real bars of each history, cut into pieces of `n_steps` bars (the newest whole ones).
+
+    Raises:
+        ValueError: if a history is shorter than one piece.
+    """
+    markets = []
+    for history in histories:
+        whole = MarketSeries.of_bars(history.bars[None])
+        late = slice(VOLUME_MEAN_BARS, None)  # from where there is a volume deviation
+        returns, volume = whole.returns[0, late], whole.volume_deviation[0, late]
+        length = n_steps or len(returns)
+        if len(returns) < length:
+            raise ValueError(
+                f"{history.symbol}: history must have {length + VOLUME_MEAN_BARS + 1} bars to "
+                f"compare; received {len(history)}"
+            )
+        start = len(returns) % length
+        shape = (-1, length)
+        markets.append(MarketSeries(returns[start:].reshape(shape), volume[start:].reshape(shape)))
+    return markets
+
+
+def simulated_markets(paths: Paths) -> list[MarketSeries]:
+    """The paths of each history, in the order of `paths.series`; histories without paths lack."""
+    return [MarketSeries.of_bars(paths.bars[paths.series == s]) for s in np.unique(paths.series)]
+
+
+def excess_kurtosis(returns: Floats) -> float:
+    """Fourth standardised moment less 3."""
+    centred = returns - returns.mean()
+    return float((centred**4).mean() / (centred**2).mean() ** 2 - 3.0)
+
+
+def hill_index(returns: Floats, share: float = HILL_SHARE) -> float:
+    """Tail index of absolute returns from their largest `share` (Hill 1975)."""
+    size = np.sort(np.abs(returns).ravel())[::-1]
+    k = max(int(share * size.size), 1)
+    return float(1.0 / np.mean(np.log(size[:k] / size[k])))
+
+
+def correlations(x: Floats, y: Floats, lags: int) -> Floats:
+    """Corr(x_t, y_(t+k)) for k = 1..lags, shape (lags,); x and y are (B, T)."""
+    a, b = (v - v.mean(axis=1, keepdims=True) for v in (x, y))
+    scale = np.sqrt((a**2).mean(axis=1) * (b**2).mean(axis=1))
+    scale = np.maximum(scale, 1e-300)  # a series that never moves correlates with nothing
+    found = [np.mean((a[:, :-k] * b[:, k:]).sum(axis=1) / scale) for k in range(1, lags + 1)]
+    return np.array(found) / x.shape[1]
+
+
+def autocorrelations(x: Floats, lags: int) -> Floats:
+    """Corr(x_t, x_(t+k)) for k = 1..lags, shape (lags,)."""
+    return correlations(x, x, lags)
+
+
+def aggregated(returns: Floats, horizon: int = HORIZON) -> Floats:
+    """Overlapping sums of `horizon` returns, shape (B, T - horizon + 1)."""
+    total = np.cumsum(np.pad(returns, ((0, 0), (1, 0))), axis=1)
+    return total[:, horizon:] - total[:, :-horizon]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The stylised facts of a market, or their mean over markets.
+
+    Attributes:
+        kurtosis: excess kurtosis of returns.
+        hill: tail index of the largest 5 % of abs(r).
+        acf_abs_1: autocorrelation of abs(r) at lag 1.
+        acf_abs_20: its mean over lags 1..20.
+        leverage: mean of Corr(r_t, r²_(t+k)), k = 1..10.
+        volume_abs: Corr(abs(r), volume deviation).
+        volume_acf_1: autocorrelation of the volume deviation at lag 1.
+        deviation: standard deviation of r, in %.
+    """
+
+    kurtosis: float
+    hill: float
+    acf_abs_1: float
+    acf_abs_20: float
+    leverage: float
+    volume_abs: float
+    volume_acf_1: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far a simulated market is from a real one; lower is better.
+
+    Attributes:
+        acf_r: L2 distance of the autocorrelations of r over 63 lags.
+        acf_abs: likewise of abs(r).
+        acf_square: likewise of r².
+        leverage: likewise of Corr(r_t, r²_(t+k)).
+        w1_1: Wasserstein distance of daily returns, each side in its own daily deviations.
+        w1_20: likewise of 20-day returns.
+    """
+
+    acf_r: float
+    acf_abs: float
+    acf_square: float
+    leverage: float
+    w1_1: float
+    w1_20: float
+
+
+def facts(market: MarketSeries) -> Facts:
+    """The stylised facts of one market."""
+    r = market.returns
+    known = np.isfinite(market.volume_deviation).all(axis=0)
+    volume, size = market.volume_deviation[:, known], np.abs(r)
+    of_size = autocorrelations(size, 20)
+    return Facts(
+        kurtosis=excess_kurtosis(r),
+        hill=hill_index(r),
+        acf_abs_1=float(of_size[0]),
+        acf_abs_20=float(of_size.mean()),
+        leverage=float(correlations(r, r**2, min(10, r.shape[1] - 2)).mean()),
+        volume_abs=float(np.corrcoef(size[:, known].ravel(), volume.ravel())[0, 1]),
+        volume_acf_1=float(autocorrelations(volume, 1)[0]),
+        deviation=float(100 * r.std()),
+    )
+
+
+def distances(real: MarketSeries, simulated: MarketSeries) -> Distances:
+    """Distances of a simulated market from a real one."""
+    lags = min(LAGS, real.returns.shape[1] - 2, simulated.returns.shape[1] - 2)
+
+    def gap(function: Callable[[Floats], Floats]) -> float:
+        ours, theirs = function(simulated.returns), function(real.returns)
+        return float(np.linalg.norm(ours - theirs))
+
+    def w1(horizon: int) -> float:
+        ours, theirs = (
+            _thinned(aggregated(m.returns, horizon) / m.returns.std()) for m in (simulated, real)
+        )
+        return float(wasserstein_distance(ours, theirs))
+
+    return Distances(
+        acf_r=gap(lambda r: autocorrelations(r, lags)),
+        acf_abs=gap(lambda r: autocorrelations(np.abs(r), lags)),
+        acf_square=gap(lambda r: autocorrelations(r**2, lags)),
+        leverage=gap(lambda r: correlations(r, r**2, lags)),
+        w1_1=w1(1),
+        w1_20=w1(HORIZON),
+    )
+
+
+def _thinned(values: Floats) -> Floats:
+    flat = values.ravel()
+    return flat[:: -(-flat.size // MAX_VALUES)]
+
+
+@dataclass(frozen=True)
+class FactsTable:
+    """Stylised facts of real and simulated markets side by side, means over markets.
+
+    Attributes:
+        real: of the real markets.
+        simulated: by name.
+        distances: by name, from the real markets.
+    """
+
+    real: Facts
+    simulated: Mapping[str, Facts]
+    distances: Mapping[str, Distances]
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Header, then a row for each statistic: its label, real, then each simulator."""
+        table: list[tuple[str, ...]] = [("stylised fact", "real", *self.simulated)]
+        for item in fields(Facts):
+            found = [getattr(f, item.name) for f in (self.real, *self.simulated.values())]
+            table.append((FACT_LABELS[item.name], *(f"{value:.3f}" for value in found)))
+        for item in fields(Distances):
+            found = [getattr(d, item.name) for d in self.distances.values()]
+            table.append((DISTANCE_LABELS[item.name], "", *(f"{value:.3f}" for value in found)))
+        return table
+
+    def __str__(self) -> str:
+        table = self.rows()
+        widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+        return "\n".join(
+            "  ".join(
+                cell.ljust(width) if i == 0 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in table
+        )
+
+
+FACT_LABELS = {
+    "kurtosis": "excess kurtosis",
+    "hill": "Hill index, top 5 %",
+    "acf_abs_1": "ACF of abs(r), lag 1",
+    "acf_abs_20": "ACF of abs(r), lags 1-20",
+    "leverage": "leverage, k = 1-10",
+    "volume_abs": "corr abs(r), volume deviation",
+    "volume_acf_1": "ACF of volume deviation, lag 1",
+    "deviation": "deviation of r, %",
+}
+DISTANCE_LABELS = {
+    "acf_r": "distance: ACF of r",
+    "acf_abs": "distance: ACF of abs(r)",
+    "acf_square": "distance: ACF of r²",
+    "leverage": "distance: leverage",
+    "w1_1": "distance: W1, 1 day",
+    "w1_20": "distance: W1, 20 days",
+}
+
+
+def facts_table(
+    real: Sequence[MarketSeries], simulated: Mapping[str, Sequence[MarketSeries]]
+) -> FactsTable:
+    """Facts and distances, averaged over markets.
+
+    Args:
+        real: one per market.
+        simulated: by simulator, markets in the order of `real`.
+
+    Raises:
+        ValueError: if there is no market, or a simulator has another number of them.
+    """
+    if not real:
+        raise ValueError("real must hold at least one market; received none")
+    for name, markets in simulated.items():
+        if len(markets) != len(real):
+            raise ValueError(f"{name} must simulate {len(real)} markets; received {len(markets)}")
+    return FactsTable(
+        real=_mean([facts(market) for market in real]),
+        simulated={name: _mean([facts(m) for m in ms]) for name, ms in simulated.items()},
+        distances={
+            name: _mean([distances(r, m) for r, m in zip(real, markets, strict=True)])
+            for name, markets in simulated.items()
+        },
+    )
+
+
+def _mean(found: list):
+    kind = type(found[0])
+    return kind(
+        **{f.name: float(np.mean([getattr(x, f.name) for x in found])) for f in fields(kind)}
+    )

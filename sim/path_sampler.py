@@ -1,0 +1,215 @@
+"""Synthetic markets from the forecaster: many paths at once, bar by bar.
+
+Each path starts at a real bar of a real history, keeps one dropout mask (one network drawn from
+the posterior) for its whole length, and draws fresh noise at every step. Recurrent state and
+features are carried forward, never recomputed.
+
+Coverage. Starts are stratified over all rows. Noise comes from scrambled Sobol points for the
+first `QMC_STEPS` bars (beyond, more dimensions bring nothing) and paths come in antithetic pairs:
+2i and 2i+1 share start and mask, and one has the mirrored noise of the other.
+
+Blending. A share of the pairs takes its noise from reality: the probability integral transforms
+of the real bars under the forecaster, block-bootstrapped from the path's own history. What the
+model's densities miss, shape or serial dependence of the residuals, these paths still have. The
+two paths of such a pair have blocks of their own.
+
+Bounds. A learned recursion may run away, so
+- the forecaster is told features inside the range they had in the path's own history, which bounds
+  the volatility it scales its draws with;
+- gaps, intraday moves and wicks stay within `MOVE_LIMIT` times the largest of that history, log
+  volume within `VOLUME_MARGIN` of its range;
+- a price `PRICE_LIMIT` times its start (or one over that) moves back: steps that lead further out
+  are mirrored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from models.features import LOOKBACK, bars_from_parts, features, parts_from_bars
+from models.forecaster import Forecaster
+from models.history import VOLUME, History
+from models.observation import MarketView, Observer
+from sim.blocks import stationary_rows
+from sim.paths import Paths, check_counts
+from sim.starts import check_starts, draw_starts, start_bars, start_view
+
+QMC_STEPS = 60
+MOVE_LIMIT = 1.5
+VOLUME_MARGIN = 1.0
+PRICE_LIMIT = 1e3
+N_PARTS = 5
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How far simulated series may go; arrays have one row per history.
+
+    Attributes:
+        features: lowest and highest features, shape (S, 2, F).
+        moves: largest absolute gap, intraday move, upper and lower wick, shape (S, 4).
+        log_volume: lowest and highest log volume, shape (S, 2).
+    """
+
+    features: NDArray[np.float64]
+    moves: NDArray[np.float64]
+    log_volume: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, histories: Sequence[History]) -> Bounds:
+        """The bounds that the given histories set."""
+        ranges, moves, volumes = [], [], []
+        for history in histories:
+            rows = features(history.bars)[LOOKBACK:]
+            ranges.append([rows.min(axis=0), rows.max(axis=0)])
+            parts = parts_from_bars(history.bars)[1:, :4]
+            moves.append(np.abs(parts).max(axis=0) * MOVE_LIMIT)
+            volume = np.log(history.bars[:, VOLUME])
+            volumes.append([volume.min() - VOLUME_MARGIN, volume.max() + VOLUME_MARGIN])
+        return cls(np.array(ranges), np.array(moves), np.array(volumes))
+
+    def take(self, series: NDArray[np.int64]) -> Bounds:
+        """The bounds of each path, by its history."""
+        return Bounds(self.features[series], self.moves[series], self.log_volume[series])
+
+    def hold(
+        self, parts: NDArray[np.float64], log_rise: NDArray, volume_mean: NDArray
+    ) -> NDArray[np.float64]:
+        """Parts (B, 5) brought within bounds, for paths whose log price rose by (B,)."""
+        held = parts.copy()
+        held[:, :4] = np.clip(parts[:, :4], -self.moves, self.moves)
+        far = np.abs(log_rise) > np.log(PRICE_LIMIT)
+        if far.any():
+            inward = -np.sign(log_rise[far])[:, None]
+            held[far, :2] = inward * np.abs(held[far, :2])
+        low, high = self.log_volume.T
+        held[:, 4] = np.clip(volume_mean + parts[:, 4], low, high) - volume_mean
+        return held
+
+
+class ForecasterSampler:
+    """Draws `Paths` from a forecaster; see the module's description.
+
+    Args:
+        observer: what the agent will see; its forecaster makes the paths.
+        histories: what paths may start from, each long enough for the forecaster's window.
+        blend: share of the paths whose noise is bootstrapped from reality, in [0, 1].
+        starts: ``"any"`` row of any history, or ``"latest"``: the newest bars only.
+        mean_block: mean length of the bootstrapped blocks, in bars, >= 1.
+
+    Raises:
+        ValueError: naming the argument, the rule and the received value.
+    """
+
+    def __init__(
+        self,
+        observer: Observer,
+        histories: Sequence[History],
+        *,
+        blend: float = 0.25,
+        starts: str = "any",
+        mean_block: float = 20.0,
+    ) -> None:
+        if not histories:
+            raise ValueError("histories must name at least one symbol; received none")
+        if not 0 <= blend <= 1:
+            raise ValueError(f"blend must lie in [0, 1]; received {blend!r}")
+        if not mean_block >= 1:
+            raise ValueError(f"mean_block must be >= 1; received {mean_block!r}")
+        self._observer = observer
+        self._forecaster: Forecaster = observer.forecaster
+        self._window = self._forecaster.config.window
+        self._first = LOOKBACK + self._window - 1
+        for history in histories:
+            history.require(self._first + 2)
+        self._histories = list(histories)
+        self._blend, self._starts, self._mean_block = blend, check_starts(starts), mean_block
+        self._bounds = Bounds.of(histories)
+        self._residuals: list[NDArray[np.float64]] | None = None
+
+    def sample(self, n_paths: int, n_steps: int, rng: np.random.Generator) -> Paths:
+        """Draw paths; see `sim.paths.PathSampler`.
+
+        Args:
+            n_paths: B, at least 1 (an odd last path has no mirror image).
+            n_steps: T, at least 1.
+            rng: fixes everything.
+        """
+        check_counts(n_paths, n_steps)
+        start_rng, mask_rng, noise_rng, block_rng = rng.spawn(4)
+        pairs = (n_paths + 1) // 2
+        pair_of = np.arange(2 * pairs) // 2
+        series, rows = draw_starts(self._histories, self._first, pairs, self._starts, start_rng)
+        uniforms = self._noise(series, n_steps, noise_rng, block_rng)
+        masks = self._forecaster.masks(pairs, mask_rng).take(pair_of)
+        view = start_view(self._histories, series, rows, self._window).take(pair_of)
+        paths = self._run(view, masks, uniforms, series[pair_of], rows[pair_of])
+        return paths if 2 * pairs == n_paths else paths.take(np.arange(n_paths))
+
+    def _run(
+        self, view: MarketView, masks, uniforms: NDArray, series: NDArray, rows: NDArray
+    ) -> Paths:
+        """Walk all paths forward through the given noise, shape (B, T, 5)."""
+        bounds = self._bounds.take(series)
+        lowest, highest = bounds.features[:, 0], bounds.features[:, 1]
+        state = self._forecaster.start(view.windows, None, masks=masks)
+        seen = self._observer.stream(view)
+        b, n_steps = uniforms.shape[:2]
+        bars = np.empty((b, n_steps + 1, 5))
+        bars[:, 0] = start_bars(self._histories, series, rows)
+        observations = np.empty((b, n_steps + 1, self._observer.size), np.float32)
+        observations[:, 0] = seen.current()
+        first_close = view.last_close
+        for t in range(n_steps):
+            close, volume_mean = view.last_close, view.volume_mean
+            drawn = self._forecaster.sample(state, uniforms[:, t])
+            parts = bounds.hold(drawn, np.log(close / first_close), volume_mean)
+            bars[:, t + 1] = bars_from_parts(close, volume_mean, parts)
+            found = np.clip(view.push(bars[:, t + 1]), lowest, highest)
+            self._forecaster.advance(state, found)
+            observations[:, t + 1] = seen.push(found)
+        return Paths(bars, observations, series, rows)
+
+    def _noise(
+        self,
+        series: NDArray[np.int64],
+        n_steps: int,
+        rng: np.random.Generator,
+        block_rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """Uniforms of both paths of every pair, shape (2 · pairs, T, 5)."""
+        pairs = len(series)
+        drawn = rng.random((pairs, n_steps, N_PARTS))
+        covered = min(n_steps, QMC_STEPS)
+        sobol = qmc.Sobol(covered * N_PARTS, scramble=True, seed=rng)
+        points = sobol.random_base2(max(int(np.ceil(np.log2(pairs))), 0))[:pairs]
+        drawn[:, :covered] = points.reshape(pairs, covered, N_PARTS)
+        both = np.stack([drawn, 1.0 - drawn], axis=1)
+        # Spread over the pairs, which are in random order, so that any head of them is blended.
+        blended = np.floor(np.arange(1, pairs + 1) * self._blend) > np.floor(
+            np.arange(pairs) * self._blend
+        )
+        for pair in np.flatnonzero(blended):
+            bank = self._bank()[series[pair]]
+            found = stationary_rows(len(bank), 2, n_steps, self._mean_block, block_rng)
+            both[pair] = bank[found]
+        return both.reshape(2 * pairs, n_steps, N_PARTS)
+
+    def _bank(self) -> list[NDArray[np.float64]]:
+        """What noise the real bars had: transforms (rows, 5) in (0, 1) for each history."""
+        if self._residuals is None:
+            self._residuals = [self._transforms(history) for history in self._histories]
+        return self._residuals
+
+    def _transforms(self, history: History) -> NDArray[np.float64]:
+        rows = np.arange(self._first, len(history) - 1)
+        view = MarketView.at_rows(history, rows, window=self._window)
+        state = self._forecaster.start(view.windows, None)
+        return (
+            self._forecaster.parameters(state).chain().pit(parts_from_bars(history.bars)[rows + 1])
+        )
