@@ -184,7 +184,7 @@ def _exposure(backtest: Backtest) -> Section:
         f"{swatch(style.DOWN, 'the cap')} that orders must keep it under. A price can carry a "
         "position over its cap between two sessions; it is then trimmed."
     )
-    missing = "No data: the run plotted no chart “Exposure”."
+    missing = "No data: the run plotted no chart with a series per symbol and one “<symbol> cap”."
     return Section(
         "exposure", "Exposure", page.plot(market_figures.exposure(backtest)), lead, missing
     )

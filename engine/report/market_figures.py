@@ -128,10 +128,21 @@ def trades(
     return span_run(style.finish_panels(figure, len(symbols)), backtest)
 
 
+def weights_chart(backtest: Backtest) -> dict[str, pd.Series]:
+    """The chart that holds a series per symbol and one named "<symbol> cap" beside it.
+
+    It is known by its series, since LEAN keeps the name Exposure for a chart of its own.
+    """
+    for chart in backtest.charts.values():
+        if any(f"{name} cap" in chart for name in chart):
+            return chart
+    return {}
+
+
 def exposure(backtest: Backtest) -> go.Figure | None:
     """Weight of each symbol in the portfolio, and the cap it must stay under."""
-    chart = backtest.charts.get("Exposure", {})
-    symbols = [name for name in chart if not name.endswith(" cap") and len(chart[name])]
+    chart = weights_chart(backtest)
+    symbols = [name for name in chart if f"{name} cap" in chart and len(chart[name])]
     if not symbols:
         return None
     figure = style.panels(symbols)
@@ -143,8 +154,8 @@ def exposure(backtest: Backtest) -> go.Figure | None:
             fillcolor=style.tint(style.STRATEGY, 0.18), hovertemplate="weight %{y:.1%}"
             "<extra></extra>",
         )  # fmt: skip
-        cap = chart.get(f"{symbol} cap")
-        if cap is not None and len(cap):
+        cap = chart[f"{symbol} cap"]
+        if len(cap):
             sides = (1, -1) if float(weight.min()) < 0 else (1,)
             for side in sides:
                 figure.add_scatter(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from engine.data_import import reference
 
-ACTIONS = ("-100%", "0%", "100%")
+ACTIONS = ("short", "flat", "long")
 
 
 def sessions(count, start="2009-01-02"):
@@ -90,7 +90,10 @@ def write_backtest(folder, *, symbols=("AAPL", "GOOG", "IBM"), count=260, seed=3
             line("Benchmark", [start, *midnights], [benchmark[0], *benchmark]),
         ),
         chart(
-            "Exposure",
+            "Exposure", line("Equity - Long Ratio", midnights, np.full(count, 0.5))
+        ),  # LEAN's own
+        chart(
+            "Weights",
             *[line(s, at_close, weights[:, j]) for j, s in enumerate(symbols)],
             *[line(f"{s} cap", at_close, np.full(count, 0.32)) for s in symbols],
         ),

@@ -111,7 +111,7 @@ def test_result_without_the_algorithms_charts_still_makes_a_page(tmp_path):
     path.write_text(json.dumps(result))
     page = Page(build_report(folder, tmp_path / "out.html").read_text())
     assert page.plots == 1
-    assert "no chart “Exposure”" in page.sections["exposure"]
+    assert "No data" in page.sections["exposure"]
     assert "No prices" in page.sections["trades"]
 
 
