@@ -45,7 +45,7 @@ CHAIN = (0, 1, 4, 2, 3)
 WICK_ZERO = 1e-6
 """Wicks below this (a hundredth of a basis point) count as exactly zero."""
 
-MIN_UNIFORM = 1e-5
+MIN_UNIFORM = 1e-4
 """Uniforms are kept this far from 0 and 1 in sampling: no path meets a tail beyond it."""
 
 MAX_DRIFT = 0.25

@@ -63,6 +63,8 @@ _MACD_SIGNAL = 9
 _ATR = 14
 _STD_BARS = 20
 _MIX_LONG, _MIX_RANGE = 0.25, 0.35  # exponents in `baseline_volatility`
+_REVERSION = 0.03  # share of the way to the anchor, per bar
+_HIGH = 1.25  # log ratio to the anchor beyond which half is taken off
 _DECAY = (0.94, 0.99, 0.90, 0.94)  # squared return, the same slowly, range, falling days only
 
 
@@ -453,20 +455,25 @@ def _smooth(average: np.ndarray, value: np.ndarray, alpha: float) -> np.ndarray:
     return (1.0 - alpha) * average + alpha * value
 
 
-def baseline_volatility(rows: np.ndarray) -> np.ndarray:
+def baseline_volatility(rows: np.ndarray, anchor: float) -> np.ndarray:
     """Volatility of the next bar as a forecaster without learning would put it.
 
     A geometric mixture of the EWMA (0.94), the long EWMA (0.99) and the range-based volatility,
-    read off feature rows.
+    read off feature rows and drawn a little towards an anchor; by half of what exceeds
+    exp(1.25), about 3.5 times the anchor. Without that, simulated volatility would have a unit
+    root, and long paths would wander off.
 
     Args:
         rows: shape (..., F), columns `FEATURES`, not scaled.
+        anchor: log volatility per bar to revert to.
 
     Returns:
         Shape (...), standard deviation of the log return per bar.
     """
-    return np.exp(
+    mixture = (
         rows[..., COLUMN["volatility_ewma"]]
         + _MIX_LONG * rows[..., COLUMN["volatility_long"]]
         + _MIX_RANGE * rows[..., COLUMN["volatility_range"]]
     )
+    above = (1.0 - _REVERSION) * (mixture - anchor)
+    return np.exp(anchor + above - 0.5 * np.maximum(above - _HIGH, 0.0))

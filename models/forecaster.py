@@ -26,6 +26,7 @@ from models.bar_density import (
 )
 from models.calibration import calibrate
 from models.features import (
+    COLUMN,
     FEATURES,
     LOOKBACK,
     baseline_volatility,
@@ -40,6 +41,13 @@ from models.splits import validation_split
 
 CLIP = 6.0
 """Scaled features are cut off at this many standard deviations."""
+
+NETWORK_COLUMNS = np.array([i for i, name in enumerate(FEATURES) if name != "volatility_ewma"])
+"""Features the network reads: all that do not tell the level of volatility.
+
+The baseline carries the level. A network that sees it learns from a span of rising volatility
+that high volatility rises further, and its simulated paths explode.
+"""
 
 
 class Reporter(Protocol):
@@ -180,10 +188,13 @@ class _Rows:
         self.parts = np.concatenate(labels)
         self.train = np.concatenate(train)
         self.held_out = np.concatenate(held)
-        self.volatility = baseline_volatility(self.features)
         self.is_train = np.zeros(offset, dtype=np.float32)
         self.is_train[self.train] = 1.0
         self._starts, self._lengths = starts, lengths
+
+    def volatility(self, anchor: float) -> np.ndarray:
+        """Baseline volatility of every row's next bar, shape (n,)."""
+        return baseline_volatility(self.features, anchor)
 
     def sequences(self, config: ForecasterConfig, rng: np.random.Generator) -> np.ndarray:
         """Row numbers (n, window) of one epoch's training sequences, shuffled.
@@ -289,16 +300,17 @@ class Forecaster:
         if previous is None:
             scaler = StandardScaler().fit(rows.features[rows.train])
             mean, scale = scaler.mean_, scaler.scale_
-            weights = initial_weights(len(FEATURES), config.units, random["weights"])
+            weights = initial_weights(len(NETWORK_COLUMNS), config.units, random["weights"])
             epochs, rate = config.epochs, config.learning_rate
         else:
             mean, scale = previous._mean, previous._scale
             weights = previous._weights
             epochs, rate = config.retrain_epochs, config.retrain_learning_rate
-        scaled = _scaled(rows.features, mean, scale)
+        inputs = _scaled(rows.features, mean, scale)[:, NETWORK_COLUMNS]
+        volatility = rows.volatility(mean[COLUMN["volatility_ewma"]])
         worker = trainer(
             Architecture(
-                n_features=len(FEATURES),
+                n_features=len(NETWORK_COLUMNS),
                 units=config.units,
                 window=config.window,
                 burn_in=config.burn_in,
@@ -311,9 +323,9 @@ class Forecaster:
         held = rows.windows(config)
 
         def validation_loss(candidate: Mapping[str, np.ndarray]) -> float:
-            outputs = _mean_outputs(candidate, scaled[held])
+            outputs = _mean_outputs(candidate, inputs[held])
             shapes = _shapes_of(candidate)
-            chain = Chain(NUMPY, outputs, rows.volatility[rows.held_out], shapes)
+            chain = Chain(NUMPY, outputs, volatility[rows.held_out], shapes)
             return -float(chain.log_density(rows.parts[rows.held_out]).sum(axis=1).mean())
 
         best, best_loss, curve = weights, validation_loss(weights), []
@@ -326,12 +338,16 @@ class Forecaster:
             for number, batch in enumerate(batches):
                 progress = (epoch + number / len(batches)) / epochs
                 masks = Masks.draw(
-                    config.batch, len(FEATURES), config.units, config.dropout, random["masks"]
+                    config.batch,
+                    len(NETWORK_COLUMNS),
+                    config.units,
+                    config.dropout,
+                    random["masks"],
                 )
                 losses.append(
                     worker.step(
-                        scaled[batch],
-                        rows.volatility[batch],
+                        inputs[batch],
+                        volatility[batch],
                         rows.parts[batch],
                         rows.is_train[batch],
                         masks,
@@ -347,11 +363,11 @@ class Forecaster:
                 best, best_loss = candidate, held_loss
             if waited >= config.patience:
                 break
-        network = {name: best[name] for name in weight_shapes(len(FEATURES), config.units)}
+        network = {name: best[name] for name in weight_shapes(len(NETWORK_COLUMNS), config.units)}
         shapes = _shapes_of(best)
-        outputs = _masked_outputs(network, scaled[held], config, random["draws"], count=2)
+        outputs = _masked_outputs(network, inputs[held], config, random["draws"], count=2)
         calibrated = calibrate(
-            shapes, outputs, rows.volatility[rows.held_out], rows.parts[rows.held_out]
+            shapes, outputs, volatility[rows.held_out], rows.parts[rows.held_out]
         )
         everything = network | {f"shape_{name}": best[f"shape_{name}"] for name in SHAPES}
         return cls(
@@ -381,7 +397,7 @@ class Forecaster:
 
     def masks(self, count: int, rng: np.random.Generator) -> Masks:
         """Dropout masks of `count` independent paths."""
-        return Masks.draw(count, len(FEATURES), self.config.units, self.config.dropout, rng)
+        return Masks.draw(count, len(NETWORK_COLUMNS), self.config.units, self.config.dropout, rng)
 
     def start(
         self, windows: Any, rng: np.random.Generator | None, *, masks: Masks | None = None
@@ -406,10 +422,11 @@ class Forecaster:
         if masks is None and rng is not None:
             masks = self.masks(len(windows), rng)
         scaled = self.scaled(windows)
-        _, hidden, cell = self._network.run(scaled, masks)
-        return RecurrentState(
-            hidden, cell, masks, scaled[:, -1], baseline_volatility(windows[:, -1])
-        )
+        _, hidden, cell = self._network.run(scaled[..., NETWORK_COLUMNS], masks)
+        return RecurrentState(hidden, cell, masks, scaled[:, -1], self._baseline(windows[:, -1]))
+
+    def _baseline(self, feature_rows: np.ndarray) -> np.ndarray:
+        return baseline_volatility(feature_rows, self._mean[COLUMN["volatility_ewma"]])
 
     def advance(self, state: RecurrentState, feature_rows: np.ndarray) -> RecurrentState:
         """Move every path one bar on, in place.
@@ -423,15 +440,15 @@ class Forecaster:
         """
         state.scaled = self.scaled(feature_rows)
         state.hidden, state.cell = self._network.step(
-            state.hidden, state.cell, state.scaled, state.masks
+            state.hidden, state.cell, state.scaled[:, NETWORK_COLUMNS], state.masks
         )
-        state.volatility = baseline_volatility(feature_rows)
+        state.volatility = self._baseline(feature_rows)
         return state
 
     def parameters(self, state: RecurrentState) -> HeadParameters:
         """The density of the next bar of every path, calibrated."""
         mask = None if state.masks is None else state.masks.outputs
-        outputs = self._network.outputs(state.hidden, state.scaled, mask)
+        outputs = self._network.outputs(state.hidden, state.scaled[:, NETWORK_COLUMNS], mask)
         return HeadParameters(outputs, state.volatility, self._shapes)
 
     def sample(
@@ -528,7 +545,7 @@ class Forecaster:
         config = ForecasterConfig(**about["config"])
         expected: dict[str, tuple[int, ...]] = {
             f"weight_{name}": shape
-            for name, shape in weight_shapes(len(FEATURES), config.units).items()
+            for name, shape in weight_shapes(len(NETWORK_COLUMNS), config.units).items()
         }
         for name, initial in SHAPES.items():
             expected[f"weight_shape_{name}"] = (len(initial),)
@@ -586,7 +603,7 @@ def _masked_outputs(
     network = LSTMInference(weights)
     found = []
     for _ in range(count):
-        masks = Masks.draw(len(scaled), len(FEATURES), config.units, config.dropout, rng)
+        masks = Masks.draw(len(scaled), len(NETWORK_COLUMNS), config.units, config.dropout, rng)
         _, hidden, _ = network.run(scaled, masks)
         found.append(network.outputs(hidden, scaled[:, -1], masks.outputs))
     return np.stack(found)
