@@ -19,7 +19,7 @@ from engine.report.summary import lean_table, read_timing, stages
 
 NO_DIAGNOSTICS = (
     "No data: the folder holds no diagnostics.json with this part. The algorithm writes it to the "
-    "object store (mirage/diagnostics.json); a run of `python -m engine backtest` copies it here."
+    "object store (mirage/diagnostics.json); a run of python -m engine backtest copies it here."
 )
 
 
