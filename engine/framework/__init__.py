@@ -49,7 +49,6 @@ from engine.framework.universe import (
     ScheduledUniverseSelectionModel,
     Universe,
     UniverseSelectionModel,
-    UniverseSettings,
 )
 
 __all__ = [
@@ -97,5 +96,4 @@ __all__ = [
     "TrailingStopRiskManagementModel",
     "Universe",
     "UniverseSelectionModel",
-    "UniverseSettings",
 ]

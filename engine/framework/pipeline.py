@@ -81,7 +81,15 @@ class FrameworkPipeline:
             )
 
     def start(self) -> None:
-        """Create the universes, after ``initialize``."""
+        """Take over settings and create the universes, after ``initialize``."""
+        settings, model = self._algorithm.settings, self.portfolio_construction
+        if settings.rebalance_portfolio_on_security_changes is not None:
+            model.rebalance_on_security_changes = settings.rebalance_portfolio_on_security_changes
+        if settings.rebalance_portfolio_on_insight_changes is not None:
+            model.rebalance_on_insight_changes = settings.rebalance_portfolio_on_insight_changes
+        self._create_universes()
+
+    def _create_universes(self) -> None:
         for universe in self.universe_selection.create_universes(self._algorithm):
             self._add(universe)
 
@@ -94,7 +102,7 @@ class FrameworkPipeline:
         """Run the chain on a slice."""
         algorithm = self._algorithm
         if algorithm.utc_time >= self.universe_selection.get_next_refresh_time_utc():
-            self.start()
+            self._create_universes()
         self.insights.step(algorithm.utc_time)
         if not data.has_data:
             return

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.enums import Resolution
 from engine.symbols import Symbol
 
 UNCHANGED = object()
@@ -197,16 +196,3 @@ class CustomUniverseSelectionModel(UniverseSelectionModel):
             selector=lambda date: self.select(algorithm, date),
             interval=self._interval,
         )
-
-
-@dataclass
-class UniverseSettings:
-    """How securities of universes are subscribed."""
-
-    resolution: Resolution = Resolution.MINUTE
-    leverage: float = 0.0
-    fill_forward: bool = True
-    minimum_time_in_universe: timedelta = timedelta(days=1)
-    extended_market_hours: bool = False
-    data_normalization_mode: Any = None
-    asynchronous: bool | None = None
