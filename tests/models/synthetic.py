@@ -1,0 +1,36 @@
+"""Synthetic bars for tests: a GARCH(1,1)-t price with gaps, wicks and volume."""
+
+import numpy as np
+
+from models.history import History
+
+
+def garch_bars(n_bars: int, seed: int = 0, daily_volatility: float = 0.012) -> np.ndarray:
+    """Valid bars (n_bars, 5); large returns come with large ranges and volumes."""
+    rng = np.random.default_rng(seed)
+    variance = daily_volatility**2
+    shocks = rng.standard_t(6, size=(n_bars, 2)) * np.sqrt(4 / 6)
+    gap, intraday = np.empty(n_bars), np.empty(n_bars)
+    std = np.empty(n_bars)
+    for t in range(n_bars):
+        std[t] = np.sqrt(variance)
+        gap[t], intraday[t] = 0.4 * std[t] * shocks[t, 0], 0.9 * std[t] * shocks[t, 1]
+        square = (gap[t] + intraday[t]) ** 2
+        variance = 0.03 * daily_volatility**2 + 0.08 * square + 0.89 * variance
+    opened = 50.0 * np.exp(np.cumsum(gap + intraday) - intraday)
+    close = opened * np.exp(intraday)
+    wicks = 0.4 * std[:, None] * rng.exponential(size=(n_bars, 2))
+    wicks[rng.random((n_bars, 2)) < 0.05] = 0.0
+    high = np.maximum(opened, close) * np.exp(wicks[:, 0])
+    low = np.minimum(opened, close) * np.exp(-wicks[:, 1])
+    busy = 0.3 * np.log1p((intraday / std) ** 2) + 0.3 * rng.normal(size=n_bars)
+    return np.column_stack([opened, high, low, close, np.exp(14.0 + busy)])
+
+
+def days(n_bars: int) -> np.ndarray:
+    """Weekdays, (n_bars,) datetime64[ns]."""
+    return np.busday_offset("2004-01-05", np.arange(n_bars)).astype("datetime64[ns]")
+
+
+def garch_history(symbol: str, n_bars: int, seed: int = 0) -> History:
+    return History(symbol, days(n_bars), garch_bars(n_bars, seed))
