@@ -36,6 +36,7 @@ class Backtest:
         trades: LEAN's `totalPerformance.tradeStatistics`.
         charts: chart name to series name to values by New York time (naive).
         configuration: LEAN's `algorithmConfiguration`.
+        error: what ended the run early, if anything did.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Backtest:
     trades: Mapping[str, Any]
     charts: dict[str, dict[str, pd.Series]]
     configuration: Mapping[str, Any]
+    error: str = ""
 
 
 def load_backtest(folder: Path) -> Backtest:
@@ -77,6 +79,7 @@ def load_backtest(folder: Path) -> Backtest:
         trades=_get(performance, "tradeStatistics") or {},
         charts=charts,
         configuration=_get(result, "algorithmConfiguration") or {},
+        error=str(_get(_get(result, "state") or {}, "runtimeError") or ""),
     )
 
 

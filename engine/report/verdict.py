@@ -46,6 +46,8 @@ def sentence(backtest: Backtest, rows: list[Metric]) -> tuple[str, str]:
 def caveats(backtest: Backtest, diagnostics: Mapping[str, Any]) -> list[str]:
     """What must be known to judge the verdict: chance, seed, what was traded. Plain text."""
     said = []
+    if backtest.error:
+        said.append(f"The run ended early, by an error: {backtest.error}")
     if backtest.benchmark is not None:
         t, days = paired_t(backtest)
         if math.isfinite(t):

@@ -196,6 +196,15 @@ def test_diagnostics_that_are_not_json_are_named(tmp_path):
         load_diagnostics(tmp_path)
 
 
+def test_run_that_failed_says_so(tmp_path):
+    folder = write_backtest(tmp_path, count=20)
+    path = folder / "123.json"
+    result = json.loads(path.read_text()) | {"state": {"RuntimeError": "ZeroDivisionError: <x>"}}
+    path.write_text(json.dumps(result))
+    text = without_plotly(build_report(folder, data_folder=folder).read_text())
+    assert "ended early, by an error: ZeroDivisionError: &lt;x&gt;" in text
+
+
 def test_verdict_says_no_more_than_the_numbers(tmp_path):
     folder = write_backtest(tmp_path, count=120, seed=3)
     backtest = load_backtest(folder)
