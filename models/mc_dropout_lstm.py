@@ -45,6 +45,14 @@ TENSORFLOW = SimpleNamespace(
 """The operations of `models.bar_density`, in TensorFlow."""
 
 
+MEAN_PENALTY = 0.2
+"""Weight of the squared mean location of returns, in volatilities.
+
+The mean return is a risk premium and not to be taken away, only estimated with care: with some
+3,000 bars this is a normal prior of deviation 0.03 on the daily Sharpe ratio, 0.5 a year.
+"""
+
+
 @dataclass(frozen=True)
 class Architecture:
     """What a compiled training step depends on.
@@ -55,7 +63,7 @@ class Architecture:
         window: bars in a training sequence.
         burn_in: first steps of a sequence that are not trained on.
         batch: sequences in a training step.
-        drift_penalty: weight of the squared location of returns (in volatilities).
+        drift_penalty: weight of the variance of the locations of returns (in volatilities).
         weight_penalty: weight of the squared weights.
     """
 
@@ -239,10 +247,12 @@ class Trainer:
             chain = Chain(TENSORFLOW, outputs, volatility[:, burn_in:], self.model.density_shapes)
             density = tf.reduce_sum(chain.log_density(parts[:, burn_in:]), axis=-1)
             loss = -tf.reduce_sum(weight * density) / total
-            drift = tf.square(outputs[..., OUTPUTS.index("gap_location")]) + tf.square(
-                outputs[..., OUTPUTS.index("intraday_location")]
-            )
-            penalty = a.drift_penalty * tf.reduce_sum(weight * drift) / total
+            penalty = tf.constant(0.0)
+            for name in ("gap_location", "intraday_location"):
+                location = outputs[..., OUTPUTS.index(name)]
+                mean = tf.reduce_sum(weight * location) / total
+                spread = tf.reduce_sum(weight * tf.square(location - mean)) / total
+                penalty += a.drift_penalty * spread + MEAN_PENALTY * tf.square(mean)
             for name in ("kernel", "recurrent", "skip", "head"):
                 penalty += a.weight_penalty * tf.reduce_sum(tf.square(self._named[name]))
             objective = loss + penalty
