@@ -1,0 +1,367 @@
+"""Training, from histories to an agent: forecaster, imagined markets, agent, artifact.
+
+The artifact's key names everything the result depends on (settings, data, versions, the models it
+starts from), so a training that was done before is taken from the object store instead of being
+repeated, and nothing stale can be reused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from algorithm.diagnostics import Diagnostics
+from algorithm.settings import Settings
+from models.artifacts import ArtifactStore
+from models.forecaster import Forecaster, ForecasterConfig
+from models.history import CLOSE, History
+from models.observation import Observer
+from models.q_agent import QAgent, QAgentConfig
+from models.seeding import streams
+from sim.accounting import Rules
+from sim.agent_training import train_agent
+from sim.baselines import BlockBootstrapSampler, GarchSampler
+from sim.curriculum import growing
+from sim.facts import facts_table, real_markets, simulated_markets
+from sim.path_sampler import ForecasterSampler
+
+MODEL_VERSION = 1
+"""Raised when the meaning of saved models changes; older artifacts are then not found."""
+
+LEARNING_SETTINGS = (
+    "seed",
+    "cap",
+    "caps",
+    "gross_cap",
+    "cap_buffer",
+    "rebalance_band",
+    "allow_short",
+    "cash",
+    "forecaster_units",
+    "forecaster_window",
+    "forecaster_dropout",
+    "forecaster_epochs",
+    "forecaster_retrain_epochs",
+    "paths",
+    "path_bars",
+    "blend",
+    "agent_units",
+    "agent_updates",
+    "agent_retrain_updates",
+    "agent_discount",
+)
+"""Parameters that change what is learned."""
+
+SHOWN_PATHS = 12
+"""Synthetic paths kept for the report's pictures."""
+FACTS_PATHS, FACTS_BARS = 48, 504
+"""How much is simulated for the table of stylised facts: two years, as often as this."""
+
+
+@dataclass(frozen=True)
+class TrainedModels:
+    """What a training gave.
+
+    Attributes:
+        forecaster: of the next bar.
+        agent: trained on the forecaster's markets only.
+        key: of the artifact.
+        data_end: time of the newest bar that was learned from.
+    """
+
+    forecaster: Forecaster
+    agent: QAgent
+    key: str
+    data_end: np.datetime64
+
+
+class Trainer:
+    """Trains models or takes them from the object store."""
+
+    def __init__(
+        self,
+        options: Settings,
+        artifacts: ArtifactStore,
+        diagnostics: Diagnostics,
+        report: Callable[[str], Any],
+    ) -> None:
+        """Build a trainer.
+
+        Args:
+            options: settings of the run.
+            artifacts: where models are kept.
+            diagnostics: hears of every training.
+            report: takes one line of text for the log.
+        """
+        self._options = options
+        self._artifacts = artifacts
+        self._diagnostics = diagnostics
+        self._report = report
+        self._first = True
+
+    def train(
+        self, histories: Sequence[History], previous: TrainedModels | None, *, now: datetime
+    ) -> TrainedModels:
+        """Models for what comes after the histories.
+
+        Args:
+            histories: one per symbol, up to the newest complete bar.
+            previous: models to start from (warm start), or None.
+            now: algorithm time; nothing trained on later data is accepted.
+
+        Raises:
+            ValueError: if a history is too short to learn from.
+        """
+        depends = self._depends(histories, previous)
+        key = self._artifacts.key_for(depends)
+        saved = self._artifacts.load(key, not_after=now)
+        if saved is not None:
+            models = TrainedModels(
+                Forecaster.from_arrays(saved.parts["forecaster"]),
+                QAgent.from_arrays(saved.parts["agent"]),
+                key,
+                max(history.time[-1] for history in histories),
+            )
+            told = saved.meta
+        else:
+            models, told = self._learn(histories, previous, key)
+            self._artifacts.save(
+                key,
+                {
+                    "forecaster": models.forecaster.to_arrays(),
+                    "agent": models.agent.to_arrays(),
+                },
+                meta=told,
+                depends=depends,
+                data_end=models.data_end,
+            )
+        self._tell(histories, models, told, reused=saved is not None, now=now)
+        return models
+
+    def _depends(
+        self, histories: Sequence[History], previous: TrainedModels | None
+    ) -> dict[str, Any]:
+        parameters = self._options.to_parameters()
+        return {
+            "model_version": MODEL_VERSION,
+            "settings": {name: parameters[name] for name in LEARNING_SETTINGS},
+            "histories": {
+                history.symbol: {
+                    "first": str(history.time[0]),
+                    "last": str(history.time[-1]),
+                    "bars": len(history),
+                    "fingerprint": history.fingerprint(),
+                }
+                for history in histories
+            },
+            "previous": None if previous is None else previous.key,
+        }
+
+    def _learn(
+        self, histories: Sequence[History], previous: TrainedModels | None, key: str
+    ) -> tuple[TrainedModels, dict[str, Any]]:
+        options = self._options
+        watch = self._diagnostics.stopwatch
+        end = max(history.time[-1] for history in histories)
+        with (
+            watch.stage("forecaster"),
+            _progress("forecaster", options.forecaster_epochs, shown=previous is None) as reporter,
+        ):
+            forecaster = Forecaster.fit(
+                histories,
+                forecaster_config(options),
+                seed=options.seed,
+                previous=None if previous is None else previous.forecaster,
+                reporter=reporter,
+            )
+        agent, curve = self._learn_to_trade(histories, forecaster, previous, end)
+        told: dict[str, Any] = {
+            "forecaster": {
+                "epoch": forecaster.curve[:, 0].tolist(),
+                "loss": forecaster.curve[:, 1].tolist(),
+                "validation_loss": forecaster.curve[:, 2].tolist(),
+            },
+            "agent": curve,
+        }
+        if previous is None:
+            with watch.stage("simulation"):
+                told["facts"] = self._facts(histories, forecaster)
+        return TrainedModels(forecaster, agent, key, end), told
+
+    def _learn_to_trade(
+        self,
+        histories: Sequence[History],
+        forecaster: Forecaster,
+        previous: TrainedModels | None,
+        end: np.datetime64,
+    ) -> tuple[QAgent, dict[str, list[float]]]:
+        """The agent, trained on imagined markets only, and its curve.
+
+        A first training goes through the growing curriculum; a later one goes on from the
+        previous agent with paths of full length from the new forecaster.
+        """
+        options = self._options
+        watch = self._diagnostics.stopwatch
+        observer = Observer(forecaster)
+        sampler = ForecasterSampler(observer, histories, blend=options.blend)
+        config = agent_config(options, observer.size)
+        caps = options.limits()
+        rules = Rules(
+            caps=np.array([caps.default]),
+            gross=caps.gross,
+            buffer=caps.buffer,
+            band=caps.band,
+        )
+        rngs = streams(options.seed, "agent", str(end))
+        if previous is None:
+            stages = growing(options.paths, options.path_bars, options.agent_updates)
+        else:
+            stages = growing(
+                options.paths, options.path_bars, options.agent_retrain_updates, stages=1
+            )
+        agent = None if previous is None else previous.agent
+        memory = None
+        curve: dict[str, list[float]] = {"update": [], "loss": [], "reward": []}
+        total = sum(stage.updates for stage in stages)
+        with _progress("agent", total, shown=previous is None) as reporter:
+            for stage in stages:
+                with watch.stage("simulation"):
+                    paths = sampler.sample(stage.n_paths, stage.n_steps, rngs["paths"])
+                with watch.stage("agent"):
+                    done = train_agent(
+                        paths,
+                        rules,
+                        config,
+                        stage.updates,
+                        rngs,
+                        previous=agent,
+                        memory=memory,
+                        reporter=reporter.after(int(curve["update"][-1]) if curve["update"] else 0),
+                    )
+                agent, memory = done.agent, done.memory
+                before = curve["update"][-1] if curve["update"] else 0
+                curve["update"] += (before + done.curve.update).tolist()
+                curve["loss"] += done.curve.loss.tolist()
+                curve["reward"] += done.curve.value.tolist()
+        assert agent is not None
+        return agent, curve
+
+    def _facts(self, histories: Sequence[History], forecaster: Forecaster) -> dict[str, Any]:
+        """Stylised facts of the real and the imagined markets, baselines beside them."""
+        samplers = {
+            "simulated": ForecasterSampler(
+                Observer(forecaster), histories, blend=self._options.blend
+            ),
+            "block bootstrap": BlockBootstrapSampler(histories),
+            "GJR-GARCH": GarchSampler(histories),
+        }
+        rng = streams(self._options.seed, "facts")["paths"]
+        table = facts_table(
+            real_markets(histories),
+            {
+                name: simulated_markets(sampler.sample(FACTS_PATHS, FACTS_BARS, rng))
+                for name, sampler in samplers.items()
+            },
+        )
+        header, *rows = table.rows()
+        return {
+            "columns": list(header[1:]),
+            "rows": [
+                {"name": row[0], "values": [float(cell) if cell else None for cell in row[1:]]}
+                for row in rows
+            ],
+            "text": str(table),
+        }
+
+    def _tell(
+        self,
+        histories: Sequence[History],
+        models: TrainedModels,
+        told: Mapping[str, Any],
+        *,
+        reused: bool,
+        now: datetime,
+    ) -> None:
+        """Note the training for the log and the report."""
+        diagnostics = self._diagnostics
+        diagnostics.training(
+            now,
+            reused=reused,
+            artifact=models.key,
+            forecaster=told["forecaster"],
+            agent=told["agent"],
+        )
+        if self._first:
+            self._first = False
+            verb = "reused from the object store" if reused else "trained"
+            bars = sum(map(len, histories))
+            self._report(f"Models {verb}: {len(histories)} symbols, {bars} bars, key {models.key}")
+            facts = told["facts"]
+            for line in facts["text"].splitlines():
+                self._report(line)
+            diagnostics.facts = {name: facts[name] for name in ("columns", "rows")}
+            with diagnostics.stopwatch.stage("simulation"):
+                self._imagine(histories, models)
+
+    def _imagine(self, histories: Sequence[History], models: TrainedModels) -> None:
+        """Paths from the newest bars, to be shown beside what really happens next."""
+        rng = streams(self._options.seed, "shown")["paths"]
+        for history in histories:
+            sampler = ForecasterSampler(
+                Observer(models.forecaster), [history], blend=self._options.blend, starts="latest"
+            )
+            paths = sampler.sample(SHOWN_PATHS, self._options.path_bars, rng)
+            self._diagnostics.imagined(
+                history.symbol, float(history.close[-1]), paths.bars[:, 1:, CLOSE]
+            )
+
+
+def forecaster_config(options: Settings) -> ForecasterConfig:
+    """The forecaster's part of the settings."""
+    return ForecasterConfig(
+        units=options.forecaster_units,
+        window=options.forecaster_window,
+        dropout=options.forecaster_dropout,
+        epochs=options.forecaster_epochs,
+        retrain_epochs=options.forecaster_retrain_epochs,
+    )
+
+
+def agent_config(options: Settings, observation_width: int) -> QAgentConfig:
+    """The agent's part of the settings."""
+    return QAgentConfig(
+        observation_width=observation_width,
+        actions=(-1.0, 0.0, 1.0) if options.allow_short else (0.0, 1.0),
+        units=(options.agent_units, options.agent_units),
+        discount=options.agent_discount,
+    )
+
+
+class _Bar:
+    """A training's progress bar on standard error."""
+
+    def __init__(self, bar: tqdm, offset: int = 0) -> None:
+        self._bar = bar
+        self._offset = offset
+
+    def update(self, step: int, **metrics: float) -> None:
+        """Move on to a step and show its metrics."""
+        self._bar.update(self._offset + step - self._bar.n)
+        self._bar.set_postfix({name: f"{value:.4g}" for name, value in metrics.items()})
+
+    def after(self, offset: int) -> _Bar:
+        """The same bar for a later stage, whose steps count from `offset`."""
+        return _Bar(self._bar, offset)
+
+
+@contextmanager
+def _progress(label: str, total: int, *, shown: bool) -> Iterator[_Bar]:
+    """A progress bar; hidden where it would only flash by or nobody sees it."""
+    with tqdm(total=total, desc=label, leave=False, disable=None if shown else True) as bar:
+        yield _Bar(bar)

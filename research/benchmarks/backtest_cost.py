@@ -1,0 +1,92 @@
+"""How do time and peak memory of a backtest grow with its length?
+
+Runs the default algorithm over one, two and four years, each in a process of its own with an
+empty object store (so that every training is done) and again on the store it left behind (so
+that every training is reused). Prints seconds and peak resident memory of each, and ratios.
+
+    python -m research.benchmarks.backtest_cost [--repeats N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ENDS = {1: "2009-12-31", 2: "2010-12-31", 4: "2012-12-31"}
+
+CHILD = """
+import json, sys
+from pathlib import Path
+from engine.runner import run_backtest
+root, store, parameters = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+run_backtest(root, data_folder=root / "data", results=None, store=store, parameters=parameters)
+"""
+
+
+def measure(years: int, store: Path) -> tuple[float, float]:
+    """Seconds and peak resident memory (MiB) of one backtest in a process of its own."""
+    parameters = json.loads((ROOT / "config.json").read_text(encoding="utf-8"))["parameters"]
+    parameters["end_date"] = ENDS[years]
+    before = time.perf_counter()
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(ROOT), str(store), json.dumps(parameters)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, usage = wait_for(child)
+    if status:
+        raise RuntimeError(f"the backtest over {years} years failed with status {status}")
+    return time.perf_counter() - before, usage.ru_maxrss / 1024
+
+
+def wait_for(child: subprocess.Popen) -> tuple[int, int, resource.struct_rusage]:
+    """Wait for a child and return what it used (its pid, exit status and resource usage)."""
+    import os
+
+    pid, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return pid, child.returncode, usage
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=1, help="runs of each length (median)")
+    repeats = parser.parse_args().repeats
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
+    print(
+        f"commit {commit}, Python {platform.python_version()}, {platform.machine()}, "
+        f"{repeats} run(s) of each; run alone on the machine"
+    )
+    print(f"{'years':>5}  {'trained: s':>11}  {'MiB':>6}  {'reused: s':>10}  {'MiB':>6}")
+    rows = {}
+    for years in ENDS:
+        found = []
+        for _ in range(repeats):
+            with tempfile.TemporaryDirectory() as folder:
+                store = Path(folder)
+                found.append((*measure(years, store), *measure(years, store)))
+        rows[years] = [statistics.median(column) for column in zip(*found, strict=True)]
+        seconds, memory, again, memory_again = rows[years]
+        print(f"{years:>5}  {seconds:>11.1f}  {memory:>6.0f}  {again:>10.1f}  {memory_again:>6.0f}")
+    ratios = [long / short for short, long in zip(rows[1], rows[4], strict=True)]
+    print(
+        f"{'4 / 1':>5}  {ratios[0]:>10.2f}x  {ratios[1]:>5.2f}x  {ratios[2]:>9.2f}x  "
+        f"{ratios[3]:>5.2f}x"
+    )
+
+
+if __name__ == "__main__":
+    main()
