@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import textwrap
 import time
 import traceback
 from collections.abc import Callable
@@ -123,17 +124,20 @@ def _state(path: Path) -> tuple[int, int] | None:
 
 def show(results: Path, data_folder: Path, total: float) -> None:
     """Print the summary of a finished run, build its report, say where the time went."""
-    from engine.report import build_report, summary
+    from engine.report import build_report, summary, verdict
     from engine.report.diagnostics import load_diagnostics
     from engine.report.results import load_backtest
 
     summary.write_timing(results, total)
-    click.echo("\n" + summary.console(load_backtest(results), data_folder))
-    if facts := summary.facts_lines(load_diagnostics(results)):
+    finished, diagnostics = load_backtest(results), load_diagnostics(results)
+    click.echo("\n" + summary.console(finished, data_folder))
+    if facts := summary.facts_lines(diagnostics):
         click.echo("\n" + "\n".join(facts))
     report = build_report(results, data_folder=data_folder)
-    parts = summary.stages(load_diagnostics(results).get("timings", {}), total)
-    click.echo("\n" + "\n".join(summary.timing_lines(parts)))
+    parts = summary.stages(diagnostics.get("timings", {}), total)
+    click.echo("\n" + "\n".join(summary.timing_lines(parts)) + "\n")
+    for said in verdict.in_words(finished, diagnostics):
+        click.echo(textwrap.fill(said, 100))
     click.echo(f"\nResults  {results}\nReport   {report}")
 
 

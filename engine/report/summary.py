@@ -83,11 +83,16 @@ def console(backtest: Backtest, data_folder: Path) -> str:
     rows = lean_table(backtest, data_folder)
     if not rows:
         return "The result holds no statistics."
-    name, ours, theirs = (max(len(row[i]) for row in rows) for i in range(3))
-    name, ours, theirs = max(name, 10), max(ours, 12), max(theirs, 12)
+    short = [row for row in rows if len(row[1]) <= 20]
+    name = max(len(row[0]) for row in rows)
+    ours, theirs = (max([12, *(len(row[i]) for row in short)]) for i in (1, 2))
     head = f"{'':<{name}}  {'Strategy':>{ours}}  {'Benchmark':>{theirs}}"
     lines = [head, "-" * len(head)]
-    lines += [f"{a:<{name}}  {b:>{ours}}  {c:>{theirs}}".rstrip() for a, b, c in rows]
+    for label, value, other in rows:
+        if len(value) > 20:  # a hash, an identifier: over both columns
+            lines.append(f"{label:<{name}}  {value:>{ours + 2 + theirs}}")
+        else:
+            lines.append(f"{label:<{name}}  {value:>{ours}}  {other:>{theirs}}".rstrip())
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from engine.report.metrics import Metric, paired_t
+from engine.report.metrics import Metric, metrics_table, paired_t
 from engine.report.page import signed
 from engine.report.results import Backtest
 
@@ -74,6 +74,11 @@ def caveats(backtest: Backtest, diagnostics: Mapping[str, Any]) -> list[str]:
         written = "; ".join(setting) + "."
         said.append(written[0].upper() + written[1:])
     return said
+
+
+def in_words(backtest: Backtest, diagnostics: Mapping[str, Any]) -> list[str]:
+    """The verdict and what must be known to judge it, as sentences."""
+    return [sentence(backtest, metrics_table(backtest))[0], *caveats(backtest, diagnostics)]
 
 
 def _percent(value: float) -> str:
