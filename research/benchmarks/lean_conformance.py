@@ -1,0 +1,202 @@
+"""Does the local engine compute what LEAN computes?
+
+Runs LEAN's own Python regression algorithms, unmodified, from a LEAN checkout through the local
+engine and compares every statistic with the ones that LEAN declares in the algorithm's C# twin.
+
+    python -m research.benchmarks.lean_conformance --lean ../Lean --only MACDTrendAlgorithm
+
+Each algorithm runs in a process of its own, so that one crash does not end the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib.util
+import multiprocessing
+import re
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PYTHON, CSHARP = "Algorithm.Python", "Algorithm.CSharp"
+MODEL_FOLDERS = ("Algorithm", "Algorithm.Framework")
+UNSUPPORTED = ("NotImplementedError", "ImportError", "ModuleNotFoundError", "NameError")
+_BLOCK = re.compile(r"ExpectedStatistics\s*(?:=>|{\s*get;[^}]*}\s*=)(.*?)};", re.DOTALL)
+_PAIR = re.compile(r'{\s*"((?:[^"\\]|\\.)*)"\s*,\s*"((?:[^"\\]|\\.)*)"\s*}')
+_CLASS = re.compile(r"^class\s+(\w+)\s*\(", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Case:
+    """An algorithm and what LEAN declares for it."""
+
+    name: str
+    path: Path
+    expected: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an algorithm went.
+
+    Attributes:
+        status: ``passed``, ``differs``, ``unsupported``, ``failed`` or ``timeout``.
+        detail: the figures that differ (ours, LEAN's), the missing call or the error.
+        seconds: wall clock.
+    """
+
+    name: str
+    status: str
+    detail: str
+    seconds: float
+
+
+def expected_statistics(source: str) -> dict[str, str]:
+    """Read the declared statistics out of a C# source; empty if it declares none."""
+    block = _BLOCK.search(source)
+    if block is None:
+        return {}
+    return {key: ast.literal_eval(f'"{value}"') for key, value in _PAIR.findall(block.group(1))}
+
+
+def find_cases(lean: Path, only: Sequence[str] = ()) -> list[Case]:
+    """Return LEAN's Python algorithms whose C# twin declares statistics.
+
+    Args:
+        lean: a checkout of QuantConnect/Lean.
+        only: names of classes; all if empty.
+
+    Raises:
+        ValueError: if the checkout lacks the folders, or a name has no such algorithm.
+    """
+    for folder in (PYTHON, CSHARP):
+        if not (lean / folder).is_dir():
+            raise ValueError(f"--lean must be a LEAN checkout with {folder}; received {lean}")
+    declared: dict[str, dict[str, str]] = {}
+    for path in sorted((lean / CSHARP).rglob("*.cs")):
+        statistics = expected_statistics(path.read_text(encoding="utf-8-sig", errors="replace"))
+        if statistics:
+            declared[path.stem] = statistics
+    cases: dict[str, Case] = {}
+    for path in sorted((lean / PYTHON).glob("*.py")):
+        names = _CLASS.findall(path.read_text(encoding="utf-8-sig", errors="replace"))
+        name = path.stem if path.stem in names else next((n for n in names if n in declared), "")
+        if name in declared and (not only or name in only):
+            if name not in cases or path.stem == name:
+                cases[name] = Case(name, path, declared[name])
+    missing = set(only) - cases.keys()
+    if missing:
+        raise ValueError(f"--only names no algorithm with a declared result: {sorted(missing)}")
+    return list(cases.values())
+
+
+def _child(case: Case, lean: Path, data: Path, sender: Any) -> None:
+    """Run one algorithm and send its statistics, or its error's kind and text."""
+    try:
+        sys.path[:0] = [str(lean / PYTHON), *(str(lean / folder) for folder in MODEL_FOLDERS)]
+        from engine.runner import run_backtest
+
+        with tempfile.TemporaryDirectory() as folder:
+            results, store = Path(folder) / "results", Path(folder) / "store"
+            result = run_backtest(case.path, data_folder=data, results=results, store=store)
+        sender.send(("statistics", dict(result.statistics)))
+    except BaseException as error:  # a crash is a line of the table, whatever it is
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"{error} ({Path(place.filename).name}:{place.lineno})"
+        sender.send((type(error).__name__, " ".join(text.split())))
+
+
+def judge(case: Case, lean: Path, data: Path, limit: float) -> Verdict:
+    """Run one algorithm in a process of its own and compare."""
+    kind: str
+    value: Any
+    start = time.perf_counter()
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(case, lean, data, sender), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        kind, value = receiver.recv() if receiver.poll(limit) else ("timeout", f"over {limit} s")
+    except EOFError:
+        kind, value = "crash", "the process ended without a result"
+    finally:
+        if process.is_alive() and not receiver.closed:
+            process.join(1)
+        if process.is_alive():
+            process.kill()
+        process.join()
+    seconds = time.perf_counter() - start
+    if kind == "statistics":
+        return _compared(case, value, seconds)
+    if kind == "timeout":
+        return Verdict(case.name, "timeout", value, seconds)
+    status = "unsupported" if kind in UNSUPPORTED else "failed"
+    return Verdict(
+        case.name, status, value if status == "unsupported" else f"{kind}: {value}", seconds
+    )
+
+
+def _compared(case: Case, ours: dict[str, str], seconds: float) -> Verdict:
+    wrong = [
+        f"{key}: {ours.get(key, '-')} ({value})"
+        for key, value in case.expected.items()
+        if ours.get(key) != value
+    ]
+    return Verdict(case.name, "differs" if wrong else "passed", "; ".join(wrong), seconds)
+
+
+def run(cases: Iterable[Case], lean: Path, data: Path, workers: int, limit: float) -> list[Verdict]:
+    """Run all cases, some at a time, printing each line of the table as it is known."""
+    verdicts = []
+    with ThreadPoolExecutor(workers) as pool:
+        for verdict in pool.map(lambda case: judge(case, lean, data, limit), cases):
+            verdicts.append(verdict)
+            line = f"{verdict.status:<12} {verdict.seconds:6.1f} s  {verdict.name}"
+            print(f"{line}  {verdict.detail}".rstrip(), flush=True)
+    return verdicts
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; 1 if a required algorithm did not pass."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--lean", type=Path, required=True, help="checkout of QuantConnect/Lean")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="class names")
+    parser.add_argument("--data", type=Path, help="data folder (default: the checkout's Data)")
+    parser.add_argument(
+        "--require", nargs="+", default=[], metavar="NAME", help="exit with 1 unless these pass"
+    )
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds for one algorithm")
+    options = parser.parse_args(arguments)
+    if importlib.util.find_spec("engine") is None:
+        parser.error("run from the repository root: python -m research.benchmarks.lean_conformance")
+    data = options.data or options.lean / "Data"
+    try:
+        cases = find_cases(options.lean, options.only)
+    except ValueError as error:
+        parser.error(str(error))
+    lean = options.lean.resolve()
+    verdicts = run(cases, lean, data.resolve(), options.workers, options.limit)
+    counts = {
+        status: sum(verdict.status == status for verdict in verdicts)
+        for status in ("passed", "differs", "unsupported", "failed", "timeout")
+    }
+    parts = [f"{count} {status}" for status, count in counts.items() if count]
+    print(f"{len(verdicts)} algorithms: {', '.join(parts)}")
+    passed = {verdict.name for verdict in verdicts if verdict.status == "passed"}
+    if missing := sorted(set(options.require) - passed):
+        print(f"required but not passed: {', '.join(missing)}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
