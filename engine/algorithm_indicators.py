@@ -31,7 +31,7 @@ _LABELS = {
 _NEWEST_FIRST = (Resolution.DAILY, Resolution.HOUR, Resolution.MINUTE, Resolution.SECOND)
 
 
-class IndicatorApi:
+class IndicatorsMixin:
     """Mixin of QCAlgorithm; needs its securities, settings, history and subscription manager."""
 
     securities: Any

@@ -56,7 +56,7 @@ for _name, _selector in _SELECTORS.items():
     setattr(Field, "".join(word.title() for word in _name.split("_")), staticmethod(_selector))
 
 
-class ChartApi:
+class ChartsMixin:
     """Mixin of QCAlgorithm; needs ``utc_time``.
 
     The engine takes ``chart_updates()`` whenever the equity is sampled.
@@ -65,20 +65,16 @@ class ChartApi:
     utc_time: datetime
     _own_charts: dict[str, Chart]
 
-    def _user_charts(self) -> dict[str, Chart]:
-        # Made on first use: a user's __init__ may plot before anything else ran.
-        charts = self.__dict__.get("_own_charts")
-        if charts is None:
-            charts = self.__dict__["_own_charts"] = {}
-        return charts
+    def _set_up_charts(self) -> None:
+        self._own_charts = {}
 
     def chart_updates(self) -> list[Chart]:
         """Charts with the points plotted since the engine took them last."""
-        return list(self._user_charts().values())
+        return list(self._own_charts.values())
 
     def add_chart(self, chart: Chart) -> None:
         """Define a chart and the looks of its series."""
-        self._user_charts().setdefault(chart.name, chart)
+        self._own_charts.setdefault(chart.name, chart)
 
     def plot(self, *args: Any) -> None:
         """Add a point now.
@@ -105,7 +101,7 @@ class ChartApi:
         elif isinstance(value, IndicatorBase):
             values = [value.current.value]
         kind = SeriesType.CANDLE if len(values) == 4 else SeriesType.LINE
-        chart = self._user_charts().setdefault(chart_name, Chart(chart_name))
+        chart = self._own_charts.setdefault(chart_name, Chart(chart_name))
         series = chart.try_add_and_get_series(series_name, Series(series_name, kind, 0, "$"))
         if len(values) == 4:
             series.add_point(Candlestick.of(self.utc_time, *values))
