@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from engine.data import TradeBar
 from engine.enums import InsightDirection, InsightType, MovingAverageType, Resolution
 from engine.framework.insight import Insight
 from engine.framework.insights import InsightCollection
@@ -286,6 +287,11 @@ class MacdAlphaModel(_Cancelling):
             self._cancel(algorithm, security.symbol)
 
 
+def _past(algorithm: Any, security: Any, count: int, resolution: Resolution) -> Iterable[Any]:
+    """The last bars of a security."""
+    return algorithm.history[TradeBar](security.symbol, count, resolution)
+
+
 class _RsiData(_Fed):
     def __init__(self, algorithm: Any, security: Any, period: int, resolution: Any) -> None:
         super().__init__(algorithm, security, resolution)
@@ -337,7 +343,7 @@ class RsiAlphaModel(AlphaModel):
                 continue
             made = _RsiData(algorithm, security, self._length, self._resolution)
             self._data[security.symbol] = made
-            for bar in algorithm.history_bars(security.symbol, self._length, self._resolution):
+            for bar in _past(algorithm, security, self._length, self._resolution):
                 made.consolidator.update(bar)
 
 
@@ -392,5 +398,5 @@ class HistoricalReturnsAlphaModel(_Cancelling):
                 continue
             made = _ReturnData(algorithm, security, self._lookback, self._resolution)
             self._data[security.symbol] = made
-            for bar in algorithm.history_bars(security.symbol, self._lookback, self._resolution):
+            for bar in _past(algorithm, security, self._lookback, self._resolution):
                 made.roc.update(bar.end_time, bar.value_exact)

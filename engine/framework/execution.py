@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from engine.buying_power import above_minimum_order_margin
+from engine.data import TradeBar
 from engine.decimals import to_decimal
 from engine.enums import Resolution
 from engine.framework.targets import (
@@ -62,18 +62,11 @@ class ImmediateExecutionModel(ExecutionModel):
         for target in self._targets.order_by_margin_impact(algorithm):
             security = algorithm.securities[target.symbol]
             quantity = unordered_quantity(algorithm, target, security)
-            if quantity and _above_minimum(algorithm, security, quantity):
+            if quantity and algorithm.above_minimum_order_margin(security, quantity):
                 algorithm.market_order(
                     security.symbol, quantity, asynchronous=self.asynchronous, tag=target.tag
                 )
         self._targets.clear_fulfilled(algorithm)
-
-
-def _above_minimum(algorithm: Any, security: Any, quantity: Decimal) -> bool:
-    """Whether an order's margin is worth the trade, by the algorithm's settings."""
-    minimum = algorithm.settings.minimum_order_margin_portfolio_percentage_exact
-    margin = abs(to_decimal(security.buying_power_model.initial_margin(security, quantity)))
-    return not minimum or above_minimum_order_margin(algorithm.portfolio, minimum, margin)
 
 
 class SpreadExecutionModel(ExecutionModel):

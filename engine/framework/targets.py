@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from engine.buying_power import GetMaximumOrderQuantityForTargetBuyingPowerParameters
 from engine.decimals import ExactNumber, text, to_decimal
 from engine.enums import InsightDirection
 
@@ -49,10 +48,13 @@ class PortfolioTarget:
         if isinstance(return_delta_quantity, str):
             # LEAN's overload (algorithm, symbol, percent, tag)
             return PortfolioTarget.percent(algorithm, symbol, percent, False, return_delta_quantity)
-        quantity = target_quantity(algorithm, symbol, to_decimal(percent))
+        security = algorithm.securities.find(symbol)
+        if security is None:
+            algorithm.error(f"{symbol} was not found; add the security in initialize.")
+            return None
+        quantity = algorithm.target_quantity(security, to_decimal(percent))
         if quantity is None:
             return None
-        security = algorithm.securities[symbol]
         if not return_delta_quantity:
             quantity += security.holdings.quantity_exact
         return PortfolioTarget(security.symbol, quantity, tag)
@@ -60,55 +62,6 @@ class PortfolioTarget:
     def __str__(self) -> str:
         label = f" ({self.tag})" if self.tag else ""
         return f"{self.symbol}: {text(self.quantity_exact)}{label}"
-
-
-def target_quantity(algorithm: Any, symbol: Any, percent: Decimal) -> Decimal | None:
-    """Shares to order so that a symbol's value becomes a share of the portfolio's.
-
-    Args:
-        algorithm: that will trade.
-        symbol: of an added security.
-        percent: fraction of the portfolio value, negative for short.
-
-    Returns:
-        Whole lots, signed; None, with an error message to the algorithm, where the target lies
-        outside the settings' limits or the security is unknown or has no price.
-    """
-    settings = algorithm.settings
-    largest = settings.max_absolute_portfolio_target_percentage_exact
-    smallest = settings.min_absolute_portfolio_target_percentage_exact
-    if abs(percent) > largest or 0 < abs(percent) < smallest:
-        algorithm.error(
-            f"The portfolio target percent: {percent}, does not comply with the limits "
-            f"{smallest} to {largest} of the algorithm's settings. Skipping."
-        )
-        return None
-    security = algorithm.securities.find(symbol)
-    if security is None:
-        algorithm.error(f"{symbol} not found in portfolio. Request this data when initializing.")
-        return None
-    if security.price_exact == 0:
-        algorithm.error(
-            f"{security.symbol}: The security does not have an accurate price as it has not yet "
-            "received a bar of data."
-        )
-        return None
-    portfolio = algorithm.portfolio
-    usable = portfolio.total_portfolio_value_less_free_buffer_exact
-    adjusted = percent * usable / portfolio.total_portfolio_value_exact
-    model = security.buying_power_model
-    result = model.get_maximum_order_quantity_for_target_buying_power(
-        GetMaximumOrderQuantityForTargetBuyingPowerParameters(
-            portfolio,
-            security,
-            adjusted / to_decimal(model.get_leverage(security)),
-            settings.minimum_order_margin_portfolio_percentage_exact,
-        )
-    )
-    if result.is_error:
-        algorithm.error(f"Unable to compute order quantity of {security.symbol}: {result.reason}")
-        return None
-    return to_decimal(result.quantity)
 
 
 class PortfolioTargetCollection:
