@@ -1,0 +1,31 @@
+"""A small forecaster on small synthetic histories, for the tests of simulators."""
+
+import numpy as np
+
+from models.forecaster import Forecaster, ForecasterConfig
+from models.history import History
+
+
+def history(symbol="AAA", n=600, seed=0, volatility=0.01, price=50.0):
+    """Bars with volatility clusters, gaps, wicks and clustered volume."""
+    rng = np.random.default_rng(seed)
+    log_vol = np.zeros(n)
+    for t in range(1, n):
+        log_vol[t] = 0.95 * log_vol[t - 1] + rng.normal(0, 0.12)
+    sigma = volatility * np.exp(log_vol)
+    gap, day = rng.standard_t(5, (2, n)) * sigma * np.array([[0.3], [0.7]])
+    closes = price * np.exp(np.cumsum(gap + day))
+    opens = closes / np.exp(day)
+    high = np.maximum(opens, closes) * np.exp(np.abs(rng.normal(0, 0.4, n)) * sigma)
+    low = np.minimum(opens, closes) * np.exp(-np.abs(rng.normal(0, 0.4, n)) * sigma)
+    volume = np.exp(14 + 0.5 * log_vol + 0.3 * np.abs(day) / sigma + rng.normal(0, 0.2, n))
+    days = np.datetime64("2015-01-01") + np.arange(n)
+    return History(symbol, days, np.stack([opens, high, low, closes, volume], axis=1))
+
+
+HISTORIES = [history(), history("BBB", n=660, seed=1, volatility=0.03, price=5.0)]
+
+
+def small_forecaster():
+    config = ForecasterConfig(units=8, window=20, epochs=2, masks=4)
+    return Forecaster.fit(HISTORIES, config, seed=1)

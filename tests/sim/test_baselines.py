@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from models.features import VOLUME_MEAN_BARS, parts_from_bars
+from models.observation import Observer
+from sim.baselines import BlockBootstrapSampler, GarchFit, GarchSampler
+from sim.blocks import stationary_rows
+from tests.sim.forecasting import HISTORIES, small_forecaster
+
+BASELINES = [
+    pytest.param(BlockBootstrapSampler, {}, id="blocks"),
+    pytest.param(GarchSampler, {}, id="gjr"),
+    pytest.param(GarchSampler, {"asymmetric": False}, id="garch"),
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), BASELINES)
+def test_baselines_yield_valid_reproducible_paths(kind, options):
+    sampler = kind(HISTORIES, **options)
+    paths = sampler.sample(30, 50, np.random.default_rng(0))  # Paths checks every bar
+    again = sampler.sample(30, 50, np.random.default_rng(0))
+    np.testing.assert_array_equal(paths.bars, again.bars)
+    assert paths.observations.shape == (30, 51, 0)
+    for b in range(30):
+        real = HISTORIES[paths.series[b]].bars[paths.start_row[b]]
+        np.testing.assert_array_equal(paths.bars[b, 0], real)
+    assert len(np.unique(paths.log_returns.round(12), axis=0)) == 30
+
+
+@pytest.mark.parametrize(("kind", "options"), BASELINES[:2])
+def test_baselines_can_be_observed_like_any_market(kind, options):
+    observer = Observer(small_forecaster())
+    sampler = kind(HISTORIES, observer, starts="latest", **options)
+    paths = sampler.sample(6, 5, np.random.default_rng(0))
+    assert paths.observations.shape == (6, 6, observer.size)
+    assert (paths.start_row == [len(HISTORIES[s]) - 1 for s in paths.series]).all()
+
+
+def test_stationary_rows_are_blocks_of_the_wanted_mean_length():
+    rows = stationary_rows(1000, 400, 300, 20.0, np.random.default_rng(0))
+    follows = np.diff(rows, axis=1) % 1000 == 1
+    share = 1 - follows.mean()  # a break, but for the one in a thousand that goes on by chance
+    assert share == pytest.approx(1 / 20, rel=0.05)
+    assert np.abs(np.bincount(rows.ravel(), minlength=1000).mean() - 120) < 1e-9
+    with pytest.raises(ValueError, match="mean_block"):
+        stationary_rows(5, 1, 1, 0.0, np.random.default_rng(0))
+
+
+def test_bootstrapped_days_are_real_days():
+    paths = BlockBootstrapSampler(HISTORIES).sample(4, 30, np.random.default_rng(0))
+    for b in range(4):
+        days = parts_from_bars(HISTORIES[paths.series[b]].bars)[VOLUME_MEAN_BARS:]
+        found = parts_from_bars(paths.bars[b])[1:, :2]
+        for day in found:
+            assert np.abs(days[:, :2] - day).sum(axis=1).min() < 1e-9
+
+
+def known_garch():
+    rng = np.random.default_rng(0)
+    fit = GarchFit(0.0005, 2e-6, 0.05, 0.08, 0.88, 6.0, np.full(2, 1e-4), np.zeros(2))
+    returns, _ = fit.simulate(np.zeros(1, int), 12_000, rng)
+    return fit, returns[0]
+
+
+def test_garch_recovers_its_own_parameters():
+    truth, returns = known_garch()
+    found = GarchFit.of(returns, asymmetric=True)
+    assert found.garch == pytest.approx(truth.garch, abs=0.04)
+    assert found.asymmetry == pytest.approx(truth.asymmetry, abs=0.04)
+    assert found.df == pytest.approx(truth.df, rel=0.15)
+    assert found.omega == pytest.approx(truth.omega, rel=0.5)
+
+
+def test_garch_simulates_its_stationary_variance_and_follows_its_own_recursion():
+    truth, returns = known_garch()
+    stationary = truth.omega / (1 - truth.arch - truth.asymmetry / 2 - truth.garch)
+    assert returns.var() == pytest.approx(stationary, rel=0.15)
+    returns, deviations = truth.simulate(np.zeros(3, int), 5, np.random.default_rng(1))
+    e = returns - truth.mean
+    want = truth.omega + (0.05 + 0.08 * (e < 0)) * e**2 + 0.88 * deviations**2
+    np.testing.assert_allclose(deviations[:, 1:] ** 2, want[:, :-1])
+
+
+def test_garch_bars_meet_their_returns():
+    sampler = GarchSampler(HISTORIES)
+    parts = sampler._parts(0, np.full(20, 100), 30, np.random.default_rng(5))
+    returns, _ = sampler._fits[0].simulate(np.full(20, 99), 30, np.random.default_rng(5))
+    np.testing.assert_allclose(parts[..., 0] + parts[..., 1], returns, atol=1e-12)
+    assert (parts[..., 2:4] >= 0).all()
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="at least one symbol"):
+        BlockBootstrapSampler([])
+    with pytest.raises(ValueError, match="AAA: history must have at least 250"):
+        GarchSampler([HISTORIES[0].tail(100)])
+    with pytest.raises(ValueError, match="mean_block"):
+        BlockBootstrapSampler(HISTORIES, mean_block=0)
+    with pytest.raises(ValueError, match="n_steps"):
+        BlockBootstrapSampler(HISTORIES).sample(1, 0, np.random.default_rng(0))

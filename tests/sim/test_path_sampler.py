@@ -1,0 +1,161 @@
+"""Simulated markets: valid, reproducible, covering, bounded, and true to the forecaster."""
+
+import numpy as np
+import pytest
+
+from models.features import LOOKBACK, features, parts_from_bars
+from models.forecaster import Forecaster
+from models.history import CLOSE, VOLUME
+from models.observation import Observer
+from sim.path_sampler import MOVE_LIMIT, VOLUME_MARGIN, ForecasterSampler
+from tests.sim.forecasting import HISTORIES, small_forecaster
+
+
+@pytest.fixture(scope="module")
+def observer():
+    return Observer(small_forecaster())
+
+
+def draw(observer, n_paths=64, n_steps=15, seed=0, **options):
+    sampler = ForecasterSampler(observer, HISTORIES, **options)
+    return sampler.sample(n_paths, n_steps, np.random.default_rng(seed))
+
+
+def test_paths_continue_real_bars(observer):
+    paths = draw(observer)
+    for b in range(paths.n_paths):
+        real = HISTORIES[paths.series[b]].bars[paths.start_row[b]]
+        np.testing.assert_array_equal(paths.bars[b, 0], real)
+    assert set(paths.series) == {0, 1}
+
+
+def test_observations_are_those_of_the_real_market_at_the_start(observer):
+    from models.observation import MarketView
+
+    paths = draw(observer)
+    for b in (0, 1, 40, 63):
+        history = HISTORIES[paths.series[b]]
+        view = MarketView.at_rows(history, [paths.start_row[b]], window=20)
+        np.testing.assert_allclose(paths.observations[b, 0], observer.observe(view)[0], atol=1e-5)
+
+
+def test_observations_later_on_know_the_simulated_bars(observer):
+    """Scaled features of a path equal those of its real past with the simulated bars appended."""
+    paths = draw(observer, blend=0.0)
+    n_features = len(observer.forecaster.scaled(np.zeros(22)))
+    for b in (3, 50):
+        history, row = HISTORIES[paths.series[b]], paths.start_row[b]
+        longer = np.concatenate([history.bars[: row + 1], paths.bars[b, 1:]])
+        found = features(longer)[row + 1 :]
+        seen = features(history.bars)[LOOKBACK:]
+        found = np.clip(found, seen.min(axis=0), seen.max(axis=0))
+        want = np.clip(observer.forecaster.scaled(found), -5, 5)
+        np.testing.assert_allclose(paths.observations[b, 1:, :n_features], want, atol=2e-3)
+
+
+def test_the_seed_repeats_paths_and_another_differs(observer):
+    first, again, other = draw(observer), draw(observer), draw(observer, seed=1)
+    np.testing.assert_array_equal(first.bars, again.bars)
+    np.testing.assert_array_equal(first.observations, again.observations)
+    assert not np.array_equal(first.bars[:, 1], other.bars[:, 1])
+
+
+def test_no_two_paths_are_alike(observer):
+    returns = draw(observer, n_paths=40).log_returns
+    assert len(np.unique(returns.round(12), axis=0)) == 40
+
+
+def test_starts_are_spread_evenly_over_all_rows(observer):
+    first = LOOKBACK + 19
+    room = [len(h) - first for h in HISTORIES]
+    paths = draw(observer, n_paths=2 * sum(room), n_steps=1)
+    for s, history in enumerate(HISTORIES):
+        rows = np.sort(paths.start_row[paths.series == s][::1])
+        np.testing.assert_array_equal(rows, np.repeat(np.arange(first, len(history)), 2))
+
+
+def test_latest_starts_are_the_newest_bars(observer):
+    paths = draw(observer, n_paths=8, starts="latest")
+    np.testing.assert_array_equal(paths.start_row, [len(HISTORIES[s]) - 1 for s in paths.series])
+    assert (np.bincount(paths.series) == 4).all()
+
+
+def test_antithetic_pairs_share_their_start_and_mirror_their_first_step(observer):
+    paths = draw(observer, n_paths=200, blend=0.0)
+    np.testing.assert_array_equal(paths.start_row[0::2], paths.start_row[1::2])
+    one, two = paths.log_returns[0::2, 0], paths.log_returns[1::2, 0]
+    assert np.corrcoef(one, two)[0, 1] < -0.8
+
+
+def test_coverage_makes_the_mean_more_exact_than_independent_draws_would(observer):
+    def means(n, repeats):
+        found = [draw(observer, n, 10, seed=s, blend=0.0, starts="latest") for s in range(repeats)]
+        return np.array([p.log_returns.sum(axis=1).mean() for p in found])
+
+    spread = draw(observer, 256, 10, blend=0.0, starts="latest").log_returns.sum(axis=1).std()
+    assert means(64, 12).std() < 0.5 * spread / np.sqrt(64)
+
+
+def test_blending_uses_real_residuals_for_its_share_of_the_pairs(observer):
+    plain, half, full = (draw(observer, 80, blend=share) for share in (0.0, 0.5, 1.0))
+    same = (plain.bars == half.bars).all(axis=(1, 2)).reshape(40, 2)
+    assert same.all(axis=1).sum() == 20
+    assert not same[~same.all(axis=1)].any()
+    assert not (plain.bars[:, 1:] == full.bars[:, 1:]).all(axis=(1, 2)).any()
+
+
+def test_real_residuals_replayed_in_order_give_back_the_real_bars(observer):
+    """Transforming a history to noise and back is the identity, step for step."""
+    sampler = ForecasterSampler(observer, HISTORIES, blend=1.0)
+    bank = sampler._transforms(HISTORIES[0])
+    from models.observation import MarketView
+
+    first = LOOKBACK + 19
+    view = MarketView.at_rows(HISTORIES[0], np.arange(first, first + 30), window=20)
+    state = observer.forecaster.start(view.windows, None)
+    parts = observer.forecaster.sample(state, bank[:30])
+    real = parts_from_bars(HISTORIES[0].bars)[first + 1 : first + 31]
+    np.testing.assert_allclose(parts, real, atol=2e-3 * np.abs(real).max())
+
+
+def test_wild_forecasters_stay_within_bounds(observer):
+    """Weights blown up thirtyfold; paths of 400 bars stay finite, valid and bounded."""
+    arrays = observer.forecaster.to_arrays()
+    wild = {
+        name: value * 30 if name in ("weight_head", "weight_skip", "weight_kernel") else value
+        for name, value in arrays.items()
+    }
+    paths = draw(Observer(Forecaster.from_arrays(wild)), n_paths=12, n_steps=400)
+    assert np.isfinite(paths.bars).all()
+    for s, history in enumerate(HISTORIES):
+        mine = paths.bars[paths.series == s]
+        real = parts_from_bars(history.bars)[1:, :2]
+        step = np.diff(np.log(mine[:, :, CLOSE]), axis=1)
+        assert np.abs(step).max() <= MOVE_LIMIT * np.abs(real).max(axis=0).sum() + 1e-9
+        volume = np.log(mine[:, :, VOLUME])
+        known = np.log(history.bars[:, VOLUME])
+        assert volume.max() <= known.max() + VOLUME_MARGIN + 1e-9
+        assert volume.min() >= known.min() - VOLUME_MARGIN - 1e-9
+        rise = np.log(mine[:, :, CLOSE] / mine[:, :1, CLOSE])
+        assert np.abs(rise).max() < np.log(1e3) + 1.0
+
+
+def test_an_odd_number_of_paths_is_allowed(observer):
+    assert draw(observer, n_paths=7, n_steps=2).n_paths == 7
+    assert draw(observer, n_paths=1, n_steps=1).n_steps == 1
+
+
+def test_bad_input_is_named(observer):
+    for options, words in (
+        ({"blend": 1.5}, r"blend must lie in \[0, 1\]; received 1.5"),
+        ({"starts": "first"}, "starts must be any or latest; received 'first'"),
+        ({"mean_block": 0.5}, "mean_block"),
+        ({"n_paths": 0}, "n_paths must be at least 1; received 0"),
+        ({"n_steps": 0}, "n_steps"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            draw(observer, **options)
+    with pytest.raises(ValueError, match="at least one symbol"):
+        ForecasterSampler(observer, [])
+    with pytest.raises(ValueError, match="AAA: history must have at least"):
+        ForecasterSampler(observer, [HISTORIES[0].tail(210)])
