@@ -83,7 +83,8 @@ class ForecasterConfig:
             chance trends of the training span out of the forecast.
         weight_penalty: weight of the squared weights.
         validation_fraction: share of rows held out for early stopping and calibration.
-        validation_blocks: number of blocks these rows lie in (see `splits.validation_split`).
+        validation_period: calendar days from one held-out block to the next (see
+            `splits.validation_split`).
         masks: dropout masks a prediction averages over.
     """
 
@@ -100,7 +101,7 @@ class ForecasterConfig:
     drift_penalty: float = 10.0
     weight_penalty: float = 1e-3
     validation_fraction: float = 0.2
-    validation_blocks: int = 4
+    validation_period: int = 140
     masks: int = 16
 
     def __post_init__(self) -> None:
@@ -108,7 +109,7 @@ class ForecasterConfig:
             self._require(name, "be at least 1", getattr(self, name) >= 1)
         self._require("window", "be at least 10", self.window >= 10)
         self._require("masks", "be at least 2", self.masks >= 2)
-        self._require("validation_blocks", "be at least 1", self.validation_blocks >= 1)
+        self._require("validation_period", "be at least 20", self.validation_period >= 20)
         self._require(
             "dropout", "lie in (0, 1), since at 0 all draws share one network", 0 < self.dropout < 1
         )
@@ -130,7 +131,8 @@ class ForecasterConfig:
     @property
     def required_bars(self) -> int:
         """Shortest history that can be fitted."""
-        return LOOKBACK + 3 * self.window + 1
+        # Two validation periods at least, so that there is a block to hold out.
+        return LOOKBACK + max(3 * self.window, 2 * self.validation_period) + 1
 
 
 @dataclass(frozen=True)
@@ -173,8 +175,8 @@ class _Rows:
         for history in histories:
             rows = features(history.bars)[LOOKBACK:-1]
             split = validation_split(
-                len(rows),
-                blocks=config.validation_blocks,
+                history.time[LOOKBACK:-1],
+                period_days=config.validation_period,
                 fraction=config.validation_fraction,
             )
             found.append(rows)
@@ -466,7 +468,19 @@ class Forecaster:
         """
         if isinstance(uniforms, np.random.Generator):
             uniforms = uniforms.random((len(state), 5))
-        return self.parameters(state).chain().sample(uniforms, self._quantiles)
+        return self.draw(state, uniforms)[0]
+
+    def draw(self, state: RecurrentState, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `sample`, and what was to be expected of the drawn returns.
+
+        Returns:
+            Parts of the next bar, shape (B, 5), and their conditional means, shape (B, 2): of
+            the gap, and of the intraday return given the drawn gap.
+        """
+        chain = self.parameters(state).chain()
+        parts = chain.sample(uniforms, self._quantiles)
+        gap, intraday = chain.gap(), chain.intraday(parts[:, 0])
+        return parts, np.stack([gap.location, intraday.location], axis=1)
 
     def predict(
         self, windows: Any, n_draws: int, rng: np.random.Generator

@@ -34,16 +34,24 @@ def _at_least(name: str, value: int, low: int) -> None:
 
 
 def validation_split(
-    n_rows: int, *, blocks: int = 1, fraction: float = 0.2, purge: int = 1, embargo: int = 5
+    time: np.ndarray,
+    *,
+    period_days: int = 140,
+    fraction: float = 0.2,
+    purge: int = 1,
+    embargo: int = 5,
 ) -> Split:
-    """Held-out blocks for early stopping and calibration.
+    """Held-out blocks for early stopping and calibration, fixed by the calendar.
+
+    Time is cut into periods of equal length and the last days of each are held out, so calm and
+    wild times are both represented. The cuts do not depend on where the span starts or ends: a
+    day held out in one training is held out in every later one, and a warm-started model is
+    never validated on what an earlier training has taught it.
 
     Args:
-        n_rows: rows of the training span, oldest first.
-        blocks: how many equally long blocks; with one it is the newest rows. With more, the span
-            is cut in equal parts and the last rows of each part are held out, so that calm and
-            wild times are both represented.
-        fraction: share of rows held out in all, in (0, 1).
+        time: shape (n,), datetime64, oldest first: when each row's inputs were complete.
+        period_days: length of a period, calendar days.
+        fraction: share of each period that is held out, in (0, 1).
         purge: rows left out before each block: labels look this many bars ahead.
         embargo: rows left out after each block.
 
@@ -53,23 +61,23 @@ def validation_split(
     Raises:
         ValueError: if an argument is out of range or nothing would be left on either side.
     """
-    _at_least("blocks", blocks, 1)
+    _at_least("period_days", period_days, 1)
     _at_least("purge", purge, 0)
     _at_least("embargo", embargo, 0)
     if not 0.0 < fraction < 1.0:
         raise ValueError(f"fraction must lie in (0, 1); received {fraction}")
-    edges = np.linspace(0, n_rows, blocks + 1).round().astype(int)
-    free = np.ones(n_rows, dtype=bool)
-    held = np.zeros(n_rows, dtype=bool)
-    for start, stop in itertools.pairwise(edges):
-        first = stop - round(float((stop - start) * fraction))
-        held[first:stop] = True
-        free[max(first - purge, 0) : min(stop + embargo, n_rows)] = False
-    split = Split(np.flatnonzero(free & ~held), np.flatnonzero(held))
+    day = np.asarray(time).astype("datetime64[D]").astype(np.int64)
+    held = day % period_days >= round(period_days * (1.0 - fraction))
+    near = held.copy()
+    for shift in range(1, purge + 1):
+        near[:-shift] |= held[shift:]
+    for shift in range(1, embargo + 1):
+        near[shift:] |= held[:-shift]
+    split = Split(np.flatnonzero(~near), np.flatnonzero(held))
     if not len(split.train) or not len(split.held_out):
         raise ValueError(
-            f"n_rows must leave rows to train and to hold out; received {n_rows} rows for "
-            f"{blocks} blocks, fraction {fraction}, purge {purge}, embargo {embargo}"
+            f"time must leave rows to train and to hold out; received {len(day)} rows for "
+            f"period_days {period_days}, fraction {fraction}, purge {purge}, embargo {embargo}"
         )
     return split
 

@@ -8,8 +8,8 @@ from models.features import (
     FEATURES,
     LOOKBACK,
     FeatureState,
-    baseline_volatility,
     bars_from_parts,
+    baseline_volatility,
     features,
     parts_from_bars,
 )

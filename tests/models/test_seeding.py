@@ -30,5 +30,5 @@ def test_bad_seeds_are_refused(seed):
 
 
 def test_bad_keys_are_refused():
-    with pytest.raises(ValueError, match="seed key must be an int or a str; received 1.5"):
+    with pytest.raises(ValueError, match=r"seed key must be an int or a str; received 1\.5"):
         streams(1, 1.5)

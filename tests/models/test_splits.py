@@ -4,30 +4,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.splits import validation_split, walk_forward
+from tests.models.synthetic import days
 
 
 @given(
-    n_rows=st.integers(100, 1000),
-    blocks=st.integers(1, 5),
+    n_rows=st.integers(150, 1000),
+    period=st.integers(60, 150),
     purge=st.integers(0, 5),
     embargo=st.integers(0, 8),
 )
-def test_training_rows_keep_their_distance_from_held_out_blocks(n_rows, blocks, purge, embargo):
-    split = validation_split(n_rows, blocks=blocks, fraction=0.25, purge=purge, embargo=embargo)
-    assert not set(split.train) & set(split.held_out)
-    ends = split.held_out[np.append(np.diff(split.held_out) > 1, True)]
-    starts = split.held_out[np.insert(np.diff(split.held_out) > 1, 0, True)]
-    assert len(starts) == blocks
-    for start, end in zip(starts, ends, strict=True):
-        near = (split.train >= start - purge) & (split.train <= end + embargo)
-        assert not near.any()
-    assert abs(len(split.held_out) - 0.25 * n_rows) <= blocks
+def test_training_rows_keep_their_distance_from_held_out_blocks(n_rows, period, purge, embargo):
+    split = validation_split(days(n_rows), period_days=period, purge=purge, embargo=embargo)
+    held = np.zeros(n_rows + purge + embargo, dtype=bool)
+    held[split.held_out] = True
+    for row in split.train:
+        assert not held[row : row + purge + 1].any()
+        assert not held[max(row - embargo, 0) : row + 1].any()
+    assert abs(len(split.held_out) - 0.2 * n_rows) < 0.2 * period + 2
 
 
-def test_one_block_is_the_newest_rows():
-    split = validation_split(100, blocks=1, fraction=0.2, purge=2)
-    assert split.held_out.tolist() == list(range(80, 100))
-    assert split.train.tolist() == list(range(78))
+def test_a_day_is_held_out_whatever_the_span():
+    """A later, warm-started training must not validate on what an earlier one learned."""
+    time = days(900)
+    early, late = validation_split(time[:600]), validation_split(time[150:])
+    assert not set(time[:600][early.train]) & set(time[150:][late.held_out])
+    assert not set(time[150:][late.train]) & set(time[:600][early.held_out])
 
 
 def test_walk_forward_tests_every_later_row_once_and_never_trains_on_it():
