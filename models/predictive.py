@@ -122,18 +122,6 @@ class PredictiveDistribution:
     mask_mean: np.ndarray
     last_close: np.ndarray
 
-    def of_series(self, index: int) -> PredictiveDistribution:
-        """The distribution of one series, S = 1."""
-        at = slice(index, index + 1)
-        return PredictiveDistribution(
-            self.parts[at],
-            self.location[at],
-            self.scale[at],
-            self.df,
-            self.mask_mean[at],
-            self.last_close[at],
-        )
-
     @property
     def n_series(self) -> int:
         """Series forecast."""

@@ -149,6 +149,29 @@ def settle(
     return Settled(Account(cash, shares, equity), orders, fills, fees, growth)
 
 
+def luck(
+    account: Account, done: Settled, closes: Floats, opens: Floats, surprises: Floats
+) -> Floats:
+    """The part of a step's log growth that nobody could have known, to first order.
+
+    The old position is worth its weight times the surprise in the gap, the new one its weight at
+    the open times the surprise in the intraday return; both have mean zero given what was known
+    at the decision. Growth less luck has therefore the same mean as growth, with a fraction of
+    its noise (a control variate; Glasserman 2003, section 4.1).
+
+    Args:
+        account: before the step, one symbol, shares (..., 1).
+        done: what the step did.
+        closes: before the step, shape (..., 1).
+        opens: at which it filled, shape (..., 1).
+        surprises: log returns less their conditional means, gap and intraday, shape (..., 2).
+    """
+    old = account.shares[..., 0] * closes[..., 0] / account.equity
+    at_open = account.cash + account.shares[..., 0] * opens[..., 0]
+    new = done.account.shares[..., 0] * opens[..., 0] / np.where(at_open > 0, at_open, 1.0)
+    return np.where(at_open > 0, old * surprises[..., 0] + new * surprises[..., 1], 0.0)
+
+
 def _total(values: Floats) -> Floats:
     """Sum over symbols; a plain view for the usual single symbol."""
     return values[..., 0] if values.shape[-1] == 1 else values.sum(axis=-1)
@@ -180,7 +203,8 @@ class Outcomes:
     """What each of A actions would do to each of B accounts with one symbol.
 
     Attributes:
-        reward: log growth of equity, finite (see `finite_growth`), shape (B, A).
+        reward: log growth of equity, finite (see `finite_growth`), less luck if asked for,
+            shape (B, A).
         weight: weight of the symbol after the bar, shape (B, A); 0 for the ruined.
         ruined: whether equity is at or below ruin, shape (B, A).
     """
@@ -198,6 +222,7 @@ def all_action_outcomes(
     next_closes: Floats,
     rules: Rules,
     initial_equity: ArrayLike,
+    surprises: Floats | None = None,
 ) -> Outcomes:
     """Exact outcome of every discrete action; the market does not react to a small trader.
 
@@ -209,6 +234,7 @@ def all_action_outcomes(
         next_closes: closes of t+1, shape (B,).
         rules: with one cap.
         initial_equity: what ruin is measured against, shape (B,) or one number.
+        surprises: shape (B, 2); if given, rewards come without `luck`.
 
     Raises:
         ValueError: if the accounts or the rules are not for one symbol.
@@ -232,6 +258,11 @@ def all_action_outcomes(
     reward = finite_growth(
         done.growth, account.equity[:, None], np.asarray(initial_equity)[..., None], rules
     )
+    if surprises is not None:
+        lucky = luck(
+            wide, done, closes[:, None, None], next_opens[:, None, None], surprises[:, None, :]
+        )
+        reward = np.where(ruined, reward, reward - lucky)
     solvent = np.where(ruined, 1.0, done.account.equity)
     weight = done.account.shares[..., 0] * next_closes[:, None] / solvent
     return Outcomes(reward, np.where(ruined, 0.0, weight), ruined)

@@ -26,7 +26,8 @@ def transitions(
     """All decisions that the tapes allow, each from a random position.
 
     A position is one that the actions lead to, drifted a little; each is equally likely, whatever
-    an agent would do, so every position is learned about.
+    an agent would do, so every position is learned about. Where the simulator knows what it
+    expected, rewards come without luck (`sim.accounting.luck`).
 
     Args:
         paths: B tapes of T decisions.
@@ -44,7 +45,8 @@ def transitions(
     drift = np.exp(rng.normal(0.0, DRIFT, len(now)))
     exposure = np.clip(shares * (1.0 - rules.buffer) * drift, -1.0, 1.0)
     account = Account.holding((exposure * rules.caps[0])[:, None], now[:, None], equity)
-    out = all_action_outcomes(account, actions, now, opened, then, rules, equity)
+    surprises = None if paths.surprises is None else paths.surprises.reshape(-1, 2)
+    out = all_action_outcomes(account, actions, now, opened, then, rules, equity, surprises)
     width = paths.observations.shape[2]
     return Transitions(
         observation=paths.observations[:, :-1].reshape(-1, width),

@@ -34,6 +34,7 @@ from scipy.stats import qmc
 from models.features import LOOKBACK, bars_from_parts, features, parts_from_bars
 from models.forecaster import Forecaster
 from models.history import VOLUME, History
+from models.lstm_inference import Masks
 from models.observation import MarketView, Observer
 from sim.blocks import stationary_rows
 from sim.paths import Paths, check_counts
@@ -145,16 +146,25 @@ class ForecasterSampler:
         pairs = (n_paths + 1) // 2
         pair_of = np.arange(2 * pairs) // 2
         series, rows = draw_starts(self._histories, self._first, pairs, self._starts, start_rng)
-        uniforms = self._noise(series, n_steps, noise_rng, block_rng)
+        uniforms, blended = self._noise(series, n_steps, noise_rng, block_rng)
         masks = self._forecaster.masks(pairs, mask_rng).take(pair_of)
         view = start_view(self._histories, series, rows, self._window).take(pair_of)
-        paths = self._run(view, masks, uniforms, series[pair_of], rows[pair_of])
+        paths = self._run(view, masks, uniforms, ~blended[pair_of], series[pair_of], rows[pair_of])
         return paths if 2 * pairs == n_paths else paths.take(np.arange(n_paths))
 
     def _run(
-        self, view: MarketView, masks, uniforms: NDArray, series: NDArray, rows: NDArray
+        self,
+        view: MarketView,
+        masks: Masks,
+        uniforms: NDArray,
+        expects: NDArray[np.bool_],
+        series: NDArray,
+        rows: NDArray,
     ) -> Paths:
-        """Walk all paths forward through the given noise, shape (B, T, 5)."""
+        """Walk all paths forward through the given noise, shape (B, T, 5).
+
+        `expects` (B,) tells whose noise is the model's own: only there its means are known.
+        """
         bounds = self._bounds.take(series)
         lowest, highest = bounds.features[:, 0], bounds.features[:, 1]
         state = self._forecaster.start(view.windows, None, masks=masks)
@@ -164,16 +174,21 @@ class ForecasterSampler:
         bars[:, 0] = start_bars(self._histories, series, rows)
         observations = np.empty((b, n_steps + 1, self._observer.size), np.float32)
         observations[:, 0] = seen.current()
+        surprises = np.zeros((b, n_steps, 2))
         first_close = view.last_close
         for t in range(n_steps):
             close, volume_mean = view.last_close, view.volume_mean
-            drawn = self._forecaster.sample(state, uniforms[:, t])
-            parts = bounds.hold(drawn, np.log(close / first_close), volume_mean)
+            drawn, means = self._forecaster.draw(state, np.asfortranarray(uniforms[:, t]))
+            surprises[:, t] = np.where(expects[:, None], drawn[:, :2] - means, 0.0)
+            held = bounds.hold(drawn, np.log(close / first_close), volume_mean)
+            # Columns must be contiguous: NumPy's exp takes another path, one bit apart, for
+            # strided input that happens to lie right before its output in memory.
+            parts = np.asfortranarray(held)
             bars[:, t + 1] = bars_from_parts(close, volume_mean, parts)
             found = np.clip(view.push(bars[:, t + 1]), lowest, highest)
             self._forecaster.advance(state, found)
             observations[:, t + 1] = seen.push(found)
-        return Paths(bars, observations, series, rows)
+        return Paths(bars, observations, series, rows, surprises)
 
     def _noise(
         self,
@@ -181,8 +196,8 @@ class ForecasterSampler:
         n_steps: int,
         rng: np.random.Generator,
         block_rng: np.random.Generator,
-    ) -> NDArray[np.float64]:
-        """Uniforms of both paths of every pair, shape (2 · pairs, T, 5)."""
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Uniforms of both paths of every pair, (2 · pairs, T, 5), and which pairs are blended."""
         pairs = len(series)
         drawn = rng.random((pairs, n_steps, N_PARTS))
         covered = min(n_steps, QMC_STEPS)
@@ -198,7 +213,7 @@ class ForecasterSampler:
             bank = self._bank()[series[pair]]
             found = stationary_rows(len(bank), 2, n_steps, self._mean_block, block_rng)
             both[pair] = bank[found]
-        return both.reshape(2 * pairs, n_steps, N_PARTS)
+        return both.reshape(2 * pairs, n_steps, N_PARTS), blended
 
     def _bank(self) -> list[NDArray[np.float64]]:
         """What noise the real bars had: transforms (rows, 5) in (0, 1) for each history."""

@@ -23,6 +23,9 @@ class Paths:
             (B, T+1, D), float32; row t knows rows up to t only.
         series: which history each path continues, shape (B,).
         start_row: row of row 0 in that history, shape (B,).
+        surprises: gap and intraday log return of each step less what the simulator expected of
+            them, shape (B, T, 2): noise with mean zero whatever was known before it. Zero where
+            no expectation is known (real or resampled bars).
 
     Raises:
         ValueError: for shapes that disagree, an invalid bar, or an observation not finite.
@@ -32,6 +35,7 @@ class Paths:
     observations: NDArray[np.float32]
     series: NDArray[np.int64]
     start_row: NDArray[np.int64]
+    surprises: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (
@@ -54,6 +58,11 @@ class Paths:
                 raise ValueError(
                     f"{name} must have shape ({shape[0]},); received {getattr(self, name).shape}"
                 )
+        if self.surprises is not None and self.surprises.shape != (shape[0], shape[1] - 1, 2):
+            raise ValueError(
+                f"surprises must have shape ({shape[0]}, {shape[1] - 1}, 2); "
+                f"received {self.surprises.shape}"
+            )
         check_bars(self.bars)
         if not np.isfinite(self.observations).all():
             path, row, _ = np.argwhere(~np.isfinite(self.observations))[0]
@@ -74,11 +83,21 @@ class Paths:
         """Close-to-close log returns, shape (B, T)."""
         return np.diff(np.log(self.bars[:, :, CLOSE]), axis=1)
 
+    def surprises_or_zero(self) -> NDArray[np.float64]:
+        """`surprises`, zeros if there are none; shape (B, T, 2)."""
+        if self.surprises is not None:
+            return self.surprises
+        return np.zeros((self.n_paths, self.n_steps, 2))
+
     def take(self, paths: ArrayLike) -> Paths:
         """Chosen paths, repeats allowed."""
         index = np.asarray(paths)
         return Paths(
-            self.bars[index], self.observations[index], self.series[index], self.start_row[index]
+            self.bars[index],
+            self.observations[index],
+            self.series[index],
+            self.start_row[index],
+            None if self.surprises is None else self.surprises[index],
         )
 
 
@@ -98,6 +117,7 @@ def join(parts: Sequence[Paths]) -> Paths:
         np.concatenate([part.observations for part in parts]),
         np.concatenate([part.series for part in parts]),
         np.concatenate([part.start_row for part in parts]),
+        np.concatenate([part.surprises_or_zero() for part in parts]),
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from models.account import account_features
 from models.history import CLOSE, OPEN
 from models.q_agent import QAgent
-from sim.accounting import Account, Rules, finite_growth, is_ruined, step
+from sim.accounting import Account, Rules, finite_growth, is_ruined, luck, step
 from sim.paths import Paths
 
 Policy = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float64]]
@@ -24,12 +24,15 @@ class Rollout:
 
     Attributes:
         reward: log growth of equity in each step, shape (B, T); 0 after ruin.
+        earned: the same less luck (`sim.accounting.luck`) where the simulator knows what it
+            expected: same mean, less noise.
         exposure: weight over cap after each step, shape (B, T).
         traded: value traded in each step over equity before it and cap, shape (B, T).
         equity: at the end, shape (B,), in $.
     """
 
     reward: NDArray[np.float64]
+    earned: NDArray[np.float64]
     exposure: NDArray[np.float64]
     traded: NDArray[np.float64]
     equity: NDArray[np.float64]
@@ -57,7 +60,8 @@ def rollout(policy: Policy, paths: Paths, rules: Rules, cash: float = 100_000.0)
     b, t_max, cap = paths.n_paths, paths.n_steps, rules.caps[0]
     opens, closes = paths.bars[..., OPEN, None], paths.bars[..., CLOSE, None]
     account = Account.opened(np.full(b, cash))
-    reward, exposure, traded = np.zeros((b, t_max)), np.zeros((b, t_max)), np.zeros((b, t_max))
+    reward, earned, exposure, traded = np.zeros((4, b, t_max))
+    surprises = paths.surprises_or_zero()
     alive = np.ones(b, bool)
     state = account_features(np.zeros(b), cap)
     for t in range(t_max):
@@ -66,6 +70,8 @@ def rollout(policy: Policy, paths: Paths, rules: Rules, cash: float = 100_000.0)
             account, shares[:, None] * cap, closes[:, t], opens[:, t + 1], closes[:, t + 1], rules
         )
         reward[:, t] = np.where(alive, finite_growth(done.growth, account.equity, cash, rules), 0.0)
+        lucky = luck(account, done, closes[:, t], opens[:, t + 1], surprises[:, t])
+        earned[:, t] = reward[:, t] - np.where(alive, lucky, 0.0)
         traded[:, t] = np.abs(done.orders[:, 0] * closes[:, t, 0]) / account.equity / cap
         alive &= ~is_ruined(done.account.equity, cash, rules)
         # A ruined account goes on as an empty one, so that the batch keeps its shape.
@@ -79,7 +85,7 @@ def rollout(policy: Policy, paths: Paths, rules: Rules, cash: float = 100_000.0)
         state = account_features(weight, cap)
         traded[:, t] *= alive
     equity = np.where(alive, account.equity, cash * np.exp(reward.sum(axis=1)))
-    return Rollout(reward, exposure, traded, equity)
+    return Rollout(reward, earned, exposure, traded, equity)
 
 
 def greedy(agent: QAgent, hurdle: ArrayLike | None = None) -> Policy:
