@@ -5,7 +5,7 @@ import numpy as np
 from sim.paths import Paths
 
 
-def tape_of(log_returns, observations=None, gap_share=0.3, price=50.0):
+def tape_of(log_returns, observations=None, gap_share=0.3, price=50.0, surprises=None):
     """Paths whose closes follow the given log returns (B, T), a share of each over night."""
     log_returns = np.asarray(log_returns, dtype=float)
     b, t = log_returns.shape
@@ -16,7 +16,7 @@ def tape_of(log_returns, observations=None, gap_share=0.3, price=50.0):
     bars = np.stack([opens, high, low, closes, np.full((b, t + 1), 1e6)], axis=-1)
     if observations is None:
         observations = np.zeros((b, t + 1, 1))
-    return Paths(bars, observations, np.zeros(b, np.int64), np.zeros(b, np.int64))
+    return Paths(bars, observations, np.zeros(b, np.int64), np.zeros(b, np.int64), surprises)
 
 
 def random_tape(b=5, t=30, d=3, seed=0, volatility=0.02):

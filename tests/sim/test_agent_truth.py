@@ -31,14 +31,16 @@ def learn(paths, rngs):
 def ar1(rng):
     """Returns with autocorrelation PHI, started from their stationary law, and seen as they come.
 
-    The whole return falls between the open and the close, where a decision can reach it.
+    The whole return falls between the open and the close, where a decision can reach it. The
+    simulator knows what it expected, as `ForecasterSampler` does.
     """
     noise = rng.normal(0, SIGMA, (B, T + 1))
     returns = np.empty((B, T + 1))
     returns[:, 0] = noise[:, 0] / np.sqrt(1 - PHI**2)
     for t in range(1, T + 1):
         returns[:, t] = PHI * returns[:, t - 1] + noise[:, t]
-    return tape_of(returns[:, 1:], returns[:, :, None] / SIGMA, gap_share=0.0)
+    surprises = np.stack([np.zeros((B, T)), noise[:, 1:]], axis=2)
+    return tape_of(returns[:, 1:], returns[:, :, None] / SIGMA, gap_share=0.0, surprises=surprises)
 
 
 def best_ar1_policy(discount=0.99, n=201):
