@@ -76,8 +76,10 @@ class _Sampler:
             [self._histories[s].bars[r + back, VOLUME] for s, r in zip(series, rows, strict=True)]
         )
         for t in range(n_steps):
-            bars[:, t + 1] = bars_from_parts(bars[:, t, CLOSE], recent.mean(axis=1), parts[:, t])
-            recent[:, t % VOLUME_MEAN_BARS] = np.log(bars[:, t + 1, VOLUME])
+            # Contiguous columns, as in `sim.path_sampler`.
+            step = np.asfortranarray(parts[:, t])
+            bars[:, t + 1] = bars_from_parts(bars[:, t, CLOSE], recent.mean(axis=1), step)
+            recent[:, t % VOLUME_MEAN_BARS] = np.log(bars[:, t + 1, VOLUME].copy())
         return bars
 
     def _observe(self, series: NDArray, rows: NDArray, bars: NDArray) -> NDArray[np.float32]:

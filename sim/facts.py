@@ -53,6 +53,21 @@ class MarketSeries:
                 f"received {self.returns.shape[1]}"
             )
 
+    def pieces(self, length: int) -> MarketSeries:
+        """The series cut into pieces of `length` bars, the newest whole ones of each.
+
+        Raises:
+            ValueError: if the series are shorter than one piece.
+        """
+        n = self.returns.shape[1]
+        if n < length:
+            raise ValueError(f"series must have {length} bars to compare; received {n}")
+        start = n % length
+        return MarketSeries(
+            self.returns[:, start:].reshape(-1, length),
+            self.volume_deviation[:, start:].reshape(-1, length),
+        )
+
     @classmethod
     def of_bars(cls, bars: Floats) -> MarketSeries:
         """From bars (B, T+1, 5)."""
@@ -67,26 +82,13 @@ class MarketSeries:
         return cls(np.diff(np.log(bars[..., CLOSE]), axis=1), deviation[:, 1:])
 
 
-def real_markets(histories: Sequence[History], n_steps: int | None = None) -> list[MarketSeries]:
-    """Real bars of each history, cut into pieces of `n_steps` bars (the newest whole ones).
-
-    Raises:
-        ValueError: if a history is shorter than one piece.
-    """
+def real_markets(histories: Sequence[History]) -> list[MarketSeries]:
+    """The bars of each history from where there is a volume deviation."""
     markets = []
     for history in histories:
         whole = MarketSeries.of_bars(history.bars[None])
-        late = slice(VOLUME_MEAN_BARS, None)  # from where there is a volume deviation
-        returns, volume = whole.returns[0, late], whole.volume_deviation[0, late]
-        length = n_steps or len(returns)
-        if len(returns) < length:
-            raise ValueError(
-                f"{history.symbol}: history must have {length + VOLUME_MEAN_BARS + 1} bars to "
-                f"compare; received {len(history)}"
-            )
-        start = len(returns) % length
-        shape = (-1, length)
-        markets.append(MarketSeries(returns[start:].reshape(shape), volume[start:].reshape(shape)))
+        late = slice(VOLUME_MEAN_BARS, None)
+        markets.append(MarketSeries(whole.returns[:, late], whole.volume_deviation[:, late]))
     return markets
 
 
@@ -284,17 +286,21 @@ def facts_table(
     """Facts and distances, averaged over markets.
 
     Args:
-        real: one per market.
+        real: one per market; cut to the length of the shortest simulated path.
         simulated: by simulator, markets in the order of `real`.
 
     Raises:
-        ValueError: if there is no market, or a simulator has another number of them.
+        ValueError: if there is no market, a simulator has another number of them, or paths are
+            longer than the real series.
     """
     if not real:
         raise ValueError("real must hold at least one market; received none")
     for name, markets in simulated.items():
         if len(markets) != len(real):
             raise ValueError(f"{name} must simulate {len(real)} markets; received {len(markets)}")
+    lengths = [m.returns.shape[1] for markets in simulated.values() for m in markets]
+    if lengths:
+        real = [market.pieces(min(lengths)) for market in real]
     return FactsTable(
         real=_mean([facts(market) for market in real]),
         simulated={name: _mean([facts(m) for m in ms]) for name, ms in simulated.items()},

@@ -86,16 +86,18 @@ def test_volume_deviation_is_that_of_the_features():
 
 
 def test_real_bars_are_cut_to_the_length_of_the_paths():
-    pieces = real_markets(HISTORIES, 60)
+    whole = real_markets(HISTORIES)
+    pieces = [market.pieces(60) for market in whole]
     assert [p.returns.shape for p in pieces] == [(9, 60), (10, 60)]
     np.testing.assert_array_equal(pieces[0].returns[-1], HISTORIES[0].log_returns[-60:])
-    with pytest.raises(ValueError, match="AAA: history must have 621 bars"):
-        real_markets(HISTORIES, 600)
+    assert np.isfinite(pieces[0].volume_deviation).all()
+    with pytest.raises(ValueError, match="must have 600 bars to compare; received 579"):
+        whole[0].pieces(600)
 
 
 def test_table_reads_well_and_knows_its_simulators():
     paths = BlockBootstrapSampler(HISTORIES).sample(60, 60, np.random.default_rng(0))
-    table = facts_table(real_markets(HISTORIES, 60), {"blocks": simulated_markets(paths)})
+    table = facts_table(real_markets(HISTORIES), {"blocks": simulated_markets(paths)})
     rows = table.rows()
     assert rows[0] == ("stylised fact", "real", "blocks")
     assert len(rows) == 15
