@@ -1,0 +1,306 @@
+"""Indicators against slow twins in pandas, and their readiness."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal as D
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.data import TradeBar
+from engine.enums import MovingAverageType
+from engine.indicators import (
+    AroonOscillator,
+    AverageTrueRange,
+    BollingerBands,
+    CompositeIndicator,
+    ConstantIndicator,
+    Delay,
+    DonchianChannel,
+    ExponentialMovingAverage,
+    Identity,
+    IndicatorExtensions,
+    LinearWeightedMovingAverage,
+    Maximum,
+    Minimum,
+    Momentum,
+    MovingAverageConvergenceDivergence,
+    PythonIndicator,
+    RateOfChange,
+    RelativeStrengthIndex,
+    RollingWindow,
+    SimpleMovingAverage,
+    StandardDeviation,
+    Stochastic,
+    TrueRange,
+    WilderMovingAverage,
+    WilliamsPercentR,
+)
+
+T0 = datetime(2020, 1, 1)
+PRICES = [round(100 + 10 * np.sin(i / 3) + (i * 7919 % 13) / 5, 2) for i in range(60)]
+SERIES = pd.Series(PRICES)
+
+
+def feed(indicator, values=PRICES):
+    """Values of an indicator after each update, and from which update on it was ready."""
+    out, ready = [], None
+    for i, value in enumerate(values):
+        if indicator.update(T0 + timedelta(days=i), value) and ready is None:
+            ready = i
+        out.append(indicator.current.value)
+    return np.array(out), ready
+
+
+def bars():
+    for i, close in enumerate(PRICES):
+        opening = PRICES[i - 1] if i else close
+        high, low = max(opening, close) + i % 3, min(opening, close) - i % 4
+        yield TradeBar(
+            T0 + timedelta(days=i), None, opening, high, low, close, 100 + i, timedelta(days=1)
+        )
+
+
+FRAME = pd.DataFrame(
+    [(bar.open, bar.high, bar.low, bar.close) for bar in bars()],
+    columns=["open", "high", "low", "close"],
+)
+
+
+def feed_bars(indicator):
+    out, ready = [], None
+    for i, bar in enumerate(bars()):
+        if indicator.update(bar) and ready is None:
+            ready = i
+        out.append(indicator.current.value)
+    return np.array(out), ready
+
+
+def test_simple_average_is_the_mean_of_what_there_is():
+    values, ready = feed(SimpleMovingAverage(5))
+    assert values == pytest.approx(SERIES.rolling(5, min_periods=1).mean())
+    assert ready == 4
+
+
+def test_exponential_average_starts_with_the_simple_one():
+    values, ready = feed(ExponentialMovingAverage(5))
+    slow = [SERIES[:5].mean()]
+    for value in PRICES[5:]:
+        slow.append(value / 3 + slow[-1] * 2 / 3)
+    assert values[:4] == pytest.approx(0)
+    assert values[4:] == pytest.approx(slow)
+    assert ready == 4
+
+
+def test_wilder_average_weighs_the_newest_by_one_over_the_period():
+    values, ready = feed(WilderMovingAverage(4))
+    slow = list(SERIES[:3].expanding().mean())
+    for value in PRICES[3:]:
+        slow.append(value / 4 + slow[-1] * 3 / 4)
+    assert values == pytest.approx(slow)
+    assert ready == 3
+
+
+def test_linear_weights():
+    values, ready = feed(LinearWeightedMovingAverage(4))
+    slow = SERIES.rolling(4).apply(lambda w: np.dot(w, [1, 2, 3, 4]) / 10).fillna(0)
+    assert values == pytest.approx(slow)
+    assert ready == 3
+
+
+@pytest.mark.parametrize(
+    ("indicator", "slow", "first"),
+    [
+        (Maximum(6), SERIES.rolling(6, min_periods=1).max(), 5),
+        (Minimum(6), SERIES.rolling(6, min_periods=1).min(), 5),
+        (Delay(3), SERIES.shift(3).fillna(PRICES[0]), 3),
+        (Momentum(3), SERIES - SERIES.shift(3).fillna(PRICES[0]), 3),
+        (RateOfChange(3), SERIES / SERIES.shift(3).fillna(PRICES[0]) - 1, 3),
+    ],
+    ids=["max", "min", "delay", "mom", "roc"],
+)
+def test_windows(indicator, slow, first):
+    values, ready = feed(indicator)
+    assert values == pytest.approx(slow)
+    assert ready == first
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=40), st.integers(1, 6))
+def test_extremes_with_ties_are_the_windows(values, period):
+    highest, lowest = Maximum(period), Minimum(period)
+    for i, value in enumerate(values):
+        highest.update(T0 + timedelta(days=i), value)
+        lowest.update(T0 + timedelta(days=i), value)
+        window = values[max(0, i - period + 1) : i + 1]
+        assert (highest.current.value, lowest.current.value) == (max(window), min(window))
+        assert window[::-1].index(max(window)) == highest.periods_since_maximum
+
+
+def test_deviation_is_the_populations():
+    values, _ = feed(StandardDeviation(7))
+    assert values[6:] == pytest.approx(SERIES.rolling(7).std(ddof=0)[6:])
+
+
+def test_macd_and_its_signal():
+    macd = MovingAverageConvergenceDivergence(3, 6, 4)
+    values, ready = feed(macd)
+    fast, _ = feed(ExponentialMovingAverage(3))
+    slow, _ = feed(ExponentialMovingAverage(6))
+    assert values == pytest.approx(fast - slow)
+    signal, _ = feed(ExponentialMovingAverage(4), (fast - slow)[5:])
+    assert macd.signal.current.value == pytest.approx(signal[-1])
+    assert macd.histogram.current.value == pytest.approx(values[-1] - signal[-1])
+    assert ready == 8
+    assert macd.warm_up_period == 9
+
+
+def test_rsi_is_wilders():
+    values, ready = feed(RelativeStrengthIndex(5))
+    change = SERIES.diff().dropna()
+    gain, _ = feed(WilderMovingAverage(5), change.clip(lower=0))
+    loss, _ = feed(WilderMovingAverage(5), (-change).clip(lower=0))
+    with np.errstate(divide="ignore"):
+        slow = 100 - 100 / (1 + gain / loss)
+    assert values[1:] == pytest.approx(slow)
+    assert ready == 5
+
+
+def test_bollinger_bands():
+    bands = BollingerBands(5, 2)
+    feed(bands)
+    mean, deviation = SERIES[-5:].mean(), SERIES[-5:].std(ddof=0)
+    assert bands.middle_band.current.value == pytest.approx(mean)
+    assert bands.upper_band.current.value == pytest.approx(mean + 2 * deviation)
+    assert bands.lower_band.current.value == pytest.approx(mean - 2 * deviation)
+    assert bands.band_width.current.value == pytest.approx(400 * deviation / mean)
+    share = (PRICES[-1] - (mean - 2 * deviation)) / (4 * deviation)
+    assert bands.percent_b.current.value == pytest.approx(share)
+
+
+def test_true_range_and_its_average():
+    values, ready = feed_bars(TrueRange())
+    before = FRAME.close.shift()
+    slow = pd.concat(
+        [FRAME.high - FRAME.low, (FRAME.high - before).abs(), (FRAME.low - before).abs()], axis=1
+    ).max(axis=1)
+    assert values == pytest.approx(slow)
+    assert ready == 1
+    average, ready = feed_bars(AverageTrueRange(4, MovingAverageType.SIMPLE))
+    assert average == pytest.approx(slow.rolling(4, min_periods=1).mean())
+    assert ready == 3
+
+
+def test_aroon_counts_bars_since_the_extremes():
+    values, ready = feed_bars(AroonOscillator(5, 5))
+    up = FRAME.high.rolling(6).apply(lambda w: 5 - w[::-1].argmax(), raw=True) * 20
+    down = FRAME.low.rolling(6).apply(lambda w: 5 - w[::-1].argmin(), raw=True) * 20
+    assert values[5:] == pytest.approx((up - down)[5:])
+    assert ready == 5
+
+
+def test_channel_and_oscillators_of_the_range():
+    top, bottom = FRAME.high.rolling(5).max(), FRAME.low.rolling(5).min()
+    middle, _ = feed_bars(DonchianChannel(5))
+    assert middle[4:] == pytest.approx(((top + bottom) / 2)[4:])
+    williams, _ = feed_bars(WilliamsPercentR(5))
+    assert williams[4:] == pytest.approx((-100 * (top - FRAME.close) / (top - bottom))[4:])
+    fast = 100 * (FRAME.close - bottom) / (top - bottom)
+    stochastic = Stochastic(5, 3, 2)
+    values, ready = feed_bars(stochastic)
+    assert values[4:] == pytest.approx(fast[4:])
+    assert stochastic.stoch_k.current.value == pytest.approx(fast[-3:].mean())
+    assert ready == 4 + 2 + 1
+
+
+class TestBehaviour:
+    def test_older_and_repeated_points_are_ignored(self):
+        average = SimpleMovingAverage(2)
+        average.update(T0, 1)
+        average.update(T0 - timedelta(days=1), 100)
+        assert (average.samples, average.current.value) == (1, 1)
+
+    def test_events_and_comparison(self):
+        seen = []
+        indicator = Identity("close")
+        indicator.updated += lambda source, point: seen.append((source, point.value))
+        indicator.update(T0, D("2.50"))
+        assert seen == [(indicator, 2.5)]
+        assert indicator > 2 and indicator <= 2.5 and indicator == 2.5
+        assert float(indicator) + 1 == indicator + 1 == 3.5
+        assert str(indicator) == "2.5"
+
+    def test_reset_returns_to_the_start(self):
+        indicator = MovingAverageConvergenceDivergence(2, 3, 2)
+        first, _ = feed(indicator)
+        indicator.reset()
+        assert not indicator.is_ready
+        assert feed(indicator)[0] == pytest.approx(first)
+
+    def test_asking_further_back_widens_the_window(self):
+        indicator = Identity()
+        assert indicator[3] is None
+        feed(indicator, [1, 2, 3, 4])
+        assert [indicator[i].value for i in range(4)] == [4, 3, 2, 1]
+
+    def test_bars_are_required_where_needed(self):
+        with pytest.raises(ValueError, match="takes a bar"):
+            TrueRange().update(T0, 1)
+
+    def test_a_composite_waits_for_both_sides(self):
+        left, right = Identity("left"), Identity("right")
+        total = CompositeIndicator(left, right, lambda a, b: a.current.value + b.current.value)
+        left.update(T0, 1)
+        assert total.samples == 0
+        right.update(T0, 2)
+        assert (total.samples, total.current.value) == (1, 3)
+
+    def test_extensions(self):
+        left, right = Identity("left"), Identity("right")
+        ratio = IndicatorExtensions.over(left, right)
+        scaled = IndicatorExtensions.times(left, 3)
+        smooth = IndicatorExtensions.sma(left, 2)
+        for i, (a, b) in enumerate([(1, 2), (3, 0), (5, 2)]):
+            left.update(T0 + timedelta(days=i), a)
+            right.update(T0 + timedelta(days=i), b)
+        assert (ratio.current.value, ratio.samples) == (2.5, 3)
+        assert (scaled.current.value, smooth.current.value) == (15, 4)
+        assert ConstantIndicator("c", 7).is_ready
+
+    def test_a_users_indicator(self):
+        class Spread(PythonIndicator):
+            def __init__(self):
+                self.value = 0
+
+            def update(self, point):
+                self.value = point.high - point.low
+                return True
+
+        seen = []
+        indicator = Spread()
+        bar = next(bars())
+        assert indicator.update(bar)
+        indicator.updated += lambda _, point: seen.append(point.value)
+        indicator.update(bar)
+        assert indicator.current.value == bar.high - bar.low == seen[0]
+        assert indicator.is_ready and indicator.samples == 2
+
+
+class TestRollingWindow:
+    def test_newest_first(self):
+        window = RollingWindow[int](3)
+        for value in range(5):
+            window.add(value)
+        assert list(window) == [4, 3, 2]
+        assert (window[-1], window.most_recently_removed) == (2, 1)
+        assert window.is_ready and window.count == window.size == 3
+
+    def test_writing_beyond_the_end_makes_room(self):
+        window = RollingWindow(2)
+        window[3] = "x"
+        assert (window.size, list(window)) == (4, [None, None, None, "x"])
+
+    def test_nothing_removed_yet(self):
+        with pytest.raises(ValueError, match="no item was removed"):
+            _ = RollingWindow(2).most_recently_removed
