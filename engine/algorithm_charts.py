@@ -1,123 +1,91 @@
-"""The part of QCAlgorithm that plots."""
+"""The charts part of QCAlgorithm: plots and statistics of one's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+import math
 from typing import Any
 
-from engine.charting import Candlestick, Chart, ChartPoint, Series
-from engine.data import TradeBar
+from engine.charting import Chart, Series
 from engine.enums import SeriesType
 from engine.indicators.base import IndicatorBase
 
-RESERVED = frozenset({"Assets Sales Volume", "Exposure", "Portfolio Margin", "Portfolio Turnover"})
-DEFAULT_CHART = "Strategy Equity"
-
-
-class Field:
-    """Selectors of a bar's fields, for indicators that should not use the close."""
-
-    @staticmethod
-    def _of(name: str) -> Callable[[Any], Any]:
-        def select(bar: Any) -> Any:
-            value = getattr(bar, name, None)
-            return bar.value_exact if value is None else value
-
-        return select
-
-
-def _average(*names: str) -> Callable[[Any], Any]:
-    def select(bar: Any) -> Any:
-        if not hasattr(bar, "high_exact"):
-            return bar.value_exact
-        return sum(getattr(bar, name) for name in names) / len(names)
-
-    return select
-
-
-_SELECTORS = {
-    "OPEN": Field._of("open_exact"),
-    "HIGH": Field._of("high_exact"),
-    "LOW": Field._of("low_exact"),
-    "CLOSE": Field._of("close_exact"),
-    "VOLUME": Field._of("volume_exact"),
-    "AVERAGE": _average("open_exact", "high_exact", "low_exact", "close_exact"),
-    "MEDIAN": _average("high_exact", "low_exact"),
-    "TYPICAL": _average("high_exact", "low_exact", "close_exact"),
-    "WEIGHTED": _average("high_exact", "low_exact", "close_exact", "close_exact"),
-    "SEVEN_BAR": _average(
-        "open_exact", "high_exact", "high_exact", "low_exact", "low_exact", "close_exact",
-        "close_exact",
-    ),
-}  # fmt: skip
-for _name, _selector in _SELECTORS.items():
-    setattr(Field, _name, staticmethod(_selector))
-    setattr(Field, "".join(word.title() for word in _name.split("_")), staticmethod(_selector))
-
 
 class ChartsMixin:
-    """Mixin of QCAlgorithm; needs ``utc_time``.
+    """Charts of an algorithm."""
 
-    The engine takes ``chart_updates()`` whenever the equity is sampled.
-    """
+    def _set_up_charts(self: Any) -> None:
+        self._charts: dict[str, Chart] = {}
 
-    utc_time: datetime
-    _own_charts: dict[str, Chart]
+    def add_chart(self: Any, chart: Chart) -> None:
+        """Declare a chart and its series."""
+        self._charts[chart.name] = chart
 
-    def _set_up_charts(self) -> None:
-        self._own_charts = {}
+    def add_series(
+        self: Any, chart: str, series: str, series_type: Any = SeriesType.LINE, unit: str = "$"
+    ) -> None:
+        """Declare a series."""
+        self._series(chart, series, Series(series, series_type, 0, unit))
 
-    def chart_updates(self) -> list[Chart]:
-        """Charts with the points plotted since the engine took them last."""
-        return list(self._own_charts.values())
+    def _series(self: Any, chart: str, name: str, template: Series) -> Series:
+        if chart not in self._charts:
+            self._charts[chart] = Chart(chart)
+        return self._charts[chart].try_add_and_get_series(name, template)
 
-    def add_chart(self, chart: Chart) -> None:
-        """Define a chart and the looks of its series."""
-        self._own_charts.setdefault(chart.name, chart)
+    def plot(self: Any, *arguments: Any) -> None:
+        """Plot a value or a candle.
 
-    def plot(self, *args: Any) -> None:
-        """Add a point now.
-
-        ``(series, value)``, ``(chart, series, value)``, ``(chart, series, open, high, low,
-        close)``, ``(chart, series, bar)`` or ``(chart, indicator, ...)``.
+        (series, value), (chart, series, value), (chart, series, open, high, low, close),
+        (chart, indicator, ...) or (chart, value).
 
         Raises:
-            ValueError: for a chart name that LEAN keeps for itself.
+            ValueError: if the arguments are none of these.
         """
-        if len(args) >= 2 and isinstance(args[1], IndicatorBase):
-            for indicator in args[1:]:
-                self.plot(args[0], indicator.name, indicator.current.value)
+        values = list(arguments)
+        if len(values) < 2 or not isinstance(values[0], str):
+            raise ValueError(f"plot takes (chart, series, value); received {arguments}")
+        chart = values.pop(0)
+        if all(isinstance(value, IndicatorBase) for value in values):
+            for indicator in values:
+                self._plot_value(chart, indicator.name, [indicator.current.value_exact])
             return
-        if len(args) == 2:
-            chart_name, (series_name, *values) = DEFAULT_CHART, args
-        else:
-            chart_name, series_name, *values = args
-        if chart_name in RESERVED:
-            raise ValueError(f"chart name {chart_name!r} is LEAN's own; choose another")
-        value = values[0]
-        if isinstance(value, TradeBar):
-            values = [value.open, value.high, value.low, value.close]
-        elif isinstance(value, IndicatorBase):
-            values = [value.current.value]
-        kind = SeriesType.CANDLE if len(values) == 4 else SeriesType.LINE
-        chart = self._own_charts.setdefault(chart_name, Chart(chart_name))
-        series = chart.try_add_and_get_series(series_name, Series(series_name, kind, 0, "$"))
-        if len(values) == 4:
-            series.add_point(Candlestick.of(self.utc_time, *values))
-        else:
-            series.add_point(ChartPoint.of(self.utc_time, values[0]))
+        name = values.pop(0) if isinstance(values[0], str) else chart
+        numbers = [getattr(v, "current", v) if isinstance(v, IndicatorBase) else v for v in values]
+        if len(numbers) not in (1, 4):
+            raise ValueError(f"plot takes one value or open, high, low, close; received {values}")
+        self._plot_value(chart, name, numbers)
 
-    def plot_indicator(self, chart: str, *indicators: Any) -> None:
-        """Plot indicators whenever they update; with True first, only once they are ready."""
-        wait = False
-        if indicators and isinstance(indicators[0], bool):
-            wait, *rest = indicators
-            indicators = tuple(rest)
-        for indicator in indicators:
+    def _plot_value(self: Any, chart: str, name: str, values: list[Any]) -> None:
+        numbers = [getattr(value, "value", value) for value in values]
+        if any(isinstance(n, float) and not math.isfinite(n) for n in numbers):
+            return
+        kind = SeriesType.CANDLE if len(numbers) == 4 else SeriesType.LINE
+        series = self._series(chart, name, Series(name, kind, 0, "$"))
+        series.add_point(self.utc_time, *numbers)
 
-            def draw(source: Any, point: Any, wait: bool = wait) -> None:
-                if not wait or source.is_ready:
-                    self.plot(chart, source.name, point.value)
+    def record(self: Any, *arguments: Any) -> None:
+        """LEAN's older name of `plot`."""
+        self.plot(*arguments)
 
-            indicator.updated += draw
+    def plot_indicator(self: Any, chart: str, *arguments: Any) -> None:
+        """Plot indicators whenever they update: (chart, [wait until ready,] indicators...)."""
+        values = list(arguments)
+        wait = values.pop(0) if isinstance(values[0], bool) else False
+        for indicator in values:
+
+            def plot(sender: Any, point: Any, indicator: Any = indicator) -> None:
+                if not wait or indicator.is_ready:
+                    self._plot_value(chart, indicator.name, [point.value_exact])
+
+            indicator.updated += plot
+
+    def get_chart_updates(self: Any) -> list[Chart]:
+        """All charts; the caller empties their series."""
+        return list(self._charts.values())
+
+    def set_runtime_statistic(self: Any, name: str, value: Any) -> None:
+        """Show a figure beside the run."""
+        self.runtime_statistics[str(name)] = str(value)
+
+    def set_summary_statistic(self: Any, name: str, value: Any) -> None:
+        """Add a figure to the statistics table."""
+        self.summary_statistics[str(name)] = str(value)

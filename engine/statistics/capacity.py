@@ -135,7 +135,6 @@ class CapacityEstimate:
 
     def __init__(
         self,
-        *,
         start_date: datetime,
         end_date: datetime,
         bar_of: Callable[[Any], BarVolume | None],

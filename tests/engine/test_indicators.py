@@ -227,7 +227,9 @@ class TestBehaviour:
         indicator.updated += lambda source, point: seen.append((source, point.value))
         indicator.update(T0, D("2.50"))
         assert seen == [(indicator, 2.5)]
-        assert indicator > 2 and indicator <= 2.5 and indicator == 2.5
+        assert indicator > 2
+        assert indicator <= 2.5
+        assert indicator == 2.5
         assert float(indicator) + 1 == indicator + 1 == 3.5
         assert str(indicator) == "2.5"
 
@@ -284,7 +286,8 @@ class TestBehaviour:
         indicator.updated += lambda _, point: seen.append(point.value)
         indicator.update(bar)
         assert indicator.current.value == bar.high - bar.low == seen[0]
-        assert indicator.is_ready and indicator.samples == 2
+        assert indicator.is_ready
+        assert indicator.samples == 2
 
 
 class TestRollingWindow:
@@ -294,7 +297,8 @@ class TestRollingWindow:
             window.add(value)
         assert list(window) == [4, 3, 2]
         assert (window[-1], window.most_recently_removed) == (2, 1)
-        assert window.is_ready and window.count == window.size == 3
+        assert window.is_ready
+        assert window.count == window.size == 3
 
     def test_writing_beyond_the_end_makes_room(self):
         window = RollingWindow(2)

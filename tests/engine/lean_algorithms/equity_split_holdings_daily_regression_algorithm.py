@@ -1,3 +1,4 @@
+# ruff: noqa: F403, F405
 from AlgorithmImports import *
 
 
@@ -22,7 +23,13 @@ class SplitHoldings(QCAlgorithm):
             self.was_split = True
             if self.aapl.holdings.price != self.aapl.price:
                 raise AssertionError("holdings and security disagree on the price")
-            for name, factor in (("price", 1), ("open", 1), ("high", 1), ("low", 1), ("volume", -1)):
+            for name, factor in (
+                ("price", 1),
+                ("open", 1),
+                ("high", 1),
+                ("low", 1),
+                ("volume", -1),
+            ):
                 ratio = getattr(self.aapl, name) / self.before[name]
                 if abs(ratio - split.split_factor**factor) >= 1e-4:
                     raise AssertionError(f"{name} changed by {ratio}")

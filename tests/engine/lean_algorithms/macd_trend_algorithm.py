@@ -1,3 +1,4 @@
+# ruff: noqa: F403, F405
 from AlgorithmImports import *
 
 
@@ -11,9 +12,7 @@ class MacdTrend(QCAlgorithm):
         self.set_end_date(2015, 1, 1)
         self.set_cash(100_000)
         self.spy = self.add_equity("SPY", Resolution.DAILY).symbol
-        self.trend = self.macd(
-            self.spy, 12, 26, 9, MovingAverageType.EXPONENTIAL, Resolution.DAILY
-        )
+        self.trend = self.macd(self.spy, 12, 26, 9, MovingAverageType.EXPONENTIAL, Resolution.DAILY)
         self.plot_indicator("MACD", True, self.trend, self.trend.signal)
         self.plot_indicator("SPY", self.trend.fast, self.trend.slow)
         self.last_day = None

@@ -1,3 +1,4 @@
+# ruff: noqa: F403, F405
 from AlgorithmImports import *
 
 
@@ -12,9 +13,7 @@ class StopPerSecurity(QCAlgorithm):
         aapl = Symbol.create("AAPL", SecurityType.EQUITY, Market.USA)
         self.set_universe_selection(ManualUniverseSelectionModel(aapl))
         self.set_alpha(
-            ConstantAlphaModel(
-                InsightType.PRICE, InsightDirection.UP, timedelta(31), 0.025, None
-            )
+            ConstantAlphaModel(InsightType.PRICE, InsightDirection.UP, timedelta(31), 0.025, None)
         )
         self.set_portfolio_construction(EqualWeightingPortfolioConstructionModel())
         self.set_execution(ImmediateExecutionModel())
