@@ -1,108 +1,164 @@
-"""The part of QCAlgorithm that holds the framework's models."""
+"""The framework part of QCAlgorithm: models, insights, universes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from engine.framework import FrameworkPipeline, Insight, InsightManager
-from engine.indicators.base import Event
+from engine.framework.insight import Insight
+from engine.framework.pipeline import FrameworkPipeline
+from engine.framework.universe import Universe
+
+
+def _instance(model: Any) -> Any:
+    return model() if isinstance(model, type) else model
+
+
+class UniverseManager(dict[str, Universe]):
+    """LEAN's `self.universe_manager`: universes by key."""
+
+    @property
+    def count(self) -> int:
+        """Number of universes."""
+        return len(self)
 
 
 class FrameworkMixin:
-    """Mixin of QCAlgorithm; see :class:`engine.framework.FrameworkPipeline`."""
+    """Framework of an algorithm."""
 
-    framework: FrameworkPipeline
+    def _set_up_framework(self: Any) -> None:
+        self._pipeline = FrameworkPipeline(self)
+        self.universe_manager = UniverseManager()
+        self._pending_universes: list[Universe] = []
+        self._changed_universes: list[Universe] = []
 
-    def _set_up_framework(self) -> None:
-        self.framework = FrameworkPipeline(self)
-
-    def _start_framework(self) -> None:
-        self.framework.start()
-
-    def on_framework_data(self, data: Any) -> None:
-        """Run the models on a slice, after ``on_data``."""
-        self.framework.on_data(data)
-
-    def on_framework_securities_changed(self, changes: Any) -> None:
-        """Tell the models of added and removed securities."""
-        self.framework.on_securities_changed(changes)
+    def _start_framework(self: Any) -> None:
+        model = self._pipeline.portfolio_construction
+        for name in ("security", "insight"):
+            wanted = getattr(self.settings, f"rebalance_portfolio_on_{name}_changes")
+            target = f"rebalance_on_{'security' if name == 'security' else 'insight'}_changes"
+            if wanted is not None and hasattr(model, target):
+                setattr(model, target, wanted)
+        self._pipeline.start()
 
     # Models ---------------------------------------------------------------------------------
 
     @property
-    def insights(self) -> InsightManager:
-        """All insights."""
-        return self.framework.insights
+    def alpha(self: Any) -> Any:
+        """The alpha model."""
+        return self._pipeline.alpha
 
     @property
-    def insights_generated(self) -> Event:
-        """Event; handlers receive (algorithm, insights)."""
-        return self.framework.insights_generated
+    def execution(self: Any) -> Any:
+        """The execution model."""
+        return self._pipeline.execution
+
+    @property
+    def portfolio_construction(self: Any) -> Any:
+        """The portfolio construction model."""
+        return self._pipeline.portfolio_construction
+
+    @property
+    def risk_management(self: Any) -> Any:
+        """The risk model."""
+        return self._pipeline.risk_management
+
+    @property
+    def universe_selection(self: Any) -> Any:
+        """The universe selection model."""
+        return self._pipeline.universe_selection
+
+    @property
+    def insights(self: Any) -> Any:
+        """All insights."""
+        return self._pipeline.insights
+
+    @property
+    def insights_generated(self: Any) -> Any:
+        """Event: handlers receive (algorithm, insights)."""
+        return self._pipeline.insights_generated
 
     @insights_generated.setter
-    def insights_generated(self, event: Event) -> None:
-        self.framework.insights_generated = event
+    def insights_generated(self: Any, event: Any) -> None:
+        self._pipeline.insights_generated = event
 
-    @property
-    def alpha(self) -> Any:
-        """The alpha model."""
-        return self.framework.alpha
+    def set_alpha(self: Any, alpha: Any) -> None:
+        """Replace the alpha model."""
+        self._pipeline.alpha = _instance(alpha)
 
-    @property
-    def portfolio_construction(self) -> Any:
-        """The portfolio construction model."""
-        return self.framework.portfolio_construction
+    def add_alpha(self: Any, alpha: Any) -> None:
+        """Add an alpha model."""
+        self._pipeline.add_alpha(_instance(alpha))
 
-    @property
-    def risk_management(self) -> Any:
-        """The risk management model."""
-        return self.framework.risk_management
+    def set_portfolio_construction(self: Any, model: Any) -> None:
+        """Replace the portfolio construction model."""
+        self._pipeline.portfolio_construction = _instance(model)
 
-    @property
-    def execution(self) -> Any:
-        """The execution model."""
-        return self.framework.execution
+    def set_execution(self: Any, model: Any) -> None:
+        """Replace the execution model."""
+        self._pipeline.execution = _instance(model)
 
-    @property
-    def universe_selection(self) -> Any:
-        """The universe selection model."""
-        return self.framework.universe_selection
+    def set_risk_management(self: Any, model: Any) -> None:
+        """Replace the risk model."""
+        self._pipeline.risk_management = _instance(model)
 
-    def set_alpha(self, alpha: Any) -> None:
-        """Choose the alpha model."""
-        self.framework.alpha = alpha
+    def add_risk_management(self: Any, model: Any) -> None:
+        """Add a risk model."""
+        self._pipeline.add_risk_management(_instance(model))
 
-    def add_alpha(self, alpha: Any) -> None:
-        """Use a further alpha model."""
-        self.framework.add_alpha(alpha)
+    def set_universe_selection(self: Any, model: Any) -> None:
+        """Replace the universe selection model."""
+        self._pipeline.universe_selection = _instance(model)
 
-    def set_portfolio_construction(self, model: Any) -> None:
-        """Choose the portfolio construction model."""
-        self.framework.portfolio_construction = model
+    def add_universe_selection(self: Any, model: Any) -> None:
+        """Add a universe selection model."""
+        self._pipeline.add_universe_selection(_instance(model))
 
-    def set_risk_management(self, model: Any) -> None:
-        """Choose the risk management model."""
-        self.framework.risk_management = model
-
-    def add_risk_management(self, model: Any) -> None:
-        """Use a further risk management model."""
-        self.framework.add_risk_management(model)
-
-    def set_execution(self, model: Any) -> None:
-        """Choose the execution model."""
-        self.framework.execution = model
-
-    def set_universe_selection(self, model: Any) -> None:
-        """Choose the universe selection model."""
-        self.framework.universe_selection = model
-
-    def add_universe_selection(self, model: Any) -> None:
-        """Use a further universe selection model."""
-        self.framework.add_universe_selection(model)
-
-    def emit_insights(self, *insights: Any) -> None:
-        """Hand insights to the framework at once; ignored during warm-up."""
-        found: list[Insight] = []
+    def emit_insights(self: Any, *insights: Any) -> None:
+        """Send insights through portfolio construction, risk and execution at once."""
+        flat: list[Insight] = []
         for item in insights:
-            found.extend([item] if isinstance(item, Insight) else item)
-        self.framework.emit(found)
+            flat += list(item) if isinstance(item, Iterable) else [item]
+        self._pipeline.emit(flat)
+
+    # Steps of the time loop -----------------------------------------------------------------
+
+    def on_framework_data(self: Any, data: Any) -> None:
+        """Run the models on a slice."""
+        self._pipeline.on_data(data)
+
+    def on_framework_securities_changed(self: Any, changes: Any) -> None:
+        """Tell the models."""
+        self._pipeline.on_securities_changed(changes)
+
+    # Universes ------------------------------------------------------------------------------
+
+    def add_universe(self: Any, universe: Any, *rest: Any) -> Universe:
+        """Add a universe of the framework.
+
+        Raises:
+            NotImplementedError: for universes of data that this engine lacks.
+        """
+        if not isinstance(universe, Universe):
+            raise NotImplementedError("add_universe with a selection function")
+        if universe.key not in self.universe_manager:
+            self.universe_manager[universe.key] = universe
+            self._pending_universes.append(universe)
+        return universe
+
+    def _note_universe(self: Any, universe: Universe) -> None:
+        """A universe's wanted symbols changed: let it select at the end of the time step."""
+        if universe.key not in self.universe_manager:
+            self.add_universe(universe)
+        elif universe not in self._pending_universes:
+            self._changed_universes.append(universe)
+
+    def take_pending_universes(self: Any) -> list[Universe]:
+        """Universes added since the last call."""
+        taken, self._pending_universes = self._pending_universes, []
+        return taken
+
+    def take_changed_universes(self: Any) -> list[Universe]:
+        """Universes changed since the last call."""
+        taken, self._changed_universes = self._changed_universes, []
+        return taken

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -289,8 +289,8 @@ class MarketOnCloseOrder(Order):
     type = OrderType.MARKET_ON_CLOSE
 
     # Brokers want the order this long before the close.
-    DEFAULT_SUBMISSION_TIME_BUFFER_MINUTES = 15.5
-    submission_time_buffer_minutes: ClassVar[float] = DEFAULT_SUBMISSION_TIME_BUFFER_MINUTES
+    DEFAULT_SUBMISSION_TIME_BUFFER: ClassVar[timedelta] = timedelta(minutes=15, seconds=30)
+    submission_time_buffer: ClassVar[timedelta] = DEFAULT_SUBMISSION_TIME_BUFFER
 
 
 class LimitOrder(Order):

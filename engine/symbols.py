@@ -52,7 +52,8 @@ class SecurityIdentifier:
         self.symbol = symbol
         self.properties = properties
         self._text = f"{symbol} {encode_base36(properties)}" if symbol or properties else ""
-        self._hash = hash((symbol, properties))
+        # The text's hash, so that a Symbol finds its rows in frames indexed by SID text.
+        self._hash = hash(self._text)
 
     @classmethod
     def generate_equity(
