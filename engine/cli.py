@@ -24,6 +24,19 @@ STAMP = "%Y-%m-%d_%H-%M-%S"
 DIAGNOSTICS_KEY = "mirage/diagnostics.json"
 
 
+class AlgorithmStopped(ValueError):
+    """The algorithm raised while it ran.
+
+    Args:
+        error: message, then the traceback, as lines.
+        results: folder with what it left.
+    """
+
+    def __init__(self, error: str, results: Path) -> None:
+        message, *self.trace = error.splitlines()
+        super().__init__(f"the algorithm stopped: {message} (its log and results: {results})")
+
+
 class OneLineErrors(click.Group):
     """Says what is wrong with an input in one line and exits with 1; `--verbose` adds the trace.
 
@@ -43,6 +56,7 @@ class OneLineErrors(click.Group):
         except (ValueError, NotImplementedError, OSError) as error:
             if ctx.params.get("verbose"):
                 traceback.print_exc()
+                click.echo("\n".join(getattr(error, "trace", [])), err=True)
             message = " ".join(str(error).split()) or type(error).__name__
             click.echo(f"error: {message}", err=True)
             ctx.exit(1)
@@ -94,21 +108,26 @@ def backtest(
     results = output or project / BACKTESTS / f"{datetime.now():{STAMP}}"
     if results.is_dir() and any(results.iterdir()):
         raise ValueError(f"--output must be a new or empty folder; {results} holds files")
-    from engine.runner import run_backtest
+    from engine.runner import AlgorithmError, run_backtest
 
     store = project / STORE
     diagnostics = store / DIAGNOSTICS_KEY
     before = _state(diagnostics)
     started = time.perf_counter()
-    run_backtest(
-        project,
-        data_folder=folder,
-        results=results,
-        store=store,
-        parameters=dict(parameters) if parameters else None,
-        progress=True,
-    )
+    try:
+        result = run_backtest(
+            project,
+            data_folder=folder,
+            results=results,
+            store=store,
+            parameters=dict(parameters) if parameters else None,
+            progress=True,
+        )
+    except AlgorithmError as error:
+        raise ValueError(str(error).splitlines()[0]) from error
     total = time.perf_counter() - started
+    if result.runtime_error:
+        raise AlgorithmStopped(result.runtime_error, results)
     if _state(diagnostics) != before:
         shutil.copyfile(diagnostics, results / diagnostics.name)
     show(results, folder, total)

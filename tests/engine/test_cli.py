@@ -20,6 +20,21 @@ def project(tmp_path):
     return tmp_path
 
 
+class AlgorithmError(RuntimeError):
+    """As the runner's."""
+
+
+def stand_in(monkeypatch, run_backtest):
+    """Puts a function in the place of engine.runner.run_backtest."""
+    module = types.ModuleType("engine.runner")
+    module.run_backtest, module.AlgorithmError = run_backtest, AlgorithmError
+    monkeypatch.setitem(sys.modules, "engine.runner", module)
+
+
+def outcome(error=""):
+    return types.SimpleNamespace(runtime_error=error)
+
+
 @pytest.fixture
 def runner_calls(monkeypatch):
     """Stands in for engine.runner: records its arguments, writes what a run would."""
@@ -30,10 +45,9 @@ def runner_calls(monkeypatch):
             {"project": project, "data": data_folder, "results": results, "parameters": parameters}
         )
         write_backtest(results, count=40, parts=())
+        return outcome()
 
-    module = types.ModuleType("engine.runner")
-    module.run_backtest = run_backtest
-    monkeypatch.setitem(sys.modules, "engine.runner", module)
+    stand_in(monkeypatch, run_backtest)
     return calls
 
 
@@ -96,10 +110,9 @@ def test_diagnostics_of_this_run_are_copied_and_old_ones_are_not(project, monkey
                 path = store / "mirage" / "diagnostics.json"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text('{"version": 1, "timings": {"agent": 0.5}}')
+            return outcome()
 
-        module = types.ModuleType("engine.runner")
-        module.run_backtest = run_backtest
-        monkeypatch.setitem(sys.modules, "engine.runner", module)
+        stand_in(monkeypatch, run_backtest)
         out = project / f"out{len(results)}"
         results.append(out)
         invoke("backtest", project, "--output", out)
@@ -115,22 +128,31 @@ def test_diagnostics_of_this_run_are_copied_and_old_ones_are_not(project, monkey
         (ValueError("parameter cap must lie\nin (0, 1]; received 7"), "received 7"),
         (NotImplementedError("QCAlgorithm.add_crypto"), "QCAlgorithm.add_crypto"),
         (PermissionError(13, "Permission denied", "storage"), "Permission denied"),
+        (AlgorithmError("Mirage.initialize failed: KeyError: 'x'\n  File ..."), "KeyError: 'x'"),
     ],
 )
 def test_user_errors_are_one_line_and_code_one(project, monkeypatch, error, message):
-    module = types.ModuleType("engine.runner")
-
     def run_backtest(*_, **__):
         raise error
 
-    module.run_backtest = run_backtest
-    monkeypatch.setitem(sys.modules, "engine.runner", module)
+    stand_in(monkeypatch, run_backtest)
     result = invoke("backtest", project, code=1)
     assert result.stderr.startswith("error: ")
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
     verbose = invoke("backtest", project, "--verbose", code=1)
     assert "Traceback" in verbose.stderr
+
+
+def test_algorithm_that_stopped_is_an_error_with_its_trace_on_request(project, monkeypatch):
+    def run_backtest(*_, **__):
+        return outcome("ZeroDivisionError: division by zero\n  File strategy.py, line 7")
+
+    stand_in(monkeypatch, run_backtest)
+    result = invoke("backtest", project, code=1)
+    assert "the algorithm stopped: ZeroDivisionError: division by zero" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "strategy.py, line 7" in invoke("backtest", project, "--verbose", code=1).stderr
 
 
 def test_missing_project_and_data_folder_are_named(tmp_path):
