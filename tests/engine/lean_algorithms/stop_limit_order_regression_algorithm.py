@@ -24,12 +24,13 @@ class StopLimit(QCAlgorithm):
             self.buy = self.stop_limit_order(
                 self.spy, 100, stop_price=high * 1.10, limit_price=high * 1.11
             )
-        elif self.sell is None and self.buy.status == OrderStatus.FILLED:
-            if self.fast.current.value < threshold:
-                low = security.low
-                self.sell = self.stop_limit_order(
-                    self.spy, -100, stop_price=low * 0.99, limit_price=low * 0.98
-                )
+        elif self.buy.status == OrderStatus.FILLED and self.sell is None:
+            if self.fast.current.value >= threshold:
+                return
+            low = security.low
+            self.sell = self.stop_limit_order(
+                self.spy, -100, stop_price=low * 0.99, limit_price=low * 0.98
+            )
 
     def on_order_event(self, event):
         if event.status != OrderStatus.FILLED:
