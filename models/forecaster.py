@@ -79,8 +79,8 @@ class ForecasterConfig:
         batch: sequences in a training step.
         stride: bars between the starts of neighbouring training sequences.
         patience: epochs without a better validation loss before training stops.
-        drift_penalty: weight of the squared location of returns, in volatilities; it keeps
-            chance trends of the training span out of the forecast.
+        drift_penalty: weight of the variance of the location of close-to-close returns, in
+            volatilities; it keeps chance trends of the training span out of the forecast.
         weight_penalty: weight of the squared weights.
         validation_fraction: share of rows held out for early stopping and calibration.
         validation_period: calendar days from one held-out block to the next (see

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -69,7 +71,7 @@ def test_every_conditional_density_integrates_to_one(seed):
 
         zero = np.exp(wick.log_density(NUMPY, np.zeros(1)))[0]
         edges = [np.log(1.0001e-6 / wick.scale[0]), 0.0, 15.0]
-        total = sum(integrate.quad(of_log, a, b, limit=200)[0] for a, b in zip(edges, edges[1:]))
+        total = sum(integrate.quad(of_log, a, b, limit=200)[0] for a, b in pairwise(edges))
         # What lies between 0 and a hundredth of a basis point is counted as zero.
         assert 0.995 < zero + total < 1.0001
 

@@ -48,12 +48,9 @@ def test_an_expanding_walk_keeps_the_oldest_rows():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (
-            lambda: validation_split(10, fraction=1.5),
-            r"fraction must lie in \(0, 1\); received 1.5",
-        ),
-        (lambda: validation_split(10, blocks=0), "blocks must be at least 1; received 0"),
-        (lambda: validation_split(2, fraction=0.1), "n_rows must leave rows"),
+        (lambda: validation_split(days(300), fraction=1.5), r"fraction must lie in .*received 1.5"),
+        (lambda: validation_split(days(300), period_days=0), "period_days must be at least 1"),
+        (lambda: validation_split(days(2)), r"time must leave rows to train.*received 2 rows"),
         (lambda: walk_forward(10, train_rows=10, test_rows=1), "n_rows must exceed"),
         (lambda: walk_forward(10, train_rows=5, test_rows=0), "test_rows must be at least 1"),
     ],
