@@ -1,42 +1,77 @@
-"""Rewards without luck: the same on average, nearly without noise."""
+"""Rewards without luck: the same mean, and far less noise."""
 
 import numpy as np
+import pytest
 
-from sim.accounting import Account, Rules, all_action_outcomes
-from sim.costs import ProportionalCost
+from models.observation import Observer
+from sim.accounting import Account, Rules, luck, step
+from sim.costs import ZeroCost
+from sim.experience import transitions
+from sim.path_sampler import ForecasterSampler
+from sim.paths import Paths, join
+from sim.rollout import constant, rollout
+from tests.sim.forecasting import HISTORIES, small_forecaster
+from tests.sim.markets import random_tape, tape_of
 
-RULES = Rules(np.array([0.5]), buffer=0.0, band=0.0, lot_size=0, costs=ProportionalCost(0.001))
-ACTIONS = (-1.0, 0.0, 1.0)
-
-
-def outcomes(n=200_000, sigma=0.02, drift=0.001, seed=3):
-    rng = np.random.default_rng(seed)
-    noise = rng.normal(0, sigma, (n, 2))
-    close = np.full(n, 50.0)
-    opened = close * np.exp(drift + noise[:, 0])
-    then = opened * np.exp(drift + noise[:, 1])
-    account = Account.holding(np.full((n, 1), 0.3), close[:, None], 1e5)
-    at = (account, ACTIONS, close, opened, then, RULES, 1e5)
-    return all_action_outcomes(*at), all_action_outcomes(*at, surprises=noise)
+RULES = Rules(np.array([1.0]), buffer=0.0, band=0.0, lot_size=0, costs=ZeroCost())
+DRIFT, SIGMA, GAP = 0.0005, 0.01, 0.3
 
 
-def test_the_mean_of_every_action_stays():
-    plain, without_luck = outcomes()
-    difference = plain.reward - without_luck.reward
-    error = difference.std(axis=0) / np.sqrt(len(difference))
-    assert (np.abs(difference.mean(axis=0)) < 4 * error).all()
+def expected_tape(b=300, t=40, seed=0):
+    """Returns of known mean, and by how much each gap and intraday return missed it."""
+    returns = np.random.default_rng(seed).normal(DRIFT, SIGMA, (b, t))
+    tape = tape_of(returns, gap_share=GAP)
+    missed = (returns - DRIFT)[..., None] * np.array([GAP, 1 - GAP])
+    return Paths(tape.bars, tape.observations, tape.series, tape.start_row, missed)
 
 
-def test_little_noise_remains():
-    plain, without_luck = outcomes()
-    assert (without_luck.reward.std(axis=0) < 0.1 * plain.reward.std(axis=0)).all()
-    # What remains of a known market is what the drift earns less the cost of the change.
-    holding = 0.3 * 0.001 + 0.5 * 0.001 - 0.2 * 0.001
-    variance = 0.5 * 0.02**2 * (0.3 * 0.7 + 0.5 * 0.5)
-    np.testing.assert_allclose(without_luck.reward[:, 2].mean(), holding + variance, atol=2e-6)
+def test_luck_by_hand():
+    """Half the equity held over night, then all of it: 0.5 · 2 % + 1 · (-1 %)."""
+    account = Account(np.array([500.0]), np.array([[50.0]]), np.array([1000.0]))
+    closes, opens = np.array([[10.0]]), np.array([[10.0]])
+    done = step(account, np.array([[1.0]]), closes, opens, opens, RULES)
+    assert luck(account, done, closes, opens, np.array([[0.02, -0.01]])) == pytest.approx(0.0)
 
 
-def test_positions_and_ruin_are_those_that_happened():
-    plain, without_luck = outcomes(n=100)
-    np.testing.assert_array_equal(plain.weight, without_luck.weight)
-    np.testing.assert_array_equal(plain.ruined, without_luck.ruined)
+def test_rewards_without_luck_keep_their_mean_and_lose_their_noise():
+    done = rollout(constant(1.0), expected_tape(), RULES)
+    taken = done.reward - done.earned
+    assert abs(taken.mean()) < 4 * taken.std() / np.sqrt(taken.size)
+    assert done.earned.std() < 0.1 * done.reward.std()
+    assert done.earned[:, 1:].mean() == pytest.approx(DRIFT, rel=0.1)
+
+
+def test_transitions_come_without_luck():
+    paths = expected_tape(b=50)
+    found = transitions(paths, RULES, (-1.0, 0.0, 1.0), np.random.default_rng(0))
+    always_long = found.account[:, 0] > 0.9
+    long = found.reward[always_long, 2]
+    assert long.std() < 0.1 * SIGMA
+    assert long.mean() == pytest.approx(DRIFT, rel=0.2)
+
+
+def test_without_expectations_nothing_is_taken_out():
+    done = rollout(constant(1.0), random_tape(), RULES)
+    np.testing.assert_array_equal(done.reward, done.earned)
+
+
+def test_samplers_surprises_have_mean_zero_and_are_unknown_where_noise_is_real():
+    sampler = ForecasterSampler(Observer(small_forecaster()), HISTORIES, blend=0.5)
+    paths = sampler.sample(200, 20, np.random.default_rng(0))
+    assert paths.surprises is not None
+    known = (paths.surprises != 0).any(axis=(1, 2))
+    assert known.sum() == 100
+    moved = paths.surprises[known].sum(axis=(1, 2))
+    assert abs(moved.mean()) < 4 * moved.std() / np.sqrt(len(moved))
+    gaps = np.log(paths.bars[known, 1:, 0] / paths.bars[known, :-1, 3])
+    assert np.corrcoef(gaps.ravel(), paths.surprises[known, :, 0].ravel())[0, 1] > 0.95
+
+
+def test_surprises_travel_with_their_paths():
+    paths = expected_tape(b=4)
+    assert paths.surprises is not None
+    np.testing.assert_array_equal(paths.take([2]).surprises, paths.surprises[[2]])
+    both = join([paths, random_tape(b=2, t=40, d=1)])
+    np.testing.assert_array_equal(both.surprises_or_zero()[4:], 0.0)
+    with pytest.raises(ValueError, match="surprises must have shape"):
+        Paths(paths.bars, paths.observations, paths.series, paths.start_row, paths.surprises[:, 1:])
