@@ -25,6 +25,7 @@ from algorithm.settings import Settings
 from algorithm.stops import Stops
 from algorithm.training import TrainedModels, Trainer
 from models.history import History
+from models.observation import Observer
 
 BARS_PER_YEAR = 252
 
@@ -112,7 +113,14 @@ class MirageStrategy(QCAlgorithm):
             return
         self._models = self._trainer.train(histories, self._models, now=self.time)
         # Replaced as a whole, last: in live trading this runs beside on_data.
-        self._decider = AgentDecider(self._models, histories, self._options, self._caps)
+        self._decider = AgentDecider(
+            Observer(self._models.forecaster),
+            self._models.agent,
+            histories,
+            self._caps,
+            seed=self._options.seed,
+            draws=self._options.forecast_draws,
+        )
 
     def _history_of(self, name: str) -> History:
         times = np.array([time for time, _ in self._bars[name]], dtype="datetime64[ns]")

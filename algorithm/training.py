@@ -49,6 +49,7 @@ LEARNING_SETTINGS = (
     "forecaster_epochs",
     "forecaster_retrain_epochs",
     "paths",
+    "retrain_paths",
     "path_bars",
     "blend",
     "agent_units",
@@ -57,6 +58,9 @@ LEARNING_SETTINGS = (
     "agent_discount",
 )
 """Parameters that change what is learned."""
+
+MEMORY = 200_000
+"""Transitions the agent learns from: all that a first training imagines."""
 
 SHOWN_PATHS = 12
 """Synthetic paths kept for the report's pictures."""
@@ -223,7 +227,7 @@ class Trainer:
             stages = growing(options.paths, options.path_bars, options.agent_updates)
         else:
             stages = growing(
-                options.paths, options.path_bars, options.agent_retrain_updates, stages=1
+                options.retrain_paths, options.path_bars, options.agent_retrain_updates, stages=1
             )
         agent = None if previous is None else previous.agent
         memory = None
@@ -340,6 +344,7 @@ def agent_config(options: Settings, observation_width: int) -> QAgentConfig:
         actions=(-1.0, 0.0, 1.0) if options.allow_short else (0.0, 1.0),
         units=(options.agent_units, options.agent_units),
         discount=options.agent_discount,
+        memory=MEMORY,
     )
 
 
