@@ -437,14 +437,14 @@ class Slice:
         """True if the slice holds any point."""
         return bool(self.all_data)
 
-    def _points(self) -> dict[Symbol, BaseData]:
-        points: dict[Symbol, BaseData] = {}
+    def _points(self) -> dict[Symbol, Any]:
+        """Prices by symbol; None for a symbol of which there are only events."""
+        points: dict[Symbol, Any] = {}
         for point in self.all_data:
             if point.data_type == MarketDataType.AUXILIARY:
-                continue
-            if isinstance(point, QuoteBar) and isinstance(points.get(point.symbol), TradeBar):
-                continue
-            points[point.symbol] = point
+                points.setdefault(point.symbol, None)
+            elif not isinstance(point, QuoteBar) or points.get(point.symbol) is None:
+                points[point.symbol] = point
         return points
 
     def contains_key(self, key: Any) -> bool:

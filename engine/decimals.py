@@ -144,8 +144,11 @@ def round_to_multiple(value: Decimal, quantum: Decimal) -> Decimal:
 
 
 def text(value: Decimal) -> str:
-    """The value as .NET's invariant `ToString()` writes it: no exponent, zeros of the scale kept."""
-    return format(plain(value), "f")
+    """The value as .NET's invariant `ToString()` writes it: no exponent, zeros of the scale kept.
+
+    A zero has no sign.
+    """
+    return format(plain(value if value else abs(value)), "f")
 
 
 class ExactNumber:

@@ -140,6 +140,8 @@ class Loop:
         if algorithm.status == AlgorithmStatus.RUNNING:
             algorithm.status = AlgorithmStatus.COMPLETED
         self._sample()
+        # LEAN processes the results once more on exit, which moves the capacity estimate.
+        self._after_step(force=True)
 
     def _schedule_samples(self) -> None:
         algorithm = self._algorithm

@@ -17,9 +17,6 @@ from engine.symbols import Symbol, SymbolCache
 if TYPE_CHECKING:
     from engine.brokerage import BrokerageModel
 
-_NEVER = datetime.min
-
-
 class SecurityCache:
     """Latest prices of a security. Repeated (fill-forward) bars leave no trace here."""
 
@@ -33,7 +30,6 @@ class SecurityCache:
         self.volume = ZERO
         self.last_data: BaseData | None = None
         self.by_type: dict[type, BaseData] = {}
-        self._last_quote = self._last_prices = _NEVER
 
     def add(self, points: list[BaseData]) -> None:
         """Take the points of one time step and subscription."""
@@ -44,35 +40,25 @@ class SecurityCache:
                 self._process(point)
 
     def _process(self, point: BaseData) -> None:
-        end = point.end_time
-        is_bar = isinstance(point, TradeBar | QuoteBar)
-        # A quote bar takes precedence over a trade bar of the same time.
-        shadowed = self._last_quote == end and point.data_type == MarketDataType.TRADE_BAR
-        if self.last_data is None or (not shadowed and is_bar):
-            self.last_data = point
-        if not is_bar:
-            if point.value_exact:
-                self.price = point.value_exact
+        # Of an equity, trades set the price; quotes only bid, ask and their sizes.
+        if isinstance(point, QuoteBar):
+            if point.ask is not None:
+                self.ask_price = point.ask.close_exact or self.ask_price
+            if point.bid is not None:
+                self.bid_price = point.bid.close_exact or self.bid_price
+            self.bid_size = point.last_bid_size_exact or self.bid_size
+            self.ask_size = point.last_ask_size_exact or self.ask_size
             return
-        bar: Any = point
-        if self._last_quote != end or self._last_prices != end:
-            self._last_prices = end
-            close = bar.close_exact
-            self.open = bar.open_exact or self.open
-            self.high = bar.high_exact or self.high
-            self.low = bar.low_exact or self.low
-            if close:
-                self.price = self.close = close
-        if isinstance(point, TradeBar):
-            self.volume = point.volume_exact or self.volume
-        else:
-            self._last_quote = end
-            if bar.ask is not None:
-                self.ask_price = bar.ask.close_exact or self.ask_price
-            if bar.bid is not None:
-                self.bid_price = bar.bid.close_exact or self.bid_price
-            self.bid_size = bar.last_bid_size_exact or self.bid_size
-            self.ask_size = bar.last_ask_size_exact or self.ask_size
+        self.last_data = point
+        if not isinstance(point, TradeBar):
+            self.price = point.value_exact or self.price
+            return
+        self.open = point.open_exact or self.open
+        self.high = point.high_exact or self.high
+        self.low = point.low_exact or self.low
+        if point.value_exact:
+            self.price = self.close = point.value_exact
+        self.volume = point.volume_exact or self.volume
 
     def get_data(self, kind: type | None = None) -> BaseData | None:
         """Latest point, of one class if given."""
