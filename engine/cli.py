@@ -24,7 +24,7 @@ STAMP = "%Y-%m-%d_%H-%M-%S"
 DIAGNOSTICS_KEY = "mirage/diagnostics.json"
 
 
-class AlgorithmStopped(ValueError):
+class AlgorithmStoppedError(ValueError):
     """The algorithm raised while it ran.
 
     Args:
@@ -127,7 +127,7 @@ def backtest(
         raise ValueError(str(error).splitlines()[0]) from error
     total = time.perf_counter() - started
     if result.runtime_error:
-        raise AlgorithmStopped(result.runtime_error, results)
+        raise AlgorithmStoppedError(result.runtime_error, results)
     if _state(diagnostics) != before:
         shutil.copyfile(diagnostics, results / diagnostics.name)
     show(results, folder, total)

@@ -257,7 +257,8 @@ def _facts_table(facts: Mapping[str, Any]) -> str:
     for row in facts["rows"]:
         values = np.array([math.nan if v is None else v for v in row["values"]], dtype=float)
         cells = [page.number(value, "fact") for value in values]
-        distance = np.abs(values - values[0])
+        # A row without a real value is itself a distance to the real market.
+        distance = np.abs(values - values[0]) if np.isfinite(values[0]) else np.abs(values)
         distance[0] = np.nan
         if np.isfinite(distance).sum() > 1:
             best = int(np.nanargmin(distance))

@@ -187,6 +187,7 @@ def diagnostics(rng, symbols, closes, scale):
         ("ACF of |r|, lag 1", [0.149, 0.121, 0.118, 0.17]),
         ("leverage, lags 1 to 10", [-0.029, -0.021, -0.004, -0.035]),
         ("corr(|r|, volume deviation)", [0.476, 0.441, 0.466, None]),
+        ("distance: W1, 1 day", [None, 0.041, 0.047, 0.107]),
     ]
     counts = rng.multinomial(3 * (count - 1), np.full(20, 0.05))
     return {

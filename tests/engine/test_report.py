@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from engine.report import build_report
+from engine.report.builder import _facts_table
 from engine.report.diagnostics import load_diagnostics
 from engine.report.metrics import metrics_table
 from engine.report.results import load_backtest
@@ -157,6 +158,19 @@ def test_hostile_text_stays_text(tmp_path):
     assert "img" not in page.tags
     assert page.fetched == []
     assert evil not in without_plotly(text)
+
+
+def test_simulator_closest_to_the_real_market_is_marked():
+    facts = {
+        "columns": ["real", "simulated", "block bootstrap"],
+        "rows": [
+            {"name": "kurtosis", "values": [6.0, 5.0, 6.5]},
+            {"name": "distance", "values": [None, 0.2, 0.3]},  # already a distance
+            {"name": "alone", "values": [1.0, None, 2.0]},  # nothing to choose from
+        ],
+    }
+    marked = re.findall(r'class="best">([^<]*)<', _facts_table(facts))
+    assert marked == ["6.500", "0.200"]
 
 
 def test_same_folder_gives_the_same_page(tmp_path):
