@@ -20,6 +20,9 @@ from models.predictive import PredictiveDistribution
 from models.q_agent import QAgent
 from models.seeding import streams
 
+FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Levels of the forecast quantiles that are shown."""
+
 Bar = tuple[datetime, tuple[float, ...]]
 """End time, and open, high, low, close, volume."""
 
@@ -37,6 +40,7 @@ class Decision:
             one; one half for a flat decision.
         action_values: by ticker, the agent's value of each action ("short", "flat", "long").
         forecasts: by ticker, the distribution of the next bar.
+        fans: by ticker, quantiles of the next close at the levels `FAN`, in currency.
     """
 
     time: datetime
@@ -45,6 +49,7 @@ class Decision:
     confidences: Mapping[str, float]
     action_values: Mapping[str, Mapping[str, float]]
     forecasts: Mapping[str, PredictiveDistribution]
+    fans: Mapping[str, Sequence[float]]
 
 
 class Decider(Protocol):
@@ -145,6 +150,7 @@ class AgentDecider:
                 for name, row in zip(fresh, values, strict=True)
             },
             forecasts={name: forecast.of_series(i) for i, name in enumerate(fresh)},
+            fans=dict(zip(fresh, forecast.close_quantiles(FAN).tolist(), strict=True)),
         )
 
 

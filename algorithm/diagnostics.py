@@ -22,7 +22,6 @@ from models.predictive import PredictiveDistribution
 KEY = "mirage/diagnostics.json"
 NOMINAL_COVERAGE = (0.5, 0.8, 0.9, 0.95)
 PIT_BINS = 20
-FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
 FORECASTS_KEPT = 250
 PRICES_KEPT = 2600
 """Bars per symbol kept for the pictures: one year of forecasts, ten years of closes."""
@@ -52,7 +51,7 @@ class Diagnostics:
         self.facts: dict[str, Any] | None = None
         self._symbols = tuple(symbols)
         self._trainings: list[dict[str, Any]] = []
-        self._pending: dict[str, PredictiveDistribution] = {}
+        self._pending: dict[str, tuple[PredictiveDistribution, Sequence[float]]] = {}
         self._forecasts: dict[str, deque] = {
             name: deque(maxlen=FORECASTS_KEPT) for name in self._symbols
         }
@@ -101,9 +100,17 @@ class Diagnostics:
             .tolist(),
         }
 
-    def forecast(self, symbol: str, distribution: PredictiveDistribution) -> None:
-        """Note the forecast of a symbol's next close: a distribution of one series."""
-        self._pending[symbol] = distribution
+    def forecast(
+        self, symbol: str, distribution: PredictiveDistribution, fan: Sequence[float]
+    ) -> None:
+        """Note the forecast of a symbol's next bar.
+
+        Args:
+            symbol: whose bar.
+            distribution: of one series.
+            fan: 5, 25, 50, 75 and 95 % quantiles of the next close.
+        """
+        self._pending[symbol] = (distribution, fan)
 
     def close(self, symbol: str, at: datetime, close: float) -> None:
         """Note a close: it settles the forecast made for it, if there was one."""
@@ -111,9 +118,10 @@ class Diagnostics:
         paths = self._paths.get(symbol)
         if paths is not None and len(paths["real"]) <= paths["bars"]:
             paths["real"].append(round(close / paths["base"], 5))
-        distribution = self._pending.pop(symbol, None)
-        if distribution is None:
+        pending = self._pending.pop(symbol, None)
+        if pending is None:
             return
+        distribution, fan = pending
         previous_close = float(distribution.last_close[0])
         realized = np.log([close / previous_close])
         pit = float(distribution.pit(realized)[0])
@@ -123,9 +131,8 @@ class Diagnostics:
         self._crps_sum += float(distribution.crps(realized)[0])
         self._log_score_sum += float(distribution.log_score(realized)[0])
         self._scored += 1
-        quantiles = distribution.close_quantiles(FAN)[0]
         mean = previous_close * float(np.exp(distribution.mean[0]))
-        self._forecasts[symbol].append((at.isoformat(), previous_close, mean, *quantiles, close))
+        self._forecasts[symbol].append((at.isoformat(), previous_close, mean, *fan, close))
 
     def calibration(self) -> dict[str, Any]:
         """Coverage, PIT histogram, CRPS and log score of all forecasts settled so far."""

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from AlgorithmImports import *
-from models.artifacts import ArtifactStore
 
 from algorithm.alpha import AgentAlphaModel
 from algorithm.decision import AgentDecider, Decider, Decision
@@ -24,6 +23,7 @@ from algorithm.risk import StopsRiskModel
 from algorithm.settings import Settings
 from algorithm.stops import Stops
 from algorithm.training import TrainedModels, Trainer
+from models.artifacts import ArtifactStore
 from models.history import History
 from models.observation import Observer
 
@@ -186,7 +186,7 @@ class MirageStrategy(QCAlgorithm):
         for name, reason in self._stops.update(profits, equity).items():
             self.log(f"{name}: {reason}; flat from the next open")
         for name, forecast in decision.forecasts.items():
-            self._diagnostics.forecast(name, forecast)
+            self._diagnostics.forecast(name, forecast, decision.fans[name])
         self._plot_decision(decision, held)
         if self._options.trade_mode == "orders":
             send_orders(self, self._plan(self._stops.filter(decision.weights)))
@@ -236,11 +236,11 @@ class MirageStrategy(QCAlgorithm):
         for name, forecast in decision.forecasts.items():
             chart = f"Forecast {name}"
             close = float(forecast.last_close[0])
-            lower, upper = forecast.interval(0.9)
+            lower, *_, upper = decision.fans[name]
             self.plot(chart, "Close", close)
             self.plot(chart, "Mean", close * float(np.exp(forecast.mean[0])))
-            self.plot(chart, "Lower", close * float(np.exp(lower[0])))
-            self.plot(chart, "Upper", close * float(np.exp(upper[0])))
+            self.plot(chart, "Lower", lower)
+            self.plot(chart, "Upper", upper)
         for name, values in decision.action_values.items():
             for action, value in values.items():
                 self.plot(f"Action values {name}", action, value)

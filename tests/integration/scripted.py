@@ -19,7 +19,7 @@ class ScriptedDecider:
 
     def decide(self, time, fresh, held) -> Decision:
         weights = {name: self._action(name, time) * self._caps[name] for name in fresh}
-        return Decision(time, weights, {}, {}, {}, {})
+        return Decision(time, weights, {}, {}, {}, {}, {})
 
     def _action(self, name, time) -> float:
         day = time.toordinal()
