@@ -141,9 +141,12 @@ class ArtifactStore:
             data_end: time of the newest bar that anything in it was trained on.
 
         Raises:
-            ValueError: if a name is not legal or an array holds objects.
+            ValueError: if the key is not that of `depends`, a name is not legal or an array
+                holds objects.
             OSError: if the store refuses; what was already written is removed.
         """
+        if key_for(depends) != key:
+            raise ValueError(f"key must be the hash of what it depends on; received {key!r}")
         contents: dict[str, bytes] = {}
         about: dict[str, Any] = {}
         for part, arrays in parts.items():
@@ -231,6 +234,7 @@ class ArtifactStore:
         if not isinstance(manifest, dict):
             raise _BrokenError("manifest is not a JSON object")
         for field, kind in _MANIFEST_FIELDS.items():
+            # A manifest is input like any other: it may say anything.
             if not isinstance(manifest.get(field), kind):
                 raise _BrokenError(f"manifest lacks {field} ({kind.__name__})")
         if manifest["schema"] != SCHEMA:
@@ -244,7 +248,10 @@ class ArtifactStore:
         return manifest
 
     def _read_part(self, key: str, part: str, about: Any) -> dict[str, np.ndarray]:
-        path = self._path(key, f"{part}.npz")
+        try:
+            path = self._path(key, f"{_legal('part', part)}.npz")
+        except ValueError as error:
+            raise _BrokenError(str(error)) from None
         if not self._store.contains_key(path):
             raise _BrokenError(f"{part} is missing")
         data = self._bytes(path)
@@ -268,12 +275,16 @@ class ArtifactStore:
         return f"{self._prefix}/{_legal('key', key)}/{name}"
 
     def _bytes(self, path: str) -> bytes:
-        return bytes(self._store.read_bytes(path))
+        try:
+            return bytes(self._store.read_bytes(path))
+        except Exception as error:
+            raise _BrokenError(f"{path} cannot be read ({error})") from None
 
     def _keys(self, folder: str = "") -> list[str]:
         keys = self._store.keys
         found = [str(path) for path in (keys() if callable(keys) else keys)]
         start = f"{self._prefix}/{folder}"
+        # LEAN lists keys with the separator of the system it runs on.
         return sorted(
             path for path in found if path.replace("\\", "/").lstrip("/").startswith(start)
         )
@@ -291,7 +302,7 @@ class ArtifactStore:
                 )
                 if kept is False:
                     self._report(f"no room to keep {path} in quarantine; it is deleted")
-            except OSError as error:
+            except (OSError, _BrokenError) as error:
                 self._report(f"{path} cannot be kept in quarantine ({error}); it is deleted")
             self._store.delete(path)
 

@@ -1,0 +1,137 @@
+"""How fast are predictive draws, batched as Mirage takes them, against a loop over `predict`?
+
+One draw is a sampled next bar of one series under one dropout mask. The loop is what Monte Carlo
+dropout usually looks like in Keras: the same network (LSTM, linear skip, heads), dropout active,
+`model.predict` once for each draw. Batched: `Forecaster.predict` as trading calls it, with a mask
+for each of `config.masks` groups of draws; and, all else equal to the loop, a fresh mask for every
+single draw (`Forecaster.start` and `sample`). Same window, units and weights on all sides.
+
+    python -m research.benchmarks.predictive_draws [--draws 4000] [--repeats 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from models.bar_density import NUMPY, OUTPUTS, Chain, quantile_tables
+from models.features import LOOKBACK
+from models.forecaster import NETWORK_COLUMNS, Forecaster, ForecasterConfig
+from models.history import History
+from models.observation import MarketView
+
+N_SERIES = 3
+LOOP_DRAWS = 20  # of the loop, timed in each repeat: more only takes longer
+
+
+def histories(n_bars: int, seed: int) -> list[History]:
+    """Random walks with volume: speed does not depend on what they look like."""
+    rng = np.random.default_rng(seed)
+    time_ = np.busday_offset("2005-01-03", np.arange(n_bars)).astype("datetime64[ns]")
+    made = []
+    for name in ("AAA", "BBB", "CCC")[:N_SERIES]:
+        close = 50.0 * np.exp(np.cumsum(0.012 * rng.standard_t(5, n_bars)))
+        opened = np.append(50.0, close[:-1]) * np.exp(0.004 * rng.normal(size=n_bars))
+        wicks = np.exp(0.005 * rng.exponential(size=(2, n_bars)))
+        high, low = np.maximum(opened, close) * wicks[0], np.minimum(opened, close) / wicks[1]
+        volume = np.exp(14.0 + 0.3 * rng.normal(size=n_bars))
+        made.append(History(name, time_, np.column_stack([opened, high, low, close, volume])))
+    return made
+
+
+def keras_loop(forecaster: Forecaster, view: MarketView) -> Callable[[int], np.ndarray]:
+    """Draws one by one through `model.predict`, dropout active."""
+    config = forecaster.config
+    arrays = forecaster.to_arrays()
+    inputs = keras.Input((config.window, len(NETWORK_COLUMNS)))
+    dropped = keras.layers.SpatialDropout1D(config.dropout)(inputs, training=True)
+    hidden = keras.layers.LSTM(config.units, recurrent_dropout=config.dropout)(
+        dropped, training=True
+    )
+    hidden = keras.layers.Dropout(config.dropout)(hidden, training=True)
+    head = keras.layers.Dense(len(OUTPUTS), use_bias=False, name="head")
+    skip = keras.layers.Dense(len(OUTPUTS), use_bias=False, name="skip")
+    model = keras.Model(inputs, head(hidden) + skip(inputs[:, -1]))
+    lstm = next(layer for layer in model.layers if isinstance(layer, keras.layers.LSTM))
+    lstm.set_weights([arrays[f"weight_{name}"] for name in ("kernel", "recurrent", "bias")])
+    head.set_weights([arrays["weight_head"]])
+    skip.set_weights([arrays["weight_skip"]])
+    window = forecaster.scaled(view.windows)[:1, :, NETWORK_COLUMNS]
+    state = forecaster.start(view.windows[:1], None)
+    shapes = forecaster.parameters(state).shapes
+    tables = quantile_tables(shapes)
+    rng = np.random.default_rng(0)
+
+    def draw(count: int) -> np.ndarray:
+        parts = np.empty((count, 5))
+        for i in range(count):
+            outputs = np.asarray(model.predict(window, verbose=0), dtype=np.float64)
+            chain = Chain(NUMPY, outputs, state.volatility, shapes)
+            parts[i] = chain.sample(rng.random((1, 5)), tables)[0]
+        return parts
+
+    return draw
+
+
+def median_rate(run: Callable[[], object], draws: int, repeats: int) -> tuple[float, float]:
+    """Median and spread (half the range) of draws per second; one run to warm up first."""
+    run()
+    rates = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        run()
+        rates.append(draws / (time.perf_counter() - began))
+    return float(np.median(rates)), 0.5 * (max(rates) - min(rates))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=4000)
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    config = ForecasterConfig(epochs=1)
+    market = histories(LOOKBACK + 600, seed=1)
+    forecaster = Forecaster.fit(market, config, seed=1)
+    view = MarketView.at(market, window=config.window)
+    rng = np.random.default_rng(0)
+    n, repeats = arguments.draws, arguments.repeats
+    windows = np.repeat(view.windows[:1], n, axis=0)
+
+    def a_mask_for_each() -> None:
+        forecaster.sample(forecaster.start(windows, rng), rng)
+
+    loop = keras_loop(forecaster, view)
+    results = {
+        "model.predict loop": median_rate(lambda: loop(LOOP_DRAWS), LOOP_DRAWS, repeats),
+        f"batch of {n}, a mask for each draw": median_rate(a_mask_for_each, n, repeats),
+        f"Forecaster.predict, {N_SERIES} x {n // N_SERIES}": median_rate(
+            lambda: forecaster.predict(view, n // N_SERIES, rng),
+            N_SERIES * (n // N_SERIES),
+            repeats,
+        ),
+        f"Forecaster.predict, {N_SERIES} x 128 (a day's trading)": median_rate(
+            lambda: forecaster.predict(view, 128, rng), N_SERIES * 128, repeats
+        ),
+    }
+    print(
+        f"commit {commit or 'unknown'}, {platform.machine()}, {os.cpu_count()} cores; "
+        f"window {config.window}, {config.units} units; median of {repeats} repeats"
+    )
+    base = results["model.predict loop"][0]
+    print(f"{'':44s} {'draws/s':>10s} {'+-':>8s} {'ratio':>8s}")
+    for name, (rate, spread) in results.items():
+        print(f"{name:44s} {rate:10.0f} {spread:8.0f} {rate / base:8.1f}")
+
+
+if __name__ == "__main__":
+    main()
