@@ -27,6 +27,7 @@ from engine.market_hours import MarketHoursDatabase
 from engine.object_store import ObjectStore
 from engine.orders import MarketOnCloseOrder, Order, OrderEvent
 from engine.run_context import RunContext, running
+from engine.shim_modules import framework_modules
 from engine.statistics.inputs import StatisticsInputs
 from engine.statistics.interest_rate import InterestRates
 from engine.statistics.order_hash import order_list_hash
@@ -178,20 +179,28 @@ def _clean_globals(context: RunContext) -> Iterator[None]:
 
 @contextmanager
 def _import_paths(project: Path) -> Iterator[None]:
-    """The shim and the project come first; the project's modules are forgotten afterwards."""
+    """The shim and the project come first on the path.
+
+    Afterwards the modules of the shim are forgotten, and those of the project unless it could be
+    imported before (as when the project is the folder the program was started in).
+    """
     before = list(sys.path)
     known = set(sys.modules)
     root = project.resolve()
+    foreign = not any(Path(entry or ".").resolve() == root for entry in before)
     hidden = {name: sys.modules.pop(name) for name in _SHIM_MODULES if name in sys.modules}
     sys.path[:0] = [str(SHIM), str(root)]
     importlib.invalidate_caches()
     try:
-        yield
+        with framework_modules():
+            yield
     finally:
         sys.path[:] = before
-        for name in set(sys.modules) - known:
-            file = getattr(sys.modules[name], "__file__", None)
-            if file is not None and Path(file).parent == SHIM:
+        for name in set(sys.modules) - known | set(_SHIM_MODULES):
+            file = getattr(sys.modules.get(name), "__file__", None)
+            if file is None:
+                continue
+            if Path(file).parent == SHIM or (foreign and Path(file).is_relative_to(root)):
                 del sys.modules[name]
         sys.modules.update(hidden)
 

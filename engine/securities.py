@@ -17,6 +17,7 @@ from engine.symbols import Symbol, SymbolCache
 if TYPE_CHECKING:
     from engine.brokerage import BrokerageModel
 
+
 class SecurityCache:
     """Latest prices of a security. Repeated (fill-forward) bars leave no trace here."""
 

@@ -1,0 +1,59 @@
+"""LEAN's importable framework modules, such as `from Risk.TrailingStop... import ...`.
+
+LEAN ships one Python file per model in the folders Alphas, Execution, Portfolio, Risk and
+Selection. While a run is in progress, imports from those packages find the engine's models.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+_PACKAGES = ("Alphas", "Execution", "Portfolio", "Risk", "Selection")
+
+
+class _Finder(MetaPathFinder, Loader):
+    """Finds the packages and, in them, modules named after a model."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Spec of a framework module that the engine has a model for."""
+        package, _, model = name.partition(".")
+        if package not in _PACKAGES:
+            return None
+        if model:
+            import engine.framework as framework
+
+            if not hasattr(framework, model):
+                return None
+        return ModuleSpec(name, self, is_package=not model)
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Use Python's own."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put all models into the module."""
+        import engine.framework as framework
+
+        contents: dict[str, Any] = {name: getattr(framework, name) for name in framework.__all__}
+        vars(module).update(contents)
+
+
+@contextmanager
+def framework_modules() -> Iterator[None]:
+    """Let imports of LEAN's framework modules work inside the block."""
+    finder = _Finder()
+    sys.meta_path.append(finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name, module in list(sys.modules.items()):
+            if getattr(module, "__loader__", None) is finder:
+                del sys.modules[name]
