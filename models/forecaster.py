@@ -213,9 +213,7 @@ class _Rows:
         first = rng.permutation(np.concatenate(firsts))
         missing = -len(first) % config.batch
         first = np.concatenate([first, rng.choice(first, missing)])
-        rows = first[:, None] + np.arange(config.window)
-        # A sequence that teaches nothing would make the mean of a batch 0 / 0.
-        return rows
+        return first[:, None] + np.arange(config.window)
 
     def windows(self, config: ForecasterConfig) -> np.ndarray:
         """Row numbers (n, window) of the windows that end at the held-out rows."""

@@ -246,7 +246,8 @@ class Trainer:
         with tf.GradientTape() as tape:
             outputs = self.model(inputs, (input_mask, recurrent_mask, output_mask))
             outputs, weight = outputs[:, burn_in:], weight[:, burn_in:]
-            total = tf.reduce_sum(weight)
+            # At least 1: a batch may consist of held-out bars only.
+            total = tf.maximum(tf.reduce_sum(weight), 1.0)
             chain = Chain(TENSORFLOW, outputs, volatility[:, burn_in:], self.model.density_shapes)
             density = tf.reduce_sum(chain.log_density(parts[:, burn_in:]), axis=-1)
             loss = -tf.reduce_sum(weight * density) / total

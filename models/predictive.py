@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
 _BISECTIONS = 60
@@ -41,18 +42,19 @@ def crps_draws(draws: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return distance - (draws * ranks).sum(axis=-1) / (n * (n - 1.0))
 
 
-def crps_gaussian(mean: np.ndarray, std: np.ndarray, observed: np.ndarray) -> np.ndarray:
+def crps_gaussian(mean: ArrayLike, std: ArrayLike, observed: ArrayLike) -> np.ndarray:
     """Continuous ranked probability score of a normal distribution (closed form)."""
+    std = np.asarray(std, dtype=np.float64)
     z = (np.asarray(observed) - mean) / std
     density = np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
     return std * (z * (2.0 * special.ndtr(z) - 1.0) + 2.0 * density - 1.0 / np.sqrt(np.pi))
 
 
 def crps_student_t(
-    location: np.ndarray, scale: np.ndarray, df: np.ndarray, observed: np.ndarray
+    location: ArrayLike, scale: ArrayLike, df: ArrayLike, observed: ArrayLike
 ) -> np.ndarray:
     """The same of a Student-t with df > 1 (Jordan, Krueger & Lerch 2019, appendix A)."""
-    df = np.asarray(df, dtype=np.float64)
+    scale, df = np.asarray(scale, dtype=np.float64), np.asarray(df, dtype=np.float64)
     z = (np.asarray(observed) - location) / scale
     log_constant = (
         special.gammaln((df + 1) / 2) - special.gammaln(df / 2) - 0.5 * np.log(df * np.pi)
@@ -67,17 +69,18 @@ def crps_student_t(
     return scale * (spread - beta)
 
 
-def log_score_gaussian(mean: np.ndarray, std: np.ndarray, observed: np.ndarray) -> np.ndarray:
+def log_score_gaussian(mean: ArrayLike, std: ArrayLike, observed: ArrayLike) -> np.ndarray:
     """Log density of a normal distribution at what was observed; higher is better."""
+    std = np.asarray(std, dtype=np.float64)
     z = (np.asarray(observed) - mean) / std
     return -0.5 * z * z - np.log(std) - 0.5 * np.log(2.0 * np.pi)
 
 
 def log_score_student_t(
-    location: np.ndarray, scale: np.ndarray, df: np.ndarray, observed: np.ndarray
+    location: ArrayLike, scale: ArrayLike, df: ArrayLike, observed: ArrayLike
 ) -> np.ndarray:
     """Log density of a Student-t at what was observed; higher is better."""
-    df = np.asarray(df, dtype=np.float64)
+    scale, df = np.asarray(scale, dtype=np.float64), np.asarray(df, dtype=np.float64)
     z = (np.asarray(observed) - location) / scale
     constant = special.gammaln((df + 1) / 2) - special.gammaln(df / 2) - 0.5 * np.log(df * np.pi)
     return constant - np.log(scale) - (df + 1) / 2 * np.log1p(z * z / df)

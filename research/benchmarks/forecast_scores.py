@@ -106,7 +106,7 @@ def garch(returns: np.ndarray, first: int, leverage: int) -> Scores:
     return Scores(
         special.stdtr(df, (observed - mean) / scale),
         crps_student_t(np.full_like(scale, mean), scale, np.full_like(scale, df), observed),
-        log_score_student_t(mean, scale, np.float64(df), observed),
+        log_score_student_t(mean, scale, df, observed),
     )
 
 

@@ -34,7 +34,9 @@ LOOP_DRAWS = 20  # of the loop, timed in each repeat: more only takes longer
 def histories(n_bars: int, seed: int) -> list[History]:
     """Random walks with volume: speed does not depend on what they look like."""
     rng = np.random.default_rng(seed)
-    time_ = np.busday_offset("2005-01-03", np.arange(n_bars)).astype("datetime64[ns]")
+    time_ = np.busday_offset(np.datetime64("2005-01-03"), np.arange(n_bars)).astype(
+        "datetime64[ns]"
+    )
     made = []
     for name in ("AAA", "BBB", "CCC")[:N_SERIES]:
         close = 50.0 * np.exp(np.cumsum(0.012 * rng.standard_t(5, n_bars)))
