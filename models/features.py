@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -204,7 +205,26 @@ def _ewma(values: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray]:
     return mean.to_numpy(), (1.0 - decay**age) / (1.0 - decay)
 
 
-def _indicators(bars: np.ndarray, parts: np.ndarray) -> _Indicators:
+class _Bars:
+    """A bar array that can be a key: equal contents are the same key.
+
+    A training asks for the indicators of a history a dozen times; they are worked out once.
+    """
+
+    def __init__(self, bars: np.ndarray) -> None:
+        self.bars = bars
+        self._contents = bars.tobytes()
+
+    def __hash__(self) -> int:
+        return hash(self._contents)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Bars) and self._contents == other._contents
+
+
+@lru_cache(maxsize=32)
+def _indicators(known: _Bars) -> _Indicators:
+    bars, parts = known.bars, parts_from_bars(known.bars)
     high, low, close = (pd.Series(bars[:, column]) for column in (HIGH, LOW, CLOSE))
     log_range = np.log(bars[:, HIGH] / bars[:, LOW])
     squares = _squares(parts[:, 0], parts[:, 0] + parts[:, 1], log_range)
@@ -241,12 +261,23 @@ def features(bars: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: if the shape is wrong.
     """
-    bars = _check_bars(bars)
+    return _features(_Bars(_check_bars(bars)))
+
+
+@lru_cache(maxsize=32)
+def _features(known: _Bars) -> np.ndarray:
+    result = _work_out(known)
+    result.setflags(write=False)
+    return result
+
+
+def _work_out(known: _Bars) -> np.ndarray:
+    bars = known.bars
     result = np.full((len(bars), len(FEATURES)), np.nan)
     if len(bars) <= LOOKBACK:
         return result
     parts = parts_from_bars(bars)
-    indicators = _indicators(bars, parts)
+    indicators = _indicators(known)
     close = bars[:, CLOSE]
     log_return = parts[:, 0] + parts[:, 1]
     deviation = np.full(len(bars), np.nan)
@@ -301,7 +332,7 @@ class FeatureState:
                 f"rows must lie in {LOOKBACK}..{len(bars) - 1}; received {rows.min()}..{rows.max()}"
             )
         parts = parts_from_bars(bars)
-        indicators = _indicators(bars, parts)
+        indicators = _indicators(_Bars(bars))
         log_return = parts[:, 0] + parts[:, 1]
 
         def last(values: np.ndarray, count: int) -> np.ndarray:

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from models.features import LOOKBACK, bars_from_parts, features, parts_from_bars
-from models.forecaster import Forecaster
+from models.forecaster import Forecaster, HeadParameters
 from models.history import VOLUME, History
 from models.lstm_inference import Masks
 from models.observation import MarketView, Observer
@@ -222,9 +222,16 @@ class ForecasterSampler:
         return self._residuals
 
     def _transforms(self, history: History) -> NDArray[np.float64]:
-        rows = np.arange(self._first, len(history) - 1)
-        view = MarketView.at_rows(history, rows, window=self._window)
-        state = self._forecaster.start(view.windows, None)
-        return (
-            self._forecaster.parameters(state).chain().pit(parts_from_bars(history.bars)[rows + 1])
+        found = features(history.bars)
+        view = MarketView.at_rows(history, [self._first], window=self._window)
+        state = self._forecaster.start(view, None)
+        heads = [self._forecaster.parameters(state)]
+        for row in range(self._first + 1, len(history) - 1):
+            self._forecaster.advance(state, found[row : row + 1])
+            heads.append(self._forecaster.parameters(state))
+        every = HeadParameters(
+            np.concatenate([head.outputs for head in heads]),
+            np.concatenate([head.volatility for head in heads]),
+            heads[0].shapes,
         )
+        return every.chain().pit(parts_from_bars(history.bars)[self._first + 1 :])
