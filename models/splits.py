@@ -8,7 +8,6 @@ in Lopez de Prado, Advances in Financial Machine Learning (2018), chapter 7.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
