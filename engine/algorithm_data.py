@@ -98,6 +98,21 @@ class SubscriptionManager:
         return getattr(self, snake)
 
 
+class _History:
+    """LEAN's `self.history`, which is called or first indexed by a class of data."""
+
+    __slots__ = ("_algorithm",)
+
+    def __init__(self, algorithm: Any) -> None:
+        self._algorithm = algorithm
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self._algorithm.request_history(*arguments, **named)
+
+    def __getitem__(self, kind: type) -> Any:
+        return lambda *arguments, **named: self(kind, *arguments, **named)
+
+
 class DataMixin:
     """Securities, consolidators and history of an algorithm."""
 
@@ -343,7 +358,12 @@ class DataMixin:
 
     # History --------------------------------------------------------------------------------
 
-    def history(self: Any, *arguments: Any, **named: Any) -> Any:
+    @property
+    def history(self: Any) -> _History:
+        """Past bars: `history(...)`, or `history[TradeBar](...)` as `history(TradeBar, ...)`."""
+        return _History(self)
+
+    def request_history(self: Any, *arguments: Any, **named: Any) -> Any:
         """Past bars.
 
         (symbols, periods | timedelta | start, end, resolution=None) gives a frame indexed by

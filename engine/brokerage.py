@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from engine.buying_power import SecurityMarginModel
 from engine.decimals import ZERO, to_decimal
-from engine.enums import AccountType, BrokerageName, OrderField, OrderType
+from engine.enums import AccountType, BrokerageName, OrderField, OrderType, SecurityType
 from engine.fees import InteractiveBrokersFeeModel, NullSlippageModel
 from engine.fill_model import EquityFillModel
 from engine.order_requests import OrderTicket, UpdateOrderFields
 from engine.orders import Order
 from engine.settlement import DelayedSettlementModel, ImmediateSettlementModel
+from engine.symbols import Market
 
 _LIMIT_TYPES = (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED)
 _STOP_TYPES = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
@@ -62,6 +63,13 @@ class SecurityBenchmark:
 
 class BrokerageModel:
     """LEAN's default brokerage: takes every order. Base of custom models."""
+
+    default_markets: ClassVar[dict[SecurityType, str]] = {
+        SecurityType.EQUITY: Market.USA,
+        SecurityType.FOREX: Market.OANDA,
+        SecurityType.CRYPTO: Market.BINANCE,
+    }
+    account_type = AccountType.MARGIN
 
     def __init__(self, account_type: AccountType = AccountType.MARGIN) -> None:
         self.account_type = account_type

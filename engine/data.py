@@ -338,6 +338,9 @@ class DataDictionary(dict[Symbol, T], Generic[T]):
         """The point of a symbol, or the default."""
         return super().get(self._key(key), default)
 
+    def __iter__(self) -> Iterator[Any]:
+        return iter([KeyValuePair(key, value) for key, value in self.items()])
+
     def contains_key(self, key: Any) -> bool:
         """True if there is a point for the symbol."""
         return key in self

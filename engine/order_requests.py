@@ -16,7 +16,7 @@ from engine.enums import (
     OrderType,
     SecurityType,
 )
-from engine.symbols import Symbol
+from engine.symbols import Symbol, SymbolCache
 
 if TYPE_CHECKING:
     from engine.orders import Order, OrderEvent, OrderProperties
@@ -107,30 +107,37 @@ class SubmitOrderRequest(OrderRequest):
         self,
         order_type: OrderType,
         security_type: SecurityType,
-        symbol: Symbol,
+        symbol: Any,
         quantity: Any,
-        stop_price: Any,
-        limit_price: Any,
-        trigger_price: Any,
-        trailing_amount: Any,
-        trailing_as_percentage: bool,
-        time: datetime,
-        tag: str,
-        properties: OrderProperties | None = None,
-        asynchronous: bool = False,
+        *terms: Any,
     ) -> None:
-        super().__init__(time, int(OrderResponseErrorCode.UNABLE_TO_FIND_ORDER), tag)
+        """Describe an order.
+
+        The terms are LEAN's: stop price, limit price, [trigger price, [trailing amount, trailing
+        as percentage,]] time (UTC), tag, [properties, [asynchronous]].
+
+        Raises:
+            ValueError: if there is no time among them.
+        """
+        split = next((i for i, term in enumerate(terms) if isinstance(term, datetime)), None)
+        if split is None:
+            raise ValueError(f"an order request needs a time; received {terms}")
+        prices = [*terms[:split], *(ZERO, ZERO, ZERO, ZERO, False)[split:]]
+        rest = [*terms[split + 1 :], *("", None, False)[len(terms) - split - 1 :]]
+        super().__init__(terms[split], int(OrderResponseErrorCode.UNABLE_TO_FIND_ORDER), rest[0])
         self.order_type = order_type
         self.security_type = security_type
-        self.symbol = symbol
+        self.symbol: Symbol = (
+            symbol if isinstance(symbol, Symbol) else SymbolCache.get_symbol(str(symbol))
+        )
         self.quantity_exact = to_decimal(quantity)
-        self.stop_price_exact = to_decimal(stop_price)
-        self.limit_price_exact = to_decimal(limit_price)
-        self.trigger_price_exact = to_decimal(trigger_price)
-        self.trailing_amount_exact = to_decimal(trailing_amount)
-        self.trailing_as_percentage = trailing_as_percentage
-        self.order_properties = properties
-        self.asynchronous = asynchronous
+        self.stop_price_exact = to_decimal(prices[0])
+        self.limit_price_exact = to_decimal(prices[1])
+        self.trigger_price_exact = to_decimal(prices[2])
+        self.trailing_amount_exact = to_decimal(prices[3])
+        self.trailing_as_percentage = bool(prices[4])
+        self.order_properties: OrderProperties | None = rest[1]
+        self.asynchronous = bool(rest[2])
 
     def set_order_id(self, order_id: int) -> None:
         """Give the request its order's number."""

@@ -24,6 +24,7 @@ class TimeInForce:
 
     GOOD_TIL_CANCELED: ClassVar[TimeInForce]
     DAY: ClassVar[TimeInForce]
+    GOOD_TIL_DATE: ClassVar[Any]
 
     @staticmethod
     def good_til_date(expiry: datetime) -> GoodTilDateTimeInForce:
@@ -68,6 +69,7 @@ class GoodTilDateTimeInForce(TimeInForce):
 
 TimeInForce.GOOD_TIL_CANCELED = GoodTilCanceledTimeInForce()
 TimeInForce.DAY = DayTimeInForce()
+TimeInForce.GOOD_TIL_DATE = GoodTilDateTimeInForce
 
 
 class OrderProperties:
@@ -561,6 +563,10 @@ class OrderEvent:
     def absolute_fill_quantity(self) -> float:
         """Filled quantity without sign."""
         return float(abs(self.fill_quantity_exact))
+
+    def to_string(self) -> str:
+        """The event as text."""
+        return str(self)
 
     def clone(self) -> OrderEvent:
         """Copy the event."""

@@ -23,7 +23,9 @@ class Market:
     """Market names and their numbers in a SID."""
 
     USA = "usa"
-    CODES: ClassVar[dict[str, int]] = {"empty": 0, "usa": 1}
+    BINANCE = "binance"
+    OANDA = "oanda"
+    CODES: ClassVar[dict[str, int]] = {"empty": 0, "usa": 1, "oanda": 3, "binance": 16}
 
 
 def encode_base36(number: int) -> str:

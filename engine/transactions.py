@@ -203,15 +203,18 @@ class SecurityTransactionManager:
                 "Move the code to on_warmup_finished"
             )
         if isinstance(request, SubmitOrderRequest):
-            return self.add_order(request)
+            return self._submit(request)
         if isinstance(request, UpdateOrderRequest):
             return self._update(request)
         if isinstance(request, CancelOrderRequest):
             return self._cancel(request)
         raise ValueError(f"request must submit, update or cancel; received {request}")
 
-    def add_order(self, request: SubmitOrderRequest) -> OrderTicket:
-        """Submit an order."""
+    def add_order(self, request: SubmitOrderRequest) -> OrderTicket | None:
+        """Submit an order; see `process_request`."""
+        return self.process_request(request)
+
+    def _submit(self, request: SubmitOrderRequest) -> OrderTicket:
         if request.order_id < 1:
             self._last_id += 1
             request.set_order_id(self._last_id)

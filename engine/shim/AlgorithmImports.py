@@ -75,6 +75,7 @@ from engine.framework import *
 from engine.indicators import *
 from engine.margin_call import DefaultMarginCallModel, MarginCallModel
 from engine.market_hours import ExchangeHours
+from engine.net_types import CircularQueue, Random, TimeSpan
 from engine.object_store import ObjectStore
 from engine.order_requests import (
     CancelOrderRequest,

@@ -1,0 +1,123 @@
+"""Small .NET types that LEAN's Python algorithms use."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, ClassVar, Generic, TypeVar
+
+from engine.indicators.base import Event
+
+T = TypeVar("T")
+
+
+class TimeSpan:
+    """Makers of timedeltas under .NET's names."""
+
+    ZERO: ClassVar[timedelta] = timedelta(0)
+    MAX_VALUE: ClassVar[timedelta] = timedelta(days=999_999)
+
+    @staticmethod
+    def from_days(value: float) -> timedelta:
+        """A number of days."""
+        return timedelta(days=value)
+
+    @staticmethod
+    def from_hours(value: float) -> timedelta:
+        """A number of hours."""
+        return timedelta(hours=value)
+
+    @staticmethod
+    def from_minutes(value: float) -> timedelta:
+        """A number of minutes."""
+        return timedelta(minutes=value)
+
+    @staticmethod
+    def from_seconds(value: float) -> timedelta:
+        """A number of seconds."""
+        return timedelta(seconds=value)
+
+
+class CircularQueue(Generic[T]):
+    """Items again and again in the same order.
+
+    Attributes:
+        circle_completed: event, raised when the first item comes; handlers get (queue, None).
+    """
+
+    def __init__(self, *items: Any) -> None:
+        single = len(items) == 1 and isinstance(items[0], Iterable)
+        self._items: deque[T] = deque(items[0] if single else items)
+        if not self._items:
+            raise ValueError("CircularQueue needs at least one item")
+        self._head = self._items[0]
+        self.circle_completed = Event()
+
+    def dequeue(self) -> T:
+        """Next item."""
+        item = self._items[0]
+        self._items.rotate(-1)
+        if item == self._head:
+            self.circle_completed(self, None)
+        return item
+
+
+class Random:
+    """.NET's seeded generator (Knuth's subtractive method), number for number.
+
+    Args:
+        seed: any 32-bit integer.
+    """
+
+    _MAX = 2**31 - 1
+    _SEED = 161_803_398
+
+    def __init__(self, seed: int) -> None:
+        values = [0] * 56
+        last = self._SEED - abs(seed)
+        values[55] = last
+        current = 1
+        for i in range(1, 55):
+            index = 21 * i % 55
+            values[index] = current
+            current = last - current
+            if current < 0:
+                current += self._MAX
+            last = values[index]
+        for _ in range(4):
+            for i in range(1, 56):
+                other = i + 30
+                if other >= 55:
+                    other -= 55
+                values[i] = self._wrapped(values[i] - values[1 + other])
+                if values[i] < 0:
+                    values[i] += self._MAX
+        self._values = values
+        self._first, self._second = 0, 21
+
+    @staticmethod
+    def _wrapped(value: int) -> int:
+        return (value + 2**31) % 2**32 - 2**31
+
+    def _sample(self) -> int:
+        self._first = self._first % 55 + 1
+        self._second = self._second % 55 + 1
+        value = self._values[self._first] - self._values[self._second]
+        if value == self._MAX:
+            value -= 1
+        if value < 0:
+            value += self._MAX
+        self._values[self._first] = value
+        return value
+
+    def next_double(self) -> float:
+        """Number in [0, 1)."""
+        return self._sample() * (1.0 / self._MAX)
+
+    def next(self, *bounds: int) -> int:
+        """Integer below the only bound, or in [first, second)."""
+        if not bounds:
+            return self._sample()
+        low, high = (0, bounds[0]) if len(bounds) == 1 else bounds
+        return int(self.next_double() * (high - low)) + low
