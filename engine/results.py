@@ -319,7 +319,7 @@ def _number(value: Any) -> Any:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    _replace(path, json.dumps(value, indent=2, default=_number) + "\n")
+    _replace(path, json.dumps(value, default=_number) + "\n")
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -69,34 +70,65 @@ def summarize(inputs: StatisticsInputs, rates: InterestRates) -> StatisticsResul
         empty = Performance(TradeStatistics(), PortfolioStatistics(), tuple(inputs.trades))
         return StatisticsResult(_table(empty.portfolio_statistics, inputs), empty, {})
     first, last = inputs.equity[0][0].date(), inputs.equity[-1][0].date()
-    total = _performance(inputs, rates, first, last)
+    samples = _Samples(inputs)
+    total = _performance(inputs, samples, rates, first, last)
     rolling = {}
     for months in ROLLING_MONTHS:
         for start, end in _periods(months, first, last):
-            performance = _performance(inputs, rates, start, end)
+            performance = _performance(inputs, samples, rates, start, end)
             rolling[f"M{months}_{end:%Y%m%d}"] = performance
     return StatisticsResult(_table(total.portfolio_statistics, inputs), total, rolling)
 
 
+class _Series:
+    """Samples by time, from which periods are cut; a repeated time keeps its last sample."""
+
+    def __init__(self, points: Iterable[Point]) -> None:
+        ordered = sorted(dict(points).items())
+        self.times = [time for time, _ in ordered]
+        self.values = [value for _, value in ordered]
+
+    def between(self, start: date, end: date) -> dict[datetime, Decimal]:
+        """Samples of the days from ``start`` to ``end``, both included."""
+        first = bisect_left(self.times, _midnight(start))
+        last = bisect_left(self.times, _midnight(end + timedelta(days=1)))
+        return dict(zip(self.times[first:last], self.values[first:last], strict=True))
+
+
+class _Samples:
+    """All series of a run."""
+
+    def __init__(self, inputs: StatisticsInputs) -> None:
+        self.equity = _Series(inputs.equity)
+        self.performance = _Series(inputs.performance)
+        self.benchmark = _Series(inputs.benchmark)
+        self.turnover = _Series(inputs.turnover)
+        self.profits = _Series(inputs.profit_loss.items())
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day)
+
+
 def _performance(
-    inputs: StatisticsInputs, rates: InterestRates, start: date, end: date
+    inputs: StatisticsInputs, samples: _Samples, rates: InterestRates, start: date, end: date
 ) -> Performance:
-    after = datetime.combine(end + timedelta(days=1), datetime.min.time())
-    equity = _between(inputs.equity, start, end)
+    equity = samples.equity.between(start, end)
     if not equity:
         return Performance(TradeStatistics(), PortfolioStatistics())
-    trades = [t for t in inputs.trades if t.exit_time.date() >= start and t.exit_time < after]
-    profits = _between(sorted(inputs.profit_loss.items()), start, end)
+    before, after = _midnight(start), _midnight(end + timedelta(days=1))
+    trades = [trade for trade in inputs.trades if before <= trade.exit_time < after]
+    profits = samples.profits.between(start, end)
     wins = sum(time in inputs.wins for time in profits)
-    whole = len(equity) == len(dict(inputs.equity))
+    whole = len(equity) == len(samples.equity.times)
     return Performance(
         TradeStatistics.of(trades),
         portfolio_statistics(
             profit_loss=profits,
             equity=equity,
-            turnover=list(_between(inputs.turnover, start, end).values()),
-            performance=_daily_returns(_between(inputs.performance, start, end)),
-            benchmark=_benchmark_returns(_between(inputs.benchmark, start, end)),
+            turnover=list(samples.turnover.between(start, end).values()),
+            performance=_daily_returns(samples.performance.between(start, end)),
+            benchmark=_benchmark_returns(samples.benchmark.between(start, end)),
             starting_capital=inputs.starting_capital if whole else next(iter(equity.values())),
             rates=rates,
             trading_days=inputs.trading_days_per_year,
@@ -105,10 +137,6 @@ def _performance(
         ),
         tuple(trades),
     )
-
-
-def _between(points: Iterable[Point], start: date, end: date) -> dict[datetime, Decimal]:
-    return {time: value for time, value in points if start <= time.date() <= end}
 
 
 def _daily_returns(samples: dict[datetime, Decimal]) -> list[float]:
