@@ -6,7 +6,7 @@ function (`models.limits.plan_orders`) as the training environment's accounting.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from AlgorithmImports import *
@@ -66,16 +66,25 @@ class CappedPortfolioConstructionModel(PortfolioConstructionModel):
     close keeps its holding, trimmed if it is above its cap.
     """
 
-    def __init__(self, symbols: Sequence[Symbol], caps: Caps) -> None:
+    def __init__(self, symbols: Sequence[Symbol], caps: Caps, decided: Callable[[], bool]) -> None:
+        """Build the model.
+
+        Args:
+            symbols: what is traded.
+            caps: the capital caps.
+            decided: whether a decision was taken at this time step; caps apply then even if it
+                asks for nothing new.
+        """
         super().__init__()
+        self._decided = decided
         self._symbols = list(symbols)
         self._caps = caps
 
     def create_targets(
         self, algorithm: QCAlgorithm, insights: List[Insight]
     ) -> List[PortfolioTarget]:
-        """One target per symbol whenever there are insights; nothing otherwise."""
-        if not insights:
+        """One target per symbol whenever there was a decision; nothing otherwise."""
+        if not self._decided():
             return []
         weights = {
             insight.symbol.value: int(insight.direction) * float(insight.weight or 0.0)

@@ -73,7 +73,9 @@ class MirageStrategy(QCAlgorithm):
         if options.trade_mode == "insights":
             self.set_alpha(AgentAlphaModel(self._traded, self._take_decision))
             self.set_portfolio_construction(
-                CappedPortfolioConstructionModel(self._traded, self._caps)
+                CappedPortfolioConstructionModel(
+                    self._traded, self._caps, lambda: self._taken is not None
+                )
             )
             self.set_risk_management(StopsRiskModel(self._replan_with_stops))
             self.set_execution(ImmediateExecutionModel())

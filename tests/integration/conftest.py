@@ -1,6 +1,7 @@
 """Real market data in LEAN's format, and projects whose decisions are scripted."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,16 @@ class Scripted(MirageStrategy):
             self._decider = ScriptedDecider(self._caps, self._options)
             self.traded_decisions = []
             self.submitted = []
+            self.equity_at_close = []
+            self.benchmark_at_close = []
 
     def on_decision(self, time, weights):
         self.traded_decisions.append((time, dict(weights)))
+
+    def _decide(self, decider, fresh):
+        self.equity_at_close.append((self.time, float(self.portfolio.total_portfolio_value)))
+        self.benchmark_at_close.append((self.time, self._buy_and_hold(self.time)))
+        super()._decide(decider, fresh)
 
     def on_order_event(self, event):
         self.submitted.append((
@@ -36,25 +44,48 @@ class Scripted(MirageStrategy):
 @pytest.fixture(scope="session")
 def data_folder(tmp_path_factory) -> Path:
     """The packaged market data, imported once a session."""
-    from engine.data_import import import_packaged
+    from engine.data_import import PackagedSource, import_data
 
     folder = tmp_path_factory.mktemp("lean") / "data"
-    import_packaged(folder)
+    import_data(PackagedSource(), folder)
     return folder
 
 
-@pytest.fixture
-def run(tmp_path, data_folder):
-    """Run an algorithm on the packaged data: `run(parameters, main=..., store=...)`."""
+@pytest.fixture(scope="session")
+def fractional_data_folder(data_folder, tmp_path_factory) -> Path:
+    """The same data with a lot size far below one share."""
+    folder = tmp_path_factory.mktemp("fractional") / "data"
+    shutil.copytree(data_folder, folder)
+    path = folder / "symbol-properties" / "symbol-properties-database.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = lines[0].split(",")
+    column = header.index("lot_size")
+    changed = []
+    for line in lines:
+        cells = line.split(",")
+        if cells[:3] == ["usa", "[*]", "equity"]:
+            cells[column] = "0.0000000001"
+        changed.append(",".join(cells))
+    assert changed != lines
+    path.write_text("\n".join(changed) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def module_run(tmp_path_factory, data_folder):
+    """Run an algorithm on the packaged data: `module_run(parameters, main=..., store=...)`."""
     from engine.runner import run_backtest
 
+    base = tmp_path_factory.mktemp("runs")
+
     def go(parameters, *, main=SCRIPTED_MAIN, store="storage", data=data_folder):
-        project = tmp_path / "project"
+        project = base / f"project_{store}"
         project.mkdir(exist_ok=True)
         (project / "main.py").write_text(main, encoding="utf-8")
         (project / "config.json").write_text(
-            json.dumps({"algorithm-language": "Python", "parameters": parameters}), encoding="utf-8"
+            json.dumps({"algorithm-language": "Python", "parameters": parameters}),
+            encoding="utf-8",
         )
-        return run_backtest(project, data_folder=data, results=None, store=tmp_path / store)
+        return run_backtest(project, data_folder=data, results=None, store=base / store)
 
     return go
