@@ -244,9 +244,9 @@ def _simulation(diagnostics: Mapping[str, Any]) -> Section:
     facts = diagnostics.get("facts")
     grid = _facts_table(facts) if facts and facts["rows"] else ""
     lead = (
-        f"Closes {swatch(style.tint(style.SIMULATED, 0.5), 'simulated')} from the last training "
-        f"on, rebased to 1, and {swatch(style.INK, 'what came')}. Below, stylised facts of daily "
-        f"returns: the simulator closest to the real market is "
+        f"Closes {swatch(style.tint(style.SIMULATED, 0.5), 'simulated')} from the close of a "
+        f"training on, rebased to 1, and {swatch(style.INK, 'what came')}. Below, stylised facts "
+        "of daily returns: the simulator closest to the real market is "
         f"{swatch(style.tint(style.UP, 0.3), 'marked')}."
     )
     return Section("simulation", "Simulated markets", picture + grid, lead, NO_DIAGNOSTICS)
@@ -270,9 +270,10 @@ def _facts_table(facts: Mapping[str, Any]) -> str:
 def _training(diagnostics: Mapping[str, Any]) -> Section:
     records = diagnostics.get("trainings", [])
     reused = sum(bool(record.get("reused")) for record in records)
-    lead = (
-        f"{len(records):,} trainings, {reused:,} of them taken from the object store because "
-        "nothing they depend on had changed."
+    lead = f"{len(records):,} trainings, " + (
+        f"{reused:,} of them taken from the object store, as nothing they depend on had changed."
+        if reused
+        else "each of them run anew."
     )
     missing = NO_DIAGNOSTICS
     if records:

@@ -205,6 +205,8 @@ def _first_training(figure: go.Figure, col: int, curve: _Curve, table: Mapping[s
         values = table[name]
         steps = table.get(curve.step) or list(range(1, len(values) + 1))
         single = "lines" if len(values) > 1 else "markers"
+        if len(steps) <= 8:
+            figure.update_xaxes(tickvals=steps, row=1, col=col)
         figure.add_scatter(
             x=steps, y=values, name=name.replace("_", " "), row=1, col=col, mode=single,
             line={"color": color, "width": 2},
