@@ -20,6 +20,7 @@ from typing import Any
 from engine.charting import Chart, unix_time
 from engine.enums import AccountType, BrokerageName
 from engine.orders import Order, OrderEvent
+from engine.statistics.formatting import grouped
 from engine.statistics.inputs import Trade
 from engine.statistics.order_hash import order_json
 from engine.statistics.sampling import EQUITY, STRATEGY_EQUITY
@@ -74,6 +75,28 @@ class RunRecord:
     account_currency: str = "USD"
     tags: Sequence[str] = ()
     trading_days_per_year: int = 252
+
+
+def banner(portfolio: Any, starting_value: Decimal, summary: Mapping[str, str]) -> dict[str, str]:
+    """Return LEAN's runtime statistics, the line of figures above a running backtest.
+
+    Args:
+        portfolio: the account at the end.
+        starting_value: before the first trade, in account currency.
+        summary: LEAN's table.
+    """
+    equity = portfolio.total_portfolio_value_exact
+    change = (equity - starting_value) / starting_value if starting_value else Decimal(0)
+    return {
+        "Equity": f"${grouped(equity)}",
+        "Fees": f"-${grouped(portfolio.total_fees_exact)}",
+        "Holdings": f"${grouped(portfolio.total_holdings_value_exact)}",
+        "Net Profit": f"${grouped(portfolio.total_net_profit_exact)}",
+        "Probabilistic Sharpe Ratio": summary.get("Probabilistic Sharpe Ratio", "0%"),
+        "Return": f"{grouped(100 * change)} %",
+        "Unrealized": f"${grouped(portfolio.total_unrealized_profit_exact)}",
+        "Volume": f"${grouped(portfolio.total_sale_volume_exact)}",
+    }
 
 
 def write_results(folder: Path, record: RunRecord) -> Path:

@@ -379,7 +379,7 @@ def _finish(
 
 def _write(result: BacktestResult, folder: Path, started: datetime, error: str, trace: str) -> None:
     """Write LEAN's result files."""
-    from engine.results import RunRecord, write_results
+    from engine.results import RunRecord, banner, write_results
 
     algorithm = result.algorithm
     record = RunRecord(
@@ -392,7 +392,12 @@ def _write(result: BacktestResult, folder: Path, started: datetime, error: str, 
         order_events=result.order_events,
         profit_loss=algorithm.transactions.transaction_record,
         statistics=result.summary,
-        runtime_statistics=algorithm.runtime_statistics,
+        runtime_statistics=banner(
+            algorithm.portfolio,
+            result.summary.total.portfolio_statistics.start_equity,
+            result.statistics,
+        )
+        | algorithm.runtime_statistics,
         parameters=result.parameters,
         insights=algorithm.insights.get_insights(),
         logs=result.log,
