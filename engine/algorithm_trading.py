@@ -9,6 +9,7 @@ from typing import Any
 from engine.buying_power import (
     GetMaximumOrderQuantityForTargetBuyingPowerParameters,
     above_minimum_order_margin,
+    exact_leverage,
 )
 from engine.decimals import ZERO, text, to_decimal
 from engine.enums import OrderDirection, OrderResponseErrorCode, OrderType, Resolution
@@ -328,7 +329,7 @@ class TradingMixin:
             / portfolio.total_portfolio_value_exact
         )
         model = security.buying_power_model
-        target = adjusted / to_decimal(model.get_leverage(security))
+        target = adjusted / exact_leverage(security)
         result = model.get_maximum_order_quantity_for_target_buying_power(
             GetMaximumOrderQuantityForTargetBuyingPowerParameters(
                 portfolio,

@@ -43,6 +43,22 @@ class BuyingPowerParameters:
 
 
 @dataclass
+class ReservedBuyingPowerForPositionParameters:
+    """Question: how much margin does the position hold?"""
+
+    security: Any
+
+
+class ReservedBuyingPowerForPosition:
+    """Margin that a position holds."""
+
+    absolute_used_buying_power = ExactNumber()
+
+    def __init__(self, amount: Decimal) -> None:
+        self.absolute_used_buying_power_exact = amount
+
+
+@dataclass
 class HasSufficientBuyingPowerForOrderParameters:
     """Question: is there enough for this order?"""
 
@@ -98,9 +114,14 @@ class BuyingPowerModel:
             raise ValueError(f"leverage must be at least 1; received {leverage}")
         self._requirement = ONE / leverage
 
-    def get_leverage(self, security: Any) -> Any:
+    @property
+    def leverage_exact(self) -> Decimal:
         """1 over the margin requirement."""
         return ONE / self._requirement
+
+    def get_leverage(self, security: Any) -> float:
+        """1 over the margin requirement."""
+        return float(self.leverage_exact)
 
     def set_leverage(self, security: Any, leverage: Any) -> None:
         """Change the leverage.
@@ -138,11 +159,17 @@ class BuyingPowerModel:
         result -= total * self.required_free_buying_power_percent_exact
         return max(result, ZERO)
 
-    def get_buying_power(self, parameters: BuyingPowerParameters) -> Any:
+    def get_buying_power(self, parameters: BuyingPowerParameters) -> float:
         """Margin left."""
-        return self.margin_remaining(
-            parameters.portfolio, parameters.security, parameters.direction
+        return float(
+            self.margin_remaining(parameters.portfolio, parameters.security, parameters.direction)
         )
+
+    def get_reserved_buying_power_for_position(
+        self, parameters: ReservedBuyingPowerForPositionParameters
+    ) -> ReservedBuyingPowerForPosition:
+        """Margin that the present position holds."""
+        return ReservedBuyingPowerForPosition(self.maintenance_margin(parameters.security))
 
     def has_sufficient_buying_power_for_order(
         self, parameters: HasSufficientBuyingPowerForOrderParameters
@@ -252,6 +279,14 @@ class SecurityMarginModel(BuyingPowerModel):
 
     def __init__(self, leverage: Any = 1, required_free_buying_power_percent: Any = 0) -> None:
         super().__init__(leverage, required_free_buying_power_percent)
+
+
+def exact_leverage(security: Any) -> Decimal:
+    """Leverage of a security, exact unless its model overrides `get_leverage`."""
+    model = security.buying_power_model
+    if type(model).get_leverage is BuyingPowerModel.get_leverage:
+        return model.leverage_exact
+    return to_decimal(model.get_leverage(security))
 
 
 def above_minimum_order_margin(portfolio: Any, minimum: Decimal, margin: Decimal) -> bool:

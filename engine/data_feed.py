@@ -142,8 +142,11 @@ class DataFeed:
             del selected[symbol]
             universe.members.discard(symbol)
             security = algorithm.securities.find(symbol)
-            if security is not None and not self.is_selected(symbol):
-                removed.append(security)
+            if security is None or any(s is security for s in self._pending_removals):
+                continue
+            # LEAN reports the removal even if another universe still holds the security.
+            removed.append(security)
+            if not self.is_selected(symbol):
                 self._pending_removals.append(security)
         self._remove_released()
         for symbol in chosen:

@@ -5,6 +5,8 @@ universe selection, alpha, portfolio construction, risk management, execution
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from engine.enums import InsightType
@@ -26,6 +28,19 @@ from engine.framework.universe import (
 from engine.indicators import Event
 
 
+@dataclass(frozen=True)
+class GeneratedInsights:
+    """What handlers of `insights_generated` receive.
+
+    Attributes:
+        date_time_utc: when.
+        insights: the new insights.
+    """
+
+    date_time_utc: datetime
+    insights: list[Insight]
+
+
 class FrameworkPipeline:
     """Holds the models of one algorithm and runs them.
 
@@ -35,7 +50,7 @@ class FrameworkPipeline:
 
     Attributes:
         insights: the algorithm's :class:`InsightManager`.
-        insights_generated: event; handlers receive (algorithm, insights).
+        insights_generated: event; handlers receive (algorithm, GeneratedInsights).
     """
 
     def __init__(self, algorithm: Any) -> None:
@@ -140,7 +155,7 @@ class FrameworkPipeline:
             insight.set_period_and_close_time(security.exchange.hours)
             valid.append(insight)
         self.insights.add_range(valid)
-        self.insights_generated(algorithm, valid)
+        self.insights_generated(algorithm, GeneratedInsights(algorithm.utc_time, valid))
         return valid
 
     def _process(self, insights: list[Insight]) -> None:

@@ -30,6 +30,7 @@ from engine.buying_power import (
     GetMaximumOrderQuantityResult,
     HasSufficientBuyingPowerForOrderParameters,
     HasSufficientBuyingPowerForOrderResult,
+    ReservedBuyingPowerForPositionParameters,
     SecurityMarginModel,
 )
 from engine.charting import *

@@ -16,7 +16,13 @@ from typing import Any
 
 from engine.decimals import normalize, smart_rounding, text
 from engine.enums import OrderType, SecurityType
-from engine.orders import GoodTilDateTimeInForce, Order, OrderProperties, TimeInForce
+from engine.orders import (
+    GoodTilCanceledTimeInForce,
+    GoodTilDateTimeInForce,
+    Order,
+    OrderProperties,
+    TimeInForce,
+)
 
 
 def order_list_hash(orders: Iterable[Order]) -> str:
@@ -102,9 +108,13 @@ _OWN_FIELDS: dict[OrderType, Callable[[Any], _Fields]] = {
 
 
 def _time_in_force_json(time_in_force: TimeInForce) -> str:
+    """Every kind but the default names its .NET type."""
+    if type(time_in_force) is GoodTilCanceledTimeInForce:
+        return "{}"
+    kind = f'"$type":"QuantConnect.Orders.TimeInForces.{type(time_in_force).__name__}"'
     if isinstance(time_in_force, GoodTilDateTimeInForce):
-        return f'{{"expiry":"{time_in_force.expiry:%Y-%m-%dT%H:%M:%S}"}}'
-    return "{}"
+        return f'{{{kind},"Expiry":"{time_in_force.expiry:%Y-%m-%dT%H:%M:%S}"}}'
+    return f"{{{kind}}}"
 
 
 def _properties_json(properties: OrderProperties) -> str:
