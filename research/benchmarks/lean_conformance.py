@@ -30,6 +30,7 @@ MODEL_FOLDERS = ("Algorithm", "Algorithm.Framework")
 UNSUPPORTED = ("NotImplementedError", "ImportError", "ModuleNotFoundError", "NameError")
 _BLOCK = re.compile(r"ExpectedStatistics\s*(?:=>|{\s*get;[^}]*}\s*=)(.*?)};", re.DOTALL)
 _PAIR = re.compile(r'{\s*"((?:[^"\\]|\\.)*)"\s*,\s*"((?:[^"\\]|\\.)*)"\s*}')
+_ERROR = re.compile(r"\b(\w+Error): ([^\n]*)")
 _CLASS = re.compile(r"^class\s+(\w+)\s*\(", re.MULTILINE)
 
 
@@ -106,11 +107,22 @@ def _child(case: Case, lean: Path, data: Path, sender: Any) -> None:
         with tempfile.TemporaryDirectory() as folder:
             results, store = Path(folder) / "results", Path(folder) / "store"
             result = run_backtest(case.path, data_folder=data, results=results, store=store)
-        sender.send(("statistics", dict(result.statistics)))
+        if result.runtime_error:
+            sender.send(_classified("", result.runtime_error))
+        else:
+            sender.send(("statistics", dict(result.statistics)))
     except BaseException as error:  # a crash is a line of the table, whatever it is
         place = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{error} ({Path(place.filename).name}:{place.lineno})"
-        sender.send((type(error).__name__, " ".join(text.split())))
+        sender.send(_classified(type(error).__name__, text))
+
+
+def _classified(kind: str, text: str) -> tuple[str, str]:
+    """Find in an error's text the error of the algorithm that caused it, if there is one."""
+    inner = _ERROR.search(text)
+    if inner is not None:
+        return inner.group(1), " ".join(inner.group(2).split())
+    return kind or "RuntimeError", " ".join(text.split())
 
 
 def judge(case: Case, lean: Path, data: Path, limit: float) -> Verdict:
