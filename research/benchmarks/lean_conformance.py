@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 PYTHON, CSHARP = "Algorithm.Python", "Algorithm.CSharp"
-MODEL_FOLDERS = ("Algorithm", "Algorithm.Framework")
 UNSUPPORTED = ("NotImplementedError", "ImportError", "ModuleNotFoundError", "NameError")
 _BLOCK = re.compile(r"ExpectedStatistics\s*(?:=>|{\s*get;[^}]*}\s*=)(.*?)};", re.DOTALL)
 _PAIR = re.compile(r'{\s*"((?:[^"\\]|\\.)*)"\s*,\s*"((?:[^"\\]|\\.)*)"\s*}')
@@ -89,9 +88,10 @@ def find_cases(lean: Path, only: Sequence[str] = ()) -> list[Case]:
     for path in sorted((lean / PYTHON).glob("*.py")):
         names = _CLASS.findall(path.read_text(encoding="utf-8-sig", errors="replace"))
         name = path.stem if path.stem in names else next((n for n in names if n in declared), "")
-        if name in declared and (not only or name in only):
-            if name not in cases or path.stem == name:
-                cases[name] = Case(name, path, declared[name])
+        if name not in declared or (only and name not in only):
+            continue
+        if name not in cases or path.stem == name:
+            cases[name] = Case(name, path, declared[name])
     missing = set(only) - cases.keys()
     if missing:
         raise ValueError(f"--only names no algorithm with a declared result: {sorted(missing)}")
@@ -101,7 +101,7 @@ def find_cases(lean: Path, only: Sequence[str] = ()) -> list[Case]:
 def _child(case: Case, lean: Path, data: Path, sender: Any) -> None:
     """Run one algorithm and send its statistics, or its error's kind and text."""
     try:
-        sys.path[:0] = [str(lean / PYTHON), *(str(lean / folder) for folder in MODEL_FOLDERS)]
+        sys.path.insert(0, str(lean / PYTHON))
         from engine.runner import run_backtest
 
         with tempfile.TemporaryDirectory() as folder:
