@@ -115,6 +115,8 @@ def _tiles(table: dict[str, Metric]) -> list[tuple[str, str, str]]:
                 other = f"benchmark {page.signed(f'{metric.benchmark:.1%}')}"
         elif name == "Sharpe ratio" and math.isfinite(metric.strategy):
             ours = page.signed(f"{metric.strategy:.2f}")
+            if theirs != page.DASH:
+                other = f"benchmark {page.signed(f'{metric.benchmark:.2f}')}"
         tiles.append((name, ours, other))
     return tiles
 
@@ -180,9 +182,9 @@ def _trades(backtest: Backtest, diagnostics: Mapping[str, Any], symbols: list[st
 
 def _exposure(backtest: Backtest) -> Section:
     lead = (
-        f"{swatch(style.STRATEGY, 'Share of the portfolio')} held in each symbol, and "
-        f"{swatch(style.DOWN, 'the cap')} that orders must keep it under. A price can carry a "
-        "position over its cap between two sessions; it is then trimmed."
+        f"Share of the portfolio held in each symbol, {swatch(style.UP, 'long')} or "
+        f"{swatch(style.DOWN, 'short')}, and the cap (dotted) that orders must keep it under. A "
+        "price can carry a position over its cap between two sessions; it is then trimmed."
     )
     missing = "No data: the run plotted no chart with a series per symbol and one “<symbol> cap”."
     return Section(

@@ -45,7 +45,7 @@ def equity(backtest: Backtest) -> go.Figure:
             (values.index[-1], values.iloc[-1], f"{name}<br>{signed(f'{change:+.1%}')}", color)
         )
     style.finish(figure, 480, right=110, top=16)
-    style.label_ends(figure, ends, everything.min(), everything.max())
+    style.label_ends(figure, ends, [everything.min(), everything.max()], gap=0.14)
     figure.add_hline(
         y=backtest.equity.iloc[0], line={"color": style.INK, "width": 0.8, "dash": "dot"},
         row=1, col=1,
@@ -110,7 +110,7 @@ def trades(
             "<extra></extra>",
         )  # fmt: skip
         # Beside the line, not on it: hundreds of fills would hide the price.
-        aside = 0.05 * float(closes.max() - closes.min())
+        aside = 0.04 * float(closes.max() - closes.min())
         size = 7 if len(fills) <= 120 else 5
         for name, color, marker, offset, chosen in (
             ("bought", style.UP, "triangle-up", -aside, fills[fills["quantity"] > 0]),
@@ -148,26 +148,26 @@ def exposure(backtest: Backtest) -> go.Figure | None:
     figure = style.panels(symbols)
     for row, symbol in enumerate(symbols, start=1):
         weight = chart[symbol]
+        for part, color in ((weight.clip(lower=0), style.UP), (weight.clip(upper=0), style.DOWN)):
+            figure.add_scatter(
+                x=part.index, y=part, row=row, col=1, fill="tozeroy", hoverinfo="skip",
+                line={"width": 0, "shape": "hv"}, fillcolor=style.tint(color, 0.55),
+            )  # fmt: skip
         figure.add_scatter(
-            x=weight.index, y=weight, name="weight", row=row, col=1, fill="tozeroy",
-            line={"color": style.STRATEGY, "width": 1.2, "shape": "hv"},
-            fillcolor=style.tint(style.STRATEGY, 0.18), hovertemplate="weight %{y:.1%}"
-            "<extra></extra>",
+            x=weight.index, y=weight, row=row, col=1, line={"width": 0, "shape": "hv"},
+            mode="lines", hovertemplate="weight %{y:.1%}<extra></extra>",
         )  # fmt: skip
         cap = chart[f"{symbol} cap"]
         if len(cap):
             sides = (1, -1) if float(weight.min()) < 0 else (1,)
             for side in sides:
                 figure.add_scatter(
-                    x=cap.index, y=side * cap, name="cap", row=row, col=1,
-                    line={"color": style.DOWN, "width": 1.3, "dash": "dash", "shape": "hv"},
+                    x=cap.index, y=side * cap, row=row, col=1, mode="lines",
+                    line={"color": style.INK, "width": 1.2, "dash": "dot", "shape": "hv"},
                     hovertemplate="cap %{y:.1%}<extra></extra>",
                 )  # fmt: skip
-            figure.add_annotation(
-                x=cap.index[-1], y=float(cap.iloc[-1]), text=f"cap {cap.iloc[-1]:.0%}",
-                xanchor="left", xshift=8, showarrow=False, row=row, col=1,
-                font={"color": style.DOWN, "size": 12},
-            )  # fmt: skip
+            end = (cap.index[-1], float(cap.iloc[-1]), f"cap {cap.iloc[-1]:.0%}", style.INK)
+            style.label_ends(figure, [end], [-1, 1], row=row)
         figure.add_hline(y=0, line={"color": "#c9ced8", "width": 1}, row=row, col=1)
         figure.update_yaxes(tickformat=".0%", nticks=5, row=row, col=1)
     return span_run(style.finish_panels(figure, len(symbols), right=76), backtest)
@@ -193,11 +193,17 @@ def action_values(backtest: Backtest) -> go.Figure | None:
                 x=centred.index, y=centred[name], row=row, col=1, name=style.label(name),
                 line={"color": _diverging(share), "width": 1.6}, hovertemplate="%{y:.4~f}",
             )  # fmt: skip
-            figure.add_annotation(
-                x=centred.index[-1], y=float(centred[name].iloc[-1]), text=style.label(name),
-                xanchor="left", xshift=8, showarrow=False, row=row, col=1,
-                font={"color": _diverging(share), "size": 11},
-            )  # fmt: skip
+        ends = [
+            (
+                centred.index[-1],
+                float(centred[name].iloc[-1]),
+                style.label(name),
+                _diverging(rank / (len(order) - 1)),
+            )
+            for rank, name in enumerate(order)
+        ]
+        extremes = [float(centred.min().min()), float(centred.max().max())]
+        style.label_ends(figure, ends, extremes, row=row, gap=0.13)
         figure.update_yaxes(tickformat="~g", nticks=4, row=row, col=1)
     return span_run(style.finish_panels(figure, len(charts), right=76), backtest)
 

@@ -175,7 +175,7 @@ def trainings(records: Sequence[Mapping[str, Any]]) -> go.Figure | None:
     if not shown:
         return None
     several = max(len(having) for _, having in shown) > 2
-    titles = [f"<b>{curve.title}</b> by {curve.step}, first training" for curve, _ in shown]
+    titles = [_title(curve, curve.of(having[0])) for curve, having in shown]
     if several:
         titles += [f"<b>{curve.title}</b> at the end of each training" for curve, _ in shown]
     figure = make_subplots(
@@ -198,6 +198,15 @@ def trainings(records: Sequence[Mapping[str, Any]]) -> go.Figure | None:
     return figure
 
 
+def _title(curve: _Curve, table: Mapping[str, Any]) -> str:
+    """Says what is drawn; two lines are told apart by words in their colours."""
+    title = f"<b>{curve.title}</b> by {curve.step}"
+    if len([name for name in curve.columns if table.get(name)]) < 2:
+        return f"{title}, first training"
+    words = (("training", style.BENCHMARK), ("validation", curve.color))
+    return f"{title}: " + ", ".join(f'<span style="color:{c}">{w}</span>' for w, c in words)
+
+
 def _first_training(figure: go.Figure, col: int, curve: _Curve, table: Mapping[str, Any]) -> None:
     names = [name for name in curve.columns if table.get(name)]
     for name in names:
@@ -211,12 +220,6 @@ def _first_training(figure: go.Figure, col: int, curve: _Curve, table: Mapping[s
             x=steps, y=values, name=name.replace("_", " "), row=1, col=col, mode=single,
             line={"color": color, "width": 2},
         )  # fmt: skip
-        if len(names) > 1:
-            word = "validation" if name.startswith("validation") else "training"
-            figure.add_annotation(
-                x=steps[-1], y=values[-1], text=word, xanchor="right", yanchor="bottom", yshift=3,
-                showarrow=False, row=1, col=col, font={"color": color, "size": 12},
-            )  # fmt: skip
 
 
 def timings(stages: Mapping[str, float]) -> go.Figure | None:

@@ -67,23 +67,33 @@ def finish(figure: go.Figure, height: int, *, right: int = 24, top: int = 34) ->
 
 
 def label_ends(
-    figure: go.Figure, ends: Sequence[tuple[object, float, str, str]], low: float, high: float
+    figure: go.Figure,
+    ends: Sequence[tuple[object, float, str, str]],
+    values: Sequence[float],
+    *,
+    row: int = 1,
+    gap: float = 0.075,
 ) -> None:
-    """Write names beside the last points of lines in the first panel, kept apart.
+    """Write names beside the last points of the lines of a panel, kept apart.
 
     Args:
-        figure: changed in place.
+        figure: made by `make_subplots`; changed in place.
         ends: x, y, text and colour of each line's last point.
-        low: lower end of the y axis.
-        high: upper end.
+        values: all that the panel draws, for its height.
+        row: the panel.
+        gap: least distance between two names as a share of the panel's height.
     """
-    gap = 0.075 * (high - low)
-    placed: float | None = None
-    for x, y, text, color in sorted(ends, key=lambda end: end[1]):
-        placed = y if placed is None else max(y, placed + gap)
+    least = gap * (max(values) - min(values))
+    placed: list[float] = []
+    ordered = sorted(ends, key=lambda end: end[1])
+    for _, y, _, _ in ordered:
+        placed.append(y if not placed else max(y, placed[-1] + least))
+    # What was pushed up on the whole comes down again: names stay centred on their lines.
+    shift = sum(p - y for p, (_, y, _, _) in zip(placed, ordered, strict=True)) / len(ordered)
+    for at, (x, _, text, color) in zip(placed, ordered, strict=True):
         figure.add_annotation(
-            x=x, y=placed, text=text, xanchor="left", xshift=8, showarrow=False, align="left",
-            font={"color": color, "size": 13}, xref="x", yref="y",
+            x=x, y=at - shift, text=text, xanchor="left", xshift=8, showarrow=False, align="left",
+            font={"color": color, "size": 12}, row=row, col=1,
         )  # fmt: skip
 
 
