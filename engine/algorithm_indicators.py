@@ -133,7 +133,7 @@ class IndicatorsMixin:
         wanted = resolution if resolution is not None else self._config(symbol).resolution
         feed = self._feeder(indicator, selector)
         if isinstance(wanted, timedelta):
-            spans = [r for r in (Resolution.DAILY, Resolution.HOUR, Resolution.MINUTE)]
+            spans = (Resolution.DAILY, Resolution.HOUR, Resolution.MINUTE)
             base = next(r for r in spans if RESOLUTION_SPAN[r] <= wanted)
             consolidator = self.create_consolidator(wanted)
             consolidator.data_consolidated += feed
@@ -162,7 +162,7 @@ class IndicatorsMixin:
         resolution: Any = None,
         selector: Any = None,
     ) -> Any:
-        """Exponential moving average: (symbol, period, [smoothing factor,] resolution, selector)."""
+        """Exponential moving average: (symbol, period[, factor], resolution, selector)."""
         values = list(rest)
         if values and isinstance(values[0], float):
             smoothing_factor = values.pop(0)

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from pathlib import Path
 
 from engine.data import Bar, BaseData, QuoteBar, TradeBar
@@ -105,7 +106,7 @@ class BarFiles:
         if path not in self._whole:
             lines = [line for line in _read_lines(path) if line]
             keys = [line.partition(",")[0] for line in lines]
-            for before, after in zip(keys, keys[1:], strict=False):
+            for before, after in pairwise(keys):
                 if before >= after:
                     raise ValueError(
                         f"{path}: bars must be sorted and unique by time; received {after!r} "
@@ -115,7 +116,7 @@ class BarFiles:
         return self._whole[path]
 
 
-def _checked(parse, path: Path, line: str, symbol: Symbol, context) -> BaseData:  # type: ignore[no-untyped-def]
+def _checked(parse, path: Path, line: str, symbol: Symbol, context) -> BaseData:
     try:
         return parse(line, symbol, context)
     except (ValueError, IndexError, InvalidOperation) as error:
@@ -141,7 +142,8 @@ def _bar_of(symbol: Symbol, time: datetime, cells: list[str], span: timedelta) -
     if min(prices) <= 0:
         raise ValueError("prices must be positive")
     volume = Decimal(cells[5]) if len(cells) > 5 else ZERO
-    return TradeBar(time, symbol, *prices, volume, span)
+    opened, high, low, close = prices
+    return TradeBar(time, symbol, opened, high, low, close, volume, span)
 
 
 def _quote_bar(line: str, symbol: Symbol, day: datetime) -> QuoteBar:

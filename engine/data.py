@@ -471,7 +471,7 @@ class Slice:
         """Price point of a symbol or the default; a class gives all points of that kind."""
         if isinstance(key, type):
             return self.get_of_type(key) if default is None else self.get_of_type(key).get(default)
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401 - this is `get`
 
     def get_of_type(self, kind: type) -> DataDictionary[Any]:
         """Points of one class by symbol."""

@@ -105,7 +105,7 @@ def normalize(value: Decimal) -> Decimal:
 
 
 def divide(left: Decimal, right: Decimal) -> Decimal:
-    """Divide as System.Decimal: at most 28 digits after the point, half-even, never exponent > 0."""
+    """Divide as System.Decimal: 28 digits after the point at most, half-even, exponent <= 0."""
     quotient = left / right
     exponent = quotient.as_tuple().exponent
     if exponent < -MAX_SCALE:  # type: ignore[operator]
@@ -121,7 +121,7 @@ def round_half_even(value: Decimal, digits: int) -> Decimal:
 
 
 def round_significant(value: Decimal, digits: int) -> Decimal:
-    """Round to significant digits the way LEAN does (scale by a power of ten, round, scale back)."""
+    """Round to significant digits as LEAN does (scale by a power of ten, round, scale back)."""
     if not value:
         return ZERO
     scale = Decimal(10) ** (math.floor(math.log10(abs(float(value)))) + 1)

@@ -189,7 +189,7 @@ class FillForward:
 
 
 def _repeat(bar: BaseData, time: datetime, end_time: datetime) -> BaseData:
-    copy = bar.clone(True)  # type: ignore[attr-defined]
+    copy = bar.clone(True)
     copy.time = time
     copy.end_time = end_time
     return copy

@@ -196,8 +196,8 @@ def tickers_in_frames() -> Iterator[None]:
             mapped = _mapped(key)
             return mapped is not key and contains(self, mapped)
 
-        kind.get_loc = mapped_get_loc
-        kind.__contains__ = mapped_contains
+        setattr(kind, "get_loc", mapped_get_loc)  # noqa: B010 - mypy forbids assigning methods
+        setattr(kind, "__contains__", mapped_contains)  # noqa: B010
 
     for kind in originals:
         wrap(kind)
@@ -205,8 +205,8 @@ def tickers_in_frames() -> Iterator[None]:
         yield
     finally:
         for kind, (get_loc, contains) in originals.items():
-            kind.get_loc = get_loc
-            kind.__contains__ = contains
+            setattr(kind, "get_loc", get_loc)  # noqa: B010
+            setattr(kind, "__contains__", contains)  # noqa: B010
 
 
 def _mapped(key: Any) -> Any:

@@ -45,5 +45,5 @@ KNOWN_CALLS = frozenset(
     stop_market_order str submit_order_request sum swiss symbol t3 tdd tds tema ticker tp tr
     trailing_stop_order train trima trin trix tsf tsi ultosc unregister_indicator var vidya vp
     vtx vwap vwma warm_up_indicator wilr wto wwma zlema zz
-    """.split()
+    """.split()  # noqa: SIM905 - readable as a block of names
 )

@@ -315,7 +315,7 @@ class SecurityPortfolioManager:
 
     def get(self, key: Any, default: Any = None) -> Any:
         """Holding of a symbol, or the default."""
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401 - this is `get`
 
     def try_get_value(self, key: Any) -> tuple[bool, SecurityHolding | None]:
         """Whether there is a holding, and the holding."""

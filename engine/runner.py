@@ -20,7 +20,7 @@ from engine.auxiliary_files import AuxiliaryData, read_symbol_properties
 from engine.bar_files import BarFiles
 from engine.charting import Chart
 from engine.data_feed import DataFeed
-from engine.enums import AlgorithmStatus
+from engine.enums import AccountType, AlgorithmStatus
 from engine.history import tickers_in_frames
 from engine.loop import Loop
 from engine.market_hours import MarketHoursDatabase
@@ -405,7 +405,7 @@ def _write(result: BacktestResult, folder: Path, started: datetime, error: str, 
         finished=datetime.now(UTC).replace(tzinfo=None),
         runtime_error=error,
         stack_trace=trace,
-        account_type=getattr(algorithm.brokerage_model, "account_type", 0),
+        account_type=getattr(algorithm.brokerage_model, "account_type", AccountType.MARGIN),
         trading_days_per_year=algorithm.settings.trading_days_per_year or 252,
     )
     write_results(folder, record)

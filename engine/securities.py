@@ -225,7 +225,7 @@ def _pascal(instance: Any, name: str) -> Any:
     from engine.naming import snake_case
 
     snake = snake_case(name)
-    if snake == name or not hasattr(type(instance), snake) and snake not in instance.__dict__:
+    if snake == name or (not hasattr(type(instance), snake) and snake not in instance.__dict__):
         raise AttributeError(f"{type(instance).__name__} has no attribute {name!r}")
     return getattr(instance, snake)
 

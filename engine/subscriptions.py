@@ -282,7 +282,7 @@ def _timed(
     """Give a repeated bar the times of the bar it stands for."""
     if not point.is_fill_forward:
         return point
-    copy: Any = point.clone(True)  # type: ignore[attr-defined]
+    copy: Any = point.clone(True)
     if strict:
         copy.time, copy.end_time = hours.daily_calendar(point.time)
     else:
