@@ -73,7 +73,7 @@ class QAgentConfig:
     actions: tuple[float, ...] = (-1.0, 0.0, 1.0)
     units: tuple[int, ...] = (64, 64)
     discount: float = 0.9
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     weight_decay: float = 1e-3
     batch_size: int = 256
     slow_rate: float = 0.01

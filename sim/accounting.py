@@ -137,7 +137,7 @@ def settle(
     account: Account, orders: Floats, opens: Floats, closes: Floats, rules: Rules
 ) -> Settled:
     """Fill orders at the opens of a bar and value the accounts at its closes; all (B, N)."""
-    fills = rules.costs.fill_prices(orders, opens)
+    fills = rules.costs.fill_prices(orders, opens, closes)
     fees = rules.costs.fees(orders, fills, closes)
     paid = orders * fills + fees
     shares = account.shares + orders

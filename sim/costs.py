@@ -20,8 +20,14 @@ Floats = NDArray[np.float64]
 class CostModel(Protocol):
     """Fill prices and fees; implementations are pure and elementwise."""
 
-    def fill_prices(self, quantities: Floats, opens: Floats) -> Floats:
-        """Price per share paid for orders that meet the market at `opens`."""
+    def fill_prices(self, quantities: Floats, opens: Floats, marks: Floats) -> Floats:
+        """Price per share paid for orders that meet the market at `opens`.
+
+        Args:
+            quantities: signed shares.
+            opens: price at which the market opens.
+            marks: as for `fees`.
+        """
         ...
 
     def fees(self, quantities: Floats, fills: Floats, marks: Floats) -> Floats:
@@ -39,7 +45,7 @@ class CostModel(Protocol):
 class ZeroCost:
     """Free trading at the open."""
 
-    def fill_prices(self, quantities: Floats, opens: Floats) -> Floats:
+    def fill_prices(self, quantities: Floats, opens: Floats, marks: Floats) -> Floats:
         """See `CostModel`."""
         return opens
 
@@ -54,7 +60,7 @@ class ProportionalCost:
 
     Attributes:
         rate: share of the traded value, in [0, 1).
-        slippage: fills are this share worse than the open, in [0, 1).
+        slippage: fills are worse than the open by this share of the bar's close, in [0, 1).
     """
 
     rate: float = 0.001
@@ -64,9 +70,9 @@ class ProportionalCost:
         _require_share("rate", self.rate)
         _require_share("slippage", self.slippage)
 
-    def fill_prices(self, quantities: Floats, opens: Floats) -> Floats:
+    def fill_prices(self, quantities: Floats, opens: Floats, marks: Floats) -> Floats:
         """See `CostModel`."""
-        return _slipped(quantities, opens, self.slippage)
+        return _slipped(quantities, opens, marks, self.slippage)
 
     def fees(self, quantities: Floats, fills: Floats, marks: Floats) -> Floats:
         """See `CostModel`."""
@@ -84,7 +90,7 @@ class InteractiveBrokersCost:
         per_share: $ per share, >= 0.
         minimum: $ per order, >= 0.
         maximum_rate: share of the order's value, in [0, 1).
-        slippage: fills are this share worse than the open, in [0, 1).
+        slippage: fills are worse than the open by this share of the bar's close, in [0, 1).
     """
 
     per_share: float = 0.005
@@ -100,9 +106,9 @@ class InteractiveBrokersCost:
         _require_share("maximum_rate", self.maximum_rate)
         _require_share("slippage", self.slippage)
 
-    def fill_prices(self, quantities: Floats, opens: Floats) -> Floats:
+    def fill_prices(self, quantities: Floats, opens: Floats, marks: Floats) -> Floats:
         """See `CostModel`."""
-        return _slipped(quantities, opens, self.slippage)
+        return _slipped(quantities, opens, marks, self.slippage)
 
     def fees(self, quantities: Floats, fills: Floats, marks: Floats) -> Floats:
         """See `CostModel`."""
@@ -118,7 +124,8 @@ def _require_share(name: str, value: float) -> None:
         raise ValueError(f"{name} must lie in [0, 1); received {value!r}")
 
 
-def _slipped(quantities: Floats, opens: Floats, slippage: float) -> Floats:
+def _slipped(quantities: Floats, opens: Floats, marks: Floats, slippage: float) -> Floats:
+    """LEAN's ConstantSlippageModel takes the share of the last price: the bar's close."""
     if slippage == 0.0:
         return opens
-    return opens * (1.0 + slippage * np.sign(quantities))
+    return opens + slippage * marks * np.sign(quantities)

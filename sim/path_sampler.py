@@ -11,7 +11,8 @@ first `QMC_STEPS` bars (beyond, more dimensions bring nothing) and paths come in
 Blending. A share of the pairs takes its noise from reality: the probability integral transforms
 of the real bars under the forecaster, block-bootstrapped from the path's own history. What the
 model's densities miss, shape or serial dependence of the residuals, these paths still have. The
-two paths of such a pair have blocks of their own.
+two paths of such a pair have blocks of their own. What they were expected to return is what the
+model said plus the mean of the real residuals; the rest is luck, even where blocks repeat it.
 
 Bounds. A learned recursion may run away, so
 - the forecaster is told features inside the range they had in the path's own history, which bounds
@@ -93,6 +94,19 @@ class Bounds:
         return held
 
 
+@dataclass(frozen=True)
+class Residuals:
+    """The noise that the real bars of one history had under the mean network.
+
+    Attributes:
+        uniforms: their probability integral transforms, shape (rows, 5), in (0, 1).
+        lean: mean of gap and intraday return less what was expected, in volatilities, shape (2,).
+    """
+
+    uniforms: NDArray[np.float64]
+    lean: NDArray[np.float64]
+
+
 class ForecasterSampler:
     """Draws `Paths` from a forecaster; see the module's description.
 
@@ -131,7 +145,7 @@ class ForecasterSampler:
         self._histories = list(histories)
         self._blend, self._starts, self._mean_block = blend, check_starts(starts), mean_block
         self._bounds = Bounds.of(histories)
-        self._residuals: list[NDArray[np.float64]] | None = None
+        self._residuals: list[Residuals] | None = None
 
     def sample(self, n_paths: int, n_steps: int, rng: np.random.Generator) -> Paths:
         """Draw paths; see `sim.paths.PathSampler`.
@@ -149,7 +163,10 @@ class ForecasterSampler:
         uniforms, blended = self._noise(series, n_steps, noise_rng, block_rng)
         masks = self._forecaster.masks(pairs, mask_rng).take(pair_of)
         view = start_view(self._histories, series, rows, self._window).take(pair_of)
-        paths = self._run(view, masks, uniforms, ~blended[pair_of], series[pair_of], rows[pair_of])
+        lean = np.zeros((2 * pairs, 2))
+        for s in np.unique(series[blended]):
+            lean[(blended & (series == s))[pair_of]] = self._bank()[s].lean
+        paths = self._run(view, masks, uniforms, lean, series[pair_of], rows[pair_of])
         return paths if 2 * pairs == n_paths else paths.take(np.arange(n_paths))
 
     def _run(
@@ -157,13 +174,13 @@ class ForecasterSampler:
         view: MarketView,
         masks: Masks,
         uniforms: NDArray,
-        expects: NDArray[np.bool_],
+        lean: NDArray[np.float64],
         series: NDArray,
         rows: NDArray,
     ) -> Paths:
         """Walk all paths forward through the given noise, shape (B, T, 5).
 
-        `expects` (B,) tells whose noise is the model's own: only there its means are known.
+        `lean` (B, 2) is the mean of that noise in gap and intraday return, in volatilities.
         """
         bounds = self._bounds.take(series)
         lowest, highest = bounds.features[:, 0], bounds.features[:, 1]
@@ -179,7 +196,7 @@ class ForecasterSampler:
         for t in range(n_steps):
             close, volume_mean = view.last_close, view.volume_mean
             drawn, means = self._forecaster.draw(state, np.asfortranarray(uniforms[:, t]))
-            surprises[:, t] = np.where(expects[:, None], drawn[:, :2] - means, 0.0)
+            surprises[:, t] = drawn[:, :2] - means - lean * state.volatility[:, None]
             held = bounds.hold(drawn, np.log(close / first_close), volume_mean)
             # Columns must be contiguous: NumPy's exp takes another path, one bit apart, for
             # strided input that happens to lie right before its output in memory.
@@ -210,18 +227,18 @@ class ForecasterSampler:
             np.arange(pairs) * self._blend
         )
         for pair in np.flatnonzero(blended):
-            bank = self._bank()[series[pair]]
+            bank = self._bank()[series[pair]].uniforms
             found = stationary_rows(len(bank), 2, n_steps, self._mean_block, block_rng)
             both[pair] = bank[found]
         return both.reshape(2 * pairs, n_steps, N_PARTS), blended
 
-    def _bank(self) -> list[NDArray[np.float64]]:
-        """What noise the real bars had: transforms (rows, 5) in (0, 1) for each history."""
+    def _bank(self) -> list[Residuals]:
+        """What noise the real bars of each history had."""
         if self._residuals is None:
-            self._residuals = [self._transforms(history) for history in self._histories]
+            self._residuals = [self._residuals_of(history) for history in self._histories]
         return self._residuals
 
-    def _transforms(self, history: History) -> NDArray[np.float64]:
+    def _residuals_of(self, history: History) -> Residuals:
         found = features(history.bars)
         view = MarketView.at_rows(history, [self._first], window=self._window)
         state = self._forecaster.start(view, None)
@@ -234,4 +251,9 @@ class ForecasterSampler:
             np.concatenate([head.volatility for head in heads]),
             heads[0].shapes,
         )
-        return every.chain().pit(parts_from_bars(history.bars)[self._first + 1 :])
+        parts = parts_from_bars(history.bars)[self._first + 1 :]
+        chain = every.chain()
+        uniforms = chain.pit(parts)
+        means = np.stack([chain.gap().location, chain.intraday(parts[:, 0]).location], axis=1)
+        missed = (parts[:, :2] - means) / every.volatility[:, None]
+        return Residuals(uniforms, missed.mean(axis=0))

@@ -24,8 +24,8 @@ class Paths:
         series: which history each path continues, shape (B,).
         start_row: row of row 0 in that history, shape (B,).
         surprises: gap and intraday log return of each step less what the simulator expected of
-            them, shape (B, T, 2): noise with mean zero whatever was known before it. Zero where
-            no expectation is known (real or resampled bars).
+            them, shape (B, T, 2): noise with mean zero. None, or zero, where no expectation is
+            known (real or resampled bars).
 
     Raises:
         ValueError: for shapes that disagree, an invalid bar, or an observation not finite.

@@ -32,14 +32,15 @@ def test_interactive_brokers_fee(shares, price, fee):
 def test_slippage_is_paid_in_the_direction_of_the_order():
     quantities, opens = np.array([5.0, -5.0, 0.0]), np.full(3, 100.0)
     for model in (ProportionalCost(slippage=0.01), InteractiveBrokersCost(slippage=0.01)):
-        np.testing.assert_allclose(model.fill_prices(quantities, opens), [101.0, 99.0, 100.0])
+        fills = model.fill_prices(quantities, opens, np.array([100.0, 200.0, 300.0]))
+        np.testing.assert_allclose(fills, [101.0, 98.0, 100.0])
 
 
 def test_proportional_and_zero_fees():
     quantities, price = np.array([5.0, -5.0]), np.array([100.0, 10.0])
     np.testing.assert_allclose(ProportionalCost(0.001).fees(quantities, price, price), [0.5, 0.05])
     np.testing.assert_array_equal(ZeroCost().fees(quantities, price, price), [0.0, 0.0])
-    assert ZeroCost().fill_prices(quantities, price) is price
+    assert ZeroCost().fill_prices(quantities, price, price) is price
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_blending_uses_real_residuals_for_its_share_of_the_pairs(observer):
 def test_real_residuals_replayed_in_order_give_back_the_real_bars(observer):
     """Transforming a history to noise and back is the identity, step for step."""
     sampler = ForecasterSampler(observer, HISTORIES, blend=1.0)
-    bank = sampler._transforms(HISTORIES[0])
+    bank = sampler._bank()[0].uniforms
     from models.observation import MarketView
 
     first = LOOKBACK + 19
