@@ -95,6 +95,7 @@ class Settings:
     gross_cap: float = _number(1.0, "in (0, 1]", lambda v: 0 < v <= 1)
     cap_buffer: float = _number(0.03, "in [0, 1)", lambda v: 0 <= v < 1)
     rebalance_band: float = _number(0.10, "in [0, 1]", lambda v: 0 <= v <= 1)
+    slippage: float = _number(0.0005, "in [0, 0.1]", lambda v: 0 <= v <= 0.1)
     allow_short: bool = _parameter(True, _parse_bool, "must be true or false", lambda v: True)
 
     # When to get out regardless of the agent.

@@ -56,6 +56,9 @@ class MirageStrategy(QCAlgorithm):
         self.settings.minimum_order_margin_portfolio_percentage = 0.0
 
         self._traded = [self.add_equity(name, Resolution.DAILY).symbol for name in options.symbols]
+        for symbol in self._traded:
+            # The agent is trained with the same costs: LEAN's default fee and this slippage.
+            self.securities[symbol].set_slippage_model(ConstantSlippageModel(options.slippage))
         kept = int(np.ceil(options.warm_up_years * BARS_PER_YEAR))
         self._bars: dict[str, deque[tuple[datetime, tuple[float, ...]]]] = {
             name: deque(maxlen=kept) for name in options.symbols

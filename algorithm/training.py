@@ -27,6 +27,7 @@ from models.seeding import streams
 from sim.accounting import Rules
 from sim.agent_training import train_agent
 from sim.baselines import BlockBootstrapSampler, GarchSampler
+from sim.costs import InteractiveBrokersCost
 from sim.curriculum import growing
 from sim.facts import facts_table, real_markets, simulated_markets
 from sim.path_sampler import ForecasterSampler
@@ -41,6 +42,7 @@ LEARNING_SETTINGS = (
     "gross_cap",
     "cap_buffer",
     "rebalance_band",
+    "slippage",
     "allow_short",
     "cash",
     "forecaster_units",
@@ -221,6 +223,7 @@ class Trainer:
             gross=caps.gross,
             buffer=caps.buffer,
             band=caps.band,
+            costs=InteractiveBrokersCost(slippage=options.slippage),
         )
         rngs = streams(options.seed, "agent", str(end))
         if previous is None:

@@ -95,7 +95,10 @@ def test_the_environment_gives_the_engines_equity(
     options = result.algorithm._options
     caps: Caps = options.limits()
     rules = Rules.of(
-        caps, symbols, lot_size=1 if lot_size == "whole" else 0, costs=InteractiveBrokersCost()
+        caps,
+        symbols,
+        lot_size=1 if lot_size == "whole" else 0,
+        costs=InteractiveBrokersCost(slippage=options.slippage),
     )
     curve = replay(weights, bars, options.cash, rules)
     sampled = {time.date(): equity for time, equity in result.algorithm.equity_at_close}
