@@ -6,10 +6,12 @@ Commands import what they need when they run, so that `--help` and the small one
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import textwrap
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -108,6 +110,7 @@ def backtest(
     results = output or project / BACKTESTS / f"{datetime.now():{STAMP}}"
     if results.is_dir() and any(results.iterdir()):
         raise ValueError(f"--output must be a new or empty folder; {results} holds files")
+    quiet_tensorflow()
     from engine.runner import AlgorithmError, run_backtest
 
     store = project / STORE
@@ -131,6 +134,16 @@ def backtest(
     if _state(diagnostics) != before:
         shutil.copyfile(diagnostics, results / diagnostics.name)
     show(results, folder, total)
+
+
+def quiet_tensorflow() -> None:
+    """Keep TensorFlow's start-up notices from the console, unless the user's environment asks.
+
+    oneDNN's kernels are switched off as the Makefile does, so that both ways give equal numbers.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"keras\.")
 
 
 def _state(path: Path) -> tuple[int, int] | None:
@@ -157,7 +170,9 @@ def show(results: Path, data_folder: Path, total: float) -> None:
     click.echo("\n" + "\n".join(summary.timing_lines(parts)) + "\n")
     for said in verdict.in_words(finished, diagnostics):
         click.echo(textwrap.fill(said, 100))
-    click.echo(f"\nResults  {results}\nReport   {report}")
+    if told := summary.trainings_line(diagnostics):
+        click.echo(f"\nModels   {told}")
+    click.echo(f"Results  {results}\nReport   {report}")
 
 
 def check_project(project: Path, data_folder: Path) -> None:

@@ -15,7 +15,7 @@ from engine.report.diagnostics import load_diagnostics
 from engine.report.metrics import Metric, metrics_table
 from engine.report.page import Section, swatch
 from engine.report.results import Backtest, load_backtest
-from engine.report.summary import lean_table, read_timing, stages
+from engine.report.summary import lean_table, read_timing, stages, trainings_line
 
 NO_DIAGNOSTICS = (
     "No data: the folder holds no diagnostics.json with this part. The algorithm writes it to the "
@@ -271,15 +271,10 @@ def _facts_table(facts: Mapping[str, Any]) -> str:
 
 def _training(diagnostics: Mapping[str, Any]) -> Section:
     records = diagnostics.get("trainings", [])
-    reused = sum(bool(record.get("reused")) for record in records)
-    lead = f"{len(records):,} trainings, " + (
-        f"{reused:,} of them taken from the object store, as nothing they depend on had changed."
-        if reused
-        else "each of them run anew."
-    )
+    lead = trainings_line(diagnostics)
     missing = NO_DIAGNOSTICS
     if records:
-        missing = f"{len(records):,} trainings, {reused:,} of them reused; none left its curves."
+        missing = f"{lead} None left its curves."
     return Section(
         "training", "Training", page.plot(model_figures.trainings(records)), lead, missing
     )

@@ -116,6 +116,18 @@ def facts_lines(diagnostics: Mapping[str, Any]) -> list[str]:
     return ["Simulated markets beside the real one (stylised facts)", head, "-" * len(head), *rows]
 
 
+def trainings_line(diagnostics: Mapping[str, Any]) -> str:
+    """How many trainings there were, and how many the object store spared; "" if none is known."""
+    records = diagnostics.get("trainings", [])
+    if not records:
+        return ""
+    reused = sum(bool(record.get("reused")) for record in records)
+    count = f"{len(records):,} training{'' if len(records) == 1 else 's'}"
+    if not reused:
+        return f"{count}, run anew."
+    return f"{count}, {reused:,} taken from the object store: what they depend on is unchanged."
+
+
 def write_timing(folder: Path, total: float) -> None:
     """Record the seconds of the whole run for the report."""
     write_atomically(folder / TIMING, (json.dumps({"total": round(total, 3)}) + "\n").encode())

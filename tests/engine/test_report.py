@@ -141,7 +141,7 @@ def test_trainings_without_curves_are_counted(tmp_path):
     records = [{"time": "2009-01-02", "reused": True, "artifact": "a"}] * 3
     (folder / "diagnostics.json").write_text(json.dumps({"version": 1, "trainings": records}))
     page = Page(build_report(folder, data_folder=folder).read_text())
-    assert "3 trainings, 3 of them reused" in page.sections["training"]
+    assert "3 trainings, 3 taken from the object store" in page.sections["training"]
 
 
 def test_hostile_text_stays_text(tmp_path):

@@ -254,6 +254,14 @@ def test_stages_leave_the_rest_to_the_engine():
     assert summary.timing_lines({}) == []
 
 
+def test_trainings_say_how_many_were_spared():
+    assert summary.trainings_line({}) == ""
+    one = {"trainings": [{"time": "2009-01-02", "reused": False}]}
+    assert summary.trainings_line(one) == "1 training, run anew."
+    both = {"trainings": [{"reused": True}, {"reused": False}]}
+    assert summary.trainings_line(both).startswith("2 trainings, 1 taken from the object store")
+
+
 def test_facts_are_printed_as_a_table():
     facts = {"columns": ["real", "simulated"], "rows": [{"name": "kurtosis", "values": [6, None]}]}
     lines = summary.facts_lines({"facts": facts})
