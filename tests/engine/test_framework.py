@@ -391,7 +391,7 @@ class TestPipeline:
         framework.alpha, framework.portfolio_construction = Alpha(), Construction()
         framework.risk_management, framework.execution = Risk(), Execution()
         seen = []
-        framework.insights_generated += lambda source, insights: seen.extend(insights)
+        framework.insights_generated += lambda source, event: seen.extend(event.insights)
         framework.on_data(self.DATA)
         assert algorithm.orders == [("A", 3, False)]
         assert [insight.source_model for insight in seen] == ["Alpha"]
