@@ -61,7 +61,7 @@ def train_agent(
     memory: ReplayMemory | None = None,
     reporter: Reporter | None = None,
     held_out: float = 0.25,
-    confidence: float = 1.0,
+    confidence: float = 2.0,
 ) -> AgentTraining:
     """Train on most paths, judge on the rest.
 
