@@ -7,6 +7,7 @@ under the same stops and caps. Retraining is scheduled with `self.train`.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from datetime import datetime, timedelta
 
@@ -64,6 +65,7 @@ class MirageStrategy(QCAlgorithm):
             name: deque(maxlen=kept) for name in options.symbols
         }
         self.set_warm_up(timedelta(days=round(options.warm_up_years * 365.25)), Resolution.DAILY)
+        self._warm_up_started = time.perf_counter()
         self._benchmark_shares: dict[str, float] = {}
         self.set_benchmark(self._buy_and_hold)
 
@@ -95,6 +97,8 @@ class MirageStrategy(QCAlgorithm):
 
     def on_warmup_finished(self) -> None:
         """Train before the first bar that may be traded."""
+        seconds = time.perf_counter() - self._warm_up_started
+        self._diagnostics.stopwatch.seconds["warm-up"] = seconds
         for name in self._options.symbols:
             if not self._bars[name]:
                 raise ValueError(
@@ -236,8 +240,8 @@ class MirageStrategy(QCAlgorithm):
     def _plot_decision(self, decision: Decision, held: dict[str, float]) -> None:
         caps = self._caps.for_symbols(self._options.symbols)
         for name, cap in zip(self._options.symbols, caps, strict=True):
-            self.plot("Exposure", name, held[name])
-            self.plot("Exposure", f"{name} cap", float(cap))
+            self.plot("Weights", name, held[name])
+            self.plot("Weights", f"{name} cap", float(cap))
         for name, forecast in decision.forecasts.items():
             chart = f"Forecast {name}"
             close = float(forecast.last_close[0])

@@ -98,7 +98,7 @@ class ForecasterConfig:
     batch: int = 32
     stride: int = 10
     patience: int = 8
-    drift_penalty: float = 10.0
+    drift_penalty: float = 40.0
     weight_penalty: float = 1e-3
     validation_fraction: float = 0.2
     validation_period: int = 140
