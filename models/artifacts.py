@@ -21,8 +21,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-SCHEMA = 1
-"""Raise when the layout of artifacts changes; older ones are then set aside."""
+SCHEMA = 2
+"""Raise when the layout of artifacts or of the arrays in them changes; older ones are set aside."""
 
 _ALLOWED = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_-")
 _MANIFEST_FIELDS = {

@@ -66,8 +66,8 @@ SHAPES: dict[str, tuple[float, ...]] = {
     "intraday_scale_on": (0.0,) * 2,  # magnitude and asinh of the standardised gap
     "volume_location_on": (0.0,) * 4,  # magnitude, asinh of gap; magnitude, asinh of intraday
     "volume_scale_on": (0.0,) * 2,  # magnitudes of gap and intraday
-    "upper_scale_on": (0.0,) * 4,  # magnitude of gap; magnitude, asinh of intraday; volume
-    "lower_scale_on": (0.0,) * 5,  # the same; size of the upper wick
+    "upper_scale_on": (0.0,) * 5,  # magnitude, asinh of gap and of intraday; asinh of volume
+    "lower_scale_on": (0.0,) * 6,  # the same; size of the upper wick
     "zero_on": (0.0,) * 4,  # upper: magnitude, asinh of intraday; lower: the same
 }
 """Trained numbers that are the same for every bar."""
@@ -237,9 +237,10 @@ class Chain:
         shift = (
             shift
             + on[0] * self._gap_size
-            + on[1] * self._size
-            + on[2] * self._signed
-            + on[3] * self._busy
+            + on[1] * self._gap_signed
+            + on[2] * self._size
+            + on[3] * self._signed
+            + on[4] * self._busy
         )
         logit = (
             self._shapes["zero"][side]
@@ -262,7 +263,7 @@ class Chain:
     def lower(self, upper: Any) -> ZeroOrBurr:
         """p(lower wick | gap, intraday, volume, upper wick)."""
         size = self._ops.log1p(2.0 * upper / self._volatility)
-        return self._wick(1, "lower", self._shapes["lower_scale_on"][4] * size)
+        return self._wick(1, "lower", self._shapes["lower_scale_on"][5] * size)
 
     def log_density(self, parts: Any) -> Any:
         """Log density of each part given the earlier ones.

@@ -169,7 +169,10 @@ def npz(**arrays):
         (lambda s: s.files.update({manifest_path(): b"\xff\xfe"}), "manifest is not JSON"),
         (lambda s: s.files.update({manifest_path(): b"[]"}), "not a JSON object"),
         (lambda s: s.files.update({manifest_path(): b"{}"}), r"manifest lacks schema"),
-        (lambda s: edit_manifest(s, schema=SCHEMA + 1), "schema must be 1; received 2"),
+        (
+            lambda s: edit_manifest(s, schema=SCHEMA + 1),
+            f"schema must be {SCHEMA}; received {SCHEMA + 1}",
+        ),
         (lambda s: edit_manifest(s, depends={"units": 5}), "belongs to another artifact"),
         (lambda s: edit_manifest(s, key="0" * 32), "belongs to another artifact"),
         (lambda s: edit_manifest(s, data_end="soon"), "data_end is no time"),

@@ -110,7 +110,7 @@ def test_wicks_above_zero_are_uniform_after_their_distribution_function():
 def test_large_returns_bring_large_ranges_and_volumes_when_the_coupling_says_so():
     coupled = {name: np.array(v) for name, v in SHAPES.items()}
     coupled["volume_location_on"] = np.array([0.0, 0.0, 0.5, 0.0])
-    coupled["upper_scale_on"] = np.array([0.0, 0.5, 0.0, 0.0])
+    coupled["upper_scale_on"] = np.array([0.0, 0.0, 0.5, 0.0, 0.0])
     outputs = np.zeros((5000, len(OUTPUTS)))
     made = Chain(NUMPY, outputs, np.full(5000, 0.01), coupled)
     parts = made.sample(np.random.default_rng(0).random((5000, 5)), quantile_tables(coupled))
