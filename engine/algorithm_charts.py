@@ -8,6 +8,7 @@ from typing import Any
 from engine.charting import Chart, Series
 from engine.enums import SeriesType
 from engine.indicators.base import IndicatorBase
+from engine.statistics.sampling import STRATEGY_EQUITY
 
 
 class ChartsMixin:
@@ -34,8 +35,8 @@ class ChartsMixin:
     def plot(self: Any, *arguments: Any) -> None:
         """Plot a value or a candle.
 
-        (series, value), (chart, series, value), (chart, series, open, high, low, close),
-        (chart, indicator, ...) or (chart, value).
+        (series, value), (chart, series, value), (chart, series, open, high, low, close)
+        or (chart, indicator, ...). Without a chart the series joins LEAN's own equity chart.
 
         Raises:
             ValueError: if the arguments are none of these.
@@ -43,6 +44,8 @@ class ChartsMixin:
         values = list(arguments)
         if len(values) < 2 or not isinstance(values[0], str):
             raise ValueError(f"plot takes (chart, series, value); received {arguments}")
+        if len(values) == 2 and not isinstance(values[1], IndicatorBase):
+            values.insert(0, STRATEGY_EQUITY)
         chart = values.pop(0)
         if all(isinstance(value, IndicatorBase) for value in values):
             for indicator in values:

@@ -60,6 +60,8 @@ _SIMPLE: dict[str, tuple[Any, str, int, tuple[Any, ...]]] = {
     "obv": (lib.OnBalanceVolume, "OBV", 0, ()),
 }
 
+_EXTREMES = {"max": lib.Field.HIGH, "min": lib.Field.LOW}
+
 
 class IndicatorsMixin:
     """Indicators of an algorithm."""
@@ -264,6 +266,8 @@ def _make(name: str) -> Any:
             )
         resolution = values.pop(0) if values else resolution
         selector = values.pop(0) if values else selector
+        # Extremes are those of highs and lows unless the user chooses another field.
+        selector = selector or _EXTREMES.get(name)
         text = ",".join(str(value) for value in settings)
         full = self.create_indicator_name(symbol, f"{label}({text})" if text else label, resolution)
         return self._helper(symbol, kind(full, *settings, *extra), resolution, selector)

@@ -29,6 +29,7 @@ from engine.indicators.composite import (
     FunctionalIndicator,
     IndicatorExtensions,
 )
+from engine.indicators.fields import Field
 from engine.indicators.oscillators import (
     AroonOscillator,
     AverageDirectionalIndex,
@@ -84,6 +85,7 @@ __all__ = [
     "DoubleExponentialMovingAverage",
     "Event",
     "ExponentialMovingAverage",
+    "Field",
     "FunctionalIndicator",
     "HullMovingAverage",
     "Identity",

@@ -20,7 +20,9 @@ from engine.indicators import (
     Delay,
     DonchianChannel,
     ExponentialMovingAverage,
+    Field,
     Identity,
+    IndicatorDataPoint,
     IndicatorExtensions,
     LinearWeightedMovingAverage,
     Maximum,
@@ -212,6 +214,19 @@ def test_channel_and_oscillators_of_the_range():
     assert values[4:] == pytest.approx(fast[4:])
     assert stochastic.stoch_k.current.value == pytest.approx(fast[-3:].mean())
     assert ready == 4 + 2 + 1
+
+
+class TestFields:
+    def test_selectors_read_the_bars_fields(self):
+        bar = TradeBar(T0, None, 1, 4, 0, 3, 100, timedelta(days=1))
+        assert (Field.HIGH(bar), Field.Low(bar), Field.CLOSE(bar), Field.VOLUME(bar)) == (
+            4, 0, 3, 100,
+        )  # fmt: skip
+        assert (Field.AVERAGE(bar), Field.MEDIAN(bar), Field.WEIGHTED(bar)) == (2, 2, D("2.5"))
+        assert float(Field.SEVEN_BAR(bar)) == pytest.approx((2 * 1 + 4 + 0 + 3 * 3) / 7)
+
+    def test_a_point_without_the_field_gives_its_value(self):
+        assert Field.HIGH(IndicatorDataPoint(T0, 7)) == 7
 
 
 class TestBehaviour:
