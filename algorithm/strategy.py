@@ -7,9 +7,9 @@ under the same stops and caps. Retraining is scheduled with `self.train`.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from datetime import datetime, timedelta
+from time import perf_counter
 
 import numpy as np
 from AlgorithmImports import *
@@ -65,7 +65,7 @@ class MirageStrategy(QCAlgorithm):
             name: deque(maxlen=kept) for name in options.symbols
         }
         self.set_warm_up(timedelta(days=round(options.warm_up_years * 365.25)), Resolution.DAILY)
-        self._warm_up_started = time.perf_counter()
+        self._warm_up_started = perf_counter()
         self._benchmark_shares: dict[str, float] = {}
         self.set_benchmark(self._buy_and_hold)
 
@@ -97,7 +97,7 @@ class MirageStrategy(QCAlgorithm):
 
     def on_warmup_finished(self) -> None:
         """Train before the first bar that may be traded."""
-        seconds = time.perf_counter() - self._warm_up_started
+        seconds = perf_counter() - self._warm_up_started
         self._diagnostics.stopwatch.seconds["warm-up"] = seconds
         for name in self._options.symbols:
             if not self._bars[name]:

@@ -67,7 +67,7 @@ MEMORY = 200_000
 SHOWN_PATHS = 12
 """Synthetic paths kept for the report's pictures."""
 FACTS_PATHS, FACTS_BARS = 48, 504
-"""How much is simulated for the table of stylised facts: two years, as often as this."""
+"""How much is simulated for the table of stylised facts: paths, and at most this many bars."""
 
 
 @dataclass(frozen=True)
@@ -269,10 +269,12 @@ class Trainer:
             "GJR-GARCH": GarchSampler(histories),
         }
         rng = streams(self._options.seed, "facts")["paths"]
+        real = real_markets(histories)
+        bars = min(FACTS_BARS, *(market.returns.shape[1] for market in real))
         table = facts_table(
-            real_markets(histories),
+            real,
             {
-                name: simulated_markets(sampler.sample(FACTS_PATHS, FACTS_BARS, rng))
+                name: simulated_markets(sampler.sample(FACTS_PATHS, bars, rng))
                 for name, sampler in samplers.items()
             },
         )

@@ -86,6 +86,9 @@ def module_run(tmp_path_factory, data_folder):
             json.dumps({"algorithm-language": "Python", "parameters": parameters}),
             encoding="utf-8",
         )
-        return run_backtest(project, data_folder=data, results=None, store=base / store)
+        result = run_backtest(project, data_folder=data, results=None, store=base / store)
+        if result.runtime_error:
+            raise RuntimeError(result.runtime_error)
+        return result
 
     return go
