@@ -28,6 +28,8 @@ from engine.indicators.composite import (
     ConstantIndicator,
     FunctionalIndicator,
     IndicatorExtensions,
+    IndicatorResult,
+    IndicatorStatus,
 )
 from engine.indicators.fields import Field
 from engine.indicators.oscillators import (
@@ -93,6 +95,8 @@ __all__ = [
     "IndicatorBase",
     "IndicatorDataPoint",
     "IndicatorExtensions",
+    "IndicatorResult",
+    "IndicatorStatus",
     "IntradayVwap",
     "KaufmanAdaptiveMovingAverage",
     "LinearWeightedMovingAverage",

@@ -8,9 +8,32 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decimals import ZERO, text, to_decimal
+from engine.enums import LeanEnum
 from engine.indicators.averages import ExponentialMovingAverage, SimpleMovingAverage
 from engine.indicators.base import Indicator, IndicatorBase, IndicatorDataPoint
 from engine.indicators.windows import Maximum, Minimum, Sum, WindowIdentity
+
+
+class IndicatorStatus(LeanEnum):
+    """Whether a computation gave a value."""
+
+    SUCCESS = 0
+    INVALID_INPUT = 1
+    MATH_ERROR = 2
+    VALUE_NOT_READY = 3
+
+
+class IndicatorResult:
+    """A value and whether it counts; what a composer may return instead of a number."""
+
+    def __init__(self, value: Any, status: IndicatorStatus = IndicatorStatus.SUCCESS) -> None:
+        self.value_exact = to_decimal(value)
+        self.status = status
+
+    @property
+    def value(self) -> float:
+        """The value."""
+        return float(self.value_exact)
 
 
 class ConstantIndicator(Indicator):
@@ -108,6 +131,8 @@ class CompositeIndicator(Indicator):
 
     def _compute(self, point: Any) -> Decimal | None:
         value = self._composer(self.left, self.right)
+        if isinstance(value, IndicatorResult):
+            return value.value_exact if value.status == IndicatorStatus.SUCCESS else None
         return None if value is None else to_decimal(value)
 
     def reset(self) -> None:
