@@ -31,6 +31,7 @@ from sim.costs import InteractiveBrokersCost
 from sim.curriculum import growing
 from sim.facts import facts_table, real_markets, simulated_markets
 from sim.path_sampler import ForecasterSampler
+from sim.paths import PathSampler
 
 MODEL_VERSION = 1
 """Raised when the meaning of saved models changes; older artifacts are then not found."""
@@ -261,7 +262,7 @@ class Trainer:
 
     def _facts(self, histories: Sequence[History], forecaster: Forecaster) -> dict[str, Any]:
         """Stylised facts of the real and the imagined markets, baselines beside them."""
-        samplers = {
+        samplers: dict[str, PathSampler] = {
             "simulated": ForecasterSampler(
                 Observer(forecaster), histories, blend=self._options.blend
             ),

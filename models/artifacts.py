@@ -41,19 +41,20 @@ Parts = Mapping[str, Mapping[str, np.ndarray]]
 class Store(Protocol):
     """The part of LEAN's object store (its Python names) that artifacts need."""
 
-    keys: Any
-    """Keys held: a collection, or a method that returns one."""
+    @property
+    def keys(self) -> Any:
+        """Keys held: a collection, or a method that returns one."""
 
-    def contains_key(self, key: str) -> bool:
+    def contains_key(self, key: str, /) -> bool:
         """Whether the key is held."""
 
-    def read_bytes(self, key: str) -> Any:
+    def read_bytes(self, key: str, /) -> Any:
         """The bytes under a key; raises if it is missing."""
 
-    def save_bytes(self, key: str, contents: bytes) -> bool:
+    def save_bytes(self, key: str, contents: Any, /) -> bool:
         """Keep bytes under a key; False if there is no room."""
 
-    def delete(self, key: str) -> bool:
+    def delete(self, key: str, /) -> bool:
         """Forget a key."""
 
 
