@@ -1,0 +1,1 @@
+"""Experiments, benchmarks and notebooks; imports everything, imported by nobody."""

@@ -1,0 +1,1 @@
+"""Scripts behind the results that are quoted; each prints what it ran."""

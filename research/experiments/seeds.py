@@ -1,0 +1,135 @@
+"""What does the default run earn, over several seeds, beside its benchmark?
+
+Runs the algorithm as `make backtest` does, once for each seed with an object store of its own, and
+prints for each: return, Sharpe ratio, drawdown, orders, and the annualised difference to the
+benchmark (equal-weight buy and hold of the same symbols, without costs). Then mean, standard
+deviation and a paired t statistic over seeds. Seeds share the market: their spread is that of
+learning, not that of markets.
+
+    python -m research.experiments.seeds [--seeds 1 2 3 4 5] [--jobs 2] [--parameter NAME VALUE]...
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+
+ROOT = Path(__file__).parents[2]
+SHOWN = ("net profit", "annual", "Sharpe", "drawdown", "orders", "exposure", "t of difference")
+
+
+def run(seed: int, changes: dict[str, str]) -> dict[str, float]:
+    """One backtest in this process; see `figures`."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    from engine.runner import run_backtest
+
+    parameters = json.loads((ROOT / "config.json").read_text(encoding="utf-8"))["parameters"]
+    parameters |= changes | {"seed": str(seed)}
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as store:
+        result = run_backtest(
+            ROOT, data_folder=ROOT / "data", results=None, store=Path(store), parameters=parameters
+        )
+    if result.runtime_error:
+        raise RuntimeError(result.runtime_error)
+    return figures(result) | {"seconds": time.perf_counter() - started}
+
+
+def figures(result) -> dict[str, float]:
+    """What is shown of a result, from its daily equity and benchmark samples."""
+    strategy = daily(result.charts["Strategy Equity"].series["Equity"])
+    benchmark = daily(result.charts["Benchmark"].series["Benchmark"])
+    days = sorted(set(strategy) & set(benchmark))
+    ours = np.diff(np.log([strategy[day] for day in days]))
+    theirs = np.diff(np.log([benchmark[day] for day in days]))
+    traded = (ours != 0) | (theirs != 0)
+    ours, theirs = ours[traded], theirs[traded]
+    weights = [
+        [abs(point.y) for point in series.values]
+        for name, series in result.charts["Weights"].series.items()
+        if not name.endswith(" cap")
+    ]
+    difference = ours - theirs
+    return {
+        "net profit": float(np.expm1(ours.sum())),
+        "annual": float(np.expm1(ours.mean() * 252)),
+        "Sharpe": sharpe(ours),
+        "drawdown": drawdown(ours),
+        "orders": float(result.statistics["Total Orders"]),
+        "exposure": float(np.sum([np.mean(w) for w in weights])),
+        "t of difference": float(
+            difference.mean() / difference.std(ddof=1) * np.sqrt(len(difference))
+        ),
+        "benchmark net profit": float(np.expm1(theirs.sum())),
+        "benchmark annual": float(np.expm1(theirs.mean() * 252)),
+        "benchmark Sharpe": sharpe(theirs),
+        "benchmark drawdown": drawdown(theirs),
+    }
+
+
+def daily(series) -> dict[int, float]:
+    """Last value of each UTC day of a chart's series."""
+    values = {}
+    for point in series.values:
+        value = getattr(point, "close", None)
+        values[int(point.x) // 86_400] = float(point.y if value is None else value)
+    return values
+
+
+def sharpe(log_returns: np.ndarray) -> float:
+    """Annualised, of simple returns, risk-free rate 0."""
+    simple = np.expm1(log_returns)
+    return float(np.sqrt(252) * simple.mean() / simple.std(ddof=1))
+
+
+def drawdown(log_returns: np.ndarray) -> float:
+    """Largest loss from a peak, as a fraction."""
+    wealth = np.concatenate([[0.0], np.cumsum(log_returns)])
+    return float(1 - np.exp((wealth - np.maximum.accumulate(wealth)).min()))
+
+
+def main() -> None:
+    """Run all seeds and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--parameter", nargs=2, action="append", default=[])
+    arguments = parser.parse_args()
+    changes = dict(arguments.parameter)
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
+    print(f"commit {commit}; changed parameters: {changes or 'none'}")
+    rows = Parallel(n_jobs=arguments.jobs)(delayed(run)(s, changes) for s in arguments.seeds)
+    print(f"{'seed':>9}" + "".join(f"{name:>17}" for name in SHOWN))
+    for seed, row in zip(arguments.seeds, rows, strict=True):
+        print(f"{seed:>9}" + "".join(f"{row[name]:>17.3f}" for name in SHOWN))
+    table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    for label, reduce in (("mean", np.mean), ("deviation", lambda x: np.std(x, ddof=1))):
+        print(f"{label:>9}" + "".join(f"{reduce(table[name]):>17.3f}" for name in SHOWN))
+    print(
+        f"{'benchmark':>9}"
+        + "".join(
+            f"{table['benchmark ' + name].mean():>17.3f}"
+            if f"benchmark {name}" in table
+            else f"{'':>17}"
+            for name in SHOWN
+        )
+    )
+    gap = table["Sharpe"] - table["benchmark Sharpe"]
+    if len(gap) > 1:
+        error = gap.std(ddof=1) / np.sqrt(len(gap))
+        print(f"Sharpe less benchmark's: {gap.mean():.3f}, standard error over seeds {error:.3f}")
+
+
+if __name__ == "__main__":
+    main()
