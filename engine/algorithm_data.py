@@ -66,7 +66,7 @@ class SubscriptionManager:
     def remove_consolidator(self, symbol: Any, consolidator: Any) -> None:
         """Stop feeding a consolidator."""
         for _, config, _ in self._consolidators:
-            config.consolidators = [c for c in config.consolidators if c is not consolidator]
+            config.consolidators[:] = [c for c in config.consolidators if c is not consolidator]
         self._consolidators = [e for e in self._consolidators if e[0] is not consolidator]
         dispose = getattr(consolidator, "dispose", None)
         if dispose is not None:

@@ -134,6 +134,8 @@ class IndicatorsMixin:
             return
         wanted = resolution if resolution is not None else self._config(symbol).resolution
         feed = self._feeder(indicator, selector)
+        same = [r for r, span in RESOLUTION_SPAN.items() if span == wanted]
+        wanted = same[0] if same else wanted
         if isinstance(wanted, timedelta):
             spans = (Resolution.DAILY, Resolution.HOUR, Resolution.MINUTE)
             base = next(r for r in spans if RESOLUTION_SPAN[r] <= wanted)

@@ -182,13 +182,23 @@ class _PeriodCountConsolidator(DataConsolidator):
         rule: a timedelta, a count, or a function from a time to its :class:`CalendarInfo`.
         second: with a count, the longest period; with a timedelta, the time of day at which
             bars start.
+        start_time: the latter by LEAN's name.
+        period: the former by LEAN's name.
 
     Raises:
         ValueError: if the rule is none of these.
     """
 
-    def __init__(self, rule: Any, second: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        rule: Any,
+        second: timedelta | None = None,
+        *,
+        start_time: timedelta | None = None,
+        period: timedelta | None = None,
+    ) -> None:
         super().__init__()
+        second = second or start_time or period
         self._max_count: int | None = None
         self._period: timedelta | None = None
         self._calendar: Callable[[datetime], CalendarInfo] | None = None

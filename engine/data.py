@@ -538,6 +538,15 @@ class KeyValuePair:
         return iter((self.key, self.value))
 
 
+class ConsolidatorList(list[Any]):
+    """Consolidators of a subscription; `count` is their number, as in LEAN."""
+
+    @property
+    def count(self) -> int:  # type: ignore[override]
+        """Number of consolidators."""
+        return len(self)
+
+
 class SubscriptionDataConfig:
     """What one subscription reads.
 
@@ -566,7 +575,7 @@ class SubscriptionDataConfig:
         self.extended_hours = extended_hours
         self.internal = internal
         self.data_normalization_mode = normalization
-        self.consolidators: list[Any] = []
+        self.consolidators: ConsolidatorList = ConsolidatorList()
 
     @property
     def increment(self) -> timedelta:

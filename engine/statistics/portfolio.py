@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.decimals import ZERO, from_float, round_half_even
+from engine.decimals import MAX_DECIMAL, ZERO, from_float, round_half_even
 from engine.statistics import moments
 from engine.statistics.drawdown import drawdown_and_recovery
 from engine.statistics.formatting import json_number, mean
@@ -103,22 +103,22 @@ def portfolio_statistics(
     win_rate = Decimal(wins) / trades if trades else ZERO
     loss_rate = Decimal(losses) / trades if trades else ZERO
 
-    variance = from_float(_annual_variance(performance, trading_days))
-    deviation = from_float(math.sqrt(float(variance)))
-    downside = from_float(
+    variance = _decimal(_annual_variance(performance, trading_days))
+    deviation = _decimal(math.sqrt(float(variance)))
+    downside = _decimal(
         math.sqrt(_annual_variance([value for value in performance if value < 0], trading_days))
     )
-    annual = from_float(_annual_return(performance, trading_days))
-    benchmark_annual = from_float(_annual_return(benchmark, trading_days))
+    annual = _decimal(_annual_return(performance, trading_days))
+    benchmark_annual = _decimal(_annual_return(benchmark, trading_days))
     risk_free = rates.average(equity)
 
     benchmark_variance = moments.variance(benchmark)
     beta = (
-        from_float(moments.covariance(performance, benchmark) / benchmark_variance)
+        _decimal(moments.covariance(performance, benchmark) / benchmark_variance)
         if moments.usable(benchmark_variance)
         else ZERO
     )
-    tracking = from_float(_tracking_error(performance, benchmark, trading_days))
+    tracking = _decimal(_tracking_error(performance, benchmark, trading_days))
     drawdown, recovery = drawdown_and_recovery(equity, DRAWDOWN_DIGITS)
     return replace(
         known,
@@ -139,14 +139,21 @@ def portfolio_statistics(
         annual_standard_deviation=deviation,
         annual_variance=variance,
         information_ratio=(
-            from_float(float(annual) - float(benchmark_annual)) / tracking if tracking else ZERO
+            _decimal(float(annual) - float(benchmark_annual)) / tracking if tracking else ZERO
         ),
         tracking_error=tracking,
-        treynor_ratio=from_float(float(annual) - float(risk_free)) / beta if beta else ZERO,
+        treynor_ratio=_decimal(float(annual) - float(risk_free)) / beta if beta else ZERO,
         value_at_risk99=_value_at_risk(performance, trading_days, 0.99),
         value_at_risk95=_value_at_risk(performance, trading_days, 0.95),
         drawdown_recovery=recovery,
     )
+
+
+def _decimal(value: float) -> Decimal:
+    """Convert; what exceeds a decimal becomes the largest one, as in LEAN."""
+    if abs(value) >= float(MAX_DECIMAL):
+        return MAX_DECIMAL if value > 0 else -MAX_DECIMAL
+    return from_float(value)
 
 
 def _win_and_loss_rates(
@@ -164,14 +171,14 @@ def _win_and_loss_rates(
 
 def _compounding(starting_capital: Decimal, equity: Mapping[datetime, Decimal]) -> Decimal:
     times = list(equity)
-    years = from_float((times[-1] - times[0]).total_seconds() / 86400) / DAYS_PER_YEAR
+    years = _decimal((times[-1] - times[0]).total_seconds() / 86400) / DAYS_PER_YEAR
     if years == 0 or starting_capital == 0:
         return ZERO
     growth = float(equity[times[-1]]) / float(starting_capital)
     if growth < 0:
         return ZERO
     try:
-        return from_float(growth ** (1 / float(years)) - 1)
+        return _decimal(growth ** (1 / float(years)) - 1)
     except OverflowError:
         return ZERO
 
@@ -195,7 +202,7 @@ def _tracking_error(first: Sequence[float], second: Sequence[float], trading_day
 def _excess_over(annual: Decimal, deviation: Decimal, risk_free: Decimal) -> Decimal:
     if deviation == 0:
         return ZERO
-    return from_float((float(annual) - float(risk_free)) / float(deviation))
+    return _decimal((float(annual) - float(risk_free)) / float(deviation))
 
 
 def _probabilistic_sharpe(
@@ -211,7 +218,7 @@ def _probabilistic_sharpe(
         return ZERO
     spread = math.sqrt(shape / (len(returns) - 1))
     target = 1 / math.sqrt(trading_days)
-    return from_float(moments.normal_cdf((sharpe - target) / spread if spread else 0.0))
+    return _decimal(moments.normal_cdf((sharpe - target) / spread if spread else 0.0))
 
 
 def _value_at_risk(returns: Sequence[float], days: int, confidence: float) -> Decimal:
@@ -219,4 +226,4 @@ def _value_at_risk(returns: Sequence[float], days: int, confidence: float) -> De
     recent = returns[-days:]
     spread = moments.standard_deviation(recent)
     quantile = moments.normal_quantile(moments.average(recent), spread, 1 - confidence)
-    return round_half_even(from_float(quantile), 3)
+    return round_half_even(_decimal(quantile), 3)

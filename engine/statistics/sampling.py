@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from engine.charting import Candlestick, CandlestickSeries, Chart, ChartPoint, Series
-from engine.decimals import ZERO, round_half_even, smart_rounding
+from engine.decimals import ZERO, round_half_even, to_decimal
 from engine.enums import SeriesType
 from engine.statistics.inputs import Point
 
@@ -42,14 +43,14 @@ class DailySnapshot:
 
     Attributes:
         portfolio_value: total.
-        benchmark: the benchmark's value at that time (unrounded).
+        benchmark: the benchmark's value at that time (any number, unrounded).
         sale_volume: of all fills so far (LEAN's ``Portfolio.TotalSaleVolume``).
         capacity: estimate so far, rounded.
         holdings: one per security.
     """
 
     portfolio_value: Decimal
-    benchmark: Decimal
+    benchmark: Any
     sale_volume: Decimal
     capacity: Decimal = ZERO
     holdings: Sequence[HoldingSample] = ()
@@ -140,7 +141,7 @@ class ResultSampler:
         self._sample_equity(time_utc, warming_up)
         if not warming_up:
             self._add(
-                BENCHMARK, BENCHMARK, time_utc, smart_rounding(snapshot.benchmark), SeriesType.LINE
+                BENCHMARK, BENCHMARK, time_utc, to_decimal(snapshot.benchmark), SeriesType.LINE
             )
             self._add(STRATEGY_EQUITY, RETURN, time_utc, change, SeriesType.BAR, "%", 1)
             self._sample_charts(time_utc, snapshot)

@@ -61,6 +61,14 @@ def test_a_count_emits_with_its_last_point():
     assert [(made.open, made.close) for made in seen] == [(100, 102.5), (103, 105.5)]
 
 
+def test_bars_may_start_at_a_time_of_day():
+    consolidator = TradeBarConsolidator(HOUR, start_time=timedelta(hours=9, minutes=30))
+    seen = collect(consolidator)
+    for i in range(61):
+        consolidator.update(bar(OPEN + i * MINUTE, 100 + i))
+    assert [(made.time, made.close) for made in seen] == [(OPEN, 159.5)]
+
+
 def test_weeks_begin_on_monday():
     consolidator = TradeBarConsolidator(Calendar.WEEKLY)
     seen = collect(consolidator)
