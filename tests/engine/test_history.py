@@ -1,0 +1,78 @@
+"""History calls: frames shaped as LEAN's, and never a bar from the future."""
+
+from datetime import datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from engine.algorithm import QCAlgorithm
+from engine.data import TradeBar
+from engine.enums import Resolution
+from engine.runner import run_algorithm
+from tests.engine.folder import write_folder
+
+ROWS = [(100 + i, 101 + i, 99 + i, 100.5 + i, 1000 + i) for i in range(15)]
+
+
+class Asking(QCAlgorithm):
+    """Asks on the tenth bar."""
+
+    def initialize(self):
+        self.set_start_date(2010, 1, 4)
+        self.set_end_date(2010, 1, 15)
+        self.names = ["ABC", "XYZ"]
+        self.symbols = [self.add_equity(name, Resolution.DAILY).symbol for name in self.names]
+        self.answers = {}
+        self.count = 0
+
+    def on_data(self, data):
+        self.count += 1
+        if self.count != 6:
+            return
+        first = self.symbols[0]
+        self.answers = {
+            "bars": self.history(self.symbols, 3, Resolution.DAILY),
+            "span": self.history(self.symbols, timedelta(5), Resolution.DAILY),
+            "range": self.history(
+                [first], datetime(2010, 1, 5), datetime(2010, 1, 7), Resolution.DAILY
+            ),
+            "typed": list(self.history[TradeBar](first, 2, Resolution.DAILY)),
+            "late": self.history([first], 50, Resolution.DAILY),
+            "by_name": self.history(self.symbols, 2).loc["ABC"].close.tolist(),
+        }
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("history")
+    write_folder(folder / "data", {"ABC": ROWS, "XYZ": ROWS})
+    result = run_algorithm(Asking, data_folder=folder / "data", store=folder / "store")
+    assert not result.runtime_error
+    # Asked at the close of Monday the 11th, the sixth bar.
+    return result.algorithm.answers
+
+
+def test_frames_are_indexed_by_symbol_and_end_time(answers):
+    frame = answers["bars"]
+    assert frame.index.names == ["symbol", "time"]
+    assert list(frame.columns) == ["close", "high", "low", "open", "volume"]
+    assert len(frame) == 6
+    times = frame.index.get_level_values("time").unique()
+    assert list(times) == [pd.Timestamp(2010, 1, day, 16) for day in (7, 8, 11)]
+    assert frame["close"].tolist() == [103.5, 104.5, 105.5] * 2
+    assert all(dtype == float for dtype in frame.dtypes)
+
+
+def test_the_latest_bar_is_the_one_just_closed(answers):
+    assert answers["late"]["close"].tolist() == [100.5 + i for i in range(6)]
+    assert [bar.close for bar in answers["typed"]] == [104.5, 105.5]
+
+
+def test_spans_and_ranges(answers):
+    assert len(answers["span"]) == 2 * 3  # the 7th, 8th and 11th ended within five days
+    days = [time.day for _, time in answers["range"].index]
+    assert days == [5, 6]  # a bar that ends after the range's end is not in it
+
+
+def test_tickers_find_their_rows(answers):
+    assert answers["by_name"] == [104.5, 105.5]

@@ -1,0 +1,63 @@
+"""Exchange hours: sessions, holidays, early closes, neighbours."""
+
+import json
+from datetime import datetime
+
+import pytest
+
+from engine.market_hours import ExchangeHours, MarketHoursDatabase
+from tests.engine.folder import HOURS
+
+FRIDAY = datetime(2010, 1, 15)
+TUESDAY = datetime(2010, 1, 19)
+
+
+@pytest.fixture
+def hours():
+    return ExchangeHours(HOURS["entries"]["Equity-usa-[*]"], "the test's hours")
+
+
+def test_the_close_is_shut_and_the_open_is_open(hours):
+    assert hours.is_open(FRIDAY.replace(hour=9, minute=30))
+    assert not hours.is_open(FRIDAY.replace(hour=16))
+    assert not hours.is_open(FRIDAY.replace(hour=8))
+    assert hours.is_open(FRIDAY.replace(hour=8), True)
+
+
+def test_neighbours_step_over_weekend_and_holiday(hours):
+    after_close = FRIDAY.replace(hour=16)
+    assert hours.get_next_market_open(after_close) == TUESDAY.replace(hour=9, minute=30)
+    assert hours.get_next_market_close(after_close) == TUESDAY.replace(hour=16)
+    assert hours.get_previous_market_open(TUESDAY) == FRIDAY.replace(hour=9, minute=30)
+    assert hours.get_next_trading_day(FRIDAY) == TUESDAY
+    assert hours.get_previous_trading_day(TUESDAY) == FRIDAY
+    assert list(hours.trading_days(FRIDAY, TUESDAY)) == [FRIDAY, TUESDAY]
+
+
+def test_early_closes(hours):
+    day = datetime(2010, 1, 29)
+    assert hours.get_next_market_close(day) == day.replace(hour=13)
+    assert not hours.is_open(day.replace(hour=13))
+    assert hours.daily_calendar(day.replace(hour=12)) == (
+        day.replace(hour=9, minute=30),
+        day.replace(hour=13),
+    )
+
+
+def test_utc_follows_daylight_saving(hours):
+    assert hours.to_utc(datetime(2010, 1, 4, 16)) == datetime(2010, 1, 4, 21)
+    assert hours.to_utc(datetime(2010, 7, 1, 16)) == datetime(2010, 7, 1, 20)
+    assert hours.from_utc(datetime(2010, 7, 1, 20)) == datetime(2010, 7, 1, 16)
+
+
+def test_bad_databases_are_named(tmp_path):
+    with pytest.raises(ValueError, match="market-hours-database.json"):
+        MarketHoursDatabase(tmp_path)
+    (tmp_path / "market-hours").mkdir()
+    path = tmp_path / "market-hours" / "market-hours-database.json"
+    path.write_text("{")
+    with pytest.raises(ValueError, match="must be LEAN's JSON"):
+        MarketHoursDatabase(tmp_path)
+    path.write_text(json.dumps({"entries": {"Equity-usa-[*]": {"monday": 3}}}))
+    with pytest.raises(ValueError, match="entry Equity-usa"):
+        MarketHoursDatabase(tmp_path).equity_hours("SPY")
