@@ -172,9 +172,11 @@ class DateRules(_Rules):
                 day = _scheduled(hours, base, offset, forward, bound)
                 if start <= day <= end:
                     yield day
-                first, last = period(max(last, first) + _DAY, hours is not None)
-                while last < base:
-                    first, last = period(last + 2 * _DAY, hours is not None)
+                following = last + _DAY
+                # A trading week ends on Friday: the weekend still belongs to it.
+                while (after := period(following, hours is not None)) == (first, last):
+                    following += _DAY
+                first, last = after
 
         shown = f"{offset if forward else -offset:+d}" if offset else ""
         return DateRule((f"{symbol}: " if symbol is not None else "") + name + shown, dates)

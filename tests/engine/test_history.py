@@ -60,7 +60,7 @@ def test_frames_are_indexed_by_symbol_and_end_time(answers):
     times = frame.index.get_level_values("time").unique()
     assert list(times) == [pd.Timestamp(2010, 1, day, 16) for day in (7, 8, 11)]
     assert frame["close"].tolist() == [103.5, 104.5, 105.5] * 2
-    assert all(dtype == float for dtype in frame.dtypes)
+    assert {str(dtype) for dtype in frame.dtypes} == {"float64"}
 
 
 def test_the_latest_bar_is_the_one_just_closed(answers):

@@ -51,7 +51,7 @@ def test_utc_follows_daylight_saving(hours):
 
 
 def test_bad_databases_are_named(tmp_path):
-    with pytest.raises(ValueError, match="market-hours-database.json"):
+    with pytest.raises(ValueError, match=r"market-hours-database\.json"):
         MarketHoursDatabase(tmp_path)
     (tmp_path / "market-hours").mkdir()
     path = tmp_path / "market-hours" / "market-hours-database.json"

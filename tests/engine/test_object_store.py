@@ -53,7 +53,7 @@ def test_pascal_case_names_work(tmp_path):
     store.Save("a", "1")
     assert store.ContainsKey("a")
     with pytest.raises(AttributeError):
-        store.unknown
+        _ = store.unknown
 
 
 def test_a_missing_key_is_named(tmp_path):

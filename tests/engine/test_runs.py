@@ -1,0 +1,305 @@
+"""Whole runs: schedule, warm-up, parameters, errors, determinism."""
+
+import json
+import re
+import zipfile
+from datetime import datetime, timedelta
+
+import pytest
+
+from engine.algorithm import QCAlgorithm
+from engine.enums import AlgorithmStatus, OrderStatus, Resolution
+from engine.runner import run_algorithm, run_backtest
+from tests.engine.folder import flat, write_folder
+
+ROWS = [(100 + i, 101 + i, 99 + i, 100.5 + i, 1_000_000) for i in range(20)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_folder(tmp_path / "data", {"ABC": ROWS})
+    return tmp_path
+
+
+class Base(QCAlgorithm):
+    """A week of one stock."""
+
+    first, last = datetime(2010, 1, 11), datetime(2010, 1, 15)
+
+    def initialize(self):
+        self.set_start_date(self.first)
+        self.set_end_date(self.last)
+        self.set_cash(100_000)
+        self.symbol = self.add_equity("ABC", Resolution.DAILY).symbol
+        self.seen = []
+
+
+def run(folder, kind, **options):
+    return run_algorithm(
+        kind, data_folder=folder / "data", store=folder / "store", parameters=options
+    )
+
+
+def test_bars_arrive_at_the_close_with_naive_local_times(folder):
+    class Watching(Base):
+        def on_data(self, data):
+            self.seen.append((self.time, self.utc_time, data.bars[self.symbol].close))
+
+    seen = run(folder, Watching).algorithm.seen
+    assert seen[0] == (datetime(2010, 1, 11, 16), datetime(2010, 1, 11, 21), 105.5)
+    assert [time.day for time, _, _ in seen] == [11, 12, 13, 14, 15]
+
+
+def test_warm_up_comes_first_and_takes_no_orders(folder):
+    class Warming(Base):
+        def initialize(self):
+            super().initialize()
+            self.set_warm_up(timedelta(5))
+
+        def on_data(self, data):
+            self.seen.append((self.time.day, self.is_warming_up))
+            if self.is_warming_up:
+                self.ticket = self.market_order(self.symbol, 1)
+
+        def on_warmup_finished(self):
+            self.seen.append("finished")
+
+    result = run(folder, Warming)
+    assert result.algorithm.seen[:4] == [(6, True), (7, True), (8, True), "finished"]
+    assert result.algorithm.seen[4] == (11, False)
+    assert result.algorithm.ticket.status == OrderStatus.INVALID
+    assert not [event for event in result.order_events if event.status == OrderStatus.FILLED]
+
+
+def test_schedule(folder):
+    class Scheduled(Base):
+        def initialize(self):
+            super().initialize()
+            for name, time_rule in {
+                "open": self.time_rules.after_market_open("ABC", 30),
+                "close": self.time_rules.before_market_close("ABC", 10),
+                "at": self.time_rules.at(12, 15),
+            }.items():
+                rule = self.date_rules.every_day("ABC")
+                self.schedule.on(rule, time_rule, lambda name=name: self.note(name))
+            self.train(self.date_rules.week_start("ABC"), self.time_rules.midnight, self.learn)
+
+        def note(self, name):
+            self.seen.append((self.time.day, self.time.hour, self.time.minute, name))
+
+        def learn(self):
+            self.note("train")
+
+    seen = run(folder, Scheduled).algorithm.seen
+    assert seen[:4] == [
+        (11, 0, 0, "train"),
+        (11, 10, 0, "open"),
+        (11, 12, 15, "at"),
+        (11, 15, 50, "close"),
+    ]
+    assert len(seen) == 1 + 3 * 5
+
+
+def test_parameters_have_the_type_of_their_default(folder):
+    class Reading(Base):
+        def initialize(self):
+            super().initialize()
+            self.read = (
+                self.get_parameter("whole", 1),
+                self.get_parameter("whole", 1.0),
+                self.get_parameter("real", 1),
+                self.get_parameter("real", 1.0),
+                self.get_parameter("real"),
+                self.get_parameter("none", "x"),
+                self.get_parameter("none"),
+            )
+
+    read = run(folder, Reading, whole="5", real="5.5").algorithm.read
+    # A whole number is not read from "5.5": LEAN falls back to the default without a word.
+    assert read == (5, 5.0, 1, 5.5, "5.5", "x", None)
+
+
+def test_unknown_names_and_lacking_calls_differ(folder):
+    class Calling(Base):
+        def initialize(self):
+            super().initialize()
+            with pytest.raises(NotImplementedError, match="add_option"):
+                self.add_option("ABC")
+            with pytest.raises(AttributeError, match="add_optoin"):
+                self.add_optoin("ABC")
+            self.SetCash(5000)
+
+    assert run(folder, Calling).statistics["Start Equity"] == "5000"
+
+
+def test_an_error_of_the_algorithm_is_told_with_its_own_lines(folder):
+    project = folder / "project"
+    project.mkdir()
+    (project / "main.py").write_text(
+        "from AlgorithmImports import *\n"
+        "class Failing(QCAlgorithm):\n"
+        "    def initialize(self):\n"
+        "        self.set_start_date(2010, 1, 11)\n"
+        "        self.set_end_date(2010, 1, 15)\n"
+        "        self.add_equity('ABC', Resolution.DAILY)\n"
+        "    def on_data(self, data):\n"
+        "        if self.time.day == 13:\n"
+        "            raise ZeroDivisionError('the test')\n"
+    )
+    result = run_backtest(
+        project,
+        data_folder=folder / "data",
+        store=folder / "store",
+        results=folder / "results",
+    )
+    assert result.status == AlgorithmStatus.RUNTIME_ERROR
+    assert "ZeroDivisionError: the test" in result.runtime_error
+    assert "main.py" in result.runtime_error
+    assert "loop.py" not in result.runtime_error
+    written = next(
+        path
+        for path in (folder / "results").iterdir()
+        if path.suffix == ".json"
+        and path.stem.rpartition("-")[2] not in {"events", "summary"}
+        and "runtimeStatistics" in path.read_text()
+    )
+    assert json.loads(written.read_text())["state"]["Status"] == "RuntimeError"
+
+
+class Trading(Base):
+    """Buys, sells and saves a note."""
+
+    def on_data(self, data):
+        if not self.portfolio.invested:
+            self.set_holdings(self.symbol, 0.5)
+        else:
+            self.liquidate()
+        self.object_store.save("note", str(self.time))
+        self.plot("Mine", "close", data[self.symbol].close)
+
+
+def test_runs_repeat_themselves_and_leak_nothing(folder):
+    first, second = run(folder, Trading), run(folder, Trading)
+    assert first.statistics == second.statistics
+    assert [str(event) for event in first.order_events] == [
+        str(event) for event in second.order_events
+    ]
+    assert first.equity == second.equity
+    assert first.orders[0] is not second.orders[0]
+    assert [order.id for order in second.orders] == list(range(1, len(second.orders) + 1))
+
+
+def test_cash_and_equity_add_up(folder):
+    result = run(folder, Trading)
+    cash = 100_000 - sum(
+        event.fill_price * event.fill_quantity + event.order_fee.value.amount
+        for event in result.order_events
+        if event.status == OrderStatus.FILLED
+    )
+    portfolio = result.algorithm.portfolio
+    held = (
+        portfolio[result.algorithm.symbol].quantity
+        * result.algorithm.securities[result.algorithm.symbol].price
+    )
+    assert portfolio.cash == pytest.approx(cash)
+    assert portfolio.total_portfolio_value == pytest.approx(cash + held)
+
+
+def test_quit_ends_the_run(folder):
+    class Quitting(Base):
+        def on_data(self, data):
+            self.seen.append(self.time.day)
+            if self.time.day == 12:
+                self.quit("enough")
+
+    assert run(folder, Quitting).algorithm.seen == [11, 12]
+
+
+# Bad input ----------------------------------------------------------------------------------
+
+
+def test_a_missing_data_folder_is_named(tmp_path):
+    with pytest.raises(ValueError, match="nowhere"):
+        run_algorithm(Base, data_folder=tmp_path / "nowhere", store=tmp_path / "store")
+
+
+def test_a_missing_project_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"main\.py"):
+        run_backtest(tmp_path, data_folder=tmp_path, store=tmp_path / "store")
+
+
+def test_an_end_before_the_start_is_refused(folder):
+    class Backwards(Base):
+        first, last = Base.last, Base.first
+
+    with pytest.raises(ValueError, match=r"(?i)start.*end|end.*start"):
+        run(folder, Backwards)
+
+
+def test_an_unknown_ticker_is_refused(folder):
+    class Unknown(Base):
+        def initialize(self):
+            super().initialize()
+            self.add_equity("NOPE", Resolution.DAILY)
+
+    with pytest.raises(ValueError, match="NOPE"):
+        run(folder, Unknown)
+
+
+def run_until_error(folder, kind):
+    """What went wrong, whether `initialize` raised or the run ended with an error."""
+    try:
+        return run(folder, kind).runtime_error
+    except ValueError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"not a zip", r"abc\.zip"),
+        ("20100104 00:00,1,2\n", r"abc\.zip.*malformed"),
+        ("20100105 00:00,1,1,1,1,1\n20100104 00:00,1,1,1,1,1\n", r"abc\.zip.*sorted"),
+        ("20100104 00:00,-1,1,1,1,1\n", r"abc\.zip.*positive"),
+    ],
+)
+def test_damaged_bars_are_named(folder, content, match):
+    path = folder / "data" / "equity" / "usa" / "daily" / "abc.zip"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("abc.csv", content)
+
+    class Early(Base):
+        first = datetime(2010, 1, 4)
+
+    assert re.search(match, run_until_error(folder, Early))
+
+
+def test_a_truncated_zip_is_named(folder):
+    path = folder / "data" / "equity" / "usa" / "daily" / "abc.zip"
+    path.write_bytes(path.read_bytes()[:60])
+    assert "abc.zip" in run_until_error(folder, Base)
+
+
+def test_gaps_are_filled_forward(tmp_path):
+    write_folder(tmp_path / "data", {"ABC": flat(100, 20), "XYZ": flat(50, 8)})
+
+    class Pair(Base):
+        def initialize(self):
+            super().initialize()
+            self.other = self.add_equity("XYZ", Resolution.DAILY).symbol
+
+        def on_data(self, data):
+            bar = data.bars[self.other]
+            self.seen.append((self.time.day, bar.close, bar.is_fill_forward))
+
+    seen = run(tmp_path, Pair).algorithm.seen
+    assert seen == [
+        (11, 50.0, False),
+        (12, 50.0, False),
+        (13, 50.0, False),
+        (14, 50.0, True),
+        (15, 50.0, True),
+    ]
