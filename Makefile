@@ -7,6 +7,8 @@ SYMBOLS_DATA := data/equity/usa/daily
 # TensorFlow's start-up notices drown the progress bars.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 0
+# Sums in one order, so that the number of cores does not change the last bits of a result.
+export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev data backtest report test test-slow check format bench clean-models clean

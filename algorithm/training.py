@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from algorithm.diagnostics import Diagnostics
 from algorithm.settings import Settings
-from models.artifacts import ArtifactStore
+from models.artifacts import ArtifactStore, versions
 from models.forecaster import Forecaster, ForecasterConfig
 from models.history import CLOSE, History
 from models.observation import Observer
@@ -157,6 +157,7 @@ class Trainer:
         parameters = self._options.to_parameters()
         return {
             "model_version": MODEL_VERSION,
+            "versions": versions(),
             "settings": {name: parameters[name] for name in LEARNING_SETTINGS},
             "histories": {
                 history.symbol: {

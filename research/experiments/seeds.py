@@ -17,6 +17,7 @@ import os
 import subprocess
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ def run(seed: int, changes: dict[str, str]) -> dict[str, float]:
     """One backtest in this process; see `figures`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     from engine.runner import run_backtest
 
     parameters = json.loads((ROOT / "config.json").read_text(encoding="utf-8"))["parameters"]
@@ -54,7 +56,7 @@ def figures(result) -> dict[str, float]:
     traded = (ours != 0) | (theirs != 0)
     ours, theirs = ours[traded], theirs[traded]
     weights = [
-        [abs(point.y) for point in series.values]
+        [abs(float(point.value)) for point in series.values]
         for name, series in result.charts["Weights"].series.items()
         if not name.endswith(" cap")
     ]
@@ -76,13 +78,9 @@ def figures(result) -> dict[str, float]:
     }
 
 
-def daily(series) -> dict[int, float]:
-    """Last value of each UTC day of a chart's series."""
-    values = {}
-    for point in series.values:
-        value = getattr(point, "close", None)
-        values[int(point.x) // 86_400] = float(point.y if value is None else value)
-    return values
+def daily(series) -> dict[date, float]:
+    """Last value of each day of a chart's series."""
+    return {point.time.date(): float(point.value) for point in series.values}
 
 
 def sharpe(log_returns: np.ndarray) -> float:
