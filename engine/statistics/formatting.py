@@ -14,6 +14,9 @@ MAX_JSON_DIGITS = 4
 def double_text(value: float) -> str:
     """Write a double as .NET does: the shortest text that reads back, without ``.0``."""
     written = repr(value)
+    if 1e16 <= abs(value) < 1e17:
+        # Python's exponent begins a digit earlier than .NET's.
+        return str(int(value))
     if "e" not in written:
         return written.removesuffix(".0")
     mantissa, exponent = written.split("e")

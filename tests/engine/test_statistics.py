@@ -54,7 +54,8 @@ class TestText:
         assert rounded_double(D("-19.0001"), 3) == "-19"
         assert rounded_double(D("1.97049"), 3) == "1.97"
         assert rounded_double(D("0.0005"), 3) == "0"  # half to even
-        assert double_text(1e16) == "1E+16"
+        assert double_text(11835996770264000.0) == "11835996770264000"
+        assert double_text(1e17) == "1E+17"
 
     def test_capacity_shows_the_cents_of_its_scale(self):
         assert rounded_significant_text(D("1234567000.00"), 2) == "1200000000.00"
