@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,22 +13,33 @@ from engine.clock import END_OF_TIME
 from engine.decimals import ONE, ZERO, divide
 from engine.enums import DataNormalizationMode
 from engine.symbols import SecurityIdentifier
+from engine.text_files import read_rows
 
 _BEGINNING_OF_TIME = SecurityIdentifier.DEFAULT_DATE
 
 
-def _date(text: str, path: Path) -> datetime:
+def _date(text: str, place: str) -> datetime:
     try:
         return datetime.strptime(text, "%Y%m%d")
     except ValueError:
-        raise ValueError(f"{path}: a date must read yyyyMMdd; received {text!r}") from None
+        raise ValueError(f"{place}: the date must read yyyyMMdd; received {text!r}") from None
 
 
-def _number(text: str, path: Path) -> Decimal:
+def _number(text: str, field: str, place: str) -> Decimal:
     try:
-        return Decimal(text)
+        number = Decimal(text)
     except InvalidOperation:
-        raise ValueError(f"{path}: a factor must be a number; received {text!r}") from None
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise ValueError(f"{place}: the {field} must be a finite number; received {text!r}")
+    return number
+
+
+def _positive(text: str, field: str, place: str) -> Decimal:
+    number = _number(text, field, place)
+    if number <= 0:
+        raise ValueError(f"{place}: the {field} must be > 0; received {text!r}")
+    return number
 
 
 class MapFile:
@@ -65,10 +75,10 @@ class MapFile:
         Raises:
             ValueError: if a row is malformed.
         """
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = [
-                (_date(row[0], path), row[1].upper()) for row in csv.reader(stream) if len(row) > 1
-            ]
+        rows = [
+            (_date(row[0], place), row[1].upper())
+            for place, row in read_rows(path, 2, "yyyyMMdd,ticker")
+        ]
         return cls(path.stem, rows)
 
 
@@ -142,14 +152,14 @@ class FactorFile:
             ValueError: if a row is malformed.
         """
         rows = []
-        with path.open(encoding="utf-8", newline="") as stream:
-            for row in csv.reader(stream):
-                # LEAN skips rows whose factors lost their digits to an exponent.
-                if len(row) < 3 or any("inf" in cell or "e+" in cell for cell in row):
-                    continue
-                reference = _number(row[3], path) if len(row) > 3 else ZERO
-                price, split = _number(row[1], path), _number(row[2], path)
-                rows.append(FactorRow(_date(row[0], path), price, split, reference))
+        for place, row in read_rows(path, 3, "yyyyMMdd,price factor,split factor"):
+            # LEAN skips rows whose factors lost their digits to an exponent.
+            if any("inf" in cell or "e+" in cell for cell in row):
+                continue
+            reference = _number(row[3], "reference price", place) if len(row) > 3 else ZERO
+            price = _number(row[1], "price factor", place)
+            split = _number(row[2], "split factor", place)
+            rows.append(FactorRow(_date(row[0], place), price, split, reference))
         return cls(rows)
 
     def scale(self, day: datetime, mode: DataNormalizationMode) -> Decimal:
@@ -239,14 +249,16 @@ def read_symbol_properties(data_folder: Path, market: str = "usa") -> dict[str, 
     found = {"[*]": SymbolProperties()}
     if not path.is_file():
         return found
-    with path.open(encoding="utf-8", newline="") as stream:
-        for row in csv.reader(stream):
-            if len(row) >= 8 and row[0] == market and row[2] == "equity":
-                found[row[1].upper()] = SymbolProperties(
-                    row[3],
-                    row[4],
-                    _number(row[5], path),
-                    _number(row[6], path),
-                    _number(row[7], path),
-                )
+    for place, row in read_rows(path, 1, "market,symbol,type,..."):
+        if row[0] != market or row[2:3] != ["equity"]:
+            continue
+        if len(row) < 8:
+            raise ValueError(f"{place} must have 8 cells or more; received {','.join(row)!r}")
+        found[row[1].upper()] = SymbolProperties(
+            row[3],
+            row[4],
+            _positive(row[5], "contract multiplier", place),
+            _positive(row[6], "minimum price variation", place),
+            _positive(row[7], "lot size", place),
+        )
     return found

@@ -6,14 +6,15 @@ Prices are stored in ten-thousandths of a dollar, so a raw price has four decima
 
 from __future__ import annotations
 
+import re
 import zipfile
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from engine.data import Bar, BaseData, QuoteBar, TradeBar
 from engine.decimals import ZERO
@@ -24,8 +25,84 @@ _MILLISECOND = timedelta(milliseconds=1)
 _MINUTE = timedelta(minutes=1)
 
 
-def _price(text: str) -> Decimal:
-    return Decimal(text).scaleb(-4)
+_DAY_AND_CLOCK = re.compile(r"\d{4}(0[1-9]|1[0-2])([0-2]\d|3[01]) [0-2]\d:[0-5]\d")
+_MILLISECONDS = re.compile(r"\d{1,8}")
+_FIELDS = ("open", "high", "low", "close")
+
+Rows = list[tuple[int, str]]
+"""Lines of a file that are not blank, with their numbers."""
+
+
+def _finite(text: str, field: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise ValueError(f"{field} must be a finite number; received {text!r}")
+    return number
+
+
+def _price(text: str, field: str) -> Decimal:
+    """Price in dollars of a field in ten-thousandths.
+
+    Raises:
+        ValueError: if it is no number or not above 0.
+    """
+    number = _finite(text, field)
+    if number <= 0:
+        raise ValueError(f"{field} must be > 0: prices are positive; received {text!r}")
+    return number.scaleb(-4)
+
+
+def _prices(cells: list[str], prefix: str = "") -> list[Decimal]:
+    """Open, high, low and close.
+
+    Raises:
+        ValueError: if one is missing or breaks a rule of bars.
+    """
+    if len(cells) < len(_FIELDS):
+        raise ValueError(f"a bar must have {', '.join(_FIELDS)}; received {len(cells)} of them")
+    prices = [_price(cell, prefix + name) for cell, name in zip(cells, _FIELDS, strict=False)]
+    opened, high, low, close = prices
+    if high < max(opened, low, close):
+        raise ValueError(f"{prefix}high must be the highest price; received {cells[1]!r}")
+    if low > min(opened, close):
+        raise ValueError(f"{prefix}low must be the lowest price; received {cells[2]!r}")
+    return prices
+
+
+def _size(text: str, field: str) -> Decimal:
+    number = _finite(text, field)
+    if number < 0:
+        raise ValueError(f"{field} must be >= 0; received {text!r}")
+    return number
+
+
+def _read_rows(path: Path, layout: re.Pattern[str], key: Callable[[str], Any]) -> Rows:
+    """Rows of the only file in a zip; none if the zip does not exist.
+
+    Args:
+        path: the zip.
+        layout: of the time, which is the first cell.
+        key: what times are sorted by.
+
+    Raises:
+        ValueError: if the zip is damaged or holds no file, or if the rows' times are malformed,
+            unsorted or not unique.
+    """
+    rows = [(number, line) for number, line in enumerate(_read_lines(path), start=1) if line]
+    times = [line.partition(",")[0] for _, line in rows]
+    for (number, _), time in zip(rows, times, strict=True):
+        if not layout.fullmatch(time):
+            raise ValueError(f"{path}, line {number}: malformed time; received {time!r}")
+    for (number, _), before, after in zip(rows[1:], times, times[1:], strict=False):
+        if key(before) >= key(after):
+            raise ValueError(
+                f"{path}, line {number}: bars must be sorted and unique by time; received "
+                f"{after!r} after {before!r}"
+            )
+    return rows
 
 
 def _read_lines(path: Path) -> list[str]:
@@ -51,7 +128,7 @@ class BarFiles:
 
     def __init__(self, data_folder: Path) -> None:
         self._root = data_folder / "equity" / "usa"
-        self._whole: dict[Path, tuple[list[str], list[str]]] = {}
+        self._whole: dict[Path, tuple[Rows, list[str]]] = {}
 
     def exists(self, ticker: str) -> bool:
         """True if there is any file for a ticker."""
@@ -87,40 +164,40 @@ class BarFiles:
             kind = "quote" if tick_type == TickType.QUOTE else "trade"
             path = self._root / "minute" / name / f"{day:%Y%m%d}_{kind}.zip"
             parse = _quote_bar if tick_type == TickType.QUOTE else _minute_trade_bar
-            for line in _read_lines(path):
-                yield _checked(parse, path, line, symbol, day)
+            for row in _read_rows(path, _MILLISECONDS, int):
+                yield _checked(parse, path, row, symbol, day)
         elif resolution in (Resolution.HOUR, Resolution.DAILY):
             folder = "hour" if resolution == Resolution.HOUR else "daily"
             path = self._root / folder / f"{name}.zip"
             span = timedelta(hours=1) if resolution == Resolution.HOUR else timedelta(days=1)
-            lines, keys = self._lines(path)
+            rows, keys = self._rows(path)
             prefix = f"{day:%Y%m%d}"
             for index in range(bisect_left(keys, prefix), len(keys)):
                 if not keys[index].startswith(prefix):
                     break
-                yield _checked(_trade_bar, path, lines[index], symbol, span)
+                yield _checked(_trade_bar, path, rows[index], symbol, span)
         else:
             raise NotImplementedError(f"bars of resolution {resolution}")
 
-    def _lines(self, path: Path) -> tuple[list[str], list[str]]:
+    def _rows(self, path: Path) -> tuple[Rows, list[str]]:
         if path not in self._whole:
-            lines = [line for line in _read_lines(path) if line]
-            keys = [line.partition(",")[0] for line in lines]
-            for before, after in pairwise(keys):
-                if before >= after:
-                    raise ValueError(
-                        f"{path}: bars must be sorted and unique by time; received {after!r} "
-                        f"after {before!r}"
-                    )
-            self._whole[path] = lines, keys
+            rows = _read_rows(path, _DAY_AND_CLOCK, str)
+            self._whole[path] = rows, [line.partition(",")[0] for _, line in rows]
         return self._whole[path]
 
 
-def _checked(parse, path: Path, line: str, symbol: Symbol, context) -> BaseData:
+def _checked(
+    parse: Callable[[str, Symbol, Any], BaseData],
+    path: Path,
+    row: tuple[int, str],
+    symbol: Symbol,
+    context: Any,
+) -> BaseData:
+    number, line = row
     try:
         return parse(line, symbol, context)
-    except (ValueError, IndexError, InvalidOperation) as error:
-        raise ValueError(f"{path}: malformed bar {line!r} ({error})") from None
+    except ValueError as error:
+        raise ValueError(f"{path}, line {number}: malformed bar {line!r}: {error}") from None
 
 
 def _trade_bar(line: str, symbol: Symbol, span: timedelta) -> TradeBar:
@@ -138,20 +215,20 @@ def _minute_trade_bar(line: str, symbol: Symbol, day: datetime) -> TradeBar:
 
 
 def _bar_of(symbol: Symbol, time: datetime, cells: list[str], span: timedelta) -> TradeBar:
-    prices = [_price(cell) for cell in cells[1:5]]
-    if min(prices) <= 0:
-        raise ValueError("prices must be positive")
-    volume = Decimal(cells[5]) if len(cells) > 5 else ZERO
-    opened, high, low, close = prices
+    opened, high, low, close = _prices(cells[1:5])
+    volume = _size(cells[5], "volume") if len(cells) > 5 else ZERO
     return TradeBar(time, symbol, opened, high, low, close, volume, span)
 
 
 def _quote_bar(line: str, symbol: Symbol, day: datetime) -> QuoteBar:
     cells = line.split(",")
     sides: list[Bar | None] = []
-    for start in (1, 6):
+    for side, start in (("bid ", 1), ("ask ", 6)):
         prices = cells[start : start + 4]
-        sides.append(Bar(*(_price(cell) for cell in prices)) if all(prices) else None)
-    sizes = [Decimal(cells[i]) if i < len(cells) and cells[i] else ZERO for i in (5, 10)]
+        sides.append(Bar(*_prices(prices, side)) if any(prices) else None)
+    sizes = [
+        _size(cells[i], name) if i < len(cells) and cells[i] else ZERO
+        for name, i in (("bid size", 5), ("ask size", 10))
+    ]
     time = day + int(cells[0]) * _MILLISECOND
     return QuoteBar(time, symbol, sides[0], sizes[0], sides[1], sizes[1], _MINUTE)

@@ -14,7 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from engine.clock import from_utc, midnight, to_utc
+from engine.clock import from_utc, midnight, to_utc, zone
+from engine.text_files import read_text
 
 ONE_DAY = timedelta(days=1)
 _SEARCH_DAYS = 15
@@ -75,11 +76,17 @@ class ExchangeHours:
             self._holidays = {_day(text) for text in entry.get("holidays", [])}
             self._early = {_day(k): _span(v) for k, v in entry.get("earlyCloses", {}).items()}
             self._late = {_day(k): _span(v) for k, v in entry.get("lateOpens", {}).items()}
+            for name in (self.time_zone, self.data_time_zone):
+                zone(name)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"{source} is not a market-hours entry: {error!r}") from error
+            raise ValueError(f"{source} must be a market-hours entry: {error!r}") from error
         if any([segment[2] for segment in day].count("market") > 1 for day in self._week):
             raise ValueError(f"{source} must have one regular session a day")
         longest = [e - s for day in self._week for s, e, state in day if state == "market"]
+        if not longest or min(longest) <= timedelta(0):
+            raise ValueError(
+                f"{source} must have a session with the state market, open before close"
+            )
         self.regular_market_duration = max(longest, default=timedelta(0))
         self.session = lru_cache(maxsize=1024)(self._session)
 
@@ -220,12 +227,14 @@ class MarketHoursDatabase:
         self._path = data_folder / "market-hours" / "market-hours-database.json"
         if not self._path.is_file():
             raise ValueError(f"data folder must hold {self._path}; there is no such file")
-        text = self._path.read_text(encoding="utf-8")
+        text = read_text(self._path)
         lines = [line for line in text.splitlines() if not line.lstrip().startswith("//")]
         try:
             self._entries: dict[str, Any] = json.loads("\n".join(lines))["entries"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{self._path} must be LEAN's JSON: {error}") from error
+        if not isinstance(self._entries, dict):
+            raise ValueError(f"{self._path}: entries must be a JSON object")
         self._hours: dict[str, ExchangeHours] = {}
 
     def equity_hours(self, ticker: str, market: str = "usa") -> ExchangeHours:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from engine.statistics.formatting import mean
+from engine.text_files import read_rows
 
 DEFAULT_RATE = Decimal("0.01")
 FIRST_DATE = date(1998, 1, 1)
 RELATIVE_PATH = Path("alternative") / "interest-rate" / "usa" / "interest-rate.csv"
+_LAYOUT = "yyyy-MM-dd,percent"
 
 
 class InterestRates:
@@ -36,17 +37,15 @@ class InterestRates:
         if not path.exists():
             return cls()
         entries: dict[date, Decimal] = {}
-        with path.open(newline="", encoding="utf-8") as file:
-            for number, row in enumerate(csv.reader(file), start=1):
-                if number == 1 or not row or not row[0].strip():
-                    continue
-                try:
-                    day = datetime.strptime(row[0], "%Y-%m-%d").date()
-                    entries[day] = Decimal(row[1]) / 100
-                except (ValueError, IndexError, InvalidOperation) as error:
-                    raise ValueError(
-                        f"{path}: line {number} must be yyyy-MM-dd,percent; received {row}"
-                    ) from error
+        for place, row in list(read_rows(path, 1, _LAYOUT))[1:]:
+            try:
+                day = datetime.strptime(row[0], "%Y-%m-%d").date()
+                rate = Decimal(row[1])
+            except (ValueError, IndexError, InvalidOperation):
+                rate = Decimal("NaN")
+            if not rate.is_finite():
+                raise ValueError(f"{place} must read {_LAYOUT}; received {','.join(row)!r}")
+            entries[day] = rate / 100
         return cls(entries)
 
     def rate(self, day: date) -> Decimal:

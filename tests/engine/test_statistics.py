@@ -122,7 +122,7 @@ class TestInterestRates:
         path = tmp_path / "alternative" / "interest-rate" / "usa" / "interest-rate.csv"
         path.parent.mkdir(parents=True)
         path.write_text("date,rate\n2003-01-09,2.25\nyesterday,2\n")
-        with pytest.raises(ValueError, match="line 3 must be"):
+        with pytest.raises(ValueError, match="line 3 must read"):
             InterestRates.load(tmp_path)
 
 
