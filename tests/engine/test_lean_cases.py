@@ -23,9 +23,9 @@ FIRST = (
     "DailyResolutionMarketOrderConversionRegressionAlgorithm",
     "EquitySplitHoldingsDailyRegressionAlgorithm",
 )
-# The other cases that LEAN has in C# only; those it has in Python run unmodified in
-# research/benchmarks/lean_conformance.py.
-CSHARP = (
+# Cases that LEAN has in C# only, or whose Python imports its C# modules; the others run unmodified
+# in research/benchmarks/lean_conformance.py.
+REWRITTEN = (
     "DividendRegressionAlgorithm",
     "WarmupIndicatorRegressionAlgorithm",
     "MarketOnOpenOrderRegressionAlgorithm",
@@ -34,6 +34,7 @@ CSHARP = (
     "MinimumOrderMarginRegressionAlgorithm",
     "ScheduledEventsOrderRegressionAlgorithm",
     "EquityMarginCallAlgorithm",
+    "RawDataRegressionAlgorithm",
 )
 
 needs_sample = pytest.mark.skipif(
@@ -54,7 +55,7 @@ def test_the_first_cases_are_all_here():
 
 
 @needs_sample
-@pytest.mark.parametrize("name", FIRST + CSHARP)
+@pytest.mark.parametrize("name", FIRST + REWRITTEN)
 def test_statistics_and_order_hash_are_leans(name, tmp_path):
     from engine.runner import run_backtest
 
