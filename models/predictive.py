@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-_BISECTIONS = 60
+_STEPS = 60
 
 
 def crps_draws(draws: np.ndarray, observed: np.ndarray) -> np.ndarray:
@@ -213,13 +213,26 @@ class PredictiveDistribution:
         centre, scale = self.location[:, :, None], self.scale[:, :, None]
         low = (centre + scale * of_each).min(axis=1)
         high = (centre + scale * of_each).max(axis=1)
-        for _ in range(_BISECTIONS):
-            middle = 0.5 * (low + high)
-            below = self.cdf(middle) < level
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-            if (high - low).max() < 1e-9:
+        x = self.mean[:, None] + np.sqrt((self.scale**2).mean(axis=1))[:, None] * of_each
+        for _ in range(_STEPS):
+            # Newton's step, or the middle of the bracket where that would lead out of it.
+            missing = level - self.cdf(x)
+            low, high = np.where(missing > 0, x, low), np.where(missing > 0, high, x)
+            step = missing / np.exp(self._log_density(x))
+            inside = (x + step >= low) & (x + step <= high)
+            moved = np.where(inside, x + step, 0.5 * (low + high))
+            done = np.abs(moved - x).max() < 1e-10
+            x = moved
+            if done:
                 break
-        return 0.5 * (low + high)
+        return x
+
+    def _log_density(self, value: np.ndarray) -> np.ndarray:
+        """Log density of the log return; value (S, Q), result of the same shape."""
+        logs = log_score_student_t(
+            self.location[:, None], self.scale[:, None], self.df, value[:, :, None]
+        )
+        return special.logsumexp(logs, axis=2) - np.log(self.n_draws)
 
     def interval(self, probability: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Central interval of the log return: lower and upper bounds, each (S,)."""
@@ -235,8 +248,7 @@ class PredictiveDistribution:
     def log_score(self, log_return: np.ndarray) -> np.ndarray:
         """Log density at the observed log returns (S,); higher is better."""
         value = np.asarray(log_return, dtype=np.float64)[:, None]
-        logs = log_score_student_t(self.location, self.scale, self.df, value)
-        return special.logsumexp(logs, axis=1) - np.log(self.n_draws)
+        return self._log_density(value)[:, 0]
 
     def crps(self, log_return: np.ndarray) -> np.ndarray:
         """Continuous ranked probability score at the observed log returns (S,); lower is better."""
