@@ -45,6 +45,8 @@ from engine.statistics.trade_builder import TradeBuilder
 from engine.symbols import Symbol, SymbolCache
 from engine.transactions import SecurityTransactionManager
 
+ERROR_MARK = "Error: "
+"""Begins the message of an error in the log, after its time."""
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 
@@ -370,7 +372,7 @@ class QCAlgorithm(TradingMixin, DataMixin, IndicatorsMixin, ChartsMixin, Framewo
 
     def error(self, message: Any) -> None:
         """Note an error; the run goes on."""
-        self._write("Error: ", message)
+        self._write(ERROR_MARK, message)
 
     def quit(self, message: str = "") -> None:
         """Stop after this time step."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.data import Bar, BaseData, QuoteBar, TradeBar
 from engine.decimals import ZERO
@@ -28,6 +28,8 @@ _MINUTE = timedelta(minutes=1)
 _DAY_AND_CLOCK = re.compile(r"\d{4}(0[1-9]|1[0-2])([0-2]\d|3[01]) [0-2]\d:[0-5]\d")
 _MILLISECONDS = re.compile(r"\d{1,8}")
 _FIELDS = ("open", "high", "low", "close")
+
+_Parsed = TypeVar("_Parsed")
 
 Rows = list[tuple[int, str]]
 """Lines of a file that are not blank, with their numbers."""
@@ -165,7 +167,7 @@ class BarFiles:
             path = self._root / "minute" / name / f"{day:%Y%m%d}_{kind}.zip"
             parse = _quote_bar if tick_type == TickType.QUOTE else _minute_trade_bar
             for row in _read_rows(path, _MILLISECONDS, int):
-                yield _checked(parse, path, row, symbol, day)
+                yield _checked(lambda line: parse(line, symbol, day), path, row)
         elif resolution in (Resolution.HOUR, Resolution.DAILY):
             folder = "hour" if resolution == Resolution.HOUR else "daily"
             path = self._root / folder / f"{name}.zip"
@@ -175,27 +177,25 @@ class BarFiles:
             for index in range(bisect_left(keys, prefix), len(keys)):
                 if not keys[index].startswith(prefix):
                     break
-                yield _checked(_trade_bar, path, rows[index], symbol, span)
+                yield _checked(lambda line: _trade_bar(line, symbol, span), path, rows[index])
         else:
             raise NotImplementedError(f"bars of resolution {resolution}")
 
     def _rows(self, path: Path) -> tuple[Rows, list[str]]:
         if path not in self._whole:
             rows = _read_rows(path, _DAY_AND_CLOCK, str)
+            for row in rows:
+                # Now rather than when the bar is due, which may be hours of training later.
+                _checked(lambda line: _values(line.split(",")), path, row)
             self._whole[path] = rows, [line.partition(",")[0] for _, line in rows]
         return self._whole[path]
 
 
-def _checked(
-    parse: Callable[[str, Symbol, Any], BaseData],
-    path: Path,
-    row: tuple[int, str],
-    symbol: Symbol,
-    context: Any,
-) -> BaseData:
+def _checked(parse: Callable[[str], _Parsed], path: Path, row: tuple[int, str]) -> _Parsed:
+    """Parse a row; an error names it."""
     number, line = row
     try:
-        return parse(line, symbol, context)
+        return parse(line)
     except ValueError as error:
         raise ValueError(f"{path}, line {number}: malformed bar {line!r}: {error}") from None
 
@@ -214,9 +214,13 @@ def _minute_trade_bar(line: str, symbol: Symbol, day: datetime) -> TradeBar:
     return _bar_of(symbol, day + int(cells[0]) * _MILLISECOND, cells, _MINUTE)
 
 
+def _values(cells: list[str]) -> tuple[list[Decimal], Decimal]:
+    """Prices and volume of a trade bar's cells."""
+    return _prices(cells[1:5]), _size(cells[5], "volume") if len(cells) > 5 else ZERO
+
+
 def _bar_of(symbol: Symbol, time: datetime, cells: list[str], span: timedelta) -> TradeBar:
-    opened, high, low, close = _prices(cells[1:5])
-    volume = _size(cells[5], "volume") if len(cells) > 5 else ZERO
+    (opened, high, low, close), volume = _values(cells)
     return TradeBar(time, symbol, opened, high, low, close, volume, span)
 
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import sysconfig
 import textwrap
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,17 +29,33 @@ STAMP = "%Y-%m-%d_%H-%M-%S"
 DIAGNOSTICS_KEY = "mirage/diagnostics.json"
 
 
+_FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+), in (?P<name>\S+)')
+"""How Python's tracebacks tell of a call."""
+
+
 class AlgorithmStoppedError(ValueError):
-    """The algorithm raised while it ran.
+    """The algorithm raised.
 
     Args:
         error: message, then the traceback, as lines.
-        results: folder with what it left.
+        results: folder with what a run left that had begun to trade.
     """
 
-    def __init__(self, error: str, results: Path) -> None:
+    def __init__(self, error: str, results: Path | None = None) -> None:
         message, *self.trace = error.splitlines()
-        super().__init__(f"the algorithm stopped: {message} (its log and results: {results})")
+        told = [message, place_in(self.trace)]
+        if results is not None:
+            told = ["the algorithm stopped:", *told, f"- its log and results: {results}"]
+        super().__init__(" ".join(filter(None, told)))
+
+
+def place_in(trace: Sequence[str]) -> str:
+    """Where the user's own code was left: the deepest call in no library and not in the engine."""
+    libraries = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
+    foreign = ("<", str(Path(__file__).parent), *filter(None, libraries))
+    calls = [found for line in trace if (found := _FRAME.match(line)) is not None]
+    own = [call for call in calls if not call["file"].startswith(foreign)]
+    return f"({own[-1]['file']}, line {own[-1]['line']}, in {own[-1]['name']})" if own else ""
 
 
 class OneLineErrors(click.Group):
@@ -74,13 +93,13 @@ def data_folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--data-folder`, for the commands that need market data."""
     return click.option(
         "--data-folder",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=click.Path(path_type=Path),
         help="LEAN data folder; default: lean.json's data-folder, else data.",
     )(command)
 
 
 @main.command()
-@click.argument("project", type=click.Path(path_type=Path, file_okay=False), default=Path("."))
+@click.argument("project", type=click.Path(path_type=Path), default=Path("."))
 @click.option(
     "--parameter",
     "parameters",
@@ -92,7 +111,7 @@ def data_folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @data_folder_option
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     help=f"Folder for the results; default: {BACKTESTS}/<time> in the project.",
 )
 def backtest(
@@ -114,20 +133,22 @@ def backtest(
     from engine.runner import AlgorithmError, run_backtest
 
     store = project / STORE
+    check_store(store)
     diagnostics = store / DIAGNOSTICS_KEY
     before = _state(diagnostics)
     started = time.perf_counter()
     try:
-        result = run_backtest(
-            project,
-            data_folder=folder,
-            results=results,
-            store=store,
-            parameters=dict(parameters) if parameters else None,
-            progress=True,
-        )
+        with results_folder(results):
+            result = run_backtest(
+                project,
+                data_folder=folder,
+                results=results,
+                store=store,
+                parameters=dict(parameters) if parameters else None,
+                progress=True,
+            )
     except AlgorithmError as error:
-        raise ValueError(str(error).splitlines()[0]) from error
+        raise AlgorithmStoppedError(str(error)) from error
     total = time.perf_counter() - started
     if result.runtime_error:
         raise AlgorithmStoppedError(result.runtime_error, results)
@@ -185,11 +206,45 @@ def check_project(project: Path, data_folder: Path) -> None:
     """
     if not (project / "main.py").is_file():
         raise ValueError(f"{project} must be a project with a main.py; there is none")
+    if data_folder.exists() and not data_folder.is_dir():
+        raise ValueError(f"the data folder {data_folder} must be a folder; it is a file")
     if not data_folder.is_dir():
         raise ValueError(
             f"the data folder {data_folder} does not exist; "
             "`python -m engine data import packaged` writes one"
         )
+
+
+def check_store(store: Path) -> None:
+    """Refuse an object store in which nothing could be saved, before hours of training.
+
+    Raises:
+        ValueError: if something other than a folder has its name, or it is read-only.
+    """
+    if store.exists() and not (store.is_dir() and os.access(store, os.W_OK | os.X_OK)):
+        rule = "be writable" if store.is_dir() else "be a folder; it is a file"
+        raise ValueError(f"the object store {store} must {rule}")
+
+
+@contextmanager
+def results_folder(folder: Path) -> Iterator[None]:
+    """Make the folder of a run's results first; a run that leaves nothing leaves no folder.
+
+    Raises:
+        ValueError: if the folder cannot be made.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--output must be a folder that can be made: {error}") from error
+    try:
+        yield
+    finally:
+        for path in missing:
+            if any(path.iterdir()):
+                break
+            path.rmdir()
 
 
 def configured_data_folder(project: Path) -> Path:

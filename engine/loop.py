@@ -36,6 +36,7 @@ class Loop:
     Attributes:
         sampler: the charts and samples.
         capacity: the capacity estimate.
+        trading: the start succeeded: warm-up is over and the first bars have come.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Loop:
         self._next_margin_call = datetime.min
         self._next_settlement = datetime.min
         self._was_warming_up = algorithm.is_warming_up
+        self.trading = False
 
     # Services -------------------------------------------------------------------------------
 
@@ -132,6 +134,7 @@ class Loop:
             if algorithm.portfolio.total_portfolio_value_exact <= 0:
                 algorithm.debug("Portfolio value is less than or equal to zero, stopping.")
                 break
+            self.trading = not self._was_warming_up
             self._step(step)
             if self._on_step is not None:
                 self._on_step(step.time)
@@ -193,6 +196,7 @@ class Loop:
             self._was_warming_up = False
             self.sampler.on_warmup_finished(algorithm.portfolio.total_portfolio_value_exact)
             algorithm.callback("on_warmup_finished")()
+            self.trading = True
             algorithm.debug("Algorithm finished warming up.")
 
     def _schedule_ends_of_day(self, changes: Any) -> None:

@@ -12,7 +12,7 @@ from engine.object_store import ObjectStore
 from engine.subscriptions import Sources
 
 
-def _silent(_: str) -> None:
+def ignore_message(_: str) -> None:
     """Ignore a message."""
 
 
@@ -34,7 +34,7 @@ class RunContext:
     symbol_properties: dict[str, SymbolProperties]
     object_store: ObjectStore
     parameters: dict[str, str] = field(default_factory=dict)
-    on_message: Callable[[str], None] = _silent
+    on_message: Callable[[str], None] = ignore_message
 
 
 _current: list[RunContext] = []

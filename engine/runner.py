@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from engine.algorithm import QCAlgorithm
+from engine.algorithm import ERROR_MARK, QCAlgorithm
 from engine.auxiliary_files import AuxiliaryData, read_symbol_properties
 from engine.bar_files import BarFiles
 from engine.charting import Chart
@@ -26,7 +26,7 @@ from engine.loop import Loop
 from engine.market_hours import MarketHoursDatabase
 from engine.object_store import ObjectStore
 from engine.orders import MarketOnCloseOrder, Order, OrderEvent
-from engine.run_context import RunContext, running
+from engine.run_context import RunContext, ignore_message, running
 from engine.shim_modules import framework_modules
 from engine.statistics.inputs import StatisticsInputs
 from engine.statistics.interest_rate import InterestRates
@@ -93,10 +93,14 @@ def run_backtest(
         progress: show a bar over the simulated days.
 
     Returns:
-        The result; an exception of the algorithm is in it, not raised.
+        The result; an exception of the algorithm is in it, not raised, once it trades.
 
     Raises:
-        ValueError: for bad input: no algorithm, missing data folder, malformed config.
+        ValueError: for bad input found before the first traded bar: no algorithm, missing data
+            folder, malformed config or data, whatever `initialize` or warm-up refuses.
+        NotImplementedError: likewise for calls that the engine lacks.
+        OSError: likewise for files that cannot be read or written.
+        AlgorithmError: for any other exception of loading or of `initialize`.
     """
     project = Path(project)
     main = project if project.is_file() else project / "main.py"
@@ -138,6 +142,8 @@ def read_parameters(path: Path) -> dict[str, str]:
         found = json.loads(path.read_text(encoding="utf-8")).get("parameters", {})
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{path} must hold a JSON object: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: parameters must be a JSON object; received {found!r}")
     bad = [name for name, value in found.items() if not isinstance(value, str)]
     if bad:
         raise ValueError(f"{path}: parameters must be text; {bad[0]} is {found[bad[0]]!r}")
@@ -209,7 +215,9 @@ def _load(main: Path) -> ModuleType:
     """Execute a file as the module LEAN would import.
 
     Raises:
-        ValueError: if Python cannot load it.
+        ValueError: if it is not a Python file, or says itself that an input is wrong.
+        NotImplementedError: if it calls what the engine lacks.
+        AlgorithmError: if Python cannot load it.
     """
     name = main.stem
     spec = importlib.util.spec_from_file_location(name, main)
@@ -220,6 +228,13 @@ def _load(main: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
+    except (ValueError, NotImplementedError):
+        raise
+    except Exception as problem:
+        error = f"{type(problem).__name__}: {problem}"
+        raise AlgorithmError(
+            f"{main} cannot be loaded: {error}\n{_user_traceback(problem)}"
+        ) from problem
     finally:
         if previous is None:
             sys.modules.pop(name, None)
@@ -252,10 +267,18 @@ def _user_traceback(error: BaseException) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(here)
+        if not frame.filename.startswith((here, "<frozen"))
     ]
     lines = traceback.format_list(frames or traceback.extract_tb(error.__traceback__)[-1:])
     return "".join(lines).rstrip()
+
+
+def _show_error(line: str) -> None:
+    """Repeat an error that the algorithm notes on standard error, without breaking the bar."""
+    if ERROR_MARK in line:
+        from tqdm import tqdm
+
+        tqdm.write(line, file=sys.stderr)
 
 
 class _Progress:
@@ -270,7 +293,8 @@ class _Progress:
 
             days = (algorithm.end_date - algorithm.time).days + 1
             self._first = algorithm.time.date()
-            self._bar = tqdm(total=days, unit="day", desc="Backtest")
+            # Drawn on a terminal only: in a file its lines would bury the messages.
+            self._bar = tqdm(total=days, unit="day", desc="Backtest", disable=None)
 
     def step(self, utc_time: datetime) -> None:
         """Show a new day."""
@@ -300,6 +324,9 @@ def _run(
     progress: bool,
 ) -> BacktestResult:
     started = datetime.now(UTC).replace(tzinfo=None)
+    rates = InterestRates.load(data_folder)
+    if progress:
+        context.on_message = _show_error
     algorithm = kind()
     loop: Loop | None = None
     error, trace = "", ""
@@ -316,22 +343,25 @@ def _run(
         finally:
             bar.close(finished)
     except Exception as problem:
-        if loop is None and isinstance(problem, ValueError | NotImplementedError):
+        before = loop is None or not loop.trading
+        if before and isinstance(problem, ValueError | NotImplementedError | OSError):
+            # Bad input, found before anything was traded: there are no results to keep.
             raise
+        context.on_message = ignore_message
         algorithm.set_run_time_error(problem)
         error = f"{type(problem).__name__}: {problem}"
         trace = _user_traceback(problem)
         algorithm.error(f"{error}\n{trace}")
     if loop is None:
         raise AlgorithmError(f"{kind.__name__}.initialize failed: {error}\n{trace}")
-    return _finish(algorithm, loop, context, data_folder, results, started, error, trace)
+    return _finish(algorithm, loop, context, rates, results, started, error, trace)
 
 
 def _finish(
     algorithm: QCAlgorithm,
     loop: Loop,
     context: RunContext,
-    data_folder: Path,
+    rates: InterestRates,
     results: Path | None,
     started: datetime,
     error: str,
@@ -354,7 +384,7 @@ def _finish(
         lowest_capacity_asset=loop.capacity.lowest_capacity_asset,
         trading_days_per_year=days,
     )
-    summary = summarize(inputs, InterestRates.load(data_folder))
+    summary = summarize(inputs, rates)
     orders = transactions.get_orders()
     statistics = dict(summary.summary)
     statistics.update(algorithm.summary_statistics)
