@@ -10,6 +10,18 @@ from engine.enums import SeriesType
 from engine.indicators.base import IndicatorBase
 from engine.statistics.sampling import STRATEGY_EQUITY
 
+RESERVED_SERIES: dict[str, frozenset[str]] = {
+    "Strategy Equity": frozenset({"Equity", "Return"}),
+    "Capacity": frozenset({"Strategy Capacity"}),
+    "Drawdown": frozenset({"Equity Drawdown"}),
+    "Benchmark": frozenset({"Benchmark"}),
+    "Assets Sales Volume": frozenset(),
+    "Exposure": frozenset(),
+    "Portfolio Margin": frozenset(),
+    "Portfolio Turnover": frozenset({"Portfolio Turnover"}),
+}
+"""Series that LEAN keeps to itself, by chart; a chart without names is wholly its own."""
+
 
 class ChartsMixin:
     """Charts of an algorithm."""
@@ -28,6 +40,13 @@ class ChartsMixin:
         self._series(chart, series, Series(series, series_type, 0, unit))
 
     def _series(self: Any, chart: str, name: str, template: Series) -> Series:
+        reserved = RESERVED_SERIES.get(chart)
+        if reserved is not None and not reserved:
+            raise ValueError(f"chart must not be named {chart!r}: LEAN reserves that name")
+        if reserved and name in reserved:
+            raise ValueError(
+                f"series of chart {chart!r} must not be named {name!r}: LEAN reserves that name"
+            )
         if chart not in self._charts:
             self._charts[chart] = Chart(chart)
         return self._charts[chart].try_add_and_get_series(name, template)

@@ -1,0 +1,36 @@
+"""Plots of an algorithm."""
+
+from datetime import datetime
+
+import pytest
+
+from engine.algorithm_charts import RESERVED_SERIES, ChartsMixin
+
+
+class Plotter(ChartsMixin):
+    def __init__(self):
+        self._set_up_charts()
+        self.utc_time = datetime(2020, 1, 2)
+
+
+def test_a_value_lands_in_its_series():
+    plotter = Plotter()
+    plotter.plot("Mine", "Value", 1.5)
+    point = plotter._charts["Mine"].series["Value"].values[0]
+    assert float(point.value) == 1.5
+
+
+@pytest.mark.parametrize("chart", ["Exposure", "Assets Sales Volume", "Portfolio Margin"])
+def test_charts_that_lean_keeps_to_itself_are_refused(chart):
+    with pytest.raises(ValueError, match=f"chart must not be named '{chart}'"):
+        Plotter().plot(chart, "AAPL", 1.0)
+
+
+def test_series_that_lean_keeps_to_itself_are_refused_and_others_are_not():
+    plotter = Plotter()
+    for chart, names in RESERVED_SERIES.items():
+        for name in names:
+            with pytest.raises(ValueError, match="LEAN reserves that name"):
+                plotter.plot(chart, name, 1.0)
+        if names:
+            plotter.plot(chart, "My own", 1.0)
