@@ -18,14 +18,14 @@ from tqdm import tqdm
 
 from algorithm.diagnostics import Diagnostics
 from algorithm.settings import Settings
-from models.artifacts import ArtifactStore, versions
+from models.artifacts import Artifact, ArtifactStore, versions
 from models.forecaster import Forecaster, ForecasterConfig
 from models.history import CLOSE, History
 from models.observation import Observer
 from models.q_agent import QAgent, QAgentConfig
 from models.seeding import streams
 from sim.accounting import Rules
-from sim.agent_training import train_agent
+from sim.agent_training import NEVER, train_agent
 from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.costs import InteractiveBrokersCost
 from sim.curriculum import growing
@@ -128,14 +128,9 @@ class Trainer:
         depends = self._depends(histories, previous)
         key = self._artifacts.key_for(depends)
         saved = self._artifacts.load(key, not_after=now)
-        if saved is not None:
-            models = TrainedModels(
-                Forecaster.from_arrays(saved.parts["forecaster"]),
-                QAgent.from_arrays(saved.parts["agent"]),
-                key,
-                max(history.time[-1] for history in histories),
-            )
-            told = saved.meta
+        restored = None if saved is None else self._restore(saved, histories, key)
+        if restored is not None:
+            models, told = restored
         else:
             models, told = self._learn(histories, previous, key)
             self._artifacts.save(
@@ -148,8 +143,25 @@ class Trainer:
                 depends=depends,
                 data_end=models.data_end,
             )
-        self._tell(histories, models, told, reused=saved is not None, now=now)
+        self._tell(histories, models, told, reused=restored is not None, now=now)
         return models
+
+    def _restore(
+        self, saved: Artifact, histories: Sequence[History], key: str
+    ) -> tuple[TrainedModels, dict[str, Any]] | None:
+        """The models of an artifact; None (and it is set aside) if it lacks a part of them."""
+        missing = [part for part in ("forecaster", "agent") if part not in saved.parts]
+        if missing:
+            self._artifacts.set_aside(key, f"{missing[0]} is missing")
+            return None
+        try:
+            forecaster = Forecaster.from_arrays(saved.parts["forecaster"])
+            agent = QAgent.from_arrays(saved.parts["agent"])
+        except ValueError as problem:
+            self._artifacts.set_aside(key, str(problem))
+            return None
+        end = max(history.time[-1] for history in histories)
+        return TrainedModels(forecaster, agent, key, end), saved.meta
 
     def _depends(
         self, histories: Sequence[History], previous: TrainedModels | None
@@ -308,6 +320,11 @@ class Trainer:
             forecaster=told["forecaster"],
             agent=told["agent"],
         )
+        if models.agent.hurdle >= NEVER:
+            self._report(
+                "The agent earned nothing on held-out imagined paths and stays flat until the "
+                "next training."
+            )
         if self._first:
             self._first = False
             verb = "reused from the object store" if reused else "trained"
