@@ -17,7 +17,7 @@ import os
 import subprocess
 import tempfile
 import time
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -48,11 +48,12 @@ def run(seed: int, changes: dict[str, str]) -> dict[str, float]:
 
 def figures(result) -> dict[str, float]:
     """What is shown of a result, from its daily equity and benchmark samples."""
-    strategy = daily(result.charts["Strategy Equity"].series["Equity"])
-    benchmark = daily(result.charts["Benchmark"].series["Benchmark"])
-    days = sorted(set(strategy) & set(benchmark))
-    ours = np.diff(np.log([strategy[day] for day in days]))
-    theirs = np.diff(np.log([benchmark[day] for day in days]))
+    strategy = sampled(result.charts["Strategy Equity"].series["Equity"])
+    benchmark = sampled(result.charts["Benchmark"].series["Benchmark"])
+    nights = sorted(set(strategy) & set(benchmark))
+    ours = np.diff(np.log([strategy[night] for night in nights]))
+    theirs = np.diff(np.log([benchmark[night] for night in nights]))
+    # Nothing moves on a weekend or a holiday.
     traded = (ours != 0) | (theirs != 0)
     ours, theirs = ours[traded], theirs[traded]
     weights = [
@@ -78,9 +79,9 @@ def figures(result) -> dict[str, float]:
     }
 
 
-def daily(series) -> dict[date, float]:
-    """Last value of each day of a chart's series."""
-    return {point.time.date(): float(point.value) for point in series.values}
+def sampled(series) -> dict[datetime, float]:
+    """Values of a chart's series by their UTC time; LEAN samples at every midnight."""
+    return {point.time: float(point.value) for point in series.values}
 
 
 def sharpe(log_returns: np.ndarray) -> float:
