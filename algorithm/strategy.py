@@ -25,7 +25,7 @@ from algorithm.settings import Settings
 from algorithm.stops import Stops
 from algorithm.training import TrainedModels, Trainer
 from models.artifacts import ArtifactStore
-from models.history import History
+from models.history import MAX_GAP_DAYS, History
 from models.observation import Observer
 
 BARS_PER_YEAR = 252
@@ -69,7 +69,8 @@ class MirageStrategy(QCAlgorithm):
         self._benchmark_shares: dict[str, float] = {}
         self.set_benchmark(self._buy_and_hold)
 
-        artifacts = ArtifactStore(self.object_store, report=self.log)
+        artifacts = ArtifactStore(self.object_store, report=self.error)
+        artifacts.check_writable()
         if options.clear_models:
             artifacts.clear()
             self.log("Cleared the cached models (parameter clear_models).")
@@ -152,6 +153,8 @@ class MirageStrategy(QCAlgorithm):
                 )
                 if self._accept(symbol.value, bar.end_time, row):
                     fresh[symbol.value] = row
+            elif not self.live_mode:
+                self._check_gap(symbol)
         if self.is_warming_up or not fresh:
             return
         for name, row in fresh.items():
@@ -176,6 +179,18 @@ class MirageStrategy(QCAlgorithm):
             return False
         kept.append((time, row))
         return True
+
+    def _check_gap(self, symbol: Symbol) -> None:
+        """Stop when a listed symbol's bars stay away: a gap at the end of the data has no end."""
+        kept = self._bars[symbol.value]
+        if not kept or self.securities[symbol].is_delisted:
+            return
+        newest = kept[-1][0]
+        if self.time - newest > timedelta(days=MAX_GAP_DAYS):
+            raise ValueError(
+                f"{symbol.value}: time must have no gap longer than {MAX_GAP_DAYS:g} days; "
+                f"received no bar from {newest} to {self.time}"
+            )
 
     def _decide(self, decider: Decider, fresh: list[str]) -> None:
         """Decide on the symbols that have a new bar, at its close."""

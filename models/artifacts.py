@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-SCHEMA = 2
+SCHEMA = 3
 """Raise when the layout of artifacts or of the arrays in them changes; older ones are set aside."""
 
 _ALLOWED = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_-")
@@ -33,6 +33,7 @@ _MANIFEST_FIELDS = {
     "data_end": str,
     "versions": dict,
     "parts": dict,
+    "checksum": str,
 }
 
 Parts = Mapping[str, Mapping[str, np.ndarray]]
@@ -164,20 +165,16 @@ class ArtifactStore:
             "versions": versions(),
             "parts": about,
         }
+        manifest["checksum"] = _checksum(manifest)
         # Last: an artifact without a manifest does not exist.
         contents[self._path(key, "manifest.json")] = _json(manifest, indent=1).encode()
         self._forget(key)
         for path, data in contents.items():
             try:
-                kept = self._store.save_bytes(path, data)
-            except Exception as error:
+                self._write(path, data)
+            except OSError:
                 self._forget(key)
-                raise OSError(f"object store could not write {path}: {error}") from error
-            if kept is False:
-                self._forget(key)
-                raise OSError(
-                    f"object store refused {path} ({len(data)} bytes): it is full or not writable"
-                )
+                raise
 
     def load(self, key: str, not_after: datetime | np.datetime64) -> Artifact | None:
         """The artifact of a key, checked.
@@ -199,8 +196,7 @@ class ArtifactStore:
         try:
             artifact = self._read(key)
         except _BrokenError as error:
-            self._report(f"artifact {key} is set aside and will be trained again: {error}")
-            self._quarantine(key)
+            self.set_aside(key, str(error))
             return None
         if np.datetime64(artifact.data_end) > np.datetime64(_iso(not_after)):
             raise ValueError(
@@ -208,6 +204,21 @@ class ArtifactStore:
                 f"received one trained up to {_iso(artifact.data_end)}"
             )
         return artifact
+
+    def set_aside(self, key: str, reason: str) -> None:
+        """Report an artifact that cannot be used and move it under ``<prefix>/quarantine/``."""
+        self._report(f"artifact {key} is set aside and will be trained again: {reason}")
+        self._quarantine(key)
+
+    def check_writable(self) -> None:
+        """Save something and delete it again, so that hours of training are not lost later.
+
+        Raises:
+            OSError: if the store refuses.
+        """
+        path = f"{self._prefix}/probe"
+        self._write(path, b"probe")
+        self._store.delete(path)
 
     def clear(self) -> int:
         """Delete everything under the prefix; returns how many keys that were."""
@@ -223,6 +234,9 @@ class ArtifactStore:
         parts = {
             part: self._read_part(key, part, about) for part, about in manifest["parts"].items()
         }
+        # Last, because all other checks say more closely what is wrong.
+        if manifest["checksum"] != _checksum(manifest):
+            raise _BrokenError("manifest does not match its checksum")
         return Artifact(
             parts, manifest["meta"], datetime.fromisoformat(manifest["data_end"]), manifest
         )
@@ -274,6 +288,16 @@ class ArtifactStore:
 
     def _path(self, key: str, name: str) -> str:
         return f"{self._prefix}/{_legal('key', key)}/{name}"
+
+    def _write(self, path: str, data: bytes) -> None:
+        try:
+            kept = self._store.save_bytes(path, data)
+        except Exception as error:
+            raise OSError(f"object store could not write {path}: {error}") from error
+        if kept is False:
+            raise OSError(
+                f"object store refused {path} ({len(data)} bytes): it is full or not writable"
+            )
 
     def _bytes(self, path: str) -> bytes:
         try:
@@ -339,6 +363,12 @@ def _pack(part: str, arrays: Mapping[str, np.ndarray]) -> bytes:
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, member.getvalue())
     return buffer.getvalue()
+
+
+def _checksum(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 of all that a manifest says, but for the checksum itself."""
+    said = {name: value for name, value in manifest.items() if name != "checksum"}
+    return hashlib.sha256(_json(said).encode()).hexdigest()
 
 
 def _legal(what: str, name: str) -> str:
