@@ -125,6 +125,7 @@ class Trainer:
         Raises:
             ValueError: if a history is too short to learn from.
         """
+        self._require_bars(histories)
         depends = self._depends(histories, previous)
         key = self._artifacts.key_for(depends)
         saved = self._artifacts.load(key, not_after=now)
@@ -145,6 +146,17 @@ class Trainer:
             )
         self._tell(histories, models, told, reused=restored is not None, now=now)
         return models
+
+    def _require_bars(self, histories: Sequence[History]) -> None:
+        """Name the symbol that is too young, and the setting that may be at fault."""
+        needed = forecaster_config(self._options).required_bars
+        for history in histories:
+            if len(history) < needed:
+                raise ValueError(
+                    f"{history.symbol}: warm-up must give at least {needed} bars to learn from; "
+                    f"received {len(history)}, the first of {str(history.time[0])[:10]} "
+                    f"(parameter warm_up_years is {self._options.warm_up_years:g})"
+                )
 
     def _restore(
         self, saved: Artifact, histories: Sequence[History], key: str

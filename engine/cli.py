@@ -93,13 +93,13 @@ def data_folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--data-folder`, for the commands that need market data."""
     return click.option(
         "--data-folder",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),
         help="LEAN data folder; default: lean.json's data-folder, else data.",
     )(command)
 
 
 @main.command()
-@click.argument("project", type=click.Path(path_type=Path), default=Path("."))
+@click.argument("project", type=click.Path(path_type=Path, readable=False), default=Path("."))
 @click.option(
     "--parameter",
     "parameters",
@@ -111,7 +111,7 @@ def data_folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @data_folder_option
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help=f"Folder for the results; default: {BACKTESTS}/<time> in the project.",
 )
 def backtest(
@@ -266,7 +266,9 @@ def configured_data_folder(project: Path) -> Path:
 
 
 @main.command()
-@click.argument("folder", metavar="BACKTEST_FOLDER", type=click.Path(path_type=Path))
+@click.argument(
+    "folder", metavar="BACKTEST_FOLDER", type=click.Path(path_type=Path, readable=False)
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
