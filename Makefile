@@ -11,7 +11,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev data backtest report test test-slow check format bench clean-models clean
+.PHONY: help setup setup-dev data backtest report test test-slow check format bench notebooks clean-models clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,11 @@ $(VENV)/run.stamp: requirements/run.txt
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	@echo "Installing what tests and checks need (once)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/notebook.stamp: requirements/notebook.txt $(VENV)/run.stamp
+	@echo "Installing what the notebooks need (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/notebook.txt
 	@touch $@
 
 setup: $(VENV)/run.stamp ## create .venv with what the backtest needs
@@ -60,9 +65,14 @@ bench: setup-dev ## measure speed against others (prints medians and ratios)
 	@for script in env_steps predictive_draws backtest_cost; do \
 	  echo "== $$script"; $(BIN)/python -m research.benchmarks.$$script || exit 1; done
 
+notebooks: $(VENV)/notebook.stamp data ## run the research notebooks; their pages go to research/notebooks/html/
+	@$(BIN)/jupyter nbconvert --log-level WARN --to html --execute \
+	  --output-dir research/notebooks/html research/notebooks/*.ipynb
+	@ls research/notebooks/html/*.html
+
 clean-models: setup ## clear the cached models from the object store
 	@$(BIN)/python -m engine object-store clear --prefix mirage
 
 clean: ## remove results and caches of tools (not models, not data)
-	@rm -rf backtests .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf backtests research/notebooks/html .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,120 @@
+"""What the notebooks start from: the project's settings and its market data, here and in LEAN.
+
+`lean research .` opens notebooks in LEAN's container, where a `QuantBook` serves history; anywhere
+else the local engine's algorithm does. Both give the same frame (symbol, end time; adjusted
+prices), so a notebook does not see the difference.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from algorithm.settings import Settings
+from models.history import History
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The project: the folder of `main.py`, `config.json` and `lean.json`."""
+
+BARS_PER_YEAR = 252
+"""As the strategy counts the bars it keeps."""
+
+
+def load_settings(changes: Mapping[str, str] | None = None) -> Settings:
+    """The algorithm's settings: the parameters of `config.json` and changes to them.
+
+    In LEAN's container the CLI puts the configuration of the whole run in the place of the
+    project's `config.json`; the parameters are in it all the same.
+
+    Args:
+        changes: parameters to set otherwise, text by name as on LEAN's command line.
+
+    Raises:
+        ValueError: for an unknown parameter or a value out of range.
+    """
+    text = (ROOT / "config.json").read_text(encoding="utf-8")
+    return Settings.from_parameters(json.loads(text).get("parameters", {}) | dict(changes or {}))
+
+
+def load_histories(settings: Settings, *, data_folder: Path | str | None = None) -> list[History]:
+    """Adjusted daily bars of the settings' symbols, from warm-up to the end of the backtest.
+
+    Args:
+        settings: which symbols, and when.
+        data_folder: LEAN data folder; that of `lean.json` if None. LEAN's container has its own.
+
+    Returns:
+        One history per symbol, in their order, timed by the end of each bar (exchange time).
+
+    Raises:
+        ValueError: if there is no data folder, or no bars of a symbol.
+    """
+    start = settings.start_date - timedelta(days=round(settings.warm_up_years * 365.25))
+    end = settings.end_date + timedelta(days=1)
+    with _quant_book(data_folder, end) as (book, resolution):
+        symbols = [book.add_equity(name, resolution).symbol for name in settings.symbols]
+        frame = book.history(
+            symbols, _midnight(start), _midnight(end), resolution, fill_forward=False
+        )
+        found = []
+        for name, symbol in zip(settings.symbols, symbols, strict=True):
+            if frame.empty or symbol not in frame.index.get_level_values(0):
+                raise ValueError(
+                    f"symbol {name} must have daily bars from {start} to {settings.end_date}; "
+                    "there are none in the data folder"
+                )
+            found.append(History.from_frame(name, frame.loc[symbol]))
+        return found
+
+
+def known_at_start(histories: Sequence[History], settings: Settings) -> list[History]:
+    """What the algorithm's first training learns from: the bars of its warm-up."""
+    kept = math.ceil(settings.warm_up_years * BARS_PER_YEAR)
+    start = np.datetime64(settings.start_date)
+    return [history.until(start).tail(kept) for history in histories]
+
+
+def in_lean() -> bool:
+    """Whether LEAN runs in this process: its notebooks load .NET when they start."""
+    return "clr" in sys.modules
+
+
+@contextmanager
+def _quant_book(data_folder: Path | str | None, now: date) -> Iterator[tuple[Any, Any]]:
+    """LEAN's QuantBook or the local engine's algorithm, and the daily resolution of its kind."""
+    if in_lean():
+        lean = importlib.import_module("QuantConnect")
+        research = importlib.import_module("QuantConnect.Research")
+        yield research.QuantBook(), lean.Resolution.DAILY
+        return
+
+    from engine.algorithm import QCAlgorithm
+    from engine.enums import Resolution
+    from engine.run_context import running
+    from engine.runner import make_context
+
+    if data_folder is None:
+        lean_json = json.loads((ROOT / "lean.json").read_text(encoding="utf-8"))
+        data_folder = ROOT / lean_json["data-folder"]
+    if not Path(data_folder).is_dir():
+        raise ValueError(
+            f"data folder must exist; there is none at {data_folder}. `make data` writes one."
+        )
+    with TemporaryDirectory() as store, running(make_context(Path(data_folder), Path(store), {})):
+        algorithm = QCAlgorithm()
+        algorithm.set_start_date(now.year, now.month, now.day)
+        yield algorithm, Resolution.DAILY
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day)
