@@ -282,7 +282,8 @@ class Trainer:
                 curve["update"] += (before + done.curve.update).tolist()
                 curve["loss"] += done.curve.loss.tolist()
                 curve["reward"] += done.curve.value.tolist()
-        assert agent is not None
+        if agent is None:
+            raise ValueError("a curriculum must have at least one stage; received none")
         return agent, curve
 
     def _facts(self, histories: Sequence[History], forecaster: Forecaster) -> dict[str, Any]:

@@ -121,7 +121,13 @@ def _read_lines(path: Path) -> list[str]:
             if not names:
                 raise ValueError(f"{path} must hold a CSV file; the zip is empty")
             return archive.read(names[0]).decode("utf-8").splitlines()
-    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        UnicodeDecodeError,
+        RuntimeError,  # encrypted, or (NotImplementedError) of an unknown compression
+    ) as error:
         raise ValueError(f"{path} must be a readable zip of a CSV file: {error}") from error
 
 

@@ -197,6 +197,15 @@ def test_bars_that_fail_while_trading_stop_the_run_and_keep_its_results(case, ch
     assert state(case) == "RuntimeError"
 
 
+def encrypted(content):
+    """Set the flag for encryption in both headers of the only file."""
+    central = content.rindex(b"PK\x01\x02")
+    changed = bytearray(content)
+    changed[6] |= 1
+    changed[central + 8] |= 1
+    return bytes(changed)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -204,8 +213,9 @@ def test_bars_that_fail_while_trading_stop_the_run_and_keep_its_results(case, ch
         lambda content: content[: len(content) // 2] + b"XXXX" + content[len(content) // 2 + 4 :],
         lambda content: b"no zip at all",
         lambda content: b"",
+        encrypted,
     ],
-    ids=["truncated", "edited", "foreign", "empty"],
+    ids=["truncated", "edited", "foreign", "empty", "encrypted"],
 )
 def test_a_damaged_zip_is_named(case, damage):
     path = case.data / USA / "daily" / "ibm.zip"
