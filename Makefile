@@ -66,7 +66,7 @@ bench: setup-dev ## measure speed against others (prints medians and ratios)
 	  echo "== $$script"; $(BIN)/python -m research.benchmarks.$$script || exit 1; done
 
 notebooks: $(VENV)/notebook.stamp data ## run the research notebooks; their pages go to research/notebooks/html/
-	@$(BIN)/jupyter nbconvert --log-level WARN --to html --execute \
+	@$(BIN)/jupyter nbconvert --log-level ERROR --to html --execute \
 	  --output-dir research/notebooks/html research/notebooks/*.ipynb
 	@ls research/notebooks/html/*.html
 

@@ -68,12 +68,14 @@ def load_histories(settings: Settings, *, data_folder: Path | str | None = None)
         )
         found = []
         for name, symbol in zip(settings.symbols, symbols, strict=True):
-            if frame.empty or symbol not in frame.index.get_level_values(0):
+            try:
+                bars = frame.loc[symbol]
+            except KeyError:
                 raise ValueError(
                     f"symbol {name} must have daily bars from {start} to {settings.end_date}; "
                     "there are none in the data folder"
-                )
-            found.append(History.from_frame(name, frame.loc[symbol]))
+                ) from None
+            found.append(History.from_frame(name, bars))
         return found
 
 

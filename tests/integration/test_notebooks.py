@@ -153,8 +153,9 @@ class Watching(MirageStrategy):
         with pytest.raises(ValueError, match=r"data folder must exist.*make data"):
             load_histories(load_settings(), data_folder=tmp_path / "none")
 
-    def test_no_bars_of_a_symbol(self, data_folder):
-        settings = load_settings(TINY | {"symbols": "AAPL,FB"})
+    @pytest.mark.parametrize("symbols", ["AAPL,FB", "FB"])
+    def test_no_bars_of_a_symbol(self, data_folder, symbols):
+        settings = load_settings(TINY | {"symbols": symbols})
         with pytest.raises(ValueError, match=r"symbol FB .*none"):
             load_histories(settings, data_folder=data_folder)
 
