@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from scipy import stats
+
 from engine.report.metrics import Metric, metrics_table, paired_t
 from engine.report.page import signed
 from engine.report.results import Backtest
@@ -51,13 +53,10 @@ def caveats(backtest: Backtest, diagnostics: Mapping[str, Any]) -> list[str]:
     if backtest.benchmark is not None:
         t, days = paired_t(backtest)
         if math.isfinite(t):
-            if abs(t) >= NOTABLE:
-                meaning = "more than chance would explain in one test"
-            else:
-                meaning = "no more than chance would explain"
+            chance = 2 * float(stats.t.sf(abs(t), days - 1))
             said.append(
                 f"The daily difference to the benchmark has t = {signed(f'{t:+.2f}')} over "
-                f"{days:,} sessions: {meaning}."
+                f"{days:,} sessions: chance alone gives one as large in {chance:.1%} of cases."
             )
     algorithm = diagnostics.get("algorithm", {})
     setting = []
