@@ -48,7 +48,7 @@ report: setup ## rebuild report.html of the newest backtest
 test: setup-dev ## run the test suite (slow tests excluded)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
-test-slow: setup-dev data ## run the slow tests
+test-slow: setup-dev $(VENV)/notebook.stamp data ## run the slow tests
 	@$(BIN)/python -m pytest -q -m slow
 
 check: setup-dev ## formatting, lint and types, the strategy against LEAN's stubs included
@@ -60,9 +60,9 @@ format: setup-dev ## format the code in place
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup-dev ## measure speed against others (prints medians and ratios)
+bench: setup-dev data ## measure speed against others (prints medians and ratios)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/bench.txt
-	@for script in env_steps predictive_draws backtest_cost; do \
+	@for script in env_steps predictive_draws agent_updates backtest_cost; do \
 	  echo "== $$script"; $(BIN)/python -m research.benchmarks.$$script || exit 1; done
 
 notebooks: $(VENV)/notebook.stamp data ## run the research notebooks; their pages go to research/notebooks/html/
