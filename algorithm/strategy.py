@@ -133,8 +133,10 @@ class MirageStrategy(QCAlgorithm):
         )
 
     def _history_of(self, name: str) -> History:
-        times = np.array([time for time, _ in self._bars[name]], dtype="datetime64[ns]")
-        return History(name, times, np.array([bar for _, bar in self._bars[name]]))
+        # Copied in one step: in live trading bars come in while this runs.
+        rows = list(self._bars[name])
+        times = np.array([time for time, _ in rows], dtype="datetime64[ns]")
+        return History(name, times, np.array([bar for _, bar in rows]))
 
     # Trading.
 

@@ -10,6 +10,7 @@ simply never found; one that is found but broken is reported, set aside and not 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import io
 import json
 import platform
@@ -306,8 +307,9 @@ class ArtifactStore:
             raise _BrokenError(f"{path} cannot be read ({error})") from None
 
     def _keys(self, folder: str = "") -> list[str]:
+        # LEAN's is a .NET collection, of which `callable` says nothing certain.
         keys = self._store.keys
-        found = [str(path) for path in (keys() if callable(keys) else keys)]
+        found = [str(path) for path in (keys() if inspect.ismethod(keys) else keys)]
         start = f"{self._prefix}/{folder}"
         # LEAN lists keys with the separator of the system it runs on.
         return sorted(
