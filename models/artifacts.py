@@ -324,11 +324,7 @@ class ArtifactStore:
         for path in self._keys(f"{key}/"):
             name = path.rsplit("/", 1)[-1]
             try:
-                kept = self._store.save_bytes(
-                    f"{self._prefix}/quarantine/{key}/{name}", self._bytes(path)
-                )
-                if kept is False:
-                    self._report(f"no room to keep {path} in quarantine; it is deleted")
+                self._write(f"{self._prefix}/quarantine/{key}/{name}", self._bytes(path))
             except (OSError, _BrokenError) as error:
                 self._report(f"{path} cannot be kept in quarantine ({error}); it is deleted")
             self._store.delete(path)
