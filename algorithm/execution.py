@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 from AlgorithmImports import *
 
+from algorithm.portfolio import quantity_on_order
+
 
 def send_orders(algorithm: QCAlgorithm, quantities: Mapping[Symbol, float]) -> None:
     """Order the difference between target quantities and what is held or on order.
@@ -24,11 +26,7 @@ def send_orders(algorithm: QCAlgorithm, quantities: Mapping[Symbol, float]) -> N
     orders = []
     for symbol, target in quantities.items():
         held = float(algorithm.portfolio[symbol].quantity)
-        on_order = sum(
-            float(ticket.quantity) - float(ticket.quantity_filled)
-            for ticket in algorithm.transactions.get_open_order_tickets(symbol)
-        )
-        change = target - held - on_order
+        change = target - held - quantity_on_order(algorithm, symbol)
         if change != 0:
             orders.append((abs(target) > abs(held), symbol, change))
     for _, symbol, change in sorted(orders, key=lambda order: order[0]):

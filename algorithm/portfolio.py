@@ -14,6 +14,14 @@ from AlgorithmImports import *
 from models.limits import Caps, plan_orders
 
 
+def quantity_on_order(algorithm: QCAlgorithm, symbol: Symbol) -> float:
+    """Signed shares of a symbol that are ordered and not yet filled."""
+    return sum(
+        float(ticket.quantity) - float(ticket.quantity_filled)
+        for ticket in algorithm.transactions.get_open_order_tickets(symbol)
+    )
+
+
 def plan_quantities(
     algorithm: QCAlgorithm, symbols: Sequence[Symbol], weights: Mapping[str, float], caps: Caps
 ) -> dict[Symbol, float]:
@@ -31,15 +39,7 @@ def plan_quantities(
     """
     names = [symbol.value for symbol in symbols]
     holdings = np.array([float(algorithm.portfolio[symbol].quantity) for symbol in symbols])
-    on_order = np.array(
-        [
-            sum(
-                float(ticket.quantity) - float(ticket.quantity_filled)
-                for ticket in algorithm.transactions.get_open_order_tickets(symbol)
-            )
-            for symbol in symbols
-        ]
-    )
+    on_order = np.array([quantity_on_order(algorithm, symbol) for symbol in symbols])
     prices = np.array([float(algorithm.securities[symbol].price) for symbol in symbols])
     lots = np.array(
         [float(algorithm.securities[symbol].symbol_properties.lot_size) for symbol in symbols]
@@ -54,8 +54,8 @@ def plan_quantities(
         gross=caps.gross,
         buffer=caps.buffer,
         band=caps.band,
-        lot_size=np.where(lots < 1, 0.0, lots),
-    )  # below one share: fractional
+        lot_size=np.where(lots < 1, 0.0, lots),  # below one share: fractional
+    )
     return dict(zip(symbols, (holdings + on_order + orders).tolist(), strict=True))
 
 

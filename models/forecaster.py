@@ -11,7 +11,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
@@ -36,6 +36,7 @@ from models.features import (
 from models.history import History
 from models.lstm_inference import LSTMInference, Masks, RecurrentState, weight_shapes
 from models.predictive import PredictiveDistribution
+from models.reporting import Reporter, Silent
 from models.seeding import streams
 from models.splits import validation_split
 
@@ -48,20 +49,6 @@ NETWORK_COLUMNS = np.array([i for i, name in enumerate(FEATURES) if name != "vol
 The baseline carries the level. A network that sees it learns from a span of rising volatility
 that high volatility rises further, and its simulated paths explode.
 """
-
-
-class Reporter(Protocol):
-    """Told how training goes; a progress bar, say."""
-
-    def update(self, step: int, **metrics: float) -> None:
-        """Called after each epoch."""
-
-
-class Silent:
-    """Reports nothing."""
-
-    def update(self, step: int, **metrics: float) -> None:
-        """Ignore the metrics."""
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.account import ACCOUNT_FEATURES
 from models.replay import ReplayMemory
+from models.reporting import Reporter, Silent
 
 Floats32 = NDArray[np.float32]
 
@@ -36,21 +37,6 @@ CLIP = 6.0
 """Standardised observations are clipped here: no network is asked far outside what it saw."""
 UPDATES_PER_CALL = 25
 """Updates in one call of the compiled function; larger calls save overhead, cost memory."""
-
-
-class Reporter(Protocol):
-    """Something that wants to hear how training goes."""
-
-    def update(self, step: int, **metrics: float) -> None:
-        """Take note of the metrics after `step` updates."""
-        ...
-
-
-class Silent:
-    """Ignores every report."""
-
-    def update(self, step: int, **metrics: float) -> None:
-        """Ignore the metrics."""
 
 
 @dataclass(frozen=True)

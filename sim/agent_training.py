@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.account import ACCOUNT_FEATURES
-from models.q_agent import QAgent, QAgentConfig, Reporter, TrainingCurve, train
+from models.q_agent import QAgent, QAgentConfig, TrainingCurve, train
 from models.replay import ReplayMemory
+from models.reporting import Reporter
 from sim.accounting import Rules
 from sim.experience import transitions
 from sim.paths import Paths
