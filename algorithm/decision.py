@@ -12,12 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from models.account import account_features
-from models.history import History
+from models.agent.account import account_features
+from models.agent.observation import MarketView, Observer
+from models.agent.q_agent import QAgent
+from models.forecast.predictive import PredictiveDistribution
 from models.limits import Caps
-from models.observation import MarketView, Observer
-from models.predictive import PredictiveDistribution
-from models.q_agent import QAgent
+from models.market.history import History
 from models.seeding import streams
 
 FAN = (0.05, 0.25, 0.5, 0.75, 0.95)

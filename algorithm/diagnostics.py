@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from models.predictive import PredictiveDistribution
+from models.forecast.predictive import PredictiveDistribution
 
 KEY = "mirage/diagnostics.json"
 NOMINAL_COVERAGE = (0.5, 0.8, 0.9, 0.95)

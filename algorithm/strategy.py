@@ -24,9 +24,9 @@ from algorithm.risk import StopsRiskModel
 from algorithm.settings import Settings
 from algorithm.stops import Stops
 from algorithm.training import TrainedModels, Trainer
+from models.agent.observation import Observer
 from models.artifacts import ArtifactStore
-from models.history import MAX_GAP_DAYS, History
-from models.observation import Observer
+from models.market.history import MAX_GAP_DAYS, History
 
 BARS_PER_YEAR = 252
 

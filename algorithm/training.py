@@ -18,11 +18,11 @@ from tqdm import tqdm
 
 from algorithm.diagnostics import Diagnostics
 from algorithm.settings import Settings
+from models.agent.observation import Observer
+from models.agent.q_agent import QAgent, QAgentConfig
 from models.artifacts import Artifact, ArtifactStore, versions
-from models.forecaster import Forecaster, ForecasterConfig
-from models.history import CLOSE, History
-from models.observation import Observer
-from models.q_agent import QAgent, QAgentConfig
+from models.forecast.forecaster import Forecaster, ForecasterConfig
+from models.market.history import CLOSE, History
 from models.seeding import streams
 from sim.accounting import Rules
 from sim.agent_training import NEVER, train_agent
@@ -355,7 +355,10 @@ class Trainer:
         rng = streams(self._options.seed, "shown")["paths"]
         for history in histories:
             sampler = ForecasterSampler(
-                Observer(models.forecaster), [history], blend=self._options.blend, starts="latest"
+                Observer(models.forecaster),
+                [history],
+                blend=self._options.blend,
+                starts="latest",
             )
             paths = sampler.sample(SHOWN_PATHS, self._options.path_bars, rng)
             self._diagnostics.imagined(

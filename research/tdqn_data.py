@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from models.history import History
+from models.market.history import History
 
 MAX_GAP_DAYS = 15
 """Golden Week and the lunar new year close Tokyo and Hong Kong for up to twelve days."""

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from algorithm.settings import Settings
-from models.history import History
+from models.market.history import History
 
 ROOT = Path(__file__).resolve().parents[1]
 """The project: the folder of `main.py`, `config.json` and `lean.json`."""

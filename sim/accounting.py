@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.history import CLOSE, OPEN, VOLUME
 from models.limits import Caps, size_orders, uniform_lot
+from models.market.history import CLOSE, OPEN, VOLUME
 from sim.costs import CostModel, InteractiveBrokersCost
 
 Floats = NDArray[np.float64]

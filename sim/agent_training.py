@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.account import ACCOUNT_FEATURES
-from models.q_agent import QAgent, QAgentConfig, TrainingCurve, train
-from models.replay import ReplayMemory
+from models.agent.account import ACCOUNT_FEATURES
+from models.agent.q_agent import QAgent, QAgentConfig, TrainingCurve, train
+from models.agent.replay import ReplayMemory
 from models.reporting import Reporter
 from sim.accounting import Rules
 from sim.experience import transitions

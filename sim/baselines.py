@@ -14,14 +14,14 @@ import numpy as np
 from arch import arch_model
 from numpy.typing import NDArray
 
-from models.features import (
+from models.agent.observation import Observer
+from models.market.features import (
     LOOKBACK,
     VOLUME_MEAN_BARS,
     bars_from_parts,
     parts_from_bars,
 )
-from models.history import CLOSE, VOLUME, History
-from models.observation import Observer
+from models.market.history import CLOSE, VOLUME, History
 from sim.blocks import stationary_rows
 from sim.paths import Paths, check_counts
 from sim.starts import check_starts, draw_starts, start_bars, start_view

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.account import account_features
-from models.history import CLOSE, OPEN
-from models.replay import Transitions
+from models.agent.account import account_features
+from models.agent.replay import Transitions
+from models.market.history import CLOSE, OPEN
 from sim.accounting import Account, Rules, all_action_outcomes
 from sim.paths import Paths
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from models.features import VOLUME_MEAN_BARS
-from models.history import CLOSE, VOLUME, History
+from models.market.features import VOLUME_MEAN_BARS
+from models.market.history import CLOSE, VOLUME, History
 from sim.paths import Paths
 
 LAGS = 63

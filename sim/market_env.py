@@ -9,8 +9,8 @@ at the open of t+1 and is valued at the close of t+1.
 (-1, 0, 1); or, with `actions=None`, `Box(-1, 1, (1,))`: the share itself.
 
 ## Observation
-`Box(D + K,)`, float32: the market observation of the tape, then `models.account.ACCOUNT_FEATURES`
-of the position at the same close. Market observations are finite but carry no bounds.
+`Box(D + K,)`, float32: the market observation of the tape, then
+`models.agent.account.ACCOUNT_FEATURES` of the position at the same close. Market observations are finite but carry no bounds.
 
 ## Reward
 Log growth of equity from close t to close t+1, times `reward_scale`, after costs; a step that
@@ -38,8 +38,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from models.account import ACCOUNT_FEATURES, account_features
-from models.history import CLOSE, OPEN
+from models.agent.account import ACCOUNT_FEATURES, account_features
+from models.market.history import CLOSE, OPEN
 from sim.accounting import Account, Rules, finite_growth, is_ruined, step
 from sim.paths import Paths
 

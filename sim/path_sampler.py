@@ -32,11 +32,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from models.features import LOOKBACK, bars_from_parts, features, parts_from_bars
-from models.forecaster import Forecaster, HeadParameters
-from models.history import VOLUME, History
-from models.lstm_inference import Masks
-from models.observation import MarketView, Observer
+from models.agent.observation import MarketView, Observer
+from models.forecast.forecaster import Forecaster, HeadParameters
+from models.forecast.inference import Masks
+from models.market.features import LOOKBACK, bars_from_parts, features, parts_from_bars
+from models.market.history import VOLUME, History
 from sim.blocks import stationary_rows
 from sim.paths import Paths, check_counts
 from sim.starts import check_starts, draw_starts, start_bars, start_view

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.history import BAR_FIELDS, CLOSE, HIGH, LOW, OPEN
+from models.market.history import BAR_FIELDS, CLOSE, HIGH, LOW, OPEN
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.account import account_features
-from models.history import CLOSE, OPEN
-from models.q_agent import QAgent
+from models.agent.account import account_features
+from models.agent.q_agent import QAgent
+from models.market.history import CLOSE, OPEN
 from sim.accounting import Account, Rules, finite_growth, is_ruined, luck, step
 from sim.paths import Paths
 

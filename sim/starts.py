@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.history import History
-from models.observation import MarketView
+from models.agent.observation import MarketView
+from models.market.history import History
 
 ANY, LATEST = "any", "latest"
 

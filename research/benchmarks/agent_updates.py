@@ -18,7 +18,7 @@ import time
 
 import numpy as np
 
-from models.q_agent import QAgentConfig, train
+from models.agent.q_agent import QAgentConfig, train
 from models.seeding import streams
 from sim.accounting import Rules
 from sim.agent_training import train_agent

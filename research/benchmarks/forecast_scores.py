@@ -27,10 +27,8 @@ import numpy as np
 from arch import arch_model
 from scipy import special
 
-from models.features import LOOKBACK, features
-from models.forecaster import Forecaster, ForecasterConfig
-from models.history import History
-from models.predictive import (
+from models.forecast.forecaster import Forecaster, ForecasterConfig
+from models.forecast.predictive import (
     crps_draws,
     crps_gaussian,
     crps_student_t,
@@ -38,6 +36,8 @@ from models.predictive import (
     log_score_student_t,
     pit_ks,
 )
+from models.market.features import LOOKBACK, features
+from models.market.history import History
 from models.seeding import streams
 
 LEVEL = 0.9

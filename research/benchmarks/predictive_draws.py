@@ -21,11 +21,11 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from models.bar_density import NUMPY, OUTPUTS, Chain, quantile_tables
-from models.features import LOOKBACK
-from models.forecaster import NETWORK_COLUMNS, Forecaster, ForecasterConfig
-from models.history import History
-from models.observation import MarketView
+from models.agent.observation import MarketView
+from models.forecast.density import NUMPY, OUTPUTS, Chain, quantile_tables
+from models.forecast.forecaster import NETWORK_COLUMNS, Forecaster, ForecasterConfig
+from models.market.features import LOOKBACK
+from models.market.history import History
 
 N_SERIES = 3
 LOOP_DRAWS = 20  # of the loop, timed in each repeat: more only takes longer

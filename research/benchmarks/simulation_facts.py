@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from models.forecaster import Forecaster, ForecasterConfig
-from models.history import History
-from models.observation import Observer
+from models.agent.observation import Observer
+from models.forecast.forecaster import Forecaster, ForecasterConfig
+from models.market.history import History
 from models.seeding import streams
 from research.tdqn_data import load_all
 from sim.baselines import BlockBootstrapSampler, GarchSampler

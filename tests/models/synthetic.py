@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.history import History
+from models.market.history import History
 
 
 def garch_bars(n_bars: int, seed: int = 0, daily_volatility: float = 0.012) -> np.ndarray:

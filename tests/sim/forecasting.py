@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from models.forecaster import Forecaster, ForecasterConfig
-from models.history import History
+from models.forecast.forecaster import Forecaster, ForecasterConfig
+from models.market.history import History
 
 
 def history(symbol="AAA", n=600, seed=0, volatility=0.01, price=50.0):

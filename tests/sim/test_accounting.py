@@ -5,8 +5,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from models.history import CLOSE, OPEN
 from models.limits import Caps, plan_orders
+from models.market.history import CLOSE, OPEN
 from sim.accounting import (
     Account,
     Rules,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from models.q_agent import QAgentConfig
+from models.agent.q_agent import QAgentConfig
 from models.seeding import streams
 from sim.accounting import Rules
 from sim.agent_training import NEVER, train_agent

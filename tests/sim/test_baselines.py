@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from models.features import VOLUME_MEAN_BARS, parts_from_bars
-from models.observation import Observer
+from models.agent.observation import Observer
+from models.market.features import VOLUME_MEAN_BARS, parts_from_bars
 from sim.baselines import BlockBootstrapSampler, GarchFit, GarchSampler
 from sim.blocks import stationary_rows
 from tests.sim.forecasting import HISTORIES, small_forecaster

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from statsmodels.tsa.stattools import acf
 
-from models.features import parts_from_bars
+from models.market.features import parts_from_bars
 from sim.baselines import BlockBootstrapSampler
 from sim.facts import (
     MarketSeries,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.observation import Observer
+from models.agent.observation import Observer
 from sim.accounting import Account, Rules, luck, step
 from sim.costs import ZeroCost
 from sim.experience import transitions

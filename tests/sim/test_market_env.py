@@ -6,7 +6,7 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.vector.utils import batch_space
 
-from models.history import CLOSE
+from models.market.history import CLOSE
 from sim.accounting import Rules, replay
 from sim.costs import InteractiveBrokersCost
 from sim.market_env import MarketEnv, MarketVectorEnv

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from models.features import LOOKBACK, features, parts_from_bars
-from models.forecaster import Forecaster
-from models.history import CLOSE, VOLUME
-from models.observation import Observer
+from models.agent.observation import Observer
+from models.forecast.forecaster import Forecaster
+from models.market.features import LOOKBACK, features, parts_from_bars
+from models.market.history import CLOSE, VOLUME
 from sim.path_sampler import MOVE_LIMIT, VOLUME_MARGIN, ForecasterSampler
 from tests.sim.forecasting import HISTORIES, small_forecaster
 
@@ -30,7 +30,7 @@ def test_paths_continue_real_bars(observer):
 
 
 def test_observations_are_those_of_the_real_market_at_the_start(observer):
-    from models.observation import MarketView
+    from models.agent.observation import MarketView
 
     paths = draw(observer)
     for b in (0, 1, 40, 63):
@@ -108,7 +108,7 @@ def test_real_residuals_replayed_in_order_give_back_the_real_bars(observer):
     """Transforming a history to noise and back is the identity, step for step."""
     sampler = ForecasterSampler(observer, HISTORIES, blend=1.0)
     bank = sampler._bank()[0].uniforms
-    from models.observation import MarketView
+    from models.agent.observation import MarketView
 
     first = LOOKBACK + 19
     view = MarketView.at_rows(HISTORIES[0], np.arange(first, first + 30), window=20)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from models.history import CLOSE, OPEN
-from models.replay import Transitions
+from models.agent.replay import Transitions
+from models.market.history import CLOSE, OPEN
 from sim.accounting import Rules
 from sim.costs import InteractiveBrokersCost
 from sim.experience import transitions

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from models.account import ACCOUNT_FEATURES
+from models.agent.account import ACCOUNT_FEATURES
 
 Floats32 = NDArray[np.float32]
 

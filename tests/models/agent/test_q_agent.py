@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import q_agent
-from models.q_agent import UPDATES_PER_CALL, QAgent, QAgentConfig, train
-from models.q_learner import Learner
-from models.replay import ReplayMemory, Transitions
+from models.agent import q_agent
+from models.agent.q_agent import UPDATES_PER_CALL, QAgent, QAgentConfig, train
+from models.agent.q_learner import Learner
+from models.agent.replay import ReplayMemory, Transitions
 from models.seeding import streams
 
 

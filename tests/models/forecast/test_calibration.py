@@ -1,7 +1,7 @@
 import numpy as np
 
-from models.bar_density import NUMPY, OUTPUTS, SHAPES, Chain, quantile_tables
-from models.calibration import calibrate
+from models.forecast.calibration import calibrate
+from models.forecast.density import NUMPY, OUTPUTS, SHAPES, Chain, quantile_tables
 
 
 def made(count, seed, **changed):

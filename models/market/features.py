@@ -20,7 +20,7 @@ import pandas as pd
 from ta.trend import MACD, EMAIndicator, SMAIndicator
 from ta.volatility import AverageTrueRange
 
-from models.history import CLOSE, HIGH, LOW, OPEN, VOLUME
+from models.market.history import CLOSE, HIGH, LOW, OPEN, VOLUME
 
 FEATURES = (
     "gap",  # log(open / previous close), in volatilities of the day before
@@ -252,7 +252,7 @@ def features(bars: np.ndarray) -> np.ndarray:
     """All features of a bar series.
 
     Args:
-        bars: shape (T, 5), valid bars (see `models.history`), oldest first.
+        bars: shape (T, 5), valid bars (see `models.market.history`), oldest first.
 
     Returns:
         Shape (T, F), columns `FEATURES`. Row t uses rows 0..t; rows before `LOOKBACK` are NaN.

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.splits import validation_split, walk_forward
+from models.market.splits import validation_split, walk_forward
 from tests.models.synthetic import days
 
 

@@ -1,6 +1,6 @@
 """The forecasting network in NumPy: recurrent state for thousands of paths, bar by bar.
 
-Keras trains the network (`models.mc_dropout_lstm`); this module runs the same weights. A path
+Keras trains the network (`models.forecast.network`); this module runs the same weights. A path
 keeps one dropout mask for its whole length: the mask stands for one network drawn from the
 posterior (Gal & Ghahramani 2016, "A theoretically grounded application of dropout in recurrent
 neural networks"), and a path lives in one world.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.bar_density import OUTPUTS
+from models.forecast.density import OUTPUTS
 
 
 def weight_shapes(n_features: int, units: int) -> dict[str, tuple[int, ...]]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.replay import ReplayMemory, Transitions
+from models.agent.replay import ReplayMemory, Transitions
 
 
 def some(n, start=0, d=2):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from models.predictive import (
+from models.forecast.predictive import (
     PredictiveDistribution,
     coverage,
     crps_draws,

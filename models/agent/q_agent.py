@@ -2,8 +2,8 @@
 
 The network reads the market observation and the account features and gives the value of every
 action, in log growth of equity. Because the agent does not move the price, the reward and the
-next position of *every* action are known (`models.replay`), so one transition trains all action
-values at once and no exploration is needed:
+next position of *every* action are known (`models.agent.replay`), so one transition trains all
+action values at once and no exploration is needed:
 
     y(a) = r(a) + discount · (1 - terminated(a)) · Q_slow(s'(a), argmax_b Q(s'(a), b))
 
@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.account import ACCOUNT_FEATURES
-from models.replay import ReplayMemory
+from models.agent.account import ACCOUNT_FEATURES
+from models.agent.replay import ReplayMemory
 from models.reporting import Reporter, Silent
 
 Floats32 = NDArray[np.float32]
@@ -143,7 +143,7 @@ class QAgent:
 
         Args:
             observation: market, shape (B, D).
-            account: `models.account.account_features`, shape (B, K).
+            account: `models.agent.account.account_features`, shape (B, K).
 
         Returns:
             Shape (B, A).
@@ -379,6 +379,6 @@ def _learner(config: QAgentConfig) -> Any:
 @functools.lru_cache(maxsize=8)
 def _learner_of(*arguments: Any) -> Any:
     # TensorFlow takes seconds to import; acting and the environments do without it.
-    from models.q_learner import Learner
+    from models.agent.q_learner import Learner
 
     return Learner(*arguments)

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from models.bar_density import (
+from models.forecast.calibration import calibrate
+from models.forecast.density import (
     NUMPY,
     SHAPES,
     Chain,
@@ -24,8 +25,9 @@ from models.bar_density import (
     StudentT,
     quantile_tables,
 )
-from models.calibration import calibrate
-from models.features import (
+from models.forecast.inference import LSTMInference, Masks, RecurrentState, weight_shapes
+from models.forecast.predictive import PredictiveDistribution
+from models.market.features import (
     COLUMN,
     FEATURES,
     LOOKBACK,
@@ -33,12 +35,10 @@ from models.features import (
     features,
     parts_from_bars,
 )
-from models.history import History
-from models.lstm_inference import LSTMInference, Masks, RecurrentState, weight_shapes
-from models.predictive import PredictiveDistribution
+from models.market.history import History
+from models.market.splits import validation_split
 from models.reporting import Reporter, Silent
 from models.seeding import streams
-from models.splits import validation_split
 
 CLIP = 6.0
 """Scaled features are cut off at this many standard deviations."""
@@ -127,7 +127,7 @@ class HeadParameters:
     """The density of the next bar of B paths, before any part of it is known.
 
     Attributes:
-        outputs: shape (B, 10), columns `bar_density.OUTPUTS`.
+        outputs: shape (B, 10), columns `density.OUTPUTS`.
         volatility: shape (B,), baseline volatility per bar.
         shapes: numbers shared by all bars, calibrated.
     """
@@ -268,7 +268,7 @@ class Forecaster:
         Raises:
             ValueError: if there is no history, one is too short, or `previous` does not fit.
         """
-        from models.mc_dropout_lstm import Architecture, initial_weights, trainer
+        from models.forecast.network import Architecture, initial_weights, trainer
 
         config = config or ForecasterConfig()
         reporter = reporter or Silent()

@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from models.features import FEATURES, LOOKBACK, features
-from models.forecaster import CLIP, Forecaster, ForecasterConfig
-from models.observation import OBSERVATION_CLIP, SUMMARY, MarketView, Observer
+from models.agent.observation import OBSERVATION_CLIP, SUMMARY, MarketView, Observer
+from models.forecast.forecaster import CLIP, Forecaster, ForecasterConfig
+from models.market.features import FEATURES, LOOKBACK, features
 from tests.models.synthetic import garch_history
 
 SMALL = ForecasterConfig(units=4, window=20, epochs=2, batch=16, stride=10)

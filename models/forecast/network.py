@@ -7,7 +7,7 @@ and output. That also avoids the trap of Keras 3, where `Dropout(p)(x, training=
 functional model repeats the same mask under `predict`.
 
 The loss is the exact negative joint log density of the next bar's five parts
-(`models.bar_density`), plus penalties that shrink the location of returns and the weights.
+(`models.forecast.density`), plus penalties that shrink the location of returns and the weights.
 
 Compiled training steps are kept per architecture for the life of the process, so retraining every
 month compiles nothing.
@@ -25,8 +25,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.bar_density import OUTPUTS, SHAPES, Chain
-from models.lstm_inference import Masks, weight_shapes
+from models.forecast.density import OUTPUTS, SHAPES, Chain
+from models.forecast.inference import Masks, weight_shapes
 
 TENSORFLOW = SimpleNamespace(
     log=tf.math.log,
@@ -42,7 +42,7 @@ TENSORFLOW = SimpleNamespace(
     maximum=tf.maximum,
     stack=tf.stack,
 )
-"""The operations of `models.bar_density`, in TensorFlow."""
+"""The operations of `models.forecast.density`, in TensorFlow."""
 
 
 MEAN_PENALTY = 0.2

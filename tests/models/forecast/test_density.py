@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from models.bar_density import (
+from models.forecast.density import (
     MIN_UNIFORM,
     NUMPY,
     OUTPUTS,
@@ -17,7 +17,7 @@ from models.bar_density import (
     ZeroOrBurr,
     quantile_tables,
 )
-from models.features import bars_from_parts
+from models.market.features import bars_from_parts
 
 
 def shapes(seed=0, spread=0.3):

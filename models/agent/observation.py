@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 
-from models.bar_density import OUTPUTS
-from models.features import FEATURES, LOOKBACK, FeatureState, features
-from models.forecaster import Forecaster, HeadParameters
-from models.history import History
-from models.lstm_inference import RecurrentState
+from models.forecast.density import OUTPUTS
+from models.forecast.forecaster import Forecaster, HeadParameters
+from models.forecast.inference import RecurrentState
+from models.market.features import FEATURES, LOOKBACK, FeatureState, features
+from models.market.history import History
 
 WINDOW = 60
 """Feature rows a view keeps unless told otherwise; at least the forecaster's window."""

@@ -1,7 +1,7 @@
 """Recalibration on held-out bars: tails and scales that the training span put wrong.
 
 The network's outputs are kept; only the numbers shared by all bars (base scales and tail weights of
-`bar_density.SHAPES`) are moved, by maximum likelihood on the validation block with a prior that
+`density.SHAPES`) are moved, by maximum likelihood on the validation block with a prior that
 holds them where training left them. Because prediction and path sampling build their densities
 from the same numbers, both are recalibrated alike.
 """
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import optimize, special
 
-from models.bar_density import NUMPY, Chain
+from models.forecast.density import NUMPY, Chain
 
 _PRIOR_STD = {"scale": 0.1, "tail": 0.5}
 _MOVED = {"gap": 2, "intraday": 2, "volume": 2, "upper": 1, "lower": 1, "zero": 2}
@@ -28,7 +28,7 @@ def calibrate(
     """Shapes that make held-out bars as likely as they can be.
 
     Args:
-        shapes: trained numbers by name, as `bar_density.SHAPES`.
+        shapes: trained numbers by name, as `density.SHAPES`.
         outputs: shape (K, N, 10), network outputs of N held-out bars under K dropout masks.
         volatility: shape (N,), baseline volatility per bar.
         parts: shape (N, 5), what followed.

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models.features import FEATURES, LOOKBACK, bars_from_parts, features
-from models.forecaster import Forecaster, ForecasterConfig
-from models.history import History
-from models.observation import MarketView
-from models.predictive import pit_ks
+from models.agent.observation import MarketView
+from models.forecast.forecaster import Forecaster, ForecasterConfig
+from models.forecast.predictive import pit_ks
+from models.market.features import FEATURES, LOOKBACK, bars_from_parts, features
+from models.market.history import History
 from tests.models.synthetic import days, garch_bars, garch_history
 
 SMALL = ForecasterConfig(units=4, window=12, epochs=8, batch=16, stride=6, masks=8)

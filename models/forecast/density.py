@@ -12,7 +12,7 @@ Scales of prices are in units of a baseline volatility per bar that the caller g
 network with all outputs at zero already forecasts like that baseline.
 
 One set of formulas serves NumPy and TensorFlow: functions take the array module's operations as
-`ops` (`NUMPY` here; `models.mc_dropout_lstm` has TensorFlow's).
+`ops` (`NUMPY` here; `models.forecast.network` has TensorFlow's).
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.bar_density import NUMPY, OUTPUTS, SHAPES, Chain
-from models.lstm_inference import LSTMInference, Masks
-from models.mc_dropout_lstm import (
+from models.forecast.density import NUMPY, OUTPUTS, SHAPES, Chain
+from models.forecast.inference import LSTMInference, Masks
+from models.forecast.network import (
     TENSORFLOW,
     Architecture,
     MCDropoutLSTM,

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.features import (
+from models.market.features import (
     COLUMN,
     FEATURES,
     LOOKBACK,

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.history import BAR_FIELDS, History
+from models.market.history import BAR_FIELDS, History
 from tests.models.synthetic import days, garch_bars, garch_history
 
 

@@ -1,0 +1,1 @@
+"""The agent: what it sees of the market and its account, what it learned, and how it learns."""
