@@ -10,7 +10,8 @@ at the open of t+1 and is valued at the close of t+1.
 
 ## Observation
 `Box(D + K,)`, float32: the market observation of the tape, then
-`models.agent.account.ACCOUNT_FEATURES` of the position at the same close. Market observations are finite but carry no bounds.
+`models.agent.account.ACCOUNT_FEATURES` of the position at the same close. Market observations are
+finite but carry no bounds.
 
 ## Reward
 Log growth of equity from close t to close t+1, times `reward_scale`, after costs; a step that
