@@ -13,7 +13,6 @@ import hashlib
 import inspect
 import io
 import json
-import platform
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,8 +21,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-SCHEMA = 3
-"""Raise when the layout of artifacts or of the arrays in them changes; older ones are set aside."""
+from models.provenance import canonical_json, key_for, versions
+
+SCHEMA = 4
+"""Raise when the layout of artifacts or of the arrays in them changes; others are set aside."""
 
 _ALLOWED = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/_-")
 _MANIFEST_FIELDS = {
@@ -81,22 +82,6 @@ class _BrokenError(Exception):
     """Why an artifact cannot be used."""
 
 
-def key_for(depends: Mapping[str, Any]) -> str:
-    """Hash of everything an artifact depends on.
-
-    Args:
-        depends: settings, fingerprint and span of the data, versions, the parent's key: anything
-            that JSON can say (dates as strings). The order of names does not matter.
-
-    Returns:
-        32 hexadecimal digits.
-
-    Raises:
-        ValueError: if a value cannot be written as JSON.
-    """
-    return hashlib.sha256(_json(depends).encode()).hexdigest()[:32]
-
-
 class ArtifactStore:
     """Artifacts under one prefix of an object store.
 
@@ -116,11 +101,6 @@ class ArtifactStore:
         self._store = store
         self._report = report
 
-    @staticmethod
-    def key_for(depends: Mapping[str, Any]) -> str:
-        """See the function of the same name."""
-        return key_for(depends)
-
     def contains(self, key: str) -> bool:
         """Whether an artifact of this key was saved completely."""
         return bool(self._store.contains_key(self._path(key, "manifest.json")))
@@ -137,7 +117,7 @@ class ArtifactStore:
         """Keep an artifact, or leave nothing of it behind.
 
         Args:
-            key: from `key_for(depends)`.
+            key: from `models.provenance.key_for(depends)`.
             parts: arrays by part (such as "forecaster") and name.
             meta: small facts as JSON can say them (random state, counters).
             depends: what the key was made of, kept for people to read.
@@ -168,7 +148,7 @@ class ArtifactStore:
         }
         manifest["checksum"] = _checksum(manifest)
         # Last: an artifact without a manifest does not exist.
-        contents[self._path(key, "manifest.json")] = _json(manifest, indent=1).encode()
+        contents[self._path(key, "manifest.json")] = canonical_json(manifest, indent=1).encode()
         self._forget(key)
         for path, data in contents.items():
             try:
@@ -210,6 +190,31 @@ class ArtifactStore:
         """Report an artifact that cannot be used and move it under ``<prefix>/quarantine/``."""
         self._report(f"artifact {key} is set aside and will be trained again: {reason}")
         self._quarantine(key)
+
+    def set_aside_other_forms(self) -> int:
+        """Set aside every artifact that an earlier (or later) form of this module has written.
+
+        Their keys are never asked for again, so without this they would lie there for ever.
+
+        Returns:
+            How many there were; they are reported in one line.
+        """
+        found: dict[str, Any] = {}
+        for path in self._keys():
+            folders = path.replace("\\", "/").lstrip("/").split("/")
+            if folders[-1] == "manifest.json" and "quarantine" not in folders:
+                schema = self._schema(path)
+                if schema not in (SCHEMA, None):
+                    found[folders[-2]] = schema
+        for key in found:
+            self._quarantine(key)
+        if found:
+            forms = ", ".join(sorted(map(str, set(found.values()))))
+            self._report(
+                f"{len(found)} artifacts of another form (schema {forms}; this version reads "
+                f"{SCHEMA}) are set aside under {self._prefix}/quarantine; models are trained anew"
+            )
+        return len(found)
 
     def check_writable(self) -> None:
         """Save something and delete it again, so that hours of training are not lost later.
@@ -262,6 +267,14 @@ class ArtifactStore:
         except ValueError:
             raise _BrokenError(f"data_end is no time: {manifest['data_end']!r}") from None
         return manifest
+
+    def _schema(self, path: str) -> Any:
+        """The schema that a manifest names; None if it is no manifest at all (`load` says why)."""
+        try:
+            manifest = json.loads(self._bytes(path).decode())
+        except (_BrokenError, UnicodeDecodeError, json.JSONDecodeError):
+            return None
+        return manifest.get("schema") if isinstance(manifest, dict) else None
 
     def _read_part(self, key: str, part: str, about: Any) -> dict[str, np.ndarray]:
         try:
@@ -330,23 +343,6 @@ class ArtifactStore:
             self._store.delete(path)
 
 
-def versions() -> dict[str, str]:
-    """Versions of what an artifact's numbers depend on."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"python": platform.python_version()}
-    for package in ("numpy", "scipy", "scikit-learn", "keras", "tensorflow", "ta"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            # The CPU build of TensorFlow is another distribution of the same version.
-            if package == "tensorflow":
-                found[package] = version("tensorflow-cpu")
-            else:
-                raise
-    return found
-
-
 def _pack(part: str, arrays: Mapping[str, np.ndarray]) -> bytes:
     """An .npz of arrays, the same bytes for the same arrays (no clock in it)."""
     buffer = io.BytesIO()
@@ -366,7 +362,7 @@ def _pack(part: str, arrays: Mapping[str, np.ndarray]) -> bytes:
 def _checksum(manifest: Mapping[str, Any]) -> str:
     """SHA-256 of all that a manifest says, but for the checksum itself."""
     said = {name: value for name, value in manifest.items() if name != "checksum"}
-    return hashlib.sha256(_json(said).encode()).hexdigest()
+    return hashlib.sha256(canonical_json(said).encode()).hexdigest()
 
 
 def _legal(what: str, name: str) -> str:
@@ -384,10 +380,3 @@ def _iso(time: datetime | np.datetime64) -> str:
             raise ValueError(f"time must have no time zone; received {time.isoformat()}")
         return time.isoformat()
     return str(time.astype("datetime64[us]"))
-
-
-def _json(value: Any, indent: int | None = None) -> str:
-    try:
-        return json.dumps(value, sort_keys=True, indent=indent, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"artifact facts must be plain JSON values: {error}") from None

@@ -5,7 +5,8 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from models.artifacts import SCHEMA, ArtifactStore, key_for, versions
+from models.artifacts import SCHEMA, ArtifactStore
+from models.provenance import key_for, versions
 
 DEPENDS = {
     "settings": {"units": "4"},
@@ -278,3 +279,29 @@ def test_bad_names_and_values_are_refused(store):
     with pytest.raises(ValueError, match="key must be the hash of what it depends on"):
         made.save("0" * 32, parts(), {}, depends=DEPENDS, data_end=END)
     assert store.files == {}
+
+
+def test_artifacts_of_another_form_are_set_aside_with_one_line(artifacts, store, lines):
+    """Of three, two are old: theirs go to quarantine, the present one stays."""
+    now = dict(store.files)
+    for key, schema in (("a" * 32, 2), ("b" * 32, 3)):
+        store.files |= {path.replace(KEY, key): data for path, data in now.items()}
+        old = f"mirage/{key}/manifest.json"
+        store.files[old] = json.dumps(json.loads(store.files[old]) | {"schema": schema}).encode()
+    assert artifacts.set_aside_other_forms() == 2
+    assert lines == [
+        "2 artifacts of another form (schema 2, 3; this version reads 4) are set aside under "
+        "mirage/quarantine; models are trained anew"
+    ]
+    assert {path: data for path, data in store.files.items() if KEY in path} == now
+    others = [path for path in store.files if KEY not in path]
+    assert len(others) == 2 * len(now)
+    assert all(path.startswith("mirage/quarantine/") for path in others)
+    assert artifacts.set_aside_other_forms() == 0
+    assert len(lines) == 1
+
+
+def test_a_manifest_that_is_none_is_left_to_loading(artifacts, store, lines):
+    store.files[manifest_path()] = b"{not json"
+    assert artifacts.set_aside_other_forms() == 0
+    assert lines == []
