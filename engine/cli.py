@@ -130,7 +130,7 @@ def backtest(
     if results.is_dir() and any(results.iterdir()):
         raise ValueError(f"--output must be a new or empty folder; {results} holds files")
     quiet_tensorflow()
-    from engine.runner import AlgorithmError, run_backtest
+    from engine.run.runner import AlgorithmError, run_backtest
 
     store = project / STORE
     check_store(store)

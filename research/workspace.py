@@ -100,10 +100,10 @@ def _quant_book(data_folder: Path | str | None, now: date) -> Iterator[tuple[Any
         yield research.QuantBook(), lean.Resolution.DAILY
         return
 
-    from engine.algorithm import QCAlgorithm
-    from engine.enums import Resolution
-    from engine.run_context import running
-    from engine.runner import make_context
+    from engine.api.algorithm import QCAlgorithm
+    from engine.api.run_context import running
+    from engine.common.enums import Resolution
+    from engine.run.runner import make_context
 
     if data_folder is None:
         lean_json = json.loads((ROOT / "lean.json").read_text(encoding="utf-8"))

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine.data import TradeBar
-from engine.enums import InsightDirection, InsightType, MovingAverageType, Resolution
+from engine.common.enums import InsightDirection, InsightType, MovingAverageType, Resolution
 from engine.framework.insight import Insight
 from engine.framework.insights import InsightCollection
 from engine.indicators import (
@@ -17,6 +16,7 @@ from engine.indicators import (
     RateOfChange,
     RelativeStrengthIndex,
 )
+from engine.market.data import TradeBar
 
 _SPANS = {
     Resolution.SECOND: timedelta(seconds=1),

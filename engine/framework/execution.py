@@ -5,9 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from engine.data import TradeBar
-from engine.decimals import to_decimal
-from engine.enums import Resolution
+from engine.common.decimals import to_decimal
+from engine.common.enums import Resolution
 from engine.framework.targets import (
     OrderSizing,
     PortfolioTarget,
@@ -15,6 +14,7 @@ from engine.framework.targets import (
     unordered_quantity,
 )
 from engine.indicators import SimpleMovingAverage, StandardDeviation
+from engine.market.data import TradeBar
 
 
 class ExecutionModel:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.enums import InsightDirection, InsightType, Resolution
+from engine.common.enums import InsightDirection, InsightType, Resolution
 
 END_OF_TIME = datetime(2050, 12, 31)
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from engine.enums import InsightType
+from engine.common.enums import InsightType
 from engine.framework.alphas import CompositeAlphaModel, NullAlphaModel, model_name
 from engine.framework.execution import ImmediateExecutionModel
 from engine.framework.insight import Insight

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.enums import InsightDirection, PortfolioBias, Resolution
+from engine.common.enums import InsightDirection, PortfolioBias, Resolution
 from engine.framework.insight import Insight
 from engine.framework.targets import PortfolioTarget
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from engine.decimals import to_decimal
+from engine.common.decimals import to_decimal
 from engine.framework.targets import PortfolioTarget
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from engine.decimals import ExactNumber, text, to_decimal
-from engine.enums import InsightDirection
+from engine.common.decimals import ExactNumber, text, to_decimal
+from engine.common.enums import InsightDirection
 
 
 class PortfolioTarget:

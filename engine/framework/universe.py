@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.symbols import Symbol
+from engine.market.symbols import Symbol
 
 UNCHANGED = object()
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from engine.decimals import ZERO, to_decimal
-from engine.enums import MovingAverageType
+from engine.common.decimals import ZERO, to_decimal
+from engine.common.enums import MovingAverageType
 from engine.indicators.base import Indicator, WindowIndicator
 from engine.indicators.windows import Sum, named
 

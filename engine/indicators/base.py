@@ -13,10 +13,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.data import BaseData, TradeBar
-from engine.decimals import ZERO, to_decimal
+from engine.common.decimals import ZERO, to_decimal
 from engine.indicators.window import RollingWindow
-from engine.symbols import Symbol
+from engine.market.data import BaseData, TradeBar
+from engine.market.symbols import Symbol
 
 WINDOW_SIZE = 2
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.decimals import ZERO, text, to_decimal
-from engine.enums import LeanEnum
+from engine.common.decimals import ZERO, text, to_decimal
+from engine.common.enums import LeanEnum
 from engine.indicators.averages import ExponentialMovingAverage, SimpleMovingAverage
 from engine.indicators.base import Indicator, IndicatorBase, IndicatorDataPoint
 from engine.indicators.windows import Maximum, Minimum, Sum, WindowIdentity

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from engine.decimals import ZERO, round_half_even
-from engine.enums import MovingAverageType
+from engine.common.decimals import ZERO, round_half_even
+from engine.common.enums import MovingAverageType
 from engine.indicators.averages import WilderMovingAverage, moving_average
 from engine.indicators.base import BarIndicator, Indicator, IndicatorBase
 from engine.indicators.composite import FunctionalIndicator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from engine.decimals import ZERO, to_decimal
-from engine.enums import MovingAverageType
+from engine.common.decimals import ZERO, to_decimal
+from engine.common.enums import MovingAverageType
 from engine.indicators.averages import moving_average
 from engine.indicators.base import BarIndicator, Indicator
 from engine.indicators.composite import ConstantIndicator, IndicatorExtensions

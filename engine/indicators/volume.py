@@ -6,11 +6,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from engine.data import TradeBar
-from engine.decimals import ZERO
+from engine.common.decimals import ZERO
 from engine.indicators.base import IndicatorBase, TradeBarIndicator
 from engine.indicators.composite import IndicatorExtensions
 from engine.indicators.windows import Identity, Sum, named
+from engine.market.data import TradeBar
 
 
 class OnBalanceVolume(TradeBarIndicator):

@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from engine.decimals import ZERO, from_float
+from engine.common.decimals import ZERO, from_float
 from engine.indicators.base import Indicator, WindowIndicator
 
 

@@ -11,10 +11,15 @@ from typing import *
 import numpy as np
 import pandas as pd
 
-from engine.algorithm import QCAlgorithm
-from engine.algorithm_data import SubscriptionManager
-from engine.auxiliary_files import SymbolProperties
-from engine.brokerage import (
+from engine.account.margin_call import DefaultMarginCallModel, MarginCallModel
+from engine.account.portfolio import SecurityPortfolioManager
+from engine.account.securities import Equity, Security, SecurityExchange, SecurityHolding
+from engine.api.algorithm import QCAlgorithm
+from engine.api.algorithm_data import SubscriptionManager
+from engine.api.net_types import CircularQueue, Random, TimeSpan
+from engine.api.object_store import ObjectStore
+from engine.api.scheduling import DateRules, ScheduledEvent, TimeRules
+from engine.brokerage.brokerage_models import (
     BrokerageMessageEvent,
     BrokerageMessageType,
     BrokerageModel,
@@ -23,7 +28,7 @@ from engine.brokerage import (
     InteractiveBrokersBrokerageModel,
     SecurityBenchmark,
 )
-from engine.buying_power import (
+from engine.brokerage.buying_power import (
     BuyingPowerModel,
     BuyingPowerParameters,
     GetMaximumOrderQuantityForTargetBuyingPowerParameters,
@@ -33,11 +38,34 @@ from engine.buying_power import (
     ReservedBuyingPowerForPositionParameters,
     SecurityMarginModel,
 )
-from engine.charting import *
-from engine.charting import CandlestickSeries, Chart, Color, Series
-from engine.clock import TimeZones
-from engine.consolidators import *
-from engine.data import (
+from engine.brokerage.fees import (
+    ConstantFeeModel,
+    ConstantSlippageModel,
+    FeeModel,
+    InteractiveBrokersFeeModel,
+    NullSlippageModel,
+    OrderFeeParameters,
+    VolumeShareSlippageModel,
+)
+from engine.brokerage.fill_model import (
+    EquityFillModel,
+    Fill,
+    FillModel,
+    FillModelParameters,
+    ImmediateFillModel,
+)
+from engine.brokerage.settlement import DelayedSettlementModel, ImmediateSettlementModel
+from engine.common.charting import *
+from engine.common.charting import CandlestickSeries, Chart, Color, Series
+from engine.common.clock import TimeZones
+from engine.common.enums import *
+from engine.common.settings import AlgorithmSettings, UniverseSettings
+from engine.feed.auxiliary_files import SymbolProperties
+from engine.feed.consolidators import *
+from engine.feed.universe_selection import SecurityChanges
+from engine.framework import *
+from engine.indicators import *
+from engine.market.data import (
     Bar,
     BaseData,
     Delisting,
@@ -55,44 +83,27 @@ from engine.data import (
     TradeBar,
     TradeBars,
 )
-from engine.enums import *
-from engine.fees import (
-    ConstantFeeModel,
-    ConstantSlippageModel,
-    FeeModel,
-    InteractiveBrokersFeeModel,
-    NullSlippageModel,
-    OrderFeeParameters,
-    VolumeShareSlippageModel,
-)
-from engine.fill_model import (
-    EquityFillModel,
-    Fill,
-    FillModel,
-    FillModelParameters,
-    ImmediateFillModel,
-)
-from engine.framework import *
-from engine.indicators import *
-from engine.margin_call import DefaultMarginCallModel, MarginCallModel
-from engine.market_hours import ExchangeHours
-from engine.net_types import CircularQueue, Random, TimeSpan
-from engine.object_store import ObjectStore
-from engine.order_requests import (
-    CancelOrderRequest,
-    OrderRequest,
-    OrderResponse,
-    OrderTicket,
-    SubmitOrderRequest,
-    UpdateOrderFields,
-    UpdateOrderRequest,
-)
-from engine.orders import (
-    CashAmount,
+from engine.market.market_hours import ExchangeHours
+from engine.market.symbols import Market, SecurityIdentifier, Symbol, SymbolCache
+from engine.orders.order_properties import (
     DayTimeInForce,
     GoodTilCanceledTimeInForce,
     GoodTilDateTimeInForce,
     InteractiveBrokersOrderProperties,
+    OrderProperties,
+    TimeInForce,
+)
+from engine.orders.order_requests import (
+    CancelOrderRequest,
+    OrderRequest,
+    OrderResponse,
+    SubmitOrderRequest,
+    UpdateOrderFields,
+    UpdateOrderRequest,
+)
+from engine.orders.order_tickets import OrderTicket
+from engine.orders.orders import (
+    CashAmount,
     LimitIfTouchedOrder,
     LimitOrder,
     MarketOnCloseOrder,
@@ -101,20 +112,11 @@ from engine.orders import (
     Order,
     OrderEvent,
     OrderFee,
-    OrderProperties,
     OrderSubmissionData,
     StopLimitOrder,
     StopMarketOrder,
-    TimeInForce,
     TrailingStopOrder,
 )
-from engine.portfolio import SecurityPortfolioManager
-from engine.scheduling import DateRules, ScheduledEvent, TimeRules
-from engine.securities import Equity, Security, SecurityExchange, SecurityHolding
-from engine.settings import AlgorithmSettings, UniverseSettings
-from engine.settlement import DelayedSettlementModel, ImmediateSettlementModel
-from engine.symbols import Market, SecurityIdentifier, Symbol, SymbolCache
-from engine.universe_selection import SecurityChanges
 
 QCAlgorithmFramework = QCAlgorithm
 QCAlgorithmFrameworkBridge = QCAlgorithm

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine.decimals import ZERO, from_float, round_to_multiple
+from engine.common.decimals import ZERO, from_float, round_to_multiple
 
 ROUNDING = Decimal("1000.00")
 MINUTES_OF_TRADING = Decimal(390)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from engine.decimals import ZERO, round_half_even
+from engine.common.decimals import ZERO, round_half_even
 
 
 def drawdown_and_recovery(equity: Mapping[datetime, Decimal], digits: int) -> tuple[Decimal, int]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
-from engine.decimals import ZERO, round_half_even, text
+from engine.common.decimals import ZERO, round_half_even, text
 
 MAX_JSON_DIGITS = 4
 

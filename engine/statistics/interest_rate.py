@@ -7,8 +7,8 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from engine.common.text_files import read_rows
 from engine.statistics.formatting import mean
-from engine.text_files import read_rows
 
 DEFAULT_RATE = Decimal("0.01")
 FIRST_DATE = date(1998, 1, 1)

@@ -14,15 +14,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.decimals import normalize, smart_rounding, text
-from engine.enums import OrderType, SecurityType
-from engine.orders import (
+from engine.common.decimals import normalize, smart_rounding, text
+from engine.common.enums import OrderType, SecurityType
+from engine.orders.order_properties import (
     GoodTilCanceledTimeInForce,
     GoodTilDateTimeInForce,
-    Order,
     OrderProperties,
     TimeInForce,
 )
+from engine.orders.orders import Order
 
 
 def order_list_hash(orders: Iterable[Order]) -> str:

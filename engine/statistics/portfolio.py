@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.decimals import MAX_DECIMAL, ZERO, from_float, round_half_even
+from engine.common.decimals import MAX_DECIMAL, ZERO, from_float, round_half_even
 from engine.statistics import moments
 from engine.statistics.drawdown import drawdown_and_recovery
 from engine.statistics.formatting import json_number, mean

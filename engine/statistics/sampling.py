@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine.charting import Candlestick, CandlestickSeries, Chart, ChartPoint, Series
-from engine.decimals import ZERO, round_half_even, to_decimal
-from engine.enums import SeriesType
+from engine.common.charting import Candlestick, CandlestickSeries, Chart, ChartPoint, Series
+from engine.common.decimals import ZERO, round_half_even, to_decimal
+from engine.common.enums import SeriesType
 from engine.statistics.inputs import Point
 
 SAMPLES_PER_RUN = 4000

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from engine.decimals import round_half_even, text
+from engine.common.decimals import round_half_even, text
 from engine.statistics.formatting import (
     fixed,
     percent,

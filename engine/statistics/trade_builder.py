@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.decimals import ZERO, round_half_even
+from engine.common.decimals import ZERO, round_half_even
 from engine.statistics.inputs import Trade
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine.decimals import ZERO, from_float
+from engine.common.decimals import ZERO, from_float
 from engine.statistics.formatting import json_number
 from engine.statistics.inputs import Trade
 

@@ -26,7 +26,7 @@ ENDS = {1: "2009-12-31", 2: "2010-12-31", 4: "2012-12-31"}
 CHILD = """
 import json, sys
 from pathlib import Path
-from engine.runner import run_backtest
+from engine.run.runner import run_backtest
 root, store, parameters = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 run_backtest(root, data_folder=root / "data", results=None, store=store, parameters=parameters)
 """

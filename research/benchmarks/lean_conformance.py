@@ -102,7 +102,7 @@ def _child(case: Case, lean: Path, data: Path, sender: Any) -> None:
     """Run one algorithm and send its statistics, or its error's kind and text."""
     try:
         sys.path.insert(0, str(lean / PYTHON))
-        from engine.runner import run_backtest
+        from engine.run.runner import run_backtest
 
         with tempfile.TemporaryDirectory() as folder:
             results, store = Path(folder) / "results", Path(folder) / "store"

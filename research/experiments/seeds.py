@@ -32,7 +32,7 @@ def run(seed: int, changes: dict[str, str]) -> dict[str, float]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from engine.runner import run_backtest
+    from engine.run.runner import run_backtest
 
     parameters = json.loads((ROOT / "config.json").read_text(encoding="utf-8"))["parameters"]
     parameters |= changes | {"seed": str(seed)}

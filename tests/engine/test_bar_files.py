@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from engine.bar_files import BarFiles
-from engine.enums import Resolution, SecurityType, TickType
-from engine.symbols import Symbol
+from engine.common.enums import Resolution, SecurityType, TickType
+from engine.feed.bar_files import BarFiles
+from engine.market.symbols import Symbol
 
 DAY = datetime(2010, 1, 4)
 TRADE = "34200000,1000000,1010000,990000,1005000,500"

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from engine.algorithm_charts import RESERVED_SERIES, ChartsMixin
+from engine.api.algorithm_charts import RESERVED_SERIES, ChartsMixin
 
 
 class Plotter(ChartsMixin):

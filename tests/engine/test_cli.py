@@ -25,10 +25,10 @@ class AlgorithmError(RuntimeError):
 
 
 def stand_in(monkeypatch, run_backtest):
-    """Puts a function in the place of engine.runner.run_backtest."""
-    module = types.ModuleType("engine.runner")
+    """Puts a function in the place of engine.run.runner.run_backtest."""
+    module = types.ModuleType("engine.run.runner")
     module.run_backtest, module.AlgorithmError = run_backtest, AlgorithmError
-    monkeypatch.setitem(sys.modules, "engine.runner", module)
+    monkeypatch.setitem(sys.modules, "engine.run.runner", module)
 
 
 def outcome(error=""):
@@ -37,7 +37,7 @@ def outcome(error=""):
 
 @pytest.fixture
 def runner_calls(monkeypatch):
-    """Stands in for engine.runner: records its arguments, writes what a run would."""
+    """Stands in for engine.run.runner: records its arguments, writes what a run would."""
     calls = []
 
     def run_backtest(project, *, data_folder, results, store, parameters=None, progress=False):

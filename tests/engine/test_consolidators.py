@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from engine.consolidators import (
+from engine.feed.consolidators import (
     BaseDataConsolidator,
     Calendar,
     ClassicRenkoConsolidator,
@@ -12,7 +12,7 @@ from engine.consolidators import (
     MarketHourAwareConsolidator,
     TradeBarConsolidator,
 )
-from engine.data import TradeBar
+from engine.market.data import TradeBar
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 OPEN = datetime(2013, 10, 7, 9, 30)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import decimals
+from engine.common import decimals
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_text_keeps_the_scale():
 
 
 def test_users_see_floats_and_the_engine_decimals():
-    from engine.data import Bar
+    from engine.market.data import Bar
 
     bar = Bar(0.1 + 0.2, 1, Decimal("0.5"), 0.7)
     assert (bar.open, bar.open_exact) == (0.3, Decimal("0.3"))

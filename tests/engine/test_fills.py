@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from engine.algorithm import QCAlgorithm
-from engine.enums import OrderStatus, OrderType, Resolution
-from engine.runner import run_algorithm
+from engine.api.algorithm import QCAlgorithm
+from engine.common.enums import OrderStatus, OrderType, Resolution
+from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
 
 # Day 0 gives the first close; orders go in at the close of day 1 and can fill from day 2 on.
@@ -164,7 +164,7 @@ def test_a_split_keeps_the_value(tmp_path):
     class Raw(Once):
         def initialize(self):
             super().initialize()
-            from engine.enums import DataNormalizationMode
+            from engine.common.enums import DataNormalizationMode
 
             self.securities[self.symbol].set_data_normalization_mode(DataNormalizationMode.RAW)
 
@@ -184,7 +184,7 @@ def test_a_dividend_is_paid_in_cash(tmp_path):
     class Raw(Once):
         def initialize(self):
             super().initialize()
-            from engine.enums import DataNormalizationMode
+            from engine.common.enums import DataNormalizationMode
 
             self.paid = []
             self.securities[self.symbol].set_data_normalization_mode(DataNormalizationMode.RAW)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.enums import InsightDirection, InsightType, PortfolioBias, Resolution
+from engine.common.enums import InsightDirection, InsightType, PortfolioBias, Resolution
 from engine.framework import (
     AccumulativeInsightPortfolioConstructionModel,
     CompositeAlphaModel,

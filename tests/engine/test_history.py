@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 import pandas as pd
 import pytest
 
-from engine.algorithm import QCAlgorithm
-from engine.data import TradeBar
-from engine.enums import Resolution
-from engine.runner import run_algorithm
+from engine.api.algorithm import QCAlgorithm
+from engine.common.enums import Resolution
+from engine.market.data import TradeBar
+from engine.run.runner import run_algorithm
 from tests.engine.folder import write_folder
 
 ROWS = [(100 + i, 101 + i, 99 + i, 100.5 + i, 1000 + i) for i in range(15)]

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data import TradeBar
-from engine.enums import MovingAverageType
+from engine.common.enums import MovingAverageType
 from engine.indicators import (
     AroonOscillator,
     AverageTrueRange,
@@ -40,6 +39,7 @@ from engine.indicators import (
     WilderMovingAverage,
     WilliamsPercentR,
 )
+from engine.market.data import TradeBar
 
 T0 = datetime(2020, 1, 1)
 PRICES = [round(100 + 10 * np.sin(i / 3) + (i * 7919 % 13) / 5, 2) for i in range(60)]

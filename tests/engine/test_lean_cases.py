@@ -57,7 +57,7 @@ def test_the_first_cases_are_all_here():
 @needs_sample
 @pytest.mark.parametrize("name", FIRST + REWRITTEN)
 def test_statistics_and_order_hash_are_leans(name, tmp_path):
-    from engine.runner import run_backtest
+    from engine.run.runner import run_backtest
 
     cases = json.loads(CASES.read_text())["cases"]
     expected = next(case for case in cases if case["name"] == name)["expected_statistics"]

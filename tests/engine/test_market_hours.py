@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from engine.market_hours import ExchangeHours, MarketHoursDatabase
+from engine.market.market_hours import ExchangeHours, MarketHoursDatabase
 from tests.engine.folder import HOURS
 
 FRIDAY = datetime(2010, 1, 15)

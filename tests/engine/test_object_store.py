@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.object_store import ObjectStore, check_key
+from engine.api.object_store import ObjectStore, check_key
 
 
 @pytest.mark.parametrize("key", ["a", "models/agent", "a b_#-$=/c.json", "/led/", "a\\b"])

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.charting import CandlestickSeries, Chart, ChartPoint, Color, Series, add_samples
-from engine.enums import InsightDirection, OrderStatus, ScatterMarkerSymbol, SeriesType
+from engine.common.charting import CandlestickSeries, Chart, ChartPoint, Color, Series, add_samples
+from engine.common.enums import InsightDirection, OrderStatus, ScatterMarkerSymbol, SeriesType
 from engine.framework import Insight
-from engine.orders import (
+from engine.market.symbols import SecurityIdentifier, Symbol
+from engine.orders.orders import (
     CashAmount,
     MarketOrder,
     OrderEvent,
@@ -18,7 +19,7 @@ from engine.orders import (
     OrderSubmissionData,
     StopLimitOrder,
 )
-from engine.results import RunRecord, banner, summary_json, write_results
+from engine.run.result_files import RunRecord, banner, summary_json, write_results
 from engine.statistics import (
     BarVolume,
     CapacityEstimate,
@@ -31,7 +32,6 @@ from engine.statistics import (
     summarize,
 )
 from engine.statistics.order_hash import order_json
-from engine.symbols import SecurityIdentifier, Symbol
 
 START = datetime(2013, 10, 7, 4)
 DAY = timedelta(days=1)

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from engine.algorithm import QCAlgorithm
-from engine.enums import AlgorithmStatus, OrderStatus, Resolution
-from engine.runner import run_algorithm, run_backtest
+from engine.api.algorithm import QCAlgorithm
+from engine.common.enums import AlgorithmStatus, OrderStatus, Resolution
+from engine.run.runner import run_algorithm, run_backtest
 from tests.engine.folder import flat, write_folder
 
 ROWS = [(100 + i, 101 + i, 99 + i, 100.5 + i, 1_000_000) for i in range(20)]

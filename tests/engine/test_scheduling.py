@@ -5,8 +5,8 @@ from itertools import groupby, islice
 
 import pytest
 
-from engine.market_hours import ExchangeHours
-from engine.scheduling import DateRules, TimeRules
+from engine.api.scheduling import DateRules, TimeRules
+from engine.market.market_hours import ExchangeHours
 from tests.engine.folder import HOURS
 
 START, END = datetime(2010, 1, 1), datetime(2010, 12, 31)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.enums import SecurityType
-from engine.symbols import SecurityIdentifier, Symbol, encode_base36
+from engine.common.enums import SecurityType
+from engine.market.symbols import SecurityIdentifier, Symbol, encode_base36
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def fractional_data_folder(data_folder, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def module_run(tmp_path_factory, data_folder):
     """Run an algorithm on the packaged data: `module_run(parameters, main=..., store=...)`."""
-    from engine.runner import run_backtest
+    from engine.run.runner import run_backtest
 
     base = tmp_path_factory.mktemp("runs")
 

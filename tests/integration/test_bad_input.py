@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from engine import cli
-from engine.object_store import ObjectStore
+from engine.api.object_store import ObjectStore
 from tests.integration.conftest import SCRIPTED_MAIN
 from tests.integration.test_learning import TINY
 
@@ -451,7 +451,7 @@ def test_a_store_that_cannot_be_written_is_named_before_training(case, monkeypat
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("engine.object_store.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("engine.api.object_store.tempfile.mkstemp", refuse)
     assert re.search(r"object store could not write .*Permission denied", case.refuse())
 
 

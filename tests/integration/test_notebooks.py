@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 
 from algorithm.diagnostics import Diagnostics
 from algorithm.training import Trainer
-from engine.object_store import ObjectStore
+from engine.api.object_store import ObjectStore
 from models.artifacts import ArtifactStore
 
 with TemporaryDirectory() as folder:

@@ -1,0 +1,357 @@
+"""Cash, holdings and what fills, dividends and splits do to them. One currency: US dollars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from engine.account.securities import Security, SecurityHolding, SecurityManager, _pascal
+from engine.brokerage.buying_power import (
+    HasSufficientBuyingPowerForOrderParameters,
+    HasSufficientBuyingPowerForOrderResult,
+)
+from engine.common.decimals import ZERO, ExactNumber, to_decimal
+from engine.common.enums import DataNormalizationMode, OrderDirection
+from engine.common.settings import AlgorithmSettings
+from engine.market.data import Dividend, KeyValuePair, Split
+from engine.market.symbols import Symbol
+from engine.orders.orders import Order, OrderEvent
+
+CURRENCY = "USD"
+
+
+class Cash:
+    """Cash of one currency."""
+
+    amount = ExactNumber()
+    conversion_rate = 1.0
+
+    def __init__(self, symbol: str, amount: Any) -> None:
+        self.symbol = symbol
+        self.currency_symbol = "$"
+        self.amount_exact = to_decimal(amount)
+
+    @property
+    def value_in_account_currency(self) -> float:
+        """Amount in account currency."""
+        return self.amount
+
+    def set_amount(self, amount: Any) -> None:
+        """Replace the amount."""
+        self.amount_exact = to_decimal(amount)
+
+    def add_amount(self, amount: Any) -> float:
+        """Add to the amount."""
+        self.amount_exact += to_decimal(amount)
+        return self.amount
+
+
+class CashBook(dict[str, Cash]):
+    """Cash by currency."""
+
+    account_currency = CURRENCY
+
+    @property
+    def total_value_in_account_currency(self) -> float:
+        """Sum."""
+        return float(sum((cash.amount_exact for cash in self.values()), ZERO))
+
+
+class SecurityPortfolioManager:
+    """The account. Money as float; `<name>_exact` is the Decimal.
+
+    Args:
+        securities: the algorithm's.
+        settings: free cash and limits for targets.
+    """
+
+    total_portfolio_value = ExactNumber()
+    cash = ExactNumber()
+    unsettled_cash = ExactNumber()
+    total_holdings_value = ExactNumber()
+    total_absolute_holdings_cost = ExactNumber()
+    total_unrealized_profit = ExactNumber()
+    total_unrealised_profit = ExactNumber()
+    total_fees = ExactNumber()
+    total_profit = ExactNumber()
+    total_net_profit = ExactNumber()
+    total_sale_volume = ExactNumber()
+    total_margin_used = ExactNumber()
+    margin_remaining = ExactNumber()
+    total_portfolio_value_less_free_buffer = ExactNumber()
+
+    def __init__(self, securities: SecurityManager, settings: AlgorithmSettings) -> None:
+        from engine.account.margin_call import DefaultMarginCallModel
+
+        self.securities = securities
+        self._settings = settings
+        self.transactions: Any = None
+        self.cash_book = CashBook({CURRENCY: Cash(CURRENCY, 100000)})
+        self.unsettled_cash_book = CashBook({CURRENCY: Cash(CURRENCY, 0)})
+        self.margin_call_model: Any = DefaultMarginCallModel(self)
+        self._total: Decimal | None = None
+
+    # Cash -----------------------------------------------------------------------------------
+
+    def set_cash(self, amount: Any) -> None:
+        """Replace the cash."""
+        self.cash_book[CURRENCY].set_amount(amount)
+        self._total = None
+
+    def add_cash(self, amount: Decimal) -> None:
+        """Add settled cash."""
+        self.cash_book[CURRENCY].amount_exact += amount
+        self._total = None
+
+    def add_unsettled_cash(self, amount: Decimal) -> None:
+        """Add cash that cannot be used yet."""
+        self.unsettled_cash_book[CURRENCY].amount_exact += amount
+        self._total = None
+
+    @property
+    def cash_exact(self) -> Decimal:
+        """Settled cash."""
+        return self.cash_book[CURRENCY].amount_exact
+
+    @property
+    def unsettled_cash_exact(self) -> Decimal:
+        """Cash that cannot be used yet."""
+        return self.unsettled_cash_book[CURRENCY].amount_exact
+
+    # Totals ---------------------------------------------------------------------------------
+
+    def invalidate_total_portfolio_value(self) -> None:
+        """Prices moved; compute the total anew when asked."""
+        self._total = None
+
+    @property
+    def total_portfolio_value_exact(self) -> Decimal:
+        """Cash and holdings."""
+        if self._total is None:
+            self._total = (
+                self.cash_exact
+                + self.unsettled_cash_exact
+                + sum(
+                    (
+                        security.holdings.holdings_value_exact
+                        for security in self.securities.values()
+                        if security.holdings.invested
+                    ),
+                    ZERO,
+                )
+            )
+        return self._total
+
+    @property
+    def total_portfolio_value_less_free_buffer_exact(self) -> Decimal:
+        """The total less what the settings keep free."""
+        total = self.total_portfolio_value_exact
+        free = self._settings.free_portfolio_value_exact
+        if free is None:
+            free = total * self._settings.free_portfolio_value_percentage_exact
+        return total - free
+
+    def _sum(self, attribute: str, securities: list[Security] | None = None) -> Decimal:
+        chosen = self.securities.values() if securities is None else securities
+        return sum((getattr(security.holdings, attribute) for security in chosen), ZERO)
+
+    @property
+    def total_holdings_value_exact(self) -> Decimal:
+        """Absolute values summed."""
+        values = (abs(s.holdings.holdings_value_exact) for s in self.securities.values())
+        return sum(values, ZERO)
+
+    @property
+    def total_absolute_holdings_cost_exact(self) -> Decimal:
+        """Absolute costs summed."""
+        return sum((abs(s.holdings.holdings_cost_exact) for s in self.securities.values()), ZERO)
+
+    @property
+    def total_unrealized_profit_exact(self) -> Decimal:
+        """What closing everything would earn."""
+        return self._sum("unrealized_profit_exact")
+
+    total_unrealised_profit_exact = total_unrealized_profit_exact
+
+    @property
+    def total_fees_exact(self) -> Decimal:
+        """Fees so far."""
+        return self._sum("total_fees_exact", self.securities.total)
+
+    @property
+    def total_profit_exact(self) -> Decimal:
+        """Closed profits and dividends so far."""
+        return self._sum("profit_exact", self.securities.total)
+
+    @property
+    def total_net_profit_exact(self) -> Decimal:
+        """Profit less fees."""
+        return self._sum("net_profit_exact", self.securities.total)
+
+    @property
+    def total_sale_volume_exact(self) -> Decimal:
+        """Value of all fills so far."""
+        return self._sum("total_sale_volume_exact", self.securities.total)
+
+    @property
+    def invested(self) -> bool:
+        """True if anything is held."""
+        return any(security.holdings.invested for security in self.securities.values())
+
+    hold_stock = invested
+
+    @property
+    def total_margin_used_exact(self) -> Decimal:
+        """Margin that the positions hold."""
+        return sum(
+            (
+                to_decimal(security.buying_power_model.maintenance_margin(security))
+                for security in self.securities.values()
+                if security.holdings.quantity_exact
+            ),
+            ZERO,
+        )
+
+    @property
+    def margin_remaining_exact(self) -> Decimal:
+        """Margin left."""
+        return self.get_margin_remaining_exact(self.total_portfolio_value_exact)
+
+    def get_margin_remaining_exact(self, total: Decimal) -> Decimal:
+        """Margin left given the portfolio's value."""
+        return total - self.unsettled_cash_exact - self.total_margin_used_exact
+
+    def get_margin_remaining(
+        self, symbol: Any = None, direction: OrderDirection = OrderDirection.BUY
+    ) -> float:
+        """Margin left, for an order in a symbol if given."""
+        if symbol is None:
+            return self.margin_remaining
+        security = self.securities[symbol]
+        model = security.buying_power_model
+        return float(model.margin_remaining(self, security, direction))
+
+    get_buying_power = get_margin_remaining
+
+    def has_sufficient_buying_power(self, order: Order) -> HasSufficientBuyingPowerForOrderResult:
+        """Check an order with its security's model."""
+        security = self.securities[order.symbol]
+        return security.buying_power_model.has_sufficient_buying_power_for_order(
+            HasSufficientBuyingPowerForOrderParameters(self, security, order)
+        )
+
+    def set_margin_call_model(self, model: Any) -> None:
+        """Replace the margin call model."""
+        self.margin_call_model = model
+
+    # Events ---------------------------------------------------------------------------------
+
+    def process_fill(self, fill: OrderEvent) -> None:
+        """Book a fill: cash, fee, profit of what it closes, quantity and average price."""
+        security = self.securities[fill.symbol]
+        holdings = security.holdings
+        held, average = holdings.quantity_exact, holdings.average_price_exact
+        quantity, price = fill.fill_quantity_exact, fill.fill_price_exact
+        holdings.total_sale_volume_exact += abs(quantity) * price
+        fee = fill.order_fee.value.amount_exact
+        if fee:
+            holdings.total_fees_exact += fee
+            self.add_cash(-fee)
+        security.settlement_model.apply_funds(self, security, fill.utc_time, -quantity * price)
+        if held * quantity < 0:
+            closed = min(abs(quantity), abs(held)) * (-1 if quantity > 0 else 1)
+            profit = closed * price - closed * average
+            holdings.trade_profit_exact += profit
+            holdings.last_trade_profit_exact = profit
+            record = profit - 2 * fee
+            self.transactions.add_transaction_record(security.utc_time, record, record > 0)
+        total = held + quantity
+        if not held or held * total < 0:
+            average = price
+        elif not total:
+            average = ZERO
+        elif held * quantity > 0:
+            average = (average * held + quantity * price) / total
+        holdings.set_holdings(average, total)
+        self._total = None
+
+    def apply_dividend(self, dividend: Dividend, mode: DataNormalizationMode) -> None:
+        """Pay a dividend where prices are not adjusted for it."""
+        if mode not in (DataNormalizationMode.RAW, DataNormalizationMode.SPLIT_ADJUSTED):
+            return
+        holdings = self.securities[dividend.symbol].holdings
+        total = holdings.quantity_exact * dividend.distribution_exact
+        self.add_cash(total)
+        holdings.total_dividends_exact += total
+
+    def apply_split(self, split: Split, security: Security, mode: DataNormalizationMode) -> None:
+        """Restate a position where prices are not adjusted; fractions are paid out."""
+        if mode != DataNormalizationMode.RAW:
+            return
+        factor = split.split_factor_exact
+        quantity = security.holdings.quantity_exact / factor
+        whole = Decimal(int(quantity))
+        security.holdings.set_holdings(security.holdings.average_price_exact * factor, whole)
+        last = security.get_last_data()
+        if last is None:
+            self.add_cash((quantity - whole) * split.reference_price_exact * factor)
+            return
+        security.apply_split(split)
+        self.add_cash((quantity - whole) * last.value_exact)
+
+    # Dictionary of holdings -----------------------------------------------------------------
+
+    def __getitem__(self, key: Any) -> SecurityHolding:
+        return self.securities[getattr(key, "symbol", key)].holdings
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self.securities
+
+    def contains_key(self, key: Any) -> bool:
+        """True if the security was added."""
+        return key in self.securities
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Holding of a symbol, or the default."""
+        return self[key] if key in self else default  # noqa: SIM401 - this is `get`
+
+    def try_get_value(self, key: Any) -> tuple[bool, SecurityHolding | None]:
+        """Whether there is a holding, and the holding."""
+        return key in self, self.get(key)
+
+    def keys(self) -> list[Symbol]:
+        """Symbols."""
+        return self.securities.keys()
+
+    def values(self) -> list[SecurityHolding]:
+        """Holdings, empty ones included."""
+        return [security.holdings for security in self.securities.values()]
+
+    def items(self) -> list[tuple[Symbol, SecurityHolding]]:
+        """Pairs of symbol and holding."""
+        return [(symbol, s.holdings) for symbol, s in self.securities.items()]
+
+    @property
+    def count(self) -> int:
+        """Number of securities."""
+        return len(self.securities)
+
+    def __len__(self) -> int:
+        return len(self.securities)
+
+    def __iter__(self) -> Iterator[KeyValuePair]:
+        return iter([KeyValuePair(k, v) for k, v in self.items()])
+
+    def __getattr__(self, name: str) -> Any:
+        return _pascal(self, name)
+
+
+def utc_or_later(times: Any, time: datetime) -> datetime:
+    """First free key at or after `time`, by milliseconds."""
+    from datetime import timedelta
+
+    while time in times:
+        time += timedelta(milliseconds=1)
+    return time

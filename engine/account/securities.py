@@ -1,0 +1,548 @@
+"""Securities: their prices, holdings and trading models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from engine.brokerage.brokerage_models import BrokerageModel
+from engine.common.decimals import ONE, ZERO, ExactNumber, to_decimal
+from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
+from engine.feed.auxiliary_files import SymbolProperties
+from engine.market.data import (
+    BaseData,
+    KeyValuePair,
+    QuoteBar,
+    Split,
+    SubscriptionDataConfig,
+    TradeBar,
+)
+from engine.market.market_hours import ExchangeHours
+from engine.market.symbols import Symbol, SymbolCache
+
+
+class SecurityCache:
+    """Latest prices of a security. Repeated (fill-forward) bars leave no trace here."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.price = self.open = self.high = self.low = self.close = ZERO
+        self.bid_price = self.ask_price = self.bid_size = self.ask_size = ZERO
+        self.volume = ZERO
+        self.last_data: BaseData | None = None
+        self.by_type: dict[type, BaseData] = {}
+
+    def add(self, points: list[BaseData]) -> None:
+        """Take the points of one time step and subscription."""
+        fresh = [point for point in points if not point.is_fill_forward]
+        for point in fresh:
+            self.by_type[type(point)] = point
+            if point.data_type != MarketDataType.AUXILIARY:
+                self._process(point)
+
+    def _process(self, point: BaseData) -> None:
+        # Of an equity, trades set the price; quotes only bid, ask and their sizes.
+        if isinstance(point, QuoteBar):
+            if point.ask is not None:
+                self.ask_price = point.ask.close_exact or self.ask_price
+            if point.bid is not None:
+                self.bid_price = point.bid.close_exact or self.bid_price
+            self.bid_size = point.last_bid_size_exact or self.bid_size
+            self.ask_size = point.last_ask_size_exact or self.ask_size
+            return
+        self.last_data = point
+        if not isinstance(point, TradeBar):
+            self.price = point.value_exact or self.price
+            return
+        self.open = point.open_exact or self.open
+        self.high = point.high_exact or self.high
+        self.low = point.low_exact or self.low
+        if point.value_exact:
+            self.price = self.close = point.value_exact
+        self.volume = point.volume_exact or self.volume
+
+    def get_data(self, kind: type | None = None) -> BaseData | None:
+        """Latest point, of one class if given."""
+        return self.last_data if kind is None else self.by_type.get(kind)
+
+    def apply_split(self, factor: Decimal) -> None:
+        """Restate the prices after a split."""
+        for name in ("price", "open", "high", "low", "close", "bid_price", "ask_price"):
+            setattr(self, name, getattr(self, name) * factor)
+        for name in ("volume", "bid_size", "ask_size"):
+            setattr(self, name, getattr(self, name) / factor)
+        for point in {id(p): p for p in (*self.by_type.values(), self.last_data)}.values():
+            if isinstance(point, TradeBar):
+                for field in ("open_exact", "high_exact", "low_exact", "value_exact"):
+                    setattr(point, field, getattr(point, field) * factor)
+                point.volume_exact /= factor
+            elif isinstance(point, QuoteBar):
+                for side in (point.bid, point.ask):
+                    if side is not None:
+                        for field in ("open_exact", "high_exact", "low_exact", "close_exact"):
+                            setattr(side, field, getattr(side, field) * factor)
+
+
+class SecurityHolding:
+    """Position in one security. Money as float; `<name>_exact` is the Decimal."""
+
+    average_price = ExactNumber()
+    quantity = ExactNumber()
+    price = ExactNumber()
+    profit = ExactNumber()
+    total_fees = ExactNumber()
+    total_sale_volume = ExactNumber()
+    total_dividends = ExactNumber()
+    last_trade_profit = ExactNumber()
+    holdings_value = ExactNumber()
+    holdings_cost = ExactNumber()
+    unrealized_profit = ExactNumber()
+    net_profit = ExactNumber()
+    unrealized_profit_percent = ExactNumber()
+
+    def __init__(self, security: Security) -> None:
+        self.security = security
+        self.target: Any = None
+        self.average_price_exact = ZERO
+        self.quantity_exact = ZERO
+        self.price_exact = ZERO
+        self.trade_profit_exact = ZERO
+        self.total_fees_exact = ZERO
+        self.total_sale_volume_exact = ZERO
+        self.total_dividends_exact = ZERO
+        self.last_trade_profit_exact = ZERO
+
+    @property
+    def symbol(self) -> Symbol:
+        """Symbol of the security."""
+        return self.security.symbol
+
+    @property
+    def type(self) -> SecurityType:
+        """Kind of security."""
+        return self.security.type
+
+    @property
+    def leverage(self) -> float:
+        """Leverage of the security."""
+        return self.security.leverage
+
+    @property
+    def invested(self) -> bool:
+        """True if at least one lot is held."""
+        return abs(self.quantity_exact) >= self.security.symbol_properties.lot_size_exact
+
+    hold_stock = invested
+
+    @property
+    def is_long(self) -> bool:
+        """True for a positive quantity."""
+        return self.quantity_exact > 0
+
+    @property
+    def is_short(self) -> bool:
+        """True for a negative quantity."""
+        return self.quantity_exact < 0
+
+    @property
+    def absolute_quantity(self) -> float:
+        """Quantity without sign."""
+        return float(abs(self.quantity_exact))
+
+    @property
+    def holdings_value_exact(self) -> Decimal:
+        """Quantity times price."""
+        return self.quantity_exact * self.price_exact
+
+    @property
+    def absolute_holdings_value(self) -> float:
+        """Value without sign."""
+        return float(abs(self.holdings_value_exact))
+
+    @property
+    def holdings_cost_exact(self) -> Decimal:
+        """Quantity times average price."""
+        return self.quantity_exact * self.average_price_exact
+
+    @property
+    def absolute_holdings_cost(self) -> float:
+        """Cost without sign."""
+        return float(abs(self.holdings_cost_exact))
+
+    @property
+    def unlevered_holdings_cost(self) -> float:
+        """Cost over leverage."""
+        return self.holdings_cost / self.leverage
+
+    @property
+    def profit_exact(self) -> Decimal:
+        """Profit of closed trades and dividends, fees not deducted."""
+        return self.trade_profit_exact + self.total_dividends_exact
+
+    @property
+    def net_profit_exact(self) -> Decimal:
+        """Profit less fees."""
+        return self.profit_exact - self.total_fees_exact
+
+    @property
+    def unrealized_profit_exact(self) -> Decimal:
+        """What closing at the market would earn, the closing fee included."""
+        return self.total_close_profit()
+
+    @property
+    def unrealized_profit_percent_exact(self) -> Decimal:
+        """Unrealized profit over cost."""
+        cost = abs(self.holdings_cost_exact)
+        return self.unrealized_profit_exact / cost if cost else ZERO
+
+    def total_close_profit(self) -> Decimal:
+        """Profit of closing at the bid or ask, less the fee of the closing order."""
+        quantity = self.quantity_exact
+        if not quantity:
+            return ZERO
+        from engine.brokerage.fees import closing_fee
+
+        security = self.security
+        price = security.bid_price_exact if self.is_long else security.ask_price_exact
+        if not price:
+            price = self.price_exact
+        return (price - self.average_price_exact) * quantity - closing_fee(security)
+
+    def set_holdings(self, average_price: Any, quantity: Any) -> None:
+        """Set the position."""
+        self.average_price_exact = to_decimal(average_price)
+        self.quantity_exact = to_decimal(quantity)
+
+    def __str__(self) -> str:
+        return f"{self.symbol.value}: {self.quantity:g} @ {self.average_price:g}"
+
+    def __getattr__(self, name: str) -> Any:
+        return _pascal(self, name)
+
+
+def _pascal(instance: Any, name: str) -> Any:
+    """Serve LEAN's PascalCase spelling of an attribute."""
+    from engine.common.naming import snake_case
+
+    snake = snake_case(name)
+    if snake == name or (not hasattr(type(instance), snake) and snake not in instance.__dict__):
+        raise AttributeError(f"{type(instance).__name__} has no attribute {name!r}")
+    return getattr(instance, snake)
+
+
+class SecurityExchange:
+    """The exchange of a security at the algorithm's time."""
+
+    def __init__(self, hours: ExchangeHours, utc_now: Callable[[], datetime]) -> None:
+        self.hours = hours
+        self._utc_now = utc_now
+
+    @property
+    def time_zone(self) -> str:
+        """IANA name."""
+        return self.hours.time_zone
+
+    @property
+    def local_time(self) -> datetime:
+        """Exchange time."""
+        return self.hours.from_utc(self._utc_now())
+
+    @property
+    def exchange_open(self) -> bool:
+        """True during regular hours."""
+        return self.hours.is_open(self.local_time)
+
+    def date_time_is_open(self, time: datetime) -> bool:
+        """True if open at an exchange time."""
+        return self.hours.is_open(time)
+
+    def is_open_during_bar(
+        self, start: datetime, end: datetime, extended_market_hours: bool = False
+    ) -> bool:
+        """True if open at any time of a bar."""
+        return self.hours.is_open_during(start, end, extended_market_hours)
+
+    def __getattr__(self, name: str) -> Any:
+        return _pascal(self, name)
+
+
+class Security:
+    """A tradable security. Prices as float; `<name>_exact` is the Decimal."""
+
+    price = ExactNumber()
+    open = ExactNumber()
+    high = ExactNumber()
+    low = ExactNumber()
+    close = ExactNumber()
+    volume = ExactNumber()
+    bid_price = ExactNumber()
+    ask_price = ExactNumber()
+    bid_size = ExactNumber()
+    ask_size = ExactNumber()
+
+    def __init__(
+        self,
+        symbol: Symbol,
+        hours: ExchangeHours,
+        properties: SymbolProperties,
+        utc_now: Callable[[], datetime],
+    ) -> None:
+        from engine.brokerage.buying_power import SecurityMarginModel
+        from engine.brokerage.fees import InteractiveBrokersFeeModel, NullSlippageModel
+        from engine.brokerage.fill_model import EquityFillModel
+        from engine.brokerage.settlement import ImmediateSettlementModel
+
+        self.symbol = symbol
+        self.exchange = SecurityExchange(hours, utc_now)
+        self.symbol_properties = properties
+        self.cache = SecurityCache()
+        self.holdings = SecurityHolding(self)
+        self.subscriptions: list[SubscriptionDataConfig] = []
+        self.is_tradable = True
+        self.is_delisted = False
+        self.is_initialized = False
+        self.fee_model: Any = InteractiveBrokersFeeModel()
+        self.fill_model: Any = EquityFillModel()
+        self.slippage_model: Any = NullSlippageModel()
+        self.settlement_model: Any = ImmediateSettlementModel()
+        self.buying_power_model: Any = SecurityMarginModel(2)
+        self.rounds_prices = False
+        self._utc_now = utc_now
+        self.__dict__["_properties"] = {}
+
+    price_exact = property(lambda self: self.cache.price)
+    open_exact = property(lambda self: self.cache.open or self.cache.price)
+    high_exact = property(lambda self: self.cache.high or self.cache.price)
+    low_exact = property(lambda self: self.cache.low or self.cache.price)
+    close_exact = property(lambda self: self.cache.close or self.cache.price)
+    volume_exact = property(lambda self: self.cache.volume)
+    bid_price_exact = property(lambda self: self.cache.bid_price or self.cache.price)
+    ask_price_exact = property(lambda self: self.cache.ask_price or self.cache.price)
+    bid_size_exact = property(lambda self: self.cache.bid_size)
+    ask_size_exact = property(lambda self: self.cache.ask_size)
+
+    @property
+    def type(self) -> SecurityType:
+        """Kind of security."""
+        return self.symbol.security_type
+
+    @property
+    def local_time(self) -> datetime:
+        """Exchange time."""
+        return self.exchange.local_time
+
+    @property
+    def utc_time(self) -> datetime:
+        """The algorithm's time, UTC."""
+        return self._utc_now()
+
+    @property
+    def has_data(self) -> bool:
+        """True once a price arrived."""
+        return self.cache.last_data is not None
+
+    @property
+    def invested(self) -> bool:
+        """True if held."""
+        return self.holdings.invested
+
+    hold_stock = invested
+
+    @property
+    def leverage(self) -> float:
+        """Leverage the buying power model allows."""
+        return float(to_decimal(self.buying_power_model.get_leverage(self)))
+
+    @property
+    def resolution(self) -> Any:
+        """Finest resolution subscribed to."""
+        return min(config.resolution for config in self.subscriptions)
+
+    @property
+    def data_normalization_mode(self) -> DataNormalizationMode:
+        """How prices are adjusted."""
+        for config in self.subscriptions:
+            return DataNormalizationMode(config.data_normalization_mode)
+        return DataNormalizationMode.ADJUSTED
+
+    def set_data_normalization_mode(self, mode: DataNormalizationMode) -> None:
+        """Change how prices are adjusted, from the next point on."""
+        for config in self.subscriptions:
+            config.data_normalization_mode = mode
+        self.rounds_prices = mode == DataNormalizationMode.RAW
+
+    def minimum_price_variation(self, price: Decimal) -> Decimal:
+        """Tick size an order's prices are rounded to; 0 with adjusted prices."""
+        if not self.rounds_prices:
+            return ZERO
+        return Decimal("0.0001") if price < ONE else Decimal("0.01")
+
+    def get_last_data(self) -> BaseData | None:
+        """Latest point."""
+        return self.cache.get_data()
+
+    def is_market_open(self, extended_market_hours: bool = False) -> bool:
+        """True if the exchange is open now."""
+        return self.exchange.hours.is_open(self.local_time, extended_market_hours)
+
+    def update(self, points: list[BaseData]) -> None:
+        """Take new points."""
+        self.cache.add(points)
+        self._update_market_price(points[-1])
+
+    def set_market_price(self, point: BaseData) -> None:
+        """Take one point, as a seeder does."""
+        self.cache.add([point])
+        self._update_market_price(point)
+
+    def _update_market_price(self, point: BaseData) -> None:
+        if point.data_type != MarketDataType.AUXILIARY:
+            self.holdings.price_exact = self.price_exact
+
+    def apply_split(self, split: Split) -> None:
+        """Restate prices after a split."""
+        self.cache.apply_split(split.split_factor_exact)
+        self.holdings.price_exact = self.price_exact
+
+    def set_fee_model(self, model: Any) -> None:
+        """Replace the fee model."""
+        self.fee_model = model
+
+    def set_fill_model(self, model: Any) -> None:
+        """Replace the fill model."""
+        self.fill_model = model
+
+    def set_slippage_model(self, model: Any) -> None:
+        """Replace the slippage model."""
+        self.slippage_model = model
+
+    def set_buying_power_model(self, model: Any) -> None:
+        """Replace the buying power model."""
+        self.buying_power_model = model
+
+    set_margin_model = set_buying_power_model
+
+    def set_settlement_model(self, model: Any) -> None:
+        """Replace the settlement model."""
+        self.settlement_model = model
+
+    def set_leverage(self, leverage: float) -> None:
+        """Change the leverage."""
+        self.buying_power_model.set_leverage(self, leverage)
+
+    def initialize(self, model: BrokerageModel) -> None:
+        """Take over the models of a brokerage."""
+        self.fill_model = model.get_fill_model(self)
+        self.fee_model = model.get_fee_model(self)
+        self.slippage_model = model.get_slippage_model(self)
+        self.settlement_model = model.get_settlement_model(self)
+        self.buying_power_model = model.get_buying_power_model(self)
+
+    def __getattr__(self, name: str) -> Any:
+        custom = self.__dict__.get("_properties", {})
+        if name in custom:
+            return custom[name]
+        return _pascal(self, name)
+
+    def __str__(self) -> str:
+        return self.symbol.value
+
+
+Equity = Security
+
+
+class SecurityManager:
+    """The algorithm's securities by symbol; tickers work as keys too."""
+
+    def __init__(self) -> None:
+        self._securities: dict[Symbol, Security] = {}
+        self._removed: dict[Symbol, Security] = {}
+
+    @staticmethod
+    def _symbol(key: Any) -> Symbol | None:
+        if isinstance(key, Symbol):
+            return key
+        return SymbolCache.try_get_symbol(str(key))
+
+    def add(self, security: Security) -> None:
+        """Add a security."""
+        self._removed.pop(security.symbol, None)
+        self._securities[security.symbol] = security
+
+    def remove(self, symbol: Symbol) -> None:
+        """Remove a security; it stays in the totals."""
+        security = self._securities.pop(symbol, None)
+        if security is not None:
+            self._removed[symbol] = security
+
+    @property
+    def total(self) -> list[Security]:
+        """Present and removed securities."""
+        return [*self._securities.values(), *self._removed.values()]
+
+    def removed(self, symbol: Symbol) -> Security | None:
+        """A security that was removed before."""
+        return self._removed.get(symbol)
+
+    def find(self, key: Any) -> Security | None:
+        """The security of a symbol or ticker, or None."""
+        symbol = self._symbol(key)
+        if symbol is None:
+            return None
+        return self._securities.get(symbol)
+
+    def __getitem__(self, key: Any) -> Security:
+        security = self.find(key)
+        if security is None:
+            raise KeyError(
+                f"the symbol {key} was not added to the algorithm; add it with add_equity"
+            )
+        return security
+
+    def __contains__(self, key: Any) -> bool:
+        return self.find(key) is not None
+
+    def contains_key(self, key: Any) -> bool:
+        """True if the security was added."""
+        return key in self
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The security, or the default."""
+        return self.find(key) or default
+
+    get_value = get
+
+    def try_get_value(self, key: Any) -> tuple[bool, Security | None]:
+        """Whether the security was added, and the security."""
+        return key in self, self.find(key)
+
+    def keys(self) -> list[Symbol]:
+        """Symbols."""
+        return list(self._securities)
+
+    def values(self) -> list[Security]:
+        """Securities."""
+        return list(self._securities.values())
+
+    def items(self) -> list[tuple[Symbol, Security]]:
+        """Pairs of symbol and security."""
+        return list(self._securities.items())
+
+    @property
+    def count(self) -> int:
+        """Number of securities."""
+        return len(self._securities)
+
+    def __len__(self) -> int:
+        return len(self._securities)
+
+    def __iter__(self) -> Iterator[KeyValuePair]:
+        return iter([KeyValuePair(k, v) for k, v in self._securities.items()])
+
+    def __getattr__(self, name: str) -> Any:
+        return _pascal(self, name)

@@ -1,0 +1,537 @@
+"""QCAlgorithm: what a user's algorithm derives from.
+
+The parts are in mixins: trading, data, charts and framework. Names are LEAN's snake_case ones;
+PascalCase spellings work too. LEAN's calls that are missing here raise NotImplementedError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from engine.account.portfolio import SecurityPortfolioManager
+from engine.account.securities import Security, SecurityManager
+from engine.api.algorithm_charts import ChartsMixin
+from engine.api.algorithm_data import DataMixin
+from engine.api.algorithm_framework import FrameworkMixin
+from engine.api.algorithm_indicators import IndicatorsMixin
+from engine.api.algorithm_trading import TradingMixin
+from engine.api.known_calls import KNOWN_CALLS
+from engine.api.run_context import RunContext, current_context
+from engine.api.scheduling import DateRules, ScheduleManager, TimeRules
+from engine.brokerage.brokerage_models import (
+    BrokerageModel,
+    FuncBenchmark,
+    SecurityBenchmark,
+    brokerage_model,
+)
+from engine.brokerage.transactions import SecurityTransactionManager
+from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc
+from engine.common.decimals import to_decimal
+from engine.common.enums import (
+    AccountType,
+    AlgorithmMode,
+    AlgorithmStatus,
+    BrokerageName,
+    DeploymentTarget,
+    Resolution,
+)
+from engine.common.naming import snake_case
+from engine.common.settings import AlgorithmSettings, UniverseSettings
+from engine.feed.history import HistoryProvider, start_of_bars
+from engine.market.symbols import Symbol, SymbolCache
+from engine.orders.order_properties import OrderProperties
+from engine.orders.orders import OrderEvent
+from engine.statistics.trade_builder import TradeBuilder
+
+ERROR_MARK = "Error: "
+"""Begins the message of an error in the log, after its time."""
+_MICROSECOND = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
+
+
+class QCAlgorithm(TradingMixin, DataMixin, IndicatorsMixin, ChartsMixin, FrameworkMixin):
+    """Base of algorithms; override `initialize` and `on_data`."""
+
+    def __new__(cls, *_: Any, **__: Any) -> QCAlgorithm:
+        """Set the state up before the user's `__init__`, which need not call ours."""
+        self = super().__new__(cls)
+        self._set_up(current_context())
+        return self
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def _set_up(self, context: RunContext) -> None:
+        self._context = context
+        self._utc_time = datetime(1998, 1, 1)
+        self._time_zone = NEW_YORK
+        self._start = datetime(1998, 1, 1)
+        self._end = midnight(datetime.now()) - _MICROSECOND
+        self._locked = False
+        self._warm_up_span: timedelta | None = None
+        self._warm_up_bars: int | None = None
+        self.is_warming_up = True
+        self.name = type(self).__name__
+        self.algorithm_id = type(self).__name__
+        self.project_id = 0
+        self.live_mode = False
+        self.algorithm_mode = AlgorithmMode.BACKTESTING
+        self.deployment_target = DeploymentTarget.LOCAL_PLATFORM
+        self.status = AlgorithmStatus.RUNNING
+        self.run_time_error: BaseException | None = None
+        self.settings = AlgorithmSettings()
+        self.universe_settings = UniverseSettings()
+        self.securities = SecurityManager()
+        self.portfolio = SecurityPortfolioManager(self.securities, self.settings)
+        self.transactions = SecurityTransactionManager(self)
+        self.portfolio.transactions = self.transactions
+        self.trade_builder = TradeBuilder()
+        self.brokerage_model: Any = BrokerageModel()
+        self.benchmark: Any = None
+        self.default_order_properties: OrderProperties = OrderProperties()
+        self.object_store = context.object_store
+        self.date_rules = DateRules(self._hours_of, self._now, lambda: self._time_zone)
+        self.time_rules = TimeRules(self._hours_of, self._now, lambda: self._time_zone)
+        self.schedule = ScheduleManager(self.date_rules, self.time_rules, self._now)
+        self.current_slice: Any = None
+        self.runtime_statistics: dict[str, str] = {}
+        self.summary_statistics: dict[str, str] = {}
+        self.log_lines: list[str] = []
+        self.statistics: Any = None
+        self._security_initializer: Any = None
+        self._account_currency = "USD"
+        self._history_provider = HistoryProvider(
+            context.sources, lambda: self.settings.daily_precise_end_time
+        )
+        self._set_up_data()
+        self._set_up_charts()
+        self._set_up_framework()
+
+    # Time -----------------------------------------------------------------------------------
+
+    def _now(self) -> datetime:
+        return self._utc_time
+
+    @property
+    def time(self) -> datetime:
+        """Time in the algorithm's time zone."""
+        return from_utc(self._utc_time, self._time_zone)
+
+    @property
+    def utc_time(self) -> datetime:
+        """Time in UTC."""
+        return self._utc_time
+
+    @property
+    def time_zone(self) -> str:
+        """IANA name of the algorithm's time zone."""
+        return self._time_zone
+
+    @property
+    def start_date(self) -> datetime:
+        """First day of trading."""
+        return self._start
+
+    @property
+    def end_date(self) -> datetime:
+        """Last moment of the last day."""
+        return self._end
+
+    def set_date_time(self, utc_time: datetime) -> None:
+        """Move the clock; ends warm-up when the start is reached."""
+        self._utc_time = utc_time
+        if self._locked and self.is_warming_up and self.time >= self._start:
+            self.is_warming_up = False
+
+    def _require_initialize(self, call: str) -> None:
+        if self._locked:
+            raise RuntimeError(f"{call} must be called in initialize; the algorithm is running")
+
+    @staticmethod
+    def _day(call: str, *when: Any) -> datetime:
+        try:
+            day = datetime(*when) if len(when) == 3 else when[0]
+            return datetime(day.year, day.month, day.day)
+        except (TypeError, ValueError, AttributeError, IndexError) as error:
+            raise ValueError(
+                f"{call} takes year, month, day or a datetime; received {when}"
+            ) from error
+
+    def set_start_date(self, *when: Any) -> None:
+        """First day of trading: year, month, day; or a datetime."""
+        self._require_initialize("set_start_date")
+        self._start = self._day("set_start_date", *when)
+        self.set_date_time(to_utc(self._start, self._time_zone))
+
+    def set_end_date(self, *when: Any) -> None:
+        """Last day of trading, included."""
+        self._require_initialize("set_end_date")
+        self._end = self._day("set_end_date", *when) + _DAY - _MICROSECOND
+
+    def set_time_zone(self, time_zone: str) -> None:
+        """Change the algorithm's time zone (IANA name)."""
+        self._require_initialize("set_time_zone")
+        self._time_zone = str(time_zone)
+        self.set_date_time(to_utc(self._start, self._time_zone))
+
+    def set_warm_up(self, period: Any, resolution: Resolution | None = None) -> None:
+        """Warm up over a timedelta or a number of bars before the start.
+
+        Raises:
+            ValueError: if the period is neither.
+        """
+        self._require_initialize("set_warm_up")
+        self._warm_up_span = self._warm_up_bars = None
+        if isinstance(period, timedelta):
+            self._warm_up_span = period
+        elif isinstance(period, int) and not isinstance(period, bool) and period >= 0:
+            self._warm_up_bars = period
+        else:
+            raise ValueError(
+                f"set_warm_up takes a timedelta or a number of bars; received {period!r}"
+            )
+        self.settings.warmup_resolution = resolution
+
+    set_warmup = set_warm_up
+
+    def _warm_up_start(self) -> datetime | None:
+        """Start of warm-up in the algorithm's time zone, None without warm-up."""
+        if self._warm_up_span is not None:
+            return self._start - self._warm_up_span if self._warm_up_span else None
+        if not self._warm_up_bars:
+            return None
+        wanted = self.settings.warmup_resolution
+        starts = []
+        for security in self.securities.values():
+            hours = security.exchange.hours
+            local = hours.from_utc(to_utc(self._start, self._time_zone))
+            resolution = wanted if wanted is not None else security.resolution
+            start = start_of_bars(hours, local, resolution, self._warm_up_bars, False)
+            starts.append(from_utc(hours.to_utc(start), self._time_zone))
+        if starts:
+            return min(starts)
+        resolution = wanted if wanted is not None else self.universe_settings.resolution
+        local = to_utc(self._start, self._time_zone)
+        hours = self.default_hours
+        start = start_of_bars(hours, hours.from_utc(local), resolution, self._warm_up_bars, False)
+        return from_utc(hours.to_utc(start), self._time_zone)
+
+    def post_initialize(self) -> None:
+        """Check the dates, create universes and benchmark, and go to the start of warm-up.
+
+        Raises:
+            ValueError: if the end lies before the start.
+        """
+        if self._end < self._start:
+            raise ValueError(
+                f"end date must not lie before the start date; received {self._start:%Y-%m-%d} to "
+                f"{self._end:%Y-%m-%d}"
+            )
+        self._start_framework()
+        if self.benchmark is None:
+            self.benchmark = self.brokerage_model.get_benchmark(self.securities)
+        if self.benchmark is None:
+            self.benchmark = self._security_benchmark(self.create_symbol("SPY"))
+        start = self._warm_up_start()
+        self._locked = True
+        if start is None:
+            self.is_warming_up = False
+        else:
+            self._utc_time = to_utc(start, self._time_zone)
+
+    # Account --------------------------------------------------------------------------------
+
+    @property
+    def account_currency(self) -> str:
+        """US dollars."""
+        return self._account_currency
+
+    def set_account_currency(self, account_currency: str, starting_cash: Any = None) -> None:
+        """US dollars only.
+
+        Raises:
+            NotImplementedError: for another currency.
+        """
+        if account_currency.upper() != "USD":
+            raise NotImplementedError(f"set_account_currency({account_currency!r})")
+        if starting_cash is not None:
+            self.set_cash(starting_cash)
+
+    def set_cash(self, *amount: Any) -> None:
+        """Starting cash: (amount) or (currency, amount[, conversion rate]).
+
+        Raises:
+            NotImplementedError: for a currency other than US dollars.
+            ValueError: if the amount is not a number.
+        """
+        if isinstance(amount[0], str):
+            if amount[0].upper() != "USD":
+                raise NotImplementedError(f"set_cash({amount[0]!r}, ...)")
+            amount = amount[1:]
+        self._require_initialize("set_cash")
+        value = to_decimal(amount[0])
+        self.portfolio.set_cash(value)
+
+    def set_brokerage_model(
+        self, brokerage: Any, account_type: AccountType = AccountType.MARGIN
+    ) -> None:
+        """Choose a broker by name, or a model of one's own."""
+        if isinstance(brokerage, BrokerageName):
+            self.brokerage_model = brokerage_model(brokerage, account_type)
+        else:
+            self.brokerage_model = brokerage() if isinstance(brokerage, type) else brokerage
+        if self._security_initializer is None:
+            for security in self.securities.values():
+                security.initialize(self.brokerage_model)
+
+    def set_security_initializer(self, initializer: Any) -> None:
+        """A function of the security, or an object with `initialize(security)`."""
+        self._security_initializer = initializer
+
+    def _initialize_security(self, security: Security) -> None:
+        initializer = self._security_initializer
+        if initializer is None:
+            security.initialize(self.brokerage_model)
+        elif hasattr(initializer, "initialize"):
+            initializer.initialize(security)
+        else:
+            initializer(security)
+
+    def set_benchmark(self, *what: Any) -> None:
+        """A symbol or ticker, a security, or a function of the time.
+
+        Raises:
+            ValueError: if it is none of these.
+        """
+        self._require_initialize("set_benchmark")
+        choice = what[-1]
+        if isinstance(choice, Security):
+            choice = choice.symbol
+        if isinstance(choice, str | Symbol):
+            symbol = choice if isinstance(choice, Symbol) else self.create_symbol(choice)
+            self.benchmark = self._security_benchmark(symbol)
+        elif callable(choice):
+            self.benchmark = FuncBenchmark(choice)
+        else:
+            raise ValueError(
+                f"set_benchmark takes a symbol, security or function; received {choice!r}"
+            )
+
+    def _security_benchmark(self, symbol: Symbol) -> SecurityBenchmark:
+        """A hidden security that only the benchmark reads."""
+        return SecurityBenchmark(self.new_security(symbol))
+
+    def set_maximum_orders(self, maximum: int) -> None:
+        """LEAN's limit for free accounts; no effect here."""
+
+    # Parameters -----------------------------------------------------------------------------
+
+    def get_parameter(self, name: str, default_value: Any = None) -> Any:
+        """Parameter as text, or as a number if the default is one.
+
+        A text that is no number of the default's kind gives the default, as in LEAN: with an int
+        default, "5.0" does.
+        """
+        text = self._context.parameters.get(name)
+        if text is None:
+            return default_value
+        if isinstance(default_value, bool) or default_value is None:
+            return text
+        if isinstance(default_value, int | float | Decimal):
+            try:
+                return type(default_value)(text.strip())
+            except (ValueError, ArithmeticError):
+                return default_value
+        return text
+
+    def get_parameters(self) -> Mapping[str, str]:
+        """All parameters."""
+        return dict(self._context.parameters)
+
+    def set_parameters(self, parameters: Mapping[str, str]) -> None:
+        """Replace the parameters."""
+        self._context.parameters.clear()
+        self._context.parameters.update({str(k): str(v) for k, v in parameters.items()})
+
+    # Messages -------------------------------------------------------------------------------
+
+    def _write(self, level: str, message: Any) -> None:
+        line = f"{self.time:%Y-%m-%d %H:%M:%S} {level}{message}"
+        self.log_lines.append(line)
+        self._context.on_message(line)
+
+    def debug(self, message: Any) -> None:
+        """Note a message."""
+        self._write("", message)
+
+    def log(self, message: Any) -> None:
+        """Note a message."""
+        self._write("", message)
+
+    def error(self, message: Any) -> None:
+        """Note an error; the run goes on."""
+        self._write(ERROR_MARK, message)
+
+    def quit(self, message: str = "") -> None:
+        """Stop after this time step."""
+        self.debug(f"Quit(): {message}")
+        self.status = AlgorithmStatus.STOPPED
+
+    def set_quit(self, quit: bool) -> None:
+        """Stop after this time step."""
+        if quit:
+            self.status = AlgorithmStatus.STOPPED
+
+    def set_run_time_error(self, error: BaseException) -> None:
+        """Record what stopped the run."""
+        self.run_time_error = error
+        self.status = AlgorithmStatus.RUNTIME_ERROR
+
+    # Training -------------------------------------------------------------------------------
+
+    def train(self, *arguments: Any) -> Any:
+        """Run a function now, or on a schedule: (callback) or (date rule, time rule, callback)."""
+        if len(arguments) == 1:
+            today, now = self.date_rules.today, self.time_rules.now
+            return self.schedule.on(f"Training: Now: {self.utc_time}", today, now, arguments[0])
+        return self.schedule.on(*arguments)
+
+    # Callbacks ------------------------------------------------------------------------------
+
+    def initialize(self) -> None:
+        """Set the algorithm up.
+
+        Raises:
+            NotImplementedError: if not overridden.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.initialize must be overridden")
+
+    def on_data(self, data: Any) -> None:
+        """New data."""
+
+    def on_warmup_finished(self) -> None:
+        """Warm-up is over (also called if there was none)."""
+
+    def on_order_event(self, order_event: OrderEvent) -> None:
+        """An order's status changed."""
+
+    def on_assignment_order_event(self, assignment_event: OrderEvent) -> None:
+        """Options only."""
+
+    def on_securities_changed(self, changes: Any) -> None:
+        """Securities were added or removed."""
+
+    def on_splits(self, splits: Any) -> None:
+        """Splits, or warnings of them."""
+
+    def on_dividends(self, dividends: Any) -> None:
+        """Dividends."""
+
+    def on_delistings(self, delistings: Any) -> None:
+        """Delistings, or warnings of them."""
+
+    def on_symbol_changed_events(self, symbols_changed: Any) -> None:
+        """Ticker changes."""
+
+    def on_margin_call(self, requests: list[Any]) -> list[Any]:
+        """Orders of a margin call; return those to execute."""
+        return requests
+
+    def on_margin_call_warning(self) -> None:
+        """The margin is nearly used up."""
+
+    def on_end_of_day(self, symbol: Any = None) -> None:
+        """Shortly before the close of each day."""
+
+    def on_end_of_algorithm(self) -> None:
+        """The run is over."""
+
+    def on_brokerage_message(self, message_event: Any) -> None:
+        """Live only."""
+
+    def on_brokerage_disconnect(self) -> None:
+        """Live only."""
+
+    def on_brokerage_reconnect(self) -> None:
+        """Live only."""
+
+    def on_command(self, data: Any) -> bool | None:
+        """Live only."""
+        return None
+
+    def dispatch_order_event(self, event: OrderEvent) -> None:
+        """Tell the execution model and the algorithm."""
+        on_event = getattr(self.execution, "on_order_event", None)
+        if on_event is not None:
+            on_event(self, event)
+        self.callback("on_order_event")(event)
+
+    def callback(self, name: str) -> Any:
+        """The user's override, in either spelling."""
+        pascal = "".join(word.capitalize() for word in name.split("_"))
+        for cls in type(self).__mro__:
+            if cls is QCAlgorithm:
+                break
+            if name in cls.__dict__:
+                return getattr(self, name)
+            if pascal in cls.__dict__:
+                return getattr(self, pascal)
+        return getattr(self, name)
+
+    def overrides(self, name: str) -> bool:
+        """True if the user's class defines a callback."""
+        pascal = "".join(word.capitalize() for word in name.split("_"))
+        for cls in type(self).__mro__:
+            if cls is QCAlgorithm:
+                return False
+            if name in cls.__dict__ or pascal in cls.__dict__:
+                return True
+        return False
+
+    # Names ----------------------------------------------------------------------------------
+
+    @property
+    def portfolio_value(self) -> float:
+        """Portfolio value; a convenience for progress displays."""
+        return self.portfolio.total_portfolio_value
+
+    def symbol(self, ticker: str) -> Symbol:
+        """Symbol of a ticker that was added.
+
+        Raises:
+            ValueError: if it was not.
+        """
+        return SymbolCache.get_symbol(ticker)
+
+    def set_name(self, name: str) -> None:
+        """Name the algorithm."""
+        self.name = name
+
+    def add_tag(self, tag: str) -> None:
+        """LEAN's tags; noted nowhere here."""
+
+    def set_tags(self, tags: Any) -> None:
+        """LEAN's tags; noted nowhere here."""
+
+    def set_live_mode(self, live: bool) -> None:
+        """Backtests are never live."""
+
+    def get_locked(self) -> bool:
+        """True once the algorithm runs."""
+        return self._locked
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        snake = snake_case(name)
+        if snake != name:
+            if hasattr(type(self), snake) or snake in self.__dict__:
+                return getattr(self, snake)
+            if snake not in KNOWN_CALLS:
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        if snake in KNOWN_CALLS:
+            raise NotImplementedError(f"QCAlgorithm.{snake}")
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")

@@ -1,0 +1,518 @@
+"""The data part of QCAlgorithm: securities, consolidators, history."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from engine.account.securities import Security
+from engine.common.enums import DataNormalizationMode, Resolution, SecurityType, TickType
+from engine.feed.consolidators import (
+    IdentityDataConsolidator,
+    MarketHourAwareConsolidator,
+    QuoteBarConsolidator,
+    TradeBarConsolidator,
+)
+from engine.feed.history import history_config, start_of_bars, to_frame, to_slices
+from engine.feed.universe_selection import UserDefinedUniverse
+from engine.market.data import RESOLUTION_SPAN, BaseData, QuoteBar, SubscriptionDataConfig, TradeBar
+from engine.market.market_hours import ExchangeHours
+from engine.market.symbols import Market, Symbol, SymbolCache
+
+
+class SubscriptionManager:
+    """LEAN's `self.subscription_manager`."""
+
+    def __init__(self, algorithm: Any) -> None:
+        self._algorithm = algorithm
+        self._consolidators: list[tuple[Any, SubscriptionDataConfig, ExchangeHours]] = []
+
+    @property
+    def subscriptions(self) -> list[SubscriptionDataConfig]:
+        """Visible subscriptions."""
+        securities = self._algorithm.securities.values()
+        return [c for s in securities for c in s.subscriptions if not c.internal]
+
+    @property
+    def count(self) -> int:
+        """Number of subscriptions."""
+        return len(self.subscriptions)
+
+    def add_consolidator(self, symbol: Any, consolidator: Any, tick_type: Any = None) -> None:
+        """Feed a consolidator from a symbol's subscription.
+
+        Raises:
+            ValueError: if the symbol has no subscription of the consolidator's kind.
+        """
+        security = self._algorithm.securities.find(getattr(symbol, "symbol", symbol))
+        configs = [c for c in security.subscriptions if not c.internal] if security else []
+        if not configs:
+            raise ValueError(
+                f"add_consolidator: subscribe to {symbol} with add_equity before consolidating it"
+            )
+        wanted = getattr(consolidator, "input_type", BaseData)
+        for config in configs:
+            fits = config.type is wanted or wanted not in (TradeBar, QuoteBar)
+            if fits and (tick_type is None or config.tick_type == tick_type):
+                config.consolidators.append(consolidator)
+                hours = security.exchange.hours
+                self._consolidators.append((consolidator, config, hours))
+                return
+        raise ValueError(
+            f"add_consolidator: {symbol} has no {wanted.__name__} subscription; it has "
+            f"{[config.type.__name__ for config in configs]}"
+        )
+
+    def remove_consolidator(self, symbol: Any, consolidator: Any) -> None:
+        """Stop feeding a consolidator."""
+        for _, config, _ in self._consolidators:
+            config.consolidators[:] = [c for c in config.consolidators if c is not consolidator]
+        self._consolidators = [e for e in self._consolidators if e[0] is not consolidator]
+        dispose = getattr(consolidator, "dispose", None)
+        if dispose is not None:
+            dispose()
+
+    def scan_past(self, utc_time: datetime) -> None:
+        """Let consolidators finish bars that ended before a time, each at its end."""
+        due: list[tuple[datetime, int, Any, ExchangeHours]] = []
+        for index, (consolidator, _, hours) in enumerate(self._consolidators):
+            if isinstance(consolidator, IdentityDataConsolidator):
+                continue
+            working = getattr(consolidator, "working_data", None)
+            if working is None:
+                continue
+            end = hours.to_utc(working.end_time)
+            if end < utc_time:
+                due.append((end, index, consolidator, hours))
+        for end, _, consolidator, hours in sorted(due, key=lambda item: item[:2]):
+            if end > self._algorithm.utc_time:
+                self._algorithm.set_date_time(end)
+            consolidator.scan(hours.from_utc(end))
+
+    def __getattr__(self, name: str) -> Any:
+        from engine.common.naming import snake_case
+
+        snake = snake_case(name)
+        if snake == name:
+            raise AttributeError(f"SubscriptionManager has no attribute {name!r}")
+        return getattr(self, snake)
+
+
+class _History:
+    """LEAN's `self.history`, which is called or first indexed by a class of data."""
+
+    __slots__ = ("_algorithm",)
+
+    def __init__(self, algorithm: Any) -> None:
+        self._algorithm = algorithm
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self._algorithm.request_history(*arguments, **named)
+
+    def __getitem__(self, kind: type) -> Any:
+        return lambda *arguments, **named: self(kind, *arguments, **named)
+
+
+class DataMixin:
+    """Securities, consolidators and history of an algorithm."""
+
+    def _set_up_data(self: Any) -> None:
+        self.subscription_manager = SubscriptionManager(self)
+        self._user_universe = UserDefinedUniverse("user-defined-usa-equity")
+
+    # Securities -----------------------------------------------------------------------------
+
+    @property
+    def default_hours(self: Any) -> ExchangeHours:
+        """Hours of US equities in general."""
+        return self._context.market_hours.equity_hours("[*]")
+
+    def _hours_of(self: Any, symbol: Any) -> ExchangeHours:
+        security = self.securities.find(getattr(symbol, "symbol", symbol))
+        if security is not None:
+            return security.exchange.hours
+        return self._context.market_hours.equity_hours(
+            str(getattr(symbol, "value", symbol)).upper()
+        )
+
+    def create_symbol(self: Any, ticker: str) -> Symbol:
+        """Symbol of a US equity that has this ticker today."""
+        return Symbol.create(ticker, SecurityType.EQUITY, Market.USA)
+
+    def new_security(self: Any, symbol: Symbol) -> Security:
+        """A security without subscriptions, known to nobody yet."""
+        context = self._context
+        properties = context.symbol_properties
+        return Security(
+            symbol,
+            context.market_hours.equity_hours(symbol.value),
+            properties.get(symbol.value, properties["[*]"]),
+            self._now,
+        )
+
+    def _check_known(self: Any, symbol: Symbol) -> None:
+        """Refuse a symbol of which the data folder has nothing.
+
+        Raises:
+            ValueError: if there is neither a map file nor a bar.
+        """
+        sources = self._context.sources
+        map_file = sources.auxiliary.map_files.of_security(symbol.id)
+        tickers = {ticker for _, ticker in map_file.rows} or {symbol.value}
+        if not map_file.rows and not any(sources.bars.exists(t) for t in tickers):
+            raise ValueError(
+                f"symbol {symbol.value!r} is unknown: the data folder has neither a map file nor "
+                "bars of it"
+            )
+
+    def _security(
+        self: Any,
+        symbol: Symbol,
+        resolution: Resolution,
+        fill_forward: bool,
+        extended_hours: bool,
+        mode: DataNormalizationMode,
+        leverage: Any,
+    ) -> Security:
+        """The security of a symbol with subscriptions of a resolution."""
+        security = self.securities.find(symbol)
+        if security is None:
+            security = self.securities.removed(symbol) or self.new_security(symbol)
+            security.is_initialized = False
+        security.is_tradable = not security.is_delisted
+        SymbolCache.set(symbol.value, symbol)
+        kinds = [TickType.TRADE]
+        if resolution < Resolution.HOUR:
+            kinds.append(TickType.QUOTE)
+        for kind in kinds:
+            same = [
+                c
+                for c in security.subscriptions
+                if not c.internal and c.resolution == resolution and c.tick_type == kind
+            ]
+            if not same:
+                security.subscriptions.append(
+                    SubscriptionDataConfig(
+                        symbol,
+                        resolution,
+                        kind,
+                        fill_forward=fill_forward,
+                        extended_hours=extended_hours,
+                        normalization=mode,
+                    )
+                )
+        if mode == DataNormalizationMode.RAW:
+            security.rounds_prices = True
+        if not security.is_initialized:
+            self._initialize_security(security)
+            security.is_initialized = True
+        if leverage:
+            security.set_leverage(leverage)
+        self.securities.add(security)
+        return security
+
+    def security_for(self: Any, universe: Any, symbol: Symbol) -> Security:
+        """The security that a universe selects."""
+        if isinstance(universe, UserDefinedUniverse):
+            return self.securities[symbol]
+        settings = universe.settings or self.universe_settings
+        mode = settings.data_normalization_mode
+        if mode is None:
+            mode = DataNormalizationMode.ADJUSTED
+        return self._security(
+            symbol,
+            settings.resolution,
+            settings.fill_forward,
+            settings.extended_market_hours,
+            mode,
+            settings.leverage,
+        )
+
+    def add_equity(
+        self: Any,
+        ticker: str,
+        resolution: Resolution | None = None,
+        market: str | None = None,
+        fill_forward: bool = True,
+        leverage: float = 0,
+        extended_market_hours: bool = False,
+        data_normalization_mode: DataNormalizationMode | None = None,
+    ) -> Security:
+        """Subscribe to a US equity.
+
+        Raises:
+            NotImplementedError: for another market, tick or second data.
+            ValueError: if the data folder has nothing of the ticker.
+        """
+        if market is not None and market.lower() != Market.USA:
+            raise NotImplementedError(f"add_equity(market={market!r})")
+        wanted = self.universe_settings.resolution if resolution is None else resolution
+        if wanted < Resolution.MINUTE:
+            raise NotImplementedError(f"add_equity(resolution={Resolution(wanted)})")
+        symbol = self.create_symbol(ticker)
+        self._check_known(symbol)
+        mode = data_normalization_mode
+        if mode is None:
+            mode = self.universe_settings.data_normalization_mode
+        security = self._security(
+            symbol, Resolution(wanted), fill_forward, extended_market_hours, mode, leverage
+        )
+        self._user_universe.wanted[symbol] = None
+        self._note_universe(self._user_universe)
+        return security
+
+    def add_security(self: Any, *arguments: Any, **named: Any) -> Security:
+        """Subscribe to an equity: (symbol, ...) or (security type, ticker, ...).
+
+        Raises:
+            NotImplementedError: for other kinds of securities.
+        """
+        values = list(arguments)
+        kind = values.pop(0) if isinstance(values[0], SecurityType) else SecurityType.EQUITY
+        if kind != SecurityType.EQUITY:
+            raise NotImplementedError(f"add_security({kind})")
+        ticker = values.pop(0)
+        return self.add_equity(str(getattr(ticker, "value", ticker)), *values, **named)
+
+    def remove_security(self: Any, symbol: Any, tag: str | None = None) -> bool:
+        """Liquidate and drop a security that the algorithm added itself."""
+        security = self.securities.find(getattr(symbol, "symbol", symbol))
+        if security is None:
+            return False
+        if not self.is_warming_up:
+            self.transactions.cancel_open_orders(security.symbol)
+            if security.holdings.invested:
+                self.liquidate(security.symbol, tag=tag)
+        self._user_universe.wanted.pop(security.symbol, None)
+        self._note_universe(self._user_universe)
+        return True
+
+    @property
+    def active_securities(self: Any) -> Any:
+        """Securities in use."""
+        return self.securities
+
+    # Consolidators --------------------------------------------------------------------------
+
+    def _config(
+        self: Any, symbol: Any, tick_type: TickType | None = None
+    ) -> SubscriptionDataConfig:
+        """The subscription that indicators of a symbol read: trades before quotes.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        key = getattr(symbol, "symbol", symbol)
+        security = self.securities.find(key)
+        configs = [c for c in security.subscriptions if not c.internal] if security else []
+        configs.sort(key=lambda c: c.tick_type)
+        for config in configs:
+            if tick_type is None or config.tick_type == tick_type:
+                return config
+        raise ValueError(f"{key} must be added with add_equity before it can be consolidated")
+
+    def resolve_consolidator(
+        self: Any, symbol: Any, resolution: Any = None, data_type: type | None = None
+    ) -> Any:
+        """Consolidator from a symbol's data to a resolution or timedelta."""
+        tick_type = {QuoteBar: TickType.QUOTE, TradeBar: TickType.TRADE}.get(data_type or object)
+        return self._consolidator(symbol, resolution, tick_type)
+
+    def _consolidator(self: Any, symbol: Any, period: Any, tick_type: Any) -> Any:
+        config = self._config(symbol, tick_type)
+        kind = QuoteBarConsolidator if config.type is QuoteBar else TradeBarConsolidator
+        if period is None:
+            return IdentityDataConsolidator()
+        if callable(period) and not isinstance(period, type):
+            return kind(period)
+        daily = isinstance(period, Resolution) and period == Resolution.DAILY
+        span = RESOLUTION_SPAN[period] if isinstance(period, Resolution) else period
+        if span < config.increment:
+            raise ValueError(
+                f"{symbol} has {config.resolution} data, which cannot be consolidated to {span}"
+            )
+        if span == config.increment:
+            return IdentityDataConsolidator()
+        if daily:
+            hours = self._hours_of(symbol)
+            return MarketHourAwareConsolidator(
+                hours,
+                span,
+                config.type,
+                daily_precise_end_time=self.settings.daily_precise_end_time,
+            )
+        return kind(span)
+
+    def create_consolidator(self: Any, period: timedelta, kind: type = TradeBar) -> Any:
+        """Consolidator over a period."""
+        return QuoteBarConsolidator(period) if kind is QuoteBar else TradeBarConsolidator(period)
+
+    def consolidate(self: Any, symbol: Any, period: Any, *rest: Any) -> Any:
+        """Call a handler with longer bars: (symbol, period, [tick type,] handler)."""
+        handler = rest[-1]
+        tick_type = rest[0] if len(rest) > 1 and isinstance(rest[0], TickType) else None
+        consolidator = self._consolidator(symbol, period, tick_type)
+        consolidator.data_consolidated += lambda _, bar: handler(bar)
+        self.subscription_manager.add_consolidator(symbol, consolidator, tick_type)
+        return consolidator
+
+    # History --------------------------------------------------------------------------------
+
+    @property
+    def history(self: Any) -> _History:
+        """Past bars: `history(...)`, or `history[TradeBar](...)` as `history(TradeBar, ...)`."""
+        return _History(self)
+
+    def request_history(self: Any, *arguments: Any, **named: Any) -> Any:
+        """Past bars.
+
+        (symbols, periods | timedelta | start, end, resolution=None) gives a frame indexed by
+        symbol and time; with a class (TradeBar, QuoteBar) first, a list of bars of one symbol, or
+        slices of several; without symbols, slices of all securities. `fill_forward`,
+        `extended_market_hours` and `data_normalization_mode` may be named.
+
+        Raises:
+            ValueError: if a symbol is unknown or the span is malformed.
+        """
+        values = list(arguments)
+        named = dict(named)
+        kind = None
+        if values and isinstance(values[0], type):
+            kind = values.pop(0)
+        if values and isinstance(values[0], int | timedelta | datetime):
+            symbols: list[Any] = self.securities.keys()
+            single = None
+            slices = True
+        else:
+            target = values.pop(0) if values else named.pop("symbols", named.pop("symbol", None))
+            slices = False
+            if isinstance(target, list | tuple | set) or hasattr(target, "keys"):
+                symbols, single = list(target), None
+            else:
+                symbols, single = [target], target
+        bars = {
+            self._history_symbol(item): self._request_history(item, kind, values, dict(named))
+            for item in symbols
+        }
+        if kind is not None and single is not None:
+            return bars[self._history_symbol(single)]
+        if slices or kind is not None:
+            hours = self.default_hours
+            return to_slices(bars, lambda t: self._to_algorithm_time(hours, t))
+        return to_frame(bars)
+
+    def _to_algorithm_time(self: Any, hours: ExchangeHours, local: datetime) -> datetime:
+        from engine.common.clock import from_utc
+
+        return from_utc(hours.to_utc(local), self.time_zone)
+
+    def _history_symbol(self: Any, item: Any) -> Symbol:
+        item = getattr(item, "symbol", item)
+        if isinstance(item, Symbol):
+            return item
+        symbol = SymbolCache.try_get_symbol(str(item))
+        if symbol is None:
+            symbol = self.create_symbol(str(item))
+            self._check_known(symbol)
+        return symbol
+
+    def _request_history(
+        self: Any, item: Any, kind: type | None, values: list[Any], named: dict[str, Any]
+    ) -> list[BaseData]:
+        symbol = self._history_symbol(item)
+        security = self.securities.find(symbol)
+        hours = security.exchange.hours if security is not None else self._hours_of(symbol)
+        values = list(values)
+        span = values.pop(0) if values else None
+        for name in ("periods", "span", "start"):
+            if name in named:
+                span = named.pop(name)
+        end_time = named.pop("end", None)
+        if isinstance(span, datetime) and values and isinstance(values[0], datetime):
+            end_time = values.pop(0)
+        resolution = values.pop(0) if values else None
+        resolution = named.pop("resolution", resolution)
+        fill_forward = values.pop(0) if values else None
+        fill_forward = named.pop("fill_forward", fill_forward)
+        extended = values.pop(0) if values else None
+        extended = named.pop("extended_market_hours", extended)
+        mode = named.pop("data_normalization_mode", None)
+        named.pop("flatten", None)
+        if named:
+            raise NotImplementedError(f"history({', '.join(sorted(named))}=...)")
+        configs = [c for c in security.subscriptions if not c.internal] if security else []
+        if resolution is None:
+            resolution = min(
+                (c.resolution for c in configs), default=self.universe_settings.resolution
+            )
+        if fill_forward is None:
+            fill_forward = configs[0].fill_forward if configs else True
+        if extended is None:
+            extended = any(c.extended_hours for c in configs)
+        if mode is None:
+            mode = (
+                DataNormalizationMode(configs[0].data_normalization_mode)
+                if configs
+                else self.universe_settings.data_normalization_mode
+            )
+        now = hours.from_utc(self.utc_time)
+        start, end, count = self._history_span(hours, span, end_time, now, resolution, extended)
+        kinds = [TickType.TRADE]
+        if resolution < Resolution.HOUR and kind is not TradeBar:
+            kinds = [TickType.QUOTE] if kind is QuoteBar else [TickType.TRADE, TickType.QUOTE]
+        result: list[BaseData] = []
+        for tick_type in kinds:
+            config = history_config(symbol, resolution, tick_type, fill_forward, extended, mode)
+            found = list(self._history_provider.bars(config, hours, start, end))
+            result += found[-count:] if count else found
+        return result
+
+    def _history_span(
+        self: Any,
+        hours: ExchangeHours,
+        span: Any,
+        end_time: datetime | None,
+        now: datetime,
+        resolution: Resolution,
+        extended: bool,
+    ) -> tuple[datetime, datetime, int]:
+        """Start, end (exchange time) and number of bars (0 for all) of a request."""
+        from engine.common.clock import to_utc
+
+        if isinstance(span, bool) or span is None:
+            raise ValueError(
+                f"history takes a number of bars, a timedelta or a start; received {span!r}"
+            )
+        if isinstance(span, int):
+            if span < 1:
+                raise ValueError(f"history needs at least one bar; received {span}")
+            return start_of_bars(hours, now, resolution, span, extended), now, span
+        if isinstance(span, timedelta):
+            zone = self.time_zone
+            start = hours.from_utc(to_utc(self.time - span, zone))
+            return start, now, 0
+        if not hasattr(span, "year"):
+            raise ValueError(
+                f"history takes a number of bars, a timedelta or a start; received {span!r}"
+            )
+        begin = datetime(*span.timetuple()[:6])
+        start = hours.from_utc(to_utc(begin, self.time_zone))
+        end = now
+        if end_time is not None:
+            last = datetime(*end_time.timetuple()[:6])
+            end = min(now, hours.from_utc(to_utc(last, self.time_zone)))
+        return start, end, 0
+
+    def history_bars(self: Any, symbol: Any, periods: int, resolution: Any) -> list[BaseData]:
+        """The last trade bars of a symbol."""
+        return self.history(TradeBar, symbol, periods, resolution)
+
+    def get_last_known_price(self: Any, security: Any) -> BaseData | None:
+        """Latest bar of a security within the last days, None if there is none."""
+        symbol = getattr(security, "symbol", security)
+        for resolution, periods in ((Resolution.MINUTE, 390), (Resolution.HOUR, 7)):
+            bars = self.history(TradeBar, symbol, periods, resolution)
+            if bars:
+                return bars[-1]
+        bars = self.history(TradeBar, symbol, 3, Resolution.DAILY)
+        return bars[-1] if bars else None

@@ -1,0 +1,191 @@
+"""The object store: files under a folder, with LEAN's rules for keys.
+
+A key is a relative path. Each part may hold letters, digits, space and `_ # - $ =`; one dot is
+allowed in the whole key, in the file's extension. Writes are atomic.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.common.naming import snake_case
+
+DEFAULT_MAX_BYTES = 10 * 1024**3
+DEFAULT_MAX_FILES = 10_000
+_PART = re.compile(r"[A-Za-z0-9 _#\-$=]+")
+_FILE = re.compile(r"[A-Za-z0-9 _#\-$=]+(\.[A-Za-z0-9 _#\-$=]+)?")
+_TEMPORARY = ".part-"
+
+
+def check_key(key: str) -> str:
+    """Return a key with forward slashes.
+
+    Raises:
+        ValueError: if the key breaks LEAN's rules.
+    """
+    if not isinstance(key, str):
+        raise ValueError(f"object store key must be text; received {key!r}")
+    parts = key.replace("\\", "/").strip("/").split("/")
+    legal = all(_PART.fullmatch(part) for part in parts[:-1]) and _FILE.fullmatch(parts[-1])
+    if not legal:
+        raise ValueError(
+            "object store key may hold letters, digits, space, _ # - $ = and /, and one dot in "
+            f"the file's extension; received {key!r}"
+        )
+    return "/".join(parts)
+
+
+class ObjectStore:
+    """Files by key under a folder.
+
+    Args:
+        root: the folder; created when something is saved.
+        max_bytes: `save` refuses to let the store grow beyond this.
+        max_files: likewise.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_files: int = DEFAULT_MAX_FILES,
+    ) -> None:
+        self._root = Path(root)
+        self._max_bytes = max_bytes
+        self._max_files = max_files
+
+    def _path(self, key: str) -> Path:
+        return self._root.joinpath(*check_key(key).split("/"))
+
+    def _files(self) -> Iterator[Path]:
+        if self._root.is_dir():
+            for path in sorted(self._root.rglob("*")):
+                if path.is_file() and not path.name.startswith("."):
+                    yield path
+
+    @property
+    def keys(self) -> list[str]:
+        """All keys."""
+        return [path.relative_to(self._root).as_posix() for path in self._files()]
+
+    def contains_key(self, key: str) -> bool:
+        """True if something is saved under a key."""
+        return self._path(key).is_file()
+
+    def read_bytes(self, key: str) -> bytes:
+        """Content of a key.
+
+        Raises:
+            KeyError: if nothing is saved under it.
+        """
+        path = self._path(key)
+        if not path.is_file():
+            raise KeyError(
+                f"object store has no key {key!r}; check with contains_key(key) before reading"
+            )
+        return path.read_bytes()
+
+    def read(self, key: str, encoding: str = "utf-8") -> str:
+        """Text of a key.
+
+        Raises:
+            KeyError: if nothing is saved under it.
+        """
+        return self.read_bytes(key).decode(encoding)
+
+    read_string = read
+
+    def read_json(self, key: str) -> Any:
+        """Object whose JSON is saved under a key.
+
+        Raises:
+            KeyError: if nothing is saved under it.
+        """
+        return json.loads(self.read(key))
+
+    def save_bytes(self, key: str, contents: bytes) -> bool:
+        """Save; False if the store would exceed its limits.
+
+        Raises:
+            ValueError: if the key is illegal or the folder cannot be written.
+        """
+        path = self._path(key)
+        contents = bytes(contents)
+        others = [p for p in self._files() if p != path]
+        if len(others) + 1 > self._max_files:
+            return False
+        if sum(p.stat().st_size for p in others) + len(contents) > self._max_bytes:
+            return False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(contents)
+                os.replace(name, path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise ValueError(f"object store {self._root} cannot be written: {error}") from error
+        return True
+
+    def save(self, key: str, text: str | None = None, encoding: str = "utf-8") -> bool:
+        """Save text. Without text: True if the file at the key's path exists."""
+        if text is None:
+            return self.contains_key(key)
+        return self.save_bytes(key, text.encode(encoding))
+
+    save_string = save
+
+    def save_json(self, key: str, value: Any) -> bool:
+        """Save an object as JSON."""
+        return self.save(key, json.dumps(value))
+
+    def delete(self, key: str) -> bool:
+        """Delete a key; False if it does not exist."""
+        path = self._path(key)
+        if not path.is_file():
+            return False
+        path.unlink()
+        return True
+
+    def get_file_path(self, key: str) -> str:
+        """Path of a key's file; its folder exists afterwards, so that it can be written.
+
+        Raises:
+            ValueError: if the key is illegal or the folder cannot be made.
+        """
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"object store {self._root} cannot be written: {error}") from error
+        return str(path.resolve())
+
+    def clear(self) -> None:
+        """Delete everything."""
+        if self._root.is_dir():
+            for path in self._root.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif not path.name.startswith("."):
+                    path.unlink()
+
+    def __iter__(self) -> Iterator[Any]:
+        from engine.market.data import KeyValuePair
+
+        return iter([KeyValuePair(key, self.read_bytes(key)) for key in self.keys])
+
+    def __getattr__(self, name: str) -> Any:
+        snake = snake_case(name)
+        if snake == name:
+            raise AttributeError(f"ObjectStore has no attribute {name!r}")
+        return getattr(self, snake)

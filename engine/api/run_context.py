@@ -1,0 +1,67 @@
+"""What a run gives its algorithm: data, store, parameters. One run at a time per process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from engine.api.object_store import ObjectStore
+from engine.feed.auxiliary_files import SymbolProperties
+from engine.feed.subscriptions import Sources
+from engine.market.market_hours import MarketHoursDatabase
+
+
+def ignore_message(_: str) -> None:
+    """Ignore a message."""
+
+
+@dataclass
+class RunContext:
+    """Services of one run.
+
+    Attributes:
+        market_hours: exchange hours.
+        sources: bars, map and factor files.
+        symbol_properties: by ticker, `[*]` for all others.
+        object_store: the algorithm's store.
+        parameters: text by name.
+        on_message: receives each log line.
+    """
+
+    market_hours: MarketHoursDatabase
+    sources: Sources
+    symbol_properties: dict[str, SymbolProperties]
+    object_store: ObjectStore
+    parameters: dict[str, str] = field(default_factory=dict)
+    on_message: Callable[[str], None] = ignore_message
+
+
+_current: list[RunContext] = []
+
+
+@contextmanager
+def running(context: RunContext) -> Iterator[None]:
+    """Make a context the one that new algorithms use.
+
+    Raises:
+        RuntimeError: if another run is in progress.
+    """
+    if _current:
+        raise RuntimeError("another backtest is running in this process")
+    _current.append(context)
+    try:
+        yield
+    finally:
+        _current.clear()
+
+
+def current_context() -> RunContext:
+    """Context of the run in progress.
+
+    Raises:
+        RuntimeError: if there is none.
+    """
+    if not _current:
+        raise RuntimeError("algorithms are created by the engine: use run_backtest")
+    return _current[0]

@@ -1,0 +1,6 @@
+"""What every other room stands on: numbers, names, time zones, settings, charts.
+
+`decimals` is .NET's System.Decimal and how one becomes a double; `enums` LEAN's enumerations;
+`clock` time zones; `naming` PascalCase to snake_case; `settings` what an algorithm may set;
+`charting` charts, series and points; `text_files` reading CSV files so that a damaged one is named.
+"""

@@ -1,0 +1,244 @@
+"""Reading bars from LEAN's zipped CSV files, unadjusted.
+
+Daily and hour files hold a security's whole life under one ticker; minute files one day each.
+Prices are stored in ten-thousandths of a dollar, so a raw price has four decimals.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, TypeVar
+
+from engine.common.decimals import ZERO
+from engine.common.enums import Resolution, TickType
+from engine.market.data import Bar, BaseData, QuoteBar, TradeBar
+from engine.market.symbols import Symbol
+
+_MILLISECOND = timedelta(milliseconds=1)
+_MINUTE = timedelta(minutes=1)
+
+
+_DAY_AND_CLOCK = re.compile(r"\d{4}(0[1-9]|1[0-2])([0-2]\d|3[01]) [0-2]\d:[0-5]\d")
+_MILLISECONDS = re.compile(r"\d{1,8}")
+_FIELDS = ("open", "high", "low", "close")
+
+_Parsed = TypeVar("_Parsed")
+
+Rows = list[tuple[int, str]]
+"""Lines of a file that are not blank, with their numbers."""
+
+
+def _finite(text: str, field: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise ValueError(f"{field} must be a finite number; received {text!r}")
+    return number
+
+
+def _price(text: str, field: str) -> Decimal:
+    """Price in dollars of a field in ten-thousandths.
+
+    Raises:
+        ValueError: if it is no number or not above 0.
+    """
+    number = _finite(text, field)
+    if number <= 0:
+        raise ValueError(f"{field} must be > 0: prices are positive; received {text!r}")
+    return number.scaleb(-4)
+
+
+def _prices(cells: list[str], prefix: str = "") -> list[Decimal]:
+    """Open, high, low and close.
+
+    Raises:
+        ValueError: if one is missing or breaks a rule of bars.
+    """
+    if len(cells) < len(_FIELDS):
+        raise ValueError(f"a bar must have {', '.join(_FIELDS)}; received {len(cells)} of them")
+    prices = [_price(cell, prefix + name) for cell, name in zip(cells, _FIELDS, strict=False)]
+    opened, high, low, close = prices
+    if high < max(opened, low, close):
+        raise ValueError(f"{prefix}high must be the highest price; received {cells[1]!r}")
+    if low > min(opened, close):
+        raise ValueError(f"{prefix}low must be the lowest price; received {cells[2]!r}")
+    return prices
+
+
+def _size(text: str, field: str) -> Decimal:
+    number = _finite(text, field)
+    if number < 0:
+        raise ValueError(f"{field} must be >= 0; received {text!r}")
+    return number
+
+
+def _read_rows(path: Path, layout: re.Pattern[str], key: Callable[[str], Any]) -> Rows:
+    """Rows of the only file in a zip; none if the zip does not exist.
+
+    Args:
+        path: the zip.
+        layout: of the time, which is the first cell.
+        key: what times are sorted by.
+
+    Raises:
+        ValueError: if the zip is damaged or holds no file, or if the rows' times are malformed,
+            unsorted or not unique.
+    """
+    rows = [(number, line) for number, line in enumerate(_read_lines(path), start=1) if line]
+    times = [line.partition(",")[0] for _, line in rows]
+    for (number, _), time in zip(rows, times, strict=True):
+        if not layout.fullmatch(time):
+            raise ValueError(f"{path}, line {number}: malformed time; received {time!r}")
+    for (number, _), before, after in zip(rows[1:], times, times[1:], strict=False):
+        if key(before) >= key(after):
+            raise ValueError(
+                f"{path}, line {number}: bars must be sorted and unique by time; received "
+                f"{after!r} after {before!r}"
+            )
+    return rows
+
+
+def _read_lines(path: Path) -> list[str]:
+    """Lines of the only file in a zip; none if the zip does not exist.
+
+    Raises:
+        ValueError: if the zip is damaged or holds no file.
+    """
+    if not path.is_file():
+        return []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if not names:
+                raise ValueError(f"{path} must hold a CSV file; the zip is empty")
+            return archive.read(names[0]).decode("utf-8").splitlines()
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        UnicodeDecodeError,
+        RuntimeError,  # encrypted, or (NotImplementedError) of an unknown compression
+    ) as error:
+        raise ValueError(f"{path} must be a readable zip of a CSV file: {error}") from error
+
+
+class BarFiles:
+    """Raw bars of US equities in a data folder."""
+
+    def __init__(self, data_folder: Path) -> None:
+        self._root = data_folder / "equity" / "usa"
+        self._whole: dict[Path, tuple[Rows, list[str]]] = {}
+
+    def exists(self, ticker: str) -> bool:
+        """True if there is any file for a ticker."""
+        name = ticker.lower()
+        return (
+            any((self._root / kind / f"{name}.zip").is_file() for kind in ("daily", "hour"))
+            or (self._root / "minute" / name).is_dir()
+        )
+
+    def bars(
+        self,
+        symbol: Symbol,
+        ticker: str,
+        resolution: Resolution,
+        tick_type: TickType,
+        day: datetime,
+    ) -> Iterator[BaseData]:
+        """Bars that start on a day, in file order.
+
+        Args:
+            symbol: put into the bars.
+            ticker: the ticker of that day, which names the file.
+            resolution: minute, hour or daily.
+            tick_type: trades, or quotes (minute only).
+            day: a midnight.
+
+        Raises:
+            NotImplementedError: for tick and second data.
+            ValueError: if a file or a line is malformed.
+        """
+        name = ticker.lower()
+        if resolution == Resolution.MINUTE:
+            kind = "quote" if tick_type == TickType.QUOTE else "trade"
+            path = self._root / "minute" / name / f"{day:%Y%m%d}_{kind}.zip"
+            parse = _quote_bar if tick_type == TickType.QUOTE else _minute_trade_bar
+            for row in _read_rows(path, _MILLISECONDS, int):
+                yield _checked(lambda line: parse(line, symbol, day), path, row)
+        elif resolution in (Resolution.HOUR, Resolution.DAILY):
+            folder = "hour" if resolution == Resolution.HOUR else "daily"
+            path = self._root / folder / f"{name}.zip"
+            span = timedelta(hours=1) if resolution == Resolution.HOUR else timedelta(days=1)
+            rows, keys = self._rows(path)
+            prefix = f"{day:%Y%m%d}"
+            for index in range(bisect_left(keys, prefix), len(keys)):
+                if not keys[index].startswith(prefix):
+                    break
+                yield _checked(lambda line: _trade_bar(line, symbol, span), path, rows[index])
+        else:
+            raise NotImplementedError(f"bars of resolution {resolution}")
+
+    def _rows(self, path: Path) -> tuple[Rows, list[str]]:
+        if path not in self._whole:
+            rows = _read_rows(path, _DAY_AND_CLOCK, str)
+            for row in rows:
+                # Now rather than when the bar is due, which may be hours of training later.
+                _checked(lambda line: _values(line.split(",")), path, row)
+            self._whole[path] = rows, [line.partition(",")[0] for _, line in rows]
+        return self._whole[path]
+
+
+def _checked(parse: Callable[[str], _Parsed], path: Path, row: tuple[int, str]) -> _Parsed:
+    """Parse a row; an error names it."""
+    number, line = row
+    try:
+        return parse(line)
+    except ValueError as error:
+        raise ValueError(f"{path}, line {number}: malformed bar {line!r}: {error}") from None
+
+
+def _trade_bar(line: str, symbol: Symbol, span: timedelta) -> TradeBar:
+    cells = line.split(",")
+    text = cells[0]
+    time = datetime(
+        int(text[0:4]), int(text[4:6]), int(text[6:8]), int(text[9:11]), int(text[12:14])
+    )
+    return _bar_of(symbol, time, cells, span)
+
+
+def _minute_trade_bar(line: str, symbol: Symbol, day: datetime) -> TradeBar:
+    cells = line.split(",")
+    return _bar_of(symbol, day + int(cells[0]) * _MILLISECOND, cells, _MINUTE)
+
+
+def _values(cells: list[str]) -> tuple[list[Decimal], Decimal]:
+    """Prices and volume of a trade bar's cells."""
+    return _prices(cells[1:5]), _size(cells[5], "volume") if len(cells) > 5 else ZERO
+
+
+def _bar_of(symbol: Symbol, time: datetime, cells: list[str], span: timedelta) -> TradeBar:
+    (opened, high, low, close), volume = _values(cells)
+    return TradeBar(time, symbol, opened, high, low, close, volume, span)
+
+
+def _quote_bar(line: str, symbol: Symbol, day: datetime) -> QuoteBar:
+    cells = line.split(",")
+    sides: list[Bar | None] = []
+    for side, start in (("bid ", 1), ("ask ", 6)):
+        prices = cells[start : start + 4]
+        sides.append(Bar(*_prices(prices, side)) if any(prices) else None)
+    sizes = [
+        _size(cells[i], name) if i < len(cells) and cells[i] else ZERO
+        for name, i in (("bid size", 5), ("ask size", 10))
+    ]
+    time = day + int(cells[0]) * _MILLISECOND
+    return QuoteBar(time, symbol, sides[0], sizes[0], sides[1], sizes[1], _MINUTE)

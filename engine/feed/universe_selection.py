@@ -1,0 +1,129 @@
+"""Universes at work: when they select, which securities that adds and removes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from engine.common.clock import from_utc
+from engine.framework.universe import CustomUniverse, ManualUniverse, ScheduledUniverse, Universe
+from engine.market.market_hours import ExchangeHours
+from engine.market.symbols import Symbol
+
+
+class SecurityChanges:
+    """Securities added to and removed from the algorithm."""
+
+    def __init__(self, added: list[Any] | None = None, removed: list[Any] | None = None) -> None:
+        self.added_securities = added or []
+        self.removed_securities = removed or []
+
+    @property
+    def count(self) -> int:
+        """Number of changes."""
+        return len(self.added_securities) + len(self.removed_securities)
+
+    def __bool__(self) -> bool:
+        return bool(self.added_securities or self.removed_securities)
+
+    def __str__(self) -> str:
+        added = ", ".join(str(s.symbol) for s in self.added_securities)
+        removed = ", ".join(str(s.symbol) for s in self.removed_securities)
+        return f"Added: {added} Removed: {removed}"
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("AddedSecurities", "RemovedSecurities"):
+            return self.added_securities if name[0] == "A" else self.removed_securities
+        raise AttributeError(f"SecurityChanges has no attribute {name!r}")
+
+
+class UserDefinedUniverse(Universe):
+    """The securities that the algorithm adds itself, in the order of adding."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.wanted: dict[Symbol, None] = {}
+
+
+class ActiveUniverse:
+    """A universe and the times at which it selects.
+
+    Attributes:
+        next_utc: when it selects next, None if never again.
+    """
+
+    def __init__(
+        self,
+        universe: Universe,
+        start_utc: datetime,
+        end_utc: datetime,
+        hours: ExchangeHours,
+        algorithm: Any,
+    ) -> None:
+        self.universe = universe
+        self._algorithm = algorithm
+        self._hours = hours
+        self._times = self._trigger_times(start_utc, end_utc)
+        self.next_utc: datetime | None = None
+        self.advance()
+
+    def advance(self) -> None:
+        """Move to the next selection."""
+        self.next_utc = next(self._times, None)
+
+    def trigger(self, utc_time: datetime) -> None:
+        """Select at a time not planned: symbols were added or removed by hand."""
+        if self.next_utc is None or self.next_utc > utc_time:
+            planned, rest = self.next_utc, self._times
+
+            def again() -> Iterator[datetime]:
+                if planned is not None:
+                    yield planned
+                yield from rest
+
+            self._times = again()
+            self.next_utc = utc_time
+
+    def _trigger_times(self, start: datetime, end: datetime) -> Iterator[datetime]:
+        universe, hours = self.universe, self._hours
+        if isinstance(universe, ScheduledUniverse):
+            zone = universe.time_zone or hours.time_zone
+            local_start, local_end = from_utc(start, zone), from_utc(end, zone)
+            dates = universe.date_rule.get_dates(local_start - timedelta(days=1), local_end)
+            for time in universe.time_rule.create_utc_event_times(dates):
+                if start <= time <= end:
+                    yield time
+        elif isinstance(universe, CustomUniverse):
+            local = hours.from_utc(start)
+            yield start
+            local += universe.interval
+            while (time := hours.to_utc(local)) <= end:
+                if hours.is_open_during(local, local + universe.interval):
+                    yield time
+                local += universe.interval
+        else:
+            yield start
+
+    def select(self, utc_time: datetime) -> list[Symbol]:
+        """Symbols selected at a time, without repetition."""
+        universe = self.universe
+        chosen: Any
+        if isinstance(universe, ScheduledUniverse):
+            selector = universe.selector
+            if selector is None:
+                raise ValueError(f"{universe.key} has no selector")
+            chosen = selector(utc_time)
+        elif isinstance(universe, CustomUniverse):
+            if universe.selector is None:
+                raise ValueError(f"{universe.key} has no selector")
+            chosen = universe.selector(self._hours.from_utc(utc_time))
+        elif isinstance(universe, ManualUniverse):
+            chosen = universe.symbols
+        elif isinstance(universe, UserDefinedUniverse):
+            chosen = universe.wanted
+        else:
+            raise NotImplementedError(f"universes of type {type(universe).__name__}")
+        create = self._algorithm.create_symbol
+        symbols = [create(item) if isinstance(item, str) else item for item in chosen]
+        return list(dict.fromkeys(symbols))

@@ -1,0 +1,252 @@
+"""Exchange hours, from LEAN's market-hours database.
+
+Only exchanges with one regular session a day, inside one day, are supported: US equities. Opens
+count as open, closes as closed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from engine.common.clock import from_utc, midnight, to_utc, zone
+from engine.common.text_files import read_text
+
+ONE_DAY = timedelta(days=1)
+_SEARCH_DAYS = 15
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+@dataclass(frozen=True)
+class Session:
+    """One day's hours, local times.
+
+    Attributes:
+        open, close: regular hours.
+        extended_open, extended_close: including before and after the regular hours.
+    """
+
+    open: datetime
+    close: datetime
+    extended_open: datetime
+    extended_close: datetime
+
+    def bounds(self, extended: bool) -> tuple[datetime, datetime]:
+        """Open and close, regular or extended."""
+        return (self.extended_open, self.extended_close) if extended else (self.open, self.close)
+
+
+def _span(text: str) -> timedelta:
+    days, _, clock = text.rpartition(".")
+    hours, minutes, seconds = (int(part) for part in clock.split(":"))
+    return timedelta(days=int(days or 0), hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _day(text: str) -> date:
+    month, day, year = (int(part) for part in text.split("/"))
+    return date(year, month, day)
+
+
+class ExchangeHours:
+    """When an exchange is open.
+
+    Args:
+        entry: the JSON object of one exchange.
+        source: where it was read, for messages.
+
+    Raises:
+        ValueError: if a field is missing or malformed.
+    """
+
+    is_market_always_open = False
+
+    def __init__(self, entry: dict[str, Any], source: str) -> None:
+        try:
+            self.time_zone: str = entry["exchangeTimeZone"]
+            self.data_time_zone: str = entry.get("dataTimeZone", self.time_zone)
+            self._week = [
+                [(_span(s["start"]), _span(s["end"]), s["state"]) for s in entry.get(name, [])]
+                for name in _WEEKDAYS
+            ]
+            self._holidays = {_day(text) for text in entry.get("holidays", [])}
+            self._early = {_day(k): _span(v) for k, v in entry.get("earlyCloses", {}).items()}
+            self._late = {_day(k): _span(v) for k, v in entry.get("lateOpens", {}).items()}
+            for name in (self.time_zone, self.data_time_zone):
+                zone(name)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"{source} must be a market-hours entry: {error!r}") from error
+        if any([segment[2] for segment in day].count("market") > 1 for day in self._week):
+            raise ValueError(f"{source} must have one regular session a day")
+        longest = [e - s for day in self._week for s, e, state in day if state == "market"]
+        if not longest or min(longest) <= timedelta(0):
+            raise ValueError(
+                f"{source} must have a session with the state market, open before close"
+            )
+        self.regular_market_duration = max(longest, default=timedelta(0))
+        self.session = lru_cache(maxsize=1024)(self._session)
+
+    def _session(self, day: date) -> Session | None:
+        """Hours of a day, None if the exchange stays closed."""
+        segments = self._week[day.weekday()]
+        if day in self._holidays or not segments:
+            return None
+        early, late = self._early.get(day), self._late.get(day)
+        if early is not None:
+            segments = [(s, min(e, early), state) for s, e, state in segments if s <= early]
+        if late is not None:
+            segments = [(max(s, late), e, state) for s, e, state in segments if e >= late]
+        regular = [(s, e) for s, e, state in segments if state == "market"]
+        if not regular:
+            return None
+        start = datetime(day.year, day.month, day.day)
+        return Session(
+            start + regular[0][0],
+            start + regular[0][1],
+            start + min(s for s, _, _ in segments),
+            start + max(e for _, e, _ in segments),
+        )
+
+    def from_utc(self, utc: datetime) -> datetime:
+        """Exchange-local time of a UTC time."""
+        return from_utc(utc, self.time_zone)
+
+    def to_utc(self, local: datetime) -> datetime:
+        """UTC of an exchange-local time."""
+        return to_utc(local, self.time_zone)
+
+    def is_date_open(self, time: datetime, extended: bool = False) -> bool:
+        """True if the exchange opens on the day of `time`."""
+        return self.session(time.date()) is not None
+
+    def is_open(self, time: datetime, extended: bool = False) -> bool:
+        """True if open at a local time."""
+        session = self.session(time.date())
+        if session is None:
+            return False
+        opened, closed = session.bounds(extended)
+        return opened <= time < closed
+
+    def is_open_during(self, start: datetime, end: datetime, extended: bool = False) -> bool:
+        """True if open at any time in [start, end)."""
+        if start == end:
+            return self.is_open(start, extended)
+        day = start.date()
+        while datetime(day.year, day.month, day.day) < end:
+            session = self.session(day)
+            if session is not None:
+                opened, closed = session.bounds(extended)
+                if start < closed and end > opened:
+                    return True
+            day += ONE_DAY
+        return False
+
+    def get_next_market_open(self, time: datetime, extended: bool = False) -> datetime:
+        """First open strictly after a local time.
+
+        Raises:
+            ValueError: if there is none within 15 days.
+        """
+        for session in self._sessions(time.date(), 1):
+            opened = session.bounds(extended)[0]
+            if time < opened:
+                return opened
+        raise ValueError(f"no market open within {_SEARCH_DAYS} days after {time}")
+
+    def get_next_market_close(self, time: datetime, extended: bool = False) -> datetime:
+        """First close strictly after a local time.
+
+        Raises:
+            ValueError: if there is none within 15 days.
+        """
+        for session in self._sessions(time.date(), 1):
+            closed = session.bounds(extended)[1]
+            if time < closed:
+                return closed
+        raise ValueError(f"no market close within {_SEARCH_DAYS} days after {time}")
+
+    # With one session a day, the last close of a day is its only one.
+    get_last_daily_market_close = get_next_market_close
+
+    def get_previous_market_open(self, time: datetime, extended: bool = False) -> datetime:
+        """Last open at or before a local time.
+
+        Raises:
+            ValueError: if there is none within 15 days.
+        """
+        for session in self._sessions(time.date(), -1):
+            opened = session.bounds(extended)[0]
+            if opened <= time:
+                return opened
+        raise ValueError(f"no market open within {_SEARCH_DAYS} days before {time}")
+
+    get_first_daily_market_open = get_previous_market_open
+
+    def _sessions(self, day: date, step: int) -> Iterator[Session]:
+        for offset in range(_SEARCH_DAYS + 1):
+            session = self.session(day + step * offset * ONE_DAY)
+            if session is not None:
+                yield session
+
+    def get_next_trading_day(self, time: datetime) -> datetime:
+        """First day after `time` with a session, at the same time of day."""
+        time += ONE_DAY
+        while self.session(time.date()) is None:
+            time += ONE_DAY
+        return time
+
+    def get_previous_trading_day(self, time: datetime) -> datetime:
+        """Last day before `time` with a session, at the same time of day."""
+        time -= ONE_DAY
+        while self.session(time.date()) is None:
+            time -= ONE_DAY
+        return time
+
+    def daily_calendar(self, time: datetime) -> tuple[datetime, datetime]:
+        """Start and end of the daily bar that the latest open at `time` begins."""
+        start = self.get_previous_market_open(time)
+        return start, self.get_next_market_close(start)
+
+    def trading_days(self, start: datetime, end: datetime) -> Iterator[datetime]:
+        """Midnights of the days with a session, both ends included."""
+        day = midnight(start)
+        while day <= end:
+            if self.session(day.date()) is not None:
+                yield day
+            day += ONE_DAY
+
+
+class MarketHoursDatabase:
+    """LEAN's `market-hours/market-hours-database.json` of a data folder."""
+
+    def __init__(self, data_folder: Path) -> None:
+        self._path = data_folder / "market-hours" / "market-hours-database.json"
+        if not self._path.is_file():
+            raise ValueError(f"data folder must hold {self._path}; there is no such file")
+        text = read_text(self._path)
+        lines = [line for line in text.splitlines() if not line.lstrip().startswith("//")]
+        try:
+            self._entries: dict[str, Any] = json.loads("\n".join(lines))["entries"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{self._path} must be LEAN's JSON: {error}") from error
+        if not isinstance(self._entries, dict):
+            raise ValueError(f"{self._path}: entries must be a JSON object")
+        self._hours: dict[str, ExchangeHours] = {}
+
+    def equity_hours(self, ticker: str, market: str = "usa") -> ExchangeHours:
+        """Hours of an equity: its own entry or the market's.
+
+        Raises:
+            ValueError: if the database has neither.
+        """
+        for key in (f"Equity-{market}-{ticker}", f"Equity-{market}-[*]"):
+            if key in self._entries:
+                if key not in self._hours:
+                    source = f"{self._path}, entry {key}"
+                    self._hours[key] = ExchangeHours(self._entries[key], source)
+                return self._hours[key]
+        raise ValueError(f"{self._path} must have the entry Equity-{market}-[*]; it has none")

@@ -1,0 +1,271 @@
+"""Symbols and security identifiers of US equities.
+
+A security identifier (SID) is written `TICKER PROPERTIES`: the first ticker of the security's map
+file and, in base 36, its kind, market and first trading day. Decimal digits of the properties from
+the right: 2 security type, 3 market, 2 + 6 strike (unused), 1 option style (unused), 5 days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from engine.common.enums import SecurityType
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_DAYS_OFFSET = 10**14
+_MARKET_OFFSET = 100
+_OLE_ORIGIN = datetime(1899, 12, 30)
+
+
+class Market:
+    """Market names and their numbers in a SID."""
+
+    USA = "usa"
+    BINANCE = "binance"
+    OANDA = "oanda"
+    CODES: ClassVar[dict[str, int]] = {"empty": 0, "usa": 1, "oanda": 3, "binance": 16}
+
+
+def encode_base36(number: int) -> str:
+    """Write a number ≥ 0 in base 36, most significant digit first; 0 is "0"."""
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = _ALPHABET[digit] + digits
+    return digits or "0"
+
+
+class SecurityIdentifier:
+    """Identity of a security over ticker changes.
+
+    Attributes:
+        symbol: first ticker of the security.
+        properties: the packed number described in the module's docstring.
+    """
+
+    DEFAULT_DATE = _OLE_ORIGIN
+    __slots__ = ("_hash", "_text", "properties", "symbol")
+
+    def __init__(self, symbol: str, properties: int) -> None:
+        if "|" in symbol or " " in symbol:
+            raise ValueError(f"symbol must not contain '|' or ' '; received {symbol!r}")
+        self.symbol = symbol
+        self.properties = properties
+        self._text = f"{symbol} {encode_base36(properties)}" if symbol or properties else ""
+        # The text's hash, so that a Symbol finds its rows in frames indexed by SID text.
+        self._hash = hash(self._text)
+
+    @classmethod
+    def generate_equity(
+        cls, date: datetime, symbol: str, market: str = Market.USA
+    ) -> SecurityIdentifier:
+        """Build the SID of an equity from its first trading day and first ticker."""
+        if market.lower() not in Market.CODES:
+            raise ValueError(f"market must be one of {sorted(Market.CODES)}; received {market!r}")
+        days = (date - _OLE_ORIGIN).days
+        if days < 0:
+            raise ValueError(f"date must not lie before {_OLE_ORIGIN:%Y-%m-%d}; received {date}")
+        packed = days * _DAYS_OFFSET + Market.CODES[market.lower()] * _MARKET_OFFSET
+        return cls(symbol.upper(), packed + int(SecurityType.EQUITY))
+
+    @classmethod
+    def generate_base(cls, symbol: str, market: str = Market.USA) -> SecurityIdentifier:
+        """Build the SID of custom data or a universe, which has no listing day."""
+        return cls(symbol, Market.CODES[market.lower()] * _MARKET_OFFSET + int(SecurityType.BASE))
+
+    @classmethod
+    def parse(cls, value: str) -> SecurityIdentifier:
+        """Read a SID such as `SPY R735QTJ8XC9X`.
+
+        Raises:
+            ValueError: if the text is not two words, the second in base 36.
+        """
+        parts = value.split()
+        if not parts:
+            return EMPTY_SID
+        if len(parts) != 2 or any(c not in _ALPHABET for c in parts[1]):
+            raise ValueError(f"a SID must read 'TICKER BASE36'; received {value!r}")
+        return cls(parts[0], int(parts[1], 36))
+
+    @property
+    def security_type(self) -> SecurityType:
+        """Kind of security."""
+        return SecurityType(self.properties % 100)
+
+    @property
+    def market(self) -> str:
+        """Market's name, or its number as text if unknown."""
+        code = self.properties // _MARKET_OFFSET % 1000
+        return next((name for name, n in Market.CODES.items() if n == code), str(code))
+
+    @property
+    def date(self) -> datetime:
+        """First trading day."""
+        return _OLE_ORIGIN + timedelta(days=self.properties // _DAYS_OFFSET % 100_000)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecurityIdentifier) and self._text == other._text
+
+    def __lt__(self, other: SecurityIdentifier) -> bool:
+        return self._text < other._text
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+EMPTY_SID = SecurityIdentifier("", 0)
+
+# The run in progress installs how a ticker finds its SID (map files) and how a symbol prints
+# (tickers as the algorithm added them); see engine/run/runner.py.
+SidResolver = Callable[[str, str], SecurityIdentifier]
+
+
+class SymbolCache:
+    """Tickers known to the run in progress, both ways."""
+
+    _by_ticker: ClassVar[dict[str, Symbol]] = {}
+    _by_symbol: ClassVar[dict[Symbol, str]] = {}
+    _resolver: ClassVar[SidResolver | None] = None
+
+    @classmethod
+    def start(cls, resolver: SidResolver | None) -> None:
+        """Forget all symbols and install the resolver of a new run."""
+        cls.clear()
+        cls._resolver = resolver
+
+    @classmethod
+    def clear(cls) -> None:
+        """Forget all symbols and the resolver."""
+        cls._by_ticker.clear()
+        cls._by_symbol.clear()
+        cls._resolver = None
+
+    @classmethod
+    def set(cls, ticker: str, symbol: Symbol) -> None:
+        """Remember that `ticker` names `symbol`."""
+        cls._by_ticker[ticker.upper()] = symbol
+        cls._by_symbol[symbol] = ticker.upper()
+
+    @classmethod
+    def get_symbol(cls, ticker: str) -> Symbol:
+        """Return the symbol a ticker or a SID text names.
+
+        Raises:
+            ValueError: if the ticker is unknown.
+        """
+        symbol = cls.try_get_symbol(ticker)
+        if symbol is None:
+            raise ValueError(f"no symbol was added under the ticker {ticker!r}")
+        return symbol
+
+    @classmethod
+    def try_get_symbol(cls, ticker: str) -> Symbol | None:
+        """Like `get_symbol`, with None for an unknown ticker."""
+        symbol = cls._by_ticker.get(ticker.upper())
+        if symbol is None and " " in ticker.strip():
+            sid = SecurityIdentifier.parse(ticker)
+            symbol = Symbol(sid, sid.symbol)
+        return symbol
+
+    @classmethod
+    def get_ticker(cls, symbol: Symbol) -> str:
+        """Ticker under which the symbol was added, else its SID's text."""
+        return cls._by_symbol.get(symbol) or str(symbol.id)
+
+    @classmethod
+    def resolve(cls, ticker: str, market: str) -> SecurityIdentifier:
+        """SID for a ticker: from the run's map files, else without a listing day."""
+        if cls._resolver is None:
+            return SecurityIdentifier.generate_equity(_OLE_ORIGIN, ticker, market)
+        return cls._resolver(ticker, market)
+
+
+class Symbol:
+    """A security's identifier with its present ticker; equal and hashed by identifier."""
+
+    EMPTY: ClassVar[Symbol]
+    __slots__ = ("id", "value")
+
+    def __init__(self, sid: SecurityIdentifier, value: str) -> None:
+        self.id = sid
+        self.value = value.upper()
+
+    @staticmethod
+    def create(
+        ticker: str, security_type: SecurityType, market: str, alias: str | None = None
+    ) -> Symbol:
+        """Create the symbol of a ticker as it trades today.
+
+        Raises:
+            NotImplementedError: for anything but equities.
+        """
+        if security_type == SecurityType.BASE:
+            return Symbol(SecurityIdentifier.generate_base(ticker, market), alias or ticker)
+        if security_type != SecurityType.EQUITY:
+            raise NotImplementedError(f"Symbol.create for security type {security_type}")
+        return Symbol(SymbolCache.resolve(ticker, market), alias or ticker)
+
+    @property
+    def ID(self) -> SecurityIdentifier:  # noqa: N802  LEAN's older name
+        """The identifier."""
+        return self.id
+
+    @property
+    def security_type(self) -> SecurityType:
+        """Kind of security."""
+        return self.id.security_type
+
+    def has_underlying(self) -> bool:
+        """Equities have none."""
+        return False
+
+    def is_canonical(self) -> bool:
+        """Only futures and options chains are canonical."""
+        return False
+
+    def update_mapped_symbol(self, ticker: str) -> Symbol:
+        """The same security under another ticker."""
+        return Symbol(self.id, ticker)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Symbol):
+            return self.id == other.id
+        if isinstance(other, SecurityIdentifier):
+            return self.id == other
+        if isinstance(other, str):
+            symbol = SymbolCache.try_get_symbol(other)
+            return symbol is not None and symbol.id == self.id
+        return False
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __lt__(self, other: Any) -> bool:
+        return self.value < (other.value if isinstance(other, Symbol) else str(other))
+
+    def __gt__(self, other: Any) -> bool:
+        return self.value > (other.value if isinstance(other, Symbol) else str(other))
+
+    def __str__(self) -> str:
+        return SymbolCache.get_ticker(self)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "Value":
+            return self.value
+        if name == "SecurityType":
+            return self.security_type
+        raise AttributeError(f"Symbol has no attribute {name!r}")
+
+
+Symbol.EMPTY = Symbol(EMPTY_SID, "")

@@ -1,0 +1,80 @@
+"""Options of an order that do not depend on its kind: above all how long it works."""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime
+from typing import Any, ClassVar
+
+
+class TimeInForce:
+    """How long an order works. Subclasses say when it has expired."""
+
+    GOOD_TIL_CANCELED: ClassVar[TimeInForce]
+    DAY: ClassVar[TimeInForce]
+    GOOD_TIL_DATE: ClassVar[Any]
+
+    @staticmethod
+    def good_til_date(expiry: datetime) -> GoodTilDateTimeInForce:
+        """Works until the close of a day."""
+        return GoodTilDateTimeInForce(expiry)
+
+    def is_order_expired(self, security: Any, order: Any) -> bool:
+        """True once the order may no longer fill."""
+        return False
+
+    def is_fill_valid(self, security: Any, order: Any, fill: Any) -> bool:
+        """LEAN's built-in kinds accept every fill."""
+        return True
+
+
+class GoodTilCanceledTimeInForce(TimeInForce):
+    """Works until canceled."""
+
+
+class DayTimeInForce(TimeInForce):
+    """Works until the close of the day it was placed on (or of the next one)."""
+
+    def is_order_expired(self, security: Any, order: Any) -> bool:
+        """True from the regular close on."""
+        hours = security.exchange.hours
+        placed = hours.from_utc(order.time)
+        return security.local_time >= hours.get_last_daily_market_close(placed, False)
+
+
+class GoodTilDateTimeInForce(TimeInForce):
+    """Works until the close of a given day."""
+
+    def __init__(self, expiry: datetime) -> None:
+        self.expiry = expiry
+
+    def is_order_expired(self, security: Any, order: Any) -> bool:
+        """True from that day's regular close on."""
+        day = datetime(self.expiry.year, self.expiry.month, self.expiry.day)
+        hours = security.exchange.hours
+        return security.local_time >= hours.get_last_daily_market_close(day, False)
+
+
+TimeInForce.GOOD_TIL_CANCELED = GoodTilCanceledTimeInForce()
+TimeInForce.DAY = DayTimeInForce()
+TimeInForce.GOOD_TIL_DATE = GoodTilDateTimeInForce
+
+
+class OrderProperties:
+    """Options of an order that do not depend on its kind."""
+
+    def __init__(self) -> None:
+        self.time_in_force: TimeInForce = TimeInForce.GOOD_TIL_CANCELED
+        self.exchange: Any = None
+
+    def clone(self) -> OrderProperties:
+        """Shallow copy."""
+        return copy.copy(self)
+
+
+class InteractiveBrokersOrderProperties(OrderProperties):
+    """Adds the fields Interactive Brokers knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outside_regular_trading_hours = False

@@ -1,0 +1,224 @@
+"""The ticket through which an algorithm follows and changes its order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from engine.common.decimals import ZERO, ExactNumber
+from engine.common.enums import (
+    OrderField,
+    OrderRequestStatus,
+    OrderResponseErrorCode,
+    OrderStatus,
+    OrderType,
+    SecurityType,
+)
+from engine.market.symbols import Symbol
+from engine.orders.order_requests import (
+    CancelOrderRequest,
+    OrderRequest,
+    OrderResponse,
+    SubmitOrderRequest,
+    UpdateOrderFields,
+    UpdateOrderRequest,
+)
+from engine.orders.orders import Order, OrderEvent
+
+
+class OrderTicket:
+    """An algorithm's handle on its order."""
+
+    quantity = ExactNumber()
+    quantity_filled = ExactNumber()
+    quantity_remaining = ExactNumber()
+    average_fill_price = ExactNumber()
+
+    def __init__(self, transactions: Any, submit_request: SubmitOrderRequest) -> None:
+        self._transactions = transactions
+        self.submit_request = submit_request
+        self.update_requests: list[UpdateOrderRequest] = []
+        self.cancel_request: CancelOrderRequest | None = None
+        self.order_events: list[OrderEvent] = []
+        self.quantity_filled_exact = ZERO
+        self.average_fill_price_exact = ZERO
+        self._order: Order | None = None
+
+    @classmethod
+    def invalid(
+        cls, transactions: Any, request: SubmitOrderRequest, response: OrderResponse
+    ) -> OrderTicket:
+        """Ticket of a request that never became a working order."""
+        request.set_response(response)
+        ticket = cls(transactions, request)
+        ticket._invalid = True
+        return ticket
+
+    _invalid = False
+
+    @property
+    def order_id(self) -> int:
+        """Number of the order."""
+        return self.submit_request.order_id
+
+    @property
+    def status(self) -> OrderStatus:
+        """State of the order."""
+        if self._invalid:
+            return OrderStatus.INVALID
+        return OrderStatus.NEW if self._order is None else self._order.status
+
+    @property
+    def symbol(self) -> Symbol:
+        """Symbol of the order."""
+        return self.submit_request.symbol
+
+    @property
+    def security_type(self) -> SecurityType:
+        """Kind of security."""
+        return self.submit_request.security_type
+
+    @property
+    def quantity_exact(self) -> Decimal:
+        """Quantity of the order as last updated."""
+        order = self._order
+        return self.submit_request.quantity_exact if order is None else order.quantity_exact
+
+    @property
+    def quantity_remaining_exact(self) -> Decimal:
+        """Quantity not yet filled."""
+        return self.quantity_exact - self.quantity_filled_exact
+
+    @property
+    def order_type(self) -> OrderType:
+        """Kind of order."""
+        return self.submit_request.order_type
+
+    @property
+    def tag(self) -> str | None:
+        """The order's tag."""
+        return self.submit_request.tag if self._order is None else self._order.tag
+
+    @property
+    def time(self) -> datetime:
+        """When the latest request was made, UTC."""
+        return self.get_most_recent_order_request().time
+
+    @property
+    def has_order(self) -> bool:
+        """True once the order was accepted for processing."""
+        return self._order is not None
+
+    def get(self, field: OrderField) -> float | bool:
+        """Value of one of the order's prices.
+
+        Raises:
+            ValueError: if this kind of order has no such field.
+        """
+        name = OrderField(field).name.lower()
+        source: Any = self._order
+        exact = getattr(source, name + "_exact", None)
+        if exact is not None:
+            return float(exact)
+        if field == OrderField.TRAILING_AS_PERCENTAGE and hasattr(source, name):
+            return bool(getattr(source, name))
+        if source is None:
+            return float(getattr(self.submit_request, name))
+        raise ValueError(f"an order of type {self.order_type} has no field {field}")
+
+    def update(self, fields: UpdateOrderFields) -> OrderResponse:
+        """Ask for a change of the order."""
+        request = UpdateOrderRequest(self._transactions.utc_time, self.order_id, fields)
+        self._transactions.process_request(request)
+        return request.response
+
+    def _update(self, tag: str | None, **values: Any) -> OrderResponse:
+        fields = UpdateOrderFields()
+        for name, value in values.items():
+            setattr(fields, name, value)
+        fields.tag = tag
+        return self.update(fields)
+
+    def update_tag(self, tag: str) -> OrderResponse:
+        """Change the tag."""
+        return self._update(tag)
+
+    def update_quantity(self, quantity: float, tag: str | None = None) -> OrderResponse:
+        """Change the quantity."""
+        return self._update(tag, quantity=quantity)
+
+    def update_limit_price(self, limit_price: float, tag: str | None = None) -> OrderResponse:
+        """Change the limit price."""
+        return self._update(tag, limit_price=limit_price)
+
+    def update_stop_price(self, stop_price: float, tag: str | None = None) -> OrderResponse:
+        """Change the stop price."""
+        return self._update(tag, stop_price=stop_price)
+
+    def update_trigger_price(self, trigger_price: float, tag: str | None = None) -> OrderResponse:
+        """Change the trigger price."""
+        return self._update(tag, trigger_price=trigger_price)
+
+    def update_stop_trailing_amount(
+        self, trailing_amount: float, tag: str | None = None
+    ) -> OrderResponse:
+        """Change the trailing distance."""
+        return self._update(tag, trailing_amount=trailing_amount)
+
+    def cancel(self, tag: str | None = None) -> OrderResponse:
+        """Ask to cancel; a second wish is refused while the first stands."""
+        request = CancelOrderRequest(self._transactions.utc_time, self.order_id, tag)
+        previous = self.cancel_request
+        if previous is not None and previous.status != OrderRequestStatus.ERROR:
+            return OrderResponse.error(
+                request,
+                OrderResponseErrorCode.REQUEST_CANCELED,
+                f"Order {self.order_id} has already received a cancellation request.",
+            )
+        ticket = self._transactions.process_request(request)
+        latest = ticket.cancel_request if ticket is not None else None
+        return (latest or request).response
+
+    def get_most_recent_order_response(self) -> OrderResponse:
+        """Response to the latest request."""
+        return self.get_most_recent_order_request().response
+
+    def get_most_recent_order_request(self) -> OrderRequest:
+        """The latest request."""
+        if self.cancel_request is not None:
+            return self.cancel_request
+        return self.update_requests[-1] if self.update_requests else self.submit_request
+
+    def set_order(self, order: Order) -> None:
+        """Bind the order; done by the transaction handler."""
+        self._order = order
+
+    def try_set_cancel_request(self, request: CancelOrderRequest) -> bool:
+        """Record a wish to cancel unless one stands already."""
+        previous = self.cancel_request
+        if previous is not None and previous.status != OrderRequestStatus.ERROR:
+            return False
+        self.cancel_request = request
+        return True
+
+    def add_order_event(self, event: OrderEvent) -> None:
+        """Record an event; fills move the filled quantity and the average price."""
+        self.order_events.append(event)
+        if not event.fill_quantity_exact or self._order is None:
+            return
+        self.quantity_filled_exact += event.fill_quantity_exact
+        paid = sum(
+            (
+                abs(e.fill_quantity_exact) * e.fill_price_exact
+                for e in self.order_events
+                if e.status.is_fill
+            ),
+            ZERO,
+        )
+        self.average_fill_price_exact = paid / abs(self.quantity_filled_exact)
+        self._order.set_price(self.average_fill_price_exact)
+
+    def __str__(self) -> str:
+        requests = 1 + len(self.update_requests) + (self.cancel_request is not None)
+        return f"{self.order_id}: {self._order or ''} Request Count: {requests}"

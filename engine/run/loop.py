@@ -1,0 +1,300 @@
+"""The time loop: what happens, in LEAN's order, at every moment of a run.
+
+past scheduled events, past consolidators, clock, prices, settlement, warm-up's end, ticker changes,
+fills, scheduled events, margin calls, securities changed, dividends, splits, consolidators,
+on_splits and on_dividends, on_delistings, on_data, framework, fills, sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from engine.api.scheduling import ScheduledEvent
+from engine.common.charting import add_samples
+from engine.common.clock import to_utc
+from engine.common.decimals import ZERO
+from engine.common.enums import AlgorithmStatus, DataNormalizationMode, SplitType
+from engine.feed.data_feed import DataFeed, TimeSlice
+from engine.market.data import QuoteBar, TradeBar
+from engine.statistics.capacity import BarVolume, CapacityEstimate, Position
+from engine.statistics.sampling import DailySnapshot, HoldingSample, ResultSampler
+
+_HOUR = timedelta(hours=1)
+_MARGIN_CALL_INTERVAL = timedelta(minutes=5)
+
+
+class Loop:
+    """Runs one algorithm to its end.
+
+    Args:
+        algorithm: after `post_initialize`.
+        feed: its data.
+        on_step: called after each step with the UTC time.
+
+    Attributes:
+        sampler: the charts and samples.
+        capacity: the capacity estimate.
+        trading: the start succeeded: warm-up is over and the first bars have come.
+    """
+
+    def __init__(
+        self, algorithm: Any, feed: DataFeed, on_step: Callable[[datetime], None] | None = None
+    ) -> None:
+        self._algorithm = algorithm
+        self._feed = feed
+        self._on_step = on_step
+        zone = algorithm.time_zone
+        self._start_utc = to_utc(algorithm.start_date, zone)
+        self._end_utc = to_utc(algorithm.end_date, zone)
+        self.sampler = ResultSampler(
+            self._start_utc, self._end_utc, algorithm.portfolio.total_portfolio_value_exact
+        )
+        self.capacity = CapacityEstimate(
+            algorithm.start_date,
+            algorithm.end_date,
+            self._bar_volume,
+            self._position,
+            lambda: algorithm.portfolio.total_portfolio_value_exact,
+        )
+        self._seen_events = 0
+        self._next_margin_call = datetime.min
+        self._next_settlement = datetime.min
+        self._was_warming_up = algorithm.is_warming_up
+        self.trading = False
+
+    # Services -------------------------------------------------------------------------------
+
+    def _bar_volume(self, symbol: Any) -> BarVolume | None:
+        """Volume of a symbol in the current slice, quotes' sizes where there are no trades."""
+        data = self._algorithm.current_slice
+        bar: Any = data.bars.get(symbol) if data is not None else None
+        if bar is None and data is not None:
+            bar = data.quote_bars.get(symbol)
+        return _volume(bar)
+
+    def _position(self, symbol: Any) -> Position:
+        security = self._algorithm.securities.find(symbol)
+        if security is None:
+            return Position(ZERO, False)
+        holdings = security.holdings
+        return Position(abs(holdings.holdings_value_exact), holdings.invested)
+
+    def _sample(self) -> None:
+        """The daily sample."""
+        algorithm = self._algorithm
+        portfolio = algorithm.portfolio
+        holdings = [
+            HoldingSample(
+                s.symbol.value, s.holdings.holdings_value_exact, s.holdings.total_sale_volume_exact
+            )
+            for s in algorithm.securities.values()
+        ]
+        snapshot = DailySnapshot(
+            portfolio.total_portfolio_value_exact,
+            algorithm.benchmark.evaluate(algorithm.utc_time),
+            portfolio.total_sale_volume_exact,
+            self.capacity.capacity,
+            holdings,
+        )
+        self.sampler.sample(algorithm.utc_time, snapshot, warming_up=algorithm.is_warming_up)
+
+    def _after_step(self, force: bool = False) -> None:
+        algorithm = self._algorithm
+        value = algorithm.portfolio.total_portfolio_value_exact
+        for event in algorithm.transactions.order_events[self._seen_events :]:
+            if event.status.is_fill:
+                self.capacity.on_fill(
+                    event.symbol, event.utc_time, event.fill_price_exact, event.fill_quantity_exact
+                )
+        self._seen_events = len(algorithm.transactions.order_events)
+        sampled = self.sampler.step(
+            algorithm.utc_time, value, force=force, warming_up=algorithm.is_warming_up
+        )
+        self.capacity.update(algorithm.utc_time, force=force)
+        if sampled:
+            add_samples(self.sampler.charts, algorithm.get_chart_updates())
+
+    def _stopped(self) -> bool:
+        return self._algorithm.status != AlgorithmStatus.RUNNING
+
+    # Run ------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run to the end. Exceptions of the user's code pass through."""
+        algorithm = self._algorithm
+        algorithm.schedule.start()
+        self._schedule_samples()
+        if not algorithm.is_warming_up:
+            algorithm.callback("on_warmup_finished")()
+        for step in self._feed.stream(self._end_utc, self._start_utc):
+            if self._stopped():
+                break
+            if algorithm.portfolio.total_portfolio_value_exact <= 0:
+                algorithm.debug("Portfolio value is less than or equal to zero, stopping.")
+                break
+            self.trading = not self._was_warming_up
+            self._step(step)
+            if self._on_step is not None:
+                self._on_step(step.time)
+        algorithm.callback("on_end_of_algorithm")()
+        self._after_step(force=True)
+        if algorithm.status == AlgorithmStatus.RUNNING:
+            algorithm.status = AlgorithmStatus.COMPLETED
+        self._sample()
+        # LEAN processes the results once more on exit, which moves the capacity estimate.
+        self._after_step(force=True)
+
+    def _schedule_samples(self) -> None:
+        algorithm = self._algorithm
+        rules = algorithm.date_rules, algorithm.time_rules
+        algorithm.schedule.on(
+            "Daily Sampling", rules[0].every_day(), rules[1].midnight, self._sample
+        )
+
+    def _step(self, step: TimeSlice) -> None:
+        algorithm = self._algorithm
+        time = step.time
+        algorithm.schedule.fire_past(time, algorithm.set_date_time)
+        algorithm.subscription_manager.scan_past(time)
+        algorithm.set_date_time(time)
+        if step.is_time_pulse:
+            self._check_warm_up_finished()
+            return
+        algorithm.current_slice = step.slice
+        for security, points in step.updates:
+            security.update(points)
+            algorithm.trade_builder.set_market_price(security.symbol, security.price_exact)
+        if time >= self._next_settlement:
+            for security in algorithm.securities.values():
+                security.settlement_model.scan(algorithm.portfolio, security, time)
+            self._next_settlement = time.replace(minute=0, second=0, microsecond=0) + _HOUR
+        algorithm.portfolio.invalidate_total_portfolio_value()
+        self._schedule_ends_of_day(step.changes)
+        self._check_warm_up_finished()
+        self._ticker_changes(step)
+        delistings = step.slice.delistings
+        algorithm.transactions.process_synchronous_events(delistings)
+        algorithm.schedule.fire_due(time)
+        if self._stopped():
+            return
+        self._margin_call(time)
+        if step.changes:
+            algorithm.callback("on_securities_changed")(step.changes)
+            algorithm.on_framework_securities_changed(step.changes)
+        self._dividends_and_splits(step)
+        self._consolidate(step)
+        self._user_events(step)
+        algorithm.on_framework_data(step.slice)
+        algorithm.transactions.process_synchronous_events(delistings)
+        self._after_step()
+
+    def _check_warm_up_finished(self) -> None:
+        algorithm = self._algorithm
+        if self._was_warming_up and not algorithm.is_warming_up:
+            self._was_warming_up = False
+            self.sampler.on_warmup_finished(algorithm.portfolio.total_portfolio_value_exact)
+            algorithm.callback("on_warmup_finished")()
+            self.trading = True
+            algorithm.debug("Algorithm finished warming up.")
+
+    def _schedule_ends_of_day(self, changes: Any) -> None:
+        """Call `on_end_of_day` ten minutes before the close of each added security."""
+        algorithm = self._algorithm
+        if not changes.added_securities or not algorithm.overrides("on_end_of_day"):
+            return
+        for security in changes.added_securities:
+            hours = security.exchange.hours
+            symbol = security.symbol
+            delta = ScheduledEvent.SECURITY_END_OF_DAY_DELTA
+            start = hours.from_utc(algorithm.utc_time)
+            days = hours.trading_days(start, hours.from_utc(self._end_utc))
+            times = (hours.to_utc(hours.get_next_market_close(day) - delta) for day in days)
+
+            def call(symbol: Any = symbol) -> None:
+                algorithm.callback("on_end_of_day")(symbol)
+
+            algorithm.schedule.add(ScheduledEvent(f"{symbol}.EndOfDay", times, call))
+
+    def _ticker_changes(self, step: TimeSlice) -> None:
+        algorithm = self._algorithm
+        events = step.slice.symbol_changed_events
+        if not events:
+            return
+        algorithm.callback("on_symbol_changed_events")(events)
+        for symbol in list(events.keys()):
+            for ticket in algorithm.transactions.get_open_order_tickets(symbol):
+                ticket.cancel("Open order cancelled on symbol changed event")
+
+    def _margin_call(self, time: datetime) -> None:
+        if time < self._next_margin_call:
+            return
+        self._next_margin_call = time + _MARGIN_CALL_INTERVAL
+        algorithm = self._algorithm
+        model = algorithm.portfolio.margin_call_model
+        requests, warn = model.get_margin_call_orders()
+        executed = 0
+        if requests and all(
+            algorithm.securities[r.symbol].exchange.exchange_open for r in requests
+        ):
+            answer = algorithm.callback("on_margin_call")(requests)
+            tickets = model.execute_margin_call(requests if answer is None else answer)
+            executed = len(tickets)
+            for ticket in tickets:
+                algorithm.error(
+                    f"{algorithm.time} - Executed MarginCallOrder: {ticket.symbol} - "
+                    f"Quantity: {ticket.quantity} @ {ticket.average_fill_price}"
+                )
+        if not executed and warn:
+            algorithm.callback("on_margin_call_warning")()
+
+    def _dividends_and_splits(self, step: TimeSlice) -> None:
+        algorithm = self._algorithm
+        if algorithm.is_warming_up:
+            return
+        for dividend in list(step.slice.dividends.values()):
+            mode = algorithm.securities[dividend.symbol].data_normalization_mode
+            algorithm.portfolio.apply_dividend(dividend, mode)
+        for split in list(step.slice.splits.values()):
+            security = algorithm.securities.find(split.symbol)
+            if split.type != SplitType.SPLIT_OCCURRED or security is None:
+                continue
+            mode = security.data_normalization_mode
+            algorithm.portfolio.apply_split(split, security, mode)
+            if mode == DataNormalizationMode.RAW:
+                algorithm.trade_builder.apply_split(split.symbol, split.split_factor_exact)
+                tickets = algorithm.transactions.get_open_order_tickets(split.symbol)
+                algorithm.brokerage_model.apply_split(tickets, split)
+
+    def _consolidate(self, step: TimeSlice) -> None:
+        for config, points in step.consolidations:
+            if not config.consolidators:
+                continue
+            hours = self._algorithm._hours_of(config.symbol)
+            local = hours.from_utc(step.time)
+            for consolidator in list(config.consolidators):
+                for point in points:
+                    consolidator.update(point)
+                consolidator.scan(local)
+
+    def _user_events(self, step: TimeSlice) -> None:
+        algorithm, data = self._algorithm, step.slice
+        if data.splits:
+            algorithm.callback("on_splits")(data.splits)
+        if data.dividends:
+            algorithm.callback("on_dividends")(data.dividends)
+        if data.delistings:
+            algorithm.callback("on_delistings")(data.delistings)
+        if data.has_data:
+            algorithm.callback("on_data")(data)
+
+
+def _volume(bar: TradeBar | QuoteBar | None) -> BarVolume | None:
+    if bar is None:
+        return None
+    if isinstance(bar, TradeBar):
+        volume = bar.volume_exact
+    else:
+        volume = (bar.last_bid_size_exact + bar.last_ask_size_exact) / 2
+    return BarVolume(bar.value_exact, volume, bar.period)

@@ -1,0 +1,355 @@
+"""Writes LEAN's result files, which `lean report` and our own report read.
+
+``<id>.json`` holds everything, ``<id>-summary.json`` the figures with a thinned equity curve,
+``<id>-order-events.json`` the events, ``<id>-log.txt`` what the algorithm logged, ``log.txt`` the
+engine's own log and ``config`` the id. Each file is written beside its place and moved there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from engine.common.charting import Chart, unix_time
+from engine.common.enums import AccountType, BrokerageName
+from engine.orders.orders import Order, OrderEvent
+from engine.statistics.formatting import grouped
+from engine.statistics.inputs import Trade
+from engine.statistics.order_hash import order_json
+from engine.statistics.sampling import EQUITY, STRATEGY_EQUITY
+from engine.statistics.summary import Performance, StatisticsResult
+from engine.statistics.trades import time_span
+
+SUMMARY_DAYS = 7
+SUMMARY_POINTS = 100
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A finished run.
+
+    Attributes:
+        id: number in the names of the files.
+        name: of the algorithm.
+        start_date, end_date: of the backtest, in the algorithm's time zone.
+        charts: LEAN's and the algorithm's own.
+        orders, order_events: all, in order.
+        profit_loss: closed profits by UTC time.
+        statistics: see :mod:`engine.statistics`.
+        runtime_statistics: the banner's figures and those the algorithm set.
+        parameters: the algorithm's.
+        insights: all that were generated.
+        logs: lines the algorithm logged, with their time.
+        engine_log: lines of the engine.
+        started, finished: wall clock, UTC.
+        runtime_error, stack_trace: empty if the run succeeded.
+    """
+
+    id: int
+    name: str
+    start_date: datetime
+    end_date: datetime
+    charts: Mapping[str, Chart]
+    orders: Sequence[Order]
+    order_events: Sequence[OrderEvent]
+    profit_loss: Mapping[datetime, Decimal]
+    statistics: StatisticsResult
+    runtime_statistics: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    insights: Sequence[Any] = ()
+    logs: Sequence[str] = ()
+    engine_log: Sequence[str] = ()
+    started: datetime = datetime(1970, 1, 1)
+    finished: datetime = datetime(1970, 1, 1)
+    runtime_error: str = ""
+    stack_trace: str = ""
+    brokerage: BrokerageName = BrokerageName.DEFAULT
+    account_type: AccountType = AccountType.MARGIN
+    account_currency: str = "USD"
+    tags: Sequence[str] = ()
+    trading_days_per_year: int = 252
+
+
+def banner(portfolio: Any, starting_value: Decimal, summary: Mapping[str, str]) -> dict[str, str]:
+    """Return LEAN's runtime statistics, the line of figures above a running backtest.
+
+    Args:
+        portfolio: the account at the end.
+        starting_value: before the first trade, in account currency.
+        summary: LEAN's table.
+    """
+    equity = portfolio.total_portfolio_value_exact
+    change = (equity - starting_value) / starting_value if starting_value else Decimal(0)
+    return {
+        "Equity": f"${grouped(equity)}",
+        "Fees": f"-${grouped(portfolio.total_fees_exact)}",
+        "Holdings": f"${grouped(portfolio.total_holdings_value_exact)}",
+        "Net Profit": f"${grouped(portfolio.total_net_profit_exact)}",
+        "Probabilistic Sharpe Ratio": summary.get("Probabilistic Sharpe Ratio", "0%"),
+        "Return": f"{grouped(100 * change)} %",
+        "Unrealized": f"${grouped(portfolio.total_unrealized_profit_exact)}",
+        "Volume": f"${grouped(portfolio.total_sale_volume_exact)}",
+    }
+
+
+def write_results(folder: Path, record: RunRecord) -> Path:
+    """Write all files of a run.
+
+    Args:
+        folder: made if it does not exist.
+        record: the run.
+
+    Returns:
+        The path of ``<id>.json``.
+
+    Raises:
+        ValueError: if the folder cannot be written.
+    """
+    folder = Path(folder)
+    main = folder / f"{record.id}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_json(main, result_json(record))
+        _write_json(folder / f"{record.id}-summary.json", summary_json(record))
+        if record.order_events:
+            events = [event_json(event, record.id) for event in record.order_events]
+            _write_json(folder / f"{record.id}-order-events.json", events)
+        if record.insights:
+            inner = folder / str(record.id)
+            inner.mkdir(exist_ok=True)
+            ordered = sorted(record.insights, key=lambda insight: insight.generated_time_utc)
+            _write_json(inner / "alpha-results.json", [insight_json(one) for one in ordered])
+        _write_lines(folder / f"{record.id}-log.txt", record.logs)
+        _write_lines(folder / "log.txt", record.engine_log)
+        _write_json(folder / "config", _config_json(record))
+    except OSError as error:
+        raise ValueError(f"results folder {folder} must be writable: {error}") from error
+    return main
+
+
+def result_json(record: RunRecord) -> dict[str, Any]:
+    """Return the content of ``<id>.json``."""
+    rolling = {key: _performance_json(value) for key, value in record.statistics.rolling.items()}
+    return {
+        "rollingWindow": {key: value | {"closedTrades": []} for key, value in rolling.items()},
+        "charts": {name: chart.as_json() for name, chart in record.charts.items()},
+        "orders": {str(order.id): json.loads(order_json(order)) for order in record.orders},
+        "profitLoss": {
+            time.strftime("%Y-%m-%dT%H:%M:%SZ"): value
+            for time, value in sorted(record.profit_loss.items())
+        },
+        **_shared_json(record),
+        "totalPerformance": _performance_json(record.statistics.total),
+    }
+
+
+def summary_json(record: RunRecord) -> dict[str, Any]:
+    """Return the content of ``<id>-summary.json``."""
+    charts: dict[str, Any] = {}
+    equity = record.charts.get(STRATEGY_EQUITY)
+    if equity is not None:
+        chart = equity.as_json()
+        series = chart["series"].get(EQUITY)
+        if series is not None:
+            chart["series"] = {EQUITY: series | {"values": _thinned(series["values"])}}
+            charts[STRATEGY_EQUITY] = chart
+    total = _performance_json(record.statistics.total) | {"closedTrades": []}
+    return {
+        "rollingWindow": None,
+        "totalPerformance": total,
+        "charts": charts,
+        **_shared_json(record),
+    }
+
+
+def _thinned(candles: list[list[Any]]) -> list[list[Any]]:
+    """Merge candles so that few remain: at most one per some days."""
+    days = min(SUMMARY_DAYS, len(candles) // SUMMARY_POINTS)
+    if days <= 1:
+        return candles
+    merged: list[list[Any]] = []
+    until = candles[0][0]
+    for candle in candles:
+        if not merged or candle[0] >= until:
+            merged.append(list(candle))
+            until = candle[0] + days * 86400
+            continue
+        last = merged[-1]
+        last[0], last[4] = candle[0], candle[4]
+        last[2], last[3] = max(last[2], candle[2]), min(last[3], candle[3])
+    return merged
+
+
+def _shared_json(record: RunRecord) -> dict[str, Any]:
+    return {
+        "statistics": dict(record.statistics.summary),
+        "runtimeStatistics": dict(sorted(record.runtime_statistics.items())),
+        "state": {
+            "StartTime": record.started.strftime("%Y-%m-%d %H:%M:%S"),
+            "EndTime": record.finished.strftime("%Y-%m-%d %H:%M:%S"),
+            "RuntimeError": record.runtime_error,
+            "StackTrace": record.stack_trace,
+            "LogCount": str(len(record.logs)),
+            "OrderCount": str(len(record.orders)),
+            "InsightCount": str(len(record.insights)),
+            "Name": record.name,
+            "Hostname": platform.node(),
+            "Status": "RuntimeError" if record.runtime_error else "Completed",
+        },
+        "serverStatistics": _server_json(record.finished - record.started),
+        "algorithmConfiguration": {
+            "name": record.name,
+            "tags": list(record.tags),
+            "accountCurrency": record.account_currency,
+            "brokerage": int(record.brokerage),
+            "accountType": int(record.account_type),
+            "parameters": dict(record.parameters),
+            "outOfSampleMaxEndDate": None,
+            "outOfSampleDays": 0,
+            "startDate": record.start_date.strftime("%Y-%m-%d %H:%M:%S"),
+            "endDate": record.end_date.strftime("%Y-%m-%d %H:%M:%S"),
+            "tradingDaysPerYear": record.trading_days_per_year,
+        },
+    }
+
+
+def _server_json(elapsed: timedelta) -> dict[str, str]:
+    hours, rest = divmod(elapsed.seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    return {
+        "OS": f"{platform.system()} {platform.release()}",
+        "Python": platform.python_version(),
+        "Hostname": platform.node(),
+        "Up Time": f"{elapsed.days}d {hours:02d}:{minutes:02d}:{seconds:02d}",
+    }
+
+
+def _performance_json(performance: Performance) -> dict[str, Any]:
+    return {
+        "tradeStatistics": performance.trade_statistics.as_json(),
+        "portfolioStatistics": performance.portfolio_statistics.as_json(),
+        "closedTrades": [_trade_json(trade) for trade in performance.closed_trades],
+    }
+
+
+def _trade_json(trade: Trade) -> dict[str, Any]:
+    return {
+        "id": trade.id,
+        "symbols": [{"value": trade.ticker, "id": trade.symbol, "permtick": trade.ticker}],
+        "entryTime": _utc(trade.entry_time),
+        "entryPrice": trade.entry_price,
+        "direction": 0 if trade.direction == "long" else 1,
+        "quantity": trade.quantity,
+        "exitTime": _utc(trade.exit_time),
+        "exitPrice": trade.exit_price,
+        "profitLoss": trade.profit_loss,
+        "totalFees": trade.total_fees,
+        "mae": trade.mae,
+        "mfe": trade.mfe,
+        "duration": time_span(trade.duration),
+        "endTradeDrawdown": trade.end_trade_drawdown,
+        "isWin": trade.is_win,
+        "orderIds": list(trade.order_ids),
+    }
+
+
+def event_json(event: OrderEvent, run_id: int) -> dict[str, Any]:
+    """Return LEAN's JSON of an order event; unset optional fields are left out."""
+    result: dict[str, Any] = {
+        "id": f"{run_id}-{event.order_id}-{event.id}",
+        "algorithmId": str(run_id),
+        "orderId": event.order_id,
+        "orderEventId": event.id,
+        "symbol": str(event.symbol.id),
+        "symbolValue": event.symbol.value,
+        "symbolPermtick": event.symbol.id.symbol,
+        "time": float(unix_time(event.utc_time)),
+        "status": _camel(str(event.status)),
+    }
+    fee = event.order_fee.value
+    if fee.currency != "QCC":
+        result["orderFeeAmount"] = fee.amount_exact
+        result["orderFeeCurrency"] = fee.currency
+    result |= {
+        "fillPrice": event.fill_price_exact,
+        "fillPriceCurrency": event.fill_price_currency,
+        "fillQuantity": event.fill_quantity_exact,
+        "direction": _camel(str(event.direction)),
+    }
+    if event.message:
+        result["message"] = event.message
+    result["isAssignment"] = event.is_assignment
+    result["quantity"] = event.quantity_exact
+    for key, value in (
+        ("stopPrice", event.stop_price_exact),
+        ("limitPrice", event.limit_price_exact),
+    ):
+        if value is not None:
+            result[key] = value
+    return result
+
+
+def insight_json(insight: Any) -> dict[str, Any]:
+    """Return LEAN's JSON of an insight."""
+    return {
+        "id": insight.id.replace("-", ""),
+        "groupId": insight.group_id,
+        "sourceModel": insight.source_model,
+        "generatedTime": float(unix_time(insight.generated_time_utc)),
+        "createdTime": float(unix_time(insight.generated_time_utc)),
+        "closeTime": float(unix_time(insight.close_time_utc)),
+        "symbol": str(insight.symbol.id),
+        "ticker": insight.symbol.value,
+        "type": _camel(str(insight.type)),
+        "reference": insight.reference_value,
+        "direction": _camel(str(insight.direction)),
+        "period": insight.period.total_seconds(),
+        "magnitude": insight.magnitude,
+        "confidence": insight.confidence,
+        "weight": insight.weight,
+        "tag": insight.tag,
+    }
+
+
+def _config_json(record: RunRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "algorithm-language": "Python",
+        "parameters": dict(record.parameters),
+    }
+
+
+def _camel(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+def _utc(time: datetime) -> str:
+    fraction = f".{time.microsecond:06d}".rstrip("0") if time.microsecond else ""
+    return f"{time:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    raise ValueError(f"result values must be JSON; received {type(value).__name__}")
+
+
+def _write_json(path: Path, value: Any) -> None:
+    _replace(path, json.dumps(value, default=_number) + "\n")
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    _replace(path, "".join(f"{line}\n" for line in lines))
+
+
+def _replace(path: Path, content: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(content, encoding="utf-8")
+    os.replace(part, path)

@@ -1,0 +1,442 @@
+"""Running a backtest: loading the algorithm, the loop, statistics, result files."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from engine.api.algorithm import ERROR_MARK, QCAlgorithm
+from engine.api.object_store import ObjectStore
+from engine.api.run_context import RunContext, ignore_message, running
+from engine.common.charting import Chart
+from engine.common.enums import AccountType, AlgorithmStatus
+from engine.feed.auxiliary_files import AuxiliaryData, read_symbol_properties
+from engine.feed.bar_files import BarFiles
+from engine.feed.data_feed import DataFeed
+from engine.feed.history import tickers_in_frames
+from engine.feed.subscriptions import Sources
+from engine.market.market_hours import MarketHoursDatabase
+from engine.market.symbols import SymbolCache
+from engine.orders.orders import MarketOnCloseOrder, Order, OrderEvent
+from engine.run.loop import Loop
+from engine.run.shim_modules import framework_modules
+from engine.statistics.inputs import StatisticsInputs
+from engine.statistics.interest_rate import InterestRates
+from engine.statistics.order_hash import order_list_hash
+from engine.statistics.sampling import BENCHMARK, RETURN, STRATEGY_EQUITY, TURNOVER
+from engine.statistics.summary import StatisticsResult, summarize
+
+ENGINE = Path(__file__).parents[1]
+SHIM = ENGINE / "shim"
+_SHIM_MODULES = ("AlgorithmImports",)
+
+
+@dataclass
+class BacktestResult:
+    """What a backtest left behind.
+
+    Attributes:
+        statistics: LEAN's table, name to text, `OrderListHash` last.
+        orders, order_events: all, in order.
+        charts: LEAN's and the algorithm's own, by name.
+        equity: (UTC time, portfolio value) samples.
+        algorithm: the instance that ran.
+        log: lines the algorithm wrote, with their time.
+        status: completed, stopped or runtime error.
+        runtime_error: message and traceback of the user's code, empty if it succeeded.
+        summary: all statistics.
+    """
+
+    statistics: dict[str, str]
+    orders: list[Order]
+    order_events: list[OrderEvent]
+    charts: dict[str, Chart]
+    equity: list[tuple[datetime, Any]]
+    algorithm: QCAlgorithm
+    log: list[str]
+    status: AlgorithmStatus
+    runtime_error: str
+    summary: StatisticsResult
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+class AlgorithmError(RuntimeError):
+    """The user's algorithm raised; the message holds the part of the traceback that is its own."""
+
+
+def run_backtest(
+    project: Path,
+    *,
+    data_folder: Path,
+    results: Path | None = None,
+    store: Path,
+    parameters: Mapping[str, str] | None = None,
+    progress: bool = False,
+) -> BacktestResult:
+    """Run the algorithm of a project.
+
+    Args:
+        project: a folder with main.py (and config.json), or a Python file.
+        data_folder: market data in LEAN's format.
+        results: folder for the result files; None writes none.
+        store: folder of the object store.
+        parameters: replace those of config.json altogether.
+        progress: show a bar over the simulated days.
+
+    Returns:
+        The result; an exception of the algorithm is in it, not raised, once it trades.
+
+    Raises:
+        ValueError: for bad input found before the first traded bar: no algorithm, missing data
+            folder, malformed config or data, whatever `initialize` or warm-up refuses.
+        NotImplementedError: likewise for calls that the engine lacks.
+        OSError: likewise for files that cannot be read or written.
+        AlgorithmError: for any other exception of loading or of `initialize`.
+    """
+    project = Path(project)
+    main = project if project.is_file() else project / "main.py"
+    if not main.is_file():
+        raise ValueError(f"project must be a folder with main.py or a Python file; got {project}")
+    if parameters is None:
+        parameters = read_parameters(main.parent / "config.json")
+    with _import_paths(main.parent):
+        context = make_context(data_folder, store, parameters)
+        with running(context), _clean_globals(context):
+            kind = _algorithm_class(_load(main), main)
+            return _run(kind, context, data_folder, results, progress)
+
+
+def run_algorithm(
+    kind: type[QCAlgorithm],
+    *,
+    data_folder: Path,
+    store: Path,
+    results: Path | None = None,
+    parameters: Mapping[str, str] | None = None,
+    progress: bool = False,
+) -> BacktestResult:
+    """Run an algorithm class; see `run_backtest`."""
+    context = make_context(data_folder, store, parameters or {})
+    with running(context), _clean_globals(context):
+        return _run(kind, context, data_folder, results, progress)
+
+
+def read_parameters(path: Path) -> dict[str, str]:
+    """Parameters of a config.json; none without the file.
+
+    Raises:
+        ValueError: if it is not strict JSON or a parameter is not text.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")).get("parameters", {})
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{path} must hold a JSON object: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: parameters must be a JSON object; received {found!r}")
+    bad = [name for name, value in found.items() if not isinstance(value, str)]
+    if bad:
+        raise ValueError(f"{path}: parameters must be text; {bad[0]} is {found[bad[0]]!r}")
+    return dict(found)
+
+
+def make_context(data_folder: Path, store: Path, parameters: Mapping[str, str]) -> RunContext:
+    """Open a data folder and a store.
+
+    Raises:
+        ValueError: if the data folder is missing or malformed.
+    """
+    data_folder = Path(data_folder)
+    if not data_folder.is_dir():
+        raise ValueError(f"data folder must exist; there is none at {data_folder}")
+    return RunContext(
+        MarketHoursDatabase(data_folder),
+        Sources(BarFiles(data_folder), AuxiliaryData(data_folder)),
+        read_symbol_properties(data_folder),
+        ObjectStore(Path(store)),
+        {str(k): str(v) for k, v in parameters.items()},
+    )
+
+
+@contextmanager
+def _clean_globals(context: RunContext) -> Iterator[None]:
+    """Global state of LEAN's API starts fresh and is reset after a run."""
+    files = context.sources.auxiliary.map_files
+    today = datetime.now()
+    SymbolCache.start(lambda ticker, market: files.sid(ticker, market, today))
+    buffer = MarketOnCloseOrder.DEFAULT_SUBMISSION_TIME_BUFFER
+    try:
+        with tickers_in_frames():
+            yield
+    finally:
+        MarketOnCloseOrder.submission_time_buffer = buffer
+        SymbolCache.clear()
+
+
+@contextmanager
+def _import_paths(project: Path) -> Iterator[None]:
+    """The shim and the project come first on the path.
+
+    Afterwards the modules of the shim are forgotten, and those of the project unless it could be
+    imported before (as when the project is the folder the program was started in).
+    """
+    before = list(sys.path)
+    known = set(sys.modules)
+    root = project.resolve()
+    foreign = not any(Path(entry or ".").resolve() == root for entry in before)
+    hidden = {name: sys.modules.pop(name) for name in _SHIM_MODULES if name in sys.modules}
+    sys.path[:0] = [str(SHIM), str(root)]
+    importlib.invalidate_caches()
+    try:
+        with framework_modules():
+            yield
+    finally:
+        sys.path[:] = before
+        for name in set(sys.modules) - known | set(_SHIM_MODULES):
+            file = getattr(sys.modules.get(name), "__file__", None)
+            if file is None:
+                continue
+            if Path(file).parent == SHIM or (foreign and Path(file).is_relative_to(root)):
+                del sys.modules[name]
+        sys.modules.update(hidden)
+
+
+def _load(main: Path) -> ModuleType:
+    """Execute a file as the module LEAN would import.
+
+    Raises:
+        ValueError: if it is not a Python file, or says itself that an input is wrong.
+        NotImplementedError: if it calls what the engine lacks.
+        AlgorithmError: if Python cannot load it.
+    """
+    name = main.stem
+    spec = importlib.util.spec_from_file_location(name, main)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{main} must be a Python file")
+    module = importlib.util.module_from_spec(spec)
+    previous = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (ValueError, NotImplementedError):
+        raise
+    except Exception as problem:
+        error = f"{type(problem).__name__}: {problem}"
+        raise AlgorithmError(
+            f"{main} cannot be loaded: {error}\n{_user_traceback(problem)}"
+        ) from problem
+    finally:
+        if previous is None:
+            sys.modules.pop(name, None)
+        else:
+            sys.modules[name] = previous
+    return module
+
+
+def _algorithm_class(module: ModuleType, main: Path) -> type[QCAlgorithm]:
+    """The class LEAN would run: defined in the module, alphabetically last.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    names = [
+        name
+        for name in sorted(dir(module))
+        if isinstance(kind := getattr(module, name), type)
+        and issubclass(kind, QCAlgorithm)
+        and kind.__module__ == module.__name__
+    ]
+    if not names:
+        raise ValueError(f"{main} must define a class derived from QCAlgorithm; it defines none")
+    return getattr(module, names[-1])
+
+
+def _user_traceback(error: BaseException) -> str:
+    """The traceback without the engine's own frames."""
+    here = str(ENGINE)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((here, "<frozen"))
+    ]
+    lines = traceback.format_list(frames or traceback.extract_tb(error.__traceback__)[-1:])
+    return "".join(lines).rstrip()
+
+
+def _show_error(line: str) -> None:
+    """Repeat an error that the algorithm notes on standard error, without breaking the bar."""
+    if ERROR_MARK in line:
+        from tqdm import tqdm
+
+        tqdm.write(line, file=sys.stderr)
+
+
+class _Progress:
+    """A bar over the simulated days; silent unless asked for."""
+
+    def __init__(self, algorithm: QCAlgorithm, shown: bool) -> None:
+        self._algorithm = algorithm
+        self._bar: Any = None
+        self._day: Any = None
+        if shown:
+            from tqdm import tqdm
+
+            days = (algorithm.end_date - algorithm.time).days + 1
+            self._first = algorithm.time.date()
+            # Drawn on a terminal only: in a file its lines would bury the messages.
+            self._bar = tqdm(total=days, unit="day", desc="Backtest", disable=None)
+
+    def step(self, utc_time: datetime) -> None:
+        """Show a new day."""
+        if self._bar is None:
+            return
+        day = self._algorithm.time.date()
+        if day != self._day:
+            self._day = day
+            self._bar.n = min((day - self._first).days, self._bar.total)
+            equity = self._algorithm.portfolio.total_portfolio_value
+            self._bar.set_postfix_str(f"{day} equity ${equity:,.0f}")
+
+    def close(self, finished: bool) -> None:
+        """Leave the bar as it ends."""
+        if self._bar is not None:
+            if finished:
+                self._bar.n = self._bar.total
+            self._bar.refresh()
+            self._bar.close()
+
+
+def _run(
+    kind: type[QCAlgorithm],
+    context: RunContext,
+    data_folder: Path,
+    results: Path | None,
+    progress: bool,
+) -> BacktestResult:
+    started = datetime.now(UTC).replace(tzinfo=None)
+    rates = InterestRates.load(data_folder)
+    if progress:
+        context.on_message = _show_error
+    algorithm = kind()
+    loop: Loop | None = None
+    error, trace = "", ""
+    try:
+        algorithm.callback("initialize")()
+        algorithm.post_initialize()
+        feed = DataFeed(algorithm, context.sources)
+        bar = _Progress(algorithm, progress)
+        loop = Loop(algorithm, feed, bar.step)
+        finished = False
+        try:
+            loop.run()
+            finished = True
+        finally:
+            bar.close(finished)
+    except Exception as problem:
+        before = loop is None or not loop.trading
+        if before and isinstance(problem, ValueError | NotImplementedError | OSError):
+            # Bad input, found before anything was traded: there are no results to keep.
+            raise
+        context.on_message = ignore_message
+        algorithm.set_run_time_error(problem)
+        error = f"{type(problem).__name__}: {problem}"
+        trace = _user_traceback(problem)
+        algorithm.error(f"{error}\n{trace}")
+    if loop is None:
+        raise AlgorithmError(f"{kind.__name__}.initialize failed: {error}\n{trace}")
+    return _finish(algorithm, loop, context, rates, results, started, error, trace)
+
+
+def _finish(
+    algorithm: QCAlgorithm,
+    loop: Loop,
+    context: RunContext,
+    rates: InterestRates,
+    results: Path | None,
+    started: datetime,
+    error: str,
+    trace: str,
+) -> BacktestResult:
+    sampler, transactions = loop.sampler, algorithm.transactions
+    days = algorithm.settings.trading_days_per_year or 252
+    inputs = StatisticsInputs(
+        equity=sampler.equity(),
+        performance=sampler.points(STRATEGY_EQUITY, RETURN),
+        benchmark=sampler.points(BENCHMARK, BENCHMARK),
+        turnover=sampler.points(TURNOVER, TURNOVER),
+        starting_capital=sampler.starting_value,
+        total_fees=algorithm.portfolio.total_fees_exact,
+        total_orders=transactions.orders_count,
+        profit_loss=transactions.transaction_record,
+        wins=frozenset(transactions.winning_transactions),
+        trades=algorithm.trade_builder.closed_trades,
+        capacity=loop.capacity.capacity,
+        lowest_capacity_asset=loop.capacity.lowest_capacity_asset,
+        trading_days_per_year=days,
+    )
+    summary = summarize(inputs, rates)
+    orders = transactions.get_orders()
+    statistics = dict(summary.summary)
+    statistics.update(algorithm.summary_statistics)
+    statistics["OrderListHash"] = order_list_hash(orders)
+    result = BacktestResult(
+        statistics,
+        orders,
+        list(transactions.order_events),
+        sampler.charts,
+        list(sampler.equity()),
+        algorithm,
+        list(algorithm.log_lines),
+        algorithm.status,
+        f"{error}\n{trace}" if error else "",
+        summary,
+        dict(context.parameters),
+    )
+    if results is not None:
+        _write(result, results, started, error, trace)
+    return result
+
+
+def _write(result: BacktestResult, folder: Path, started: datetime, error: str, trace: str) -> None:
+    """Write LEAN's result files."""
+    from engine.run.result_files import RunRecord, banner, write_results
+
+    algorithm = result.algorithm
+    record = RunRecord(
+        id=int(time.time()) % 2_000_000_000,
+        name=algorithm.name,
+        start_date=algorithm.start_date,
+        end_date=algorithm.end_date,
+        charts=result.charts,
+        orders=result.orders,
+        order_events=result.order_events,
+        profit_loss=algorithm.transactions.transaction_record,
+        statistics=result.summary,
+        runtime_statistics=banner(
+            algorithm.portfolio,
+            result.summary.total.portfolio_statistics.start_equity,
+            result.statistics,
+        )
+        | algorithm.runtime_statistics,
+        parameters=result.parameters,
+        insights=algorithm.insights.get_insights(),
+        logs=result.log,
+        started=started,
+        finished=datetime.now(UTC).replace(tzinfo=None),
+        runtime_error=error,
+        stack_trace=trace,
+        account_type=getattr(algorithm.brokerage_model, "account_type", AccountType.MARGIN),
+        trading_days_per_year=algorithm.settings.trading_days_per_year or 252,
+    )
+    write_results(folder, record)
