@@ -12,7 +12,7 @@ from engine.brokerage.buying_power import (
     HasSufficientBuyingPowerForOrderParameters,
     HasSufficientBuyingPowerForOrderResult,
 )
-from engine.common.decimals import ZERO, ExactNumber, to_decimal
+from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, OrderDirection
 from engine.common.settings import AlgorithmSettings
 from engine.market.data import Dividend, KeyValuePair, Split
@@ -56,7 +56,7 @@ class CashBook(dict[str, Cash]):
     @property
     def total_value_in_account_currency(self) -> float:
         """Sum."""
-        return float(sum((cash.amount_exact for cash in self.values()), ZERO))
+        return to_double(sum((cash.amount_exact for cash in self.values()), ZERO))
 
 
 class SecurityPortfolioManager:
@@ -231,7 +231,7 @@ class SecurityPortfolioManager:
             return self.margin_remaining
         security = self.securities[symbol]
         model = security.buying_power_model
-        return float(model.margin_remaining(self, security, direction))
+        return to_double(model.margin_remaining(self, security, direction))
 
     get_buying_power = get_margin_remaining
 

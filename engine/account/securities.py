@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.brokerage.brokerage_models import BrokerageModel
-from engine.common.decimals import ONE, ZERO, ExactNumber, to_decimal
+from engine.common.decimals import ONE, ZERO, ExactNumber, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.market.data import (
@@ -152,7 +152,7 @@ class SecurityHolding:
     @property
     def absolute_quantity(self) -> float:
         """Quantity without sign."""
-        return float(abs(self.quantity_exact))
+        return to_double(abs(self.quantity_exact))
 
     @property
     def holdings_value_exact(self) -> Decimal:
@@ -162,7 +162,7 @@ class SecurityHolding:
     @property
     def absolute_holdings_value(self) -> float:
         """Value without sign."""
-        return float(abs(self.holdings_value_exact))
+        return to_double(abs(self.holdings_value_exact))
 
     @property
     def holdings_cost_exact(self) -> Decimal:
@@ -172,7 +172,7 @@ class SecurityHolding:
     @property
     def absolute_holdings_cost(self) -> float:
         """Cost without sign."""
-        return float(abs(self.holdings_cost_exact))
+        return to_double(abs(self.holdings_cost_exact))
 
     @property
     def unlevered_holdings_cost(self) -> float:
@@ -356,7 +356,7 @@ class Security:
     @property
     def leverage(self) -> float:
         """Leverage the buying power model allows."""
-        return float(to_decimal(self.buying_power_model.get_leverage(self)))
+        return to_double(to_decimal(self.buying_power_model.get_leverage(self)))
 
     @property
     def resolution(self) -> Any:

@@ -12,7 +12,7 @@ from engine.brokerage.buying_power import (
     above_minimum_order_margin,
     exact_leverage,
 )
-from engine.common.decimals import ZERO, text, to_decimal
+from engine.common.decimals import ZERO, text, to_decimal, to_double
 from engine.common.enums import OrderDirection, OrderResponseErrorCode, OrderType, Resolution
 from engine.framework.targets import PortfolioTarget, order_by_margin_impact
 from engine.market.symbols import Symbol
@@ -357,7 +357,7 @@ class TradingMixin:
 
     def calculate_order_quantity(self: Any, symbol: Any, target: Any) -> float:
         """Signed quantity that would bring a symbol to a share of the portfolio."""
-        return float(self._order_quantity(symbol, target))
+        return to_double(self._order_quantity(symbol, target))
 
     def set_holdings(self: Any, *arguments: Any, **named: Any) -> list[OrderTicket]:
         """Order shares of the portfolio.

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from engine.api.object_store import ObjectStore
+from engine.common.decimals import net_arithmetic
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.feed.subscriptions import Sources
 from engine.market.market_hours import MarketHoursDatabase
@@ -42,7 +43,7 @@ _current: list[RunContext] = []
 
 @contextmanager
 def running(context: RunContext) -> Iterator[None]:
-    """Make a context the one that new algorithms use.
+    """Make a context the one that new algorithms use; inside, Decimals are .NET's.
 
     Raises:
         RuntimeError: if another run is in progress.
@@ -51,7 +52,8 @@ def running(context: RunContext) -> Iterator[None]:
         raise RuntimeError("another backtest is running in this process")
     _current.append(context)
     try:
-        yield
+        with net_arithmetic():
+            yield
     finally:
         _current.clear()
 

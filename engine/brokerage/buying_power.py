@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from engine.brokerage.fees import fee_amount
-from engine.common.decimals import ONE, ZERO, ExactNumber, normalize, text, to_decimal
+from engine.common.decimals import ONE, ZERO, ExactNumber, normalize, text, to_decimal, to_double
 from engine.common.enums import OrderDirection
 from engine.orders.orders import MarketOrder, Order
 
@@ -121,7 +121,7 @@ class BuyingPowerModel:
 
     def get_leverage(self, security: Any) -> float:
         """1 over the margin requirement."""
-        return float(self.leverage_exact)
+        return to_double(self.leverage_exact)
 
     def set_leverage(self, security: Any, leverage: Any) -> None:
         """Change the leverage.
@@ -161,7 +161,7 @@ class BuyingPowerModel:
 
     def get_buying_power(self, parameters: BuyingPowerParameters) -> float:
         """Margin left."""
-        return float(
+        return to_double(
             self.margin_remaining(parameters.portfolio, parameters.security, parameters.direction)
         )
 

@@ -15,7 +15,7 @@ from typing import Any
 from engine.brokerage.brokerage_models import verdict
 from engine.brokerage.fees import OrderFeeParameters
 from engine.brokerage.fill_model import FillModelParameters
-from engine.common.decimals import ONE, ZERO, normalize, text
+from engine.common.decimals import ONE, ZERO, normalize, text, to_double
 from engine.common.enums import (
     DelistingType,
     OrderRequestStatus,
@@ -63,7 +63,7 @@ class ProjectedHoldings:
     @property
     def projected_quantity(self) -> float:
         """Quantity once all open orders filled."""
-        return float(self.projected_quantity_exact)
+        return to_double(self.projected_quantity_exact)
 
 
 class SecurityTransactionManager:
@@ -145,7 +145,7 @@ class SecurityTransactionManager:
 
     def get_open_orders_remaining_quantity(self, choice: Any = None) -> float:
         """Unfilled quantity of open orders."""
-        return float(self._remaining(choice))
+        return to_double(self._remaining(choice))
 
     def _remaining(self, choice: Any) -> Decimal:
         tickets = self.get_open_order_tickets(choice)

@@ -2,15 +2,17 @@
 
 LEAN keeps money in System.Decimal: a 96-bit integer with a scale of 0 to 28 digits. Trailing zeros
 are part of the value's text, so `4 decimals x 7 decimals` prints 11 decimals. Python's Decimal
-carries its exponent in the same way; its default context (28 digits, half-even) matches wherever
-fewer than 28 digits are used. What differs is collected here.
+carries its exponent in the same way. What differs is collected here: a run calculates in
+:func:`net_arithmetic`, and what leaves it, as text or as a double, is first made to :func:`fit`.
 
 Convention of this package: an attribute such as `close` is what user code sees (a float, as
-LEAN's Python bridge gives); the engine itself reads and writes `close_exact` (a Decimal).
+LEAN's Python bridge gives: :func:`to_double`); the engine itself reads and writes `close_exact` (a
+Decimal).
 """
 
 import math
-from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from contextlib import AbstractContextManager
+from decimal import MAX_PREC, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, localcontext
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,61 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 MAX_SCALE = 28
 MAX_DECIMAL = Decimal("79228162514264337593543950335")
-_POWERS = [10.0**n for n in range(81)]
+# The nearest doubles, as .NET's table has them; `10.0**23` is another.
+_POWERS = [float(10**n) for n in range(81)]
+_UNROUNDED = Context(prec=MAX_PREC)
+# Enough digits that rounding a quotient to 96 bits rounds it only once.
+_QUOTIENT = Context(prec=64)
+_QUANTA = [ONE.scaleb(-scale, _UNROUNDED) for scale in range(MAX_SCALE + 1)]
+_LARGEST = [MAX_DECIMAL.scaleb(-scale, _UNROUNDED) for scale in range(MAX_SCALE + 1)]
+_LOW_BITS = 2**64 - 1
+
+
+def net_arithmetic() -> AbstractContextManager[Context]:
+    """Context in which operators on Decimals keep all digits that System.Decimal keeps.
+
+    System.Decimal has 29 digits as far as 96 bits hold them, else 28. Operators here always keep
+    29; :func:`fit` cuts the last where .NET has not got it.
+    """
+    return localcontext(Context(prec=29, rounding=ROUND_HALF_EVEN))
+
+
+def fit(value: Decimal) -> Decimal:
+    """The nearest number that System.Decimal holds: a 96-bit integer with a scale of 0 to 28.
+
+    Digits are dropped only if they must be, in one rounding, ties to even.
+
+    Raises:
+        ValueError: if the value is not finite or exceeds System.Decimal's range.
+    """
+    if not value.is_finite() or value.copy_abs() > MAX_DECIMAL:
+        raise ValueError(f"value must lie within System.Decimal's range; received {value}")
+    exponent: int = value.as_tuple().exponent  # type: ignore[assignment]
+    scale = min(max(-exponent, 0), MAX_SCALE)
+    while True:
+        held = value.quantize(_QUANTA[scale], ROUND_HALF_EVEN, _UNROUNDED)
+        if held.copy_abs() <= _LARGEST[scale]:
+            return held
+        scale -= 1
+
+
+def to_double(value: Decimal) -> float:
+    """Convert as .NET's `(double)value`, which rounds up to three times.
+
+    The integer's low 64 bits become a double, the high 32 bits are added, and the sum is divided by
+    the power of ten (`Decimal.DecCalc.VarR8FromDec` in .NET's source). So the result may lie one
+    bit beside `float(value)`, the nearest double, and may depend on trailing zeros.
+
+    Raises:
+        ValueError: if the value is not finite or exceeds System.Decimal's range.
+    """
+    digits = str(value)
+    if len(digits) > MAX_SCALE or "E" in digits:
+        digits = format(fit(value), "f")
+    whole, _, fraction = digits.partition(".")
+    integer = abs(int(whole + fraction))
+    double = (float(integer & _LOW_BITS) + (integer >> 64) * 2.0**64) / _POWERS[len(fraction)]
+    return -double if digits[0] == "-" else double
 
 
 def from_float(value: float) -> Decimal:
@@ -101,16 +157,17 @@ def plain(value: Decimal) -> Decimal:
 
 def normalize(value: Decimal) -> Decimal:
     """Strip trailing zeros of the fraction (LEAN's `Normalize`)."""
-    return plain(value.normalize()) if value else ZERO
+    return plain(value.normalize(_UNROUNDED)) if value else ZERO
 
 
 def divide(left: Decimal, right: Decimal) -> Decimal:
-    """Divide as System.Decimal: 28 digits after the point at most, half-even, exponent <= 0."""
-    quotient = left / right
-    exponent = quotient.as_tuple().exponent
-    if exponent < -MAX_SCALE:  # type: ignore[operator]
-        return quotient.quantize(Decimal(1).scaleb(-MAX_SCALE), ROUND_HALF_EVEN)
-    return plain(quotient)
+    """Divide as System.Decimal: rounded once, to what 96 bits and 28 places hold, ties to even.
+
+    An exact quotient keeps the zeros of the operands' scales, a rounded one has none at its end.
+    """
+    quotient = _QUOTIENT.divide(left, right)
+    held = fit(quotient)
+    return held if held == quotient else normalize(held)
 
 
 def round_half_even(value: Decimal, digits: int) -> Decimal:
@@ -124,7 +181,7 @@ def round_significant(value: Decimal, digits: int) -> Decimal:
     """Round to significant digits as LEAN does (scale by a power of ten, round, scale back)."""
     if not value:
         return ZERO
-    scale = Decimal(10) ** (math.floor(math.log10(abs(float(value)))) + 1)
+    scale = Decimal(10) ** (math.floor(math.log10(abs(to_double(value)))) + 1)
     return scale * round_half_even(value / scale, digits)
 
 
@@ -148,11 +205,11 @@ def text(value: Decimal) -> str:
 
     A zero has no sign.
     """
-    return format(plain(value if value else abs(value)), "f")
+    return format(fit(value if value else abs(value)), "f")
 
 
 class ExactNumber:
-    """Attribute that reads as float and accepts any number; the Decimal lives in `<name>_exact`.
+    """Attribute that reads as a double and accepts any number; the Decimal lives in `<name>_exact`.
 
     None stays None, for the optional fields of LEAN's types.
     """
@@ -164,7 +221,7 @@ class ExactNumber:
         if instance is None:
             return self
         value = getattr(instance, self.slot)
-        return None if value is None else float(value)
+        return None if value is None else to_double(value)
 
     def __set__(self, instance: Any, value: Any) -> None:
         setattr(instance, self.slot, None if value is None else to_decimal(value))

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from engine.common.clock import END_OF_TIME
-from engine.common.decimals import ONE, ZERO, divide
+from engine.common.decimals import ONE, ZERO, divide, to_double
 from engine.common.enums import DataNormalizationMode
 from engine.common.text_files import read_rows
 from engine.market.symbols import SecurityIdentifier
@@ -226,17 +226,17 @@ class SymbolProperties:
     @property
     def contract_multiplier(self) -> float:
         """Units per contract."""
-        return float(self.contract_multiplier_exact)
+        return to_double(self.contract_multiplier_exact)
 
     @property
     def minimum_price_variation(self) -> float:
         """Tick size."""
-        return float(self.minimum_price_variation_exact)
+        return to_double(self.minimum_price_variation_exact)
 
     @property
     def lot_size(self) -> float:
         """Smallest tradable quantity."""
-        return float(self.lot_size_exact)
+        return to_double(self.lot_size_exact)
 
 
 def read_symbol_properties(data_folder: Path, market: str = "usa") -> dict[str, SymbolProperties]:

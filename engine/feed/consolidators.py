@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.clock import round_down
-from engine.common.decimals import ZERO, ExactNumber, to_decimal
+from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
 from engine.common.enums import LeanEnum, Resolution
 from engine.indicators.base import Event
 from engine.indicators.window import RollingWindow
@@ -535,7 +535,7 @@ class RenkoBar(TradeBar):
     @property
     def spread(self) -> float:
         """Distance between open and close."""
-        return float(abs(self.close_exact - self.open_exact))
+        return to_double(abs(self.close_exact - self.open_exact))
 
     def take(self, time: datetime, value: Decimal, volume: Decimal) -> bool:
         """Move the close towards a value, at most by the brick; true once that closes the bar."""

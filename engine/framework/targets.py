@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ExactNumber, text, to_decimal
+from engine.common.decimals import ExactNumber, text, to_decimal, to_double
 from engine.common.enums import InsightDirection
 
 
@@ -201,12 +201,12 @@ class OrderSizing:
         algorithm: Any, target: PortfolioTarget, security: Any = None, *_: Any
     ) -> float:
         """Shares still to be ordered, open orders counted."""
-        return float(unordered_quantity(algorithm, target, security))
+        return to_double(unordered_quantity(algorithm, target, security))
 
     @staticmethod
     def adjust_by_lot_size(security: Any, quantity: Any) -> float:
         """Round towards zero to whole lots."""
-        return float(adjust_by_lot_size(security, to_decimal(quantity)))
+        return to_double(adjust_by_lot_size(security, to_decimal(quantity)))
 
     @staticmethod
     def get_order_size_for_percent_volume(
@@ -214,7 +214,7 @@ class OrderSizing:
     ) -> float:
         """Limit an order to a share of the current bar's volume."""
         limit = to_decimal(maximum_percent_current_volume) * to_decimal(security.volume)
-        return float(_limited(security, limit, to_decimal(desired_order_size)))
+        return to_double(_limited(security, limit, to_decimal(desired_order_size)))
 
     @staticmethod
     def get_order_size_for_maximum_value(
@@ -225,7 +225,7 @@ class OrderSizing:
         if not price:
             return 0.0
         limit = to_decimal(maximum_order_value_in_account_currency) / price
-        return float(_limited(security, limit, to_decimal(desired_order_size)))
+        return to_double(_limited(security, limit, to_decimal(desired_order_size)))
 
 
 def unordered_quantity(algorithm: Any, target: PortfolioTarget, security: Any = None) -> Decimal:

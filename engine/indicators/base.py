@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ZERO, to_decimal
+from engine.common.decimals import ZERO, to_decimal, to_double
 from engine.indicators.window import RollingWindow
 from engine.market.data import BaseData, TradeBar
 from engine.market.symbols import Symbol
@@ -38,7 +38,7 @@ class IndicatorDataPoint(BaseData):
         self.value_exact = value if isinstance(value, Decimal) else to_decimal(value)
 
     def __float__(self) -> float:
-        return float(self.value_exact)
+        return to_double(self.value_exact)
 
     def __lt__(self, other: Any) -> bool:
         return self.value_exact < _exact(other)
@@ -185,7 +185,7 @@ class IndicatorBase:
         return iter(self.window)
 
     def __float__(self) -> float:
-        return float(self._current.value_exact)
+        return to_double(self._current.value_exact)
 
     def __lt__(self, other: Any) -> bool:
         return self._current.value_exact < _exact(other)

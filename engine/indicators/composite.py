@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ZERO, text, to_decimal
+from engine.common.decimals import ZERO, text, to_decimal, to_double
 from engine.common.enums import LeanEnum
 from engine.indicators.averages import ExponentialMovingAverage, SimpleMovingAverage
 from engine.indicators.base import Indicator, IndicatorBase, IndicatorDataPoint
@@ -33,7 +33,7 @@ class IndicatorResult:
     @property
     def value(self) -> float:
         """The value."""
-        return float(self.value_exact)
+        return to_double(self.value_exact)
 
 
 class ConstantIndicator(Indicator):

@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ZERO, from_float
+from engine.common.decimals import ZERO, from_float, to_double
 from engine.indicators.base import Indicator, WindowIndicator
 
 
@@ -219,7 +219,7 @@ class LogReturn(WindowIndicator):
 
     def _next(self, value: Decimal) -> Decimal:
         base = self._oldest()
-        ratio = float(value / base) if base else 0.0
+        ratio = to_double(value / base) if base else 0.0
         return from_float(math.log(ratio)) if ratio > 0 else ZERO
 
 
@@ -258,7 +258,7 @@ class StandardDeviation(Variance):
     label = "STD"
 
     def _next(self, value: Decimal) -> Decimal:
-        return from_float(math.sqrt(float(super()._next(value))))
+        return from_float(math.sqrt(to_double(super()._next(value))))
 
 
 class MeanAbsoluteDeviation(WindowIndicator):

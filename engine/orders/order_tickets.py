@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ZERO, ExactNumber
+from engine.common.decimals import ZERO, ExactNumber, to_double
 from engine.common.enums import (
     OrderField,
     OrderRequestStatus,
@@ -120,7 +120,7 @@ class OrderTicket:
         source: Any = self._order
         exact = getattr(source, name + "_exact", None)
         if exact is not None:
-            return float(exact)
+            return to_double(exact)
         if field == OrderField.TRAILING_AS_PERCENTAGE and hasattr(source, name):
             return bool(getattr(source, name))
         if source is None:

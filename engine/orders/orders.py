@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from engine.common.decimals import ZERO, ExactNumber, normalize, smart_rounding, text, to_decimal
+from engine.common.decimals import (
+    ZERO,
+    ExactNumber,
+    normalize,
+    smart_rounding,
+    text,
+    to_decimal,
+    to_double,
+)
 from engine.common.enums import (
     DataNormalizationMode,
     OrderDirection,
@@ -138,7 +146,7 @@ class Order:
     @property
     def absolute_quantity(self) -> float:
         """Quantity without sign."""
-        return float(abs(self.quantity_exact))
+        return to_double(abs(self.quantity_exact))
 
     @property
     def value_exact(self) -> Decimal:
@@ -148,7 +156,7 @@ class Order:
     @property
     def value(self) -> float:
         """Quantity times fill price."""
-        return float(self.value_exact)
+        return to_double(self.value_exact)
 
     @property
     def is_marketable(self) -> bool:
@@ -161,7 +169,7 @@ class Order:
 
     def get_value(self, security: Any) -> float:
         """Worth of the order at the security's price."""
-        return float(self.value_at(security.price_exact))
+        return to_double(self.value_at(security.price_exact))
 
     def _worse(self, own: Decimal, market: Decimal) -> Decimal:
         if not self.quantity_exact:
@@ -490,7 +498,7 @@ class OrderEvent:
     @property
     def absolute_fill_quantity(self) -> float:
         """Filled quantity without sign."""
-        return float(abs(self.fill_quantity_exact))
+        return to_double(abs(self.fill_quantity_exact))
 
     def to_string(self) -> str:
         """The event as text."""

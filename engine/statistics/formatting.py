@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
-from engine.common.decimals import ZERO, round_half_even, text
+from engine.common.decimals import MAX_DECIMAL, ZERO, round_half_even, text, to_double
 
 MAX_JSON_DIGITS = 4
 
@@ -27,13 +27,16 @@ def double_text(value: float) -> str:
 
 def rounded_double(value: Decimal, digits: int) -> str:
     """Write a decimal that LEAN first casts to double, rounded as .NET rounds doubles."""
-    number, power = float(value), 10.0**digits
+    number, power = to_double(value), 10.0**digits
     return double_text(math.copysign(round(number * power) / power, number))
 
 
 def percent(value: Decimal, digits: int) -> str:
-    """Write a fraction as per cent; the text keeps the decimal's scale (``0.800%``, ``0%``)."""
-    return text(round_half_even(value * 100, digits)) + "%"
+    """Write a fraction as per cent; the text keeps the decimal's scale (``0.800%``, ``0%``).
+
+    What a decimal cannot hold a hundredfold becomes the largest decimal, as in LEAN.
+    """
+    return text(round_half_even(min(value * 100, MAX_DECIMAL), digits)) + "%"
 
 
 def fixed(value: Decimal, digits: int) -> str:

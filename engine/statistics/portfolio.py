@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import MAX_DECIMAL, ZERO, from_float, round_half_even
+from engine.common.decimals import MAX_DECIMAL, ZERO, from_float, round_half_even, to_double
 from engine.statistics import moments
 from engine.statistics.drawdown import drawdown_and_recovery
 from engine.statistics.formatting import json_number, mean
@@ -104,7 +104,7 @@ def portfolio_statistics(
     loss_rate = Decimal(losses) / trades if trades else ZERO
 
     variance = _decimal(_annual_variance(performance, trading_days))
-    deviation = _decimal(math.sqrt(float(variance)))
+    deviation = _decimal(math.sqrt(to_double(variance)))
     downside = _decimal(
         math.sqrt(_annual_variance([value for value in performance if value < 0], trading_days))
     )
@@ -139,10 +139,12 @@ def portfolio_statistics(
         annual_standard_deviation=deviation,
         annual_variance=variance,
         information_ratio=(
-            _decimal(float(annual) - float(benchmark_annual)) / tracking if tracking else ZERO
+            _decimal(to_double(annual) - to_double(benchmark_annual)) / tracking
+            if tracking
+            else ZERO
         ),
         tracking_error=tracking,
-        treynor_ratio=_decimal(float(annual) - float(risk_free)) / beta if beta else ZERO,
+        treynor_ratio=_decimal(to_double(annual) - to_double(risk_free)) / beta if beta else ZERO,
         value_at_risk99=_value_at_risk(performance, trading_days, 0.99),
         value_at_risk95=_value_at_risk(performance, trading_days, 0.95),
         drawdown_recovery=recovery,
@@ -174,11 +176,11 @@ def _compounding(starting_capital: Decimal, equity: Mapping[datetime, Decimal]) 
     years = _decimal((times[-1] - times[0]).total_seconds() / 86400) / DAYS_PER_YEAR
     if years == 0 or starting_capital == 0:
         return ZERO
-    growth = float(equity[times[-1]]) / float(starting_capital)
+    growth = to_double(equity[times[-1]]) / to_double(starting_capital)
     if growth < 0:
         return ZERO
     try:
-        return _decimal(growth ** (1 / float(years)) - 1)
+        return _decimal(growth ** (1 / to_double(years)) - 1)
     except OverflowError:
         return ZERO
 
@@ -202,7 +204,7 @@ def _tracking_error(first: Sequence[float], second: Sequence[float], trading_day
 def _excess_over(annual: Decimal, deviation: Decimal, risk_free: Decimal) -> Decimal:
     if deviation == 0:
         return ZERO
-    return _decimal((float(annual) - float(risk_free)) / float(deviation))
+    return _decimal((to_double(annual) - to_double(risk_free)) / to_double(deviation))
 
 
 def _probabilistic_sharpe(
@@ -210,7 +212,7 @@ def _probabilistic_sharpe(
 ) -> Decimal:
     """Probability that the true Sharpe ratio exceeds an annual 1 (Bailey, Lopez de Prado 2012)."""
     deviation = moments.standard_deviation(returns)
-    excess = moments.average(returns) - float(risk_free) / trading_days
+    excess = moments.average(returns) - to_double(risk_free) / trading_days
     sharpe = excess / deviation if moments.usable(deviation) else 0.0
     shape = 1 - moments.skewness(returns) * sharpe
     shape += (moments.excess_kurtosis(returns) - 1) / 4 * sharpe**2

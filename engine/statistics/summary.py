@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from engine.common.decimals import round_half_even, text
+from engine.common.decimals import round_half_even, text, to_double
 from engine.statistics.formatting import (
     fixed,
     percent,
@@ -141,14 +141,14 @@ def _performance(
 
 def _daily_returns(samples: dict[datetime, Decimal]) -> list[float]:
     """Fractions per day; LEAN drops the first two, which opening orders would misalign."""
-    return [float(value / 100) for value in list(samples.values())[2:]]
+    return [to_double(value / 100) for value in list(samples.values())[2:]]
 
 
 def _benchmark_returns(samples: dict[datetime, Decimal]) -> list[float]:
     """Relative changes from sample to sample, without the first."""
     values = list(samples.values())
     changes = [
-        float((value - previous) / previous) if previous else 0.0
+        to_double((value - previous) / previous) if previous else 0.0
         for previous, value in pairwise(values)
     ]
     return changes[1:]

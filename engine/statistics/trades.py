@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ZERO, from_float
+from engine.common.decimals import ZERO, from_float, to_double
 from engine.statistics.formatting import json_number
 from engine.statistics.inputs import Trade
 
@@ -145,7 +145,7 @@ def _deviation(values: Sequence[Decimal]) -> Decimal:
         return ZERO
     centre = sum(values, ZERO) / len(values)
     spread = sum(((value - centre) ** 2 for value in values), ZERO) / (len(values) - 1)
-    return from_float(math.sqrt(float(spread)))
+    return from_float(math.sqrt(to_double(spread)))
 
 
 def _drawdowns(trades: Sequence[Trade]) -> tuple[Decimal, Decimal, timedelta]:

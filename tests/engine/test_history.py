@@ -1,6 +1,8 @@
 """History calls: frames shaped as LEAN's, and never a bar from the future."""
 
+import json
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,6 +12,13 @@ from engine.common.enums import Resolution
 from engine.market.data import TradeBar
 from engine.run.runner import run_algorithm
 from tests.engine.folder import write_folder
+
+LEAN = Path(__file__).parents[3] / "shared" / "lean"
+ADJUSTED = LEAN / "oracle" / "adjusted_prices.json"
+
+needs_sample = pytest.mark.skipif(
+    not ADJUSTED.exists(), reason="LEAN's sample data and prices are not in ../shared/lean"
+)
 
 ROWS = [(100 + i, 101 + i, 99 + i, 100.5 + i, 1000 + i) for i in range(15)]
 
@@ -76,3 +85,24 @@ def test_spans_and_ranges(answers):
 
 def test_tickers_find_their_rows(answers):
     assert answers["by_name"] == [104.5, 105.5]
+
+
+@needs_sample
+def test_adjusted_prices_are_leans_to_the_last_bit(tmp_path):
+    class Adjusted(QCAlgorithm):
+        def initialize(self):
+            self.set_start_date(2013, 1, 2)
+            self.set_end_date(2013, 1, 4)
+            symbol = self.add_equity("AAPL", Resolution.DAILY).symbol
+            span = datetime(2009, 1, 1), datetime(2013, 1, 1)
+            self.prices = self.history(symbol, *span, Resolution.DAILY).loc[symbol]
+
+    result = run_algorithm(Adjusted, data_folder=LEAN / "data", store=tmp_path)
+    assert not result.runtime_error
+    prices = result.algorithm.prices
+    prices.index = prices.index.strftime("%Y-%m-%d")
+    seen = json.loads(ADJUSTED.read_text())["bars"]
+    assert len(seen) > 100
+    for bar in seen:
+        row = prices.loc[bar["end"], ["open", "high", "low", "close"]]
+        assert [price.hex() for price in row] == bar["ohlc"], bar["end"]

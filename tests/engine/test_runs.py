@@ -4,11 +4,14 @@ import json
 import re
 import zipfile
 from datetime import datetime, timedelta
+from decimal import getcontext
 
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
+from engine.common.decimals import to_double
 from engine.common.enums import AlgorithmStatus, OrderStatus, Resolution
+from engine.indicators import SimpleMovingAverage
 from engine.run.runner import run_algorithm, run_backtest
 from tests.engine.folder import flat, write_folder
 
@@ -187,6 +190,20 @@ def test_runs_repeat_themselves_and_leak_nothing(folder):
     assert first.equity == second.equity
     assert first.orders[0] is not second.orders[0]
     assert [order.id for order in second.orders] == list(range(1, len(second.orders) + 1))
+
+
+def test_a_run_calculates_with_as_many_digits_as_net(folder):
+    class Averaging(Base):
+        def initialize(self):
+            super().initialize()
+            self.mean = SimpleMovingAverage(3)
+            for day, price in enumerate((1, 1, 2), start=1):
+                self.mean.update(datetime(2010, 1, day), price)
+
+    mean = run(folder, Averaging).algorithm.mean.current
+    assert str(mean.value_exact) == "1.3333333333333333333333333333"
+    assert mean.value == to_double(mean.value_exact) != 4 / 3
+    assert getcontext().prec == 28
 
 
 def test_cash_and_equity_add_up(folder):
