@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -346,12 +345,3 @@ class SecurityPortfolioManager:
 
     def __getattr__(self, name: str) -> Any:
         return _pascal(self, name)
-
-
-def utc_or_later(times: Any, time: datetime) -> datetime:
-    """First free key at or after `time`, by milliseconds."""
-    from datetime import timedelta
-
-    while time in times:
-        time += timedelta(milliseconds=1)
-    return time

@@ -368,7 +368,6 @@ class ScheduleManager:
         self.time_rules = time_rules
         self._utc_now = utc_now
         self._ids = count()
-        self._waiting: list[ScheduledEvent] = []
         self._sorted: list[tuple[datetime, int, ScheduledEvent]] | None = None
         self._events: dict[int, ScheduledEvent] = {}
         self._started = False

@@ -120,15 +120,24 @@ class FillModel:
             current = now <= bar.end_time
         return current and hours.is_open_during(bar.time, bar.end_time, extended_market_hours)
 
-    @staticmethod
-    def _trade_bar(asset: Any, order: Order) -> TradeBar | None:
-        """Latest trade bar if it is younger than the order."""
-        if not _subscribes(asset, TradeBar):
+    def _may_fill(self, asset: Any, order: Order, extended: bool = False) -> bool:
+        return order.status != OrderStatus.CANCELED and self.is_exchange_open(asset, extended)
+
+    def _fresh_bar(self, asset: Any, order: Order, extended: bool = False) -> TradeBar | None:
+        """Latest trade bar if the order may fill on it: in open hours, younger than the order."""
+        if not self._may_fill(asset, order, extended) or not _subscribes(asset, TradeBar):
             return None
         bar: Any = asset.cache.get_data(TradeBar)
         if bar is None or asset.exchange.hours.to_utc(bar.end_time) <= order.time:
             return None
         return bar
+
+    def _fresh_prices(self, asset: Any, order: Order, extended: bool = False) -> _Prices | None:
+        """Prices that the order may fill at: in open hours, younger than the order."""
+        if not self._may_fill(asset, order, extended):
+            return None
+        prices = self._prices(asset, order.direction)
+        return prices if asset.exchange.hours.to_utc(prices.end_time) > order.time else None
 
     def _best_price(
         self, asset: Any, order: Order, buying: bool
@@ -207,7 +216,7 @@ class FillModel:
     def market_fill(self, asset: Any, order: MarketOrder) -> OrderEvent:
         """At the ask or bid; hour and daily data wait for a fresh bar if the price is stale."""
         fill = _event(asset, order)
-        if order.status == OrderStatus.CANCELED or not self.is_exchange_open(asset):
+        if not self._may_fill(asset, order):
             return fill
         slip = self._slippage(asset, order)
         buying = order.direction == OrderDirection.BUY
@@ -228,11 +237,7 @@ class FillModel:
     def limit_fill(self, asset: Any, order: LimitOrder) -> OrderEvent:
         """If the bar goes beyond the limit: at the limit, or at a better open."""
         fill = _event(asset, order)
-        if order.status == OrderStatus.CANCELED or not self.is_exchange_open(
-            asset, _has_extended_hours(asset)
-        ):
-            return fill
-        bar = self._trade_bar(asset, order)
+        bar = self._fresh_bar(asset, order, _has_extended_hours(asset))
         if bar is None:
             return fill
         limit = order.limit_price_exact
@@ -246,9 +251,7 @@ class FillModel:
     def stop_market_fill(self, asset: Any, order: StopMarketOrder) -> OrderEvent:
         """If the bar touches the stop: at the stop, or at a worse open."""
         fill = _event(asset, order)
-        if order.status == OrderStatus.CANCELED or not self.is_exchange_open(asset):
-            return fill
-        bar = self._trade_bar(asset, order)
+        bar = self._fresh_bar(asset, order)
         if bar is None:
             return fill
         stop = order.stop_price_exact
@@ -264,10 +267,8 @@ class FillModel:
     def trailing_stop_fill(self, asset: Any, order: TrailingStopOrder) -> OrderEvent:
         """A stop at the worse of stop and market; an unfilled one follows the market."""
         fill = _event(asset, order)
-        if order.status == OrderStatus.CANCELED or not self.is_exchange_open(asset):
-            return fill
-        prices = self._prices(asset, order.direction)
-        if asset.exchange.hours.to_utc(prices.end_time) <= order.time:
+        prices = self._fresh_prices(asset, order)
+        if prices is None:
             return fill
         slip = self._slippage(asset, order)
         stop = order.stop_price_exact
@@ -291,12 +292,8 @@ class FillModel:
     def stop_limit_fill(self, asset: Any, order: StopLimitOrder) -> OrderEvent:
         """Once the stop is passed, as a limit order on the bar's close."""
         fill = _event(asset, order)
-        if order.status == OrderStatus.CANCELED or not self.is_exchange_open(
-            asset, _has_extended_hours(asset)
-        ):
-            return fill
-        prices = self._prices(asset, order.direction)
-        if asset.exchange.hours.to_utc(prices.end_time) <= order.time:
+        prices = self._fresh_prices(asset, order, _has_extended_hours(asset))
+        if prices is None:
             return fill
         limit, stop = order.limit_price_exact, order.stop_price_exact
         if order.direction == OrderDirection.BUY:
@@ -312,11 +309,7 @@ class FillModel:
     def limit_if_touched_fill(self, asset: Any, order: LimitIfTouchedOrder) -> OrderEvent:
         """Once the trigger is touched, at the market if that is within the limit."""
         fill = _event(asset, order)
-        if order.status == OrderStatus.CANCELED or not self.is_exchange_open(
-            asset, _has_extended_hours(asset)
-        ):
-            return fill
-        bar = self._trade_bar(asset, order)
+        bar = self._fresh_bar(asset, order, _has_extended_hours(asset))
         if bar is None:
             return fill
         limit, trigger = order.limit_price_exact, order.trigger_price_exact

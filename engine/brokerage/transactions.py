@@ -82,7 +82,6 @@ class SecurityTransactionManager:
         self._cancel_fallback: dict[int, OrderStatus] = {}
         self._queue: deque[OrderRequest] = deque()
         self._needs_scan = False
-        self._scanning = False
         self._last_id = 0
         self._modes: dict[Symbol, Any] = {}
         self._warned: set[str] = set()

@@ -32,21 +32,14 @@ class SimpleMovingAverage(WindowIndicator):
         self.rolling_sum.reset()
 
 
-class ExponentialMovingAverage(Indicator):
-    """Exponential average, started with the mean of the first values; 0 until then."""
+class _Smoothed(Indicator):
+    """Base of exponential averages: a weight for the newest value, a plain mean to start from."""
 
-    def __init__(self, *args: Any) -> None:
-        name, rest = named("EMA", args, count=2)
+    def __init__(self, name: str, period: int, factor: Decimal) -> None:
         super().__init__(name)
-        self.period = int(rest[0])
-        factor = rest[1] if len(rest) > 1 else self.smoothing_factor_default(self.period)
-        self._factor = to_decimal(factor)
-        self._start = SimpleMovingAverage(self.period)
-
-    @staticmethod
-    def smoothing_factor_default(period: int) -> Decimal:
-        """Weight of the newest value: 2 / (period + 1)."""
-        return Decimal("2.0") / (1 + period)
+        self.period = period
+        self._factor = factor
+        self._start = SimpleMovingAverage(period)
 
     @property
     def warm_up_period(self) -> int:
@@ -57,6 +50,29 @@ class ExponentialMovingAverage(Indicator):
     def is_ready(self) -> bool:
         """True after ``period`` values."""
         return self.samples >= self.period
+
+    def _smoothed(self, value: Decimal) -> Decimal:
+        return value * self._factor + self._current.value_exact * (1 - self._factor)
+
+    def reset(self) -> None:
+        """Return to the state before the first update."""
+        super().reset()
+        self._start.reset()
+
+
+class ExponentialMovingAverage(_Smoothed):
+    """Exponential average, started with the mean of the first values; 0 until then."""
+
+    def __init__(self, *args: Any) -> None:
+        name, rest = named("EMA", args, count=2)
+        period = int(rest[0])
+        factor = rest[1] if len(rest) > 1 else self.smoothing_factor_default(period)
+        super().__init__(name, period, to_decimal(factor))
+
+    @staticmethod
+    def smoothing_factor_default(period: int) -> Decimal:
+        """Weight of the newest value: 2 / (period + 1)."""
+        return Decimal("2.0") / (1 + period)
 
     def _compute(self, point: Any) -> Decimal:
         if self.samples <= self.period:
@@ -65,44 +81,21 @@ class ExponentialMovingAverage(Indicator):
             return ZERO
         if self.samples == self.period:
             return self._start.current.value_exact
-        return point.value_exact * self._factor + self._current.value_exact * (1 - self._factor)
-
-    def reset(self) -> None:
-        """Return to the state before the first update."""
-        super().reset()
-        self._start.reset()
+        return self._smoothed(point.value_exact)
 
 
-class WilderMovingAverage(Indicator):
+class WilderMovingAverage(_Smoothed):
     """Exponential average with weight 1 / period; the plain mean until it is ready."""
 
     def __init__(self, *args: Any) -> None:
         name, period = args if isinstance(args[0], str) else (f"WWMA{args[0]}", args[0])
-        super().__init__(name)
-        self.period = int(period)
-        self._factor = Decimal(1) / self.period
-        self._start = SimpleMovingAverage(name + "_SMA", self.period)
-
-    @property
-    def warm_up_period(self) -> int:
-        """The period."""
-        return self.period
-
-    @property
-    def is_ready(self) -> bool:
-        """True after ``period`` values."""
-        return self.samples >= self.period
+        super().__init__(name, int(period), Decimal(1) / int(period))
 
     def _compute(self, point: Any) -> Decimal:
         if not self.is_ready:
             self._start.update(point)
             return self._start.current.value_exact
-        return point.value_exact * self._factor + self._current.value_exact * (1 - self._factor)
-
-    def reset(self) -> None:
-        """Return to the state before the first update."""
-        super().reset()
-        self._start.reset()
+        return self._smoothed(point.value_exact)
 
 
 class LinearWeightedMovingAverage(WindowIndicator):

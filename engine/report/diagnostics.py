@@ -1,4 +1,9 @@
-"""What the algorithm tells about itself (`diagnostics.json`), checked before anything is drawn."""
+"""What the algorithm tells about itself (`diagnostics.json`), checked before anything is drawn.
+
+Of an agent's training it tells, by update: the loss, and the value that the agent claims (mean over
+a batch of the highest action value, a discounted sum of rewards); and, as often as the agent was
+judged: the mean log growth per bar on imagined paths kept from training, with its standard error.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +29,14 @@ def _map(of: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "additionalProperties": of}
 
 
+def _belong(*columns: str) -> dict[str, list[str]]:
+    """None of these columns without the others."""
+    return {name: [other for other in columns if other != name] for name in columns}
+
+
+_LEARNED = ("update", "loss", "claimed_value")
+_JUDGED = ("held_out_update", "held_out_reward", "held_out_error")
+_AGENT = {**_map(_NUMBERS), "dependentRequired": _belong(*_JUDGED)}
 _QUANTILES = ("q05", "q25", "q50", "q75", "q95")
 _FORECAST = ("previous_close", "mean", *_QUANTILES, "close")
 
@@ -50,7 +63,7 @@ SCHEMA: dict[str, Any] = {
                 reused={"type": "boolean"},
                 artifact=_TEXT,
                 forecaster=_map(_NUMBERS),
-                agent=_map(_NUMBERS),
+                agent=_AGENT,
             ),
         },
         forecasts=_map(
@@ -119,6 +132,11 @@ def _check_lengths(path: Path, document: dict[str, Any]) -> None:
         for section in ("forecasts", "prices")
         for symbol, table in document.get(section, {}).items()
     ]
+    for number, training in enumerate(document.get("trainings", [])):
+        agent = training.get("agent", {})
+        for columns in (_LEARNED, _JUDGED):
+            table = {name: agent[name] for name in columns if name in agent}
+            tables.append((f"trainings/{number}/agent", table))
     for place, table in tables:
         lengths = {name: len(column) for name, column in table.items()}
         if len(set(lengths.values())) > 1:

@@ -147,24 +147,37 @@ def paths(diagnostics: Mapping[str, Any]) -> go.Figure | None:
 
 @dataclass(frozen=True)
 class _Curve:
-    """A curve of a training: whose, by what step, which columns (the last one is the result)."""
+    """A curve of a training: whose, by what step, which columns (the last one is the result).
+
+    Attributes:
+        judged: beside the result, on an axis of its own, stands the held-out reward.
+    """
 
     part: str
     step: str
     columns: tuple[str, ...]
     title: str
     color: str
+    judged: bool = False
 
     def of(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """This curve's columns in one training's record, if it left any."""
         table = record.get(self.part, {})
-        return table if table.get(self.columns[-1]) else {}
+        return table if table.get(self.columns[-1]) or self.held_out(record) else {}
+
+    def held_out(self, record: Mapping[str, Any]) -> Sequence[tuple[float, float, float]]:
+        """Step, mean reward and its standard error, for each time that the training was judged."""
+        if not self.judged:
+            return []
+        table = record.get(self.part, {})
+        columns = ("held_out_update", "held_out_reward", "held_out_error")
+        return list(zip(*(table.get(name, []) for name in columns), strict=True))
 
 
 _CURVES = (
     _Curve("forecaster", "epoch", ("loss", "validation_loss"), "Forecaster loss", style.STRATEGY),
     _Curve("agent", "update", ("loss",), "Agent loss", style.STRATEGY),
-    _Curve("agent", "update", ("reward",), "Agent reward", style.UP),
+    _Curve("agent", "update", ("claimed_value",), "Claimed value", style.UP, judged=True),
 )
 
 
@@ -175,41 +188,62 @@ def trainings(records: Sequence[Mapping[str, Any]]) -> go.Figure | None:
     if not shown:
         return None
     several = max(len(having) for _, having in shown) > 2
-    titles = [_title(curve, curve.of(having[0])) for curve, having in shown]
+    judged = [any(curve.held_out(record) for record in having) for curve, having in shown]
+    titles = [
+        _title(curve, curve.of(having[0]), known)
+        for (curve, having), known in zip(shown, judged, strict=True)
+    ]
     if several:
-        titles += [f"<b>{curve.title}</b> at the end of each training" for curve, _ in shown]
+        titles += [
+            f"{_name(curve, known)} after each training"
+            for (curve, _), known in zip(shown, judged, strict=True)
+        ]
+    rows = 2 if several else 1
     figure = make_subplots(
-        rows=2 if several else 1, cols=len(shown), subplot_titles=titles,
-        horizontal_spacing=0.09, vertical_spacing=0.2,
+        rows=rows, cols=len(shown), subplot_titles=titles, horizontal_spacing=0.09,
+        vertical_spacing=0.2, specs=[[{"secondary_y": known} for known in judged]] * rows,
     )  # fmt: skip
     for col, (curve, having) in enumerate(shown, start=1):
-        _first_training(figure, col, curve, curve.of(having[0]))
+        _first_training(figure, col, curve, having[0])
         if several:
-            result = curve.columns[-1]
-            figure.add_scatter(
-                x=[record["time"] for record in having],
-                y=[curve.of(record)[result][-1] for record in having],
-                mode="lines+markers", row=2, col=col, name=result.replace("_", " "),
-                line={"color": style.tint(style.INK, 0.3), "width": 1},
-                marker={"size": 5, "color": curve.color},
-            )  # fmt: skip
-    style.finish(figure, 500 if several else 270)
+            _ends(figure, col, curve, having)
+    style.finish(figure, 500 if several else 270, right=72 if any(judged) else 24)
     figure.update_yaxes(exponentformat="power")
+    if several:
+        figure.update_xaxes(row=2, tickangle=0, nticks=3)
+    if any(judged):
+        figure.update_yaxes(
+            secondary_y=True, showgrid=False, tickfont_color=style.ACCENT,
+            title_text="log growth per bar ± s.e.", title_font_color=style.ACCENT, title_standoff=4,
+        )  # fmt: skip
     return figure
 
 
-def _title(curve: _Curve, table: Mapping[str, Any]) -> str:
+def _name(curve: _Curve, judged: bool) -> str:
+    """The curve's name; with the held-out reward's, each in its colour."""
+    if not judged:
+        return f"<b>{curve.title}</b>"
+    return f"{_colored(curve.title, curve.color)}, {_colored('held-out reward', style.ACCENT)}"
+
+
+def _colored(word: str, color: str) -> str:
+    return f'<b><span style="color:{color}">{word}</span></b>'
+
+
+def _title(curve: _Curve, table: Mapping[str, Any], judged: bool) -> str:
     """Says what is drawn; two lines are told apart by words in their colours."""
-    title = f"<b>{curve.title}</b> by {curve.step}"
+    title = f"{_name(curve, judged)} by {curve.step}"
+    if judged:
+        return title
     if len([name for name in curve.columns if table.get(name)]) < 2:
         return f"{title}, first training"
     words = (("training", style.BENCHMARK), ("validation", curve.color))
     return f"{title}: " + ", ".join(f'<span style="color:{c}">{w}</span>' for w, c in words)
 
 
-def _first_training(figure: go.Figure, col: int, curve: _Curve, table: Mapping[str, Any]) -> None:
-    names = [name for name in curve.columns if table.get(name)]
-    for name in names:
+def _first_training(figure: go.Figure, col: int, curve: _Curve, record: Mapping[str, Any]) -> None:
+    table = curve.of(record)
+    for name in [name for name in curve.columns if table.get(name)]:
         color = curve.color if name == curve.columns[-1] else style.BENCHMARK
         values = table[name]
         steps = table.get(curve.step) or list(range(1, len(values) + 1))
@@ -220,6 +254,38 @@ def _first_training(figure: go.Figure, col: int, curve: _Curve, table: Mapping[s
             x=steps, y=values, name=name.replace("_", " "), row=1, col=col, mode=single,
             line={"color": color, "width": 2},
         )  # fmt: skip
+    _held_out(figure, 1, col, curve.held_out(record))
+
+
+def _ends(figure: go.Figure, col: int, curve: _Curve, having: Sequence[Mapping[str, Any]]) -> None:
+    """The last value of every training."""
+    result = curve.columns[-1]
+    ended = [(record["time"], curve.of(record)[result][-1])
+             for record in having if curve.of(record).get(result)]  # fmt: skip
+    figure.add_scatter(
+        x=[time for time, _ in ended], y=[value for _, value in ended],
+        mode="lines+markers", row=2, col=col, name=result.replace("_", " "),
+        line={"color": style.tint(style.INK, 0.3), "width": 1},
+        marker={"size": 5, "color": curve.color},
+    )  # fmt: skip
+    judged = [(record["time"], curve.held_out(record)[-1][1:])
+              for record in having if curve.held_out(record)]  # fmt: skip
+    _held_out(figure, 2, col, [(time, *found) for time, found in judged])
+
+
+def _held_out(
+    figure: go.Figure, row: int, col: int, points: Sequence[tuple[Any, float, float]]
+) -> None:
+    """Markers with a standard error up and down, on the axis at the right."""
+    if not points:
+        return
+    xs, rewards, errors = (list(column) for column in zip(*points, strict=True))
+    figure.add_scatter(
+        x=xs, y=rewards, mode="markers", row=row, col=col, secondary_y=True,
+        name="held-out reward, ± standard error", marker={"size": 6, "color": style.ACCENT},
+        error_y={"array": errors, "color": style.tint(style.ACCENT, 0.6), "thickness": 1.2,
+                 "width": 3},
+    )  # fmt: skip
 
 
 def timings(stages: Mapping[str, float]) -> go.Figure | None:

@@ -18,7 +18,6 @@ import pandas as pd
 from engine.data_import import reference
 
 TIME_ZONE = "America/New_York"
-BUYS = ("buy", 0, "0")
 
 
 @dataclass(frozen=True)

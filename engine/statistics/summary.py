@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -203,10 +203,3 @@ def _table(figures: PortfolioStatistics, inputs: StatisticsInputs) -> dict[str, 
         "Portfolio Turnover": percent(figures.portfolio_turnover, 2),
         "Drawdown Recovery": str(figures.drawdown_recovery),
     }
-
-
-def table_lines(summary: dict[str, str], other: Sequence[tuple[str, str]] = ()) -> list[str]:
-    """Lay out a summary for a console, names left, figures right."""
-    rows = [*summary.items(), *other]
-    width = max((len(name) for name, _ in rows), default=0)
-    return [f"{name:<{width}}  {value:>20}" for name, value in rows]

@@ -175,7 +175,8 @@ def diagnostics(rng, symbols, closes, scale):
             "agent": {
                 "update": list(range(0, 3000 if i == 0 else 200, 100)),
                 "loss": curve(30 if i == 0 else 2, 1e-5, 4e-5),
-                "reward": (-np.array(curve(30 if i == 0 else 2, -2e-4, 4e-4))).tolist(),
+                "claimed_value": (-np.array(curve(30 if i == 0 else 2, -2e-3, 4e-3))).tolist(),
+                **held_out(rng, 2900 if i == 0 else 100, 4 if i == 0 else 1),
             },
         }
         for i in range(0, count, 21)
@@ -219,6 +220,17 @@ def diagnostics(rng, symbols, closes, scale):
         "paths": paths,
         "prices": {s: {"time": times, "close": closes[s].tolist()} for s in symbols},
     }  # fmt: skip
+
+
+def held_out(rng, last, stages):
+    """What a training's agent earns on paths kept from it, after each of its stages."""
+    ends = np.linspace(last / stages, last, stages)
+    rewards = 1e-4 * (1 - np.exp(-2 * ends / last)) + 1e-5 * rng.standard_normal(stages)
+    return {
+        "held_out_update": ends.round().tolist(),
+        "held_out_reward": rewards.tolist(),
+        "held_out_error": [2e-5] * stages,
+    }
 
 
 STATISTICS = {

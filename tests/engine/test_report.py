@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from scipy import stats
 
-from engine.report import build_report
+from engine.report import build_report, model_figures
 from engine.report.builder import _facts_table
 from engine.report.diagnostics import load_diagnostics
 from engine.report.metrics import metrics_table, paired_t
@@ -15,6 +15,7 @@ from engine.report.results import load_backtest
 from engine.report.verdict import caveats, sentence
 from tests.engine.report_sample import write_backtest
 
+HELD_OUT = "held-out reward, ± standard error"
 SECTIONS = [
     "performance",
     "metrics",
@@ -145,6 +146,59 @@ def test_trainings_without_curves_are_counted(tmp_path):
     assert "3 trainings, 3 taken from the object store" in page.sections["training"]
 
 
+def agent_of(document):
+    return document["trainings"][0]["agent"]
+
+
+def drawn(figure, row):
+    """What is drawn in a row of three panels, by name."""
+    panels = {("x", "x2", "x3")[i] if row == 1 else f"x{i + 4}" for i in range(3)}
+    return {trace.name: trace for trace in figure.data if (trace.xaxis or "x") in panels}
+
+
+def test_the_held_out_reward_stands_beside_the_value_the_agent_claims():
+    records = [
+        {
+            "time": f"2010-01-0{day}",
+            "forecaster": {"epoch": [1], "loss": [2.0], "validation_loss": [2.5]},
+            "agent": {
+                "update": [0, 100],
+                "loss": [3e-5, 1e-5],
+                "claimed_value": [0.001 * day, 0.002 * day],
+                "held_out_update": [50, 100],
+                "held_out_reward": [1e-5 * day, 2e-5 * day],
+                "held_out_error": [1e-6, 2e-6],
+            },
+        }
+        for day in (1, 2, 3)
+    ]
+    figure = model_figures.trainings(records)
+    titles = [note.text for note in figure.layout.annotations]
+    for word in ("Claimed value", "held-out reward"):
+        assert sum(word in title for title in titles) == 2, word
+    assert not any("Agent reward" in title for title in titles)
+
+    claimed, judged = (drawn(figure, 1)[name] for name in ("claimed value", HELD_OUT))
+    assert (list(claimed.x), list(claimed.y)) == ([0, 100], [0.001, 0.002])
+    assert (list(judged.x), list(judged.y)) == ([50, 100], [1e-5, 2e-5])
+    assert list(judged.error_y.array) == [1e-6, 2e-6]
+    axis = figure.layout["yaxis" + judged.yaxis.removeprefix("y")]
+    assert (axis.overlaying, axis.side) == (claimed.yaxis, "right")
+
+    claimed, judged = (drawn(figure, 2)[name] for name in ("claimed value", HELD_OUT))
+    assert list(judged.x) == list(claimed.x) == ["2010-01-01", "2010-01-02", "2010-01-03"]
+    assert list(claimed.y) == pytest.approx([0.002, 0.004, 0.006])
+    assert list(judged.y) == pytest.approx([2e-5, 4e-5, 6e-5])
+    assert list(judged.error_y.array) == [2e-6] * 3
+
+
+def test_an_agent_that_was_never_judged_has_its_claimed_value_alone():
+    record = {"time": "2010-01-01", "agent": {"update": [0], "loss": [1.0], "claimed_value": [0.1]}}
+    figure = model_figures.trainings([record])
+    assert [trace.name for trace in figure.data] == ["loss", "claimed value"]
+    assert not any("held-out" in note.text for note in figure.layout.annotations)
+
+
 def test_hostile_text_stays_text(tmp_path):
     evil = "</script><img src=x onerror=alert(1)>"
     folder = write_backtest(tmp_path, symbols=(evil, "IBM"), count=40)
@@ -193,6 +247,9 @@ def test_same_folder_gives_the_same_page(tmp_path):
         (lambda d: d["forecasts"]["IBM"]["q05"].pop(), "columns must be equally long"),
         (lambda d: d["facts"]["rows"][1]["values"].pop(), "4 values are needed"),
         (lambda d: d["calibration"].update(pit_counts=["x"]), "at calibration/pit_counts/0"),
+        (lambda d: agent_of(d).pop("held_out_error"), "at trainings/0/agent: 'held_out_error' is"),
+        (lambda d: agent_of(d)["held_out_error"].pop(), "at trainings/0/agent: columns must be"),
+        (lambda d: agent_of(d)["claimed_value"].pop(), "at trainings/0/agent: columns must be"),
     ],
 )
 def test_malformed_diagnostics_are_refused_by_place_and_rule(tmp_path, change, message):
