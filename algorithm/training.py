@@ -244,11 +244,10 @@ class Trainer:
         sampler = ForecasterSampler(observer, histories, blend=options.blend)
         config = agent_config(options, observer.size)
         caps = options.limits()
-        rules = Rules(
-            caps=np.array([caps.default]),
-            gross=caps.gross,
-            buffer=caps.buffer,
-            band=caps.band,
+        rules = Rules.of(
+            caps,
+            [history.symbol for history in histories],
+            equity=options.cash,
             costs=InteractiveBrokersCost(slippage=options.slippage),
         )
         rngs = streams(options.seed, "agent", str(end))

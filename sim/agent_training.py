@@ -123,7 +123,7 @@ def _split(n_paths: int, share: float, rng: np.random.Generator) -> tuple[NDArra
 def _judge(agent: QAgent, paths: Paths, rules: Rules) -> tuple[NDArray, NDArray, NDArray]:
     """Candidate hurdles, their held-out reward per bar and its standard error, shape (C,).
 
-    Rewards come without luck: held-out paths are few, and noise would decide.
+    Rewards come without their control variate: held-out paths are few, noise would decide.
     """
     flat = np.abs(agent.actions).argmin()
     rows = paths.observations[:, :-1].reshape(-1, paths.observations.shape[2])
@@ -134,7 +134,7 @@ def _judge(agent: QAgent, paths: Paths, rules: Rules) -> tuple[NDArray, NDArray,
     hurdles = np.array([0.0, *quantiles, NEVER])
     tiled = paths.take(np.tile(np.arange(paths.n_paths), len(hurdles)))
     done = rollout(greedy(agent, np.repeat(hurdles, paths.n_paths)), tiled, rules)
-    rewards = done.earned.mean(axis=1).reshape(len(hurdles), -1)
+    rewards = done.controlled.mean(axis=1).reshape(len(hurdles), -1)
     pairs = 0.5 * (rewards[:, 0::2] + rewards[:, 1::2])
     error = pairs.std(axis=1, ddof=1) / np.sqrt(pairs.shape[1]) if pairs.shape[1] > 1 else 0.0
     return hurdles, rewards.mean(axis=1), np.broadcast_to(error, hurdles.shape).copy()
