@@ -8,7 +8,7 @@ repeated, and nothing stale can be reused.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from algorithm.diagnostics import Diagnostics
+from algorithm.diagnostics import Diagnostics, Stopwatch
 from algorithm.settings import Settings
+from models.agent.account import ACTIONS
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgent, QAgentConfig
 from models.artifacts import Artifact, ArtifactStore, versions
@@ -25,7 +26,7 @@ from models.forecast.forecaster import Forecaster, ForecasterConfig
 from models.market.history import CLOSE, History
 from models.seeding import streams
 from sim.accounting import Rules
-from sim.agent_training import NEVER, train_agent
+from sim.agent_training import train_on_imagined
 from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.costs import InteractiveBrokersCost
 from sim.curriculum import growing
@@ -239,16 +240,14 @@ class Trainer:
         previous agent with paths of full length from the new forecaster.
         """
         options = self._options
-        watch = self._diagnostics.stopwatch
         observer = Observer(forecaster)
         sampler = ForecasterSampler(observer, histories, blend=options.blend)
         config = agent_config(options, observer.size)
         caps = options.limits()
-        rules = Rules(
-            caps=np.array([caps.default]),
-            gross=caps.gross,
-            buffer=caps.buffer,
-            band=caps.band,
+        rules = Rules.of(
+            caps,
+            [history.symbol for history in histories],
+            equity=options.cash,
             costs=InteractiveBrokersCost(slippage=options.slippage),
         )
         rngs = streams(options.seed, "agent", str(end))
@@ -258,33 +257,22 @@ class Trainer:
             stages = growing(
                 options.retrain_paths, options.path_bars, options.agent_retrain_updates, stages=1
             )
-        agent = None if previous is None else previous.agent
-        memory = None
-        curve: dict[str, list[float]] = {"update": [], "loss": [], "reward": []}
         total = sum(stage.updates for stage in stages)
         with _progress("agent", total, shown=previous is None) as reporter:
-            for stage in stages:
-                with watch.stage("simulation"):
-                    paths = sampler.sample(stage.n_paths, stage.n_steps, rngs["paths"])
-                with watch.stage("agent"):
-                    done = train_agent(
-                        paths,
-                        rules,
-                        config,
-                        stage.updates,
-                        rngs,
-                        previous=agent,
-                        memory=memory,
-                        reporter=reporter.after(int(curve["update"][-1]) if curve["update"] else 0),
-                    )
-                agent, memory = done.agent, done.memory
-                before = curve["update"][-1] if curve["update"] else 0
-                curve["update"] += (before + done.curve.update).tolist()
-                curve["loss"] += done.curve.loss.tolist()
-                curve["reward"] += done.curve.value.tolist()
-        if agent is None:
-            raise ValueError("a curriculum must have at least one stage; received none")
-        return agent, curve
+            done = train_on_imagined(
+                sampler,
+                rules,
+                config,
+                stages,
+                rngs,
+                previous=None if previous is None else previous.agent,
+                reporter=_Staged(reporter, self._diagnostics.stopwatch),
+            )
+        return done.agent, {
+            "update": done.curve.update.tolist(),
+            "loss": done.curve.loss.tolist(),
+            "reward": done.curve.claimed_value.tolist(),
+        }
 
     def _facts(self, histories: Sequence[History], forecaster: Forecaster) -> dict[str, Any]:
         """Stylised facts of the real and the imagined markets, baselines beside them."""
@@ -333,7 +321,7 @@ class Trainer:
             forecaster=told["forecaster"],
             agent=told["agent"],
         )
-        if models.agent.hurdle >= NEVER:
+        if models.agent.stays_flat:
             self._report(
                 "The agent earned nothing on held-out imagined paths and stays flat until the "
                 "next training."
@@ -381,7 +369,7 @@ def agent_config(options: Settings, observation_width: int) -> QAgentConfig:
     """The agent's part of the settings."""
     return QAgentConfig(
         observation_width=observation_width,
-        actions=(-1.0, 0.0, 1.0) if options.allow_short else (0.0, 1.0),
+        actions=tuple(a for a in ACTIONS if a >= 0 or options.allow_short),
         units=(options.agent_units, options.agent_units),
         discount=options.agent_discount,
         memory=MEMORY,
@@ -391,18 +379,25 @@ def agent_config(options: Settings, observation_width: int) -> QAgentConfig:
 class _Bar:
     """A training's progress bar on standard error."""
 
-    def __init__(self, bar: tqdm, offset: int = 0) -> None:
+    def __init__(self, bar: tqdm) -> None:
         self._bar = bar
-        self._offset = offset
 
     def update(self, step: int, **metrics: float) -> None:
         """Move on to a step and show its metrics."""
-        self._bar.update(self._offset + step - self._bar.n)
+        self._bar.update(step - self._bar.n)
         self._bar.set_postfix({name: f"{value:.4g}" for name, value in metrics.items()})
 
-    def after(self, offset: int) -> _Bar:
-        """The same bar for a later stage, whose steps count from `offset`."""
-        return _Bar(self._bar, offset)
+
+class _Staged:
+    """A training's progress bar, with a stopwatch for what it is spent on."""
+
+    def __init__(self, bar: _Bar, watch: Stopwatch) -> None:
+        self.update = bar.update
+        self._watch = watch
+
+    def stage(self, name: str, total: int) -> AbstractContextManager[None]:
+        """Time the stage."""
+        return self._watch.stage(name)
 
 
 @contextmanager

@@ -72,9 +72,9 @@ class Caps:
         cls,
         default: float,
         overrides: str = "",
-        gross: float = 1.0,
-        buffer: float = 0.03,
-        band: float = 0.10,
+        gross: float = gross,
+        buffer: float = buffer,
+        band: float = band,
     ) -> Caps:
         """Read overrides written like ``TSLA:0.01,AAPL:0.2``; the empty string means none.
 
@@ -110,7 +110,7 @@ def cap_weights(weights: ArrayLike, caps: ArrayLike, gross: float) -> Floats:
 
     Args:
         weights: wanted weights, shape (..., N), finite.
-        caps: shape (N,), each >= 0.
+        caps: shape (N,), or (..., N) where accounts differ, each >= 0.
         gross: bound on the sum of absolute weights, in (0, 1].
 
     Returns:
@@ -123,7 +123,7 @@ def cap_weights(weights: ArrayLike, caps: ArrayLike, gross: float) -> Floats:
 
 def _fit_gross(weights: Floats, caps: Floats, gross: float) -> Floats:
     """Scale rows whose absolute weights sum above `gross`; `weights` already obey the caps."""
-    if caps.sum() <= gross:
+    if caps.sum(axis=-1).max() <= gross:
         return weights
     total = np.abs(weights).sum(axis=-1, keepdims=True)
     return weights * (gross / np.maximum(total, gross))
@@ -131,7 +131,7 @@ def _fit_gross(weights: Floats, caps: Floats, gross: float) -> Floats:
 
 def _fit_short(weights: Floats, caps: Floats, gross: float) -> Floats:
     """Scale shorts whose weights sum above `SHORT_LIMIT`."""
-    if min(gross, caps.sum()) <= SHORT_LIMIT:
+    if min(gross, caps.sum(axis=-1).max()) <= SHORT_LIMIT:
         return weights
     total = -np.minimum(weights, 0.0).sum(axis=-1, keepdims=True)
     factor = SHORT_LIMIT / np.maximum(total, SHORT_LIMIT)
@@ -172,7 +172,7 @@ def plan_orders(
         open_orders: signed shares of orders not yet filled, shape (..., N); counted as held.
         prices: present price of a share, shape (..., N), > 0.
         equity: shape (...); where it is <= 0 everything is closed.
-        caps: shape (N,).
+        caps: shape (N,), or (..., N) where accounts differ.
         gross: gross cap in (0, 1].
         buffer: in [0, 1).
         band: share of the cap, in [0, 1].
@@ -267,7 +267,7 @@ def size_orders(
     keep &= current <= caps * (1.0 + TOLERANCE)
     keep &= current >= np.minimum(caps, SHORT_LIMIT) * -(1.0 + TOLERANCE)
     final = np.where(keep, current, wanted)
-    if caps.size > 1 and caps.sum() > min(gross * (1.0 - buffer), SHORT_LIMIT):
+    if caps.shape[-1] > 1 and caps.sum(axis=-1).max() > min(gross * (1.0 - buffer), SHORT_LIMIT):
         fitted = _fit_growth(final, current, gross, buffer)
         keep &= fitted == final
         final = fitted

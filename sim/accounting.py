@@ -9,10 +9,15 @@ Money is as in LEAN's margin account: a sale adds its value to cash at once, a s
 negative number of shares, fees come out of cash, and neither cash nor borrowed shares bear
 interest. Prices are adjusted, so splits and dividends need no booking. Everything is float64 and
 elementwise over accounts: one account gives the same bits alone as in a batch.
+
+Words. *Holdings* are numbers of shares of stock. A *weight* is the value of a holding over equity,
+and an *exposure* the weight over the cap of its symbol, in [-1, 1] where the cap is kept. Agents
+and environments speak of exposures, this module takes weights.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,57 +33,106 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Rules:
-    """What binds an account: caps, lots, costs and the point of ruin.
+    """What binds an account: its size, caps, lots, costs and the point of ruin.
 
     Attributes:
-        caps: cap of each symbol, shape (N,), each in (0, 1].
+        caps: cap of each symbol, shape (S,), each in (0, gross].
+        equity: size of the account at its start in $, finite, > 0. Fees and whole shares make a
+            small account trade at other costs than a large one.
         gross: bound on the sum of absolute weights, in (0, 1].
         buffer: orders are sized at (1 - buffer) of the cap, in [0, 1).
         band: no rebalancing inside band·cap, in [0, 1].
         lot_size: 0 for fractional shares, else a whole number of shares.
         costs: fill prices and fees.
-        ruin: an account is ruined at or below this share of its initial equity, in [0, 1).
+        ruin: an account is ruined at or below this share of `equity`, in [0, 1). By default a
+            tenth: a tenfold gain would have to follow, which no episode of some months brings.
+
+    Raises:
+        ValueError: naming the field, the rule and the received value.
     """
 
     caps: Floats
-    gross: float = 1.0
-    buffer: float = 0.03
-    band: float = 0.10
+    equity: float
+    gross: float = Caps.gross
+    buffer: float = Caps.buffer
+    band: float = Caps.band
     lot_size: float = 1
     costs: CostModel = field(default_factory=InteractiveBrokersCost)
     ruin: float = 0.1
 
     def __post_init__(self) -> None:
-        caps = np.atleast_1d(np.asarray(self.caps, dtype=float))
-        if caps.ndim != 1 or not np.all((caps > 0) & (caps <= 1)):
-            raise ValueError(f"caps must be a vector of values in (0, 1]; received {self.caps!r}")
-        object.__setattr__(self, "caps", caps)
         Caps(default=self.gross, gross=self.gross, buffer=self.buffer, band=self.band)
+        caps = np.atleast_1d(np.array(self.caps, dtype=float))
+        if caps.ndim != 1 or not caps.size or not np.all((caps > 0) & (caps <= self.gross)):
+            raise ValueError(
+                f"caps must be a vector of values in (0, {self.gross}], at most the gross cap; "
+                f"received {self.caps!r}"
+            )
+        caps.setflags(write=False)
+        object.__setattr__(self, "caps", caps)
+        if not (np.isfinite(self.equity) and self.equity > 0):
+            raise ValueError(f"equity must be finite and > 0; received {self.equity!r}")
         uniform_lot(self.lot_size)
         if not 0 <= self.ruin < 1:
             raise ValueError(f"ruin must lie in [0, 1); received {self.ruin!r}")
 
     @classmethod
-    def of(cls, caps: Caps, symbols: list[str] | tuple[str, ...], **options) -> Rules:
-        """The rules that an algorithm with these caps trades under."""
+    def of(
+        cls,
+        caps: Caps,
+        symbols: Sequence[str],
+        *,
+        equity: float,
+        lot_size: float = lot_size,
+        costs: CostModel | None = None,
+        ruin: float = ruin,
+    ) -> Rules:
+        """The rules that an account with these caps trades under; one cap per symbol."""
         return cls(
             caps=caps.for_symbols(symbols),
+            equity=equity,
             gross=caps.gross,
             buffer=caps.buffer,
             band=caps.band,
-            **options,
+            lot_size=lot_size,
+            costs=InteractiveBrokersCost() if costs is None else costs,
+            ruin=ruin,
         )
+
+    def caps_of(self, series: NDArray[np.int64]) -> Floats:
+        """Caps of accounts that trade one symbol each, to be passed to the kernel.
+
+        Args:
+            series: index of each account's symbol, shape (B,).
+
+        Returns:
+            Shape (B, 1), or (1, 1) where one cap serves all.
+
+        Raises:
+            ValueError: for a series that has no cap.
+        """
+        if self.caps.size == 1:
+            return self.caps[:, None]
+        if series.min() < 0 or series.max() >= self.caps.size:
+            raise ValueError(
+                f"series must have a cap each, 0..{self.caps.size - 1}; received "
+                f"{series.min()}..{series.max()}"
+            )
+        return self.caps[series][:, None]
 
 
 @dataclass(frozen=True)
 class Account:
-    """State of B accounts: cash (B,) in $, signed shares (B, N), equity (B,) in $.
+    """State of B accounts.
 
-    Equity is that at the latest close: cash + shares · closes.
+    Attributes:
+        cash: in $, shape (B,).
+        holdings: signed numbers of shares, shape (B, N).
+        equity: in $ at the latest closes, cash + holdings · closes, shape (B,).
     """
 
     cash: Floats
-    shares: Floats
+    holdings: Floats
     equity: Floats
 
     @classmethod
@@ -88,11 +142,11 @@ class Account:
         return cls(money, np.zeros((len(money), n_symbols)), money.copy())
 
     @classmethod
-    def holding(cls, weights: ArrayLike, closes: Floats, equity: ArrayLike) -> Account:
+    def at_weights(cls, weights: ArrayLike, closes: Floats, equity: ArrayLike) -> Account:
         """Accounts that hold the given weights (B, N) at closes (B, N), in fractional shares."""
         wealth = np.broadcast_to(np.asarray(equity, dtype=float), closes.shape[:-1]).copy()
-        shares = np.asarray(weights, dtype=float) * wealth[..., None] / closes
-        return cls(wealth - np.sum(shares * closes, axis=-1), shares, wealth)
+        holdings = np.asarray(weights, dtype=float) * wealth[..., None] / closes
+        return cls(wealth - np.sum(holdings * closes, axis=-1), holdings, wealth)
 
 
 @dataclass(frozen=True)
@@ -115,17 +169,36 @@ class Settled:
     growth: Floats
 
 
-def plan(account: Account, targets: Floats, closes: Floats, rules: Rules) -> Floats:
+def plan(
+    account: Account, targets: Floats, closes: Floats, rules: Rules, caps: Floats | None = None
+) -> Floats:
     """Orders of shape (B, N) for target weights (B, N), NaN for none, at the present closes.
 
     Every equity must be > 0: a ruined account is not traded any more.
+
+    Args:
+        account: B accounts with N symbols.
+        targets: target weights (exposure × cap).
+        closes: present prices, shape (B, N).
+        rules: what binds the accounts.
+        caps: of each account's symbols, broadcast to (B, N), where accounts differ
+            (`Rules.caps_of`); those of the rules by default.
+
+    Raises:
+        ValueError: unless there is one cap for each of the N symbols.
     """
+    limits = rules.caps if caps is None else caps
+    if limits.shape[-1] != account.holdings.shape[-1]:
+        raise ValueError(
+            f"caps must be one for each of {account.holdings.shape[-1]} symbols; received "
+            f"{limits.shape[-1]}"
+        )
     return size_orders(
         targets,
-        account.shares,
+        account.holdings,
         closes,
         account.equity,
-        rules.caps,
+        limits,
         gross=rules.gross,
         buffer=rules.buffer,
         band=rules.band,
@@ -140,36 +213,42 @@ def settle(
     fills = rules.costs.fill_prices(orders, opens, closes)
     fees = rules.costs.fees(orders, fills, closes)
     paid = orders * fills + fees
-    shares = account.shares + orders
+    holdings = account.holdings + orders
     cash = account.cash - _total(paid)
-    equity = cash + _total(shares * closes)
+    equity = cash + _total(holdings * closes)
     solvent = equity > 0.0
-    ratio = np.where(solvent, equity, 1.0) / account.equity
-    growth = np.where(solvent, np.log(ratio), -np.inf)
-    return Settled(Account(cash, shares, equity), orders, fills, fees, growth)
+    if solvent.all():
+        growth = np.log(equity / account.equity)
+    else:
+        ratio = np.where(solvent, equity, 1.0) / account.equity
+        growth = np.where(solvent, np.log(ratio), -np.inf)
+    return Settled(Account(cash, holdings, equity), orders, fills, fees, growth)
 
 
-def luck(
-    account: Account, done: Settled, closes: Floats, opens: Floats, surprises: Floats
+def control_variate(
+    account: Account, done: Settled, closes: Floats, opens: Floats, innovations: Floats
 ) -> Floats:
-    """The part of a step's log growth that nobody could have known, to first order.
+    """What of a step's log growth nobody could have known, to first order.
 
-    The old position is worth its weight times the surprise in the gap, the new one its weight at
-    the open times the surprise in the intraday return; both have mean zero given what was known
-    at the decision. Growth less luck has therefore the same mean as growth, with a fraction of
-    its noise (a control variate; Glasserman 2003, section 4.1).
+    The old position contributes its weight times the innovation of the gap, the new one its
+    weight at the open times the innovation of the intraday return. Both have mean zero given what
+    was known at the decision, so growth less this control variate has the mean of growth and a
+    fraction of its noise (Glasserman 2003, section 4.1, with coefficient 1).
 
     Args:
-        account: before the step, one symbol, shares (..., 1).
+        account: before the step, one symbol, holdings (..., 1).
         done: what the step did.
         closes: before the step, shape (..., 1).
         opens: at which it filled, shape (..., 1).
-        surprises: log returns less their conditional means, gap and intraday, shape (..., 2).
+        innovations: log returns less their conditional means, gap and intraday, shape (..., 2).
+
+    Returns:
+        Shape (...), in log growth; 0 where the gap alone took all equity.
     """
-    old = account.shares[..., 0] * closes[..., 0] / account.equity
-    at_open = account.cash + account.shares[..., 0] * opens[..., 0]
-    new = done.account.shares[..., 0] * opens[..., 0] / np.where(at_open > 0, at_open, 1.0)
-    return np.where(at_open > 0, old * surprises[..., 0] + new * surprises[..., 1], 0.0)
+    old = account.holdings[..., 0] * closes[..., 0] / account.equity
+    at_open = account.cash + account.holdings[..., 0] * opens[..., 0]
+    new = done.account.holdings[..., 0] * opens[..., 0] / np.where(at_open > 0, at_open, 1.0)
+    return np.where(at_open > 0, old * innovations[..., 0] + new * innovations[..., 1], 0.0)
 
 
 def _total(values: Floats) -> Floats:
@@ -184,18 +263,24 @@ def step(
     next_opens: Floats,
     next_closes: Floats,
     rules: Rules,
+    caps: Floats | None = None,
 ) -> Settled:
     """Decide at the closes of t, fill at the opens of t+1, value at the closes of t+1.
 
     Args:
         account: B accounts at the close of t, equity > 0.
-        targets: target weights (action × cap), shape (B, N); NaN keeps a position.
+        targets: target weights (exposure × cap), shape (B, N); NaN keeps a position.
         closes: closes of t, shape (B, N).
         next_opens: opens of t+1, shape (B, N).
         next_closes: closes of t+1, shape (B, N).
         rules: caps, costs and lots.
+        caps: as in `plan`.
+
+    Raises:
+        ValueError: as `plan`.
     """
-    return settle(account, plan(account, targets, closes, rules), next_opens, next_closes, rules)
+    orders = plan(account, targets, closes, rules, caps)
+    return settle(account, orders, next_opens, next_closes, rules)
 
 
 @dataclass(frozen=True)
@@ -203,100 +288,93 @@ class Outcomes:
     """What each of A actions would do to each of B accounts with one symbol.
 
     Attributes:
-        reward: log growth of equity, finite (see `finite_growth`), less luck if asked for,
-            shape (B, A).
+        log_growth: of equity, finite (see `finite_growth`), shape (B, A).
+        control_variate: see the function of this name, shape (B, A); 0 without innovations.
         weight: weight of the symbol after the bar, shape (B, A); 0 for the ruined.
         ruined: whether equity is at or below ruin, shape (B, A).
     """
 
-    reward: Floats
+    log_growth: Floats
+    control_variate: Floats
     weight: Floats
     ruined: Bools
 
 
 def all_action_outcomes(
     account: Account,
-    actions: ArrayLike,
+    exposures: ArrayLike,
     closes: Floats,
     next_opens: Floats,
     next_closes: Floats,
     rules: Rules,
-    initial_equity: ArrayLike,
-    surprises: Floats | None = None,
+    caps: Floats,
+    innovations: Floats | None = None,
 ) -> Outcomes:
     """Exact outcome of every discrete action; the market does not react to a small trader.
 
     Args:
         account: B accounts with one symbol, equity > 0.
-        actions: target weights as a share of the cap, shape (A,), each in [-1, 1].
+        exposures: target exposure of each action, shape (A,), each in [-1, 1].
         closes: closes of t, shape (B,).
         next_opens: opens of t+1, shape (B,).
         next_closes: closes of t+1, shape (B,).
-        rules: with one cap.
-        initial_equity: what ruin is measured against, shape (B,) or one number.
-        surprises: shape (B, 2); if given, rewards come without `luck`.
+        rules: what binds the accounts.
+        caps: cap of each account's symbol, broadcast to (B, 1) (`Rules.caps_of`).
+        innovations: of the bar, shape (B, 2), if known.
 
     Raises:
-        ValueError: if the accounts or the rules are not for one symbol.
+        ValueError: if the accounts or the caps are not for one symbol.
     """
-    if rules.caps.size != 1 or account.shares.shape[-1] != 1:
-        raise ValueError(
-            f"accounts and rules must have one symbol; received {account.shares.shape[-1]} and "
-            f"{rules.caps.size}"
-        )
-    targets = (np.asarray(actions, dtype=float) * rules.caps)[None, :, None]
-    wide = Account(account.cash[:, None], account.shares[:, None, :], account.equity[:, None])
-    done = step(
-        wide,
-        targets,
-        closes[:, None, None],
-        next_opens[:, None, None],
-        next_closes[:, None, None],
-        rules,
-    )
-    ruined = is_ruined(done.account.equity, np.asarray(initial_equity)[..., None], rules)
-    reward = finite_growth(
-        done.growth, account.equity[:, None], np.asarray(initial_equity)[..., None], rules
-    )
-    if surprises is not None:
-        lucky = luck(
-            wide, done, closes[:, None, None], next_opens[:, None, None], surprises[:, None, :]
-        )
-        reward = np.where(ruined, reward, reward - lucky)
+    limits = caps[:, None, :]
+    targets = np.asarray(exposures, dtype=float)[None, :, None] * limits
+    wide = Account(account.cash[:, None], account.holdings[:, None, :], account.equity[:, None])
+    now, opens, then = (x[:, None, None] for x in (closes, next_opens, next_closes))
+    done = step(wide, targets, now, opens, then, rules, limits)
+    ruined = is_ruined(done.account.equity, rules)
     solvent = np.where(ruined, 1.0, done.account.equity)
-    weight = done.account.shares[..., 0] * next_closes[:, None] / solvent
-    return Outcomes(reward, np.where(ruined, 0.0, weight), ruined)
+    weight = done.account.holdings[..., 0] * then[..., 0] / solvent
+    known = np.zeros_like(done.growth)
+    if innovations is not None:
+        known = control_variate(wide, done, now, opens, innovations[:, None, :])
+    return Outcomes(
+        finite_growth(done.growth, wide.equity, rules),
+        known,
+        np.where(ruined, 0.0, weight),
+        ruined,
+    )
 
 
-def is_ruined(equity: Floats, initial_equity: ArrayLike, rules: Rules) -> Bools:
-    """Whether equity lies at or below the ruin share of the initial equity (or below zero)."""
-    return equity <= np.asarray(initial_equity, dtype=float) * rules.ruin
+def is_ruined(equity: Floats, rules: Rules) -> Bools:
+    """Whether equity lies at or below the point of ruin (or below zero)."""
+    return equity <= rules.equity * rules.ruin
 
 
-def finite_growth(
-    growth: Floats, before: Floats, initial_equity: ArrayLike, rules: Rules
-) -> Floats:
+def finite_growth(growth: Floats, before: Floats, rules: Rules) -> Floats:
     """Log growth with a floor: no account loses more than down to half its point of ruin.
 
     Below that the logarithm runs to minus infinity, which no value function can learn; the floor
-    keeps a ruinous step the worst there is.
+    keeps a ruinous step the worst there is. A point of ruin below a thousandth counts as that.
+
+    Args:
+        growth: log growth of a step, -inf allowed.
+        before: equity before it.
+        rules: account size and point of ruin.
     """
-    floor = np.asarray(initial_equity, dtype=float) * max(rules.ruin, 1e-3) * 0.5
+    floor = rules.equity * max(rules.ruin, 1e-3) * 0.5
     return np.maximum(growth, np.log(np.minimum(floor / before, 1.0)))
 
 
-def replay(decisions: ArrayLike, bars: ArrayLike, cash: float, rules: Rules) -> Floats:
+def replay(decisions: ArrayLike, bars: ArrayLike, rules: Rules) -> Floats:
     """Equity after each bar when the given decisions are traded on the given bars.
 
     Args:
         decisions: target weights after the close of each bar, shape (T, N); NaN keeps a position;
             the last row finds no bar to fill on.
         bars: O, H, L, C, V of each bar and symbol, shape (T, N, 5).
-        cash: money at the start.
-        rules: with N caps.
+        rules: with N caps; the account starts with `rules.equity` in cash.
 
     Returns:
-        Shape (T,): equity at each close; row 0 is `cash`.
+        Shape (T,): equity at each close; row 0 is `rules.equity`.
 
     Raises:
         ValueError: for shapes that disagree, prices that are not finite and > 0, or an account
@@ -312,9 +390,9 @@ def replay(decisions: ArrayLike, bars: ArrayLike, cash: float, rules: Rules) -> 
     prices = market[..., :VOLUME]
     if not (np.isfinite(prices).all() and (prices > 0).all()):
         raise ValueError("bars must hold finite prices > 0; received others")
-    account = Account.opened(cash, targets.shape[1])
+    account = Account.opened(rules.equity, targets.shape[1])
     curve = np.empty(len(targets))
-    curve[0] = cash
+    curve[0] = rules.equity
     for t in range(len(targets) - 1):
         done = step(
             account,

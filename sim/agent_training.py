@@ -3,14 +3,14 @@
 A network trained on noise finds patterns in it and claims they pay. So a share of the paths is
 held out, the trained agent trades them greedily, and its `hurdle` (what a position must promise
 beyond staying flat) is set to the candidate with the best lower confidence bound of the held-out
-reward. Staying flat is always among the candidates and earns exactly nothing: an agent that has
-learned nothing does nothing.
+reward. Staying flat, an infinite hurdle, is always among the candidates and earns exactly nothing:
+an agent that has learned nothing does nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +18,66 @@ from numpy.typing import NDArray
 from models.agent.account import ACCOUNT_FEATURES
 from models.agent.q_agent import QAgent, QAgentConfig, TrainingCurve, train
 from models.agent.replay import ReplayMemory
-from models.reporting import Reporter
+from models.reporting import Reporter, Silent, StagedReporter
 from sim.accounting import Rules
+from sim.curriculum import Stage
 from sim.experience import transitions
-from sim.paths import Paths
+from sim.paths import Paths, PathSampler
 from sim.rollout import greedy, rollout
 
-NEVER = 10.0
-"""A hurdle no action takes: a position would have to promise a log growth of 10."""
-HURDLE_QUANTILES = (0.5, 0.75, 0.9, 0.97)
-"""Candidate hurdles, as quantiles of the advantage that the agent claims on held-out rows."""
+
+@dataclass(frozen=True)
+class JudgingConfig:
+    """How a trained agent is judged.
+
+    Attributes:
+        held_out: share of the pairs of paths to judge on, in (0, 1). A quarter is the usual size
+            of a validation set (Hastie, Tibshirani and Friedman 2009, section 7.2).
+        confidence: standard errors subtracted from a candidate's held-out reward, finite, >= 0.
+            A candidate worth nothing is preferred to staying flat only where its mean is above so
+            many errors: at 2 with a chance of 2.3 % each, so for C finite candidates of at most
+            2.3 % · C (Bonferroni), a tenth for the default ones.
+        hurdle_quantiles: candidate hurdles as quantiles of the advantage that the agent claims on
+            held-out rows, ascending, in (0, 1). By default each keeps a half to a third of the
+            rows of the one before, from all that claim any to one in thirty-three.
+
+    Raises:
+        ValueError: naming the field, the rule and the received value.
+    """
+
+    held_out: float = 0.25
+    confidence: float = 2.0
+    hurdle_quantiles: tuple[float, ...] = (0.5, 0.75, 0.9, 0.97)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.held_out < 1:
+            raise ValueError(f"held_out must lie in (0, 1); received {self.held_out!r}")
+        if not 0 <= self.confidence < np.inf:
+            raise ValueError(f"confidence must be finite and >= 0; received {self.confidence!r}")
+        ends = np.array([0.0, *self.hurdle_quantiles, 1.0])
+        if not (np.diff(ends) > 0).all():
+            raise ValueError(
+                f"hurdle_quantiles must ascend within (0, 1); received {self.hurdle_quantiles!r}"
+            )
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What an agent earned on held-out paths under each candidate hurdle.
+
+    Attributes:
+        update: updates done when it was judged, counted over all stages.
+        hurdles: candidates, ascending, shape (C,); the first is 0, the last infinite.
+        reward: mean log growth per bar with each, less its control variate, shape (C,).
+        error: standard error of that over pairs of paths, shape (C,); 0 for a single pair.
+        chosen: index of the candidate with the best lower confidence bound.
+    """
+
+    update: int
+    hurdles: NDArray[np.float64]
+    reward: NDArray[np.float64]
+    error: NDArray[np.float64]
+    chosen: int
 
 
 @dataclass(frozen=True)
@@ -36,19 +86,35 @@ class AgentTraining:
 
     Attributes:
         agent: with its hurdle set.
-        curve: of the updates.
+        curve: of the updates, counted over all stages.
         memory: the replay memory, to go on from.
-        hurdles: candidates tried on the held-out paths, shape (C,); the last is `NEVER`.
-        held_out_reward: mean log growth per bar with each, shape (C,).
-        held_out_error: standard error of that, shape (C,).
+        judgements: one for each stage, oldest first; the last set the hurdle.
     """
 
     agent: QAgent
     curve: TrainingCurve
     memory: ReplayMemory
-    hurdles: NDArray[np.float64]
-    held_out_reward: NDArray[np.float64]
-    held_out_error: NDArray[np.float64]
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def hurdles(self) -> NDArray[np.float64]:
+        """Candidates of the last judgement, shape (C,)."""
+        return self.judgements[-1].hurdles
+
+    @property
+    def held_out_reward(self) -> NDArray[np.float64]:
+        """Mean log growth per bar with each candidate at the last judgement, shape (C,)."""
+        return self.judgements[-1].reward
+
+    @property
+    def held_out_error(self) -> NDArray[np.float64]:
+        """Standard error of that, shape (C,)."""
+        return self.judgements[-1].error
+
+    @property
+    def chosen(self) -> int:
+        """Index of the candidate that the agent's hurdle is."""
+        return self.judgements[-1].chosen
 
 
 def train_agent(
@@ -61,38 +127,32 @@ def train_agent(
     previous: QAgent | None = None,
     memory: ReplayMemory | None = None,
     reporter: Reporter | None = None,
-    held_out: float = 0.25,
-    confidence: float = 2.0,
+    judging: JudgingConfig | None = None,
 ) -> AgentTraining:
     """Train on most paths, judge on the rest.
 
     Args:
         paths: B tapes; neighbours 2i and 2i+1 (antithetic pairs, as samplers lay them out) stay
             together.
-        rules: what the agent trades under, one cap.
+        rules: what the agent trades under; one cap, or one for each series of the paths.
         config: its observation width must be that of the paths.
         updates: of the network.
         rngs: streams ``weights``, ``replay`` and ``episodes`` (`models.seeding.streams`).
         previous: agent to go on from.
         memory: memory to add to; a new one by default.
         reporter: hears how the updates go.
-        held_out: share of the pairs to judge on, in (0, 1).
-        confidence: standard errors subtracted from a candidate's held-out reward, >= 0.
+        judging: how the agent is judged; as `JudgingConfig` by default.
 
     Raises:
-        ValueError: for paths of another width than the agent's, fewer than four paths, or
-            options out of range.
+        ValueError: for paths of another width than the agent's or fewer than four paths.
     """
+    judging = judging or JudgingConfig()
     width = paths.observations.shape[2]
     if width != config.observation_width:
         raise ValueError(f"paths must have {config.observation_width} observations; got {width}")
     if paths.n_paths < 4:
         raise ValueError(f"paths must be at least 4, some to hold out; received {paths.n_paths}")
-    if not 0 < held_out < 1:
-        raise ValueError(f"held_out must lie in (0, 1); received {held_out!r}")
-    if not 0 <= confidence < np.inf:
-        raise ValueError(f"confidence must be finite and >= 0; received {confidence!r}")
-    learn, judge = _split(paths.n_paths, held_out, rngs["episodes"])
+    learn, judge = _split(paths.n_paths, judging.held_out, rngs["episodes"])
     memory = ReplayMemory(config.memory) if memory is None else memory
     memory.add(transitions(paths.take(learn), rules, config.actions, rngs["episodes"]))
     agent, curve = train(
@@ -104,11 +164,84 @@ def train_agent(
         previous=previous,
         reporter=reporter,
     )
-    hurdles, reward, error = _judge(agent, paths.take(judge), rules)
-    best = int(np.argmax(reward - confidence * error))
-    return AgentTraining(
-        agent.adjusted(hurdle=hurdles[best]), curve, memory, hurdles, reward, error
+    judgement = _judge(agent, paths.take(judge), rules, judging, int(curve.update[-1]))
+    agent = agent.with_hurdle(judgement.hurdles[judgement.chosen])
+    return AgentTraining(agent, curve, memory, (judgement,))
+
+
+def train_on_imagined(
+    sampler: PathSampler,
+    rules: Rules,
+    config: QAgentConfig,
+    stages: Sequence[Stage],
+    rngs: Mapping[str, np.random.Generator],
+    *,
+    previous: QAgent | None = None,
+    reporter: StagedReporter | None = None,
+    judging: JudgingConfig | None = None,
+) -> AgentTraining:
+    """Train through a curriculum: each stage imagines paths, remembers them and goes on learning.
+
+    Args:
+        sampler: of the markets; its series are those of the rules' caps.
+        rules: what the agent trades under.
+        config: what the agent is made of.
+        stages: at least one (`sim.curriculum.growing`).
+        rngs: streams ``paths`` and those of `train_agent`; each goes on from stage to stage.
+        previous: agent to go on from.
+        reporter: hears of the updates, counted over all stages, and of two kinds of stages:
+            ``"simulation"``, in path bars, and ``"agent"``, in updates.
+        judging: how the agent is judged after each stage; as `JudgingConfig` by default.
+
+    Returns:
+        The training of the last stage, with the curve and the judgements of all.
+
+    Raises:
+        ValueError: without a stage, or as `train_agent`.
+    """
+    if not stages:
+        raise ValueError("a curriculum must have at least one stage; received none")
+    reporter = reporter or Silent()
+    agent, memory, done = previous, None, 0
+    curves: list[TrainingCurve] = []
+    judgements: list[Judgement] = []
+    for stage in stages:
+        with reporter.stage("simulation", stage.n_paths * stage.n_steps):
+            paths = sampler.sample(stage.n_paths, stage.n_steps, rngs["paths"])
+        with reporter.stage("agent", stage.updates):
+            training = train_agent(
+                paths,
+                rules,
+                config,
+                stage.updates,
+                rngs,
+                previous=agent,
+                memory=memory,
+                reporter=_After(reporter, done),
+                judging=judging,
+            )
+        agent, memory = training.agent, training.memory
+        curves.append(replace(training.curve, update=done + training.curve.update))
+        (judgement,) = training.judgements
+        judgements.append(replace(judgement, update=done + judgement.update))
+        done = judgements[-1].update
+    curve = TrainingCurve(
+        *(
+            np.concatenate([getattr(part, name) for part in curves])
+            for name in ("update", "loss", "claimed_value")
+        )
     )
+    return replace(training, curve=curve, judgements=tuple(judgements))
+
+
+class _After:
+    """Passes reports on, with steps counted from `done`."""
+
+    def __init__(self, reporter: Reporter, done: int) -> None:
+        self._reporter, self._done = reporter, done
+
+    def update(self, step: int, **metrics: float) -> None:
+        self._reporter.update(self._done + step, **metrics)
 
 
 def _split(n_paths: int, share: float, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
@@ -120,21 +253,26 @@ def _split(n_paths: int, share: float, rng: np.random.Generator) -> tuple[NDArra
     return np.setdiff1d(np.arange(n_paths), judge), judge
 
 
-def _judge(agent: QAgent, paths: Paths, rules: Rules) -> tuple[NDArray, NDArray, NDArray]:
-    """Candidate hurdles, their held-out reward per bar and its standard error, shape (C,).
+def _judge(
+    agent: QAgent, paths: Paths, rules: Rules, judging: JudgingConfig, update: int
+) -> Judgement:
+    """Trade the paths under every candidate.
 
-    Rewards come without luck: held-out paths are few, and noise would decide.
+    Rewards come without their control variate: held-out paths are few, noise would decide.
     """
-    flat = np.abs(agent.actions).argmin()
     rows = paths.observations[:, :-1].reshape(-1, paths.observations.shape[2])
     values = agent.q_values(rows, np.zeros((len(rows), len(ACCOUNT_FEATURES))))
-    claimed = (values - values[:, [flat]]).max(axis=1)
+    claimed = (values - values[:, [agent.flat]]).max(axis=1)
     claimed = claimed[claimed > 0]
-    quantiles = np.quantile(claimed, HURDLE_QUANTILES) if claimed.size else np.empty(0)
-    hurdles = np.array([0.0, *quantiles, NEVER])
+    quantiles = np.quantile(claimed, judging.hurdle_quantiles) if claimed.size else np.empty(0)
+    hurdles = np.array([0.0, *quantiles, np.inf])
     tiled = paths.take(np.tile(np.arange(paths.n_paths), len(hurdles)))
     done = rollout(greedy(agent, np.repeat(hurdles, paths.n_paths)), tiled, rules)
-    rewards = done.earned.mean(axis=1).reshape(len(hurdles), -1)
+    rewards = done.controlled.mean(axis=1).reshape(len(hurdles), -1)
     pairs = 0.5 * (rewards[:, 0::2] + rewards[:, 1::2])
-    error = pairs.std(axis=1, ddof=1) / np.sqrt(pairs.shape[1]) if pairs.shape[1] > 1 else 0.0
-    return hurdles, rewards.mean(axis=1), np.broadcast_to(error, hurdles.shape).copy()
+    error = np.zeros(len(hurdles))
+    if pairs.shape[1] > 1:
+        error = pairs.std(axis=1, ddof=1) / np.sqrt(pairs.shape[1])
+    reward = rewards.mean(axis=1)
+    chosen = int(np.argmax(reward - judging.confidence * error))
+    return Judgement(update, hurdles, reward, error, chosen)

@@ -113,9 +113,10 @@ class InteractiveBrokersCost:
     def fees(self, quantities: Floats, fills: Floats, marks: Floats) -> Floats:
         """See `CostModel`."""
         shares = np.abs(quantities)
-        fee = np.minimum(shares * self.per_share, shares * marks * self.maximum_rate)
+        uncapped = shares * self.per_share
+        fee = np.minimum(uncapped, shares * marks * self.maximum_rate)
         # The minimum is tested against the uncapped fee and then wins.
-        fee = np.where(shares * self.per_share < self.minimum, self.minimum, fee)
+        fee = np.where(uncapped < self.minimum, self.minimum, fee)
         return np.where(shares > 0.0, fee, 0.0)
 
 

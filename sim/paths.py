@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,21 +20,22 @@ class Paths:
             last real bar of a simulated path), so decisions are possible after rows 0..T-1.
         observations: what an agent sees of the market after the close of each row, shape
             (B, T+1, D), float32; row t knows rows up to t only.
-        series: which history each path continues, shape (B,).
+        series: which history each path continues, shape (B,); also whose cap it is traded under
+            (`sim.accounting.Rules.caps_of`).
         start_row: row of row 0 in that history, shape (B,).
-        surprises: gap and intraday log return of each step less what the simulator expected of
-            them, shape (B, T, 2): noise with mean zero. None, or zero, where no expectation is
-            known (real or resampled bars).
+        innovations: gap and intraday log return of each step less their conditional means, shape
+            (B, T, 2). None, or zero, where no conditional mean is known (real or resampled bars).
 
     Raises:
-        ValueError: for shapes that disagree, an invalid bar, or an observation not finite.
+        ValueError: for shapes that disagree, an invalid bar, or an observation or innovation that
+            is not finite.
     """
 
     bars: NDArray[np.float64]
     observations: NDArray[np.float32]
     series: NDArray[np.int64]
     start_row: NDArray[np.int64]
-    surprises: NDArray[np.float64] | None = None
+    innovations: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (
@@ -58,11 +58,13 @@ class Paths:
                 raise ValueError(
                     f"{name} must have shape ({shape[0]},); received {getattr(self, name).shape}"
                 )
-        if self.surprises is not None and self.surprises.shape != (shape[0], shape[1] - 1, 2):
+        if self.innovations is not None and self.innovations.shape != (shape[0], shape[1] - 1, 2):
             raise ValueError(
-                f"surprises must have shape ({shape[0]}, {shape[1] - 1}, 2); "
-                f"received {self.surprises.shape}"
+                f"innovations must have shape ({shape[0]}, {shape[1] - 1}, 2); "
+                f"received {self.innovations.shape}"
             )
+        if self.innovations is not None and not np.isfinite(self.innovations).all():
+            raise ValueError("innovations must be finite; received others")
         check_bars(self.bars)
         if not np.isfinite(self.observations).all():
             path, row, _ = np.argwhere(~np.isfinite(self.observations))[0]
@@ -83,12 +85,6 @@ class Paths:
         """Close-to-close log returns, shape (B, T)."""
         return np.diff(np.log(self.bars[:, :, CLOSE]), axis=1)
 
-    def surprises_or_zero(self) -> NDArray[np.float64]:
-        """`surprises`, zeros if there are none; shape (B, T, 2)."""
-        if self.surprises is not None:
-            return self.surprises
-        return np.zeros((self.n_paths, self.n_steps, 2))
-
     def take(self, paths: ArrayLike) -> Paths:
         """Chosen paths, repeats allowed."""
         index = np.asarray(paths)
@@ -97,35 +93,8 @@ class Paths:
             self.observations[index],
             self.series[index],
             self.start_row[index],
-            None if self.surprises is None else self.surprises[index],
+            None if self.innovations is None else self.innovations[index],
         )
-
-
-def join(parts: Sequence[Paths]) -> Paths:
-    """All paths of several tapes of the same length and width.
-
-    Raises:
-        ValueError: if there are none, or lengths or observation widths differ.
-    """
-    if len({(part.n_steps, part.observations.shape[2]) for part in parts}) != 1:
-        raise ValueError(
-            "paths to join must be at least one, of the same length and observation width; "
-            f"received {[part.observations.shape for part in parts]}"
-        )
-    return Paths(
-        np.concatenate([part.bars for part in parts]),
-        np.concatenate([part.observations for part in parts]),
-        np.concatenate([part.series for part in parts]),
-        np.concatenate([part.start_row for part in parts]),
-        np.concatenate([part.surprises_or_zero() for part in parts]),
-    )
-
-
-def real_path(bars: ArrayLike, observations: ArrayLike, series: int = 0, row: int = 0) -> Paths:
-    """A stretch of real bars (T+1, 5) with its observations (T+1, D) as one tape."""
-    return Paths(
-        np.asarray(bars)[None], np.asarray(observations)[None], np.array([series]), np.array([row])
-    )
 
 
 def check_bars(bars: NDArray[np.float64]) -> None:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.agent.account import account_features
 from models.agent.q_agent import QAgent
-from models.market.history import CLOSE, OPEN
-from sim.accounting import Account, Rules, finite_growth, is_ruined, luck, step
+from sim.accounting import Rules
+from sim.market_env import MarketVectorEnv
 from sim.paths import Paths
 
 Policy = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float64]]
-"""Market observations (B, D) and account features (B, K) to shares of the cap (B,) in [-1, 1]."""
+"""Market observations (B, D) and account features (B, K) to target exposures (B,) in [-1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +23,18 @@ class Rollout:
 
     Attributes:
         reward: log growth of equity in each step, shape (B, T); 0 after ruin.
-        earned: the same less luck (`sim.accounting.luck`) where the simulator knows what it
-            expected: same mean, less noise.
-        exposure: weight over cap after each step, shape (B, T).
-        traded: value traded in each step over equity before it and cap, shape (B, T).
+        controlled: the same less its control variate (`sim.accounting.control_variate`): same
+            mean, less noise; `reward` where the tape knows no innovations.
+        exposure: weight over cap after each step, shape (B, T); 0 from ruin on.
+        turnover: value traded in each step over the equity before it and the cap, shape (B, T);
+            0 from ruin on.
         equity: at the end, shape (B,), in $.
     """
 
     reward: NDArray[np.float64]
-    earned: NDArray[np.float64]
+    controlled: NDArray[np.float64]
     exposure: NDArray[np.float64]
-    traded: NDArray[np.float64]
+    turnover: NDArray[np.float64]
     equity: NDArray[np.float64]
 
     @property
@@ -43,49 +43,53 @@ class Rollout:
         return float(self.reward.mean())
 
     @property
-    def turnover(self) -> float:
-        """Traded value per bar as a share of equity and cap."""
-        return float(self.traded.mean())
+    def mean_turnover(self) -> float:
+        """Traded value per bar over equity and cap, over all paths."""
+        return float(self.turnover.mean())
 
 
-def rollout(policy: Policy, paths: Paths, rules: Rules, cash: float = 100_000.0) -> Rollout:
+def rollout(policy: Policy, paths: Paths, rules: Rules) -> Rollout:
     """Trade every path from row 0 to its end, starting with cash only.
+
+    Every path is an environment (`sim.market_env`) with one episode of its whole length. One that
+    is ruined trades on elsewhere, unheard, so that the policy always decides for B accounts.
 
     Args:
         policy: what decides.
         paths: B tapes of T decisions.
-        rules: with one cap.
-        cash: $ at the start.
+        rules: the account's size, its caps (one, or one for each series) and costs.
+
+    Raises:
+        ValueError: for a policy that asks for more than the cap.
     """
-    b, t_max, cap = paths.n_paths, paths.n_steps, rules.caps[0]
-    opens, closes = paths.bars[..., OPEN, None], paths.bars[..., CLOSE, None]
-    account = Account.opened(np.full(b, cash))
-    reward, earned, exposure, traded = np.zeros((4, b, t_max))
-    surprises = paths.surprises_or_zero()
+    b, t_max, width = paths.n_paths, paths.n_steps, paths.observations.shape[2]
+    envs = MarketVectorEnv(paths, rules, b, actions=None)
+    # The seed is for where the ruined go on.
+    seen, _ = envs.reset(seed=0, options={"path": np.arange(b), "row": 0})
+    reward, controlled, exposure, turnover = np.zeros((4, b, t_max))
+    equity = np.full(b, float(rules.equity))
     alive = np.ones(b, bool)
-    state = account_features(np.zeros(b), cap)
     for t in range(t_max):
-        shares = np.asarray(policy(paths.observations[:, t], state), dtype=float)
-        done = step(
-            account, shares[:, None] * cap, closes[:, t], opens[:, t + 1], closes[:, t + 1], rules
-        )
-        reward[:, t] = np.where(alive, finite_growth(done.growth, account.equity, cash, rules), 0.0)
-        lucky = luck(account, done, closes[:, t], opens[:, t + 1], surprises[:, t])
-        earned[:, t] = reward[:, t] - np.where(alive, lucky, 0.0)
-        traded[:, t] = np.abs(done.orders[:, 0] * closes[:, t, 0]) / account.equity / cap
-        alive &= ~is_ruined(done.account.equity, cash, rules)
-        # A ruined account goes on as an empty one, so that the batch keeps its shape.
-        account = Account(
-            np.where(alive, done.account.cash, cash),
-            np.where(alive[:, None], done.account.shares, 0.0),
-            np.where(alive, done.account.equity, cash),
-        )
-        weight = account.shares[:, 0] * closes[:, t + 1, 0] / account.equity
-        exposure[:, t] = weight / cap
-        state = account_features(weight, cap)
-        traded[:, t] *= alive
-    equity = np.where(alive, account.equity, cash * np.exp(reward.sum(axis=1)))
-    return Rollout(reward, earned, exposure, traded, equity)
+        target = np.asarray(policy(seen[:, :width], seen[:, width:]), dtype=float)
+        seen, _, terminated, _, info = envs.step(target[:, None])
+        moved = info
+        if "final_info" in info:
+            ended, last = info["_final_info"], info["final_info"]
+            moved = {name: np.where(ended, last[name], info[name]) for name in _HEARD}
+        growth = moved["log_growth"]
+        reward[alive, t] = growth[alive]
+        controlled[alive, t] = (growth - moved["control_variate"])[alive]
+        equity = np.where(alive, moved["equity"], equity)
+        ruined = alive & terminated
+        alive &= ~terminated
+        exposure[alive, t] = moved["exposure"][alive]
+        turnover[alive, t] = moved["turnover"][alive]
+        if ruined.any():  # what is left may be less than nothing; the floored reward tells
+            equity[ruined] = rules.equity * np.exp(reward[ruined].sum(axis=1))
+    return Rollout(reward, controlled, exposure, turnover, equity)
+
+
+_HEARD = ("log_growth", "control_variate", "equity", "exposure", "turnover")
 
 
 def greedy(agent: QAgent, hurdle: ArrayLike | None = None) -> Policy:
@@ -94,6 +98,6 @@ def greedy(agent: QAgent, hurdle: ArrayLike | None = None) -> Policy:
     return lambda observation, account: actions[agent.act(observation, account, hurdle)]
 
 
-def constant(share: float) -> Policy:
-    """Always the same share of the cap: 1 is buy and hold, 0 stays flat."""
-    return lambda observation, account: np.full(len(observation), share)
+def constant(exposure: float) -> Policy:
+    """Always the same target exposure: 1 is a constant mix at the cap, 0 stays flat."""
+    return lambda observation, account: np.full(len(observation), exposure)

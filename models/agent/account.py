@@ -1,15 +1,23 @@
-"""How an account looks to an agent: the same few numbers in training and in trading."""
+"""How an account looks to an agent and what it may ask for: the same in training and trading.
+
+An *exposure* is a weight (value of the position over equity) as a fraction of the cap of its
+symbol: -1 is fully short, 1 fully long. Accounts show their exposure, actions are target exposures.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+ACTIONS = (-1.0, 0.0, 1.0)
+"""The default actions, as target exposures: short, flat, long."""
+
 ACCOUNT_FEATURES = ("exposure",)
-"""Exposure: the weight of the position as a share of its cap; -1 fully short, 1 fully long."""
+"""What an agent sees of an account."""
 
 EXPOSURE_LIMIT = 1.5
-"""Exposures beyond are reported as this: trimming keeps them rare and short-lived."""
+"""Exposures beyond are reported as this. A position above its cap is trimmed at the next open, so
+more takes a move of half the position in one bar, and calls for the same: trim."""
 
 
 def account_features(weights: ArrayLike, caps: ArrayLike) -> NDArray[np.float32]:

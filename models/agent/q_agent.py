@@ -5,10 +5,11 @@ action, in log growth of equity. Because the agent does not move the price, the 
 next position of *every* action are known (`models.agent.replay`), so one transition trains all
 action values at once and no exploration is needed:
 
-    y(a) = r(a) + discount · (1 - terminated(a)) · Q_slow(s'(a), argmax_b Q(s'(a), b))
+    y(a) = r(a) + discount · (1 - terminated(a)) · Q_target(s'(a), argmax_b Q_online(s'(a), b))
 
-(van Hasselt et al., arXiv 1509.06461, with the slow network a moving average of the fast one).
-The slow network also acts: averaged weights carry less of the noise of the last batches.
+(van Hasselt et al., arXiv 1509.06461, with the target network a moving average of the online
+one, as in Lillicrap et al., arXiv 1509.02971). The target network also acts: averaged weights carry
+less of the noise of the last batches (Polyak and Juditsky 1992).
 
 Training runs in TensorFlow, compiled once per architecture; acting runs in NumPy on the same
 weights, because a decision for three symbols is too small for a graph.
@@ -20,21 +21,27 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.agent.account import ACCOUNT_FEATURES
+from models.agent.account import ACCOUNT_FEATURES, ACTIONS
 from models.agent.replay import ReplayMemory
 from models.reporting import Reporter, Silent
+
+if TYPE_CHECKING:
+    from models.agent.q_learner import Learner
 
 Floats32 = NDArray[np.float32]
 
 CLIP = 6.0
-"""Standardised observations are clipped here: no network is asked far outside what it saw."""
+"""Standardised observations are clipped here: no network is asked far outside what it saw. A
+Gaussian entry gets there once in 5e8 rows, so the clip binds only on what training did not show."""
 UPDATES_PER_CALL = 25
 """Updates in one call of the compiled function; larger calls save overhead, cost memory."""
 
@@ -45,24 +52,25 @@ class QAgentConfig:
 
     Attributes:
         observation_width: D, length of a market observation, >= 1.
-        actions: shares of the cap, ascending, two or more in [-1, 1].
+        actions: target exposures (weights over the cap), ascending, two or more in [-1, 1].
         units: width of each hidden layer, each >= 1.
         discount: of the next bar, in [0, 1).
         learning_rate: of Adam at the start, > 0; falls along a cosine to a tenth.
         weight_decay: of AdamW, >= 0.
         batch_size: transitions in an update, >= 1.
-        slow_rate: share by which the slow network follows in an update, in (0, 1].
+        tau: share by which the target network follows the online one in an update, in (0, 1]. It
+            averages over the last 1 / tau updates, by default a small part of a training.
         memory: capacity of the replay memory, >= batch_size.
     """
 
     observation_width: int
-    actions: tuple[float, ...] = (-1.0, 0.0, 1.0)
+    actions: tuple[float, ...] = ACTIONS
     units: tuple[int, ...] = (64, 64)
     discount: float = 0.9
     learning_rate: float = 3e-4
     weight_decay: float = 1e-3
     batch_size: int = 256
-    slow_rate: float = 0.01
+    tau: float = 0.01
     memory: int = 50_000
 
     def __post_init__(self) -> None:
@@ -79,7 +87,7 @@ class QAgentConfig:
             "learning_rate": ("> 0", 0 < self.learning_rate < math.inf),
             "weight_decay": (">= 0", 0 <= self.weight_decay < math.inf),
             "batch_size": (">= 1", self.batch_size >= 1),
-            "slow_rate": ("in (0, 1]", 0 < self.slow_rate <= 1),
+            "tau": ("in (0, 1]", 0 < self.tau <= 1),
             "memory": (">= batch_size", self.memory >= self.batch_size),
         }
         for name, (rule, holds) in rules.items():
@@ -99,44 +107,61 @@ class TrainingCurve:
     Attributes:
         update: updates done so far, shape (M,).
         loss: mean Huber loss of the scaled action values, shape (M,).
-        value: mean value that the agent expects of its best action, in log growth, shape (M,).
+        claimed_value: mean over the batches of the largest action value, in log growth, shape
+            (M,): what the agent claims, to be held against `sim.agent_training.Judgement`.
     """
 
     update: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     loss: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    value: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    claimed_value: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True)
 class QAgent:
-    """A trained agent; immutable.
+    """A trained agent; immutable, its arrays are copies and read-only.
 
     Attributes:
         config: what it is made of.
-        fast: weights and biases of the trained network, layer by layer.
-        slow: those of its moving average, which acts.
+        online: weights and biases of the trained network, layer by layer.
+        target: those of its moving average, which acts.
         mean: of the observations of the first training, shape (D,).
         deviation: likewise, shape (D,), > 0.
         reward_scale: rewards are multiplied by this for training, > 0.
         hurdle: charged against every action in proportion to its exposure, in log growth, >= 0;
-            see `sim.agent_training`, which sets it so that held-out paths pay for the risk of
-            having learned noise.
-        inertia: a change of position must promise this much more log growth than staying, >= 0.
+            infinite: no position is worth taking. `sim.agent_training` sets it so that held-out
+            paths pay for the risk of having learned noise.
     """
 
     config: QAgentConfig
-    fast: tuple[Floats32, ...]
-    slow: tuple[Floats32, ...]
+    online: tuple[Floats32, ...]
+    target: tuple[Floats32, ...]
     mean: Floats32
     deviation: Floats32
     reward_scale: float
     hurdle: float = 0.0
-    inertia: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.hurdle >= 0:
+            raise ValueError(f"hurdle must be >= 0; received {self.hurdle!r}")
+        for name in ("online", "target"):
+            object.__setattr__(self, name, tuple(map(read_only, getattr(self, name))))
+        for name in ("mean", "deviation"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     @property
     def actions(self) -> NDArray[np.float64]:
-        """Shares of the cap, shape (A,)."""
+        """Target exposures, shape (A,)."""
         return np.array(self.config.actions)
+
+    @property
+    def flat(self) -> int:
+        """Index of the action that is, or is nearest to, holding nothing."""
+        return int(np.abs(self.actions).argmin())
+
+    @property
+    def stays_flat(self) -> bool:
+        """Whether the agent takes no position whatever it sees: its hurdle is infinite."""
+        return math.isinf(self.hurdle)
 
     def q_values(self, observation: ArrayLike, account: ArrayLike) -> NDArray[np.float64]:
         """Value of every action, in log growth, discounted.
@@ -170,8 +195,8 @@ class QAgent:
     ) -> NDArray[np.int64]:
         """Index of the chosen action for each row, shape (B,).
 
-        The best action after the hurdle, unless it promises no more than `inertia` above staying;
-        ties stay. Staying is the action nearest to the present exposure (the lower one of two).
+        The best action after the hurdle; ties stay. Staying is the action nearest to the present
+        exposure (the lower one of two). Under an infinite hurdle, the flat action.
 
         Args:
             observation: shape (B, D).
@@ -180,47 +205,48 @@ class QAgent:
         """
         values = self.q_values(observation, account)
         charge = np.asarray(self.hurdle if hurdle is None else hurdle, dtype=float)
-        values = values - charge[..., None] * np.abs(self.actions)
+        never = np.isinf(charge)
+        values = values - np.where(never, 0.0, charge)[..., None] * np.abs(self.actions)
         exposure = np.asarray(account, dtype=float)[:, :1]
         stay = np.abs(self.actions - exposure).argmin(axis=1)
         rows = np.arange(len(values))
         best = values.argmax(axis=1)
-        return np.where(values[rows, best] > values[rows, stay] + self.inertia, best, stay)
+        chosen = np.where(values[rows, best] > values[rows, stay], best, stay)
+        return np.where(never, self.flat, chosen)
 
-    def adjusted(self, hurdle: float | None = None, inertia: float | None = None) -> QAgent:
-        """The same agent with another hurdle or inertia."""
-        changes = {
-            "hurdle": self.hurdle if hurdle is None else float(hurdle),
-            "inertia": self.inertia if inertia is None else float(inertia),
-        }
-        for name, value in changes.items():
-            if not 0 <= value < math.inf:
-                raise ValueError(f"{name} must be finite and >= 0; received {value!r}")
-        return QAgent(**{**self.__dict__, **changes})
+    def with_hurdle(self, hurdle: float) -> QAgent:
+        """The same agent with another hurdle.
+
+        Raises:
+            ValueError: unless it is >= 0.
+        """
+        return replace(self, hurdle=float(hurdle))
 
     def _inputs(self, market: Floats32, position: Floats32) -> Floats32:
         return np.concatenate([_scaled(market, self.mean, self.deviation), position], axis=1)
 
     def _forward(self, inputs: Floats32) -> NDArray[np.float64]:
         layer = inputs
-        pairs = len(self.slow) // 2
+        pairs = len(self.target) // 2
         for i in range(pairs):
-            layer = layer @ self.slow[2 * i] + self.slow[2 * i + 1]
+            layer = layer @ self.target[2 * i] + self.target[2 * i + 1]
             if i < pairs - 1:
                 layer = np.maximum(layer, 0.0)
         return layer.astype(np.float64) / self.reward_scale
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Everything the agent is, as plain arrays (the configuration as JSON bytes)."""
+        """Everything the agent is, as plain arrays of finite numbers.
+
+        The configuration is JSON in bytes; the hurdle has no entries where it is infinite.
+        """
         arrays: dict[str, np.ndarray] = {
             "config": np.frombuffer(json.dumps(asdict(self.config)).encode(), dtype=np.uint8),
             "mean": self.mean,
             "deviation": self.deviation,
             "reward_scale": np.array(self.reward_scale),
-            "hurdle": np.array(self.hurdle),
-            "inertia": np.array(self.inertia),
+            "hurdle": np.array([] if self.stays_flat else [self.hurdle]),
         }
-        for name in ("fast", "slow"):
+        for name in ("online", "target"):
             arrays |= {f"{name}_{i}": w for i, w in enumerate(getattr(self, name))}
         return arrays
 
@@ -240,10 +266,11 @@ class QAgent:
                 name: tuple(
                     np.asarray(arrays[f"{name}_{i}"], np.float32) for i in range(len(shapes))
                 )
-                for name in ("fast", "slow")
+                for name in ("online", "target")
             }
             scaler = [np.asarray(arrays[name], np.float32) for name in ("mean", "deviation")]
-            scalars = [float(arrays[name]) for name in ("reward_scale", "hurdle", "inertia")]
+            scale = float(arrays["reward_scale"])
+            hurdle = np.asarray(arrays["hurdle"], dtype=float)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"agent must have all its fields; received {error!r}") from None
         for name, held in weights.items():
@@ -254,11 +281,19 @@ class QAgent:
         width = (config.observation_width,)
         if scaler[0].shape != width or scaler[1].shape != width:
             raise ValueError(f"mean and deviation must have shape {width}; received others")
+        if hurdle.ndim != 1 or hurdle.size > 1:
+            raise ValueError(f"hurdle must have at most one entry; received {hurdle!r}")
+        charge = float(hurdle[0]) if hurdle.size else math.inf
         mean, deviation = scaler
-        scale, hurdle, inertia = scalars
-        return cls(
-            config, weights["fast"], weights["slow"], mean, deviation, scale, hurdle, inertia
-        )
+        online, target = weights["online"], weights["target"]
+        return cls(config, online, target, mean, deviation, scale, charge)
+
+
+def read_only(array: NDArray) -> Floats32:
+    """A float32 copy that nobody can write to."""
+    copy = np.array(array, dtype=np.float32)
+    copy.setflags(write=False)
+    return copy
 
 
 def _scaled(market: Floats32, mean: Floats32, deviation: Floats32) -> Floats32:
@@ -293,7 +328,7 @@ def new_agent(config: QAgentConfig, memory: ReplayMemory, rng: np.random.Generat
     return QAgent(
         config,
         tuple(weights),
-        tuple(w.copy() for w in weights),
+        tuple(weights),
         data.observation.mean(axis=0),
         deviation,
         1.0 / max(spread, 1e-8),
@@ -312,6 +347,9 @@ def train(
 ) -> tuple[QAgent, TrainingCurve]:
     """Train an agent on a replay memory.
 
+    Trainings of the same architecture share one compiled learner and take turns; what is learned
+    does not depend on who else is training.
+
     Args:
         config: what the agent is made of.
         memory: transitions; at least one.
@@ -319,7 +357,7 @@ def train(
         weights_rng: stream of the initial weights; not used with `previous`.
         replay_rng: stream of the batches.
         previous: agent to go on from; it keeps its scaling.
-        reporter: hears loss and value.
+        reporter: hears ``loss`` and ``claimed_value``; must not itself train.
 
     Returns:
         The agent and its training curve.
@@ -335,26 +373,28 @@ def train(
         )
     agent = previous or new_agent(config, memory, weights_rng)
     reporter = reporter or Silent()
-    learner = _learner(config)
-    learner.load(agent.fast, agent.slow)
     calls = -(-updates // UPDATES_PER_CALL)
     losses, values = np.empty(calls), np.empty(calls)
-    for call in range(calls):
-        rows = replay_rng.integers(len(memory), size=(UPDATES_PER_CALL, config.batch_size))
-        market, position, reward, next_market, next_position, terminated = memory.gather(rows)
-        rate = config.learning_rate * (0.55 + 0.45 * math.cos(math.pi * call / calls))
-        loss, value = learner.update(
-            rate,
-            np.concatenate([_scaled(market, agent.mean, agent.deviation), position], axis=-1),
-            reward * np.float32(agent.reward_scale),
-            _scaled(next_market, agent.mean, agent.deviation),
-            next_position,
-            terminated,
-        )
-        losses[call], values[call] = loss, value / agent.reward_scale
-        reporter.update((call + 1) * UPDATES_PER_CALL, loss=losses[call], value=values[call])
-    fast, slow = learner.weights()
-    trained = QAgent(**{**agent.__dict__, "config": config, "fast": fast, "slow": slow})
+    with borrowed_learner(config) as learner:
+        learner.load(agent.online, agent.target)
+        for call in range(calls):
+            rows = replay_rng.integers(len(memory), size=(UPDATES_PER_CALL, config.batch_size))
+            market, position, reward, next_market, next_position, terminated = memory.gather(rows)
+            rate = config.learning_rate * (0.55 + 0.45 * math.cos(math.pi * call / calls))
+            loss, value = learner.update(
+                rate,
+                np.concatenate([_scaled(market, agent.mean, agent.deviation), position], axis=-1),
+                reward * np.float32(agent.reward_scale),
+                _scaled(next_market, agent.mean, agent.deviation),
+                next_position,
+                terminated,
+            )
+            losses[call], values[call] = loss, value / agent.reward_scale
+            reporter.update(
+                (call + 1) * UPDATES_PER_CALL, loss=losses[call], claimed_value=values[call]
+            )
+        online, target = learner.weights()
+    trained = replace(agent, config=config, online=online, target=target)
     steps = (np.arange(calls) + 1) * UPDATES_PER_CALL
     return trained, TrainingCurve(steps, losses, values)
 
@@ -363,22 +403,33 @@ def _make(config: QAgentConfig) -> tuple:
     return config.observation_width, config.actions, config.units
 
 
-def _learner(config: QAgentConfig) -> Any:
-    """The compiled learner of an architecture; one for all retrainings of a run."""
-    return _learner_of(
-        config.input_width,
-        config.units,
-        len(config.actions),
-        config.batch_size,
-        config.discount,
-        config.slow_rate,
-        config.weight_decay,
-    )
+@contextmanager
+def borrowed_learner(config: QAgentConfig) -> Iterator[Learner]:
+    """The compiled learner of an architecture, for this thread alone until it is given back.
+
+    There is one for all retrainings of a process, because compiling it takes seconds. Its weights
+    and moments are whoever's borrowed it last: load before, take the weights out before the end.
+    """
+    with _LEARNERS_LOCK:
+        learner, lock = _learner_of(
+            config.input_width,
+            config.units,
+            len(config.actions),
+            config.batch_size,
+            config.discount,
+            config.tau,
+            config.weight_decay,
+        )
+    with lock:
+        yield learner
+
+
+_LEARNERS_LOCK = threading.Lock()
 
 
 @functools.lru_cache(maxsize=8)
-def _learner_of(*arguments: Any) -> Any:
+def _learner_of(*arguments: Any) -> tuple[Learner, threading.Lock]:
     # TensorFlow takes seconds to import; acting and the environments do without it.
     from models.agent.q_learner import Learner
 
-    return Learner(*arguments)
+    return Learner(*arguments), threading.Lock()

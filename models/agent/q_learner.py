@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from models.agent.account import ACCOUNT_FEATURES
+from models.agent.q_agent import read_only
 
 Floats32 = NDArray[np.float32]
 
@@ -37,15 +38,15 @@ class Learner:
         n_actions: int,
         batch_size: int,
         discount: float,
-        slow_rate: float,
+        tau: float,
         weight_decay: float,
     ) -> None:
-        self._fast = _network(input_width, units, n_actions)
-        self._slow = _network(input_width, units, n_actions)
+        self._online = _network(input_width, units, n_actions)
+        self._target = _network(input_width, units, n_actions)
         self._optimizer = keras.optimizers.AdamW(1e-3, weight_decay=weight_decay)
         self._optimizer.exclude_from_weight_decay(var_names=["bias"])
-        self._optimizer.build(self._fast.trainable_variables)
-        self._discount, self._slow_rate = discount, slow_rate
+        self._optimizer.build(self._online.trainable_variables)
+        self._discount, self._tau = discount, tau
         self._width, self._batch, self._actions = input_width, batch_size, n_actions
         market = input_width - len(ACCOUNT_FEATURES)
 
@@ -63,18 +64,18 @@ class Learner:
             ],
         )
 
-    def load(self, fast: Sequence[Floats32], slow: Sequence[Floats32]) -> None:
+    def load(self, online: Sequence[Floats32], target: Sequence[Floats32]) -> None:
         """Set the weights of both networks and start the optimizer afresh."""
-        self._fast.set_weights(list(fast))
-        self._slow.set_weights(list(slow))
+        self._online.set_weights(list(online))
+        self._target.set_weights(list(target))
         for variable in self._optimizer.variables:
             variable.assign(np.zeros(variable.shape, variable.dtype))
 
     def weights(self) -> tuple[tuple[Floats32, ...], tuple[Floats32, ...]]:
-        """Weights of the fast and the slow network, copied."""
+        """Weights of the online and the target network, as copies that are read-only."""
         return (
-            tuple(np.array(w) for w in self._fast.get_weights()),
-            tuple(np.array(w) for w in self._slow.get_weights()),
+            tuple(read_only(w) for w in self._online.get_weights()),
+            tuple(read_only(w) for w in self._target.get_weights()),
         )
 
     def update(
@@ -86,7 +87,7 @@ class Learner:
         next_position: Floats32,
         terminated: Floats32,
     ) -> tuple[float, float]:
-        """U updates; arrays are (U, batch, ...). Mean loss and mean expected value (scaled)."""
+        """U updates; arrays are (U, batch, ...). Mean loss and mean claimed value (scaled)."""
         self._optimizer.learning_rate = rate
         loss, value = self._compiled(inputs, reward, next_market, next_position, terminated)
         return float(loss), float(value)
@@ -101,8 +102,8 @@ class Learner:
             next_inputs: state after each action, shape (batch·A, D+K).
             terminated: shape (batch, A).
         """
-        choice = tf.argmax(self._fast(next_inputs), axis=1)
-        value = tf.gather(self._slow(next_inputs), choice, axis=1, batch_dims=1)
+        choice = tf.argmax(self._online(next_inputs), axis=1)
+        value = tf.gather(self._target(next_inputs), choice, axis=1, batch_dims=1)
         value = tf.reshape(value, tf.shape(reward))
         return reward + self._discount * (1.0 - terminated) * value
 
@@ -122,17 +123,18 @@ class Learner:
             next_inputs = tf.concat([market, position], axis=1)
             goal = tf.stop_gradient(self.targets(reward[i], next_inputs, terminated[i]))
             with tf.GradientTape() as tape:
-                values = self._fast(inputs[i], training=True)
+                values = self._online(inputs[i], training=True)
                 error = values - goal
                 size = tf.abs(error)
-                # Huber with a wide knee: fat-tailed rewards, but the mean is what counts.
+                # Huber with a wide knee, at five deviations of the reward: inside it the optimum
+                # is the mean, which is what counts; beyond it one fat-tailed row pulls no more.
                 loss = tf.reduce_mean(
                     tf.where(size < 5.0, 0.5 * tf.square(error), 5.0 * size - 12.5)
                 )
-            variables = self._fast.trainable_variables
+            variables = self._online.trainable_variables
             self._optimizer.apply(tape.gradient(loss, variables), variables)
-            for slow, fast in zip(self._slow.trainable_variables, variables, strict=True):
-                slow.assign_add(self._slow_rate * (fast - slow))
+            for target, online in zip(self._target.trainable_variables, variables, strict=True):
+                target.assign_add(self._tau * (online - target))
             loss_sum += loss
             value_sum += tf.reduce_mean(tf.reduce_max(values, axis=1))
         scale = 1.0 / tf.cast(count, tf.float32)

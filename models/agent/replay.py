@@ -6,7 +6,6 @@ small trader does not move the market; so there is no action taken and nothing t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -58,10 +57,6 @@ class Transitions:
 
     def __len__(self) -> int:
         return len(self.reward)
-
-    def take(self, rows: NDArray[np.int64]) -> Transitions:
-        """Chosen transitions."""
-        return Transitions(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
 
 
 class ReplayMemory:
@@ -123,30 +118,3 @@ class ReplayMemory:
         first = self._next - self._size
         rows = (first + np.arange(self._size)) % self.capacity
         return Transitions(*self.gather(rows))
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Everything needed to go on, as plain arrays."""
-        arrays: dict[str, np.ndarray] = {"capacity": np.array(self.capacity)}
-        if self._size:
-            content = self.contents()
-            arrays |= {item.name: getattr(content, item.name) for item in fields(content)}
-        return arrays
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> ReplayMemory:
-        """The inverse of `to_arrays`.
-
-        Raises:
-            ValueError: if a field is missing or of the wrong shape.
-        """
-        names = [item.name for item in fields(Transitions)]
-        if "capacity" not in arrays:
-            raise ValueError("replay memory must have the field capacity; received none")
-        memory = cls(int(arrays["capacity"]))
-        present = [name for name in names if name in arrays]
-        if not present:
-            return memory
-        if missing := sorted(set(names) - set(present)):
-            raise ValueError(f"replay memory must have all its fields; missing {missing}")
-        memory.add(Transitions(**{name: np.asarray(arrays[name]) for name in names}))
-        return memory

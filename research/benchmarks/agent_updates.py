@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    rules, config = Rules(np.array([0.32])), QAgentConfig(WIDTH)
+    rules, config = Rules(np.array([0.32]), equity=100_000.0), QAgentConfig(WIDTH)
     first = train_agent(market(0), rules, config, 25, streams(0))  # compiles
     seconds: dict[str, list[float]] = {"1,000 updates alone": [], "first": [], "retraining": []}
     for repeat in range(options.repeats):

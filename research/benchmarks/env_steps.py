@@ -31,6 +31,7 @@ from sim.market_env import MarketEnv, MarketVectorEnv
 from sim.paths import Paths
 
 BARS, PATHS, WIDTH, SEED = 1000, 64, 20, 0
+RULES = Rules(np.array([1.0]), equity=100_000.0)
 Runner = Callable[[float], tuple[int, float]]
 """Runs for about so many seconds; steps taken and seconds they took."""
 
@@ -63,7 +64,7 @@ def timed(step: Callable[[int], None], per_call: int, chunk: int) -> Runner:
 
 
 def ours_vector(paths: Paths, n: int) -> Runner:
-    envs = MarketVectorEnv(paths, Rules(np.array([1.0])), n)
+    envs = MarketVectorEnv(paths, RULES, n)
     envs.reset(seed=SEED)
     actions = np.random.default_rng(SEED).integers(3, size=(128, n))
     return timed(lambda i: envs.step(actions[i % 128]) and None, n, 20)
@@ -115,7 +116,7 @@ def main() -> None:
     paths = market()
     runners: dict[str, Runner] = {
         f"Mirage, vector of {options.envs}": ours_vector(paths, options.envs),
-        "Mirage, scalar": one_by_one(MarketEnv(paths, Rules(np.array([1.0]))), 3),
+        "Mirage, scalar": one_by_one(MarketEnv(paths, RULES), 3),
         "gym-anytrading": anytrading(paths),
         "Gym-Trading-Env": trading_env(paths),
     }

@@ -49,7 +49,7 @@ def test_the_environment_gives_the_default_runs_equity(module_run, data_folder):
     )
     options = algorithm._options
     costs = InteractiveBrokersCost(slippage=options.slippage)
-    rules = Rules.of(options.limits(), symbols, lot_size=1, costs=costs)
-    curve = replay(weights, bars, options.cash, rules)
+    rules = Rules.of(options.limits(), symbols, equity=options.cash, lot_size=1, costs=costs)
+    curve = replay(weights, bars, rules)
     np.testing.assert_allclose(curve, algorithm.equity_at_close, rtol=0, atol=0.005)
     assert {order.symbol.value for order in result.orders} == set(symbols)

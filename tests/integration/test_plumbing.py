@@ -97,10 +97,11 @@ def test_the_environment_gives_the_engines_equity(
     rules = Rules.of(
         caps,
         symbols,
+        equity=options.cash,
         lot_size=1 if lot_size == "whole" else 0,
         costs=InteractiveBrokersCost(slippage=options.slippage),
     )
-    curve = replay(weights, bars, options.cash, rules)
+    curve = replay(weights, bars, rules)
     sampled = {time.date(): equity for time, equity in result.algorithm.equity_at_close}
     engine = np.array([sampled[day] for day in days])
     assert len({round(value, 2) for value in engine}) > 200

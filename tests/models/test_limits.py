@@ -136,6 +136,18 @@ def test_drift_above_the_gross_cap_is_scaled_back():
     np.testing.assert_array_equal(orders, [-20.0, 20.0])
 
 
+def test_accounts_with_caps_of_their_own_are_sized_as_each_would_be_alone():
+    rng = np.random.default_rng(0)
+    caps = rng.choice([0.1, 0.4, 0.9], (200, 2))
+    targets = rng.uniform(-1, 1, (200, 2)) * caps
+    held = np.rint(rng.uniform(-60, 60, (200, 2)))
+    price = rng.uniform(9, 11, (200, 2))
+    together = plan_orders(targets, held, 0 * held, price, np.full(200, 1e3), caps, buffer=0.03)
+    for i in range(200):
+        alone = plan_orders(targets[i], held[i], 0 * held[i], price[i], 1e3, caps[i], buffer=0.03)
+        np.testing.assert_array_equal(together[i], alone)
+
+
 def test_ruin_closes_everything():
     orders = plan_orders(
         [[1.0], [1.0]], [[-7.0], [3.0]], np.zeros((2, 1)), np.ones((2, 1)), [-5.0, 3.0], ONE

@@ -5,7 +5,9 @@ import numpy as np
 from sim.paths import Paths
 
 
-def tape_of(log_returns, observations=None, gap_share=0.3, price=50.0, surprises=None):
+def tape_of(
+    log_returns, observations=None, gap_share=0.3, price=50.0, innovations=None, series=None
+):
     """Paths whose closes follow the given log returns (B, T), a share of each over night."""
     log_returns = np.asarray(log_returns, dtype=float)
     b, t = log_returns.shape
@@ -16,9 +18,14 @@ def tape_of(log_returns, observations=None, gap_share=0.3, price=50.0, surprises
     bars = np.stack([opens, high, low, closes, np.full((b, t + 1), 1e6)], axis=-1)
     if observations is None:
         observations = np.zeros((b, t + 1, 1))
-    return Paths(bars, observations, np.zeros(b, np.int64), np.zeros(b, np.int64), surprises)
+    series = np.zeros(b, np.int64) if series is None else np.asarray(series)
+    return Paths(bars, observations, series, np.zeros(b, np.int64), innovations)
 
 
-def random_tape(b=5, t=30, d=3, seed=0, volatility=0.02):
+def random_tape(b=5, t=30, d=3, seed=0, volatility=0.02, known=False, **options):
+    """Random walks and noise to look at; `known`: all of the returns are innovations."""
     rng = np.random.default_rng(seed)
-    return tape_of(rng.normal(0, volatility, (b, t)), rng.normal(0, 1, (b, t + 1, d)))
+    returns, seen = rng.normal(0, volatility, (b, t)), rng.normal(0, 1, (b, t + 1, d))
+    if known:
+        options["innovations"] = returns[..., None] * np.array([0.3, 0.7])
+    return tape_of(returns, seen, **options)

@@ -10,25 +10,32 @@ from models.market.history import CLOSE
 from sim.accounting import Rules, replay
 from sim.costs import InteractiveBrokersCost
 from sim.market_env import MarketEnv, MarketVectorEnv
+from sim.paths import Paths
 from tests.sim.markets import random_tape, tape_of
 
-RULES = Rules(np.array([0.8]), costs=InteractiveBrokersCost(slippage=0.001))
+RULES = Rules(np.array([0.8]), 100_000.0, costs=InteractiveBrokersCost(slippage=0.001))
 VARIANTS = [
     pytest.param({}, id="discrete"),
     pytest.param({"actions": None}, id="continuous"),
     pytest.param({"horizon": 7, "reward_scale": 100.0}, id="short"),
+    pytest.param({"control_variate": True}, id="controlled"),
+    pytest.param({"positions": "random"}, id="random"),
+    pytest.param(
+        {"actions": None, "positions": "random", "control_variate": True}, id="random continuous"
+    ),
 ]
+INFO = {"equity", "exposure", "log_growth", "control_variate", "turnover"}
 
 
 @pytest.mark.parametrize("options", VARIANTS)
 @pytest.mark.filterwarnings("ignore:.*Box observation space m")  # market features have no bounds
 def test_gymnasium_accepts_the_environment(options):
-    check_env(MarketEnv(random_tape(), RULES, **options))
+    check_env(MarketEnv(random_tape(known=True), RULES, **options))
 
 
 @pytest.mark.parametrize("options", VARIANTS)
 def test_vector_spaces_and_types(options):
-    envs = MarketVectorEnv(random_tape(), RULES, 6, **options)
+    envs = MarketVectorEnv(random_tape(known=True), RULES, 6, **options)
     assert envs.observation_space == batch_space(envs.single_observation_space, 6)
     assert envs.action_space == batch_space(envs.single_action_space, 6)
     assert envs.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
@@ -45,36 +52,138 @@ def test_vector_spaces_and_types(options):
 
 @pytest.mark.parametrize("options", VARIANTS)
 def test_vector_environment_equals_gymnasiums_own_over_the_scalar_one(options):
-    """One path, so that resets agree too: observations, rewards, ends and infos, bit for bit."""
-    paths = random_tape(b=1, t=12)
+    """One path, so that resets agree too: observations, rewards, ends and infos, bit for bit.
+
+    Random positions come from the generator of each environment, so there one is compared.
+    """
+    paths = random_tape(b=1, t=12, known=True)
     options = options | ({"horizon": 12} if "horizon" in options else {})
-    ours = MarketVectorEnv(paths, RULES, 4, **options)
+    n = 1 if options.get("positions") == "random" else 4
+    ours = MarketVectorEnv(paths, RULES, n, **options)
     theirs = SyncVectorEnv(
-        [lambda: MarketEnv(paths, RULES, **options)] * 4, autoreset_mode=AutoresetMode.SAME_STEP
+        [lambda: MarketEnv(paths, RULES, **options)] * n, autoreset_mode=AutoresetMode.SAME_STEP
     )
     assert data_equivalence(ours.reset(seed=0), theirs.reset(seed=0), exact=True)
     ours.action_space.seed(5)
+    ended = 0
     for _ in range(30):
         actions = ours.action_space.sample()
         mine = ours.step(actions)
         reference: tuple = theirs.step(actions)
         for a, b in zip(mine[:4], reference[:4], strict=True):
             np.testing.assert_array_equal(a, b)
-        assert mine[4].keys() == reference[4].keys()
-        np.testing.assert_array_equal(mine[4]["equity"], reference[4]["equity"])
+        assert mine[4].keys() == reference[4].keys() >= INFO
+        for name in INFO:
+            np.testing.assert_array_equal(mine[4][name], reference[4][name])
+            np.testing.assert_array_equal(mine[4][f"_{name}"], reference[4][f"_{name}"])
         if "final_obs" in mine[4]:
+            ended += 1
             np.testing.assert_array_equal(mine[4]["_final_obs"], reference[4]["_final_obs"])
             for a, b in zip(mine[4]["final_obs"], reference[4]["final_obs"], strict=True):
                 np.testing.assert_array_equal(a, b)
-            np.testing.assert_array_equal(
-                mine[4]["final_info"]["equity"], reference[4]["final_info"]["equity"]
-            )
+            assert data_equivalence(mine[4]["final_info"], reference[4]["final_info"], exact=True)
+    assert ended == 2
+
+
+@pytest.mark.parametrize("options", VARIANTS)
+def test_infos_tell_what_each_step_did(options):
+    """Growth, turnover and exposure from equity and the tape alone, over ends and resets."""
+    paths = random_tape(b=7, t=9, known=True, series=[0, 1, 0, 1, 1, 0, 1])
+    rules = Rules(np.array([0.8, 0.3]), 50_000.0, lot_size=0)
+    options = options | ({"horizon": 7} if "horizon" in options else {})
+    env = MarketEnv(paths, rules, **options)
+    env.action_space.seed(1)
+    observation, info = env.reset(seed=1)
+    for _ in range(40):
+        before = info
+        observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
+        assert info["log_growth"] == pytest.approx(np.log(info["equity"] / before["equity"]))
+        controlled = options.get("control_variate", False)
+        left = info["log_growth"] - (info["control_variate"] if controlled else 0.0)
+        assert reward == pytest.approx(left * options.get("reward_scale", 1.0), rel=1e-12)
+        assert info["control_variate"] != 0.0 or abs(info["exposure"]) < 1e-9
+        assert observation[-1] == np.float32(info["exposure"])
+        assert info["turnover"] <= 2.0
+        if abs(info["exposure"]) < 1e-9:
+            assert info["turnover"] == pytest.approx(abs(before["exposure"]), abs=1e-9)
+        if terminated or truncated:
+            observation, info = env.reset()
+            assert [info[name] for name in ("log_growth", "control_variate", "turnover")] == [0] * 3
+
+
+@pytest.mark.parametrize("options", [v for v in VARIANTS if "continuous" not in v.id])
+def test_outcomes_are_what_a_step_with_each_action_gives(options):
+    """Bit for bit, ruin and ends of episodes included, and asking changes nothing."""
+    paths = random_tape(b=40, t=9, volatility=0.6, known=True, series=np.arange(40) % 2)
+    rules = Rules(np.array([0.95, 0.4]), 50_000.0, ruin=0.3)
+    options = options | ({"horizon": 7} if "horizon" in options else {})
+    asked = MarketVectorEnv(paths, rules, 200, **options)
+    takers = [MarketVectorEnv(paths, rules, 200, **options) for _ in range(3)]
+    for envs in [asked, *takers]:
+        envs.reset(seed=4)
+    # Whatever happened before: two steps in, the same for all.
+    rng = np.random.default_rng(0)
+    for _ in range(2):
+        actions = rng.integers(3, size=200)
+        for envs in [asked, *takers]:
+            envs.step(actions)
+    found, again = asked.outcomes(), asked.outcomes()
+    np.testing.assert_array_equal(found.reward, again.reward)
+    assert found.terminated.any()
+    assert not found.terminated.all()
+    for action, envs in enumerate(takers):
+        seen, reward, terminated, truncated, info = envs.step(np.full(200, action))
+        ended = terminated | truncated
+        for i in np.flatnonzero(ended):
+            seen[i] = info["final_obs"][i]
+        np.testing.assert_array_equal(found.reward[:, action], reward)
+        np.testing.assert_array_equal(found.account[:, action], seen[:, 3:])
+        np.testing.assert_array_equal(found.terminated[:, action], terminated)
+
+
+def test_outcomes_of_the_scalar_environment_are_a_row_of_the_vectors():
+    paths = random_tape(b=1, known=True)
+    one, many = MarketEnv(paths, RULES, horizon=5), MarketVectorEnv(paths, RULES, 1, horizon=5)
+    one.reset(seed=0)
+    many.reset(seed=0)
+    mine, row = one.outcomes(), many.outcomes()
+    assert mine.reward.shape == (3,)
+    assert mine.account.shape == (3, 1)
+    for name in ("reward", "account", "terminated"):
+        np.testing.assert_array_equal(getattr(mine, name), getattr(row, name)[0])
+
+
+def test_random_positions_are_those_of_the_actions_drifted():
+    """Each a third of the episodes; two deviations of the drift reach the edge of the band."""
+    paths = random_tape(b=2, t=3, series=[0, 1])
+    rules = Rules(np.array([0.5, 0.2]), 1000.0, buffer=0.05, band=0.2)
+    envs = MarketVectorEnv(paths, rules, 30_000, positions="random", actions=(-0.5, 0.0, 0.5))
+    _, info = envs.reset(seed=0)
+    exposure = info["exposure"]
+    for sign in (-1, 0, 1):
+        assert np.mean(np.sign(exposure) == sign) == pytest.approx(1 / 3, abs=0.015)
+    drift = np.log(np.abs(exposure[exposure != 0]) / (0.5 * 0.95))
+    assert drift.mean() == pytest.approx(0.0, abs=0.005)
+    assert drift.std() == pytest.approx(0.1, rel=0.03)
+    free = MarketVectorEnv(paths, rules, 30_000, positions="random", actions=None)
+    exposure = free.reset(seed=0)[1]["exposure"]
+    assert np.histogram(exposure, 4, (-1, 1))[0] == pytest.approx(7500, rel=0.06)
+
+
+def test_the_account_and_its_fees_are_as_large_as_the_rules_say():
+    """A calm market: what is lost in the first step is the fee, 1 $ on six shares of 50 $ each."""
+    paths = tape_of([[0.0]])
+    for equity, fee in ((1_000.0, 1.0), (1_000_000.0, 31.0)):
+        env = MarketEnv(paths, Rules(np.array([0.32]), equity))
+        assert env.reset()[1]["equity"] == equity
+        info = env.step(2)[-1]
+        assert equity - info["equity"] == pytest.approx(fee, abs=0.05)
 
 
 def test_scalar_and_vector_agree_to_the_last_bit_on_many_paths():
     """With violent markets, so that some accounts are ruined on the way."""
-    paths = random_tape(b=150, t=25, volatility=0.2)
-    rules = Rules(np.array([0.95]), ruin=0.3, costs=InteractiveBrokersCost())
+    paths = random_tape(b=150, t=25, volatility=0.2, series=np.arange(150) % 2)
+    rules = Rules(np.array([0.95, 0.5]), 1e5, ruin=0.3, costs=InteractiveBrokersCost())
     envs = MarketVectorEnv(paths, rules, 150)
     observations, _ = envs.reset(options={"path": np.arange(150), "row": 0})
     rng = np.random.default_rng(0)
@@ -107,14 +216,14 @@ def test_rewards_sum_to_the_replayed_equity_curve():
     actions = rng.integers(3, size=30)
     rewards = [env.step(a)[1] for a in actions]
     decisions = np.append(np.array([-0.8, 0.0, 0.8])[actions], np.nan)[:, None]
-    curve = replay(decisions, paths.bars[0][:, None], 100_000.0, RULES)
+    curve = replay(decisions, paths.bars[0][:, None], RULES)
     np.testing.assert_allclose(np.cumsum(rewards), np.log(curve[1:] / curve[0]), atol=1e-12)
 
 
 def test_the_reward_is_tomorrows_not_todays():
     """Buying after the close before a jump at the open earns nothing; holding through it does."""
     paths = tape_of([[0.0, 0.1, 0.0]], gap_share=1.0)
-    rules = Rules(np.array([1.0]), buffer=0.0, band=0.0, lot_size=0)
+    rules = Rules(np.array([1.0]), 1e5, buffer=0.0, band=0.0, lot_size=0)
     env = MarketEnv(paths, rules)
     env.reset()
     env.step(1)
@@ -130,15 +239,15 @@ def test_observation_shows_the_market_and_the_position():
     observation, _ = env.reset()
     np.testing.assert_array_equal(observation, [*paths.observations[0, 0], 0.0])
     observation, *_, info = env.step(2)
-    shares = np.floor(0.97 * 0.8 * 100_000 / paths.bars[0, 0, CLOSE] + 1e-9)
-    weight = shares * paths.bars[0, 1, CLOSE] / info["equity"]
+    holding = np.floor(0.97 * 0.8 * 100_000 / paths.bars[0, 0, CLOSE] + 1e-9)
+    weight = holding * paths.bars[0, 1, CLOSE] / info["equity"]
     np.testing.assert_array_equal(observation[:2], paths.observations[0, 1])
     assert observation[2] == pytest.approx(weight / 0.8, rel=1e-6)
 
 
 def test_ruin_terminates_and_does_not_truncate():
     paths = tape_of([[0.9, 0.9, 0.9]])
-    env = MarketEnv(paths, Rules(np.array([0.95]), ruin=0.5))
+    env = MarketEnv(paths, Rules(np.array([0.95]), 1e5, ruin=0.5))
     env.reset()
     _, reward, terminated, truncated, _ = env.step(0)
     assert terminated
@@ -163,9 +272,18 @@ def test_seeds_repeat_and_differ():
 @pytest.mark.parametrize(
     ("act", "words"),
     [
-        (lambda p: MarketEnv(p, Rules(np.array([0.5, 0.5]))), "one cap"),
+        (
+            lambda p: MarketEnv(
+                Paths(p.bars, p.observations, p.series + 2, p.start_row),
+                Rules(np.array([0.5, 0.5]), 1.0),
+            ),
+            r"series must have a cap each, 0\.\.1; received 2\.\.2",
+        ),
         (lambda p: MarketEnv(p, RULES, horizon=31), r"horizon must lie in 1..30; received 31"),
-        (lambda p: MarketEnv(p, RULES, initial_cash=0), "initial_cash"),
+        (lambda p: MarketEnv(p, RULES, positions="any"), r"positions must be one of .*'any'"),
+        (lambda p: MarketEnv(p, RULES).outcomes(), "call reset first"),
+        (lambda p: MarketVectorEnv(p, RULES, 2).outcomes(), "call reset first"),
+        (lambda p: _outcomes(MarketEnv(p, RULES, actions=None)), "discrete"),
         (lambda p: MarketEnv(p, RULES, reward_scale=0), "reward_scale"),
         (lambda p: MarketEnv(p, RULES, actions=(2.0, 1.0)), "actions"),
         (lambda p: MarketEnv(p, RULES, actions=(1.0,)), "actions"),
@@ -182,6 +300,11 @@ def test_seeds_repeat_and_differ():
 def test_bad_input_is_named(act, words):
     with pytest.raises(ValueError, match=words):
         act(random_tape())
+
+
+def _outcomes(env):
+    env.reset()
+    env.outcomes()
 
 
 def _step(env, action):

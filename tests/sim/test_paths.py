@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sim.paths import Paths, join, real_path
+from sim.paths import Paths
 from tests.sim.markets import random_tape, tape_of
 
 
@@ -11,19 +11,6 @@ def test_paths_know_their_size_and_returns():
     assert (paths.n_paths, paths.n_steps) == (1, 2)
     np.testing.assert_allclose(paths.log_returns, returns)
     assert paths.take([0, 0]).n_paths == 2
-
-
-def test_join_and_real_path():
-    one, two = random_tape(b=2), random_tape(b=3, seed=1)
-    both = join([one, two])
-    assert both.n_paths == 5
-    np.testing.assert_array_equal(both.bars[2:], two.bars)
-    again = real_path(one.bars[1], one.observations[1])
-    np.testing.assert_array_equal(again.bars[0], one.bars[1])
-    with pytest.raises(ValueError, match="same length"):
-        join([one, random_tape(t=3)])
-    with pytest.raises(ValueError, match="at least one"):
-        join([])
 
 
 @pytest.mark.parametrize(

@@ -1,44 +1,185 @@
+"""Experience and rollouts against one account at a time, and against an account by hand."""
+
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 
+from models.agent.account import account_features
 from models.agent.replay import Transitions
 from models.market.history import CLOSE, OPEN
-from sim.accounting import Rules
+from sim.accounting import (
+    Account,
+    Rules,
+    control_variate,
+    finite_growth,
+    is_ruined,
+    step,
+)
 from sim.costs import InteractiveBrokersCost
 from sim.experience import transitions
-from sim.market_env import MarketVectorEnv
 from sim.rollout import constant, rollout
+from tests.sim.honest import HonestAccount, HonestRules, exact
 from tests.sim.markets import random_tape, tape_of
 
-RULES = Rules(np.array([0.6]), costs=InteractiveBrokersCost())
+RULES = Rules(np.array([0.6]), 100_000.0, costs=InteractiveBrokersCost())
 
 
-def test_a_rollout_is_an_episode_of_the_environment():
-    paths = random_tape(b=40, t=20)
-    choices = np.random.default_rng(0).integers(3, size=(20, 40))
-    moves = iter(choices)
-    done = rollout(lambda o, a: np.array([-1.0, 0.0, 1.0])[next(moves)], paths, RULES)
-    envs = MarketVectorEnv(paths, RULES, 40)
-    envs.reset(options={"path": np.arange(40), "row": 0})
-    for t in range(20):
-        _, reward, *_ = envs.step(choices[t])
-        np.testing.assert_array_equal(done.reward[:, t], reward)
+TWO = Rules(np.array([0.95, 0.4]), 40_000.0, ruin=0.3)
+"""A cap for each series, and ruin within reach."""
+
+
+def violent(known=True):
+    return random_tape(b=60, t=25, volatility=0.35, known=known, series=np.arange(60) % 2)
+
+
+def contrary(seen, account):
+    """A policy that depends on all it is shown."""
+    return np.clip(seen[:, 0] - account[:, 0], -1.0, 1.0)
+
+
+def bar_of(path, t):
+    """Closes of t, opens and closes of t + 1, innovations: of one path, as one account sees."""
+    bars, missed = path.bars[:, :, None], path.innovations
+    return (bars[:, t, :, CLOSE], bars[:, t + 1, :, OPEN], bars[:, t + 1, :, CLOSE], missed[:, t])
+
+
+def slow_rollout(policy, paths, rules):
+    """One account after the other, one bar after the other, on the kernel alone."""
+    found = {name: np.zeros((paths.n_paths, paths.n_steps)) for name in KINDS}
+    equity = np.zeros(paths.n_paths)
+    for i in range(paths.n_paths):
+        path, cap = paths.take([i]), rules.caps[paths.series[i]]
+        own, account, weight = replace(rules, caps=cap), Account.opened(rules.equity), np.zeros(1)
+        for t in range(paths.n_steps):
+            now, opens, then, missed = bar_of(path, t)
+            target = policy(path.observations[:, t], account_features(weight, cap))
+            done = step(account, target[:, None] * cap, now, opens, then, own)
+            growth = finite_growth(done.growth, account.equity, own)[0]
+            found["reward"][i, t] = growth
+            known = control_variate(account, done, now, opens, missed)
+            found["controlled"][i, t] = growth - known[0]
+            traded = np.abs(done.orders * now)[0, 0] / account.equity[0] / cap
+            account = done.account
+            if is_ruined(account.equity, own)[0]:
+                break
+            weight = account.holdings[:, 0] * then[:, 0] / account.equity
+            found["exposure"][i, t], found["turnover"][i, t] = weight[0] / cap, traded
+        else:
+            equity[i] = account.equity[0]
+            continue
+        equity[i] = rules.equity * np.exp(found["reward"][i].sum())
+    return found | {"equity": equity}
+
+
+KINDS = ("reward", "controlled", "exposure", "turnover")
+
+
+def test_a_rollout_is_one_account_after_the_other():
+    """Bit for bit; caps differ by series, and some are ruined on the way."""
+    paths = violent()
+    done, slow = rollout(contrary, paths, TWO), slow_rollout(contrary, paths, TWO)
+    for name, value in slow.items():
+        np.testing.assert_array_equal(getattr(done, name), value, err_msg=name)
+    ruined = (done.exposure[:, -1] == 0) & (done.turnover[:, -1] == 0)
+    assert 3 < ruined.sum() < 50
+    assert (done.equity[ruined] < 0.3 * 40_000).all()
+
+
+def slow_transitions(paths, rules, actions, rng):
+    """One account, one action at a time, on the kernel alone."""
+    n = paths.n_paths * paths.n_steps
+    ordered = np.asarray(actions)[rng.integers(len(actions), size=n)]
+    drift = np.exp(rng.normal(0.0, 0.5 * rules.band, n))
+    exposures = np.clip(ordered * (1.0 - rules.buffer) * drift, -1.0, 1.0)
+    rows = []
+    for k in range(n):
+        i, t = divmod(k, paths.n_steps)
+        path, cap = paths.take([i]), rules.caps[paths.series[i]]
+        own, (now, opens, then, missed) = replace(rules, caps=cap), bar_of(path, t)
+        account = Account.at_weights([[exposures[k] * cap]], now, rules.equity)
+        outcomes = []
+        for action in actions:
+            done = step(account, np.array([[action * cap]]), now, opens, then, own)
+            growth = finite_growth(done.growth, account.equity, own)
+            ruined = is_ruined(done.account.equity, own)[0]
+            equity = 1.0 if ruined else done.account.equity[0]
+            weight = 0.0 if ruined else done.account.holdings[0, 0] * then[0, 0] / equity
+            known = control_variate(account, done, now, opens, missed)
+            outcomes.append(((growth - known)[0], account_features(weight, cap), ruined))
+        reward, after, ruined = zip(*outcomes, strict=True)
+        rows.append(
+            (
+                path.observations[0, t],
+                account_features(exposures[k] * cap, cap),
+                reward,
+                path.observations[0, t + 1],
+                after,
+                ruined,
+            )
+        )
+    return Transitions(*(np.array(column, np.float32) for column in zip(*rows, strict=True)))
+
+
+def test_transitions_are_one_account_and_one_action_after_the_other():
+    """Bit for bit; caps differ by series, and some are ruined."""
+    paths, actions = violent(), (-1.0, 0.0, 0.5, 1.0)
+    found = transitions(paths, TWO, actions, np.random.default_rng(3))
+    slow = slow_transitions(paths, TWO, actions, np.random.default_rng(3))
+    for item in fields(Transitions):
+        mine, want = getattr(found, item.name), getattr(slow, item.name)
+        np.testing.assert_array_equal(mine, want, err_msg=item.name)
+    assert found.terminated.any()
+
+
+@pytest.mark.parametrize(("equity", "rate"), [(2_000.0, 1 / 600), (100_000.0, 0.005 / 100)])
+def test_experience_and_judgement_pay_the_fees_of_the_accounts_size(equity, rate):
+    """A quiet market at 100 $ a share: 16.7 basis points of what 2,000 $ trade at a cap of .32."""
+    paths = tape_of(np.zeros((20, 3)), price=100.0)
+    rules = Rules(np.array([0.32]), equity, buffer=0.03, band=0.1)
+    done = rollout(constant(1.0), paths, rules)
+    lots = np.floor(equity * 0.32 * 0.97 / 100.0)
+    assert equity - done.equity == pytest.approx(rate * lots * 100.0)
+    found = transitions(paths, rules, (0.0, 1.0), np.random.default_rng(0))
+    flat = found.account[:, 0] == 0.0
+    assert 10 < flat.sum() < 50
+    paid = -np.expm1(found.reward[flat, 1]) * equity / (lots * 100.0)
+    np.testing.assert_allclose(paid, rate, rtol=1e-3)
+    np.testing.assert_array_equal(found.reward[flat, 0], 0.0)
+
+
+def test_a_rollout_equals_an_honest_account_in_exact_decimals():
+    paths = random_tape(b=2, t=40, series=[1, 0])
+    rules = Rules(np.array([0.2, 0.8]), 5_000.0)
+    moves = np.random.default_rng(0).choice([-1.0, 0.0, 0.5, 1.0], (40, 2))
+    turns = iter(moves)
+    done = rollout(lambda o, a: next(turns), paths, rules)
+    for i in range(2):
+        cap = rules.caps[paths.series[i]]
+        account = HonestAccount(exact(5_000.0))
+        prices = [[exact(p) for p in bar] for bar in paths.bars[i]]
+        for t in range(40):
+            now, then = prices[t], prices[t + 1]
+            target = {"X": exact(moves[t, i] * cap)}
+            bar = ({"X": now[CLOSE]}, {"X": then[OPEN]}, {"X": then[CLOSE]})
+            account.bar(target, *bar, HonestRules(exact(cap)))
+        assert done.equity[i] == pytest.approx(float(account.equity({"X": then[CLOSE]})), rel=1e-9)
 
 
 def test_buy_and_hold_trades_once_and_flat_never():
     paths = random_tape(b=3, t=20, volatility=0.002)  # too calm to drift over the cap
-    held = rollout(constant(1.0), paths, Rules(np.array([0.6]), band=1.0))
-    assert (held.traded[:, 0] > 0.9).all()
-    assert (held.traded[:, 1:] == 0).all()
+    held = rollout(constant(1.0), paths, Rules(np.array([0.6]), 1e5, band=1.0))
+    assert (held.turnover[:, 0] > 0.9).all()
+    assert (held.turnover[:, 1:] == 0).all()
     flat = rollout(constant(0.0), paths, RULES)
-    assert flat.mean_reward == flat.turnover == 0.0
+    assert flat.mean_reward == flat.mean_turnover == 0.0
     np.testing.assert_allclose(flat.equity, 100_000.0)
     np.testing.assert_allclose(held.equity, 1e5 * np.exp(held.reward.sum(axis=1)))
 
 
 def test_ruin_ends_a_path_and_spares_the_others():
     paths = tape_of([[0.9, 0.9, 0.1], [0.0, 0.0, 0.0]])
-    done = rollout(constant(-1.0), paths, Rules(np.array([0.95]), ruin=0.5))
+    done = rollout(constant(-1.0), paths, Rules(np.array([0.95]), 1e5, ruin=0.5))
     assert done.reward[0, 0] < np.log(0.5)
     assert (done.reward[0, 1:] == 0).all()
     assert (done.exposure[0] == 0).all()
@@ -47,7 +188,7 @@ def test_ruin_ends_a_path_and_spares_the_others():
 
 def test_transitions_pair_each_row_with_the_next_and_know_every_reward():
     paths = random_tape(b=6, t=10, d=2)
-    rules = Rules(np.array([1.0]), buffer=0.0, band=0.0, lot_size=0)
+    rules = Rules(np.array([1.0]), 1e5, buffer=0.0, band=0.0, lot_size=0)
     found = transitions(paths, rules, (-1.0, 0.0, 1.0), np.random.default_rng(0))
     assert isinstance(found, Transitions)
     assert len(found) == 60

@@ -1,5 +1,8 @@
 """The agent against value iteration, hand-made targets, and its own copies."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -53,7 +56,7 @@ def test_numpy_and_keras_give_the_same_values():
     market, account = some_states()
     layers = [keras.layers.Dense(16, activation="relu"), keras.layers.Dense(3)]
     model = keras.Sequential([keras.Input((4,)), *layers])
-    model.set_weights(list(agent.slow))
+    model.set_weights(list(agent.target))
     inputs = np.clip((market - agent.mean) / agent.deviation, -q_agent.CLIP, q_agent.CLIP)
     want = model(np.concatenate([inputs, account], axis=1).astype(np.float32)).numpy()
     np.testing.assert_allclose(
@@ -122,7 +125,7 @@ def test_values_converge_to_those_of_value_iteration():
             terminated=ruin[market].astype(np.float32),
         )
     )
-    config = QAgentConfig(3, discount=discount, weight_decay=0.0, slow_rate=0.02, memory=n)
+    config = QAgentConfig(3, discount=discount, weight_decay=0.0, tau=0.02, memory=n)
     agent, curve = trained(2500, memory=memory, config=config)
     grid = np.array([(m, p) for m in range(3) for p in range(3)])
     got = agent.q_values(one_hot[grid[:, 0]], actions[grid[:, 1]][:, None])
@@ -134,10 +137,10 @@ def test_values_converge_to_those_of_value_iteration():
 
 def test_training_repeats_with_its_seed_and_differs_with_another():
     first, again, other = trained(), trained(), trained(seed=2)
-    for a, b in zip(first[0].fast, again[0].fast, strict=True):
+    for a, b in zip(first[0].online, again[0].online, strict=True):
         np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(first[1].loss, again[1].loss)
-    assert not np.array_equal(first[0].fast[0], other[0].fast[0])
+    assert not np.array_equal(first[0].online[0], other[0].online[0])
 
 
 def test_a_run_in_between_leaves_no_trace():
@@ -145,39 +148,98 @@ def test_a_run_in_between_leaves_no_trace():
     alone, _ = trained(50)
     trained(75, seed=8)
     after, _ = trained(50)
-    for a, b in zip(alone.slow, after.slow, strict=True):
+    for a, b in zip(alone.target, after.target, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_retraining_traces_nothing_anew_and_keeps_the_scaling():
     config = QAgentConfig(3, units=(16,), batch_size=32)
     agent, _ = trained(config=config)
-    learner = q_agent._learner(config)
-    traces = learner._compiled.experimental_get_tracing_count()
     later, curve = trained(60, memory=memory_of(900, seed=4), config=config, previous=agent)
-    assert learner._compiled.experimental_get_tracing_count() == traces == 1
+    with q_agent.borrowed_learner(config) as learner:
+        assert learner._compiled.experimental_get_tracing_count() == 1
     np.testing.assert_array_equal(later.mean, agent.mean)
     assert later.reward_scale == agent.reward_scale
     np.testing.assert_array_equal(curve.update, [25, 50, 75])
 
 
 def test_arrays_go_round():
-    agent = trained()[0].adjusted(hurdle=0.1, inertia=0.2)
-    again = QAgent.from_arrays(agent.to_arrays())
+    agent = trained()[0]
+    for hurdle in (0.0, 0.1, np.inf):
+        agent = agent.with_hurdle(hurdle)
+        arrays = agent.to_arrays()
+        assert all(np.isfinite(value).all() for value in arrays.values())  # what can be kept
+        again = QAgent.from_arrays(arrays)
+        assert (again.config, again.hurdle) == (agent.config, hurdle)
+        for name in ("online", "target"):
+            for a, b in zip(getattr(again, name), getattr(agent, name), strict=True):
+                np.testing.assert_array_equal(a, b)
     market, account = some_states()
     np.testing.assert_array_equal(again.q_values(market, account), agent.q_values(market, account))
-    assert (again.config, again.hurdle, again.inertia) == (agent.config, 0.1, 0.2)
+
+
+def test_nobody_can_write_to_an_agent():
+    """Neither to what training gave nor, through the arrays it was made of, to another."""
+    agent, _ = trained()
+    arrays = agent.to_arrays()
+    again = QAgent.from_arrays({name: value.copy() for name, value in arrays.items()})
+    for one in (agent, again):
+        for array in (*one.online, *one.target, one.mean, one.deviation):
+            with pytest.raises(ValueError, match="read-only"):
+                array += 1.0
+    source = [np.zeros(s, np.float32) for s in ((2, 1), (1,), (1, 3), (3,))]
+    mine = QAgent(agent.config, source, source, np.zeros(3), np.ones(3), 1.0)  # type: ignore
+    source[3] += 1.0
+    assert mine.target[3].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_two_trainings_at_once_learn_what_each_learns_alone():
+    """In threads, on the one learner that they share: bit for bit."""
+    alone = [trained(75, seed=seed)[0] for seed in (1, 2)]
+    inside = []
+    with ThreadPoolExecutor(2) as pool:
+        wait = threading.Barrier(2)
+
+        def run(seed):
+            wait.wait()
+            done = trained(75, seed=seed, reporter=Listener(lambda step: inside.append(seed)))
+            return done[0]
+
+        together = list(pool.map(run, (1, 2)))
+    for one, other in zip(alone, together, strict=True):
+        for name in ("online", "target"):
+            for a, b in zip(getattr(one, name), getattr(other, name), strict=True):
+                np.testing.assert_array_equal(a, b)
+    assert inside in ([1, 1, 1, 2, 2, 2], [2, 2, 2, 1, 1, 1])  # they took turns
+
+
+def test_a_training_that_fails_gives_the_learner_back():
+    def fail(step):
+        raise RuntimeError("stop")
+
+    alone, _ = trained()
+    with pytest.raises(RuntimeError, match="stop"):
+        trained(seed=5, reporter=Listener(fail))
+    np.testing.assert_array_equal(trained()[0].target[0], alone.target[0])
+
+
+class Listener:
+    """A reporter that passes on which step was reached, and remembers the metrics."""
+
+    def __init__(self, heard=lambda step: None):
+        self.heard, self.metrics = heard, []
+
+    def update(self, step, **metrics):
+        self.metrics.append((step, metrics))
+        self.heard(step)
 
 
 def test_reporter_hears_every_call():
-    class Ear:
-        heard: list = []  # noqa: RUF012
-
-        def update(self, step, **metrics):
-            self.heard.append((step, sorted(metrics)))
-
-    trained(50, reporter=Ear())
-    assert Ear.heard == [(25, ["loss", "value"]), (50, ["loss", "value"])]
+    ear = Listener()
+    _, curve = trained(50, reporter=ear)
+    assert [step for step, _ in ear.metrics] == [25, 50]
+    for (_, heard), loss, value in zip(ear.metrics, curve.loss, curve.claimed_value, strict=True):
+        assert heard == {"loss": loss, "claimed_value": value}
 
 
 def fixed_agent(values):
@@ -190,21 +252,26 @@ def fixed_agent(values):
 
 
 @pytest.mark.parametrize(
-    ("values", "exposure", "options", "action"),
+    ("values", "exposure", "hurdle", "action"),
     [
-        ([0, 0, 0], 0.97, {}, 2),  # ties stay
-        ([0, 0, 0], 0.2, {}, 1),
-        ([0, 0, 1e-3], 0.0, {}, 2),
-        ([0, 0, 1e-3], 0.0, {"inertia": 2e-3}, 1),
-        ([0, 0, 1e-3], 0.0, {"hurdle": 2e-3}, 1),
-        ([0, 0, 1e-3], 1.0, {"hurdle": 2e-3}, 1),  # a hurdle closes what does not pay ...
-        ([0, 0, 1e-3], 1.0, {"inertia": 2e-3}, 2),  # ... inertia keeps what is there
-        ([1, 0, 0], 1.0, {}, 0),
+        ([0, 0, 0], 0.97, 0.0, 2),  # ties stay
+        ([0, 0, 0], 0.2, 0.0, 1),
+        ([0, 0, 1e-3], 0.0, 0.0, 2),
+        ([0, 0, 1e-3], 0.0, 0.9e-3, 2),
+        ([0, 0, 1e-3], 0.0, 2e-3, 1),
+        ([0, 0, 1e-3], 1.0, 2e-3, 1),  # a hurdle closes what does not pay
+        ([-9, 0, 9], 1.0, np.inf, 1),
+        ([9, -9, 9], -1.0, np.inf, 1),
+        ([1, 0, 0], 1.0, 0.0, 0),
     ],
 )
-def test_decision_rule(values, exposure, options, action):
-    agent = fixed_agent(values).adjusted(**options)
+def test_decision_rule(values, exposure, hurdle, action):
+    agent = fixed_agent(values).with_hurdle(hurdle)
     assert agent.act([[0.0]], [[exposure]])[0] == action
+    assert agent.stays_flat == (hurdle == np.inf)
+    other = fixed_agent(values)
+    chosen = other.act([[0.0]] * 2, [[exposure]] * 2, hurdle=[hurdle, np.inf])
+    np.testing.assert_array_equal(chosen, [action, 1])  # each row has its own
 
 
 def test_an_untrained_agent_stays():
@@ -230,7 +297,7 @@ def test_observations_far_outside_the_training_change_nothing_more():
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"weight_decay": -1.0}, "weight_decay"),
         ({"batch_size": 0}, "batch_size"),
-        ({"slow_rate": 0.0}, "slow_rate"),
+        ({"tau": 0.0}, "tau"),
         ({"memory": 10}, "memory must be >= batch_size"),
     ],
 )
@@ -247,8 +314,9 @@ def test_bad_calls_are_named():
         agent.q_values([[0.0]], [[0.0], [0.0]])
     with pytest.raises(ValueError, match="observation must be finite"):
         agent.q_values([[np.nan]], [[0.0]])
-    with pytest.raises(ValueError, match="hurdle must be finite and >= 0"):
-        agent.adjusted(hurdle=-1.0)
+    for bad in (-1.0, np.nan):
+        with pytest.raises(ValueError, match="hurdle must be >= 0"):
+            agent.with_hurdle(bad)
     with pytest.raises(ValueError, match="updates must be at least 1"):
         trained(0)
     with pytest.raises(ValueError, match="same make"):
@@ -256,9 +324,11 @@ def test_bad_calls_are_named():
     with pytest.raises(ValueError, match="empty"):
         trained(memory=ReplayMemory(5))
     arrays = agent.to_arrays()
-    with pytest.raises(ValueError, match="slow_1"):
-        QAgent.from_arrays({k: v for k, v in arrays.items() if k != "slow_1"})
-    with pytest.raises(ValueError, match="fast weights must have shapes"):
-        QAgent.from_arrays(arrays | {"fast_0": np.zeros((9, 9))})
+    with pytest.raises(ValueError, match="target_1"):
+        QAgent.from_arrays({k: v for k, v in arrays.items() if k != "target_1"})
+    with pytest.raises(ValueError, match="online weights must have shapes"):
+        QAgent.from_arrays(arrays | {"online_0": np.zeros((9, 9))})
+    with pytest.raises(ValueError, match="hurdle must have at most one entry"):
+        QAgent.from_arrays(arrays | {"hurdle": np.zeros(2)})
     with pytest.raises(ValueError, match="all its fields"):
         QAgent.from_arrays(arrays | {"config": np.frombuffer(b"{", dtype=np.uint8)})

@@ -36,15 +36,6 @@ def test_gather_keeps_fields_together():
     np.testing.assert_array_equal(observation[..., 1], rows)
 
 
-def test_arrays_go_round():
-    memory = ReplayMemory(7)
-    memory.add(some(9))
-    again = ReplayMemory.from_arrays(memory.to_arrays())
-    assert again.capacity == 7
-    np.testing.assert_array_equal(again.contents().reward, memory.contents().reward)
-    assert len(ReplayMemory.from_arrays(ReplayMemory(3).to_arrays())) == 0
-
-
 def test_bad_input_is_named():
     memory = ReplayMemory(7)
     with pytest.raises(ValueError, match="empty"):
@@ -54,11 +45,6 @@ def test_bad_input_is_named():
         memory.add(some(2, d=3))
     with pytest.raises(ValueError, match="capacity must be at least 1; received 0"):
         ReplayMemory(0)
-    arrays = memory.to_arrays()
-    with pytest.raises(ValueError, match=r"missing \['reward'\]"):
-        ReplayMemory.from_arrays({k: v for k, v in arrays.items() if k != "reward"})
-    with pytest.raises(ValueError, match="capacity"):
-        ReplayMemory.from_arrays({})
     fields = some(2).__dict__
     with pytest.raises(ValueError, match="account must have shape"):
         Transitions(**(fields | {"account": np.zeros((3, 1), np.float32)}))
