@@ -13,11 +13,13 @@ from typing import Protocol
 import numpy as np
 
 from models.agent.account import account_features
-from models.agent.observation import MarketView, Observer
+from models.agent.observation import Observer
 from models.agent.q_agent import QAgent
 from models.forecast.predictive import PredictiveDistribution
 from models.limits import Caps
+from models.market.features import FeatureTable
 from models.market.history import History
+from models.market.market_view import MarketView
 from models.seeding import streams
 
 FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -106,7 +108,8 @@ class AgentDecider:
         self._observer = observer
         self._agent = agent
         self._views = {
-            history.symbol: MarketView.at([history], window=window) for history in histories
+            history.symbol: MarketView.at([FeatureTable.of(history)], window=window)
+            for history in histories
         }
         self._seen = {history.symbol: history.time[-1] for history in histories}
         names = [history.symbol for history in histories]

@@ -23,6 +23,7 @@ from models.agent.observation import Observer
 from models.agent.q_agent import QAgent, QAgentConfig
 from models.artifacts import Artifact, ArtifactStore, versions
 from models.forecast.forecaster import Forecaster, ForecasterConfig
+from models.market.features import FeatureTable
 from models.market.history import CLOSE, History
 from models.seeding import streams
 from sim.accounting import Rules
@@ -206,14 +207,15 @@ class Trainer:
             watch.stage("forecaster"),
             _progress("forecaster", options.forecaster_epochs, shown=previous is None) as reporter,
         ):
+            tables = [FeatureTable.of(history) for history in histories]
             forecaster = Forecaster.fit(
-                histories,
+                tables,
                 forecaster_config(options),
                 seed=options.seed,
                 previous=None if previous is None else previous.forecaster,
                 reporter=reporter,
             )
-        agent, curve = self._learn_to_trade(histories, forecaster, previous, end)
+        agent, curve = self._learn_to_trade(tables, forecaster, previous, end)
         told: dict[str, Any] = {
             "forecaster": {
                 "epoch": forecaster.curve[:, 0].tolist(),
@@ -224,12 +226,12 @@ class Trainer:
         }
         if previous is None:
             with watch.stage("simulation"):
-                told["facts"] = self._facts(histories, forecaster)
+                told["facts"] = self._facts(tables, forecaster)
         return TrainedModels(forecaster, agent, key, end), told
 
     def _learn_to_trade(
         self,
-        histories: Sequence[History],
+        tables: Sequence[FeatureTable],
         forecaster: Forecaster,
         previous: TrainedModels | None,
         end: np.datetime64,
@@ -241,7 +243,7 @@ class Trainer:
         """
         options = self._options
         observer = Observer(forecaster)
-        sampler = ForecasterSampler(observer, histories, blend=options.blend)
+        sampler = ForecasterSampler(observer, tables, blend=options.blend)
         config = agent_config(options, observer.size)
         caps = options.limits()
         rules = Rules.of(
@@ -274,17 +276,15 @@ class Trainer:
             "reward": done.curve.claimed_value.tolist(),
         }
 
-    def _facts(self, histories: Sequence[History], forecaster: Forecaster) -> dict[str, Any]:
+    def _facts(self, tables: Sequence[FeatureTable], forecaster: Forecaster) -> dict[str, Any]:
         """Stylised facts of the real and the imagined markets, baselines beside them."""
         samplers: dict[str, PathSampler] = {
-            "simulated": ForecasterSampler(
-                Observer(forecaster), histories, blend=self._options.blend
-            ),
-            "block bootstrap": BlockBootstrapSampler(histories),
-            "GJR-GARCH": GarchSampler(histories),
+            "simulated": ForecasterSampler(Observer(forecaster), tables, blend=self._options.blend),
+            "block bootstrap": BlockBootstrapSampler(tables),
+            "GJR-GARCH": GarchSampler(tables),
         }
         rng = streams(self._options.seed, "facts")["paths"]
-        real = real_markets(histories)
+        real = real_markets([table.history for table in tables])
         bars = min(FACTS_BARS, *(market.returns.shape[1] for market in real))
         table = facts_table(
             real,
@@ -293,13 +293,9 @@ class Trainer:
                 for name, sampler in samplers.items()
             },
         )
-        header, *rows = table.rows()
         return {
-            "columns": list(header[1:]),
-            "rows": [
-                {"name": row[0], "values": [float(cell) if cell else None for cell in row[1:]]}
-                for row in rows
-            ],
+            "columns": list(table.columns),
+            "rows": [{"name": label, "values": values} for label, values in table.rows()],
             "text": str(table),
         }
 
@@ -344,7 +340,7 @@ class Trainer:
         for history in histories:
             sampler = ForecasterSampler(
                 Observer(models.forecaster),
-                [history],
+                [FeatureTable.of(history)],
                 blend=self._options.blend,
                 starts="latest",
             )

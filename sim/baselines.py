@@ -18,10 +18,10 @@ from models.agent.observation import Observer
 from models.market.features import (
     LOOKBACK,
     VOLUME_MEAN_BARS,
+    FeatureTable,
     bars_from_parts,
-    parts_from_bars,
 )
-from models.market.history import CLOSE, VOLUME, History
+from models.market.history import CLOSE, VOLUME
 from sim.blocks import stationary_rows
 from sim.paths import Paths, check_counts
 from sim.starts import check_starts, draw_starts, start_bars, start_view
@@ -30,6 +30,8 @@ MIN_BARS = 250
 """Shortest history a baseline is built on: a year."""
 NEIGHBOURS = 25
 """Real days that a GARCH return may take its intraday shape from."""
+MAX_ITERATIONS = 1000
+"""Of the optimizer in a GARCH fit."""
 MAX_DAILY_MOVE = 2.0
 """A GARCH log return beyond this is cut: twice what any index has done in a day, tenfold."""
 
@@ -38,22 +40,22 @@ class _Sampler:
     """Starts, assembly of bars and observations; the parts come from the subclasses."""
 
     def __init__(
-        self, histories: Sequence[History], observer: Observer | None, starts: str
+        self, tables: Sequence[FeatureTable], observer: Observer | None, starts: str
     ) -> None:
-        if not histories:
-            raise ValueError("histories must name at least one symbol; received none")
+        if not tables:
+            raise ValueError("tables must hold at least one symbol; received none")
         self._window = observer.forecaster.config.window if observer else 0
         self._first = LOOKBACK + self._window - 1 if observer else VOLUME_MEAN_BARS
-        for history in histories:
-            history.require(max(MIN_BARS, self._first + 2))
-        self._histories = list(histories)
+        for table in tables:
+            table.history.require(max(MIN_BARS, self._first + 2))
+        self._tables = list(tables)
         self._observer, self._starts = observer, check_starts(starts)
 
     def sample(self, n_paths: int, n_steps: int, rng: np.random.Generator) -> Paths:
         """Draw paths; see `sim.paths.PathSampler`. Without observer there are 0 observations."""
         check_counts(n_paths, n_steps)
         start_rng, parts_rng = rng.spawn(2)
-        series, rows = draw_starts(self._histories, self._first, n_paths, self._starts, start_rng)
+        series, rows = draw_starts(self._tables, self._first, n_paths, self._starts, start_rng)
         parts = np.empty((n_paths, n_steps, 5))
         for s in np.unique(series):
             mine = series == s
@@ -70,10 +72,13 @@ class _Sampler:
     def _assemble(self, series: NDArray, rows: NDArray, parts: NDArray) -> NDArray[np.float64]:
         b, n_steps = parts.shape[:2]
         bars = np.empty((b, n_steps + 1, 5))
-        bars[:, 0] = start_bars(self._histories, series, rows)
+        bars[:, 0] = start_bars(self._tables, series, rows)
         back = np.arange(1 - VOLUME_MEAN_BARS, 1)
         recent = np.log(
-            [self._histories[s].bars[r + back, VOLUME] for s, r in zip(series, rows, strict=True)]
+            [
+                self._tables[s].history.bars[r + back, VOLUME]
+                for s, r in zip(series, rows, strict=True)
+            ]
         )
         for t in range(n_steps):
             # Contiguous columns, as in `sim.path_sampler`.
@@ -85,12 +90,11 @@ class _Sampler:
     def _observe(self, series: NDArray, rows: NDArray, bars: NDArray) -> NDArray[np.float32]:
         if self._observer is None:
             return np.zeros((*bars.shape[:2], 0), np.float32)
-        view = start_view(self._histories, series, rows, self._window)
-        seen = self._observer.stream(view)
+        market = self._observer.follow(start_view(self._tables, series, rows, self._window))
         found = np.empty((*bars.shape[:2], self._observer.size), np.float32)
-        found[:, 0] = seen.current()
+        found[:, 0] = market.current()
         for t in range(1, bars.shape[1]):
-            found[:, t] = seen.push(view.push(bars[:, t]))
+            found[:, t] = market.push(bars[:, t])
         return found
 
 
@@ -98,7 +102,7 @@ class BlockBootstrapSampler(_Sampler):
     """Stationary bootstrap of whole days (Politis & Romano 1994).
 
     Args:
-        histories: one per symbol; a path resamples days of the history it starts from.
+        tables: one per symbol; a path resamples days of the history it starts from.
         observer: makes observations; None for none.
         starts: ``"any"`` or ``"latest"``.
         mean_block: mean length of a block in bars, >= 1.
@@ -106,17 +110,17 @@ class BlockBootstrapSampler(_Sampler):
 
     def __init__(
         self,
-        histories: Sequence[History],
+        tables: Sequence[FeatureTable],
         observer: Observer | None = None,
         *,
         starts: str = "any",
         mean_block: float = 20.0,
     ) -> None:
-        super().__init__(histories, observer, starts)
+        super().__init__(tables, observer, starts)
         if not mean_block >= 1:
             raise ValueError(f"mean_block must be >= 1; received {mean_block!r}")
         self._mean_block = mean_block
-        self._days = [parts_from_bars(h.bars)[VOLUME_MEAN_BARS:] for h in self._histories]
+        self._days = [table.parts[VOLUME_MEAN_BARS:] for table in self._tables]
 
     def _parts(
         self, series: int, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
@@ -140,6 +144,7 @@ class GarchFit:
         df: degrees of freedom of the standardised t.
         variance: fitted s² of each return, shape (T,).
         residual: e of each return, shape (T,).
+        converged: whether the optimizer says that these are the most likely parameters.
     """
 
     mean: float
@@ -150,9 +155,16 @@ class GarchFit:
     df: float
     variance: NDArray[np.float64]
     residual: NDArray[np.float64]
+    converged: bool
 
     @classmethod
-    def of(cls, log_returns: NDArray[np.float64], asymmetric: bool) -> GarchFit:
+    def of(
+        cls,
+        log_returns: NDArray[np.float64],
+        asymmetric: bool,
+        *,
+        max_iterations: int = MAX_ITERATIONS,
+    ) -> GarchFit:
         """Maximum likelihood fit by `arch`; returns are scaled to percent meanwhile."""
         percent = 100.0 * log_returns
         model = arch_model(
@@ -165,7 +177,7 @@ class GarchFit:
             dist="t",
             rescale=False,
         )
-        fit = model.fit(disp="off", show_warning=False)
+        fit = model.fit(disp="off", show_warning=False, options={"maxiter": max_iterations})
         value = fit.params
         return cls(
             mean=value["mu"] / 100.0,
@@ -176,6 +188,7 @@ class GarchFit:
             df=value["nu"],
             variance=np.asarray(fit.conditional_volatility) ** 2 / 1e4,
             residual=log_returns - value["mu"] / 100.0,
+            converged=fit.convergence_flag == 0,
         )
 
     def next_variance(self, residual: NDArray, variance: NDArray) -> NDArray[np.float64]:
@@ -210,7 +223,7 @@ class GarchSampler(_Sampler):
     such that the return is met, the volume deviation as it was.
 
     Args:
-        histories: one per symbol, each with its own fit.
+        tables: one per symbol, each with its own fit.
         observer: makes observations; None for none.
         starts: ``"any"`` or ``"latest"``.
         asymmetric: GJR-GARCH (Glosten, Jagannathan & Runkle 1993) if true.
@@ -218,15 +231,23 @@ class GarchSampler(_Sampler):
 
     def __init__(
         self,
-        histories: Sequence[History],
+        tables: Sequence[FeatureTable],
         observer: Observer | None = None,
         *,
         starts: str = "any",
         asymmetric: bool = True,
     ) -> None:
-        super().__init__(histories, observer, starts)
-        self._fits = [GarchFit.of(h.log_returns[1:], asymmetric) for h in self._histories]
-        self._days = [parts_from_bars(h.bars) for h in self._histories]
+        super().__init__(tables, observer, starts)
+        self._fits = [
+            GarchFit.of(table.history.log_returns[1:], asymmetric) for table in self._tables
+        ]
+
+    @property
+    def converged(self) -> dict[str, bool]:
+        """Whether each symbol's fit converged."""
+        return {
+            table.symbol: fit.converged for table, fit in zip(self._tables, self._fits, strict=True)
+        }
 
     def _parts(
         self, series: int, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
@@ -234,7 +255,7 @@ class GarchSampler(_Sampler):
         fit = self._fits[series]
         # Return i is that of bar i + 1; shapes need a volume deviation as well.
         returns, deviations = fit.simulate(rows - 1, n_steps, rng)
-        days = self._days[series][VOLUME_MEAN_BARS:]
+        days = self._tables[series].parts[VOLUME_MEAN_BARS:]
         real = np.sqrt(fit.variance[VOLUME_MEAN_BARS - 1 :])
         score = fit.residual[VOLUME_MEAN_BARS - 1 :] / real
         order = np.argsort(score, kind="stable")

@@ -9,7 +9,8 @@ taken out), so real bars are cut to the length of the simulated paths before the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,6 +224,9 @@ def _thinned(values: Floats) -> Floats:
     return flat[:: -(-flat.size // MAX_VALUES)]
 
 
+_Kind = TypeVar("_Kind", Facts, Distances)
+
+
 @dataclass(frozen=True)
 class FactsTable:
     """Stylised facts of real and simulated markets side by side, means over markets.
@@ -237,19 +241,26 @@ class FactsTable:
     simulated: Mapping[str, Facts]
     distances: Mapping[str, Distances]
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """Header, then a row for each statistic: its label, real, then each simulator."""
-        table: list[tuple[str, ...]] = [("stylised fact", "real", *self.simulated)]
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the numbers of a row belong to: the real markets, then each simulator."""
+        return ("real", *self.simulated)
+
+    def rows(self) -> list[tuple[str, list[float | None]]]:
+        """Label and numbers of each statistic; real markets are at no distance (None)."""
+        table: list[tuple[str, list[float | None]]] = []
         for item in fields(Facts):
-            found = [getattr(f, item.name) for f in (self.real, *self.simulated.values())]
-            table.append((FACT_LABELS[item.name], *(f"{value:.3f}" for value in found)))
+            of_each = [self.real, *self.simulated.values()]
+            table.append((FACT_LABELS[item.name], [getattr(of, item.name) for of in of_each]))
         for item in fields(Distances):
-            found = [getattr(d, item.name) for d in self.distances.values()]
-            table.append((DISTANCE_LABELS[item.name], "", *(f"{value:.3f}" for value in found)))
+            found = [getattr(self.distances[name], item.name) for name in self.simulated]
+            table.append((DISTANCE_LABELS[item.name], [None, *found]))
         return table
 
     def __str__(self) -> str:
-        table = self.rows()
+        table = [("stylised fact", *self.columns)]
+        for label, values in self.rows():
+            table.append((label, *("" if value is None else f"{value:.3f}" for value in values)))
         widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
         return "\n".join(
             "  ".join(
@@ -258,6 +269,41 @@ class FactsTable:
             ).rstrip()
             for row in table
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers as nested dictionaries, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> FactsTable:
+        """The table that `to_json` gave.
+
+        Raises:
+            ValueError: if a statistic is missing or unknown, or the simulators disagree.
+        """
+        missing = [name for name in ("real", "simulated", "distances") if name not in saved]
+        if missing:
+            raise ValueError(f"facts must hold {missing[0]}; it is missing")
+        if set(saved["simulated"]) != set(saved["distances"]):
+            raise ValueError(
+                "facts must hold distances of the simulated markets "
+                f"{sorted(saved['simulated'])}; received {sorted(saved['distances'])}"
+            )
+        return cls(
+            real=_from_json(Facts, saved["real"]),
+            simulated={name: _from_json(Facts, x) for name, x in saved["simulated"].items()},
+            distances={name: _from_json(Distances, x) for name, x in saved["distances"].items()},
+        )
+
+
+def _from_json(kind: type[_Kind], saved: Mapping[str, float]) -> _Kind:
+    names = {item.name for item in fields(kind)}
+    if set(saved) != names:
+        raise ValueError(
+            f"facts must hold exactly the statistics of {kind.__name__}; "
+            f"{sorted(names ^ set(saved))} differ"
+        )
+    return kind(**saved)
 
 
 FACT_LABELS = {
@@ -311,7 +357,7 @@ def facts_table(
     )
 
 
-def _mean(found: list):
+def _mean(found: Sequence[_Kind]) -> _Kind:
     kind = type(found[0])
     return kind(
         **{f.name: float(np.mean([getattr(x, f.name) for x in found])) for f in fields(kind)}

@@ -15,8 +15,8 @@ two paths of such a pair have blocks of their own. What they were expected to re
 model said plus the mean of the real residuals; the rest is luck, even where blocks repeat it.
 
 Bounds. A learned recursion may run away, so
-- the forecaster is told features inside the range they had in the path's own history, which bounds
-  the volatility it scales its draws with;
+- the volatility that draws are scaled with stays within the highest baseline volatility of the
+  path's own history (the features that the network reads are held in range by the forecaster);
 - gaps, intraday moves and wicks stay within `MOVE_LIMIT` times the largest of that history, log
   volume within `VOLUME_MARGIN` of its range;
 - a price `PRICE_LIMIT` times its start (or one over that) moves back: steps that lead further out
@@ -32,11 +32,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from models.agent.observation import MarketView, Observer
-from models.forecast.forecaster import Forecaster, HeadParameters
-from models.forecast.inference import Masks
-from models.market.features import LOOKBACK, bars_from_parts, features, parts_from_bars
-from models.market.history import VOLUME, History
+from models.agent.observation import Observer
+from models.forecast.density import NUMPY, BarDensity
+from models.forecast.forecaster import Forecaster
+from models.forecast.inference import Masks, RecurrentState
+from models.market.features import LOOKBACK, FeatureTable, bars_from_parts
+from models.market.history import VOLUME
+from models.market.market_view import MarketView
 from sim.blocks import stationary_rows
 from sim.paths import Paths, check_counts
 from sim.starts import check_starts, draw_starts, start_bars, start_view
@@ -53,31 +55,35 @@ class Bounds:
     """How far simulated series may go; arrays have one row per history.
 
     Attributes:
-        features: lowest and highest features, shape (S, 2, F).
         moves: largest absolute gap, intraday move, upper and lower wick, shape (S, 4).
         log_volume: lowest and highest log volume, shape (S, 2).
+        volatility: highest volatility that draws may be scaled with, shape (S,): the highest
+            baseline volatility of the history. Real bars may be wilder than that, and are
+            forecast so; simulated ones that fed on themselves would run away.
     """
 
-    features: NDArray[np.float64]
     moves: NDArray[np.float64]
     log_volume: NDArray[np.float64]
+    volatility: NDArray[np.float64]
 
     @classmethod
-    def of(cls, histories: Sequence[History]) -> Bounds:
-        """The bounds that the given histories set."""
-        ranges, moves, volumes = [], [], []
-        for history in histories:
-            rows = features(history.bars)[LOOKBACK:]
-            ranges.append([rows.min(axis=0), rows.max(axis=0)])
-            parts = parts_from_bars(history.bars)[1:, :4]
-            moves.append(np.abs(parts).max(axis=0) * MOVE_LIMIT)
-            volume = np.log(history.bars[:, VOLUME])
+    def of(cls, tables: Sequence[FeatureTable], forecaster: Forecaster) -> Bounds:
+        """The bounds that histories set; the forecaster's baseline is the volatility's measure."""
+        moves, volumes, volatilities = [], [], []
+        for table in tables:
+            moves.append(np.abs(table.parts[1:, :4]).max(axis=0) * MOVE_LIMIT)
+            volume = np.log(table.history.bars[:, VOLUME])
             volumes.append([volume.min() - VOLUME_MARGIN, volume.max() + VOLUME_MARGIN])
-        return cls(np.array(ranges), np.array(moves), np.array(volumes))
+            volatilities.append(forecaster.baseline_volatility(table.rows[LOOKBACK:]).max())
+        return cls(np.array(moves), np.array(volumes), np.array(volatilities))
 
     def take(self, series: NDArray[np.int64]) -> Bounds:
         """The bounds of each path, by its history."""
-        return Bounds(self.features[series], self.moves[series], self.log_volume[series])
+        return Bounds(self.moves[series], self.log_volume[series], self.volatility[series])
+
+    def hold_volatility(self, state: RecurrentState) -> None:
+        """Bring the volatility of paths within bounds, in place."""
+        state.volatility = np.minimum(state.volatility, self.volatility)
 
     def hold(
         self, parts: NDArray[np.float64], log_rise: NDArray, volume_mean: NDArray
@@ -112,7 +118,7 @@ class ForecasterSampler:
 
     Args:
         observer: what the agent will see; its forecaster makes the paths.
-        histories: what paths may start from, each long enough for the forecaster's window.
+        tables: what paths may start from, each long enough for the forecaster's window.
         blend: share of the paths whose noise is bootstrapped from reality, in [0, 1].
         starts: ``"any"`` row of any history, or ``"latest"``: the newest bars only.
         mean_block: mean length of the bootstrapped blocks, in bars, >= 1.
@@ -124,14 +130,14 @@ class ForecasterSampler:
     def __init__(
         self,
         observer: Observer,
-        histories: Sequence[History],
+        tables: Sequence[FeatureTable],
         *,
         blend: float = 0.25,
         starts: str = "any",
         mean_block: float = 20.0,
     ) -> None:
-        if not histories:
-            raise ValueError("histories must name at least one symbol; received none")
+        if not tables:
+            raise ValueError("tables must hold at least one symbol; received none")
         if not 0 <= blend <= 1:
             raise ValueError(f"blend must lie in [0, 1]; received {blend!r}")
         if not mean_block >= 1:
@@ -140,11 +146,11 @@ class ForecasterSampler:
         self._forecaster: Forecaster = observer.forecaster
         self._window = self._forecaster.config.window
         self._first = LOOKBACK + self._window - 1
-        for history in histories:
-            history.require(self._first + 2)
-        self._histories = list(histories)
+        for table in tables:
+            table.history.require(self._first + 2)
+        self._tables = list(tables)
         self._blend, self._starts, self._mean_block = blend, check_starts(starts), mean_block
-        self._bounds = Bounds.of(histories)
+        self._bounds = Bounds.of(tables, self._forecaster)
         self._residuals: list[Residuals] | None = None
 
     def sample(self, n_paths: int, n_steps: int, rng: np.random.Generator) -> Paths:
@@ -159,10 +165,10 @@ class ForecasterSampler:
         start_rng, mask_rng, noise_rng, block_rng = rng.spawn(4)
         pairs = (n_paths + 1) // 2
         pair_of = np.arange(2 * pairs) // 2
-        series, rows = draw_starts(self._histories, self._first, pairs, self._starts, start_rng)
+        series, rows = draw_starts(self._tables, self._first, pairs, self._starts, start_rng)
         uniforms, blended = self._noise(series, n_steps, noise_rng, block_rng)
         masks = self._forecaster.masks(pairs, mask_rng).take(pair_of)
-        view = start_view(self._histories, series, rows, self._window).take(pair_of)
+        view = start_view(self._tables, series, rows, self._window).take(pair_of)
         lean = np.zeros((2 * pairs, 2))
         for s in np.unique(series[blended]):
             lean[(blended & (series == s))[pair_of]] = self._bank()[s].lean
@@ -183,29 +189,29 @@ class ForecasterSampler:
         `lean` (B, 2) is the mean of that noise in gap and intraday return, in volatilities.
         """
         bounds = self._bounds.take(series)
-        lowest, highest = bounds.features[:, 0], bounds.features[:, 1]
-        state = self._forecaster.start(view.windows, None, masks=masks)
-        seen = self._observer.stream(view)
+        state = self._forecaster.start(view, masks)
+        bounds.hold_volatility(state)
+        market = self._observer.follow(view)
         b, n_steps = uniforms.shape[:2]
         bars = np.empty((b, n_steps + 1, 5))
-        bars[:, 0] = start_bars(self._histories, series, rows)
+        bars[:, 0] = start_bars(self._tables, series, rows)
         observations = np.empty((b, n_steps + 1, self._observer.size), np.float32)
-        observations[:, 0] = seen.current()
-        surprises = np.zeros((b, n_steps, 2))
+        observations[:, 0] = market.current()
+        innovations = np.zeros((b, n_steps, 2))
         first_close = view.last_close
         for t in range(n_steps):
             close, volume_mean = view.last_close, view.volume_mean
             drawn, means = self._forecaster.draw(state, np.asfortranarray(uniforms[:, t]))
-            surprises[:, t] = drawn[:, :2] - means - lean * state.volatility[:, None]
+            innovations[:, t] = drawn[:, :2] - means - lean * state.volatility[:, None]
             held = bounds.hold(drawn, np.log(close / first_close), volume_mean)
             # Columns must be contiguous: NumPy's exp takes another path, one bit apart, for
             # strided input that happens to lie right before its output in memory.
             parts = np.asfortranarray(held)
             bars[:, t + 1] = bars_from_parts(close, volume_mean, parts)
-            found = np.clip(view.push(bars[:, t + 1]), lowest, highest)
-            self._forecaster.advance(state, found)
-            observations[:, t + 1] = seen.push(found)
-        return Paths(bars, observations, series, rows, surprises)
+            observations[:, t + 1] = market.push(bars[:, t + 1])
+            self._forecaster.advance(state, view.feature_rows)
+            bounds.hold_volatility(state)
+        return Paths(bars, observations, series, rows, innovations)
 
     def _noise(
         self,
@@ -235,25 +241,24 @@ class ForecasterSampler:
     def _bank(self) -> list[Residuals]:
         """What noise the real bars of each history had."""
         if self._residuals is None:
-            self._residuals = [self._residuals_of(history) for history in self._histories]
+            self._residuals = [self._residuals_of(table) for table in self._tables]
         return self._residuals
 
-    def _residuals_of(self, history: History) -> Residuals:
-        found = features(history.bars)
-        view = MarketView.at_rows(history, [self._first], window=self._window)
-        state = self._forecaster.start(view, None)
-        heads = [self._forecaster.parameters(state)]
-        for row in range(self._first + 1, len(history) - 1):
-            self._forecaster.advance(state, found[row : row + 1])
-            heads.append(self._forecaster.parameters(state))
-        every = HeadParameters(
-            np.concatenate([head.outputs for head in heads]),
-            np.concatenate([head.volatility for head in heads]),
-            heads[0].shapes,
+    def _residuals_of(self, table: FeatureTable) -> Residuals:
+        view = MarketView.at_rows(table, [self._first], window=self._window)
+        state = self._forecaster.start(view)
+        found = [self._forecaster.parameters(state)]
+        for row in range(self._first + 1, len(table) - 1):
+            self._forecaster.advance(state, table.rows[row : row + 1])
+            found.append(self._forecaster.parameters(state))
+        every = BarDensity(
+            NUMPY,
+            np.concatenate([density.outputs for density in found]),
+            np.concatenate([density.volatility for density in found]),
+            found[0].parameters,
         )
-        parts = parts_from_bars(history.bars)[self._first + 1 :]
-        chain = every.chain()
-        uniforms = chain.pit(parts)
-        means = np.stack([chain.gap().location, chain.intraday(parts[:, 0]).location], axis=1)
+        parts = table.parts[self._first + 1 :]
+        intraday = every.given_gap(parts[:, 0]).intraday
+        means = np.stack([every.gap.location, intraday.location], axis=1)
         missed = (parts[:, :2] - means) / every.volatility[:, None]
-        return Residuals(uniforms, missed.mean(axis=0))
+        return Residuals(every.pit(parts), missed.mean(axis=0))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.agent.observation import MarketView
-from models.market.history import History
+from models.market.features import FeatureTable
+from models.market.market_view import MarketView
 
 ANY, LATEST = "any", "latest"
 
@@ -21,12 +21,12 @@ def check_starts(starts: str) -> str:
 
 
 def draw_starts(
-    histories: Sequence[History], first: int, count: int, starts: str, rng: np.random.Generator
+    tables: Sequence[FeatureTable], first: int, count: int, starts: str, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """History and row of each start, stratified over all allowed rows, in random order.
 
     Args:
-        histories: S of them, each longer than `first`.
+        tables: of S histories, each longer than `first`.
         first: earliest row allowed.
         count: how many.
         starts: ``"any"`` row from `first` on, or the ``"latest"`` row of each history in turn.
@@ -35,7 +35,7 @@ def draw_starts(
     Returns:
         Series and rows, shape (count,) each.
     """
-    lengths = np.array([len(history) for history in histories])
+    lengths = np.array([len(table) for table in tables])
     if starts == LATEST:
         series = rng.permutation(np.arange(count) % len(lengths))
         return series, lengths[series] - 1
@@ -47,20 +47,20 @@ def draw_starts(
 
 
 def start_bars(
-    histories: Sequence[History], series: NDArray[np.int64], rows: NDArray[np.int64]
+    tables: Sequence[FeatureTable], series: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """The bars at the starts, shape (B, 5)."""
-    return np.array([histories[s].bars[r] for s, r in zip(series, rows, strict=True)])
+    return np.array([tables[s].history.bars[r] for s, r in zip(series, rows, strict=True)])
 
 
 def start_view(
-    histories: Sequence[History],
+    tables: Sequence[FeatureTable],
     series: NDArray[np.int64],
     rows: NDArray[np.int64],
     window: int,
 ) -> MarketView:
     """A view of the markets at the starts, one series per start, in their order."""
     present = np.unique(series)
-    views = [MarketView.at_rows(histories[s], rows[series == s], window=window) for s in present]
+    views = [MarketView.at_rows(tables[s], rows[series == s], window=window) for s in present]
     order = np.concatenate([np.flatnonzero(series == s) for s in present])
     return MarketView.concatenate(views).take(np.argsort(order))

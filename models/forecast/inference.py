@@ -8,23 +8,11 @@ neural networks"), and a path lives in one world.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from models.forecast.density import OUTPUTS
-
-
-def weight_shapes(n_features: int, units: int) -> dict[str, tuple[int, ...]]:
-    """The network's weights; gates in Keras's order (input, forget, candidate, output)."""
-    return {
-        "kernel": (n_features, 4 * units),
-        "recurrent": (units, 4 * units),
-        "bias": (4 * units,),
-        "skip": (n_features, len(OUTPUTS)),
-        "head": (units, len(OUTPUTS)),
-    }
+from models.forecast.weights import LSTMWeights
 
 
 @dataclass(frozen=True)
@@ -61,13 +49,15 @@ class Masks:
 
 @dataclass
 class RecurrentState:
-    """Where B paths stand: LSTM state, masks, and the newest feature rows (scaled and plain).
+    """Where B paths stand at their newest bar.
 
     Attributes:
-        hidden, cell: shape (B, H).
+        hidden: shape (B, H).
+        cell: shape (B, H).
         masks: None for the mean network.
-        scaled: shape (B, F), network input of the newest bar.
-        volatility: shape (B,), baseline volatility at the newest bar.
+        scaled: features of the newest bar, held within bounds and scaled, shape (B, F).
+        volatility: baseline volatility of the next bar, shape (B,).
+        bounds: lowest and highest feature each path may have, shape (B, 2, F).
     """
 
     hidden: np.ndarray
@@ -75,6 +65,7 @@ class RecurrentState:
     masks: Masks | None
     scaled: np.ndarray
     volatility: np.ndarray
+    bounds: np.ndarray
 
     def __len__(self) -> int:
         return len(self.hidden)
@@ -86,37 +77,27 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 class LSTMInference:
-    """LSTM with a linear skip from the features to the outputs, in float32.
+    """LSTM with a linear skip from the features to the outputs, in float32."""
 
-    Args:
-        weights: arrays as `weight_shapes` says.
-    """
-
-    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
-        self._kernel = np.ascontiguousarray(weights["kernel"], dtype=np.float32)
-        self._recurrent = np.ascontiguousarray(weights["recurrent"], dtype=np.float32)
-        self._bias = np.asarray(weights["bias"], dtype=np.float32)
-        self._skip = np.asarray(weights["skip"], dtype=np.float32)
-        self._head = np.asarray(weights["head"], dtype=np.float32)
-        self.units = self._recurrent.shape[0]
-        self.n_features = self._kernel.shape[0]
+    def __init__(self, weights: LSTMWeights) -> None:
+        self._weights = weights
 
     def step(
         self, hidden: np.ndarray, cell: np.ndarray, scaled: np.ndarray, masks: Masks | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """One bar: hidden and cell (B, H) and input (B, F) to the new hidden and cell."""
-        units = self.units
+        weights, units = self._weights, self._weights.units
         if masks is not None:
             scaled, hidden = scaled * masks.inputs, hidden * masks.recurrent
-        gates = scaled @ self._kernel
-        gates += hidden @ self._recurrent
-        gates += self._bias
-        entry = _sigmoid(gates[:, :units])
-        forget = _sigmoid(gates[:, units : 2 * units])
+        gates = scaled @ weights.kernel
+        gates += hidden @ weights.recurrent
+        gates += weights.bias
+        input_gate = _sigmoid(gates[:, :units])
+        forget_gate = _sigmoid(gates[:, units : 2 * units])
         candidate = np.tanh(gates[:, 2 * units : 3 * units])
-        leave = _sigmoid(gates[:, 3 * units :])
-        cell = forget * cell + entry * candidate
-        return leave * np.tanh(cell), cell
+        output_gate = _sigmoid(gates[:, 3 * units :])
+        cell = forget_gate * cell + input_gate * candidate
+        return output_gate * np.tanh(cell), cell
 
     def run(
         self, scaled: np.ndarray, masks: Masks | None = None
@@ -132,9 +113,10 @@ class LSTMInference:
         """
         scaled = np.asarray(scaled, dtype=np.float32)
         batch, steps, _ = scaled.shape
-        hidden = np.zeros((batch, self.units), dtype=np.float32)
+        units = self._weights.units
+        hidden = np.zeros((batch, units), dtype=np.float32)
         cell = np.zeros_like(hidden)
-        every = np.empty((batch, steps, self.units), dtype=np.float32)
+        every = np.empty((batch, steps, units), dtype=np.float32)
         for t in range(steps):
             hidden, cell = self.step(hidden, cell, scaled[:, t], masks)
             every[:, t] = hidden
@@ -143,7 +125,8 @@ class LSTMInference:
     def outputs(
         self, hidden: np.ndarray, scaled: np.ndarray, output_mask: np.ndarray | None
     ) -> np.ndarray:
-        """Heads (..., 10), columns `OUTPUTS`, from hidden states and inputs; float64."""
+        """Heads (..., 10), columns `density.OUTPUTS`, from hidden states and inputs; float64."""
         read = hidden if output_mask is None else hidden * output_mask
-        result = read @ self._head + np.asarray(scaled, dtype=np.float32) @ self._skip
+        weights = self._weights
+        result = read @ weights.head + np.asarray(scaled, dtype=np.float32) @ weights.skip
         return result.astype(np.float64)

@@ -9,14 +9,16 @@ functional model repeats the same mask under `predict`.
 The loss is the exact negative joint log density of the next bar's five parts
 (`models.forecast.density`), plus penalties that shrink the location of returns and the weights.
 
-Compiled training steps are kept per architecture for the life of the process, so retraining every
-month compiles nothing.
+A compiled training step is kept per architecture for the life of the process, so retraining every
+month compiles nothing. Whoever trains borrows it alone (`Trainer.borrow`): two trainings of one
+architecture at once, from two threads, take turns.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -25,17 +27,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.forecast.density import OUTPUTS, SHAPES, Chain
-from models.forecast.inference import Masks, weight_shapes
+from models.forecast.density import OUTPUTS, BarDensity, DensityParameters
+from models.forecast.inference import Masks
+from models.forecast.weights import LSTMWeights, NetworkWeights
 
 TENSORFLOW = SimpleNamespace(
     log=tf.math.log,
     log1p=tf.math.log1p,
     exp=tf.exp,
-    abs=tf.abs,
     asinh=tf.asinh,
     tanh=tf.tanh,
-    sigmoid=tf.sigmoid,
     softplus=tf.nn.softplus,
     lgamma=tf.math.lgamma,
     where=tf.where,
@@ -91,7 +92,7 @@ class VariationalLSTM(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the weights for inputs of shape (B, W, F)."""
-        for name, shape in weight_shapes(int(input_shape[-1] or 0), self.units).items():
+        for name, shape in LSTMWeights.shapes(int(input_shape[-1] or 0), self.units).items():
             if name in ("kernel", "recurrent", "bias"):
                 # Zeros: `Trainer` sets every weight from the caller's random stream.
                 weight = self.add_weight(name=name, shape=shape, initializer="zeros")
@@ -106,9 +107,9 @@ class VariationalLSTM(keras.layers.Layer):
         # Unrolled: three times as fast as a while loop for states this small.
         for row in tf.unstack(projected, axis=1):
             gates = row + tf.matmul(hidden * recurrent_mask, self.recurrent)
-            entry, forget, candidate, leave = tf.split(gates, 4, axis=-1)
-            cell = tf.sigmoid(forget) * cell + tf.sigmoid(entry) * tf.tanh(candidate)
-            hidden = tf.sigmoid(leave) * tf.tanh(cell)
+            input_gate, forget_gate, candidate, output_gate = tf.split(gates, 4, axis=-1)
+            cell = tf.sigmoid(forget_gate) * cell + tf.sigmoid(input_gate) * tf.tanh(candidate)
+            hidden = tf.sigmoid(output_gate) * tf.tanh(cell)
             every.append(hidden)
         return tf.stack(every, axis=1)
 
@@ -128,10 +129,12 @@ class MCDropoutLSTM(keras.Model):
         self.lstm.build((None, None, n_features))
         self.skip.build((None, None, n_features))
         self.head.build((None, None, units))
-        self.density_shapes = {
-            name: self.add_weight(name=f"shape_{name}", shape=(len(initial),), initializer="zeros")
-            for name, initial in SHAPES.items()
-        }
+        self.density = DensityParameters(
+            **{
+                name: self.add_weight(name=f"density_{name}", shape=shape, initializer="zeros")
+                for name, shape in DensityParameters.shapes().items()
+            }
+        )
         self.built = True
 
     def call(self, inputs: Any, masks: tuple[Any, Any, Any]) -> Any:
@@ -140,41 +143,57 @@ class MCDropoutLSTM(keras.Model):
         hidden = self.lstm(inputs, input_mask, recurrent_mask) * output_mask[:, None, :]
         return self.head(hidden) + self.skip(inputs)
 
-    def named_weights(self) -> dict[str, Any]:
-        """Every trained variable by the name it is stored under."""
+    def lstm_variables(self) -> dict[str, Any]:
+        """The variables behind `LSTMWeights`, by name."""
         named = {name: getattr(self.lstm, name) for name in ("kernel", "recurrent", "bias")}
-        named |= {"skip": self.skip.kernel, "head": self.head.kernel}
-        return named | {f"shape_{name}": v for name, v in self.density_shapes.items()}
+        return named | {"skip": self.skip.kernel, "head": self.head.kernel}
+
+    def assign(self, weights: NetworkWeights) -> None:
+        """Set every weight."""
+        for name, value in weights.lstm.by_name().items():
+            self.lstm_variables()[name].assign(value)
+        for name, value in weights.density.by_name().items():
+            getattr(self.density, name).assign(value)
+
+    def network_weights(self) -> NetworkWeights:
+        """The present weights: copies, read-only."""
+        lstm = {name: variable.numpy() for name, variable in self.lstm_variables().items()}
+        density = {name: variable.numpy() for name, variable in self.density.by_name().items()}
+        return NetworkWeights(LSTMWeights(**lstm), DensityParameters(**density))
 
 
-def initial_weights(n_features: int, units: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def initial_weights(n_features: int, units: int, rng: np.random.Generator) -> NetworkWeights:
     """Untrained weights: Glorot and orthogonal LSTM, forget bias 1, heads at zero.
 
     With heads at zero the forecast starts as the baseline volatility's.
     """
-    shapes = weight_shapes(n_features, units)
+    shapes = LSTMWeights.shapes(n_features, units)
     limit = np.sqrt(6.0 / sum(shapes["kernel"]))
     orthogonal, upper = np.linalg.qr(rng.normal(size=(4 * units, units)))
     bias = np.zeros(4 * units)
     bias[units : 2 * units] = 1.0
-    weights = {
-        "kernel": rng.uniform(-limit, limit, shapes["kernel"]),
-        "recurrent": (orthogonal * np.sign(np.diag(upper))).T,
-        "bias": bias,
-        "skip": np.zeros(shapes["skip"]),
-        "head": np.zeros(shapes["head"]),
-    }
-    weights |= {f"shape_{name}": np.array(initial) for name, initial in SHAPES.items()}
-    return {name: value.astype(np.float32) for name, value in weights.items()}
+    lstm = LSTMWeights(
+        kernel=rng.uniform(-limit, limit, shapes["kernel"]),
+        recurrent=(orthogonal * np.sign(np.diag(upper))).T,
+        bias=bias,
+        skip=np.zeros(shapes["skip"]),
+        head=np.zeros(shapes["head"]),
+    )
+    return NetworkWeights(lstm, DensityParameters.initial())
 
 
 class Trainer:
-    """One network and its compiled training step; weights go in and come out as arrays."""
+    """One network and its compiled training step, to be borrowed by one training at a time.
+
+    Weights go in when it is borrowed (`borrow`) and come out as read-only copies, so nothing that
+    a training got from it changes when the next one starts.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         self.architecture = architecture
+        self._lock = threading.Lock()
+        self._borrower: int | None = None
         self.model = MCDropoutLSTM(architecture.n_features, architecture.units)
-        self._named = self.model.named_weights()
         self._optimizer = keras.optimizers.Adam(learning_rate=1e-3, global_clipnorm=5.0)
         self._optimizer.build(self.model.trainable_variables)
         self._step = tf.function(self._train_step, input_signature=self._signature())
@@ -193,16 +212,36 @@ class Trainer:
         ]
         return [tf.TensorSpec(shape, tf.float32) for shape in shapes]
 
-    def start(self, weights: Mapping[str, np.ndarray]) -> None:
-        """Set the weights and forget the optimizer's momentum."""
-        for name, variable in self._named.items():
-            variable.assign(weights[name])
-        for variable in self._optimizer.variables:
-            variable.assign(tf.zeros_like(variable))
+    @contextmanager
+    def borrow(self, weights: NetworkWeights) -> Iterator[Trainer]:
+        """The trainer with the given weights, no momentum, and nobody else's hands on it.
 
-    def weights(self) -> dict[str, np.ndarray]:
-        """The present weights, as copies."""
-        return {name: np.array(variable.numpy()) for name, variable in self._named.items()}
+        A second thread that wants it waits until the first one is through. Only the borrowing
+        thread can call `step` and `weights`, and only inside the ``with`` block.
+
+        Raises:
+            RuntimeError: if the thread has borrowed it already: it would wait for itself.
+        """
+        if self._borrower == threading.get_ident():
+            raise RuntimeError("a trainer must be given back before it is borrowed again")
+        with self._lock:
+            self._borrower = threading.get_ident()
+            try:
+                self.model.assign(weights)
+                for variable in self._optimizer.variables:
+                    variable.assign(tf.zeros_like(variable))
+                yield self
+            finally:
+                self._borrower = None
+
+    def _require_borrower(self) -> None:
+        if self._borrower != threading.get_ident():
+            raise RuntimeError("a trainer must be borrowed by the thread that uses it")
+
+    def weights(self) -> NetworkWeights:
+        """The present weights: copies, read-only."""
+        self._require_borrower()
+        return self.model.network_weights()
 
     def step(
         self,
@@ -226,6 +265,7 @@ class Trainer:
         Returns:
             Mean negative log density per bar, before the update.
         """
+        self._require_borrower()
         arrays = (inputs, volatility, parts, weight, masks.inputs, masks.recurrent, masks.outputs)
         tensors = [tf.constant(array, tf.float32) for array in arrays]
         return float(self._step(*tensors, tf.constant(learning_rate, tf.float32)))
@@ -248,12 +288,13 @@ class Trainer:
             outputs, weight = outputs[:, burn_in:], weight[:, burn_in:]
             # At least 1: a batch may consist of held-out bars only.
             total = tf.maximum(tf.reduce_sum(weight), 1.0)
-            chain = Chain(TENSORFLOW, outputs, volatility[:, burn_in:], self.model.density_shapes)
-            density = tf.reduce_sum(chain.log_density(parts[:, burn_in:]), axis=-1)
-            loss = -tf.reduce_sum(weight * density) / total
+            density = BarDensity(TENSORFLOW, outputs, volatility[:, burn_in:], self.model.density)
+            log_density = tf.reduce_sum(density.log_density(parts[:, burn_in:]), axis=-1)
+            loss = -tf.reduce_sum(weight * log_density) / total
             penalty = self._drift_penalty(outputs, weight / total)
+            penalised = self.model.lstm_variables()
             for name in ("kernel", "recurrent", "skip", "head"):
-                penalty += a.weight_penalty * tf.reduce_sum(tf.square(self._named[name]))
+                penalty += a.weight_penalty * tf.reduce_sum(tf.square(penalised[name]))
             objective = loss + penalty
         self._optimizer.learning_rate.assign(learning_rate)
         self._optimizer.apply(tape.gradient(objective, variables), variables)
@@ -277,7 +318,13 @@ class Trainer:
         return self.architecture.drift_penalty * variation + MEAN_PENALTY * tf.square(mean)
 
 
-@functools.lru_cache(maxsize=4)
+_TRAINERS: dict[Architecture, Trainer] = {}
+_TRAINERS_LOCK = threading.Lock()
+
+
 def trainer(architecture: Architecture) -> Trainer:
-    """The process's trainer of an architecture, compiled once."""
-    return Trainer(architecture)
+    """The process's trainer of an architecture, compiled once; `Trainer.borrow` it to train."""
+    with _TRAINERS_LOCK:
+        if architecture not in _TRAINERS:
+            _TRAINERS[architecture] = Trainer(architecture)
+        return _TRAINERS[architecture]

@@ -86,11 +86,6 @@ def log_score_student_t(
     return constant - np.log(scale) - (df + 1) / 2 * np.log1p(z * z / df)
 
 
-def coverage(lower: np.ndarray, upper: np.ndarray, observed: np.ndarray) -> float:
-    """Share of observations inside their intervals (bounds included)."""
-    return float(np.mean((observed >= lower) & (observed <= upper)))
-
-
 def pit_ks(pit: np.ndarray) -> float:
     """Kolmogorov-Smirnov distance of probability integral transforms from uniform, in [0, 1]."""
     pit = np.sort(np.asarray(pit, dtype=np.float64).reshape(-1))
@@ -115,7 +110,7 @@ class PredictiveDistribution:
         scale: shape (S, N), its scale.
         df: degrees of freedom of all of them.
         mask_mean: shape (S, K), the forecast's location under each dropout mask, noise excluded.
-        last_close: shape (S,), closes known at the time of the forecast (1 if unknown).
+        last_close: shape (S,), closes known at the time of the forecast.
     """
 
     parts: np.ndarray
@@ -151,11 +146,6 @@ class PredictiveDistribution:
     def log_return(self) -> np.ndarray:
         """Draws of the close-to-close log return, shape (S, N)."""
         return self.parts[..., 0] + self.parts[..., 1]
-
-    @property
-    def next_close(self) -> np.ndarray:
-        """Draws of the next close, shape (S, N)."""
-        return self.last_close[:, None] * np.exp(self.log_return)
 
     @cached_property
     def mean(self) -> np.ndarray:

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from ta.trend import MACD, EMAIndicator, SMAIndicator
 from ta.volatility import AverageTrueRange
 
-from models.market.history import CLOSE, HIGH, LOW, OPEN, VOLUME
+from models.market.history import CLOSE, HIGH, LOW, OPEN, VOLUME, History
 
 FEATURES = (
     "gap",  # log(open / previous close), in volatilities of the day before
@@ -205,26 +204,7 @@ def _ewma(values: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray]:
     return mean.to_numpy(), (1.0 - decay**age) / (1.0 - decay)
 
 
-class _Bars:
-    """A bar array that can be a key: equal contents are the same key.
-
-    A training asks for the indicators of a history a dozen times; they are worked out once.
-    """
-
-    def __init__(self, bars: np.ndarray) -> None:
-        self.bars = bars
-        self._contents = bars.tobytes()
-
-    def __hash__(self) -> int:
-        return hash(self._contents)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Bars) and self._contents == other._contents
-
-
-@lru_cache(maxsize=32)
-def _indicators(known: _Bars) -> _Indicators:
-    bars, parts = known.bars, parts_from_bars(known.bars)
+def _indicators(bars: np.ndarray, parts: np.ndarray) -> _Indicators:
     high, low, close = (pd.Series(bars[:, column]) for column in (HIGH, LOW, CLOSE))
     log_range = np.log(bars[:, HIGH] / bars[:, LOW])
     squares = _squares(parts[:, 0], parts[:, 0] + parts[:, 1], log_range)
@@ -241,13 +221,6 @@ def _indicators(known: _Bars) -> _Indicators:
     )
 
 
-def _check_bars(bars: np.ndarray) -> np.ndarray:
-    bars = np.asarray(bars, dtype=np.float64)
-    if bars.ndim != 2 or bars.shape[1] != 5:
-        raise ValueError(f"bars must have shape (T, 5); received {bars.shape}")
-    return bars
-
-
 def features(bars: np.ndarray) -> np.ndarray:
     """All features of a bar series.
 
@@ -261,29 +234,25 @@ def features(bars: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: if the shape is wrong.
     """
-    return _features(_Bars(_check_bars(bars)))
-
-
-@lru_cache(maxsize=32)
-def _features(known: _Bars) -> np.ndarray:
-    result = _work_out(known)
-    result.setflags(write=False)
-    return result
-
-
-def _work_out(known: _Bars) -> np.ndarray:
-    bars = known.bars
-    result = np.full((len(bars), len(FEATURES)), np.nan)
+    bars = np.asarray(bars, dtype=np.float64)
+    if bars.ndim != 2 or bars.shape[1] != 5:
+        raise ValueError(f"bars must have shape (T, 5); received {bars.shape}")
     if len(bars) <= LOOKBACK:
-        return result
+        return np.full((len(bars), len(FEATURES)), np.nan)
+    return _feature_rows(bars)[0]
+
+
+def _feature_rows(bars: np.ndarray) -> tuple[np.ndarray, np.ndarray, _Indicators]:
+    """Features (T, F), parts (T, 5) and indicators of more than `LOOKBACK` bars."""
     parts = parts_from_bars(bars)
-    indicators = _indicators(known)
+    indicators = _indicators(bars, parts)
     close = bars[:, CLOSE]
     log_return = parts[:, 0] + parts[:, 1]
     deviation = np.full(len(bars), np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(log_return[1:], _STD_BARS)
     deviation[_STD_BARS:] = windows.std(axis=1, ddof=1)
     rows = slice(LOOKBACK, None)
+    result = np.full((len(bars), len(FEATURES)), np.nan)
     result[rows] = _assemble(
         parts=parts[rows],
         log_range=np.log(bars[rows, HIGH] / bars[rows, LOW]),
@@ -297,7 +266,46 @@ def _work_out(known: _Bars) -> np.ndarray:
         macd_signal=indicators.macd_signal[rows],
         atr=indicators.atr[rows],
     )
-    return result
+    return result, parts, indicators
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """A history and everything that is computed from it, worked out once.
+
+    Build it with `of` and pass it on wherever a history's features are needed.
+
+    Attributes:
+        history: the bars.
+        rows: features, shape (T, F), columns `FEATURES`, as `features` gives them; read-only.
+        parts: shape (T, 5), columns `PARTS`, as `parts_from_bars` gives them; read-only.
+    """
+
+    history: History
+    rows: np.ndarray
+    parts: np.ndarray
+    _indicators: _Indicators
+
+    @classmethod
+    def of(cls, history: History) -> FeatureTable:
+        """Work out the features of a history.
+
+        Raises:
+            ValueError: if it has no bar after the first `LOOKBACK`.
+        """
+        history.require(LOOKBACK + 1)
+        rows, parts, indicators = _feature_rows(history.bars)
+        rows.setflags(write=False)
+        parts.setflags(write=False)
+        return cls(history, rows, parts, indicators)
+
+    def __len__(self) -> int:
+        return len(self.history)
+
+    @property
+    def symbol(self) -> str:
+        """Ticker of the history."""
+        return self.history.symbol
 
 
 class FeatureState:
@@ -315,24 +323,23 @@ class FeatureState:
         self._heads = dict.fromkeys(rings, 0)
 
     @classmethod
-    def at(cls, bars: np.ndarray, rows: np.ndarray | Sequence[int]) -> FeatureState:
-        """The state of B series that stand at the close of given rows of one bar series.
+    def at(cls, table: FeatureTable, rows: np.ndarray | Sequence[int]) -> FeatureState:
+        """The state of B series that stand at the close of given rows of one history.
 
         Args:
-            bars: shape (T, 5).
+            table: of the history, T bars.
             rows: shape (B,), row numbers in `LOOKBACK`..T-1; a row may come up more than once.
 
         Raises:
             ValueError: if a row lies outside that range.
         """
-        bars = _check_bars(bars)
+        bars, parts, indicators = table.history.bars, table.parts, table._indicators
         rows = np.asarray(rows, dtype=np.int64).reshape(-1)
         if rows.size and (rows.min() < LOOKBACK or rows.max() >= len(bars)):
             raise ValueError(
-                f"rows must lie in {LOOKBACK}..{len(bars) - 1}; received {rows.min()}..{rows.max()}"
+                f"{table.symbol}: rows must lie in {LOOKBACK}..{len(bars) - 1}; "
+                f"received {rows.min()}..{rows.max()}"
             )
-        parts = parts_from_bars(bars)
-        indicators = _indicators(_Bars(bars))
         log_return = parts[:, 0] + parts[:, 1]
 
         def last(values: np.ndarray, count: int) -> np.ndarray:

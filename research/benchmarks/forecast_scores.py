@@ -36,8 +36,9 @@ from models.forecast.predictive import (
     log_score_student_t,
     pit_ks,
 )
-from models.market.features import LOOKBACK, features
+from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import History
+from models.market.market_view import MarketView
 from models.seeding import streams
 
 LEVEL = 0.9
@@ -115,14 +116,12 @@ def forecaster_scores(
 ) -> Scores:
     """The forecaster's scores on the bars from `start` on, parameters held fixed."""
     rows = np.flatnonzero(history.time >= start) - 1
-    found = features(history.bars)
+    table = FeatureTable.of(history)
     rng = streams(seed, "scores", history.symbol)["draws"]
     window = forecaster.config.window
     pieces = []
     for chunk in np.array_split(rows, max(1, len(rows) // CHUNK)):
-        forecast = forecaster.predict(
-            found[chunk[:, None] + np.arange(1 - window, 1)], N_DRAWS, rng
-        )
+        forecast = forecaster.predict(MarketView.at_rows(table, chunk, window=window), N_DRAWS, rng)
         y = history.log_returns[chunk + 1]
         pieces.append((forecast.pit(y), forecast.crps(y), forecast.log_score(y)))
     pit, crps, log_score = (np.concatenate(part) for part in zip(*pieces, strict=True))
@@ -189,10 +188,11 @@ def report(
         span = history.until(start - np.timedelta64(1, "ns"))
         first = max(int(np.searchsorted(span.time, fit_from)) - LOOKBACK - 1, 0)
         training.append(span.tail(len(span) - first))
+    tables = [FeatureTable.of(span) for span in training]
     every = []
     for seed in seeds:
         began = time.perf_counter()
-        forecaster = Forecaster.fit(training, config, seed=seed)
+        forecaster = Forecaster.fit(tables, config, seed=seed)
         took = time.perf_counter() - began
         rows = np.array(
             [forecaster_scores(forecaster, history, start, seed).row() for history in histories]

@@ -4,7 +4,7 @@ One draw is a sampled next bar of one series under one dropout mask. The loop is
 dropout usually looks like in Keras: the same network (LSTM, linear skip, heads), dropout active,
 `model.predict` once for each draw. Batched: `Forecaster.predict` as trading calls it, with a mask
 for each of `config.masks` groups of draws; and, all else equal to the loop, a fresh mask for every
-single draw (`Forecaster.start` and `sample`). Same window, units and weights on all sides.
+single draw (`Forecaster.start` and `draw`). Same window, units and weights on all sides.
 
     python -m research.benchmarks.predictive_draws [--draws 4000] [--repeats 5]
 """
@@ -21,11 +21,13 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from models.agent.observation import MarketView
-from models.forecast.density import NUMPY, OUTPUTS, Chain, quantile_tables
-from models.forecast.forecaster import NETWORK_COLUMNS, Forecaster, ForecasterConfig
-from models.market.features import LOOKBACK
+from models.forecast.config import ForecasterConfig
+from models.forecast.density import NUMPY, OUTPUTS, BarDensity, QuantileTables
+from models.forecast.forecaster import Forecaster
+from models.forecast.scaling import NETWORK_COLUMNS
+from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import History
+from models.market.market_view import MarketView
 
 N_SERIES = 3
 LOOP_DRAWS = 20  # of the loop, timed in each repeat: more only takes longer
@@ -65,18 +67,17 @@ def keras_loop(forecaster: Forecaster, view: MarketView) -> Callable[[int], np.n
     lstm.set_weights([arrays[f"weight_{name}"] for name in ("kernel", "recurrent", "bias")])
     head.set_weights([arrays["weight_head"]])
     skip.set_weights([arrays["weight_skip"]])
-    window = forecaster.scaled(view.windows)[:1, :, NETWORK_COLUMNS]
-    state = forecaster.start(view.windows[:1], None)
-    shapes = forecaster.parameters(state).shapes
-    tables = quantile_tables(shapes)
+    window = forecaster.scaler.scaled(view.windows)[:1, :, NETWORK_COLUMNS]
+    known = forecaster.parameters(forecaster.start(view.take([0])))
+    quantiles = QuantileTables.of(known.parameters)
     rng = np.random.default_rng(0)
 
     def draw(count: int) -> np.ndarray:
         parts = np.empty((count, 5))
         for i in range(count):
             outputs = np.asarray(model.predict(window, verbose=0), dtype=np.float64)
-            chain = Chain(NUMPY, outputs, state.volatility, shapes)
-            parts[i] = chain.sample(rng.random((1, 5)), tables)[0]
+            density = BarDensity(NUMPY, outputs, known.volatility, known.parameters)
+            parts[i] = density.sample(rng.random((1, 5)), quantiles)[0]
         return parts
 
     return draw
@@ -102,15 +103,15 @@ def main() -> None:
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
     config = ForecasterConfig(epochs=1)
-    market = histories(LOOKBACK + 600, seed=1)
+    market = [FeatureTable.of(history) for history in histories(LOOKBACK + 600, seed=1)]
     forecaster = Forecaster.fit(market, config, seed=1)
     view = MarketView.at(market, window=config.window)
     rng = np.random.default_rng(0)
     n, repeats = arguments.draws, arguments.repeats
-    windows = np.repeat(view.windows[:1], n, axis=0)
+    paths = view.take(np.zeros(n, dtype=int))
 
     def a_mask_for_each() -> None:
-        forecaster.sample(forecaster.start(windows, rng), rng)
+        forecaster.draw(forecaster.start(paths, forecaster.masks(n, rng)), rng.random((n, 5)))
 
     loop = keras_loop(forecaster, view)
     results = {

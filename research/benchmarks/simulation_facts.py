@@ -1,10 +1,11 @@
 """Which simulator's markets look most like the real market that came after?
 
-Fits forecaster, block bootstrap and GARCH models on the TDQN stocks up to the end of 2017, samples
-two-year paths from each, and compares them with the real bars of 2018 and 2019: stylised facts and
-distances, means over stocks.
+Fits forecaster, block bootstrap and GARCH models on one span, samples two-year paths from each, and
+compares them with the real bars that followed: stylised facts and distances, means over stocks.
 
-    python -m research.benchmarks.simulation_facts --data FOLDER [--symbols A,B] [--seeds 3]
+    python -m research.benchmarks.simulation_facts --tdqn FOLDER # fit to 2017, compare 2018-2019
+    python -m research.benchmarks.simulation_facts --packaged    # AAPL, GOOG, IBM as the default
+                                                                 # run: fit 2005-2008, then to 2013
 """
 
 from __future__ import annotations
@@ -17,35 +18,47 @@ import numpy as np
 
 from models.agent.observation import Observer
 from models.forecast.forecaster import Forecaster, ForecasterConfig
+from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import History
 from models.seeding import streams
+from research.benchmarks.forecast_scores import packaged_histories
 from research.tdqn_data import load_all
 from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.facts import FactsTable, facts_table, real_markets, simulated_markets
 from sim.path_sampler import ForecasterSampler
 from sim.paths import PathSampler
 
-SPLIT = np.datetime64("2017-12-31")
-STEPS = 480  # the shortest of the test spans has 493 bars
+STEPS = 480  # the shortest of the TDQN test spans has 493 bars
 
 
-def compare(histories: list[History], seed: int, paths: int, epochs: int) -> FactsTable:
-    train = [history.until(SPLIT) for history in histories]
+def compare(
+    histories: list[History], split: np.datetime64, seed: int, paths: int, epochs: int
+) -> FactsTable:
+    """Facts of the bars after `split` and of what was simulated from the bars up to it."""
+    train = [history.until(split) for history in histories]
     test = [
-        # Twenty bars before, so that the first of 2018 has a volume deviation.
+        # Twenty bars before, so that the first one has a volume deviation.
         History(h.symbol, h.time[len(t) - 21 :], h.bars[len(t) - 21 :], h.max_gap_days)
         for h, t in zip(histories, train, strict=True)
     ]
-    forecaster = Forecaster.fit(train, ForecasterConfig(epochs=epochs), seed=seed)
+    tables = [FeatureTable.of(history) for history in train]
+    forecaster = Forecaster.fit(tables, ForecasterConfig(epochs=epochs), seed=seed)
     observer = Observer(forecaster)
+    asymmetric, symmetric = GarchSampler(tables), GarchSampler(tables, asymmetric=False)
     samplers: dict[str, PathSampler] = {
-        "forecaster": ForecasterSampler(observer, train, blend=0.0),
-        "blend 0.25": ForecasterSampler(observer, train, blend=0.25),
-        "blend 1": ForecasterSampler(observer, train, blend=1.0),
-        "block": BlockBootstrapSampler(train),
-        "GJR-GARCH": GarchSampler(train),
-        "GARCH": GarchSampler(train, asymmetric=False),
+        "forecaster": ForecasterSampler(observer, tables, blend=0.0),
+        "blend 0.25": ForecasterSampler(observer, tables, blend=0.25),
+        "blend 1": ForecasterSampler(observer, tables, blend=1.0),
+        "block": BlockBootstrapSampler(tables),
+        "GJR-GARCH": asymmetric,
+        "GARCH": symmetric,
     }
+    fits = {"GJR-GARCH": asymmetric.converged, "GARCH": symmetric.converged}
+    for name, converged in fits.items():
+        if not all(converged.values()):
+            print(f"{name} did not converge: {[s for s, good in converged.items() if not good]}")
+    if not forecaster.converged:
+        print("the forecaster's calibration did not converge")
     found = {}
     for name, sampler in samplers.items():
         rng = streams(seed, "facts", name)["paths"]
@@ -53,23 +66,44 @@ def compare(histories: list[History], seed: int, paths: int, epochs: int) -> Fac
     return facts_table(real_markets(test), found)
 
 
+def packaged() -> list[History]:
+    """The default run's symbols from where its first training span begins."""
+    found = []
+    for history in packaged_histories():
+        start = int(np.searchsorted(history.time, np.datetime64("2005-01-01")))
+        found.append(history.tail(len(history) - max(start - LOOKBACK - 1, 0)))
+    return found
+
+
+def report(
+    title: str, histories: list[History], split: np.datetime64, options: argparse.Namespace
+) -> None:
+    print(f"{title}: {len(histories)} stocks, {options.paths} paths of {STEPS} bars each")
+    for seed in range(1, options.seeds + 1):
+        started = time.perf_counter()
+        table = compare(histories, split, seed, options.paths, options.epochs)
+        print(f"\nseed {seed}, {time.perf_counter() - started:.0f} s\n{table}")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the TDQN csv files")
-    parser.add_argument("--symbols", default="", help="comma separated; all by default")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tdqn", type=Path, help="folder of the TDQN csv files")
+    parser.add_argument("--packaged", action="store_true", help="the default run's symbols")
+    parser.add_argument("--symbols", default="", help="of the TDQN stocks, comma separated")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--paths", type=int, default=40, help="per stock")
     parser.add_argument("--epochs", type=int, default=40)
     options = parser.parse_args()
-    histories = load_all(options.data)
-    if options.symbols:
-        histories = [h for h in histories if h.symbol in options.symbols.split(",")]
-    histories = [h for h in histories if h.time[0] < np.datetime64("2015-01-01")]
-    print(f"{len(histories)} stocks, {options.paths} paths of {STEPS} bars each")
-    for seed in range(1, options.seeds + 1):
-        started = time.perf_counter()
-        table = compare(histories, seed, options.paths, options.epochs)
-        print(f"\nseed {seed}, {time.perf_counter() - started:.0f} s\n{table}")
+    if options.tdqn is None and not options.packaged:
+        parser.error("give --tdqn FOLDER, --packaged, or both")
+    if options.tdqn is not None:
+        histories = load_all(options.tdqn)
+        if options.symbols:
+            histories = [h for h in histories if h.symbol in options.symbols.split(",")]
+        histories = [h for h in histories if h.time[0] < np.datetime64("2015-01-01")]
+        report("TDQN", histories, np.datetime64("2017-12-31"), options)
+    if options.packaged:
+        report("Default run", packaged(), np.datetime64("2009-01-01"), options)
 
 
 if __name__ == "__main__":

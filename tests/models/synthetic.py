@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from models.market.features import FeatureTable
 from models.market.history import History
 
 
@@ -34,3 +35,7 @@ def days(n_bars: int) -> np.ndarray:
 
 def garch_history(symbol: str, n_bars: int, seed: int = 0) -> History:
     return History(symbol, days(n_bars), garch_bars(n_bars, seed))
+
+
+def garch_table(symbol: str, n_bars: int, seed: int = 0) -> FeatureTable:
+    return FeatureTable.of(garch_history(symbol, n_bars, seed))

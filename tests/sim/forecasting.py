@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from models.forecast.forecaster import Forecaster, ForecasterConfig
+from models.forecast.config import ForecasterConfig
+from models.forecast.forecaster import Forecaster
+from models.market.features import FeatureTable
 from models.market.history import History
 
 
@@ -25,7 +27,9 @@ def history(symbol="AAA", n=600, seed=0, volatility=0.01, price=50.0):
 
 HISTORIES = [history(), history("BBB", n=660, seed=1, volatility=0.03, price=5.0)]
 
+TABLES = [FeatureTable.of(one) for one in HISTORIES]
+
 
 def small_forecaster():
     config = ForecasterConfig(units=8, window=20, epochs=2, masks=4)
-    return Forecaster.fit(HISTORIES, config, seed=1)
+    return Forecaster.fit(TABLES, config, seed=1)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from models.agent.observation import Observer
-from models.market.features import VOLUME_MEAN_BARS, parts_from_bars
+from models.market.features import VOLUME_MEAN_BARS, FeatureTable, parts_from_bars
 from sim.baselines import BlockBootstrapSampler, GarchFit, GarchSampler
 from sim.blocks import stationary_rows
-from tests.sim.forecasting import HISTORIES, small_forecaster
+from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
 
 BASELINES = [
     pytest.param(BlockBootstrapSampler, {}, id="blocks"),
@@ -16,7 +16,7 @@ BASELINES = [
 
 @pytest.mark.parametrize(("kind", "options"), BASELINES)
 def test_baselines_yield_valid_reproducible_paths(kind, options):
-    sampler = kind(HISTORIES, **options)
+    sampler = kind(TABLES, **options)
     paths = sampler.sample(30, 50, np.random.default_rng(0))  # Paths checks every bar
     again = sampler.sample(30, 50, np.random.default_rng(0))
     np.testing.assert_array_equal(paths.bars, again.bars)
@@ -30,7 +30,7 @@ def test_baselines_yield_valid_reproducible_paths(kind, options):
 @pytest.mark.parametrize(("kind", "options"), BASELINES[:2])
 def test_baselines_can_be_observed_like_any_market(kind, options):
     observer = Observer(small_forecaster())
-    sampler = kind(HISTORIES, observer, starts="latest", **options)
+    sampler = kind(TABLES, observer, starts="latest", **options)
     paths = sampler.sample(6, 5, np.random.default_rng(0))
     assert paths.observations.shape == (6, 6, observer.size)
     assert (paths.start_row == [len(HISTORIES[s]) - 1 for s in paths.series]).all()
@@ -47,7 +47,7 @@ def test_stationary_rows_are_blocks_of_the_wanted_mean_length():
 
 
 def test_bootstrapped_days_are_real_days():
-    paths = BlockBootstrapSampler(HISTORIES).sample(4, 30, np.random.default_rng(0))
+    paths = BlockBootstrapSampler(TABLES).sample(4, 30, np.random.default_rng(0))
     for b in range(4):
         days = parts_from_bars(HISTORIES[paths.series[b]].bars)[VOLUME_MEAN_BARS:]
         found = parts_from_bars(paths.bars[b])[1:, :2]
@@ -57,7 +57,7 @@ def test_bootstrapped_days_are_real_days():
 
 def known_garch():
     rng = np.random.default_rng(0)
-    fit = GarchFit(0.0005, 2e-6, 0.05, 0.08, 0.88, 6.0, np.full(2, 1e-4), np.zeros(2))
+    fit = GarchFit(0.0005, 2e-6, 0.05, 0.08, 0.88, 6.0, np.full(2, 1e-4), np.zeros(2), True)
     returns, _ = fit.simulate(np.zeros(1, int), 12_000, rng)
     return fit, returns[0]
 
@@ -69,6 +69,21 @@ def test_garch_recovers_its_own_parameters():
     assert found.asymmetry == pytest.approx(truth.asymmetry, abs=0.04)
     assert found.df == pytest.approx(truth.df, rel=0.15)
     assert found.omega == pytest.approx(truth.omega, rel=0.5)
+    assert found.converged
+
+
+def test_a_garch_fit_says_whether_it_converged(monkeypatch):
+    assert GarchSampler(TABLES).converged == {"AAA": True, "BBB": True}
+    _, returns = known_garch()
+    assert not GarchFit.of(returns, asymmetric=True, max_iterations=1).converged
+    fit = GarchFit.of
+
+    def hurried(log_returns, asymmetric):
+        first = log_returns[0] == HISTORIES[0].log_returns[1]
+        return fit(log_returns, asymmetric, max_iterations=1 if first else 1000)
+
+    monkeypatch.setattr(GarchFit, "of", hurried)
+    assert GarchSampler(TABLES).converged == {"AAA": False, "BBB": True}
 
 
 def test_garch_simulates_its_stationary_variance_and_follows_its_own_recursion():
@@ -82,7 +97,7 @@ def test_garch_simulates_its_stationary_variance_and_follows_its_own_recursion()
 
 
 def test_garch_bars_meet_their_returns():
-    sampler = GarchSampler(HISTORIES)
+    sampler = GarchSampler(TABLES)
     parts = sampler._parts(0, np.full(20, 100), 30, np.random.default_rng(5))
     returns, _ = sampler._fits[0].simulate(np.full(20, 99), 30, np.random.default_rng(5))
     np.testing.assert_allclose(parts[..., 0] + parts[..., 1], returns, atol=1e-12)
@@ -93,8 +108,8 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match="at least one symbol"):
         BlockBootstrapSampler([])
     with pytest.raises(ValueError, match="AAA: history must have at least 250"):
-        GarchSampler([HISTORIES[0].tail(100)])
+        GarchSampler([FeatureTable.of(HISTORIES[0].tail(220))])
     with pytest.raises(ValueError, match="mean_block"):
-        BlockBootstrapSampler(HISTORIES, mean_block=0)
+        BlockBootstrapSampler(TABLES, mean_block=0)
     with pytest.raises(ValueError, match="n_steps"):
-        BlockBootstrapSampler(HISTORIES).sample(1, 0, np.random.default_rng(0))
+        BlockBootstrapSampler(TABLES).sample(1, 0, np.random.default_rng(0))

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from statsmodels.tsa.stattools import acf
@@ -5,6 +7,9 @@ from statsmodels.tsa.stattools import acf
 from models.market.features import parts_from_bars
 from sim.baselines import BlockBootstrapSampler
 from sim.facts import (
+    Distances,
+    Facts,
+    FactsTable,
     MarketSeries,
     aggregated,
     autocorrelations,
@@ -17,7 +22,7 @@ from sim.facts import (
     real_markets,
     simulated_markets,
 )
-from tests.sim.forecasting import HISTORIES
+from tests.sim.forecasting import HISTORIES, TABLES
 
 
 def market(returns, seed=0):
@@ -95,18 +100,56 @@ def test_real_bars_are_cut_to_the_length_of_the_paths():
         whole[0].pieces(600)
 
 
-def test_table_reads_well_and_knows_its_simulators():
-    paths = BlockBootstrapSampler(HISTORIES).sample(60, 60, np.random.default_rng(0))
-    table = facts_table(real_markets(HISTORIES), {"blocks": simulated_markets(paths)})
-    rows = table.rows()
-    assert rows[0] == ("stylised fact", "real", "blocks")
-    assert len(rows) == 15
-    assert len({len(row) for row in rows}) == 1
-    lines = str(table).splitlines()
-    assert lines[1].startswith("excess kurtosis")
-    assert lines[-1].startswith("distance: W1, 20 days")
-    assert table.real == pytest.approx(table.real)
+def table_of(paths):
+    return facts_table(real_markets(HISTORIES), {"blocks": simulated_markets(paths)})
+
+
+@pytest.fixture(scope="module")
+def paths():
+    return BlockBootstrapSampler(TABLES).sample(60, 60, np.random.default_rng(0))
+
+
+def test_a_table_holds_the_means_of_each_market_beside_its_own_simulation(paths):
+    table = table_of(paths)
+    real = [market.pieces(60) for market in real_markets(HISTORIES)]
+    simulated = simulated_markets(paths)
+    for name in Facts.__dataclass_fields__:
+        want = np.mean([getattr(facts(market), name) for market in real])
+        assert getattr(table.real, name) == pytest.approx(want)
+        want = np.mean([getattr(facts(market), name) for market in simulated])
+        assert getattr(table.simulated["blocks"], name) == pytest.approx(want)
+    for name in Distances.__dataclass_fields__:
+        pairs = zip(real, simulated, strict=True)
+        want = np.mean([getattr(distances(one, other), name) for one, other in pairs])
+        assert getattr(table.distances["blocks"], name) == pytest.approx(want)
     assert table.simulated["blocks"].deviation == pytest.approx(table.real.deviation, rel=0.3)
+
+
+def test_a_tables_rows_are_numbers_and_only_its_text_is_rounded(paths):
+    table = table_of(paths)
+    rows = dict(table.rows())
+    assert table.columns == ("real", "blocks")
+    assert rows["excess kurtosis"] == [table.real.kurtosis, table.simulated["blocks"].kurtosis]
+    assert rows["distance: W1, 20 days"] == [None, table.distances["blocks"].w1_20]
+    assert len(rows) == 14
+    lines = str(table).splitlines()
+    assert lines[0].split() == ["stylised", "fact", "real", "blocks"]
+    assert lines[1].split()[-2:] == [f"{value:.3f}" for value in rows["excess kurtosis"]]
+    assert lines[-1].split()[-1] == f"{table.distances['blocks'].w1_20:.3f}"
+    assert len({line.index(line.split()[-1]) + len(line.split()[-1]) for line in lines}) == 1
+
+
+def test_a_table_survives_json(paths):
+    table = table_of(paths)
+    saved = json.loads(json.dumps(table.to_json()))
+    assert FactsTable.from_json(saved) == table
+    for spoiled, message in (
+        ({"real": saved["real"]}, "facts must hold simulated; it is missing"),
+        (saved | {"distances": {}}, r"distances of the simulated .*\['blocks'\]; received \[\]"),
+        (saved | {"real": {"kurtosis": 1.0}}, "exactly the statistics of Facts"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            FactsTable.from_json(spoiled)
 
 
 def test_facts_of_independent_noise():

@@ -5,10 +5,11 @@ import pytest
 
 from models.agent.observation import Observer
 from models.forecast.forecaster import Forecaster
-from models.market.features import LOOKBACK, features, parts_from_bars
+from models.market.features import FEATURES, LOOKBACK, FeatureTable, features, parts_from_bars
 from models.market.history import CLOSE, VOLUME
-from sim.path_sampler import MOVE_LIMIT, VOLUME_MARGIN, ForecasterSampler
-from tests.sim.forecasting import HISTORIES, small_forecaster
+from models.market.market_view import MarketView
+from sim.path_sampler import MOVE_LIMIT, VOLUME_MARGIN, Bounds, ForecasterSampler
+from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def observer():
 
 
 def draw(observer, n_paths=64, n_steps=15, seed=0, **options):
-    sampler = ForecasterSampler(observer, HISTORIES, **options)
+    sampler = ForecasterSampler(observer, TABLES, **options)
     return sampler.sample(n_paths, n_steps, np.random.default_rng(seed))
 
 
@@ -30,26 +31,24 @@ def test_paths_continue_real_bars(observer):
 
 
 def test_observations_are_those_of_the_real_market_at_the_start(observer):
-    from models.agent.observation import MarketView
-
     paths = draw(observer)
     for b in (0, 1, 40, 63):
-        history = HISTORIES[paths.series[b]]
-        view = MarketView.at_rows(history, [paths.start_row[b]], window=20)
+        table = TABLES[paths.series[b]]
+        view = MarketView.at_rows(table, [paths.start_row[b]], window=20)
         np.testing.assert_allclose(paths.observations[b, 0], observer.observe(view)[0], atol=1e-5)
 
 
 def test_observations_later_on_know_the_simulated_bars(observer):
     """Scaled features of a path equal those of its real past with the simulated bars appended."""
     paths = draw(observer, blend=0.0)
-    n_features = len(observer.forecaster.scaled(np.zeros(22)))
+    n_features = len(FEATURES)
     for b in (3, 50):
         history, row = HISTORIES[paths.series[b]], paths.start_row[b]
         longer = np.concatenate([history.bars[: row + 1], paths.bars[b, 1:]])
         found = features(longer)[row + 1 :]
         seen = features(history.bars)[LOOKBACK:]
         found = np.clip(found, seen.min(axis=0), seen.max(axis=0))
-        want = np.clip(observer.forecaster.scaled(found), -5, 5)
+        want = np.clip(observer.forecaster.scaler.scaled(found), -5, 5)
         np.testing.assert_allclose(paths.observations[b, 1:, :n_features], want, atol=2e-3)
 
 
@@ -106,26 +105,88 @@ def test_blending_uses_real_residuals_for_its_share_of_the_pairs(observer):
 
 def test_real_residuals_replayed_in_order_give_back_the_real_bars(observer):
     """Transforming a history to noise and back is the identity, step for step."""
-    sampler = ForecasterSampler(observer, HISTORIES, blend=1.0)
+    sampler = ForecasterSampler(observer, TABLES, blend=1.0)
     bank = sampler._bank()[0].uniforms
-    from models.agent.observation import MarketView
-
     first = LOOKBACK + 19
-    view = MarketView.at_rows(HISTORIES[0], np.arange(first, first + 30), window=20)
-    state = observer.forecaster.start(view.windows, None)
-    parts = observer.forecaster.sample(state, bank[:30])
+    view = MarketView.at_rows(TABLES[0], np.arange(first, first + 30), window=20)
+    state = observer.forecaster.start(view)
+    parts, _ = observer.forecaster.draw(state, bank[:30])
     real = parts_from_bars(HISTORIES[0].bars)[first + 1 : first + 31]
     np.testing.assert_allclose(parts, real, atol=2e-3 * np.abs(real).max())
 
 
+def changed(observer, change):
+    """The observer, each array of its forecaster as `change(name, array)` gives it."""
+    arrays = observer.forecaster.to_arrays()
+    made = {name: change(name, value) for name, value in arrays.items()}
+    return Observer(Forecaster.from_arrays(made))
+
+
+def wilder(observer):
+    """Draws three times as wide as calibrated: features leave the range they had in history."""
+
+    def wide(name, value):
+        moved = name in ("calibrated_gap", "calibrated_intraday", "calibrated_upper")
+        return value + np.log(3.0) * (np.arange(len(value)) == 0) if moved else value
+
+    return changed(observer, wide)
+
+
+def test_trading_observes_the_bars_of_a_path_as_the_path_did(observer):
+    """Bar by bar through the view and stream of trading, beyond the range of history too."""
+    wild = wilder(observer)
+    paths = draw(wild, n_paths=8, n_steps=60, blend=0.0)
+    n_outside = 0
+    for b in range(8):
+        table = TABLES[paths.series[b]]
+        seen = MarketView.at_rows(table, [paths.start_row[b]], window=20)
+        stream = wild.stream(seen)
+        found = [stream.current()]
+        low, high = wild.forecaster.feature_bounds([table.symbol])[0]
+        for bar in paths.bars[b, 1:]:
+            rows = seen.push(bar[None])
+            n_outside += int(((rows < low) | (rows > high)).any())
+            found.append(stream.push(rows))
+        traded = np.concatenate(found)
+        n = len(FEATURES)
+        np.testing.assert_array_equal(traded[:, :n], paths.observations[b, :, :n])
+        np.testing.assert_allclose(traded[:, n:], paths.observations[b, :, n:], atol=1e-5)
+    assert n_outside > 100
+
+
+def test_simulated_volatility_stays_within_that_of_the_paths_own_history(observer):
+    wild = wilder(observer)
+    bounds = Bounds.of(TABLES, wild.forecaster)
+    for s, table in enumerate(TABLES):
+        seen = wild.forecaster.baseline_volatility(table.rows[LOOKBACK:])
+        assert bounds.volatility[s] == seen.max()
+    view = MarketView.at(TABLES, window=20)
+    state = wild.forecaster.start(view)
+    state.volatility = state.volatility * np.array([1.0, 100.0])
+    bounds.hold_volatility(state)
+    np.testing.assert_array_equal(
+        state.volatility, [wild.forecaster.start(view).volatility[0], bounds.volatility[1]]
+    )
+
+
+def test_paths_are_scaled_with_the_bounded_volatility(observer):
+    """Without the bound, draws three times as wide feed on themselves."""
+
+    def late_deviation(sampler):
+        paths = sampler.sample(40, 200, np.random.default_rng(0))
+        return paths.log_returns[:, 100:].std()
+
+    bounded = ForecasterSampler(wilder(observer), TABLES[:1], blend=0.0)
+    free = ForecasterSampler(wilder(observer), TABLES[:1], blend=0.0)
+    free._bounds = Bounds(free._bounds.moves, free._bounds.log_volume, np.array([np.inf]))
+    assert late_deviation(bounded) < 0.9 * late_deviation(free)
+
+
 def test_wild_forecasters_stay_within_bounds(observer):
     """Weights blown up thirtyfold; paths of 400 bars stay finite, valid and bounded."""
-    arrays = observer.forecaster.to_arrays()
-    wild = {
-        name: value * 30 if name in ("weight_head", "weight_skip", "weight_kernel") else value
-        for name, value in arrays.items()
-    }
-    paths = draw(Observer(Forecaster.from_arrays(wild)), n_paths=12, n_steps=400)
+    blown_up = ("weight_head", "weight_skip", "weight_kernel")
+    wild = changed(observer, lambda name, value: value * 30 if name in blown_up else value)
+    paths = draw(wild, n_paths=12, n_steps=400)
     assert np.isfinite(paths.bars).all()
     for s, history in enumerate(HISTORIES):
         mine = paths.bars[paths.series == s]
@@ -158,4 +219,4 @@ def test_bad_input_is_named(observer):
     with pytest.raises(ValueError, match="at least one symbol"):
         ForecasterSampler(observer, [])
     with pytest.raises(ValueError, match="AAA: history must have at least"):
-        ForecasterSampler(observer, [HISTORIES[0].tail(210)])
+        ForecasterSampler(observer, [FeatureTable.of(HISTORIES[0].tail(210))])

@@ -6,7 +6,6 @@ from scipy import stats
 
 from models.forecast.predictive import (
     PredictiveDistribution,
-    coverage,
     crps_draws,
     crps_gaussian,
     crps_student_t,
@@ -54,10 +53,9 @@ def test_log_scores_are_scipys():
     assert np.isclose(log_score_student_t(0.1, 2.0, 3.0, 1.0), stats.t(3, 0.1, 2.0).logpdf(1.0))
 
 
-def test_pit_ks_and_coverage():
+def test_pit_ks_is_scipys():
     values = np.random.default_rng(2).random(500)
     assert np.isclose(pit_ks(values), stats.kstest(values, "uniform").statistic)
-    assert coverage(np.zeros(4), np.ones(4), np.array([-1.0, 0.0, 0.5, 2.0])) == 0.5
 
 
 def mixture(seed=0, series=3, draws=64, df=4.0):

@@ -8,14 +8,17 @@ from models.market.features import (
     FEATURES,
     LOOKBACK,
     FeatureState,
+    FeatureTable,
     bars_from_parts,
     baseline_volatility,
     features,
     parts_from_bars,
 )
-from tests.models.synthetic import garch_bars
+from models.market.history import History
+from tests.models.synthetic import days, garch_bars
 
 BARS = garch_bars(420)
+TABLE = FeatureTable.of(History("AAA", days(420), BARS))
 FOUND = features(BARS)
 
 
@@ -58,6 +61,21 @@ def test_definitions_spelled_out_for_one_row():
     assert np.isclose(column("ema_26")[t], expected)
 
 
+def test_a_table_holds_what_the_plain_functions_give():
+    np.testing.assert_array_equal(TABLE.rows, FOUND)
+    np.testing.assert_array_equal(TABLE.parts, parts_from_bars(BARS))
+    assert (TABLE.symbol, len(TABLE)) == ("AAA", 420)
+    for array in (TABLE.rows, TABLE.parts):
+        with pytest.raises(ValueError, match="read-only"):
+            array[-1] = 0.0
+
+
+def test_a_table_needs_a_bar_beyond_the_lookback():
+    assert len(FeatureTable.of(TABLE.history.tail(LOOKBACK + 1))) == LOOKBACK + 1
+    with pytest.raises(ValueError, match=r"AAA: history must have at least 201 bars; received 200"):
+        FeatureTable.of(TABLE.history.tail(LOOKBACK))
+
+
 @settings(max_examples=15, deadline=None)
 @given(cut=st.integers(LOOKBACK, 418), seed=st.integers(0, 10**6))
 def test_no_row_looks_ahead(cut, seed):
@@ -76,7 +94,7 @@ def test_features_do_not_depend_on_the_price_level_or_the_share_count(price, vol
 
 def test_the_state_gives_the_rows_of_the_batch_function():
     rows = np.array([201, 250, 300, 201])
-    state = FeatureState.at(BARS, rows)
+    state = FeatureState.at(TABLE, rows)
     for step in range(1, 119):
         found = state.push(BARS[rows + step])
         np.testing.assert_allclose(found, FOUND[rows + step], rtol=1e-10, atol=1e-11)
@@ -89,13 +107,13 @@ def test_the_state_agrees_on_bars_that_were_never_in_the_history(seed):
     new = garch_bars(30, seed, daily_volatility=0.05)
     new[:, :4] *= BARS[260, 3] / new[0, 0]
     slow = features(np.concatenate([BARS[:261], new]))[261:]
-    state = FeatureState.at(BARS, [260])
+    state = FeatureState.at(TABLE, [260])
     fast = np.concatenate([state.push(bar[None]) for bar in new])
     np.testing.assert_allclose(fast, slow, rtol=1e-10, atol=1e-11)
 
 
 def test_states_can_be_joined_chosen_and_copied_at_any_point():
-    first, second = FeatureState.at(BARS, [210]), FeatureState.at(BARS, [240, 250])
+    first, second = FeatureState.at(TABLE, [210]), FeatureState.at(TABLE, [240, 250])
     first.push(BARS[[211]])
     second.push(BARS[[241, 251]])
     second.push(BARS[[242, 252]])
@@ -112,7 +130,7 @@ def test_states_can_be_joined_chosen_and_copied_at_any_point():
 def test_parts_and_bars_are_inverses():
     parts = parts_from_bars(BARS)
     rows = np.arange(LOOKBACK, 419)
-    state = FeatureState.at(BARS, rows)
+    state = FeatureState.at(TABLE, rows)
     back = bars_from_parts(state.last_close, state.volume_mean, parts[rows + 1])
     np.testing.assert_allclose(back, BARS[rows + 1], rtol=1e-12)
     assert np.isnan(parts[0, 0])
@@ -141,10 +159,10 @@ def test_negative_wicks_and_bad_shapes_are_refused():
         bars_from_parts(np.ones(1), np.ones(1), np.array([[0, 0, -0.1, 0, 0.0]]))
     with pytest.raises(ValueError, match=r"bars must have shape \(T, 5\); received \(3, 4\)"):
         features(np.ones((3, 4)))
-    with pytest.raises(ValueError, match=r"rows must lie in 200..419; received 199..300"):
-        FeatureState.at(BARS, [300, 199])
+    with pytest.raises(ValueError, match=r"AAA: rows must lie in 200..419; received 199..300"):
+        FeatureState.at(TABLE, [300, 199])
     with pytest.raises(ValueError, match=r"bars must have shape \(1, 5\); received \(2, 5\)"):
-        FeatureState.at(BARS, [300]).push(BARS[:2])
+        FeatureState.at(TABLE, [300]).push(BARS[:2])
 
 
 def test_a_price_that_never_moves_has_finite_features():

@@ -1,48 +1,66 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.market.splits import validation_split, walk_forward
+from models.market.splits import validation_split
 from tests.models.synthetic import days
+
+ROLES = ("train", "early_stopping", "calibration")
 
 
 @given(
-    n_rows=st.integers(150, 1000),
+    n_rows=st.integers(250, 1000),
     period=st.integers(60, 150),
     purge=st.integers(0, 5),
     embargo=st.integers(0, 8),
 )
-def test_training_rows_keep_their_distance_from_held_out_blocks(n_rows, period, purge, embargo):
+def test_training_rows_keep_their_distance_from_both_kinds_of_blocks(
+    n_rows, period, purge, embargo
+):
     split = validation_split(days(n_rows), period_days=period, purge=purge, embargo=embargo)
-    held = np.zeros(n_rows + purge + embargo, dtype=bool)
-    held[split.held_out] = True
-    for row in split.train:
-        assert not held[row : row + purge + 1].any()
-        assert not held[max(row - embargo, 0) : row + 1].any()
-    assert abs(len(split.held_out) - 0.2 * n_rows) < 0.2 * period + 2
+    for block in (split.early_stopping, split.calibration):
+        held = np.zeros(n_rows + purge + embargo, dtype=bool)
+        held[block] = True
+        for row in split.train:
+            assert not held[row : row + purge + 1].any()
+            assert not held[max(row - embargo, 0) : row + 1].any()
+    n_held = len(split.early_stopping) + len(split.calibration)
+    assert abs(n_held - 0.2 * n_rows) < 0.2 * period + 2
+    assert abs(len(split.early_stopping) - len(split.calibration)) < 0.2 * period + 2
 
 
-def test_a_day_is_held_out_whatever_the_span():
-    """A later, warm-started training must not validate on what an earlier one learned."""
+@given(n_rows=st.integers(250, 1000), period=st.integers(20, 150))
+def test_roles_do_not_share_rows_and_only_purged_rows_have_none(n_rows, period):
+    split = validation_split(days(n_rows), period_days=period, purge=0, embargo=0)
+    every = np.concatenate([getattr(split, role) for role in ROLES])
+    assert np.array_equal(np.sort(every), np.arange(n_rows))
+
+
+def test_blocks_of_both_kinds_take_turns():
+    time = days(1000)
+    split = validation_split(time)
+    held = np.sort(np.concatenate([split.early_stopping, split.calibration]))
+    blocks = np.split(held, np.flatnonzero(np.diff(held) > 1) + 1)
+    shares = [np.isin(block, split.calibration).mean() for block in blocks]
+    assert len(blocks) > 8
+    assert set(shares) == {0.0, 1.0}
+    assert all(one != following for one, following in pairwise(shares))
+
+
+def test_a_day_keeps_its_role_whatever_the_span():
+    """A later, warm-started training must not be judged on what an earlier one learned."""
     time = days(900)
-    early, late = validation_split(time[:600]), validation_split(time[150:])
-    assert not set(time[:600][early.train]) & set(time[150:][late.held_out])
-    assert not set(time[150:][late.train]) & set(time[:600][early.held_out])
-
-
-def test_walk_forward_tests_every_later_row_once_and_never_trains_on_it():
-    splits = list(walk_forward(100, train_rows=40, test_rows=25, purge=3))
-    assert np.concatenate([s.held_out for s in splits]).tolist() == list(range(43, 100))
-    for split in splits:
-        assert len(split.train) == 40
-        assert split.train.max() == split.held_out.min() - 4
-
-
-def test_an_expanding_walk_keeps_the_oldest_rows():
-    splits = list(walk_forward(100, train_rows=40, test_rows=25, expanding=True))
-    assert all(split.train[0] == 0 for split in splits)
-    assert len(splits[1].train) == 65
+    spans = time[:600], time[150:], time[37:803]
+    for early in spans:
+        for late in spans:
+            one, other = validation_split(early), validation_split(late)
+            for role in ROLES:
+                for another in set(ROLES) - {role}:
+                    mine = set(early[getattr(one, role)])
+                    assert not mine & set(late[getattr(other, another)])
 
 
 @pytest.mark.parametrize(
@@ -50,9 +68,8 @@ def test_an_expanding_walk_keeps_the_oldest_rows():
     [
         (lambda: validation_split(days(300), fraction=1.5), r"fraction must lie in .*received 1.5"),
         (lambda: validation_split(days(300), period_days=0), "period_days must be at least 1"),
-        (lambda: validation_split(days(2)), r"time must leave rows to train.*received 2 rows"),
-        (lambda: walk_forward(10, train_rows=10, test_rows=1), "n_rows must exceed"),
-        (lambda: walk_forward(10, train_rows=5, test_rows=0), "test_rows must be at least 1"),
+        (lambda: validation_split(days(2)), r"time must leave rows for .*received 2 rows"),
+        (lambda: validation_split(days(100)), r"time must leave rows for (early|cali).*100 rows"),
     ],
 )
 def test_bad_arguments_are_refused(call, message):

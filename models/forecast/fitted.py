@@ -1,0 +1,134 @@
+"""What a fit leaves behind: everything a forecaster knows, and how it is kept as arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.forecast.config import ForecasterConfig
+from models.forecast.density import DensityParameters
+from models.forecast.scaling import NETWORK_COLUMNS, FeatureBounds, FeatureScaler
+from models.forecast.weights import LSTMWeights, NetworkWeights
+from models.market.features import FEATURES
+
+
+@dataclass(frozen=True, eq=False)
+class FittedForecaster:
+    """A trained and calibrated network with all it needs to forecast.
+
+    Attributes:
+        config: as fitted.
+        weights: as trained; a warm start goes on from them.
+        calibrated: the density's parameters after calibration; forecasts are made with them.
+        scaler: of the features.
+        bounds: of the features, one pair per symbol.
+        curve: shape (epochs, 3): epoch, training loss, early-stopping loss (negative log density
+            of a bar).
+        data_end: time of the newest bar it has seen.
+        converged: whether the calibration's optimizer came to its end.
+    """
+
+    config: ForecasterConfig
+    weights: NetworkWeights
+    calibrated: DensityParameters
+    scaler: FeatureScaler
+    bounds: FeatureBounds
+    curve: np.ndarray
+    data_end: np.datetime64
+    converged: bool
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything as plain arrays by name."""
+        arrays = {f"weight_{name}": x for name, x in self.weights.lstm.by_name().items()}
+        arrays |= {f"density_{name}": x for name, x in self.weights.density.by_name().items()}
+        arrays |= {f"calibrated_{name}": x for name, x in self.calibrated.by_name().items()}
+        arrays |= {
+            "scaler_mean": self.scaler.mean,
+            "scaler_scale": self.scaler.scale,
+            "feature_bounds": self.bounds.ranges,
+            "curve": self.curve,
+        }
+        about = {
+            "config": dataclasses.asdict(self.config),
+            "symbols": self.bounds.symbols,
+            "features": FEATURES,
+            "data_end": str(self.data_end),
+            "converged": self.converged,
+        }
+        arrays["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> FittedForecaster:
+        """What `to_arrays` gave.
+
+        Raises:
+            ValueError: if an array is missing, has the wrong shape, or was made with other
+                features.
+        """
+        about = _about(arrays)
+        config = ForecasterConfig(**about["config"])
+        _check_shapes(arrays, config, len(about["symbols"]))
+
+        def density(prefix: str) -> DensityParameters:
+            names = DensityParameters.shapes()
+            return DensityParameters(**{n: np.asarray(arrays[f"{prefix}_{n}"]) for n in names})
+
+        lstm = {
+            name: arrays[f"weight_{name}"]
+            for name in LSTMWeights.shapes(len(NETWORK_COLUMNS), config.units)
+        }
+        return cls(
+            config=config,
+            weights=NetworkWeights(LSTMWeights(**lstm), density("density")),
+            calibrated=density("calibrated"),
+            scaler=FeatureScaler(arrays["scaler_mean"], arrays["scaler_scale"]),
+            bounds=FeatureBounds(tuple(about["symbols"]), arrays["feature_bounds"]),
+            curve=np.asarray(arrays["curve"]),
+            data_end=np.datetime64(about["data_end"], "ns"),
+            converged=about["converged"],
+        )
+
+
+def _about(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What is not an array, checked."""
+    if "about" not in arrays:
+        raise ValueError("forecaster arrays must hold 'about'; it is missing")
+    about = json.loads(np.asarray(arrays["about"], dtype=np.uint8).tobytes().decode())
+    wanted = ("config", "symbols", "features", "data_end", "converged")
+    missing = [name for name in wanted if name not in about]
+    if missing:
+        raise ValueError(f"forecaster arrays' 'about' must name {missing[0]}; it is missing")
+    if tuple(about["features"]) != FEATURES:
+        raise ValueError("forecaster arrays must be made with the present features")
+    settings = {field.name for field in dataclasses.fields(ForecasterConfig)}
+    if set(about["config"]) != settings:
+        other = sorted(set(about["config"]) ^ settings)
+        raise ValueError(
+            f"forecaster arrays must be made with the present settings; {other} differ"
+        )
+    return about
+
+
+def _check_shapes(
+    arrays: Mapping[str, np.ndarray], config: ForecasterConfig, n_symbols: int
+) -> None:
+    lstm = LSTMWeights.shapes(len(NETWORK_COLUMNS), config.units)
+    expected = {f"weight_{name}": shape for name, shape in lstm.items()}
+    for name, shape in DensityParameters.shapes().items():
+        expected |= {f"density_{name}": shape, f"calibrated_{name}": shape}
+    expected |= {"scaler_mean": (len(FEATURES),), "scaler_scale": (len(FEATURES),)}
+    expected["feature_bounds"] = (n_symbols, 2, len(FEATURES))
+    for name, shape in expected.items():
+        if name not in arrays or np.shape(arrays[name]) != shape:
+            received = np.shape(arrays[name]) if name in arrays else "nothing"
+            raise ValueError(
+                f"forecaster array {name} must have shape {shape}; received {received}"
+            )
+    if "curve" not in arrays or np.ndim(arrays["curve"]) != 2:
+        raise ValueError("forecaster array curve must have shape (epochs, 3)")

@@ -1,0 +1,143 @@
+"""Markets as they stand at a close: B series that are carried forward bar by bar.
+
+The symbols of a portfolio, one bar a day, or thousands of simulated paths: a view does not know
+the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.market.features import LOOKBACK, FeatureState, FeatureTable
+
+WINDOW = 60
+"""Feature rows a view keeps unless told otherwise; at least the forecaster's window."""
+
+
+class MarketView:
+    """B series at the close of their newest bars: symbols, feature state, last feature rows.
+
+    Build it with `at` or `at_rows`.
+
+    Attributes:
+        symbols: ticker of each series, shape (B,).
+    """
+
+    def __init__(self, symbols: np.ndarray, state: FeatureState, windows: np.ndarray) -> None:
+        """Take over symbols (B,), feature state and last feature rows (B, W, F) of B series."""
+        self.symbols = symbols
+        self._state = state
+        self._windows = windows
+        self._head = 0
+
+    @classmethod
+    def at(
+        cls,
+        tables: Sequence[FeatureTable],
+        rows: Sequence[int] | None = None,
+        *,
+        window: int = WINDOW,
+    ) -> MarketView:
+        """One series for each history.
+
+        Args:
+            tables: of B histories, each with at least `LOOKBACK` + window bars up to its row.
+            rows: B rows to stand at; the newest bars if None.
+            window: feature rows to keep.
+
+        Raises:
+            ValueError: if a history is too short or a row lies outside it.
+        """
+        if rows is None:
+            rows = [len(table) - 1 for table in tables]
+        if len(rows) != len(tables):
+            raise ValueError(
+                f"rows must have one entry for each of the {len(tables)} tables; "
+                f"received {len(rows)}"
+            )
+        return cls.concatenate(
+            [
+                cls.at_rows(table, [row], window=window)
+                for table, row in zip(tables, rows, strict=True)
+            ]
+        )
+
+    @classmethod
+    def at_rows(
+        cls, table: FeatureTable, rows: Sequence[int] | np.ndarray, *, window: int = WINDOW
+    ) -> MarketView:
+        """B series that all follow one history, each up to its own row (repeats allowed).
+
+        Raises:
+            ValueError: if a row leaves no room for the window or lies beyond the newest bar.
+        """
+        table.history.require(LOOKBACK + window)
+        rows = np.asarray(rows, dtype=np.int64).reshape(-1)
+        first = LOOKBACK + window - 1
+        if rows.size and (rows.min() < first or rows.max() >= len(table)):
+            raise ValueError(
+                f"{table.symbol}: rows must lie in {first}..{len(table) - 1}; "
+                f"received {rows.min()}..{rows.max()}"
+            )
+        windows = table.rows[rows[:, None] + np.arange(1 - window, 1)]
+        return cls(np.repeat(table.symbol, len(rows)), FeatureState.at(table, rows), windows)
+
+    @classmethod
+    def concatenate(cls, views: Sequence[MarketView]) -> MarketView:
+        """One view of all the series of several views, in their order."""
+        state = FeatureState.concatenate([view._state for view in views])
+        symbols = np.concatenate([view.symbols for view in views])
+        return cls(symbols, state, np.concatenate([view.windows for view in views]))
+
+    def __len__(self) -> int:
+        return len(self._state)
+
+    def take(self, rows: np.ndarray | Sequence[int]) -> MarketView:
+        """An independent view of chosen series (repeats allowed)."""
+        index = np.asarray(rows)
+        return MarketView(self.symbols[index], self._state.take(index), self.windows[index])
+
+    def copy(self) -> MarketView:
+        """An independent copy."""
+        return self.take(np.arange(len(self)))
+
+    def push(self, bars: np.ndarray) -> np.ndarray:
+        """Advance every series by one bar.
+
+        Args:
+            bars: shape (B, 5), columns `BAR_FIELDS`, valid bars.
+
+        Returns:
+            Shape (B, F): the feature rows at their close.
+        """
+        rows = self._state.push(bars)
+        self._windows[:, self._head] = rows
+        self._head = (self._head + 1) % self._windows.shape[1]
+        return rows
+
+    @property
+    def windows(self) -> np.ndarray:
+        """Newest feature rows, shape (B, W, F), oldest first; a copy."""
+        return np.roll(self._windows, -self._head, axis=1)
+
+    @property
+    def feature_rows(self) -> np.ndarray:
+        """Features at the newest close, shape (B, F); a copy."""
+        return self._windows[:, self._head - 1].copy()
+
+    @property
+    def last_close(self) -> np.ndarray:
+        """Newest closes, shape (B,)."""
+        return self._state.last_close
+
+    @property
+    def volume_mean(self) -> np.ndarray:
+        """Means of the last 20 log volumes, shape (B,), as `bars_from_parts` takes them."""
+        return self._state.volume_mean
+
+    @property
+    def volatility(self) -> np.ndarray:
+        """EWMA (0.94) volatility per bar at the newest close, shape (B,)."""
+        return self._state.volatility
