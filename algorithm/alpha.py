@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from AlgorithmImports import *
@@ -15,36 +15,36 @@ INSIGHT_PERIOD = timedelta(days=1)
 
 
 class AgentAlphaModel(AlphaModel):
-    """Emits one insight per symbol for every decision."""
+    """Emits one insight per symbol with a target for every decision that is offered to it."""
 
-    def __init__(
-        self, symbols: Sequence[Symbol], take_decision: Callable[[], Decision | None]
-    ) -> None:
-        """Build the model.
-
-        Args:
-            symbols: what is traded.
-            take_decision: gives the decision of this time step and forgets it, or None.
-        """
+    def __init__(self, symbols: Sequence[Symbol]) -> None:
+        """Build the model for the symbols that are traded."""
         super().__init__()
         self.name = "Mirage"
         self._symbols = list(symbols)
-        self._take_decision = take_decision
+        self._offered: list[tuple[Decision, Mapping[str, float]]] = []
+
+    def offer(self, decision: Decision, weights: Mapping[str, float]) -> None:
+        """Give it a decision to emit at the next update, which comes in the same time step.
+
+        Args:
+            decision: what the agent wants and why.
+            weights: target weight by ticker after the stops; NaN for no fresh target.
+        """
+        self._offered.append((decision, weights))
 
     def update(self, algorithm: QCAlgorithm, data: Slice) -> List[Insight]:
         """The decision of this close as insights; nothing at other times."""
-        decision = self._take_decision()
-        if decision is None:
-            return []
+        offered, self._offered = self._offered, []
         return [
-            self._insight(decision, symbol)
+            self._insight(decision, symbol, weights[symbol.value])
+            for decision, weights in offered
             for symbol in self._symbols
-            if not math.isnan(decision.weights.get(symbol.value, math.nan))
+            if not math.isnan(weights[symbol.value])
         ]
 
-    def _insight(self, decision: Decision, symbol: Symbol) -> Insight:
+    def _insight(self, decision: Decision, symbol: Symbol, weight: float) -> Insight:
         name = symbol.value
-        weight = decision.weights[name]
         direction = (
             InsightDirection.UP
             if weight > 0
@@ -52,12 +52,14 @@ class AgentAlphaModel(AlphaModel):
             if weight < 0
             else InsightDirection.FLAT
         )
+        # A stop is no forecast: nobody has said how likely it is to be right.
+        stopped = weight != decision.weights.get(name)
         return Insight.price(
             symbol,
             INSIGHT_PERIOD,
             direction,
             decision.magnitudes.get(name),
-            decision.confidences.get(name),
+            None if stopped else decision.confidences.get(name),
             self.name,
             abs(weight),
         )

@@ -6,27 +6,24 @@ No LEAN here: the same object decides in backtests, in paper trading and in note
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 import numpy as np
 
+from algorithm.bars import BarBook
 from models.agent.account import account_features
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgent
 from models.forecast.predictive import PredictiveDistribution
-from models.limits import Caps
 from models.market.features import FeatureTable
-from models.market.history import History
 from models.market.market_view import MarketView
 from models.seeding import streams
+from sim.accounting import Rules
 
 FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Levels of the forecast quantiles that are shown."""
-
-Bar = tuple[datetime, tuple[float, ...]]
-"""End time, and open, high, low, close, volume."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +44,18 @@ class Decision:
 
     time: datetime
     weights: Mapping[str, float]
-    magnitudes: Mapping[str, float]
-    confidences: Mapping[str, float]
-    action_values: Mapping[str, Mapping[str, float]]
-    forecasts: Mapping[str, PredictiveDistribution]
-    fans: Mapping[str, Sequence[float]]
+    magnitudes: Mapping[str, float] = field(default_factory=dict)
+    confidences: Mapping[str, float] = field(default_factory=dict)
+    action_values: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    forecasts: Mapping[str, PredictiveDistribution] = field(default_factory=dict)
+    fans: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 class Decider(Protocol):
     """Takes the decisions of a run; the strategy asks it once after every close."""
 
-    def catch_up(self, bars: Mapping[str, Sequence[Bar]]) -> None:
-        """Take in the bars that are newer than those it has seen.
-
-        Args:
-            bars: by ticker, oldest first.
-        """
+    def catch_up(self, bars: BarBook) -> None:
+        """Take in the bars that are newer than those it has seen."""
         ...
 
     def decide(self, time: datetime, fresh: Sequence[str], held: Mapping[str, float]) -> Decision:
@@ -79,17 +72,18 @@ class Decider(Protocol):
 class AgentDecider:
     """Decides with a trained forecaster and agent.
 
-    Carries each symbol's market view forward bar by bar. A decision is a function of the bars,
-    the models, the present position and the date: it does not depend on when the run started, so
-    a restarted algorithm decides alike.
+    Carries market view and recurrent state of each symbol forward bar by bar from the bar that
+    the training ended with, as the simulator carries those of a path from its start. A decision
+    is a function of the bars, the models, the present position and the date: it does not depend
+    on when the run started, so a restarted algorithm decides alike.
     """
 
     def __init__(
         self,
         observer: Observer,
         agent: QAgent,
-        histories: Sequence[History],
-        caps: Caps,
+        tables: Sequence[FeatureTable],
+        rules: Rules,
         *,
         seed: int,
         draws: int,
@@ -98,43 +92,37 @@ class AgentDecider:
 
         Args:
             observer: sees the market for the agent.
-            agent: trained under the same caps.
-            histories: one per traded symbol.
-            caps: of the symbols.
+            agent: trained under the same rules.
+            tables: one per traded symbol, in the order of `rules.caps`.
+            rules: the caps.
             seed: of the forecasts' draws.
             draws: of each forecast.
         """
         window = observer.forecaster.config.window
         self._observer = observer
         self._agent = agent
-        self._views = {
-            history.symbol: MarketView.at([FeatureTable.of(history)], window=window)
-            for history in histories
+        self._markets = {
+            table.symbol: observer.follow(MarketView.at([table], window=window)) for table in tables
         }
-        self._seen = {history.symbol: history.time[-1] for history in histories}
-        names = [history.symbol for history in histories]
-        self._caps = dict(zip(names, caps.for_symbols(names).tolist(), strict=True))
+        self._seen = {table.symbol: table.history.data_end for table in tables}
+        names = [table.symbol for table in tables]
+        self._caps = dict(zip(names, rules.caps.tolist(), strict=True))
         self._seed = seed
         self._draws = draws
 
-    def catch_up(self, bars: Mapping[str, Sequence[Bar]]) -> None:
-        """Push the bars that are newer than those a view has seen."""
-        for name, view in self._views.items():
-            missed = []
-            for time, bar in reversed(bars[name]):
-                if np.datetime64(time, "ns") <= self._seen[name]:
-                    break
-                missed.append((time, bar))
-            for time, bar in reversed(missed):
-                view.push(np.array([bar]))
+    def catch_up(self, bars: BarBook) -> None:
+        """Push the bars that are newer than those a market has seen."""
+        for name, market in self._markets.items():
+            for time, row in bars.later_than(name, self._seen[name]):
+                market.push(np.array([row]))
                 self._seen[name] = np.datetime64(time, "ns")
 
     def decide(self, time: datetime, fresh: Sequence[str], held: Mapping[str, float]) -> Decision:
         """Observe, forecast and act greedily, for the symbols with a new bar."""
-        view = MarketView.concatenate([self._views[name] for name in fresh])
+        view = MarketView.concatenate([self._markets[name].view for name in fresh])
         caps = np.array([self._caps[name] for name in fresh])
         account = account_features([held[name] for name in fresh], caps)
-        observation = self._observer.observe(view)
+        observation = np.concatenate([self._markets[name].current() for name in fresh])
         actions = self._agent.act(observation, account)
         values = self._agent.q_values(observation, account)
         rng = streams(self._seed, "forecast", time.isoformat())["draws"]

@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from algorithm.training import TrainedModels
 from models.forecast.predictive import PredictiveDistribution
+from sim.facts import FactsTable
 
 KEY = "mirage/diagnostics.json"
 NOMINAL_COVERAGE = (0.5, 0.8, 0.9, 0.95)
@@ -48,7 +50,7 @@ class Diagnostics:
 
     def __init__(self, symbols: Sequence[str]) -> None:
         self.stopwatch = Stopwatch()
-        self.facts: dict[str, Any] | None = None
+        self.facts: FactsTable | None = None
         self._symbols = tuple(symbols)
         self._trainings: list[dict[str, Any]] = []
         self._pending: dict[str, tuple[PredictiveDistribution, Sequence[float]]] = {}
@@ -63,23 +65,16 @@ class Diagnostics:
         self._log_score_sum = 0.0
         self._scored = 0
 
-    def training(
-        self,
-        at: datetime,
-        *,
-        reused: bool,
-        artifact: str,
-        forecaster: Mapping[str, Sequence[float]],
-        agent: Mapping[str, Sequence[float]],
-    ) -> None:
+    def training(self, at: datetime, models: TrainedModels) -> None:
         """Note a training (or the reuse of one) and its curves."""
+        epoch, loss, held_out_loss = models.forecaster.curve.T.tolist()
         self._trainings.append(
             {
                 "time": at.isoformat(),
-                "reused": reused,
-                "artifact": artifact,
-                "forecaster": {name: list(values) for name, values in forecaster.items()},
-                "agent": {name: list(values) for name, values in agent.items()},
+                "reused": models.reused,
+                "artifact": models.agent_key,
+                "forecaster": {"epoch": epoch, "loss": loss, "validation_loss": held_out_loss},
+                "agent": {name: list(values) for name, values in vars(models.curve).items()},
             }
         )
 
@@ -182,5 +177,5 @@ class Diagnostics:
         if self._scored:
             document["calibration"] = self.calibration()
         if self.facts is not None:
-            document["facts"] = self.facts
+            document["facts"] = self.facts.to_json()
         return json.dumps(document, allow_nan=False)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from AlgorithmImports import *
 
-from algorithm.portfolio import quantity_on_order
+from algorithm.portfolio import quantity_held_or_on_order
 
 
 def send_orders(algorithm: QCAlgorithm, quantities: Mapping[Symbol, float]) -> None:
@@ -25,9 +25,9 @@ def send_orders(algorithm: QCAlgorithm, quantities: Mapping[Symbol, float]) -> N
     """
     orders = []
     for symbol, target in quantities.items():
-        held = float(algorithm.portfolio[symbol].quantity)
-        change = target - held - quantity_on_order(algorithm, symbol)
+        change = target - quantity_held_or_on_order(algorithm, symbol)
         if change != 0:
-            orders.append((abs(target) > abs(held), symbol, change))
+            grows = abs(target) > abs(float(algorithm.portfolio[symbol].quantity))
+            orders.append((grows, symbol, change))
     for _, symbol, change in sorted(orders, key=lambda order: order[0]):
         algorithm.market_order(symbol, change)

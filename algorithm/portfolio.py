@@ -1,17 +1,19 @@
 """From target weights to target quantities, for both trade modes.
 
 `plan_quantities` is the only place where the algorithm sizes a position; it calls the same pure
-function (`models.limits.plan_orders`) as the training environment's accounting.
+function (`models.limits.plan_orders`) as the training environment's accounting, with the same
+rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from AlgorithmImports import *
 
-from models.limits import Caps, plan_orders
+from models.limits import plan_orders
+from sim.accounting import Rules
 
 
 def quantity_on_order(algorithm: QCAlgorithm, symbol: Symbol) -> float:
@@ -22,73 +24,77 @@ def quantity_on_order(algorithm: QCAlgorithm, symbol: Symbol) -> float:
     )
 
 
+def quantity_held_or_on_order(algorithm: QCAlgorithm, symbol: Symbol) -> float:
+    """Signed shares of a symbol that will be held when all orders are filled."""
+    return float(algorithm.portfolio[symbol].quantity) + quantity_on_order(algorithm, symbol)
+
+
 def plan_quantities(
-    algorithm: QCAlgorithm, symbols: Sequence[Symbol], weights: Mapping[str, float], caps: Caps
+    algorithm: QCAlgorithm,
+    symbols: Sequence[Symbol],
+    weights: Mapping[str, float],
+    rules: Rules,
+    expected: Mapping[Symbol, float] | None = None,
 ) -> dict[Symbol, float]:
     """Quantities to hold so that the portfolio meets its target weights under its caps.
 
     Args:
         algorithm: whose portfolio, prices and open orders count.
-        symbols: all traded symbols; caps apply to every one, with or without a fresh target.
-        weights: target weight by ticker, a signed fraction of portfolio value; NaN means no
-            fresh target (the holding stays, but is trimmed if it is above its cap).
-        caps: the capital caps.
+        symbols: all traded symbols, in the order of `rules.caps`; caps apply to every one, with
+            or without a fresh target.
+        weights: target weight by ticker, a signed fraction of portfolio value; absent or NaN
+            means no fresh target (the holding stays, but is trimmed if it is above its cap).
+        rules: caps and lots.
+        expected: quantities to plan from; what is held and on order by default.
 
     Returns:
         Target quantity of every symbol, in shares, signed; what is on order counts as held.
     """
-    names = [symbol.value for symbol in symbols]
-    holdings = np.array([float(algorithm.portfolio[symbol].quantity) for symbol in symbols])
-    on_order = np.array([quantity_on_order(algorithm, symbol) for symbol in symbols])
-    prices = np.array([float(algorithm.securities[symbol].price) for symbol in symbols])
-    lots = np.array(
-        [float(algorithm.securities[symbol].symbol_properties.lot_size) for symbol in symbols]
-    )
+    if expected is None:
+        expected = {symbol: quantity_held_or_on_order(algorithm, symbol) for symbol in symbols}
+    holdings = np.array([expected[symbol] for symbol in symbols])
     orders = plan_orders(
-        np.array([weights.get(name, np.nan) for name in names]),
+        np.array([weights.get(symbol.value, np.nan) for symbol in symbols]),
         holdings,
-        on_order,
-        prices,
+        np.zeros(len(symbols)),
+        np.array([float(algorithm.securities[symbol].price) for symbol in symbols]),
         float(algorithm.portfolio.total_portfolio_value),
-        caps.for_symbols(names),
-        gross=caps.gross,
-        buffer=caps.buffer,
-        band=caps.band,
-        lot_size=np.where(lots < 1, 0.0, lots),  # below one share: fractional
+        rules.caps,
+        gross=rules.gross,
+        buffer=rules.buffer,
+        band=rules.band,
+        lot_size=rules.lot_size,
     )
-    return dict(zip(symbols, (holdings + on_order + orders).tolist(), strict=True))
+    return dict(zip(symbols, (holdings + orders).tolist(), strict=True))
 
 
 class CappedPortfolioConstructionModel(PortfolioConstructionModel):
-    """Turns each close's insights into quantities, every symbol under its cap.
+    """Turns a close's insights into quantities, every symbol sized under its cap.
 
     The weight of an insight is the share of portfolio value; a symbol without an insight at this
     close keeps its holding, trimmed if it is above its cap.
     """
 
-    def __init__(self, symbols: Sequence[Symbol], caps: Caps, decided: Callable[[], bool]) -> None:
+    def __init__(self, symbols: Sequence[Symbol], rules: Rules) -> None:
         """Build the model.
 
         Args:
-            symbols: what is traded.
-            caps: the capital caps.
-            decided: whether a decision was taken at this time step; caps apply then even if it
-                asks for nothing new.
+            symbols: what is traded, in the order of `rules.caps`.
+            rules: caps and lots.
         """
         super().__init__()
-        self._decided = decided
         self._symbols = list(symbols)
-        self._caps = caps
+        self._rules = rules
 
     def create_targets(
         self, algorithm: QCAlgorithm, insights: List[Insight]
     ) -> List[PortfolioTarget]:
-        """One target per symbol whenever there was a decision; nothing otherwise."""
-        if not self._decided():
-            return []
+        """One target per symbol whenever there are insights; nothing otherwise."""
         weights = {
             insight.symbol.value: int(insight.direction) * float(insight.weight or 0.0)
             for insight in insights
         }
-        quantities = plan_quantities(algorithm, self._symbols, weights, self._caps)
+        if not weights:
+            return []
+        quantities = plan_quantities(algorithm, self._symbols, weights, self._rules)
         return [PortfolioTarget(symbol, quantity) for symbol, quantity in quantities.items()]

@@ -1,143 +1,111 @@
-"""The algorithm's parameters: one typed, validated object, resolved once.
+"""The algorithm's parameters: typed, nested, validated, resolved once.
 
-LEAN hands parameters over as strings. `Settings.from_parameters` turns them into values, refuses
-unknown names, and checks every rule before anything else runs. The defaults here equal those of
-`config.json` (a test holds them together), because `lean backtest --parameter` replaces the
-whole dictionary of `config.json`.
+LEAN hands parameters over as one flat dictionary of strings. `Settings.from_parameters` turns them
+into the configurations that the parts of the program take, refuses unknown names, and checks every
+rule before anything else runs. `PARAMETERS` says for each name where its value lives; defaults live
+there too, in the configurations, and nowhere else. `config.json` repeats them (a test holds the
+two together), because `lean backtest --parameter` replaces its whole dictionary.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from models.limits import Caps
+from algorithm.learning import (
+    FLAT_LONG,
+    SHORT_FLAT_LONG,
+    AgentConfig,
+    ImaginationConfig,
+    LearningConfig,
+)
+from algorithm.stops import StopRules
+from models.forecast.forecaster import ForecasterConfig
+from models.limits import Caps, parse_overrides
+from sim.accounting import Rules
+from sim.costs import InteractiveBrokersCost
 
 OFF = "off"
 """The word that switches an optional rule off."""
 
-
-def _parameter(default: Any, parse: Callable[[str], Any], rule: str, holds: Callable) -> Any:
-    """A dataclass field that knows how to read itself from a string and what it must satisfy."""
-    return field(default=default, metadata={"parse": parse, "rule": rule, "holds": holds})
+INSIGHTS, ORDERS = "insights", "orders"
+MONTHLY, WEEKLY, NEVER = "monthly", "weekly", "never"
 
 
-def _parse_bool(text: str) -> bool:
-    lowered = text.lower()
-    if lowered not in ("true", "false"):
-        raise ValueError("must be true or false")
-    return lowered == "true"
+@dataclass(frozen=True)
+class RunSettings:
+    """What is traded, when and how.
 
+    Attributes:
+        symbols: tickers, US equities.
+        start_date: first day that is traded.
+        end_date: last day.
+        cash: $ at the start.
+        trade_mode: ``insights`` (LEAN's framework) or ``orders`` (direct).
+        seed: of everything random.
+        warm_up_years: history before the start, and the length of what is learned from.
+        retrain: ``monthly``, ``weekly`` or ``never``.
+        forecast_draws: draws of every forecast.
+        clear_models: forget the cached models first.
+    """
 
-def _parse_symbols(text: str) -> tuple[str, ...]:
-    return tuple(part.strip().upper() for part in text.split(",") if part.strip())
-
-
-def _parse_optional(text: str) -> float | None:
-    return None if text.lower() == OFF else float(text)
-
-
-def _count(default: int, low: int, high: int) -> Any:
-    return _parameter(
-        default, int, f"must be a whole number in {low}..{high}", lambda v: low <= v <= high
-    )
-
-
-def _number(default: float, rule: str, holds: Callable[[float], bool]) -> Any:
-    return _parameter(default, float, f"must be a number {rule}", holds)
-
-
-def _optional(default: float | None, rule: str, holds: Callable[[float], bool]) -> Any:
-    return _parameter(
-        default,
-        _parse_optional,
-        f"must be {OFF!r} or a number {rule}",
-        lambda v: v is None or holds(v),
-    )
-
-
-def _day(default: str) -> Any:
-    return _parameter(
-        date.fromisoformat(default),
-        date.fromisoformat,
-        "must be a date such as 2009-01-02",
-        lambda v: True,
-    )
-
-
-def _choice(default: str, *choices: str) -> Any:
-    return _parameter(default, str, f"must be one of {', '.join(choices)}", lambda v: v in choices)
+    symbols: tuple[str, ...] = ("AAPL", "GOOG", "IBM")
+    start_date: date = date(2009, 1, 2)
+    end_date: date = date(2013, 2, 28)
+    cash: float = 100_000.0
+    trade_mode: str = INSIGHTS
+    seed: int = 1
+    warm_up_years: float = 4.0
+    retrain: str = MONTHLY
+    forecast_draws: int = 128
+    clear_models: bool = False
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a user can set. Fractions are of portfolio value unless said otherwise."""
+    """Everything a user can set, by the part of the program that takes it.
 
-    # What is traded, and when.
-    symbols: tuple[str, ...] = _parameter(
-        ("AAPL", "GOOG", "IBM"),
-        _parse_symbols,
-        "must name at least one ticker, each once",
-        lambda v: len(v) > 0 and len(set(v)) == len(v),
+    Attributes:
+        run: what is traded, when and how.
+        costs: what trading costs, in backtest and training alike.
+        caps: how much of each symbol may be held.
+        stops: when to get out regardless of the agent.
+        forecaster: the LSTM.
+        imagination: the markets that are imagined for a training.
+        agent: the double DQN and how long it learns.
+
+    Raises:
+        ValueError: naming the parameter, the rule and what was received.
+    """
+
+    run: RunSettings = field(default_factory=RunSettings)
+    costs: InteractiveBrokersCost = field(
+        default_factory=lambda: InteractiveBrokersCost(slippage=0.0005)
     )
-    start_date: date = _day("2009-01-02")
-    end_date: date = _day("2013-02-28")
-    cash: float = _number(100_000.0, "> 0", lambda v: 0 < v < float("inf"))
-    trade_mode: str = _choice("insights", "insights", "orders")
-    seed: int = _count(1, 0, 2**31 - 1)
-
-    # How much of it.
-    cap: float = _number(0.32, "in (0, 1]", lambda v: 0 < v <= 1)
-    caps: str = _parameter("", str, "must read like TSLA:0.01,AAPL:0.2", lambda v: True)
-    gross_cap: float = _number(1.0, "in (0, 1]", lambda v: 0 < v <= 1)
-    cap_buffer: float = _number(0.03, "in [0, 1)", lambda v: 0 <= v < 1)
-    rebalance_band: float = _number(0.10, "in [0, 1]", lambda v: 0 <= v <= 1)
-    slippage: float = _number(0.0005, "in [0, 0.1]", lambda v: 0 <= v <= 0.1)
-    allow_short: bool = _parameter(True, _parse_bool, "must be true or false", lambda v: True)
-
-    # When to get out regardless of the agent.
-    stop_loss: float | None = _optional(0.15, "in (0, 1)", lambda v: 0 < v < 1)
-    take_profit: float | None = _optional(None, "> 0", lambda v: 0 < v < float("inf"))
-    daily_stop: float | None = _optional(0.05, "in (0, 1)", lambda v: 0 < v < 1)
-    cooldown_bars: int = _count(5, 0, 252)
-
-    # Learning.
-    warm_up_years: float = _number(4.0, "in [1, 20]", lambda v: 1 <= v <= 20)
-    retrain: str = _choice("monthly", "monthly", "weekly", "never")
-    forecaster_units: int = _count(32, 4, 512)
-    forecaster_window: int = _count(60, 20, 250)
-    forecaster_dropout: float = _number(0.1, "in (0, 1)", lambda v: 0 < v < 1)
-    forecaster_epochs: int = _count(40, 1, 1000)
-    forecaster_retrain_epochs: int = _count(2, 1, 1000)
-    forecast_draws: int = _count(128, 16, 100_000)
-    paths: int = _count(1024, 8, 100_000)
-    retrain_paths: int = _count(512, 8, 100_000)
-    path_bars: int = _count(60, 10, 1000)
-    blend: float = _number(0.25, "in [0, 1]", lambda v: 0 <= v <= 1)
-    agent_units: int = _count(64, 4, 1024)
-    agent_updates: int = _count(4000, 1, 10_000_000)
-    agent_retrain_updates: int = _count(200, 1, 10_000_000)
-    agent_discount: float = _number(0.9, "in [0, 1)", lambda v: 0 <= v < 1)
-
-    # Keeping.
-    clear_models: bool = _parameter(False, _parse_bool, "must be true or false", lambda v: True)
+    caps: Caps = field(default_factory=lambda: Caps(default=0.32))
+    stops: StopRules = field(default_factory=StopRules)
+    forecaster: ForecasterConfig = field(default_factory=ForecasterConfig)
+    imagination: ImaginationConfig = field(default_factory=ImaginationConfig)
+    agent: AgentConfig = field(default_factory=AgentConfig)
 
     def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):
-            value = getattr(self, item.name)
-            if not item.metadata["holds"](value):
-                raise ValueError(
-                    f"parameter {item.name} {item.metadata['rule']}; received {value!r}"
-                )
-        if self.start_date >= self.end_date:
+        for parameter in PARAMETERS:
+            parameter.check(_at(self, parameter.path))
+        if self.run.start_date >= self.run.end_date:
             raise ValueError(
                 f"parameter start_date must lie before end_date; "
-                f"received {self.start_date} and {self.end_date}"
+                f"received {self.run.start_date} and {self.run.end_date}"
             )
-        self.limits()
+        strangers = sorted(set(self.caps.overrides) - set(self.run.symbols))
+        if strangers:
+            raise ValueError(
+                "parameter caps must name traded symbols only "
+                f"({', '.join(self.run.symbols)}); received {', '.join(strangers)}"
+            )
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, str]) -> Settings:
@@ -151,52 +119,253 @@ class Settings:
             ValueError: for an unknown name, a malformed value, or a value out of range, naming
                 the parameter, the rule and what was received.
         """
-        known = {item.name: item for item in dataclasses.fields(cls)}
+        known = {parameter.name: parameter for parameter in PARAMETERS}
         unknown = sorted(set(parameters) - set(known))
         if unknown:
             raise ValueError(
                 f"unknown parameter {', '.join(unknown)}; known: {', '.join(sorted(known))}"
             )
-        values = {}
+        changes: dict[tuple[str, ...], Any] = {}
         for name, text in parameters.items():
-            metadata = known[name].metadata
-            try:
-                values[name] = metadata["parse"](str(text).strip())
-            except ValueError:
-                raise ValueError(
-                    f"parameter {name} {metadata['rule']}; received {text!r}"
-                ) from None
-        return cls(**values)
+            changes[known[name].path] = known[name].read(str(text))
+        return _changed(cls(), changes)
 
     def to_parameters(self) -> dict[str, str]:
         """The same settings as the strings that `from_parameters` reads."""
-        return {item.name: _as_text(getattr(self, item.name)) for item in dataclasses.fields(self)}
+        return {
+            parameter.name: parameter.show(_at(self, parameter.path)) for parameter in PARAMETERS
+        }
 
-    def limits(self) -> Caps:
-        """The capital caps, as the pure functions of `models.limits` take them."""
-        caps = Caps.parse(
-            default=self.cap,
-            overrides=self.caps,
-            gross=self.gross_cap,
-            buffer=self.cap_buffer,
-            band=self.rebalance_band,
+    def learning(self) -> LearningConfig:
+        """What learning takes of the settings."""
+        return LearningConfig(self.run.seed, self.forecaster, self.imagination, self.agent)
+
+    def rules(self, equity: float, lot_size: float = 1) -> Rules:
+        """What binds an account, the same in the environment and in trading.
+
+        Args:
+            equity: portfolio value in $, > 0; taken as `account_size` has it.
+            lot_size: shares that orders are a multiple of; 0 for fractional ones.
+        """
+        return Rules.of(
+            self.caps,
+            self.run.symbols,
+            equity=account_size(equity),
+            lot_size=lot_size,
+            costs=self.costs,
         )
-        strangers = sorted(set(caps.overrides) - set(self.symbols))
-        if strangers:
-            raise ValueError(
-                f"parameter caps must name traded symbols only ({', '.join(self.symbols)}); "
-                f"received {', '.join(strangers)}"
-            )
-        return caps
 
 
-def _as_text(value: Any) -> str:
-    if value is None:
-        return OFF
+@dataclass(frozen=True)
+class Parameter:
+    """A name that users set, where its value lives, how it reads and what it must satisfy.
+
+    Attributes:
+        name: as users write it.
+        path: fields that lead to its value, from `Settings` down.
+        parse: text to value; raises ValueError.
+        rule: what a value must be, after "must".
+        holds: whether a value satisfies the rule.
+        show: value to text, the inverse of `parse`.
+        explains: whether the errors of `parse` say more than the rule does.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    parse: Callable[[str], Any]
+    rule: str
+    holds: Callable[[Any], bool]
+    show: Callable[[Any], str]
+    explains: bool = False
+
+    def read(self, text: str) -> Any:
+        """The value that a user's text stands for, checked.
+
+        Raises:
+            ValueError: naming the parameter, the rule and the text.
+        """
+        try:
+            value = self.parse(text.strip())
+        except ValueError as problem:
+            if self.explains:
+                raise ValueError(f"parameter {self.name}: {problem}") from None
+            raise ValueError(f"parameter {self.name} must {self.rule}; received {text!r}") from None
+        return self.check(value)
+
+    def check(self, value: Any) -> Any:
+        """The same value, if it satisfies the rule; otherwise ValueError."""
+        if not self.holds(value):
+            raise ValueError(f"parameter {self.name} must {self.rule}; received {value!r}")
+        return value
+
+
+def _parse_bool(text: str) -> bool:
+    lowered = text.lower()
+    if lowered not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return lowered == "true"
+
+
+def _show(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, tuple):
-        return ",".join(value)
     if isinstance(value, float) and value.is_integer() and abs(value) >= 10:
         return str(int(value))
     return str(value)
+
+
+def _count(name: str, path: str, low: int, high: int) -> Parameter:
+    return Parameter(
+        name,
+        tuple(path.split(".")),
+        int,
+        f"be a whole number in {low}..{high}",
+        lambda v: low <= v <= high,
+        _show,
+    )
+
+
+def _number(name: str, path: str, rule: str, holds: Callable[[float], bool]) -> Parameter:
+    return Parameter(name, tuple(path.split(".")), float, f"be a number {rule}", holds, _show)
+
+
+def _optional(name: str, path: str, rule: str, holds: Callable[[float], bool]) -> Parameter:
+    return Parameter(
+        name,
+        tuple(path.split(".")),
+        lambda text: None if text.lower() == OFF else float(text),
+        f"be {OFF!r} or a number {rule}",
+        lambda v: v is None or holds(v),
+        lambda v: OFF if v is None else _show(v),
+    )
+
+
+def _day(name: str, path: str) -> Parameter:
+    return Parameter(
+        name,
+        tuple(path.split(".")),
+        date.fromisoformat,
+        "be a date such as 2009-01-02",
+        lambda v: isinstance(v, date),
+        date.isoformat,
+    )
+
+
+def _choice(name: str, path: str, *choices: str) -> Parameter:
+    return Parameter(
+        name,
+        tuple(path.split(".")),
+        str,
+        f"be one of {', '.join(choices)}",
+        lambda v: v in choices,
+        str,
+    )
+
+
+def _flag(name: str, path: str) -> Parameter:
+    return Parameter(
+        name,
+        tuple(path.split(".")),
+        _parse_bool,
+        "be true or false",
+        lambda v: isinstance(v, bool),
+        _show,
+    )
+
+
+PARAMETERS: tuple[Parameter, ...] = (
+    Parameter(
+        "symbols",
+        ("run", "symbols"),
+        lambda text: tuple(part.strip().upper() for part in text.split(",") if part.strip()),
+        "name at least one ticker, each once",
+        lambda v: len(v) > 0 and len(set(v)) == len(v),
+        ",".join,
+    ),
+    _day("start_date", "run.start_date"),
+    _day("end_date", "run.end_date"),
+    _number("cash", "run.cash", "> 0", lambda v: 0 < v < float("inf")),
+    _choice("trade_mode", "run.trade_mode", INSIGHTS, ORDERS),
+    _count("seed", "run.seed", 0, 2**31 - 1),
+    _number("cap", "caps.default", "in (0, 1]", lambda v: 0 < v <= 1),
+    Parameter(
+        "caps",
+        ("caps", "overrides"),
+        parse_overrides,
+        "read like TSLA:0.01,AAPL:0.2",
+        lambda v: all(0 < cap <= 1 for cap in v.values()),
+        lambda v: ",".join(f"{symbol}:{cap}" for symbol, cap in v.items()),
+        explains=True,
+    ),
+    _number("gross_cap", "caps.gross", "in (0, 1]", lambda v: 0 < v <= 1),
+    _number("cap_buffer", "caps.buffer", "in [0, 1)", lambda v: 0 <= v < 1),
+    _number("rebalance_band", "caps.band", "in [0, 1]", lambda v: 0 <= v <= 1),
+    _number("slippage", "costs.slippage", "in [0, 0.1]", lambda v: 0 <= v <= 0.1),
+    Parameter(
+        "allow_short",
+        ("agent", "network", "actions"),
+        lambda text: SHORT_FLAT_LONG if _parse_bool(text) else FLAT_LONG,
+        "be true or false",
+        lambda v: v in (SHORT_FLAT_LONG, FLAT_LONG),
+        lambda v: _show(v == SHORT_FLAT_LONG),
+    ),
+    _optional("stop_loss", "stops.stop_loss", "in (0, 1)", lambda v: 0 < v < 1),
+    _optional("take_profit", "stops.take_profit", "> 0", lambda v: 0 < v < float("inf")),
+    _optional("daily_stop", "stops.daily_stop", "in (0, 1)", lambda v: 0 < v < 1),
+    _count("cooldown_bars", "stops.cooldown_bars", 0, 252),
+    _number("warm_up_years", "run.warm_up_years", "in [1, 20]", lambda v: 1 <= v <= 20),
+    _choice("retrain", "run.retrain", MONTHLY, WEEKLY, NEVER),
+    _count("forecaster_units", "forecaster.units", 4, 512),
+    _count("forecaster_window", "forecaster.window", 20, 250),
+    _number("forecaster_dropout", "forecaster.dropout", "in (0, 1)", lambda v: 0 < v < 1),
+    _count("forecaster_epochs", "forecaster.epochs", 1, 1000),
+    _count("forecaster_retrain_epochs", "forecaster.retrain_epochs", 1, 1000),
+    _count("forecast_draws", "run.forecast_draws", 16, 100_000),
+    _count("paths", "imagination.paths", 8, 100_000),
+    _count("retrain_paths", "imagination.retrain_paths", 8, 100_000),
+    _count("path_bars", "imagination.bars", 10, 1000),
+    _number("blend", "imagination.blend", "in [0, 1]", lambda v: 0 <= v <= 1),
+    Parameter(
+        "agent_units",
+        ("agent", "network", "units"),
+        lambda text: (int(text),) * 2,
+        "be a whole number in 4..1024",
+        lambda v: all(4 <= width <= 1024 for width in v),
+        lambda v: str(v[0]),
+    ),
+    _count("agent_updates", "agent.updates", 1, 10_000_000),
+    _count("agent_retrain_updates", "agent.retrain_updates", 1, 10_000_000),
+    _number("agent_discount", "agent.network.discount", "in [0, 1)", lambda v: 0 <= v < 1),
+    _flag("clear_models", "run.clear_models"),
+)
+"""Every parameter, in the order of `config.json`."""
+
+
+def account_size(equity: float) -> float:
+    """An account's size as training takes it: two significant digits.
+
+    What depends on it, fees per share and whole lots, changes little within a few percent; so
+    that the same account finds its models again, the size is not told more exactly.
+
+    Raises:
+        ValueError: if it is not finite and > 0.
+    """
+    if not (math.isfinite(equity) and equity > 0):
+        raise ValueError(f"the account's size must be finite and > 0; received {equity}")
+    return float(f"{equity:.1e}")
+
+
+def _at(settings: Settings, path: tuple[str, ...]) -> Any:
+    value: Any = settings
+    for name in path:
+        value = getattr(value, name)
+    return value
+
+
+def _changed(part: Any, changes: Mapping[tuple[str, ...], Any]) -> Any:
+    """A configuration with other values at some paths; every part of it is built once."""
+    values: dict[str, Any] = {path[0]: v for path, v in changes.items() if len(path) == 1}
+    for name in {path[0] for path in changes if len(path) > 1}:
+        below = {path[1:]: v for path, v in changes.items() if path[0] == name}
+        values[name] = _changed(getattr(part, name), below)
+    return dataclasses.replace(part, **values)

@@ -67,37 +67,31 @@ class Caps:
                 cap <= self.gross,
             )
 
-    @classmethod
-    def parse(
-        cls,
-        default: float,
-        overrides: str = "",
-        gross: float = gross,
-        buffer: float = buffer,
-        band: float = band,
-    ) -> Caps:
-        """Read overrides written like ``TSLA:0.01,AAPL:0.2``; the empty string means none.
-
-        Raises:
-            ValueError: naming the symbol, the rule and the received value.
-        """
-        caps: dict[str, float] = {}
-        for part in filter(None, (piece.strip() for piece in overrides.split(","))):
-            symbol, colon, text = (piece.strip() for piece in part.partition(":"))
-            if not (symbol and colon and text):
-                raise ValueError(f"caps must read like TSLA:0.01,AAPL:0.2; received {part!r}")
-            symbol = symbol.upper()
-            if symbol in caps:
-                raise ValueError(f"caps must name {symbol} once; received it again as {part!r}")
-            try:
-                caps[symbol] = float(text)
-            except ValueError:
-                raise ValueError(f"cap of {symbol} must be a number; received {text!r}") from None
-        return cls(default=default, overrides=caps, gross=gross, buffer=buffer, band=band)
-
     def for_symbols(self, symbols: Iterable[str]) -> Floats:
         """Caps of the given symbols, shape (N,), in their order."""
         return np.array([self.overrides.get(name, self.default) for name in symbols], dtype=float)
+
+
+def parse_overrides(text: str) -> dict[str, float]:
+    """Caps of single symbols, written like ``TSLA:0.01,AAPL:0.2``; the empty string means none.
+
+    Raises:
+        ValueError: naming the symbol, the rule and the received value.
+    """
+    caps: dict[str, float] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        symbol, colon, number = (piece.strip() for piece in part.partition(":"))
+        if not (symbol and colon and number):
+            raise ValueError(f"caps must read like TSLA:0.01,AAPL:0.2; received {part!r}")
+        symbol = symbol.upper()
+        if symbol in caps:
+            raise ValueError(f"caps must name {symbol} once; received it again as {part!r}")
+        try:
+            caps[symbol] = float(number)
+        except ValueError:
+            raise ValueError(f"cap of {symbol} must be a number; received {number!r}") from None
+        _require(f"cap of {symbol}", caps[symbol], "in (0, 1]", 0 < caps[symbol] <= 1)
+    return caps
 
 
 def _require(name: str, value: float, rule: str, holds: bool) -> None:

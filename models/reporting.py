@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
 class Reporter(Protocol):
-    """Told how training goes; a progress bar, say."""
+    """Told how one stage goes; a progress bar, say."""
 
     def update(self, step: int, **metrics: float) -> None:
         """Take note of the metrics after `step` epochs or updates."""
         ...
 
 
-class StagedReporter(Reporter, Protocol):
-    """A reporter that also hears what kind of work is being done; it may time each kind."""
+class Progress(Protocol):
+    """Told which stages long work goes through; a stopwatch with progress bars, say."""
 
-    def stage(self, name: str, total: int) -> AbstractContextManager[object]:
-        """A context that the work of one stage is done in.
+    def stage(self, name: str, total: int | None = None) -> AbstractContextManager[Reporter]:
+        """A stage, from entering the context to leaving it; stages are not nested.
 
         Args:
-            name: kind of work, such as ``"simulation"``; kinds come again.
-            total: how much of it there is, in the kind's own unit.
+            name: of the stage; the same name may come again.
+            total: steps it will report, if it reports any.
         """
         ...
 
 
 class Silent:
-    """Ignores every report."""
+    """Ignores every report: the reporter and the progress of those who do not care."""
 
     def update(self, step: int, **metrics: float) -> None:
         """Ignore the metrics."""
 
-    def stage(self, name: str, total: int) -> AbstractContextManager[object]:
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Silent]:
         """Ignore the stage."""
-        return nullcontext()
+        yield self

@@ -59,20 +59,20 @@ def load_histories(settings: Settings, *, data_folder: Path | str | None = None)
     Raises:
         ValueError: if there is no data folder, or no bars of a symbol.
     """
-    start = settings.start_date - timedelta(days=round(settings.warm_up_years * 365.25))
-    end = settings.end_date + timedelta(days=1)
+    start = settings.run.start_date - timedelta(days=round(settings.run.warm_up_years * 365.25))
+    end = settings.run.end_date + timedelta(days=1)
     with _quant_book(data_folder, end) as (book, resolution):
-        symbols = [book.add_equity(name, resolution).symbol for name in settings.symbols]
+        symbols = [book.add_equity(name, resolution).symbol for name in settings.run.symbols]
         frame = book.history(
             symbols, _midnight(start), _midnight(end), resolution, fill_forward=False
         )
         found = []
-        for name, symbol in zip(settings.symbols, symbols, strict=True):
+        for name, symbol in zip(settings.run.symbols, symbols, strict=True):
             try:
                 bars = frame.loc[symbol]
             except KeyError:
                 raise ValueError(
-                    f"symbol {name} must have daily bars from {start} to {settings.end_date}; "
+                    f"symbol {name} must have daily bars from {start} to {settings.run.end_date}; "
                     "there are none in the data folder"
                 ) from None
             found.append(History.from_frame(name, bars))
@@ -81,8 +81,8 @@ def load_histories(settings: Settings, *, data_folder: Path | str | None = None)
 
 def known_at_start(histories: Sequence[History], settings: Settings) -> list[History]:
     """What the algorithm's first training learns from: the bars of its warm-up."""
-    kept = math.ceil(settings.warm_up_years * BARS_PER_YEAR)
-    start = np.datetime64(settings.start_date)
+    kept = math.ceil(settings.run.warm_up_years * BARS_PER_YEAR)
+    start = np.datetime64(settings.run.start_date)
     return [history.until(start).tail(kept) for history in histories]
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from models.agent.account import ACCOUNT_FEATURES
 from models.agent.q_agent import QAgent, QAgentConfig, TrainingCurve, train
 from models.agent.replay import ReplayMemory
-from models.reporting import Reporter, Silent, StagedReporter
+from models.reporting import Progress, Reporter, Silent
 from sim.accounting import Rules
 from sim.curriculum import Stage
 from sim.experience import transitions
@@ -177,7 +177,7 @@ def train_on_imagined(
     rngs: Mapping[str, np.random.Generator],
     *,
     previous: QAgent | None = None,
-    reporter: StagedReporter | None = None,
+    progress: Progress | None = None,
     judging: JudgingConfig | None = None,
 ) -> AgentTraining:
     """Train through a curriculum: each stage imagines paths, remembers them and goes on learning.
@@ -189,8 +189,7 @@ def train_on_imagined(
         stages: at least one (`sim.curriculum.growing`).
         rngs: streams ``paths`` and those of `train_agent`; each goes on from stage to stage.
         previous: agent to go on from.
-        reporter: hears of the updates, counted over all stages, and of two kinds of stages:
-            ``"simulation"``, in path bars, and ``"agent"``, in updates.
+        progress: hears of the stages ``simulation`` and ``agent``, and of the updates of these.
         judging: how the agent is judged after each stage; as `JudgingConfig` by default.
 
     Returns:
@@ -201,14 +200,14 @@ def train_on_imagined(
     """
     if not stages:
         raise ValueError("a curriculum must have at least one stage; received none")
-    reporter = reporter or Silent()
+    progress = progress or Silent()
     agent, memory, done = previous, None, 0
     curves: list[TrainingCurve] = []
     judgements: list[Judgement] = []
     for stage in stages:
-        with reporter.stage("simulation", stage.n_paths * stage.n_steps):
+        with progress.stage("simulation"):
             paths = sampler.sample(stage.n_paths, stage.n_steps, rngs["paths"])
-        with reporter.stage("agent", stage.updates):
+        with progress.stage("agent", stage.updates) as reporter:
             training = train_agent(
                 paths,
                 rules,
@@ -217,7 +216,7 @@ def train_on_imagined(
                 rngs,
                 previous=agent,
                 memory=memory,
-                reporter=_After(reporter, done),
+                reporter=reporter,
                 judging=judging,
             )
         agent, memory = training.agent, training.memory
@@ -232,16 +231,6 @@ def train_on_imagined(
         )
     )
     return replace(training, curve=curve, judgements=tuple(judgements))
-
-
-class _After:
-    """Passes reports on, with steps counted from `done`."""
-
-    def __init__(self, reporter: Reporter, done: int) -> None:
-        self._reporter, self._done = reporter, done
-
-    def update(self, step: int, **metrics: float) -> None:
-        self._reporter.update(self._done + step, **metrics)
 
 
 def _split(n_paths: int, share: float, rng: np.random.Generator) -> tuple[NDArray, NDArray]:

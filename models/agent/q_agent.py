@@ -32,6 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.agent.account import ACCOUNT_FEATURES, ACTIONS
 from models.agent.replay import ReplayMemory
+from models.arrays import read_only
 from models.reporting import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class QAgentConfig:
     weight_decay: float = 1e-3
     batch_size: int = 256
     tau: float = 0.01
-    memory: int = 50_000
+    memory: int = 200_000
 
     def __post_init__(self) -> None:
         rules = {
@@ -144,9 +145,11 @@ class QAgent:
         if not self.hurdle >= 0:
             raise ValueError(f"hurdle must be >= 0; received {self.hurdle!r}")
         for name in ("online", "target"):
-            object.__setattr__(self, name, tuple(map(read_only, getattr(self, name))))
+            object.__setattr__(
+                self, name, tuple(read_only(w, np.float32) for w in getattr(self, name))
+            )
         for name in ("mean", "deviation"):
-            object.__setattr__(self, name, read_only(getattr(self, name)))
+            object.__setattr__(self, name, read_only(getattr(self, name), np.float32))
 
     @property
     def actions(self) -> NDArray[np.float64]:
@@ -287,13 +290,6 @@ class QAgent:
         mean, deviation = scaler
         online, target = weights["online"], weights["target"]
         return cls(config, online, target, mean, deviation, scale, charge)
-
-
-def read_only(array: NDArray) -> Floats32:
-    """A float32 copy that nobody can write to."""
-    copy = np.array(array, dtype=np.float32)
-    copy.setflags(write=False)
-    return copy
 
 
 def _scaled(market: Floats32, mean: Floats32, deviation: Floats32) -> Floats32:

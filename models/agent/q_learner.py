@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from models.agent.account import ACCOUNT_FEATURES
-from models.agent.q_agent import read_only
+from models.arrays import read_only
 
 Floats32 = NDArray[np.float32]
 
@@ -74,8 +74,8 @@ class Learner:
     def weights(self) -> tuple[tuple[Floats32, ...], tuple[Floats32, ...]]:
         """Weights of the online and the target network, as copies that are read-only."""
         return (
-            tuple(read_only(w) for w in self._online.get_weights()),
-            tuple(read_only(w) for w in self._target.get_weights()),
+            tuple(read_only(w, np.float32) for w in self._online.get_weights()),
+            tuple(read_only(w, np.float32) for w in self._target.get_weights()),
         )
 
     def update(

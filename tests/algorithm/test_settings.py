@@ -1,9 +1,20 @@
-import dataclasses
+"""Parameters: strings in, configurations out, every rule checked, every default in one home."""
+
+import json
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from algorithm.settings import Settings
+from algorithm.learning import FLAT_LONG
+from algorithm.settings import PARAMETERS, RunSettings, Settings, account_size
+from algorithm.stops import StopRules
+from models.limits import Caps
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_strings_become_values():
@@ -17,26 +28,95 @@ def test_strings_become_values():
             "stop_loss": "off",
             "take_profit": "0.3",
             "caps": "TSLA:0.01, MSFT:0.2",
+            "agent_units": "16",
+            "slippage": "0.001",
+            "path_bars": "20",
         }
     )
-    assert settings.symbols == ("TSLA", "MSFT")
-    assert settings.start_date == date(2010, 1, 4)
-    assert settings.cash == 50_000.0
-    assert settings.seed == 7
-    assert settings.allow_short is False
-    assert settings.stop_loss is None
-    assert settings.take_profit == 0.3
-    assert dict(settings.limits().overrides) == {"TSLA": 0.01, "MSFT": 0.2}
+    assert settings.run.symbols == ("TSLA", "MSFT")
+    assert settings.run.start_date == date(2010, 1, 4)
+    assert settings.run.cash == 50_000.0
+    assert settings.run.seed == settings.learning().seed == 7
+    assert settings.agent.network.actions == FLAT_LONG
+    assert settings.agent.network.units == (16, 16)
+    assert settings.stops == StopRules(stop_loss=None, take_profit=0.3)
+    assert settings.caps == Caps(default=0.32, overrides={"TSLA": 0.01, "MSFT": 0.2})
+    assert settings.costs.slippage == 0.001
+    assert settings.imagination.bars == 20
+
+
+# A value other than the default for every parameter.
+OTHERS = {
+    "symbols": "MSFT,AAPL",
+    "start_date": "2010-01-04",
+    "end_date": "2012-12-31",
+    "cash": "2000",
+    "trade_mode": "orders",
+    "seed": "7",
+    "cap": "0.25",
+    "caps": "AAPL:0.01",
+    "gross_cap": "0.9",
+    "cap_buffer": "0.05",
+    "rebalance_band": "0.2",
+    "slippage": "0.001",
+    "allow_short": "false",
+    "stop_loss": "off",
+    "take_profit": "0.3",
+    "daily_stop": "0.1",
+    "cooldown_bars": "0",
+    "warm_up_years": "3.5",
+    "retrain": "never",
+    "forecaster_units": "16",
+    "forecaster_window": "50",
+    "forecaster_dropout": "0.2",
+    "forecaster_epochs": "3",
+    "forecaster_retrain_epochs": "1",
+    "forecast_draws": "64",
+    "paths": "128",
+    "retrain_paths": "64",
+    "path_bars": "30",
+    "blend": "0.5",
+    "agent_units": "32",
+    "agent_updates": "100",
+    "agent_retrain_updates": "50",
+    "agent_discount": "0.5",
+    "clear_models": "true",
+}
 
 
 def test_parameters_survive_the_round_trip():
-    settings = Settings(symbols=("MSFT",), stop_loss=None, cap=0.25, allow_short=False)
-    assert Settings.from_parameters(settings.to_parameters()) == settings
+    assert set(OTHERS) == {parameter.name for parameter in PARAMETERS}
+    changed = Settings.from_parameters(OTHERS)
+    assert changed.to_parameters() == OTHERS
+    assert Settings.from_parameters(changed.to_parameters()) == changed
 
 
-def test_every_parameter_has_a_rule():
-    for item in dataclasses.fields(Settings):
-        assert item.metadata["rule"].startswith("must "), item.name
+@pytest.mark.parametrize("name", sorted(OTHERS))
+def test_a_parameter_changes_its_own_value_and_no_other(name):
+    # The caps must name a traded symbol, and AAPL is one.
+    default, changed = Settings(), Settings.from_parameters({name: OTHERS[name]})
+    texts = changed.to_parameters()
+    assert texts.pop(name) == OTHERS[name]
+    assert texts.items() <= default.to_parameters().items()
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
+def test_the_default_of_every_parameter_is_what_users_read(parameter):
+    """In config.json, and in README's table where the table gives one."""
+    config = json.loads((ROOT / "config.json").read_text(encoding="utf-8"))["parameters"]
+    assert Settings().to_parameters()[parameter.name] == config[parameter.name]
+
+
+def test_a_rule_refuses_what_lies_outside_it_however_settings_are_built():
+    """The rules hold for settings built in code, not only for parsed ones."""
+    for section, values in {
+        "run": {"seed": -1},
+        "stops": {"stop_loss": 1.0},
+        "imagination": {"bars": 5},
+    }.items():
+        part = replace(getattr(Settings(), section), **values)
+        with pytest.raises(ValueError, match=r"^parameter \w+ must .*; received"):
+            Settings(**{section: part})
 
 
 def test_an_unknown_parameter_is_named():
@@ -98,14 +178,47 @@ def test_a_bad_value_is_named_with_its_rule_and_what_was_received(name, value):
 )
 def test_a_malformed_cap_is_named(caps):
     with pytest.raises(ValueError, match="AAPL"):
-        Settings(caps=caps)
+        Settings.from_parameters({"caps": caps})
 
 
 def test_caps_of_symbols_that_are_not_traded_are_refused():
     with pytest.raises(ValueError, match=r"caps must name traded symbols only .*received TSLA"):
-        Settings(caps="TSLA:0.01")
+        Settings.from_parameters({"caps": "TSLA:0.01"})
 
 
 def test_start_after_end():
     with pytest.raises(ValueError, match="start_date must lie before end_date"):
-        Settings(start_date=date(2013, 1, 2), end_date=date(2013, 1, 2))
+        Settings(RunSettings(start_date=date(2013, 1, 2), end_date=date(2013, 1, 2)))
+
+
+def test_rules_take_cash_caps_and_costs_from_the_settings():
+    settings = Settings.from_parameters(
+        {"caps": "GOOG:0.05", "slippage": "0.001", "gross_cap": "0.9", "cap_buffer": "0.04"}
+    )
+    rules = settings.rules(2_345.0)
+    assert rules.equity == 2_300.0
+    assert rules.caps.tolist() == [0.32, 0.05, 0.32]
+    assert (rules.gross, rules.buffer, rules.band) == (0.9, 0.04, 0.1)
+    assert rules.costs.slippage == 0.001
+    assert rules.lot_size == 1
+    assert settings.rules(2_345.0, lot_size=0).lot_size == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "size"), [(100_000.0, 1e5), (104_999.0, 1e5), (105_001.0, 1.1e5), (0.0123, 0.012)]
+)
+def test_the_size_of_an_account_has_two_digits(value, size):
+    assert account_size(value) == size
+
+
+@given(st.floats(1e-3, 1e12))
+def test_the_size_of_an_account_is_within_a_twentieth_and_told_again_the_same(value):
+    size = account_size(value)
+    assert abs(size / value - 1) <= 0.05 + 1e-12
+    assert account_size(size) == size
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_an_account_without_a_size_is_refused(value):
+    with pytest.raises(ValueError, match="size must be finite and > 0; received"):
+        account_size(value)

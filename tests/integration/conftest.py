@@ -10,27 +10,24 @@ ROOT = Path(__file__).parents[2]
 
 SCRIPTED_MAIN = '''
 from algorithm.strategy import MirageStrategy
-from tests.integration.scripted import ScriptedDecider
+from tests.integration.scripted import ScriptedLearner
 
 
 class Scripted(MirageStrategy):
-    """The strategy with a script in place of the learned models."""
+    """The strategy with a script in place of the learned models, remembering what it did."""
 
-    def train_models(self) -> None:
-        if self._decider is None:
-            self._decider = ScriptedDecider(self._caps, self._options)
-            self.traded_decisions = []
-            self.submitted = []
-            self.equity_at_close = []
-            self.benchmark_at_close = []
+    def create_learner(self, options):
+        self.learner = ScriptedLearner(options.run.seed)
+        self.traded_decisions = []
+        self.submitted = []
+        self.equity_at_close = []
+        self.benchmark_at_close = []
+        return self.learner
 
-    def on_decision(self, time, weights):
-        self.traded_decisions.append((time, dict(weights)))
-
-    def _decide(self, decider, fresh):
+    def on_decision(self, decision, weights):
+        self.traded_decisions.append((decision.time, dict(weights)))
         self.equity_at_close.append((self.time, float(self.portfolio.total_portfolio_value)))
-        self.benchmark_at_close.append((self.time, self._buy_and_hold(self.time)))
-        super()._decide(decider, fresh)
+        self.benchmark_at_close.append((self.time, self.buy_and_hold(self.time)))
 
     def on_order_event(self, event):
         self.submitted.append((
@@ -73,7 +70,10 @@ def fractional_data_folder(data_folder, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def module_run(tmp_path_factory, data_folder):
-    """Run an algorithm on the packaged data: `module_run(parameters, main=..., store=...)`."""
+    """Run an algorithm on the packaged data: `module_run(parameters, main=..., store=...)`.
+
+    Object stores lie in `module_run.stores`, by name.
+    """
     from engine.run.runner import run_backtest
 
     base = tmp_path_factory.mktemp("runs")
@@ -91,4 +91,5 @@ def module_run(tmp_path_factory, data_folder):
             raise RuntimeError(result.runtime_error)
         return result
 
+    go.stores = base
     return go

@@ -10,19 +10,32 @@ from algorithm.decision import Decision
 class ScriptedDecider:
     """Holds each drawn action for some days; now and then it has no fresh target."""
 
-    def __init__(self, caps, options) -> None:
-        self._caps = dict(zip(options.symbols, caps.for_symbols(options.symbols), strict=True))
-        self._seed = options.seed
+    def __init__(self, symbols, caps, seed) -> None:
+        self._caps = dict(zip(symbols, caps, strict=True))
+        self._seed = seed
 
     def catch_up(self, bars) -> None:
         pass
 
     def decide(self, time, fresh, held) -> Decision:
-        weights = {name: self._action(name, time) * self._caps[name] for name in fresh}
-        return Decision(time, weights, {}, {}, {}, {}, {})
+        return Decision(time, {name: self._action(name, time) * self._caps[name] for name in fresh})
 
     def _action(self, name, time) -> float:
         day = time.toordinal()
         rng = np.random.default_rng([self._seed, zlib.crc32(name.encode()), day // 6])
         action = rng.choice([-1.0, 0.0, 1.0])
         return float("nan") if day % 17 == 0 else float(action)
+
+
+class ScriptedLearner:
+    """Gives a scripted decider after warm-up; there is nothing to learn again."""
+
+    def __init__(self, seed) -> None:
+        self._seed = seed
+        self.asked = []
+
+    def decider(self, histories, rules, now):
+        self.asked.append((histories, rules, now))
+        if len(self.asked) > 1:
+            return None
+        return ScriptedDecider([history.symbol for history in histories], rules.caps, self._seed)

@@ -23,16 +23,14 @@ EQUALS_THE_ALGORITHM = """
 from datetime import datetime
 from tempfile import TemporaryDirectory
 
-from algorithm.diagnostics import Diagnostics
 from algorithm.training import Trainer
 from engine.api.object_store import ObjectStore
 from models.artifacts import ArtifactStore
 
 with TemporaryDirectory() as folder:
-    models = Trainer(
-        settings, ArtifactStore(ObjectStore(Path(folder)), report=print),
-        Diagnostics(settings.symbols), report=print,
-    ).train(known, None, now=datetime.combine(settings.start_date, datetime.min.time()))
+    store = ArtifactStore(ObjectStore(Path(folder)), report=print)
+    now = datetime.combine(settings.run.start_date, datetime.min.time())
+    models = Trainer(settings.learning(), store).train(tables, rules, now=now)
 for ours, theirs in ((forecaster, models.forecaster), (agent, models.agent)):
     mine, wanted = ours.to_arrays(), theirs.to_arrays()
     assert mine.keys() == wanted.keys()
@@ -116,7 +114,7 @@ class TestWorkspace:
         assert load_settings() == Settings()
 
     def test_settings_can_be_changed(self):
-        assert load_settings({"seed": "7"}).seed == 7
+        assert load_settings({"seed": "7"}).run.seed == 7
         with pytest.raises(ValueError, match="unknown parameter sead"):
             load_settings({"sead": "7"})
 
@@ -135,19 +133,12 @@ class TestWorkspace:
     def test_known_bars_are_those_of_the_algorithms_first_training(self, module_run, data_folder):
         result = module_run(
             TINY | {"end_date": "2009-01-05", "retrain": "never"},
-            main="""
-from algorithm.strategy import MirageStrategy
-
-
-class Watching(MirageStrategy):
-    def train_models(self):
-        self.known = [self._history_of(name).fingerprint() for name in self._options.symbols]
-""",
             store="watching",
         )
         settings = load_settings(TINY)
         known = known_at_start(load_histories(settings, data_folder=data_folder), settings)
-        assert [history.fingerprint() for history in known] == result.algorithm.known
+        histories, _, _ = result.algorithm.learner.asked[0]
+        assert [h.fingerprint() for h in known] == [h.fingerprint() for h in histories]
 
     def test_no_data_folder(self, tmp_path):
         with pytest.raises(ValueError, match=r"data folder must exist.*make data"):

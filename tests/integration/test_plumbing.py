@@ -6,10 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from models.limits import Caps
-from sim.accounting import Rules, replay
-from sim.costs import InteractiveBrokersCost
+from algorithm.settings import Settings
+from sim.accounting import replay
 from tests.integration.bars import bars_of
+from tests.integration.conftest import SCRIPTED_MAIN
 
 SHORT = {
     "symbols": "AAPL,GOOG,IBM",
@@ -67,17 +67,144 @@ def test_no_submitted_order_leaves_a_symbol_above_its_cap(module_run):
     assert seen > 0.9, "caps never came into play"
 
 
-def test_a_stop_loss_takes_the_position_off(module_run):
-    stopped = module_run(SHORT | {"stop_loss": "0.03", "cooldown_bars": "3"}, store="stops")
-    lines = [line for line in stopped.log if "stop loss" in line]
-    assert lines
-    both = [
-        module_run(
-            SHORT | {"stop_loss": "0.03", "cooldown_bars": "3", "trade_mode": mode}, store=mode
-        )
+STOPS = {"stop_loss": "0.03", "daily_stop": "0.02", "cooldown_bars": "3"}
+
+
+@pytest.fixture(scope="module")
+def stopped_runs(module_run):
+    """The same with tight stops, by trade mode."""
+    return {
+        mode: module_run(SHORT | STOPS | {"trade_mode": mode}, store=f"stops_{mode}")
         for mode in ("insights", "orders")
-    ]
-    assert sorted(fills(both[0])) == sorted(fills(both[1]))
+    }
+
+
+def test_stops_take_positions_off_in_both_modes_alike(stopped_runs):
+    insights, orders = stopped_runs["insights"], stopped_runs["orders"]
+    for words in ("stop loss", "daily stop"):
+        assert [line for line in insights.log if words in line]
+    assert sorted(fills(insights)) == sorted(fills(orders))
+    assert insights.log == orders.log
+
+
+def test_a_stopped_symbol_is_flat_through_its_cooldown(stopped_runs):
+    """From the open after the stop to that after the third close beyond it, nothing is held."""
+    result = stopped_runs["insights"]
+    closes = [time for time, _ in result.algorithm.traded_decisions]
+    hits = [line for line in result.log if "stop loss" in line]
+    assert len(hits) > 5
+    decisions = dict(result.algorithm.traded_decisions)
+    for line in hits:
+        stamp, name = line[:19], line[20:].split(":")[0]
+        at = next(i for i, time in enumerate(closes) if str(time) == stamp)
+        for time in closes[at : at + 4]:
+            assert decisions[time][name] == 0.0, (line, time)
+
+
+def with_construction(body):
+    """The scripted strategy with another portfolio construction, which the caps do not bind."""
+    return (
+        SCRIPTED_MAIN
+        + f"""
+
+from AlgorithmImports import *
+
+
+class Construction(PortfolioConstructionModel):
+    def create_targets(self, algorithm, insights):
+        {body}
+
+
+class Replaced(Scripted):
+    def initialize(self):
+        super().initialize()
+        self.set_portfolio_construction(Construction())
+"""
+    )
+
+
+def test_portfolio_construction_makes_the_targets(module_run):
+    """One that wants nothing gets nothing: no later stage decides again."""
+    nothing = with_construction("return [PortfolioTarget(i.symbol, 0) for i in insights]")
+    result = module_run(SHORT, main=nothing, store="nothing")
+    assert len(result.algorithm.traded_decisions) > 200
+    assert fills(result) == []
+
+
+def test_the_risk_stage_holds_caps_and_stops_against_any_portfolio_construction(module_run):
+    """One that asks for ten times as much as is insighted gets what caps and stops allow."""
+    greedy = with_construction(
+        "return [PortfolioTarget(i.symbol, 10 * int(i.direction) * i.weight * "
+        "float(algorithm.portfolio.total_portfolio_value) / "
+        "float(algorithm.securities[i.symbol].price)) for i in insights]"
+    )
+    result = module_run(SHORT | STOPS | {"caps": "GOOG:0.05"}, main=greedy, store="greedy")
+    caps = {"AAPL": 0.32, "GOOG": 0.05, "IBM": 0.32}
+    orders = [row for row in result.algorithm.submitted if "SUBMITTED" in row[2].upper()]
+    assert len(orders) > 100
+    largest = dict.fromkeys(caps, 0.0)
+    decisions = dict(result.algorithm.traded_decisions)
+    for time, symbol, _, quantity, price, equity, held in orders:
+        weight = abs(held + quantity) * price / equity
+        largest[symbol] = max(largest[symbol], weight / caps[symbol])
+        if decisions[time][symbol] == 0.0:
+            assert held + quantity == 0
+    assert all(0.9 < share <= 1 + 1e-9 for share in largest.values())
+
+
+TWICE = {
+    "whole": "super().on_data(data)\n        super().on_data(data)",
+    "symbol by symbol": """for name in ("AAPL", "GOOG", "IBM"):
+            super().on_data(Part(data, name))""",
+}
+
+
+@pytest.mark.parametrize("mode", ["insights", "orders"])
+@pytest.mark.parametrize("slices", sorted(TWICE))
+def test_a_close_told_in_several_slices_gives_the_same_as_in_one(
+    mode, slices, module_run, stopped_runs
+):
+    main = (
+        SCRIPTED_MAIN
+        + f"""
+
+class Bars:
+    def __init__(self, data, name):
+        self._data, self._name = data, name
+
+    def get(self, symbol):
+        return self._data.bars.get(symbol) if symbol.value == self._name else None
+
+
+class Part:
+    def __init__(self, data, name):
+        self.bars = Bars(data, name)
+
+
+class Sliced(Scripted):
+    def on_data(self, data):
+        {TWICE[slices]}
+"""
+    )
+    result = module_run(
+        SHORT | STOPS | {"trade_mode": mode}, main=main, store=f"twice_{mode}_{slices[:5]}"
+    )
+    assert sorted(fills(result)) == sorted(fills(stopped_runs[mode]))
+    assert result.log == stopped_runs[mode].log
+
+
+def test_learning_is_asked_with_the_account_as_it_is(default_run):
+    """Every month, with the portfolio's value in two digits and each symbol's cap."""
+    asked = default_run.algorithm.learner.asked
+    assert len(asked) == 13
+    equity = dict(default_run.algorithm.equity_at_close)
+    for _, rules, now in asked[1:]:
+        before = max(time for time in equity if time < now)
+        assert rules.equity == float(f"{equity[before]:.1e}")
+        assert rules.caps.tolist() == [0.32] * 3
+        assert rules.costs.slippage == 0.0005
+    assert asked[0][1].equity == 100_000.0
+    assert len({rules.equity for _, rules, _ in asked}) > 1
 
 
 @pytest.mark.parametrize("lot_size", ["whole", "fractional"])
@@ -92,15 +219,7 @@ def test_the_environment_gives_the_engines_equity(
     days = [time.date() for time, _ in decisions]
     bars = np.stack([bars_of(folder, name, days) for name in symbols], axis=1)
     weights = np.array([[row.get(name, math.nan) for name in symbols] for _, row in decisions])
-    options = result.algorithm._options
-    caps: Caps = options.limits()
-    rules = Rules.of(
-        caps,
-        symbols,
-        equity=options.cash,
-        lot_size=1 if lot_size == "whole" else 0,
-        costs=InteractiveBrokersCost(slippage=options.slippage),
-    )
+    rules = Settings.from_parameters(SHORT).rules(100_000.0, 1 if lot_size == "whole" else 0)
     curve = replay(weights, bars, rules)
     sampled = {time.date(): equity for time, equity in result.algorithm.equity_at_close}
     engine = np.array([sampled[day] for day in days])

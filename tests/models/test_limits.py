@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.limits import SHORT_LIMIT, Caps, cap_weights, plan_orders
+from models.limits import SHORT_LIMIT, Caps, cap_weights, parse_overrides, plan_orders
 
 ONE = np.array([1.0])
 
@@ -17,10 +17,10 @@ def plan(target, held, price=10.0, equity=1000.0, caps=(1.0,), **options):
 
 
 def test_parse_reads_overrides_and_default():
-    caps = Caps.parse(0.3, " tsla:0.01, AAPL:0.2 ", gross=0.9)
+    caps = Caps(0.3, parse_overrides(" tsla:0.01, AAPL:0.2 "), gross=0.9)
     assert caps.overrides == {"TSLA": 0.01, "AAPL": 0.2}
     np.testing.assert_array_equal(caps.for_symbols(["AAPL", "IBM", "TSLA"]), [0.2, 0.3, 0.01])
-    assert Caps.parse(0.3, "").overrides == {}
+    assert parse_overrides("") == {}
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_parse_reads_overrides_and_default():
 )
 def test_parse_names_what_is_wrong(text, words):
     with pytest.raises(ValueError, match=words):
-        Caps.parse(0.3, text)
+        parse_overrides(text)
 
 
 def test_caps_that_cannot_be_met_are_refused():
     with pytest.raises(ValueError, match=r"cap of TSLA must be at most the gross cap 0\.5"):
-        Caps.parse(0.3, "TSLA:0.6", gross=0.5)
+        Caps(0.3, parse_overrides("TSLA:0.6"), gross=0.5)
     with pytest.raises(ValueError, match="cap of default"):
         Caps(default=0.6, gross=0.5)
     for name in ("gross", "buffer", "band"):

@@ -1,6 +1,7 @@
 """Training, judging and the curriculum: what is put together from parts tested elsewhere."""
 
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -108,20 +109,18 @@ class Sampler:
 
 
 class Journal:
-    """A reporter that writes down what it hears, and in which stage."""
+    """A progress that writes down what it and its reporters hear, and in which stage."""
 
     def __init__(self):
-        self.lines, self.inside = [], None
+        self.lines = []
 
     @contextmanager
-    def stage(self, name, total):
+    def stage(self, name, total=None):
         self.lines.append((name, total))
-        self.inside = name
-        yield
-        self.inside = None
-
-    def update(self, step, **metrics):
-        self.lines.append((self.inside, step, sorted(metrics)))
+        yield SimpleNamespace(
+            update=lambda step, **metrics: self.lines.append((name, step, sorted(metrics)))
+        )
+        self.lines.append((name, "done"))
 
 
 STAGES = (Stage(16, 5, 25), Stage(8, 10, 50))
@@ -154,16 +153,20 @@ def test_a_curriculum_is_its_stages_one_after_the_other(warm):
 
 def test_a_curriculum_tells_what_it_is_doing():
     journal = Journal()
-    train_on_imagined(Sampler(), RULES, CONFIG, STAGES, streams(1), reporter=journal)
+    train_on_imagined(Sampler(), RULES, CONFIG, STAGES, streams(1), progress=journal)
     heard = ["claimed_value", "loss"]
     assert journal.lines == [
-        ("simulation", 80),
+        ("simulation", None),
+        ("simulation", "done"),
         ("agent", 25),
         ("agent", 25, heard),
-        ("simulation", 80),
+        ("agent", "done"),
+        ("simulation", None),
+        ("simulation", "done"),
         ("agent", 50),
+        ("agent", 25, heard),
         ("agent", 50, heard),
-        ("agent", 75, heard),
+        ("agent", "done"),
     ]
 
 

@@ -1,0 +1,95 @@
+"""The bars that a run keeps: checked one by one as they come, given back as histories."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from models.market.history import MAX_GAP_DAYS, History
+
+Row = tuple[float, float, float, float, float]
+"""Open, high, low, close, volume."""
+
+Bar = tuple[datetime, Row]
+"""End time of a bar, and the bar."""
+
+
+class BarBook:
+    """The newest bars of every symbol, in bounded memory."""
+
+    def __init__(self, symbols: Sequence[str], keep: int) -> None:
+        """Start empty.
+
+        Args:
+            symbols: tickers.
+            keep: bars to keep of each, the newest.
+        """
+        self._bars: dict[str, deque[Bar]] = {name: deque(maxlen=keep) for name in symbols}
+
+    def add(self, name: str, time: datetime, row: Row) -> bool:
+        """Keep a bar, unless it is there already.
+
+        Args:
+            name: ticker.
+            time: end of the bar.
+            row: the bar.
+
+        Returns:
+            Whether the bar is new.
+
+        Raises:
+            ValueError: if the bar is invalid, not later than the newest one (and not the same as
+                it), or too long after it.
+        """
+        newest, bar = self.newest(name), (time, row)
+        if newest == bar:
+            return False
+        _history(name, [bar] if newest is None else [newest, bar])
+        self._bars[name].append(bar)
+        return True
+
+    def check_gap(self, name: str, now: datetime) -> None:
+        """Notice bars that stay away: a gap at the end of the data has no end.
+
+        Raises:
+            ValueError: if the newest bar is too old.
+        """
+        newest = self.newest(name)
+        if newest is not None and now - newest[0] > timedelta(days=MAX_GAP_DAYS):
+            raise ValueError(
+                f"{name}: time must have no gap longer than {MAX_GAP_DAYS:g} days; "
+                f"received no bar from {newest[0]} to {now}"
+            )
+
+    def newest(self, name: str) -> Bar | None:
+        """The newest bar of a symbol; None before the first."""
+        kept = self._bars[name]
+        return kept[-1] if kept else None
+
+    def without_bars(self) -> list[str]:
+        """Tickers that have no bar yet."""
+        return [name for name, kept in self._bars.items() if not kept]
+
+    def later_than(self, name: str, time: np.datetime64) -> Iterator[Bar]:
+        """The bars of a symbol that end after a time, oldest first."""
+        missed = []
+        for end, row in reversed(self._bars[name]):
+            if np.datetime64(end, "ns") <= time:
+                break
+            missed.append((end, row))
+        return reversed(missed)
+
+    def histories(self) -> list[History]:
+        """All bars kept, one history per symbol.
+
+        Safe beside `add` in another thread: each symbol's bars are copied in one step.
+        """
+        return [_history(name, list(kept)) for name, kept in self._bars.items()]
+
+
+def _history(name: str, bars: Sequence[Bar]) -> History:
+    times = np.array([time for time, _ in bars], dtype="datetime64[ns]")
+    return History(name, times, np.array([row for _, row in bars]))

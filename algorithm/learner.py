@@ -1,0 +1,176 @@
+"""Where deciders come from: training, and what a run says and shows about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from algorithm.decision import AgentDecider, Decider
+from algorithm.diagnostics import Diagnostics, Stopwatch
+from algorithm.imagined import imagined_facts, shown_closes
+from algorithm.settings import Settings
+from algorithm.training import TrainedModels, Trainer
+from models.agent.observation import Observer
+from models.artifacts import ArtifactStore
+from models.market.features import FeatureTable
+from models.market.history import History
+from models.reporting import Reporter, Silent
+from sim.accounting import Rules
+
+
+class Learner(Protocol):
+    """Makes what decides; the strategy asks it after warm-up and at every retraining."""
+
+    def decider(self, histories: Sequence[History], rules: Rules, now: datetime) -> Decider | None:
+        """What decides from now on.
+
+        Args:
+            histories: one per symbol, up to the newest complete bar.
+            rules: what binds the account now.
+            now: algorithm time.
+
+        Returns:
+            The decider; None to go on with the present one, since nothing came to learn from.
+        """
+        ...
+
+
+class ModelLearner:
+    """Trains forecaster and agent, tells the log and the diagnostics, builds the decider.
+
+    Attributes:
+        models: of the last training; None before the first.
+    """
+
+    def __init__(
+        self,
+        options: Settings,
+        artifacts: ArtifactStore,
+        diagnostics: Diagnostics,
+        report: Callable[[str], Any],
+    ) -> None:
+        """Build a learner.
+
+        Args:
+            options: settings of the run.
+            artifacts: where models are kept.
+            diagnostics: is told of every training.
+            report: takes one line of text for the log.
+        """
+        self._options = options
+        self._artifacts = artifacts
+        self._diagnostics = diagnostics
+        self._report = report
+        self.models: TrainedModels | None = None
+
+    def decider(self, histories: Sequence[History], rules: Rules, now: datetime) -> Decider | None:
+        """See `Learner`; models are trained only if a bar came since the last training."""
+        newest = max(history.data_end for history in histories)
+        if self.models is not None and newest <= self.models.data_end:
+            return None
+        self._require_bars(histories)
+        first = self.models is None
+        # A retraining takes a second or two: its bar would only flash by.
+        progress = TimedProgress(self._diagnostics.stopwatch, shown=first)
+        trainer = Trainer(self._options.learning(), self._artifacts, progress)
+        tables = [FeatureTable.of(history) for history in histories]
+        self.models = trainer.train(tables, rules, self.models, now=now)
+        self._tell(self.models, now)
+        if first:
+            self._introduce(tables, self.models, now)
+        return AgentDecider(
+            Observer(self.models.forecaster),
+            self.models.agent,
+            tables,
+            rules,
+            seed=self._options.run.seed,
+            draws=self._options.run.forecast_draws,
+        )
+
+    def _require_bars(self, histories: Sequence[History]) -> None:
+        """Name the symbol that is too young, and the setting that may be at fault."""
+        needed = self._options.forecaster.required_bars
+        for history in histories:
+            if len(history) < needed:
+                raise ValueError(
+                    f"{history.symbol}: warm-up must give at least {needed} bars to learn from; "
+                    f"received {len(history)}, the first of {str(history.time[0])[:10]} "
+                    f"(parameter warm_up_years is {self._options.run.warm_up_years:g})"
+                )
+
+    def _tell(self, models: TrainedModels, now: datetime) -> None:
+        """Note a training."""
+        self._diagnostics.training(now, models)
+        if not models.forecaster.converged:
+            self._report(
+                f"The calibration of the forecaster trained up to {models.data_end} did not "
+                "converge; its intervals may be off."
+            )
+        if models.agent.stays_flat:
+            self._report(
+                "The agent earned nothing on held-out imagined paths and stays flat until the "
+                "next training."
+            )
+
+    def _introduce(
+        self, tables: Sequence[FeatureTable], models: TrainedModels, now: datetime
+    ) -> None:
+        """Say what the run starts with, and how its imagined markets look beside the real ones."""
+        verb = "reused from the object store" if models.reused else "trained"
+        self._report(
+            f"Models {verb}: {len(tables)} symbols, {sum(map(len, tables))} bars, "
+            f"key {models.agent_key}"
+        )
+        imagination, seed = self._options.imagination, self._options.run.seed
+        with self._diagnostics.stopwatch.stage("simulation"):
+            facts, unconverged = imagined_facts(
+                tables, models, imagination, seed, self._artifacts, now
+            )
+            closes = shown_closes(tables, models.forecaster, imagination, seed)
+        for line in str(facts).splitlines():
+            self._report(line)
+        for symbol in unconverged:
+            self._report(f"The GJR-GARCH fit of {symbol}, a baseline above, did not converge.")
+        self._diagnostics.facts = facts
+        for table, paths in zip(tables, closes, strict=True):
+            self._diagnostics.imagined(table.symbol, float(table.history.close[-1]), paths)
+
+
+class TimedProgress:
+    """Times stages and shows their progress on standard error."""
+
+    def __init__(self, stopwatch: Stopwatch, *, shown: bool) -> None:
+        """Build it.
+
+        Args:
+            stopwatch: adds the stages' seconds up.
+            shown: whether to show progress bars, where standard error is a terminal.
+        """
+        self._stopwatch = stopwatch
+        self._shown = shown
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Reporter]:
+        """See `models.reporting.Progress`."""
+        with self._stopwatch.stage(name):
+            if total is None or not self._shown:
+                yield Silent()
+                return
+            with tqdm(total=total, desc=name, leave=False, disable=None) as bar:
+                yield _Bar(bar)
+
+
+class _Bar:
+    """A stage's progress bar."""
+
+    def __init__(self, bar: tqdm) -> None:
+        self._bar = bar
+
+    def update(self, step: int, **metrics: float) -> None:
+        """Move on to a step and show its metrics."""
+        self._bar.update(step - self._bar.n)
+        self._bar.set_postfix({name: f"{value:.4g}" for name, value in metrics.items()})

@@ -1,0 +1,20 @@
+"""Arrays that are passed around and must not change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def read_only(values: ArrayLike, dtype: Any = None) -> NDArray:
+    """A copy that nobody can write to.
+
+    Args:
+        values: anything an array can be made of.
+        dtype: of the copy; that of the values by default.
+    """
+    copy = np.array(values, dtype=dtype)
+    copy.setflags(write=False)
+    return copy

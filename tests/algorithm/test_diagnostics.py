@@ -1,0 +1,154 @@
+"""What a run tells about itself: forecasts scored when they come true, in bounded memory."""
+
+import itertools
+import json
+import math
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from algorithm import diagnostics as module
+from algorithm.diagnostics import Diagnostics, Stopwatch
+from models.forecast.predictive import PredictiveDistribution
+
+DAY = datetime(2009, 1, 2, 16)
+
+
+def student(close, scale=0.02, df=5.0, n=4000):
+    """A forecast whose log return is a Student-t at zero: closed forms are known."""
+    draws = stats.t(df).ppf((np.arange(n) + 0.5) / n) * scale
+    parts = np.zeros((1, n, 5))
+    parts[0, :, 1] = np.random.default_rng(0).permutation(draws)
+    return PredictiveDistribution(
+        parts=parts,
+        location=np.zeros((1, n)),
+        scale=np.full((1, n), scale),
+        df=df,
+        mask_mean=np.zeros((1, 1)),
+        last_close=np.array([close]),
+    )
+
+
+FAN = (1.0, 2.0, 3.0, 4.0, 5.0)
+
+
+def test_a_forecast_is_settled_by_the_next_close_only():
+    told = Diagnostics(["A", "B"])
+    told.forecast("A", student(100.0), FAN)
+    told.close("B", DAY, 50.0)
+    assert told.calibration()["n"] == 0
+    told.close("A", DAY, 101.0)
+    told.close("A", DAY + timedelta(days=1), 150.0)
+    assert told.calibration()["n"] == 1
+
+
+def test_scores_are_those_of_the_closed_forms():
+    told = Diagnostics(["A"])
+    closes = [100.0, 101.0, 99.0, 92.0, 92.0]
+    for n, (before, after) in enumerate(itertools.pairwise(closes)):
+        told.forecast("A", student(before), FAN)
+        told.close("A", DAY + timedelta(days=n), after)
+    found = told.calibration()
+    returns = np.diff(np.log(closes))
+    exact = stats.t(5.0, scale=0.02)
+    pit = exact.cdf(returns)
+    assert found["n"] == 4
+    assert found["log_score"] == pytest.approx(exact.logpdf(returns).mean(), rel=1e-6)
+    counts, _ = np.histogram(pit, bins=20, range=(0, 1))
+    assert found["pit_counts"] == counts.tolist()
+    for row in found["coverage"]:
+        inside = np.abs(pit - 0.5) <= row["nominal"] / 2
+        assert row["empirical"] == inside.mean()
+    grid = np.linspace(-1, 1, 200_001)
+    crps = [np.trapz((exact.cdf(grid) - (grid >= r)) ** 2, grid) for r in returns]
+    assert found["crps"] == pytest.approx(np.mean(crps), rel=5e-3)
+
+
+def test_memory_is_bounded(monkeypatch):
+    monkeypatch.setattr(module, "FORECASTS_KEPT", 3)
+    monkeypatch.setattr(module, "PRICES_KEPT", 4)
+    told = Diagnostics(["A"])
+    for n in range(10):
+        told.forecast("A", student(100.0 + n), FAN)
+        told.close("A", DAY + timedelta(days=n), 101.0 + n)
+    document = json.loads(told.to_json({}))
+    assert document["forecasts"]["A"]["close"] == [108.0, 109.0, 110.0]
+    assert document["forecasts"]["A"]["previous_close"] == [107.0, 108.0, 109.0]
+    assert document["prices"]["A"]["close"] == [107.0, 108.0, 109.0, 110.0]
+    assert document["calibration"]["n"] == 10
+
+
+def test_a_forecast_row_has_its_mean_and_fan():
+    told = Diagnostics(["A"])
+    told.forecast("A", student(100.0), FAN)
+    told.close("A", DAY, 101.0)
+    row = {
+        name: values[0] for name, values in json.loads(told.to_json({}))["forecasts"]["A"].items()
+    }
+    fan = dict(zip(("q05", "q25", "q50", "q75", "q95"), FAN, strict=True))
+    wanted = {"time": DAY.isoformat(), "previous_close": 100.0, "mean": 100.0, "close": 101.0}
+    assert row == wanted | fan
+
+
+def test_imagined_paths_are_rebased_and_followed_by_what_came():
+    told = Diagnostics(["A"])
+    told.imagined("A", 50.0, np.array([[55.0, 60.0], [45.0, 40.0]]))
+    for n, close in enumerate((51.0, 52.5, 99.0)):
+        told.close("A", DAY + timedelta(days=n), close)
+    paths = json.loads(told.to_json({}))["paths"]["A"]
+    assert paths == {"real": [1.0, 1.02, 1.05], "simulated": [[1.0, 1.1, 1.2], [1.0, 0.9, 0.8]]}
+
+
+def models(reused):
+    return SimpleNamespace(
+        forecaster=SimpleNamespace(curve=np.array([[1.0, 5.0, 6.0], [2.0, 4.0, 5.5]])),
+        agent_key="abc",
+        reused=reused,
+        curve=SimpleNamespace(update=(25.0, 50.0), held_out_reward=(1e-4,)),
+    )
+
+
+def test_trainings_are_told_with_their_curves():
+    told = Diagnostics(["A"])
+    told.training(DAY, models(reused=False))
+    told.training(DAY + timedelta(days=31), models(reused=True))
+    assert told.reused_trainings() == (1, 2)
+    first, second = json.loads(told.to_json({}))["trainings"]
+    assert first == {
+        "time": "2009-01-02T16:00:00",
+        "reused": False,
+        "artifact": "abc",
+        "forecaster": {"epoch": [1, 2], "loss": [5, 4], "validation_loss": [6, 5.5]},
+        "agent": {"update": [25, 50], "held_out_reward": [1e-4]},
+    }
+    assert second["reused"] is True
+
+
+def test_what_did_not_happen_is_left_out():
+    document = json.loads(Diagnostics(["A"]).to_json({"seed": 1}))
+    assert document["algorithm"] == {"seed": 1}
+    assert {"calibration", "facts"} & set(document) == set()
+    assert document["forecasts"] == document["prices"] == document["paths"] == {}
+
+
+def test_numbers_that_json_cannot_say_are_refused():
+    told = Diagnostics(["A"])
+    told.close("A", DAY, math.nan)
+    with pytest.raises(ValueError, match="JSON"):
+        told.to_json({})
+
+
+def test_a_stopwatch_adds_up_what_is_told_in_pieces(monkeypatch):
+    ticks = iter([1.0, 3.0, 10.0, 14.5, 20.0, 21.0])
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(ticks))
+    watch = Stopwatch()
+    with watch.stage("a"):
+        pass
+    with watch.stage("b"):
+        pass
+    with pytest.raises(ValueError, match="broken"), watch.stage("a"):
+        raise ValueError("broken")
+    assert watch.seconds == {"a": 3.0, "b": 4.5}

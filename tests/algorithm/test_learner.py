@@ -1,0 +1,161 @@
+"""What a run says about its learning, and when it learns."""
+
+from datetime import datetime
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from algorithm import learner as module
+from algorithm.diagnostics import Diagnostics, Stopwatch
+from algorithm.learner import ModelLearner, TimedProgress
+from algorithm.settings import Settings
+from tests.models.synthetic import garch_history
+
+OPTIONS = Settings.from_parameters({"symbols": "AAA,BBB", "warm_up_years": "2"})
+RULES = OPTIONS.rules(100_000.0)
+NOW = datetime(2009, 1, 2)
+
+
+class FakeTrainer:
+    """Remembers what it was asked for; learns nothing."""
+
+    asked: ClassVar[list] = []
+    converged = True
+    stays_flat = False
+
+    def __init__(self, config, artifacts, progress):
+        self.config = config
+
+    def train(self, tables, rules, previous, *, now):
+        self.asked.append((tables, rules, previous, now))
+        return SimpleNamespace(
+            forecaster=SimpleNamespace(converged=self.converged, curve=np.zeros((1, 3))),
+            agent=SimpleNamespace(stays_flat=self.stays_flat),
+            agent_key="key",
+            reused=False,
+            curve=SimpleNamespace(),
+            data_end=max(table.history.data_end for table in tables),
+        )
+
+
+@pytest.fixture
+def learn(monkeypatch):
+    """A learner with everything slow replaced; `learn.lines` is its log."""
+    monkeypatch.setattr(FakeTrainer, "asked", [])
+    monkeypatch.setattr(module, "Trainer", FakeTrainer)
+    monkeypatch.setattr(module, "Observer", lambda forecaster: forecaster)
+    monkeypatch.setattr(module, "AgentDecider", lambda *args, **options: (args, options))
+    monkeypatch.setattr(module, "imagined_facts", lambda *_: ("fact 1\nfact 2", ["BBB"]))
+    monkeypatch.setattr(module, "shown_closes", lambda *_: [np.ones((2, 3))] * 2)
+    lines = []
+    made = ModelLearner(OPTIONS, None, Diagnostics(OPTIONS.run.symbols), lines.append)
+    made.lines = lines
+    return made
+
+
+def histories(n=600):
+    return [garch_history(name, n, seed=i) for i, name in enumerate(("AAA", "BBB"))]
+
+
+def test_the_first_training_is_introduced_and_a_later_one_is_not(learn):
+    assert learn.decider(histories(), RULES, NOW) is not None
+    assert learn.lines == [
+        "Models trained: 2 symbols, 1200 bars, key key",
+        "fact 1",
+        "fact 2",
+        "The GJR-GARCH fit of BBB, a baseline above, did not converge.",
+    ]
+    learn.decider(histories(601), RULES, NOW)
+    assert len(learn.lines) == 4
+
+
+def test_nothing_new_is_nothing_to_learn(learn):
+    learn.decider(histories(), RULES, NOW)
+    assert learn.decider(histories(), RULES, NOW) is None
+    assert len(FakeTrainer.asked) == 1
+
+
+def test_a_later_training_starts_from_the_models_before_and_the_account_as_it_is(learn):
+    learn.decider(histories(), RULES, NOW)
+    models, rich = learn.models, OPTIONS.rules(500_000.0)
+    learn.decider(histories(601), rich, NOW)
+    tables, rules, previous, _ = FakeTrainer.asked[1]
+    assert previous is models
+    assert rules is rich
+    assert [len(table) for table in tables] == [601, 601]
+    assert FakeTrainer.asked[0][2] is None
+
+
+def test_the_decider_gets_the_rules_it_was_trained_under(learn):
+    (_, _, tables, rules), options = learn.decider(histories(), RULES, NOW)
+    assert rules is RULES
+    assert [table.symbol for table in tables] == ["AAA", "BBB"]
+    assert options == {"seed": 1, "draws": 128}
+
+
+def test_a_symbol_too_young_is_named_with_the_setting(learn):
+    young = [histories()[0], garch_history("BBB", 300)]
+    with pytest.raises(
+        ValueError,
+        match=r"BBB: warm-up must give at least \d+ bars to learn from; received 300, the first "
+        r"of 2004-01-05 \(parameter warm_up_years is 2\)",
+    ):
+        learn.decider(young, RULES, NOW)
+    assert FakeTrainer.asked == []
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ({"converged": False}, "The calibration of the forecaster"),
+        ({"stays_flat": True}, "earned nothing on held-out imagined paths and stays flat"),
+    ],
+)
+def test_what_went_wrong_in_a_training_is_said_every_time(trouble, words, learn, monkeypatch):
+    for name, value in trouble.items():
+        monkeypatch.setattr(FakeTrainer, name, value)
+    learn.decider(histories(), RULES, NOW)
+    learn.decider(histories(601), RULES, NOW)
+    assert len([line for line in learn.lines if words in line]) == 2
+
+
+def test_stages_are_timed_by_name(monkeypatch):
+    watch = Stopwatch()
+    progress = TimedProgress(watch, shown=False)
+    for name in ("forecaster", "simulation", "forecaster"):
+        with progress.stage(name, 3) as reporter:
+            reporter.update(1, loss=0.5)
+    assert set(watch.seconds) == {"forecaster", "simulation"}
+    assert min(watch.seconds.values()) >= 0
+
+
+def test_a_shown_stage_moves_its_bar_to_the_step_it_is_told(monkeypatch):
+    class Bar:
+        """As much of tqdm as is used."""
+
+        made: ClassVar[list] = []
+
+        def __init__(self, *, total, desc, **_):
+            self.total, self.desc, self.n, self.postfix = total, desc, 0, None
+            self.made.append(self)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def update(self, by):
+            self.n += by
+
+        def set_postfix(self, metrics):
+            self.postfix = metrics
+
+    monkeypatch.setattr(module, "tqdm", Bar)
+    with TimedProgress(Stopwatch(), shown=True).stage("agent", 100) as reporter:
+        reporter.update(25, loss=0.123456)
+        reporter.update(75, loss=0.05)
+    (bar,) = Bar.made
+    assert (bar.desc, bar.total, bar.n, bar.postfix) == ("agent", 100, 75, {"loss": "0.05"})

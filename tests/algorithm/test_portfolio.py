@@ -1,0 +1,116 @@
+"""Sizing: the only way from weights to quantities, in both trade modes."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from AlgorithmImports import InsightDirection
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from algorithm.execution import send_orders
+from algorithm.portfolio import (
+    CappedPortfolioConstructionModel,
+    plan_quantities,
+    quantity_held_or_on_order,
+    quantity_on_order,
+)
+from models.limits import Caps
+from sim.accounting import Account, Rules, plan
+from tests.algorithm.account import FakeAlgorithm
+
+
+def rules_of(cap=0.3, *symbols, overrides=None, **options):
+    caps = Caps(default=cap, overrides=overrides or {}, **options)
+    return Rules.of(caps, symbols or ("A", "B"), equity=10_000.0)
+
+
+def planned(algorithm, weights, rules):
+    found = plan_quantities(algorithm, algorithm.symbols, weights, rules)
+    return {symbol.value: quantity for symbol, quantity in found.items()}
+
+
+def insight(algorithm, name, weight):
+    symbol = next(s for s in algorithm.symbols if s.value == name)
+    direction = [InsightDirection.FLAT, InsightDirection.UP, InsightDirection.DOWN]
+    return SimpleNamespace(
+        symbol=symbol, direction=direction[int(np.sign(weight))], weight=abs(weight)
+    )
+
+
+def test_open_orders_count_as_held():
+    algorithm = FakeAlgorithm(10_000.0, {"A": 100.0}, {"A": 5}, {"A": 8})
+    (symbol,) = algorithm.symbols
+    assert quantity_on_order(algorithm, symbol) == 8
+    assert quantity_held_or_on_order(algorithm, symbol) == 13
+
+
+def test_a_target_is_sized_under_its_own_cap_less_the_buffer_in_whole_shares():
+    algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 30.0})
+    rules = rules_of(0.3, overrides={"B": 0.05})
+    # A: .97 × .3 × 10,000 / 100 = 29.1; B: .97 × .05 × 10,000 / 30 = 16.2 shares short.
+    assert planned(algorithm, {"A": 1.0, "B": -1.0}, rules) == {"A": 29.0, "B": -16.0}
+
+
+def test_no_fresh_target_keeps_the_holding_unless_it_is_above_its_cap():
+    algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 100.0}, {"A": 29, "B": 40})
+    assert planned(algorithm, {"A": math.nan}, rules_of()) == {"A": 29.0, "B": 29.0}
+
+
+def test_what_is_on_order_is_not_ordered_again():
+    algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 100.0}, {"A": 9}, {"A": 20})
+    assert planned(algorithm, {"A": 0.3}, rules_of()) == {"A": 29.0, "B": 0.0}
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.floats(-1, 1), min_size=2, max_size=2),
+    st.lists(st.integers(-30, 30), min_size=2, max_size=2),
+)
+def test_the_algorithm_sizes_as_the_environment_does(weights, held):
+    prices = {"A": 97.0, "B": 33.0}
+    value = sum(quantity * price for quantity, price in zip(held, prices.values(), strict=True))
+    equity = 10_000.0
+    algorithm = FakeAlgorithm(equity, prices, dict(zip("AB", held, strict=True)))
+    rules = rules_of()
+    account = Account(np.array([equity - value]), np.array([held], float), np.array([equity]))
+    orders = plan(account, np.array([weights]), np.array([list(prices.values())]), rules)
+    found = planned(algorithm, dict(zip("AB", weights, strict=True)), rules)
+    np.testing.assert_array_equal(list(found.values()), np.array(held) + orders[0])
+
+
+def test_construction_gives_a_target_for_every_symbol_when_there_are_insights():
+    algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 100.0}, {"B": 40})
+    model = CappedPortfolioConstructionModel(algorithm.symbols, rules_of())
+    targets = model.create_targets(algorithm, [insight(algorithm, "A", -0.3)])
+    assert {t.symbol.value: float(t.quantity) for t in targets} == {"A": -29.0, "B": 29.0}
+
+
+def test_construction_wants_nothing_without_insights():
+    algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 100.0}, {"B": 40})
+    model = CappedPortfolioConstructionModel(algorithm.symbols, rules_of())
+    assert model.create_targets(algorithm, []) == []
+
+
+def test_a_flat_insight_closes_the_position():
+    algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 100.0}, {"A": 29})
+    model = CappedPortfolioConstructionModel(algorithm.symbols, rules_of())
+    targets = model.create_targets(algorithm, [insight(algorithm, "A", 0.0)])
+    assert {t.symbol.value: float(t.quantity) for t in targets} == {"A": 0.0, "B": 0.0}
+
+
+def test_reductions_are_ordered_first():
+    algorithm = FakeAlgorithm(
+        10_000.0, dict.fromkeys("ABCD", 10.0), {"B": 20, "C": -20, "D": 5}, {"A": 4}
+    )
+    a, b, c, d = algorithm.symbols
+    send_orders(algorithm, {a: 10.0, b: 10.0, c: -5.0, d: 5.0})
+    assert algorithm.orders == [("B", -10.0), ("C", 15.0), ("A", 6.0)]
+
+
+@pytest.mark.parametrize(("target", "change"), [(-3.0, -8.0), (5.0, None), (0.0, -5.0)])
+def test_an_order_is_what_is_missing(target, change):
+    algorithm = FakeAlgorithm(10_000.0, {"A": 10.0}, {"A": 5})
+    send_orders(algorithm, {algorithm.symbols[0]: target})
+    assert algorithm.orders == ([] if change is None else [("A", change)])

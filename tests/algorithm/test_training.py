@@ -1,0 +1,312 @@
+"""Keys that nothing can be left out of, and trainings that are reused only when they may be."""
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from algorithm import training
+from algorithm.learning import AgentConfig, ImaginationConfig, LearningConfig
+from algorithm.training import Trainer, agent_depends, forecaster_depends
+from models.agent.observation import Observer
+from models.agent.q_agent import QAgentConfig
+from models.artifacts import ArtifactStore
+from models.forecast.forecaster import ForecasterConfig
+from models.limits import Caps
+from models.market.features import FeatureTable
+from models.market.history import History
+from models.provenance import key_for
+from models.reporting import Silent
+from sim.accounting import Rules
+from tests.models.synthetic import garch_history
+from tests.models.test_artifacts import MemoryStore
+
+SYMBOLS = ("AAA", "BBB")
+RULES = Rules.of(Caps(default=0.4), SYMBOLS, equity=100_000.0)
+CONFIG = LearningConfig()
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return [FeatureTable.of(garch_history(name, 500, seed=i)) for i, name in enumerate(SYMBOLS)]
+
+
+# Keys ------------------------------------------------------------------------------------------
+
+
+def keys(tables, config=CONFIG, rules=RULES, previous=None):
+    forecaster = key_for(forecaster_depends(config, tables, previous))
+    return forecaster, key_for(agent_depends(config, rules, forecaster, previous))
+
+
+def fields_of(value, path=()):
+    """Paths of all fields of nested dataclasses that are no dataclasses themselves."""
+    for item in dataclasses.fields(value):
+        inner = getattr(value, item.name)
+        if dataclasses.is_dataclass(inner):
+            yield from fields_of(inner, (*path, item.name))
+        else:
+            yield (*path, item.name)
+
+
+def perturbed(value, path):
+    """A copy in which one field differs a little, whatever the rules say."""
+    changed = copy.copy(value)
+    name, rest = path[0], path[1:]
+    inner = getattr(value, name)
+    object.__setattr__(changed, name, perturbed(inner, rest) if rest else other_than(inner))
+    return changed
+
+
+def other_than(value):
+    if value is None:
+        return 0.5
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | str):
+        return value + type(value)(1)
+    if isinstance(value, float):
+        return float(np.nextafter(value, np.inf))
+    if isinstance(value, np.ndarray):
+        return np.nextafter(value, np.inf)
+    if isinstance(value, tuple):
+        return (*value[:-1], other_than(value[-1]))
+    if isinstance(value, Mapping):
+        return {**value, "new": 0.5}
+    raise AssertionError(f"no other value is known for {value!r}")
+
+
+@pytest.mark.parametrize("path", sorted(fields_of(CONFIG)), ids=".".join)
+def test_every_field_of_every_configuration_is_in_a_key(path, tables):
+    forecaster, agent = keys(tables)
+    changed = keys(tables, config=perturbed(CONFIG, path))
+    assert changed[1] != agent
+    # What only the agent's learning takes leaves the forecaster as it is.
+    assert (changed[0] != forecaster) == (path[0] in ("seed", "forecaster"))
+
+
+@pytest.mark.parametrize("path", sorted(fields_of(RULES)), ids=".".join)
+def test_every_field_of_the_rules_is_in_the_agents_key(path, tables):
+    forecaster, agent = keys(tables)
+    changed = keys(tables, rules=perturbed(RULES, path))
+    assert changed[0] == forecaster
+    assert changed[1] != agent
+
+
+def test_the_fields_that_are_walked_are_the_ones_there_are():
+    walked = {path[-1] for path in fields_of(CONFIG)} | {path[-1] for path in fields_of(RULES)}
+    assert {"seed", "units", "drift_penalty", "blend", "tau", "equity", "slippage"} <= walked
+
+
+@pytest.mark.parametrize("what", ["bar", "time", "symbol", "order", "length"])
+def test_the_histories_are_in_both_keys(what, tables):
+    first, second = (table.history for table in tables)
+    bars, time, symbol = first.bars.copy(), first.time.copy(), first.symbol
+    if what == "bar":
+        bars[7, 4] = np.nextafter(bars[7, 4], np.inf)
+    elif what == "time":
+        time = time + np.timedelta64(1, "s")
+    elif what == "symbol":
+        symbol = "CCC"
+    start = 1 if what == "length" else 0
+    changed = [FeatureTable.of(History(symbol, time[start:], bars[start:])), tables[1]]
+    if what == "order":
+        changed = tables[::-1]
+    assert second is tables[1].history
+    assert not set(keys(changed)) & set(keys(tables))
+
+
+def test_the_code_and_the_versions_and_the_parent_are_in_both_keys(tables, monkeypatch):
+    found = [keys(tables), keys(tables, previous="a" * 32)]
+    for name, value in {
+        "code_fingerprint": lambda *names: "other",
+        "versions": lambda: {"numpy": "9"},
+    }.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(training, name, value)
+            found.append(keys(tables))
+    assert len({key for pair in found for key in pair}) == 2 * len(found)
+
+
+def test_the_agents_key_covers_the_code_that_simulates_and_learns():
+    assert {"models", "sim", "algorithm.learning"} == set(training.AGENT_CODE)
+    assert set(training.FORECASTER_CODE) == {"models"}
+
+
+# Trainings -------------------------------------------------------------------------------------
+
+TINY = LearningConfig(
+    seed=3,
+    forecaster=ForecasterConfig(units=4, window=20, epochs=2, retrain_epochs=1),
+    imagination=ImaginationConfig(paths=16, retrain_paths=16, bars=10),
+    agent=AgentConfig(
+        network=QAgentConfig(observation_width=len(Observer.names), units=(8, 8)),
+        updates=150,  # stages of 25, 50 and 75, whole calls of the compiled update
+        retrain_updates=25,
+    ),
+)
+NOW = datetime(2030, 1, 1)
+
+
+class Stages(Silent):
+    """Remembers which stages it was told of."""
+
+    def __init__(self):
+        self.names = []
+
+    def stage(self, name, total=None):
+        self.names.append(name)
+        return super().stage(name, total)
+
+
+@pytest.fixture
+def lines():
+    return []
+
+
+@pytest.fixture
+def make(lines):
+    """Builds trainers on one store: `make(store) -> trainer, stages`."""
+
+    def go(store, config=TINY):
+        stages = Stages()
+        return Trainer(config, ArtifactStore(store, report=lines.append), stages), stages
+
+    return go
+
+
+@pytest.fixture(scope="module")
+def trained(tables):
+    """A first training and the store it left."""
+    store = MemoryStore()
+    models = Trainer(TINY, ArtifactStore(store)).train(tables, RULES, now=NOW)
+    return models, store
+
+
+def arrays_of(models):
+    named = {"forecaster": models.forecaster.to_arrays(), "agent": models.agent.to_arrays()}
+    return {f"{part}/{name}": a for part, arrays in named.items() for name, a in arrays.items()}
+
+
+def assert_same(ours, theirs):
+    ours, theirs = arrays_of(ours), arrays_of(theirs)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+def copied(store):
+    other = MemoryStore()
+    other.files = dict(store.files)
+    return other
+
+
+def test_a_training_is_reused_whole(trained, tables, make):
+    models, store = trained
+    assert not models.reused
+    trainer, stages = make(copied(store))
+    again = trainer.train(tables, RULES, now=NOW)
+    assert again.reused
+    assert stages.names == []
+    assert_same(again, models)
+    assert again.curve == models.curve
+    assert (again.forecaster_key, again.agent_key) == (models.forecaster_key, models.agent_key)
+
+
+def test_a_trainer_tells_of_its_stages(tables, make):
+    trainer, stages = make(MemoryStore())
+    trainer.train(tables, RULES, now=NOW)
+    assert stages.names[0] == "forecaster"
+    assert set(stages.names[1:]) == {"simulation", "agent"}
+
+
+def test_the_curve_has_the_claimed_value_and_what_held_out_paths_paid(trained):
+    curve = trained[0].curve
+    assert curve.update[-1] == curve.held_out_update[-1] == TINY.agent.updates
+    assert len(curve.update) == len(curve.loss) == len(curve.claimed_value)
+    stages = len(curve.held_out_update)
+    assert stages == len(curve.held_out_reward) == len(curve.held_out_error) == 3
+    assert min(curve.held_out_error) >= 0
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        dataclasses.replace(RULES, equity=2_000.0),
+        Rules.of(Caps(default=0.4, overrides={"AAA": 0.01}), SYMBOLS, equity=100_000.0),
+    ],
+    ids=["cash", "caps"],
+)
+def test_another_account_learns_another_agent_on_the_same_forecaster(rules, trained, tables, make):
+    models, store = trained
+    trainer, stages = make(copied(store))
+    other = trainer.train(tables, rules, now=NOW)
+    assert not other.reused
+    assert "forecaster" not in stages.names
+    assert other.forecaster_key == models.forecaster_key
+    differs = {
+        name for name, array in arrays_of(other).items() if (array != arrays_of(models)[name]).any()
+    }
+    assert any(name.startswith("agent/online") for name in differs)
+    assert not any(name.startswith("forecaster") for name in differs)
+
+
+def test_a_later_training_starts_from_the_previous_one(trained, tables, make):
+    models, store = trained
+    later = [FeatureTable.of(garch_history(n, 505, seed=i)) for i, n in enumerate(SYMBOLS)]
+    trainer, _ = make(copied(store))
+    warm = trainer.train(later, RULES, models, now=NOW)
+    cold = trainer.train(later, RULES, now=NOW)
+    assert not {warm.forecaster_key, warm.agent_key} & {cold.forecaster_key, cold.agent_key}
+    assert len(warm.curve.held_out_update) == 1
+    assert warm.curve.update[-1] == TINY.agent.retrain_updates
+
+
+def test_models_of_the_future_are_refused(trained, tables, make):
+    trainer, _ = make(copied(trained[1]))
+    with pytest.raises(ValueError, match="must be trained on data up to 2001"):
+        trainer.train(tables, RULES, now=datetime(2001, 1, 1))
+
+
+@pytest.mark.parametrize("part", ["forecaster", "agent"])
+def test_an_artifact_without_its_part_is_set_aside_and_made_again(
+    part, trained, tables, make, lines
+):
+    models, store = trained
+    store = copied(store)
+    key = models.forecaster_key if part == "forecaster" else models.agent_key
+    artifacts = ArtifactStore(store)
+    found = artifacts.load(key, not_after=NOW)
+    artifacts.save(
+        key,
+        {"other": {"x": np.zeros(1)}},
+        found.meta,
+        depends=found.manifest["depends"],
+        data_end=models.data_end,
+    )
+    trainer, stages = make(store)
+    again = trainer.train(tables, RULES, now=NOW)
+    assert part in stages.names
+    assert lines == [f"artifact {key} is set aside and will be trained again: {part} is missing"]
+    assert_same(again, models)
+
+
+def test_an_agent_without_its_curve_is_set_aside(trained, tables, make, lines):
+    models, store = trained
+    store = copied(store)
+    artifacts = ArtifactStore(store)
+    found = artifacts.load(models.agent_key, not_after=NOW)
+    artifacts.save(
+        models.agent_key,
+        found.parts,
+        {},
+        depends=found.manifest["depends"],
+        data_end=models.data_end,
+    )
+    trainer, _ = make(store)
+    assert_same(trainer.train(tables, RULES, now=NOW), models)
+    assert len(lines) == 1
+    assert "curve must have update" in lines[0]
