@@ -394,11 +394,6 @@ class FeatureState:
         """EWMA (0.94) volatility per bar at the newest close, shape (B,)."""
         return np.sqrt(self._values["variance_0"] + VARIANCE_FLOOR)
 
-    def copy(self) -> FeatureState:
-        """An independent copy."""
-        rings = {name: self._in_order(name) for name in self._rings}
-        return FeatureState(rings, {name: x.copy() for name, x in self._values.items()})
-
     def take(self, rows: np.ndarray | Sequence[int]) -> FeatureState:
         """The state of chosen series (repeats allowed), shape (len(rows),)."""
         index = np.asarray(rows)

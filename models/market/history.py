@@ -96,29 +96,9 @@ class History:
         return len(self.bars)
 
     @property
-    def open(self) -> np.ndarray:
-        """Opening prices, shape (T,)."""
-        return self.bars[:, OPEN]
-
-    @property
-    def high(self) -> np.ndarray:
-        """Highest prices, shape (T,)."""
-        return self.bars[:, HIGH]
-
-    @property
-    def low(self) -> np.ndarray:
-        """Lowest prices, shape (T,)."""
-        return self.bars[:, LOW]
-
-    @property
     def close(self) -> np.ndarray:
         """Closing prices, shape (T,)."""
         return self.bars[:, CLOSE]
-
-    @property
-    def volume(self) -> np.ndarray:
-        """Shares traded, shape (T,)."""
-        return self.bars[:, VOLUME]
 
     @property
     def log_returns(self) -> np.ndarray:

@@ -99,10 +99,6 @@ class MarketView:
         index = np.asarray(rows)
         return MarketView(self.symbols[index], self._state.take(index), self.windows[index])
 
-    def copy(self) -> MarketView:
-        """An independent copy."""
-        return self.take(np.arange(len(self)))
-
     def push(self, bars: np.ndarray) -> np.ndarray:
         """Advance every series by one bar.
 

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from models.agent.observation import Observer
+from models.forecast.config import ForecasterConfig
 from models.forecast.forecaster import Forecaster
+from models.market import features as features_module
 from models.market.features import FEATURES, LOOKBACK, FeatureTable, features, parts_from_bars
 from models.market.history import CLOSE, VOLUME
 from models.market.market_view import MarketView
+from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.path_sampler import MOVE_LIMIT, VOLUME_MARGIN, Bounds, ForecasterSampler
 from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
 
@@ -20,6 +23,30 @@ def observer():
 def draw(observer, n_paths=64, n_steps=15, seed=0, **options):
     sampler = ForecasterSampler(observer, TABLES, **options)
     return sampler.sample(n_paths, n_steps, np.random.default_rng(seed))
+
+
+def test_features_of_a_history_are_worked_out_once_for_all_that_needs_them(monkeypatch):
+    """Fit, start, residuals, paths of every sampler and forecasts share one table."""
+    calls = []
+    worker = features_module._feature_rows
+
+    def counted(bars):
+        calls.append(len(bars))
+        return worker(bars)
+
+    monkeypatch.setattr(features_module, "_feature_rows", counted)
+    tables = [FeatureTable.of(history) for history in HISTORIES]
+    config = ForecasterConfig(units=8, window=20, epochs=1, masks=4)
+    forecaster = Forecaster.fit(tables, config, seed=1)
+    observer = Observer(forecaster)
+    for sampler in (
+        ForecasterSampler(observer, tables, blend=0.5),
+        BlockBootstrapSampler(tables, observer),
+        GarchSampler(tables, observer),
+    ):
+        sampler.sample(4, 3, np.random.default_rng(0))
+    forecaster.predict(MarketView.at(tables, window=20), 8, np.random.default_rng(0))
+    assert calls == [len(history) for history in HISTORIES]
 
 
 def test_paths_continue_real_bars(observer):

@@ -16,7 +16,6 @@ from models.forecast.forecaster import Forecaster
 from models.forecast.inference import LSTMInference
 from models.forecast.predictive import pit_ks
 from models.forecast.scaling import NETWORK_COLUMNS
-from models.market import features as features_module
 from models.market.features import COLUMN, FEATURES, LOOKBACK, FeatureTable, bars_from_parts
 from models.market.history import History
 from models.market.market_view import MarketView
@@ -265,21 +264,6 @@ def test_the_shortest_history_that_is_accepted_can_be_fitted():
     made = Forecaster.fit([FeatureTable.of(shortest)], QUICK, seed=1)
     assert SMALL.required_bars > LOOKBACK
     assert len(made.curve) == 1
-
-
-def test_a_fit_and_all_that_follows_work_out_the_features_of_a_history_once(monkeypatch):
-    calls = []
-    worker = features_module._feature_rows
-
-    def counted(bars):
-        calls.append(len(bars))
-        return worker(bars)
-
-    monkeypatch.setattr(features_module, "_feature_rows", counted)
-    tables = [FeatureTable.of(table.history) for table in TRAIN]
-    made = Forecaster.fit(tables, QUICK, seed=1)
-    made.predict(MarketView.at(tables, window=SMALL.window), 8, np.random.default_rng(0))
-    assert calls == [TRAINED, TRAINED]
 
 
 def test_features_beyond_the_fitted_range_are_held_at_its_border(fitted):

@@ -112,13 +112,13 @@ def test_the_state_agrees_on_bars_that_were_never_in_the_history(seed):
     np.testing.assert_allclose(fast, slow, rtol=1e-10, atol=1e-11)
 
 
-def test_states_can_be_joined_chosen_and_copied_at_any_point():
+def test_states_can_be_joined_and_chosen_at_any_point():
     first, second = FeatureState.at(TABLE, [210]), FeatureState.at(TABLE, [240, 250])
     first.push(BARS[[211]])
     second.push(BARS[[241, 251]])
     second.push(BARS[[242, 252]])
     joined = FeatureState.concatenate([first, second])
-    kept = joined.copy()
+    kept = joined.take([0, 1, 2])
     picked = joined.take([2, 0])
     rows = np.array([211, 242, 252])
     np.testing.assert_allclose(joined.push(BARS[rows + 1]), FOUND[rows + 1], rtol=1e-10, atol=1e-11)

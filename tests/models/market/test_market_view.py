@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from models.market.features import LOOKBACK, FeatureTable
+from models.market.history import VOLUME
 from models.market.market_view import MarketView
 from tests.models.synthetic import garch_table
 
@@ -20,7 +21,7 @@ def test_a_view_shows_the_rows_of_the_batch_features():
     np.testing.assert_allclose(seen.windows[1], found[381:401])
     np.testing.assert_allclose(seen.feature_rows, found[[300, 400]])
     assert np.array_equal(seen.last_close, HISTORIES[0].close[[300, 400]])
-    means = [np.log(HISTORIES[0].volume[row - 19 : row + 1]).mean() for row in (300, 400)]
+    means = [np.log(HISTORIES[0].bars[row - 19 : row + 1, VOLUME]).mean() for row in (300, 400)]
     np.testing.assert_allclose(seen.volume_mean, means)
 
 
@@ -34,7 +35,7 @@ def test_pushing_bars_gives_the_view_of_the_longer_history():
     np.testing.assert_allclose(seen.volatility, later.volatility)
 
 
-def test_views_are_joined_copied_and_chosen():
+def test_views_are_joined_and_chosen_and_go_their_own_ways():
     both = MarketView.at(TABLES, window=WINDOW)
     assert len(both) == 2
     assert both.symbols.tolist() == ["AAA", "BBB"]
@@ -42,9 +43,9 @@ def test_views_are_joined_copied_and_chosen():
     chosen = both.take([1, 1, 0])
     assert chosen.symbols.tolist() == ["BBB", "BBB", "AAA"]
     np.testing.assert_allclose(chosen.windows, both.windows[[1, 1, 0]])
-    copy = both.copy()
     both.push(np.stack([h.bars[-1] for h in HISTORIES]))
-    assert not np.allclose(copy.feature_rows, both.feature_rows)
+    assert not np.allclose(chosen.take([2, 0]).feature_rows, both.feature_rows)
+    np.testing.assert_array_equal(chosen.last_close, [HISTORIES[s].close[-1] for s in (1, 1, 0)])
     at_row = MarketView.at(TABLES, [300, 301], window=WINDOW)
     np.testing.assert_allclose(at_row.windows[1], view([301], TABLES[1]).windows[0])
 
