@@ -177,5 +177,8 @@ class Diagnostics:
         if self._scored:
             document["calibration"] = self.calibration()
         if self.facts is not None:
-            document["facts"] = self.facts.to_json()
+            document["facts"] = {
+                "columns": list(self.facts.columns),
+                "rows": [{"name": label, "values": values} for label, values in self.facts.rows()],
+            }
         return json.dumps(document, allow_nan=False)

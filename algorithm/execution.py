@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from AlgorithmImports import *
 
-from algorithm.portfolio import quantity_held_or_on_order
+from algorithm.portfolio import expected_quantities
 
 
 def send_orders(algorithm: QCAlgorithm, quantities: Mapping[Symbol, float]) -> None:
@@ -24,8 +24,9 @@ def send_orders(algorithm: QCAlgorithm, quantities: Mapping[Symbol, float]) -> N
         quantities: target quantity in shares by symbol, signed.
     """
     orders = []
+    expected = expected_quantities(algorithm, list(quantities))
     for symbol, target in quantities.items():
-        change = target - quantity_held_or_on_order(algorithm, symbol)
+        change = target - expected[symbol]
         if change != 0:
             grows = abs(target) > abs(float(algorithm.portfolio[symbol].quantity))
             orders.append((grows, symbol, change))

@@ -1,12 +1,12 @@
 """From target weights to target quantities, for both trade modes.
 
-`plan_quantities` is the only place where the algorithm sizes a position; it calls the same pure
-function (`models.limits.plan_orders`) as the training environment's accounting, with the same
-rules.
+`plan_from` is the only place where the algorithm sizes a position; it calls the same pure function
+(`models.limits.plan_orders`) as the training environment's accounting, with the same rules.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -24,37 +24,59 @@ def quantity_on_order(algorithm: QCAlgorithm, symbol: Symbol) -> float:
     )
 
 
-def quantity_held_or_on_order(algorithm: QCAlgorithm, symbol: Symbol) -> float:
-    """Signed shares of a symbol that will be held when all orders are filled."""
-    return float(algorithm.portfolio[symbol].quantity) + quantity_on_order(algorithm, symbol)
-
-
-def plan_quantities(
-    algorithm: QCAlgorithm,
-    symbols: Sequence[Symbol],
-    weights: Mapping[str, float],
-    rules: Rules,
-    expected: Mapping[Symbol, float] | None = None,
+def target_quantities(
+    algorithm: QCAlgorithm, symbols: Sequence[Symbol], weights: Mapping[str, float], rules: Rules
 ) -> dict[Symbol, float]:
-    """Quantities to hold so that the portfolio meets its target weights under its caps.
+    """Quantities to hold of the symbols that have a fresh target, sized under the caps.
 
     Args:
         algorithm: whose portfolio, prices and open orders count.
-        symbols: all traded symbols, in the order of `rules.caps`; caps apply to every one, with
-            or without a fresh target.
+        symbols: all traded symbols, in the order of `rules.caps`; what is held of every one
+            leaves the others less room.
         weights: target weight by ticker, a signed fraction of portfolio value; absent or NaN
-            means no fresh target (the holding stays, but is trimmed if it is above its cap).
+            means no fresh target.
         rules: caps and lots.
-        expected: quantities to plan from; what is held and on order by default.
 
     Returns:
-        Target quantity of every symbol, in shares, signed; what is on order counts as held.
+        Target quantity in shares, signed, of the symbols with a fresh target; what is on order
+        counts as held.
     """
-    if expected is None:
-        expected = {symbol: quantity_held_or_on_order(algorithm, symbol) for symbol in symbols}
+    expected = expected_quantities(algorithm, symbols)
+    planned = plan_from(algorithm, expected, weights, rules)
+    return {
+        symbol: quantity
+        for symbol, quantity in planned.items()
+        if not math.isnan(weights.get(symbol.value, math.nan))
+    }
+
+
+def expected_quantities(algorithm: QCAlgorithm, symbols: Sequence[Symbol]) -> dict[Symbol, float]:
+    """Signed shares that will be held when all orders are filled."""
+    return {
+        symbol: float(algorithm.portfolio[symbol].quantity) + quantity_on_order(algorithm, symbol)
+        for symbol in symbols
+    }
+
+
+def plan_from(
+    algorithm: QCAlgorithm,
+    expected: Mapping[Symbol, float],
+    weights: Mapping[str, float],
+    rules: Rules,
+) -> dict[Symbol, float]:
+    """Quantities that the caps allow, planned from expected ones (`models.limits.plan_orders`).
+
+    Args:
+        algorithm: whose prices and portfolio value count.
+        expected: signed shares of every traded symbol, in the order of `rules.caps`.
+        weights: target weight by ticker; absent or NaN keeps the expected quantity, trimmed if it
+            is above its cap.
+        rules: caps and lots.
+    """
+    symbols = list(expected)
     holdings = np.array([expected[symbol] for symbol in symbols])
     orders = plan_orders(
-        np.array([weights.get(symbol.value, np.nan) for symbol in symbols]),
+        np.array([weights.get(symbol.value, math.nan) for symbol in symbols]),
         holdings,
         np.zeros(len(symbols)),
         np.array([float(algorithm.securities[symbol].price) for symbol in symbols]),
@@ -71,8 +93,7 @@ def plan_quantities(
 class CappedPortfolioConstructionModel(PortfolioConstructionModel):
     """Turns a close's insights into quantities, every symbol sized under its cap.
 
-    The weight of an insight is the share of portfolio value; a symbol without an insight at this
-    close keeps its holding, trimmed if it is above its cap.
+    The weight of an insight is the share of portfolio value.
     """
 
     def __init__(self, symbols: Sequence[Symbol], rules: Rules) -> None:
@@ -89,12 +110,12 @@ class CappedPortfolioConstructionModel(PortfolioConstructionModel):
     def create_targets(
         self, algorithm: QCAlgorithm, insights: List[Insight]
     ) -> List[PortfolioTarget]:
-        """One target per symbol whenever there are insights; nothing otherwise."""
+        """One target for each insight's symbol."""
         weights = {
             insight.symbol.value: int(insight.direction) * float(insight.weight or 0.0)
             for insight in insights
         }
         if not weights:
             return []
-        quantities = plan_quantities(algorithm, self._symbols, weights, self._rules)
+        quantities = target_quantities(algorithm, self._symbols, weights, self._rules)
         return [PortfolioTarget(symbol, quantity) for symbol, quantity in quantities.items()]

@@ -1,26 +1,64 @@
-"""LEAN's risk stage: what stops and caps demand, whatever portfolio construction asked for."""
+"""What stops and caps demand, whatever was asked for: LEAN's risk stage, and its counterpart."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from AlgorithmImports import *
 
-from algorithm.portfolio import plan_quantities, quantity_held_or_on_order
+from algorithm.portfolio import expected_quantities, plan_from
 from algorithm.stops import Stops
 from sim.accounting import Rules
 
 
-class StopsAndCapsRiskModel(RiskManagementModel):
-    """Overrides a target, or a holding without one, that a stop or a cap forbids; no other.
+def demanded_quantities(
+    algorithm: QCAlgorithm,
+    symbols: Sequence[Symbol],
+    targets: Mapping[Symbol, float],
+    rules: Rules,
+    stops: Stops,
+    fresh: Collection[str],
+) -> dict[Symbol, float]:
+    """Quantities that a stop or a cap demands in place of what is targeted or held.
 
-    The targets of `CappedPortfolioConstructionModel` pass unchanged, since decisions come after
-    stops and are sized under caps. Holdings that get no target at a close are trimmed here, and
-    so are the targets of any other portfolio construction that is put in its place.
+    Targets from `algorithm.portfolio.target_quantities` pass unchanged, since decisions come after
+    the stops and are sized under the caps. What is trimmed here are holdings without a target,
+    and targets that come from elsewhere.
+
+    Args:
+        algorithm: whose portfolio, prices and open orders count.
+        symbols: all traded symbols, in the order of `rules.caps`.
+        targets: target quantities in shares, signed; symbols may lack.
+        rules: caps and lots.
+        stops: what must be flat.
+        fresh: tickers that have a bar at this close. A holding without one waits for its own: its
+            price is old, and its bar may come in another slice of the same close.
+
+    Returns:
+        The quantities that differ from what is targeted, or else held and on order.
     """
+    wanted = expected_quantities(algorithm, symbols)
+    wanted |= {symbol: quantity for symbol, quantity in targets.items() if symbol in wanted}
+    flat = {symbol for symbol in symbols if stops.must_be_flat(symbol.value)}
+    allowed = {symbol: 0.0 if symbol in flat else q for symbol, q in wanted.items()}
+    allowed = plan_from(algorithm, allowed, {}, rules)
+    return {
+        symbol: quantity
+        for symbol, quantity in allowed.items()
+        if quantity != wanted[symbol]
+        and (symbol in flat or symbol in targets or symbol.value in fresh)
+    }
+
+
+class StopsAndCapsRiskModel(RiskManagementModel):
+    """Overrides targets and holdings that a stop or a cap forbids; no other."""
 
     def __init__(
-        self, symbols: Sequence[Symbol], rules: Rules, stops: Stops, due: Callable[[], bool]
+        self,
+        symbols: Sequence[Symbol],
+        rules: Rules,
+        stops: Stops,
+        fresh: Callable[[], Collection[str]],
     ) -> None:
         """Build the model.
 
@@ -28,32 +66,24 @@ class StopsAndCapsRiskModel(RiskManagementModel):
             symbols: what is traded, in the order of `rules.caps`.
             rules: caps and lots.
             stops: what must be flat.
-            due: whether a decision was taken at this time step; between decisions nothing is
-                traded.
+            fresh: tickers that were decided on at this time step; between decisions none, and
+                nothing is traded then.
         """
         super().__init__()
         self._symbols = list(symbols)
         self._rules = rules
         self._stops = stops
-        self._due = due
+        self._fresh = fresh
 
     def manage_risk(
         self, algorithm: QCAlgorithm, targets: List[IPortfolioTarget]
     ) -> List[PortfolioTarget]:
         """Targets that replace, or come beside, those of portfolio construction."""
-        if not self._due():
+        fresh = self._fresh()
+        if not fresh:
             return []
-        wanted = {symbol: quantity_held_or_on_order(algorithm, symbol) for symbol in self._symbols}
-        wanted |= {
-            target.symbol: float(target.quantity) for target in targets if target.symbol in wanted
-        }
-        allowed = {
-            symbol: 0.0 if self._stops.must_be_flat(symbol.value) else quantity
-            for symbol, quantity in wanted.items()
-        }
-        allowed = plan_quantities(algorithm, self._symbols, {}, self._rules, expected=allowed)
-        return [
-            PortfolioTarget(symbol, quantity)
-            for symbol, quantity in allowed.items()
-            if quantity != wanted[symbol]
-        ]
+        asked = {target.symbol: float(target.quantity) for target in targets}
+        found = demanded_quantities(
+            algorithm, self._symbols, asked, self._rules, self._stops, fresh
+        )
+        return [PortfolioTarget(symbol, quantity) for symbol, quantity in found.items()]

@@ -22,8 +22,8 @@ from algorithm.diagnostics import KEY as DIAGNOSTICS_KEY
 from algorithm.diagnostics import Diagnostics
 from algorithm.execution import send_orders
 from algorithm.learner import Learner, ModelLearner
-from algorithm.portfolio import CappedPortfolioConstructionModel, plan_quantities
-from algorithm.risk import StopsAndCapsRiskModel
+from algorithm.portfolio import CappedPortfolioConstructionModel, target_quantities
+from algorithm.risk import StopsAndCapsRiskModel, demanded_quantities
 from algorithm.settings import INSIGHTS, MONTHLY, NEVER, Settings
 from algorithm.stops import Stops
 from models.artifacts import ArtifactStore
@@ -56,7 +56,8 @@ class MirageStrategy(QCAlgorithm):
         self._bars = BarBook(run.symbols, keep=math.ceil(run.warm_up_years * BARS_PER_YEAR))
         self._diagnostics = Diagnostics(run.symbols)
         self._decider: Decider | None = None
-        self._decided_at: datetime | None = None
+        # Tickers decided on at the newest close, by its time.
+        self._decided: dict[datetime, set[str]] = {}
         self._learner = self.create_learner(self._options)
 
         self.set_warm_up(timedelta(days=round(run.warm_up_years * 365.25)), Resolution.DAILY)
@@ -80,7 +81,7 @@ class MirageStrategy(QCAlgorithm):
         self.set_portfolio_construction(CappedPortfolioConstructionModel(self._traded, self._rules))
         self.set_risk_management(
             StopsAndCapsRiskModel(
-                self._traded, self._rules, self._stops, lambda: self._decided_at == self.time
+                self._traded, self._rules, self._stops, lambda: self._decided.get(self.time, set())
             )
         )
         self.set_execution(ImmediateExecutionModel())
@@ -189,11 +190,17 @@ class MirageStrategy(QCAlgorithm):
         weights = self._apply_stops(decision, equity)
         self.on_decision(decision, weights)
         self._show(decision, held)
-        self._decided_at = self.time
+        self._decided = {self.time: self._decided.get(self.time, set()) | set(fresh)}
         if self._options.run.trade_mode == INSIGHTS:
             self._alpha.offer(decision, weights)
         else:
-            send_orders(self, plan_quantities(self, self._traded, weights, self._rules))
+            self._order(weights, fresh)
+
+    def _order(self, weights: Mapping[str, float], fresh: list[str]) -> None:
+        """What LEAN's stages do with insights, done with orders."""
+        targets = target_quantities(self, self._traded, weights, self._rules)
+        demanded = demanded_quantities(self, self._traded, targets, self._rules, self._stops, fresh)
+        send_orders(self, targets | demanded)
 
     def _apply_stops(self, decision: Decision, equity: float) -> dict[str, float]:
         """Target weight of every symbol after the stops; NaN for no fresh target."""

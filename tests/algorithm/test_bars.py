@@ -26,7 +26,7 @@ def test_bars_come_back_as_histories_oldest_first(book):
     assert book.add("B", day(0), ROW)
     a, b = book.histories()
     assert (a.symbol, b.symbol) == ("A", "B")
-    np.testing.assert_array_equal(a.volume, [1e6, 1e6 + 1])
+    np.testing.assert_array_equal(a.bars[:, 4], [1e6, 1e6 + 1])
     assert a.time.tolist() == np.array([day(0), day(1)], dtype="datetime64[ns]").tolist()
     np.testing.assert_array_equal(b.bars, [ROW])
 

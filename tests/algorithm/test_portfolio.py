@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from algorithm.execution import send_orders
 from algorithm.portfolio import (
     CappedPortfolioConstructionModel,
-    plan_quantities,
-    quantity_held_or_on_order,
+    expected_quantities,
+    plan_from,
     quantity_on_order,
+    target_quantities,
 )
 from models.limits import Caps
 from sim.accounting import Account, Rules, plan
@@ -27,7 +28,8 @@ def rules_of(cap=0.3, *symbols, overrides=None, **options):
 
 
 def planned(algorithm, weights, rules):
-    found = plan_quantities(algorithm, algorithm.symbols, weights, rules)
+    expected = expected_quantities(algorithm, algorithm.symbols)
+    found = plan_from(algorithm, expected, weights, rules)
     return {symbol.value: quantity for symbol, quantity in found.items()}
 
 
@@ -43,7 +45,7 @@ def test_open_orders_count_as_held():
     algorithm = FakeAlgorithm(10_000.0, {"A": 100.0}, {"A": 5}, {"A": 8})
     (symbol,) = algorithm.symbols
     assert quantity_on_order(algorithm, symbol) == 8
-    assert quantity_held_or_on_order(algorithm, symbol) == 13
+    assert expected_quantities(algorithm, [symbol]) == {symbol: 13}
 
 
 def test_a_target_is_sized_under_its_own_cap_less_the_buffer_in_whole_shares():
@@ -80,11 +82,27 @@ def test_the_algorithm_sizes_as_the_environment_does(weights, held):
     np.testing.assert_array_equal(list(found.values()), np.array(held) + orders[0])
 
 
-def test_construction_gives_a_target_for_every_symbol_when_there_are_insights():
+def test_targets_are_of_the_symbols_with_a_fresh_weight_only():
+    algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 100.0, "C": 100.0}, {"B": 40})
+    a, b, c = algorithm.symbols
+    rules = rules_of(0.3, "A", "B", "C")
+    weights = {"A": 0.3, "B": math.nan}
+    assert target_quantities(algorithm, [a, b, c], weights, rules) == {a: 29.0}
+
+
+def test_what_is_held_without_a_target_leaves_less_room_under_the_gross_cap():
+    algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 100.0}, {"B": 50})
+    rules = rules_of(0.6, gross=0.8)
+    # Of .97 × .8 = .776 the holding takes .5; 27 whole shares fit into what is left.
+    found = target_quantities(algorithm, algorithm.symbols, {"A": 0.6}, rules)
+    assert list(found.values()) == [27.0]
+
+
+def test_construction_gives_a_target_for_each_insight():
     algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 100.0}, {"B": 40})
     model = CappedPortfolioConstructionModel(algorithm.symbols, rules_of())
     targets = model.create_targets(algorithm, [insight(algorithm, "A", -0.3)])
-    assert {t.symbol.value: float(t.quantity) for t in targets} == {"A": -29.0, "B": 29.0}
+    assert {t.symbol.value: float(t.quantity) for t in targets} == {"A": -29.0}
 
 
 def test_construction_wants_nothing_without_insights():
@@ -97,7 +115,7 @@ def test_a_flat_insight_closes_the_position():
     algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 100.0}, {"A": 29})
     model = CappedPortfolioConstructionModel(algorithm.symbols, rules_of())
     targets = model.create_targets(algorithm, [insight(algorithm, "A", 0.0)])
-    assert {t.symbol.value: float(t.quantity) for t in targets} == {"A": 0.0, "B": 0.0}
+    assert {t.symbol.value: float(t.quantity) for t in targets} == {"A": 0.0}
 
 
 def test_reductions_are_ordered_first():

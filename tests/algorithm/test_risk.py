@@ -7,12 +7,12 @@ from AlgorithmImports import PortfolioTarget
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algorithm.portfolio import plan_quantities
+from algorithm.portfolio import target_quantities
 from algorithm.risk import StopsAndCapsRiskModel
 from algorithm.stops import StopRules, Stops
 from models.limits import Caps
 from sim.accounting import Rules
-from tests.algorithm.account import FakeAlgorithm
+from tests.algorithm.account import FakeAlgorithm, Name
 
 RULES = Rules.of(Caps(default=0.3), ("A", "B"), equity=10_000.0)
 PRICES = {"A": 100.0, "B": 100.0}
@@ -24,12 +24,14 @@ def stopped(*names):
     return stops
 
 
-def overrides(algorithm, targets, *names, due=True):
-    model = StopsAndCapsRiskModel(algorithm.symbols, RULES, stopped(*names), lambda: due)
-    given_targets = [
-        PortfolioTarget(s, targets[s.value]) for s in algorithm.symbols if s.value in targets
+def overrides(algorithm, targets, *names, fresh=("A", "B")):
+    model = StopsAndCapsRiskModel(algorithm.symbols, RULES, stopped(*names), lambda: set(fresh))
+    asked = [
+        PortfolioTarget(symbol, targets[symbol.value])
+        for symbol in algorithm.symbols
+        if symbol.value in targets
     ]
-    found = model.manage_risk(algorithm, given_targets)
+    found = model.manage_risk(algorithm, asked)
     return {target.symbol.value: float(target.quantity) for target in found}
 
 
@@ -57,7 +59,19 @@ def test_what_is_stopped_is_closed_with_or_without_a_target():
 
 def test_between_decisions_nothing_is_touched():
     algorithm = FakeAlgorithm(10_000.0, PRICES, {"A": 40})
-    assert overrides(algorithm, {}, "A", due=False) == {}
+    assert overrides(algorithm, {}, "A", fresh=()) == {}
+
+
+def test_a_holding_whose_bar_has_not_come_waits_for_it_unless_it_is_stopped():
+    algorithm = FakeAlgorithm(10_000.0, PRICES, {"A": 40, "B": 40})
+    assert overrides(algorithm, {}, fresh=("B",)) == {"B": 29.0}
+    assert overrides(algorithm, {}, "A", fresh=("B",)) == {"A": 0.0, "B": 29.0}
+
+
+def test_a_target_of_a_symbol_that_is_not_traded_is_left_alone():
+    algorithm = FakeAlgorithm(10_000.0, PRICES)
+    model = StopsAndCapsRiskModel(algorithm.symbols, RULES, stopped(), lambda: {"A"})
+    assert model.manage_risk(algorithm, [PortfolioTarget(Name("C"), 1e6)]) == []
 
 
 @pytest.mark.parametrize("names", [(), ("A",)])
@@ -69,6 +83,6 @@ def test_planned_targets_need_no_override(names, wanted, held):
     """Decisions come after the stops and are sized under the caps: the risk stage agrees."""
     algorithm = FakeAlgorithm(10_000.0, PRICES, dict(zip("AB", held, strict=True)))
     weights = stopped(*names).apply(dict(zip("AB", wanted, strict=True)))
-    planned = plan_quantities(algorithm, algorithm.symbols, weights, RULES)
+    planned = target_quantities(algorithm, algorithm.symbols, weights, RULES)
     targets = {symbol.value: quantity for symbol, quantity in planned.items()}
     assert overrides(algorithm, targets, *names) == {}

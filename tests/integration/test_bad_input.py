@@ -452,15 +452,17 @@ def test_a_store_that_cannot_be_written_is_named_before_training(case, monkeypat
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("engine.api.object_store.tempfile.mkstemp", refuse)
+    case.main(LEARNING_MAIN)
     assert re.search(r"object store could not write .*Permission denied", case.refuse())
 
 
 def test_a_full_store_is_named_before_training(case, monkeypatch):
     monkeypatch.setattr(ObjectStore, "save_bytes", lambda *_: False)
+    case.main(LEARNING_MAIN)
     assert re.search(r"object store refused mirage/probe.*full or not writable", case.refuse())
 
 
-def test_a_store_too_small_for_the_models_keeps_no_part_of_them(case, monkeypatch):
+def test_a_store_too_small_for_the_agent_keeps_no_part_of_it(case, monkeypatch):
     whole = ObjectStore.save_bytes
     monkeypatch.setattr(
         ObjectStore,
@@ -469,7 +471,10 @@ def test_a_store_too_small_for_the_models_keeps_no_part_of_them(case, monkeypatc
     )
     case.main(LEARNING_MAIN)
     case.config(**LEARNING)
-    assert re.search(r"object store refused mirage/.*agent\.npz", case.refuse())
+    assert re.search(r"object store refused mirage/.*agent\.npz", case.fail())
+    kept = sorted(path.name for path in (case.project / "storage").rglob("*.*"))
+    # The forecaster is whole and will be found again.
+    assert kept == ["forecaster.npz", "manifest.json"]
 
 
 def test_an_output_that_cannot_be_made_is_named_before_the_run(case):

@@ -115,7 +115,7 @@ class Construction(PortfolioConstructionModel):
         {body}
 
 
-class Replaced(Scripted):
+class ScriptedOtherwise(Scripted):
     def initialize(self):
         super().initialize()
         self.set_portfolio_construction(Construction())
@@ -199,8 +199,8 @@ def test_learning_is_asked_with_the_account_as_it_is(default_run):
     assert len(asked) == 13
     equity = dict(default_run.algorithm.equity_at_close)
     for _, rules, now in asked[1:]:
-        before = max(time for time in equity if time < now)
-        assert rules.equity == float(f"{equity[before]:.1e}")
+        before = [value for time, value in equity.items() if time < now] or [100_000.0]
+        assert rules.equity == float(f"{before[-1]:.1e}")
         assert rules.caps.tolist() == [0.32] * 3
         assert rules.costs.slippage == 0.0005
     assert asked[0][1].equity == 100_000.0
