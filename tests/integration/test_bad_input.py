@@ -505,55 +505,63 @@ def trained(tmp_path_factory, data_folder):
     return case
 
 
-def truncate(folder):
-    path = folder / "agent.npz"
-    path.write_bytes(path.read_bytes()[:-10])
+def truncate(arrays, manifest):
+    arrays.write_bytes(arrays.read_bytes()[:-10])
 
 
-def edit(folder):
-    path = folder / "forecaster.npz"
-    content = bytearray(path.read_bytes())
+def edit(arrays, manifest):
+    content = bytearray(arrays.read_bytes())
     content[len(content) // 2] ^= 1
-    path.write_bytes(content)
+    arrays.write_bytes(content)
 
 
-def edit_manifest(folder):
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text())
-    manifest["meta"] = {}
-    path.write_text(json.dumps(manifest))
+def rewrite(**changes):
+    def apply(arrays, manifest):
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | changes))
 
-
-def foreign(folder):
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text())
-    manifest["key"] = "0" * 32
-    path.write_text(json.dumps(manifest))
+    return apply
 
 
 DAMAGES = {
-    "truncated": (truncate, "agent has .* bytes, not what the manifest says"),
-    "edited": (edit, "forecaster does not match its checksum"),
-    "edited manifest": (edit_manifest, "manifest does not match its checksum"),
-    "foreign manifest": (foreign, "manifest belongs to another artifact"),
-    "no JSON": (lambda folder: (folder / "manifest.json").write_text("{"), "manifest is not JSON"),
-    "missing part": (lambda folder: (folder / "agent.npz").unlink(), "agent is missing"),
+    "truncated": ("agent", truncate, "agent has .* bytes, not what the manifest says"),
+    "edited": ("forecaster", edit, "forecaster does not match its checksum"),
+    "edited manifest": ("agent", rewrite(meta={}), "manifest does not match its checksum"),
+    "foreign manifest": ("agent", rewrite(key="0" * 32), "manifest belongs to another artifact"),
+    "no JSON": ("agent", lambda _, manifest: manifest.write_text("{"), "manifest is not JSON"),
+    "missing part": ("agent", lambda arrays, _: arrays.unlink(), "agent is missing"),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_artifact_is_reported_and_trained_again(case, trained, damage):
-    spoil, reason = DAMAGES[damage]
+    part, spoil, reason = DAMAGES[damage]
     shutil.copytree(trained.project, case.project, dirs_exist_ok=True)
-    (artifact,) = (path.parent for path in case.project.rglob("manifest.json"))
-    spoil(artifact)
+    (arrays,) = case.project.rglob(f"{part}.npz")
+    artifact = arrays.parent
+    spoil(arrays, artifact / "manifest.json")
     result = case.run()
     assert result.exit_code == 0, result.output
     (line,) = result.stderr.splitlines()
     assert re.search(f"artifact {artifact.name} is set aside and will be trained again", line)
     assert re.search(reason, line)
-    assert (artifact / "agent.npz").is_file()
+    assert arrays.is_file()
     assert (artifact.parent / "quarantine" / artifact.name).is_dir()
+    assert result_figures(case) == result_figures(trained)
+
+
+def test_models_of_an_older_form_are_set_aside_with_one_line(case, trained):
+    """They would never be asked for again, and lie in the store for ever."""
+    shutil.copytree(trained.project, case.project, dirs_exist_ok=True)
+    manifests = list(case.project.rglob("manifest.json"))
+    for manifest in manifests:
+        rewrite(schema=3)(None, manifest)
+    result = case.run()
+    assert result.exit_code == 0, result.output
+    (line,) = result.stderr.splitlines()
+    assert f"{len(manifests)} artifacts of another form (schema 3; this version reads" in line
+    held = [path.parent for path in case.project.rglob("manifest.json")]
+    assert len([path for path in held if path.parent.name == "quarantine"]) == len(manifests)
+    assert len(held) == 2 * len(manifests)
     assert result_figures(case) == result_figures(trained)
 
 

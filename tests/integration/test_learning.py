@@ -42,6 +42,11 @@ class Learner(MirageStrategy):
             decision.time, dict(decision.weights),
             {name: tuple(values.items()) for name, values in decision.action_values.items()},
             {name: tuple(fan) for name, fan in decision.fans.items()}))
+
+    def on_end_of_algorithm(self):
+        super().on_end_of_algorithm()
+        # Another run on the same store will overwrite it.
+        self.diagnostics = self.object_store.read("mirage/diagnostics.json")
 '''
 
 
@@ -65,7 +70,7 @@ def said(result, words):
 
 
 def diagnostics(result):
-    return json.loads(result.algorithm.object_store.read("mirage/diagnostics.json"))
+    return json.loads(result.algorithm.diagnostics)
 
 
 def reused(result):

@@ -149,7 +149,7 @@ def test_the_risk_stage_holds_caps_and_stops_against_any_portfolio_construction(
         largest[symbol] = max(largest[symbol], weight / caps[symbol])
         if decisions[time][symbol] == 0.0:
             assert held + quantity == 0
-    assert all(0.9 < share <= 1 + 1e-9 for share in largest.values())
+    assert all(0.85 < share <= 1 + 1e-9 for share in largest.values()), largest
 
 
 TWICE = {
