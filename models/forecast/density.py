@@ -51,22 +51,32 @@ WICK_ZERO = 1e-6
 """Wicks below this (a hundredth of a basis point) count as exactly zero."""
 
 MIN_UNIFORM = 1e-4
-"""Uniforms are kept this far from 0 and 1 in sampling: no path meets a tail beyond it."""
+"""Uniforms are kept this far from 0 and 1 in sampling: what comes once in 40 years of bars."""
 
 MAX_DRIFT = 0.25
-"""Bound of a location, in baseline volatilities."""
+"""Bound of a location, in baseline volatilities: an annual Sharpe ratio of 4 (0.25 · sqrt(252)).
+
+Alternatives: `research.experiments.constants`.
+"""
 
 MAX_LOG_SCALE = 1.5
-"""Bound of what the network may add to a log scale; earlier parts may add twice as much."""
+"""Bound of what the network may add to a log scale; earlier parts may add twice as much.
+
+Alternatives: `research.experiments.constants`.
+"""
 
 MAX_VOLUME_SHIFT = 3.0
-"""Bound of what the network may add to the volume deviation's location, in log volume."""
+"""Bound of the network's part in the volume deviation's location: twentyfold volume, a rail."""
 
 MAX_LOGIT = 9.0
-"""Bound of a wick's logit of zero: probabilities stay between 0.0001 and 0.9999."""
+"""Bound of a wick's logit of zero: probabilities stay between 0.0001 and 0.9999, a rail."""
 
 MIN_DF = 2.5
-"""Fewest degrees of freedom: above 2, where the variance is finite."""
+"""Fewest degrees of freedom: above 2, where the variance is finite.
+
+Daily returns of stocks have tail indices of three to five (Cont 2001, "Empirical properties of
+asset returns"); alternatives: `research.experiments.constants`.
+"""
 
 NUMPY = SimpleNamespace(
     log=np.log,
