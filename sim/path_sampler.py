@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from models.agent.observation import Observer
-from models.forecast.density import NUMPY, BarDensity
+from models.forecast.density import BarDensity
+from models.forecast.distributions import NUMPY
 from models.forecast.forecaster import Forecaster
 from models.forecast.inference import Masks, RecurrentState
 from models.market.features import LOOKBACK, FeatureTable, bars_from_parts

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
-from models.forecast.density import NUMPY, BarDensity, DensityParameters
+from models.forecast.density import BarDensity, DensityParameters
+from models.forecast.distributions import NUMPY
 
 SCALE_PRIOR, TAIL_PRIOR = 0.1, 0.5
 """Standard deviations of the prior: of log scales, and of logits and tail numbers.
