@@ -29,11 +29,15 @@ from sim.starts import check_starts, draw_starts, start_bars, start_view
 MIN_BARS = 250
 """Shortest history a baseline is built on: a year."""
 NEIGHBOURS = 25
-"""Real days that a GARCH return may take its intraday shape from."""
+"""Real days that a GARCH return may take its intraday shape from, on either side together.
+
+About the square root of the days there are, as Lall & Sharma (1996, "A nearest neighbor bootstrap
+for resampling hydrologic time series") advise: 32 of a thousand.
+"""
 MAX_ITERATIONS = 1000
 """Of the optimizer in a GARCH fit."""
 MAX_DAILY_MOVE = 2.0
-"""A GARCH log return beyond this is cut: twice what any index has done in a day, tenfold."""
+"""A GARCH log return beyond this, a price sevenfold or a seventh within a day, is cut."""
 
 
 class _Sampler:

@@ -21,8 +21,11 @@ from models.market.history import CLOSE, VOLUME, History
 from sim.paths import Paths
 
 LAGS = 63
+"""Of the autocorrelations that distances compare: a quarter."""
 HILL_SHARE = 0.05
+"""Share of the largest absolute returns that is taken for the tail; customary."""
 HORIZON = 20
+"""Bars of the aggregated returns: a month."""
 MAX_VALUES = 20_000
 """Values that enter a Wasserstein distance; more are thinned evenly."""
 

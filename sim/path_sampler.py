@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from models.agent.observation import Observer
-from models.forecast.density import NUMPY, BarDensity
+from models.forecast.density import BarDensity
+from models.forecast.distributions import NUMPY
 from models.forecast.forecaster import Forecaster
 from models.forecast.inference import Masks, RecurrentState
 from models.market.features import LOOKBACK, FeatureTable, bars_from_parts
@@ -44,9 +45,19 @@ from sim.paths import Paths, check_counts
 from sim.starts import check_starts, draw_starts, start_bars, start_view
 
 QMC_STEPS = 60
+"""Bars whose noise is a Sobol point, in 300 dimensions; the later a dimension, the worse are its
+projections (Joe & Kuo 2008)."""
+
 MOVE_LIMIT = 1.5
+"""Times the largest move of the history. Moves some 0.2 to 0.6 % of simulated bars (this and the
+next two: `research.experiments.constants --rails`)."""
+
 VOLUME_MARGIN = 1.0
+"""Beyond the range of log volume in the history. Moves 0.4 to 1 % of simulated bars."""
+
 PRICE_LIMIT = 1e3
+"""Times the price at the start, or one over that. Met by no simulated bar of a sane forecaster."""
+
 N_PARTS = 5
 
 
@@ -121,7 +132,10 @@ class ForecasterSampler:
         tables: what paths may start from, each long enough for the forecaster's window.
         blend: share of the paths whose noise is bootstrapped from reality, in [0, 1].
         starts: ``"any"`` row of any history, or ``"latest"``: the newest bars only.
-        mean_block: mean length of the bootstrapped blocks, in bars, >= 1.
+        mean_block: mean length of the bootstrapped blocks, in bars, >= 1. The default, a month,
+            is shorter than the 37 to 54 bars that the rule of Politis & White (2004) gives for
+            absolute returns (`research.experiments.constants --blocks`): what it loses in
+            dependence it gains in variety.
 
     Raises:
         ValueError: naming the argument, the rule and the received value.

@@ -11,13 +11,17 @@ from models.market.features import LOOKBACK
 class ForecasterConfig:
     """How a forecaster is built and trained.
 
+    `research.experiments.constants` scores other values of the dropout, the learning rate, the
+    stride, the patience, the penalties and the masks.
+
     Attributes:
         units: LSTM units.
         window: bars the LSTM reads before it forecasts.
-        dropout: rate of the variational dropout, in (0, 1).
+        dropout: rate of the variational dropout (Gal & Ghahramani 2016), in (0, 1).
         epochs: most epochs of a first fit; early stopping may end it before.
         retrain_epochs: epochs of a warm-started fit.
-        learning_rate: of Adam in a first fit; it falls to a tenth along a half cosine.
+        learning_rate: of Adam in a first fit; it falls to a tenth along a half cosine
+            (Loshchilov & Hutter 2017, "SGDR").
         retrain_learning_rate: of Adam in a warm-started fit.
         batch: sequences in a training step.
         stride: bars between the starts of neighbouring training sequences.
@@ -27,8 +31,8 @@ class ForecasterConfig:
         weight_penalty: weight of the squared weights.
         validation_fraction: share of rows held out, half of them for early stopping and half for
             calibration.
-        validation_period: calendar days from one held-out block to the next (see
-            `splits.validation_split`).
+        validation_period: calendar days from one held-out block to the next, which with the
+            default fraction makes blocks of four weeks (see `splits.validation_split`).
         masks: dropout masks a prediction averages over.
 
     Raises:

@@ -14,7 +14,8 @@ import numpy as np
 
 from models.forecast.calibration import Calibration, calibrate
 from models.forecast.config import ForecasterConfig
-from models.forecast.density import NUMPY, BarDensity
+from models.forecast.density import BarDensity
+from models.forecast.distributions import NUMPY
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks
 from models.forecast.network import Architecture, Trainer, initial_weights, trainer

@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from models.forecast.config import ForecasterConfig
-from models.forecast.density import NUMPY, BarDensity, QuantileTables
+from models.forecast.density import BarDensity, QuantileTables
+from models.forecast.distributions import NUMPY
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks, RecurrentState
 from models.forecast.predictive import PredictiveDistribution

@@ -54,7 +54,13 @@ The mean return is a risk premium and not to be taken away, only estimated with 
 """
 
 PART_PENALTY = 0.05
-"""How gap and intraday return alone are penalised, relative to their sum."""
+"""How gap and intraday return alone are penalised, relative to their sum.
+
+Alternatives to both penalties: `research.experiments.constants`.
+"""
+
+MAX_GRADIENT_NORM = 5.0
+"""Gradients longer than this are shortened (Pascanu, Mikolov & Bengio 2013)."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,9 @@ class Trainer:
         self._lock = threading.Lock()
         self._borrower: int | None = None
         self.model = MCDropoutLSTM(architecture.n_features, architecture.units)
-        self._optimizer = keras.optimizers.Adam(learning_rate=1e-3, global_clipnorm=5.0)
+        self._optimizer = keras.optimizers.Adam(
+            learning_rate=1e-3, global_clipnorm=MAX_GRADIENT_NORM
+        )
         self._optimizer.build(self.model.trainable_variables)
         self._step = tf.function(self._train_step, input_signature=self._signature())
 

@@ -11,7 +11,10 @@ from sklearn.preprocessing import StandardScaler
 from models.market.features import COLUMN, FEATURES, LOOKBACK, FeatureTable
 
 CLIP = 6.0
-"""Scaled features are cut off at this many standard deviations."""
+"""Scaled features are cut off at this many standard deviations.
+
+Alternatives: `research.experiments.constants`.
+"""
 
 NETWORK_COLUMNS = np.array([i for i, name in enumerate(FEATURES) if name != "volatility_ewma"])
 """Features the network reads: all that do not tell the level of volatility.

@@ -57,15 +57,19 @@ VOLUME_MEAN_BARS = 20
 VARIANCE_FLOOR = 1e-10
 """Added to every variance: a price that never moves has a volatility of 1e-5, not 0."""
 
+# The customary lengths: a month, a quarter and a year of closes; MACD 12-26-9 (Appel 1979); ATR 14
+# (Wilder 1978).
 _SMA = (20, 50, 200)
 _EMA = (12, 26, 200)
 _MACD_SIGNAL = 9
 _ATR = 14
 _STD_BARS = 20
-_MIX_LONG, _MIX_RANGE = 0.25, 0.35  # exponents in `baseline_volatility`
-_REVERSION = 0.03  # share of the way to the anchor, per bar
-_HIGH = 1.25  # log ratio to the anchor beyond which half is taken off
-_DECAY = (0.94, 0.99, 0.90, 0.94)  # squared return, the same slowly, range, falling days only
+
+DECAY = (0.94, 0.99, 0.90, 0.94)
+"""Of the EWMA variances: squared return, the same slowly, range, falling days only.
+
+0.94 is that of RiskMetrics (J.P. Morgan 1996); the others: `research.experiments.constants`.
+"""
 
 
 def parts_from_bars(bars: np.ndarray) -> np.ndarray:
@@ -126,7 +130,7 @@ def bars_from_parts(
 def _squares(
     gap: np.ndarray, log_return: np.ndarray, log_range: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    """What the four EWMA variances average, in the order of `_DECAY`.
+    """What the four EWMA variances average, in the order of `DECAY`.
 
     The range term is the overnight gap squared plus Parkinson's (1980) variance from high and low.
     """
@@ -209,7 +213,7 @@ def _indicators(bars: np.ndarray, parts: np.ndarray) -> _Indicators:
     log_range = np.log(bars[:, HIGH] / bars[:, LOW])
     squares = _squares(parts[:, 0], parts[:, 0] + parts[:, 1], log_range)
     squares[-1][0] = np.nan
-    averaged = [_ewma(x, decay) for x, decay in zip(squares, _DECAY, strict=True)]
+    averaged = [_ewma(x, decay) for x, decay in zip(squares, DECAY, strict=True)]
     macd = MACD(close, window_slow=26, window_fast=12, window_sign=_MACD_SIGNAL)
     return _Indicators(
         variances=tuple(mean for mean, _ in averaged),
@@ -436,7 +440,7 @@ class FeatureState:
         values = self._values
         previous_variance = values["variance_0"]
         for i, (square, decay) in enumerate(
-            zip(_squares(gap, log_return, log_range), _DECAY, strict=True)
+            zip(_squares(gap, log_return, log_range), DECAY, strict=True)
         ):
             weight = 1.0 + decay * values[f"weight_{i}"]
             mean = values[f"variance_{i}"]
@@ -455,7 +459,7 @@ class FeatureState:
             parts=parts,
             log_range=log_range,
             previous_variance=previous_variance,
-            variances=[values[f"variance_{i}"] for i in range(len(_DECAY))],
+            variances=[values[f"variance_{i}"] for i in range(len(DECAY))],
             deviation_20=self._rings["log_return"].std(axis=1, ddof=1),
             close=close,
             sma=[self._newest("close", n).mean(axis=1) for n in _SMA],
@@ -488,7 +492,29 @@ def _smooth(average: np.ndarray, value: np.ndarray, alpha: float) -> np.ndarray:
     return (1.0 - alpha) * average + alpha * value
 
 
-def baseline_volatility(rows: np.ndarray, anchor: float) -> np.ndarray:
+@dataclass(frozen=True)
+class BaselineMixture:
+    """The numbers in `baseline_volatility`; chosen by `research.experiments.constants`.
+
+    Attributes:
+        long: exponent of the long EWMA (0.99).
+        ranged: exponent of the range-based EWMA (0.90).
+        reversion: share of the way to the anchor, per bar.
+        high: log ratio to the anchor beyond which half is taken off.
+    """
+
+    long: float = 0.25
+    ranged: float = 0.35
+    reversion: float = 0.03
+    high: float = 1.25
+
+
+BASELINE = BaselineMixture()
+
+
+def baseline_volatility(
+    rows: np.ndarray, anchor: float, mixture: BaselineMixture | None = None
+) -> np.ndarray:
     """Volatility of the next bar as a forecaster without learning would put it.
 
     A geometric mixture of the EWMA (0.94), the long EWMA (0.99) and the range-based volatility,
@@ -499,14 +525,16 @@ def baseline_volatility(rows: np.ndarray, anchor: float) -> np.ndarray:
     Args:
         rows: shape (..., F), columns `FEATURES`, not scaled.
         anchor: log volatility per bar to revert to.
+        mixture: the numbers of the formula; `BASELINE` if None.
 
     Returns:
         Shape (...), standard deviation of the log return per bar.
     """
-    mixture = (
+    mixture = mixture or BASELINE
+    mixed = (
         rows[..., COLUMN["volatility_ewma"]]
-        + _MIX_LONG * rows[..., COLUMN["volatility_long"]]
-        + _MIX_RANGE * rows[..., COLUMN["volatility_range"]]
+        + mixture.long * rows[..., COLUMN["volatility_long"]]
+        + mixture.ranged * rows[..., COLUMN["volatility_range"]]
     )
-    above = (1.0 - _REVERSION) * (mixture - anchor)
-    return np.exp(anchor + above - 0.5 * np.maximum(above - _HIGH, 0.0))
+    above = (1.0 - mixture.reversion) * (mixed - anchor)
+    return np.exp(anchor + above - 0.5 * np.maximum(above - mixture.high, 0.0))

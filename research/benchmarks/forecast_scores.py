@@ -27,7 +27,8 @@ import numpy as np
 from arch import arch_model
 from scipy import special
 
-from models.forecast.forecaster import Forecaster, ForecasterConfig
+from models.forecast.config import ForecasterConfig
+from models.forecast.forecaster import Forecaster
 from models.forecast.predictive import (
     crps_draws,
     crps_gaussian,

@@ -22,7 +22,8 @@ import keras
 import numpy as np
 
 from models.forecast.config import ForecasterConfig
-from models.forecast.density import NUMPY, OUTPUTS, BarDensity, QuantileTables
+from models.forecast.density import OUTPUTS, BarDensity, QuantileTables
+from models.forecast.distributions import NUMPY
 from models.forecast.forecaster import Forecaster
 from models.forecast.scaling import NETWORK_COLUMNS
 from models.market.features import LOOKBACK, FeatureTable

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from models.agent.observation import Observer
-from models.forecast.forecaster import Forecaster, ForecasterConfig
+from models.forecast.config import ForecasterConfig
+from models.forecast.forecaster import Forecaster
 from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import History
 from models.seeding import streams

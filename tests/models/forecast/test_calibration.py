@@ -3,13 +3,8 @@ import dataclasses
 import numpy as np
 
 from models.forecast.calibration import calibrate
-from models.forecast.density import (
-    NUMPY,
-    OUTPUTS,
-    BarDensity,
-    DensityParameters,
-    QuantileTables,
-)
+from models.forecast.density import OUTPUTS, BarDensity, DensityParameters, QuantileTables
+from models.forecast.distributions import NUMPY
 
 START = DensityParameters.initial()
 

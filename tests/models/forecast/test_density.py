@@ -7,17 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from models.forecast.density import (
-    MIN_UNIFORM,
-    NUMPY,
-    OUTPUTS,
-    BarDensity,
-    DensityParameters,
-    QuantileTable,
-    QuantileTables,
-    StudentT,
-    ZeroOrBurr,
-)
+from models.forecast.density import OUTPUTS, BarDensity, DensityParameters, QuantileTables
+from models.forecast.distributions import MIN_UNIFORM, NUMPY, QuantileTable, StudentT, ZeroOrBurr
 from models.market.features import bars_from_parts
 
 

@@ -249,14 +249,17 @@ def test_bad_input_is_refused(fitted):
         fitted.start(narrow)
 
 
-@pytest.mark.parametrize("first", ["2004-01-05", "2004-03-14", "2004-06-30", "2004-10-02"])
-def test_the_shortest_history_that_is_accepted_has_blocks_of_every_kind(first):
-    """Even where the market never closes, so that bars span the fewest days."""
-    every_day = np.datetime64(first) + np.arange(SMALL.required_bars)
-    shortest = History("AAA", every_day, garch_bars(SMALL.required_bars))
-    rows = fitting.TrainingRows.of([FeatureTable.of(shortest)], SMALL)
-    wanted = round(SMALL.validation_period * SMALL.validation_fraction)
-    assert len(rows.early_stopping) == len(rows.calibration) == wanted
+def test_the_shortest_history_that_is_accepted_has_blocks_of_every_kind():
+    """Whenever it begins, and where the market never closes, so that bars span fewest days."""
+    config = dataclasses.replace(SMALL, window=60)
+    wanted = round(config.validation_period * config.validation_fraction)
+    bars = garch_bars(config.required_bars)
+    every_day = np.datetime64("2004-01-01") + np.arange(config.required_bars)
+    table = FeatureTable.of(History("AAA", every_day, bars))
+    for later in range(0, 2 * config.validation_period, 10):
+        shifted = History("AAA", every_day + later, bars)
+        rows = fitting.TrainingRows.of([dataclasses.replace(table, history=shifted)], config)
+        assert len(rows.early_stopping) == len(rows.calibration) == wanted
 
 
 def test_the_shortest_history_that_is_accepted_can_be_fitted():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.forecast.density import NUMPY, OUTPUTS, BarDensity
+from models.forecast.density import OUTPUTS, BarDensity
+from models.forecast.distributions import NUMPY
 from models.forecast.inference import LSTMInference, Masks
 from models.forecast.network import (
     TENSORFLOW,
