@@ -130,7 +130,7 @@ class _Core:
         self.path_caps = rules.caps_of(paths.series)
         one_cap = len(self.path_caps) == 1
         self.caps = self.path_caps if one_cap else np.ones((n, 1))
-        self.account = Account.opened(np.full(n, float(rules.equity)))
+        self.account = Account.opened(np.zeros(n))
         self.exposure = np.zeros(n)
         self.moved = {name: np.zeros(n) for name in ("log_growth", "control_variate", "turnover")}
         self.at = np.zeros(n, dtype=np.int64)

@@ -177,6 +177,11 @@ def test_judging_follows_its_configuration():
     assert len(done.memory) == 10 * 30
     assert len(done.hurdles) == 4
     assert done.chosen == np.argmax(done.held_out_reward)
+    # What pays by any mean does not by a bound a billion errors below it.
+    assert not done.agent.stays_flat
+    assert train(
+        paths=drifting(), updates=400, judging=JudgingConfig(confidence=1e9)
+    ).agent.stays_flat
 
 
 @pytest.mark.parametrize(
