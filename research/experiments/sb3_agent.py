@@ -141,8 +141,7 @@ def _untrained(
         buffer_size=config.memory,
         learning_starts=10 * config.batch_size,
         tau=config.tau,
-        # Counted in calls of the vector environment, after each of which it updates.
-        target_update_interval=1,
+        target_update_interval=ENVS,  # in steps of single environments: at every update, as ours
         train_freq=1,
         gradient_steps=max(round(updates / calls), 1),
         **common,
