@@ -56,7 +56,8 @@ class QAgentConfig:
         actions: target exposures (weights over the cap), ascending, two or more in [-1, 1].
         units: width of each hidden layer, each >= 1.
         discount: of the next bar, in [0, 1).
-        learning_rate: of Adam at the start, > 0; falls along a cosine to a tenth.
+        learning_rate: of Adam at the start, > 0; falls along a cosine to a tenth (Loshchilov and
+            Hutter, arXiv 1608.03983).
         weight_decay: of AdamW, >= 0.
         batch_size: transitions in an update, >= 1.
         tau: share by which the target network follows the online one in an update, in (0, 1]. It
