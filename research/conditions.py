@@ -58,16 +58,19 @@ def conditions(*packages: str) -> str:
     The commit is asked for now: call this before the measurement, not after it.
 
     Args:
-        packages: distributions whose versions matter; those that are not installed are left out.
+        packages: distributions whose versions matter, or their CPU builds; those that are not
+            installed are left out.
     """
     module = getattr(sys.modules["__main__"], "__spec__", None)
     command = f"python -m {module.name}" if module else sys.argv[0]
     versions = [f"Python {platform.python_version()}"]
     for package in packages:
-        try:
-            versions.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
+        for build in (package, f"{package}-cpu"):  # as TensorFlow's is called
+            try:
+                versions.append(f"{build} {version(build)}")
+                break
+            except PackageNotFoundError:
+                continue
     return "\n".join(
         [
             f"{command} {shlex.join(sys.argv[1:])}".rstrip(),

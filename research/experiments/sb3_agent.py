@@ -136,8 +136,9 @@ def _untrained(
         buffer_size=config.memory,
         learning_starts=10 * config.batch_size,
         tau=config.tau,
-        # Counted in calls of the vector environment, after each of which it updates.
-        target_update_interval=1,
+        # Our target network follows with every update: it does after each call of the vector
+        # environment, which is ENVS steps.
+        target_update_interval=ENVS,
         train_freq=1,
         gradient_steps=max(round(updates / calls), 1),
         **common,

@@ -99,8 +99,9 @@ def main() -> None:
     for seed, row in zip(arguments.seeds, rows, strict=True):
         print(f"{seed:>9}" + "".join(f"{row[name]:>17.3f}" for name in SHOWN))
     table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    for label, reduce in (("mean", np.mean), ("deviation", lambda x: np.std(x, ddof=1))):
-        print(f"{label:>9}" + "".join(f"{reduce(table[name]):>17.3f}" for name in SHOWN))
+    if len(rows) > 1:
+        for label, reduce in (("mean", np.mean), ("deviation", lambda x: np.std(x, ddof=1))):
+            print(f"{label:>9}" + "".join(f"{reduce(table[name]):>17.3f}" for name in SHOWN))
     print(
         f"{'benchmark':>9}"
         + "".join(
