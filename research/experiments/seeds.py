@@ -23,6 +23,7 @@ from engine.common.charting import Series
 from engine.run.runner import BacktestResult
 from research.conditions import conditions, option_parser
 from research.default_run import run_default
+from research.figures import drawdown, sharpe
 
 SHOWN = ("net profit", "annual", "Sharpe", "drawdown", "orders", "exposure", "t of difference")
 
@@ -71,18 +72,6 @@ def figures(result: BacktestResult) -> dict[str, float]:
 def sampled(series: Series) -> dict[datetime, float]:
     """Values of a chart's series by their UTC time; LEAN samples at every midnight."""
     return {point.time: float(point.value) for point in series.values}
-
-
-def sharpe(log_returns: np.ndarray) -> float:
-    """Annualised, of simple returns, risk-free rate 0."""
-    simple = np.expm1(log_returns)
-    return float(np.sqrt(252) * simple.mean() / simple.std(ddof=1))
-
-
-def drawdown(log_returns: np.ndarray) -> float:
-    """Largest loss from a peak, as a fraction."""
-    wealth = np.concatenate([[0.0], np.cumsum(log_returns)])
-    return float(1 - np.exp((wealth - np.maximum.accumulate(wealth)).min()))
 
 
 def main() -> None:
