@@ -1,0 +1,171 @@
+"""Decisions: what the agent's best action, the caps and the forecast make of a close."""
+
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from algorithm.bars import BarBook
+from algorithm.decision import FAN, AgentDecider, action_name
+from models.agent.account import account_features
+from models.agent.observation import Observer
+from models.agent.q_agent import QAgent, QAgentConfig
+from models.limits import Caps
+from models.market.features import FeatureTable
+from models.market.history import History
+from models.market.market_view import MarketView
+from sim.accounting import Rules
+from tests.sim.forecasting import TABLES, small_forecaster
+
+NAMES = ("AAA", "BBB")
+RULES = Rules.of(Caps(0.3, {"BBB": 0.05}), NAMES, equity=100_000.0)
+ACTIONS = (-1.0, -0.5, 0.0, 1.0)
+FLAT = {"AAA": 0.0, "BBB": 0.0}
+
+
+def linear_agent(seed=0, hurdle=0.0):
+    """A network with random weights: its actions depend on everything it sees."""
+    width = len(Observer.names)
+    config = QAgentConfig(width, actions=ACTIONS, units=(8,))
+    rng = np.random.default_rng(seed)
+    shapes = [(width + 1, 8), (8,), (8, len(ACTIONS)), (len(ACTIONS),)]
+    weights = tuple(rng.normal(0, 0.3, shape).astype(np.float32) for shape in shapes)
+    zeros, ones = np.zeros(width, np.float32), np.ones(width, np.float32)
+    return QAgent(config, weights, weights, zeros, ones, 1.0, hurdle)
+
+
+@pytest.fixture(scope="module")
+def observer():
+    return Observer(small_forecaster())
+
+
+def start(tables, bars_left):
+    """Tables that end some bars earlier, and a book of all bars."""
+    book = BarBook(NAMES, keep=10_000)
+    early = []
+    for table in tables:
+        history = table.history
+        for time, row in zip(history.time, history.bars, strict=True):
+            book.add(table.symbol, time.astype("datetime64[us]").item(), tuple(row.tolist()))
+        early.append(
+            FeatureTable.of(
+                History(table.symbol, history.time[:-bars_left], history.bars[:-bars_left])
+            )
+        )
+    return early, book
+
+
+def decider(observer, agent, bars_left=12, **options):
+    early, book = start(TABLES, bars_left)
+    settings = {"seed": 1, "draws": 32} | options
+    made = AgentDecider(observer, agent, early, RULES, **settings)
+    made.catch_up(book)
+    return made
+
+
+NOW = datetime(2030, 1, 1, 16)
+
+
+def test_weights_are_the_greedy_actions_times_each_symbols_own_cap(observer):
+    agent = linear_agent()
+    decision = decider(observer, agent).decide(NOW, NAMES, FLAT)
+    early, book = start(TABLES, 12)
+    window = observer.forecaster.config.window
+    markets = [observer.follow(MarketView.at([table], window=window)) for table in early]
+    for table, market in zip(early, markets, strict=True):
+        for _, row in book.later_than(table.symbol, table.history.data_end):
+            market.push(np.array([row]))
+    seen = np.concatenate([market.current() for market in markets])
+    values = agent.q_values(seen, account_features([0.0, 0.0], RULES.caps))
+    best = np.array(ACTIONS)[values.argmax(axis=1)]
+    assert [decision.weights[name] for name in NAMES] == (best * [0.3, 0.05]).tolist()
+    for name, row in zip(NAMES, values, strict=True):
+        assert list(decision.action_values[name]) == ["short", "short 0.5", "flat", "long"]
+        assert list(decision.action_values[name].values()) == row.tolist()
+
+
+def test_what_is_held_counts_in_exposures_of_each_cap(observer):
+    """The same exposure, not the same weight, is the same account to the agent."""
+    agent = linear_agent(seed=3)
+    values = [
+        decider(observer, agent).decide(NOW, NAMES, {"AAA": 0.3 * e, "BBB": 0.05 * e}).action_values
+        for e in (0.0, 0.5, 0.5)
+    ]
+    assert values[1] == values[2] != values[0]
+    swapped = decider(observer, agent).decide(NOW, NAMES, {"AAA": 0.05 * 0.5, "BBB": 0.3 * 0.5})
+    assert swapped.action_values != values[1]
+
+
+def test_only_symbols_with_a_bar_are_decided_on(observer):
+    both = decider(observer, linear_agent()).decide(NOW, NAMES, FLAT)
+    one = decider(observer, linear_agent()).decide(NOW, ("BBB",), FLAT)
+    assert set(one.weights) == set(one.forecasts) == set(one.fans) == {"BBB"}
+    assert one.weights["BBB"] == both.weights["BBB"]
+
+
+def test_a_decider_that_was_started_later_sees_nearly_the_same(observer):
+    """The recurrent state of 12 more bars is all that differs, and it fades."""
+    long, short = (decider(observer, linear_agent(), bars_left=n) for n in (12, 1))
+    ours, theirs = (d.decide(NOW, NAMES, FLAT).action_values for d in (long, short))
+    for name in NAMES:
+        np.testing.assert_allclose(
+            list(ours[name].values()), list(theirs[name].values()), atol=2e-2
+        )
+
+
+def test_catching_up_in_pieces_or_twice_is_the_same_as_at_once(observer):
+    early, book = start(TABLES, 6)
+    agent = linear_agent()
+    whole = AgentDecider(observer, agent, early, RULES, seed=1, draws=32)
+    whole.catch_up(book)
+    pieces = AgentDecider(observer, agent, early, RULES, seed=1, draws=32)
+    growing = BarBook(NAMES, keep=10_000)
+    for table in TABLES:
+        for time, row in book.later_than(table.symbol, np.datetime64("1900-01-01")):
+            growing.add(table.symbol, time, row)
+            pieces.catch_up(growing)
+            pieces.catch_up(growing)
+    ours, theirs = (d.decide(NOW, NAMES, FLAT) for d in (whole, pieces))
+    assert ours.action_values == theirs.action_values
+    assert ours.fans == theirs.fans
+
+
+def test_a_decision_is_repeatable_and_its_draws_change_with_the_day_only(observer):
+    made = decider(observer, linear_agent())
+    first, again = made.decide(NOW, NAMES, FLAT), made.decide(NOW, NAMES, FLAT)
+    other = made.decide(datetime(2030, 1, 2, 16), NAMES, FLAT)
+    assert first.fans == again.fans != other.fans
+    assert first.weights == other.weights
+
+
+def test_the_forecast_is_told_as_mean_confidence_and_fan(observer):
+    made = decider(observer, linear_agent(), draws=256)
+    decision = made.decide(NOW, NAMES, FLAT)
+    for name, table in zip(NAMES, TABLES, strict=True):
+        forecast = decision.forecasts[name]
+        assert forecast.last_close.tolist() == [table.history.close[-1]]
+        assert decision.magnitudes[name] == forecast.mean[0]
+        assert list(decision.fans[name]) == sorted(decision.fans[name])
+        np.testing.assert_allclose(
+            forecast.cdf(np.log(np.array([decision.fans[name]]) / forecast.last_close))[0],
+            FAN,
+            atol=1e-6,
+        )
+        up, weight = forecast.probability_up[0], decision.weights[name]
+        wanted = up if weight > 0 else 1 - up if weight < 0 else 0.5
+        assert decision.confidences[name] == wanted
+
+
+def test_an_agent_that_has_learned_nothing_stays_flat_at_even_odds(observer):
+    agent = linear_agent(hurdle=np.inf)
+    decision = decider(observer, agent).decide(NOW, NAMES, {"AAA": 0.3, "BBB": 0.0})
+    assert decision.weights == FLAT
+    assert decision.confidences == {"AAA": 0.5, "BBB": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("exposure", "name"),
+    [(0.0, "flat"), (1.0, "long"), (-1.0, "short"), (0.5, "long 0.5"), (-0.25, "short 0.25")],
+)
+def test_actions_have_names(exposure, name):
+    assert action_name(exposure) == name
