@@ -10,8 +10,9 @@ defaults but network and discount.
 
 All are then judged by one function (`sim.rollout`), each symbol in an account of its own, on
 imagined paths nobody has seen and on the real year that followed; beside them a constant mix at the
-cap and staying flat. Printed are mean and standard deviation over seeds; the real year is the same
-for all seeds, so its deviation is that of learning alone.
+cap and staying flat. Printed are mean and standard deviation over seeds. What was imagined differs
+between seeds and is the same for all agents of one, so differences to the constant mix say more
+than levels; the real year is the same for all seeds, so its deviation is that of learning alone.
 
     pip install -r requirements/bench.txt
     python -m research.experiments.sb3_agent [--seeds 1 2 3] [--steps 250000] [--agents dqn ppo]
@@ -136,9 +137,7 @@ def _untrained(
         buffer_size=config.memory,
         learning_starts=10 * config.batch_size,
         tau=config.tau,
-        # Our target network follows with every update: it does after each call of the vector
-        # environment, which is ENVS steps.
-        target_update_interval=ENVS,
+        target_update_interval=ENVS,  # in steps of single environments: at every update, as ours
         train_freq=1,
         gradient_steps=max(round(updates / calls), 1),
         **common,
@@ -180,28 +179,36 @@ def run(
         name = f"SB3 {kind.upper()}"
         policies[name] = theirs(kind, sampler.sampled, stages, rules, network, options.steps, seed)
         seconds[name] = time.perf_counter() - started
-    policies |= {"constant mix at the cap": constant(1.0), "flat": constant(0.0)}
+    policies |= {MIX: constant(1.0), "flat": constant(0.0)}
     rng = streams(seed, "sb3_agent")["paths"]
     markets = {
         "imagined": sampler.sample(options.judge_paths, imagination.bars, rng),
         "real": real_year(histories, known, Observer(forecaster)),
     }
-    return {
+    found = {
         name: {
             f"{market} {label}": value
             for market, paths in markets.items()
             for label, value in figures(rollout(policy, paths, rules)).items()
         }
-        | {"seconds": seconds.get(name, float("nan"))}
         for name, policy in policies.items()
     }
+    for name, row in found.items():
+        for market in markets:
+            yardstick = found[MIX][f"{market} growth"]
+            row[f"{market} ahead"] = row[f"{market} growth"] - yardstick
+        row["seconds"] = seconds.get(name, float("nan"))
+    return found
 
 
+MIX = "constant mix at the cap"
 SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
     "imagined growth": ("imagined: growth, % a year", "{:.2f}".format),
+    "imagined ahead": ("less constant mix", "{:.2f}".format),
     "imagined exposure": ("exposure", "{:.2f}".format),
     "imagined turnover": ("turnover a year", "{:.1f}".format),
     "real growth": ("real year: growth, %", "{:.2f}".format),
+    "real ahead": ("less constant mix", "{:.2f}".format),
     "real exposure": ("exposure", "{:.2f}".format),
     "real turnover": ("turnover a year", "{:.1f}".format),
     "seconds": ("seconds to train", "{:.0f}".format),
