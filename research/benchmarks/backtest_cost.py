@@ -31,7 +31,11 @@ run_default(Path(sys.argv[1]), {"end_date": sys.argv[2]})
 
 
 def measure(years: int, store: Path) -> tuple[float, float]:
-    """Seconds and peak resident memory (MiB) of one backtest in a process of its own."""
+    """Seconds and peak resident memory (MiB) of one backtest in a process of its own.
+
+    Linux lets the peak of a process begin with its parent's: this one must stay small, so it
+    imports none of what it measures.
+    """
     before = time.perf_counter()
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(store), ENDS[years]],

@@ -179,13 +179,14 @@ def report(
         line(f"Mirage, seed {seed} ({took:.0f} s fit)", rows)
         every.append(rows.mean(axis=0))
     line(f"Mirage, mean of {len(seeds)} seeds", np.array(every))
-    print(
-        f"{'  deviation between seeds':34s} "
-        + " ".join(
-            f"{value:{width}.4f}"
-            for value, width in zip(np.std(every, axis=0), (10, 7, 7, 8, 9), strict=True)
+    if len(seeds) > 1:
+        print(
+            f"{'  deviation between seeds':34s} "
+            + " ".join(
+                f"{value:{width}.4f}"
+                for value, width in zip(np.std(every, axis=0), (10, 7, 7, 8, 9), strict=True)
+            )
         )
-    )
 
 
 def main() -> None:
