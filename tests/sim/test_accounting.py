@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields, replace
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -184,17 +185,17 @@ def test_one_account_gives_the_same_bits_alone_as_in_a_batch():
         assert alone.account.equity[0] == batch.account.equity[i]
 
 
-def test_accounts_may_lie_along_several_axes():
+@pytest.mark.parametrize("shape", [(4, 3, 2), (12, 1, 2)])
+def test_accounts_may_lie_along_several_axes(shape):
     """With several symbols each, and some of them insolvent after the bar."""
     rng = np.random.default_rng(5)
-    shape = (4, 3, 2)
     rules = Rules(np.array([0.5, 0.5]), 1e4, costs=ProportionalCost(0.01))
     closes = rng.uniform(9, 11, shape)
     opens, ends = closes * rng.uniform(0.9, 1.1, shape), closes * rng.uniform(0.5, 4.0, shape)
     weights, targets = rng.uniform(-0.6, 0.6, (2, *shape))
     many = step(Account.at_weights(weights, closes, 1e4), targets, closes, opens, ends, rules)
     assert 0 < np.isneginf(many.growth).sum() < 6
-    for place in np.ndindex(4, 3):
+    for place in np.ndindex(shape[:2]):
         at = (place[0], slice(place[1], place[1] + 1))
         own = Account.at_weights(weights[at], closes[at], 1e4)
         one = step(own, targets[at], closes[at], opens[at], ends[at], rules)
@@ -314,6 +315,24 @@ def test_accounts_of_whole_dollars_are_counted_in_floats():
     held = Account.at_weights([[1]], np.array([[8.0]]), 1000)
     assert held.equity.dtype == float
     np.testing.assert_array_equal([held.cash[0], held.holdings[0, 0]], [0.0, 125.0])
+
+
+def test_numbers_may_be_decimals():
+    """As engines and brokers keep them."""
+    decimals = np.vectorize(lambda number: Decimal(str(number)), otypes=[object])
+    bars, rules = market(t=4, n=1), Rules([0.5], 1e4)
+    decisions = np.array([[0.5], [np.nan], [-0.25], [0.0]])
+    wanted = replay(decisions, bars, rules)
+    np.testing.assert_array_equal(replay(decimals(decisions), bars, rules), wanted)
+    np.testing.assert_array_equal(replay(decisions, decimals(bars), rules), wanted)
+    closes, opens, ends = bars[:3, 0, CLOSE, None]
+    held = Account.at_weights(decimals([[0.25]]), closes[:, None], Decimal(10_000))
+    assert held.holdings.dtype == float
+    actions = (closes, opens, ends, rules, rules.caps[:, None])
+    np.testing.assert_array_equal(
+        all_action_outcomes(held, decimals([-1.0, 0.5]), *actions).weight,
+        all_action_outcomes(held, [-1.0, 0.5], *actions).weight,
+    )
 
 
 SHORT = np.array([[-0.5], [np.nan], [np.nan]])
