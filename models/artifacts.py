@@ -332,7 +332,7 @@ class ArtifactStore:
 
     def _quarantine(self, key: str) -> None:
         for path in self._keys(f"{key}/"):
-            name = _slashed(path).rsplit("/", 1)[-1]
+            name = _slashed(path).split("/")[-1]
             try:
                 self._write(f"{self._prefix}/quarantine/{key}/{name}", self._bytes(path))
             except (OSError, _BrokenError) as error:

@@ -42,11 +42,13 @@ class Subject:
 SUBJECTS = {
     "limits": Subject(("models/limits.py",), ("tests/models/test_limits.py",)),
     "accounting": Subject(("sim/accounting.py",), ("tests/sim/test_accounting.py",)),
+    "costs": Subject(("sim/costs.py",), ("tests/sim/test_costs.py",)),
     "stops": Subject(("algorithm/stops.py",), ("tests/algorithm/test_stops.py",)),
     "orders": Subject(
         ("algorithm/portfolio.py", "algorithm/risk.py", "algorithm/execution.py"),
         ("tests/algorithm/test_portfolio.py", "tests/algorithm/test_risk.py"),
     ),
+    "decision": Subject(("algorithm/decision.py",), ("tests/algorithm/test_decision.py",)),
     "artifacts": Subject(
         ("models/artifacts.py", "models/provenance.py"),
         ("tests/models/test_artifacts.py", "tests/models/test_provenance.py"),

@@ -1,6 +1,7 @@
 import io
 import json
 import re
+import string
 from datetime import UTC, datetime
 
 import numpy as np
@@ -303,6 +304,14 @@ def test_keys_may_be_listed_with_backslashes(lines):
     assert not made.contains(KEY)
     assert made.clear() == 3
     assert store.files == {}
+
+
+def test_a_prefix_may_hold_any_character_that_every_store_takes():
+    store, prefix = WindowsStore(), f"X{string.ascii_letters}/{string.digits}_-"
+    made = ArtifactStore(store, prefix)
+    made.save(KEY, parts(), {}, depends=DEPENDS, data_end=END)
+    assert f"{prefix}/{KEY}/manifest.json" in store.files
+    assert made.clear() == 3
 
 
 def test_a_probe_is_written_and_taken_away(store):
