@@ -78,7 +78,7 @@ def plan_from(
     orders = plan_orders(
         np.array([weights.get(symbol.value, math.nan) for symbol in symbols]),
         holdings,
-        np.zeros(len(symbols)),
+        0.0,  # what is on order is expected already
         np.array([float(algorithm.securities[symbol].price) for symbol in symbols]),
         float(algorithm.portfolio.total_portfolio_value),
         rules.caps,

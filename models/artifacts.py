@@ -201,7 +201,7 @@ class ArtifactStore:
         """
         found: dict[str, Any] = {}
         for path in self._keys():
-            folders = path.replace("\\", "/").lstrip("/").split("/")
+            folders = _slashed(path).split("/")
             if folders[-1] == "manifest.json" and "quarantine" not in folders:
                 schema = self._schema(path)
                 if schema not in (SCHEMA, None):
@@ -324,10 +324,7 @@ class ArtifactStore:
         keys = self._store.keys
         found = [str(path) for path in (keys() if inspect.ismethod(keys) else keys)]
         start = f"{self._prefix}/{folder}"
-        # LEAN lists keys with the separator of the system it runs on.
-        return sorted(
-            path for path in found if path.replace("\\", "/").lstrip("/").startswith(start)
-        )
+        return sorted(path for path in found if _slashed(path).startswith(start))
 
     def _forget(self, key: str) -> None:
         for path in self._keys(f"{key}/"):
@@ -335,7 +332,7 @@ class ArtifactStore:
 
     def _quarantine(self, key: str) -> None:
         for path in self._keys(f"{key}/"):
-            name = path.rsplit("/", 1)[-1]
+            name = _slashed(path).split("/")[-1]
             try:
                 self._write(f"{self._prefix}/quarantine/{key}/{name}", self._bytes(path))
             except (OSError, _BrokenError) as error:
@@ -346,14 +343,14 @@ class ArtifactStore:
 def _pack(part: str, arrays: Mapping[str, np.ndarray]) -> bytes:
     """An .npz of arrays, the same bytes for the same arrays (no clock in it)."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(arrays):
-            array = np.asarray(arrays[name])
+            array = np.asarray(arrays[name], order="C")
             if array.dtype.hasobject:
                 raise ValueError(f"array {part}/{name} must hold numbers; received {array.dtype}")
             member = io.BytesIO()
-            np.lib.format.write_array(member, array.copy(order="C"), allow_pickle=False)
-            info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            np.lib.format.write_array(member, array, allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy")  # dated 1980-01-01
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, member.getvalue())
     return buffer.getvalue()
@@ -372,6 +369,11 @@ def _legal(what: str, name: str) -> str:
             f"{what} must hold letters, digits, '_', '-' and inner '/' only; received {name!r}"
         )
     return name
+
+
+def _slashed(path: str) -> str:
+    """A listed key as it was saved: LEAN lists them with the separator of its system."""
+    return path.replace("\\", "/").lstrip("/")
 
 
 def _iso(time: datetime | np.datetime64) -> str:

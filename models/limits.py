@@ -206,9 +206,7 @@ def plan_orders(
         band=band,
         lot_size=lot,
     )
-    if np.any(wealth <= 0):
-        orders = np.where((wealth > 0)[..., None], orders, -_whole(held, lot))
-    return orders
+    return np.where((wealth > 0)[..., None], orders, -_whole(held, lot))
 
 
 def uniform_lot(lot_size: ArrayLike) -> float | Floats:
@@ -276,7 +274,7 @@ def _fit_growth(final: Floats, current: Floats, gross: float, buffer: float) -> 
     room = np.maximum(gross * (1.0 - buffer) - stays.sum(axis=-1, keepdims=True), 0.0)
     wants = growth.sum(axis=-1, keepdims=True)
     fits = wants <= room * (1.0 + TOLERANCE)
-    share = np.where(fits, 1.0, room / np.where(fits, 1.0, wants))
+    share = room / np.where(fits, 1.0, wants)
     final = np.where(fits, final, np.sign(final) * (stays + growth * share))
 
     total = np.abs(final).sum(axis=-1, keepdims=True)
@@ -286,8 +284,8 @@ def _fit_growth(final: Floats, current: Floats, gross: float, buffer: float) -> 
         return final
     short = -np.minimum(final, 0.0).sum(axis=-1, keepdims=True)
     over = short > SHORT_LIMIT * (1.0 + TOLERANCE)
-    factor = np.where(over, SHORT_LIMIT * (1.0 - buffer) / np.where(over, short, 1.0), 1.0)
-    return np.where(final < 0.0, final * factor, final)
+    factor = SHORT_LIMIT * (1.0 - buffer) / np.where(over, short, 1.0)
+    return np.where(over & (final < 0.0), final * factor, final)
 
 
 def _orders(

@@ -124,10 +124,9 @@ def versions() -> dict[str, str]:
 
 def _sources(name: str) -> list[tuple[str, Path]]:
     """Source files of a module or package by their place in it, sorted."""
-    module = importlib.import_module(name)
-    if module.__file__ is None or not Path(module.__file__).is_file():
+    path = Path(getattr(importlib.import_module(name), "__file__", None) or "")
+    if not path.is_file():
         raise ValueError(f"the source of {name} must be at hand to derive keys; there is none")
-    path = Path(module.__file__)
     if path.name != "__init__.py":
         return [(path.name, path)]
     return sorted((p.relative_to(path.parent).as_posix(), p) for p in path.parent.rglob("*.py"))

@@ -22,9 +22,9 @@ from sim.accounting import Account, Rules, plan
 from tests.algorithm.account import FakeAlgorithm
 
 
-def rules_of(cap=0.3, *symbols, overrides=None, **options):
+def rules_of(cap=0.3, *symbols, overrides=None, lot_size=1, **options):
     caps = Caps(default=cap, overrides=overrides or {}, **options)
-    return Rules.of(caps, symbols or ("A", "B"), equity=10_000.0)
+    return Rules.of(caps, symbols or ("A", "B"), equity=10_000.0, lot_size=lot_size)
 
 
 def planned(algorithm, weights, rules):
@@ -53,6 +53,13 @@ def test_a_target_is_sized_under_its_own_cap_less_the_buffer_in_whole_shares():
     rules = rules_of(0.3, overrides={"B": 0.05})
     # A: .97 × .3 × 10,000 / 100 = 29.1; B: .97 × .05 × 10,000 / 30 = 16.2 shares short.
     assert planned(algorithm, {"A": 1.0, "B": -1.0}, rules) == {"A": 29.0, "B": -16.0}
+
+
+@pytest.mark.parametrize(("lot_size", "shares"), [(0, 29.1), (10, 20.0)])
+def test_lots_are_those_of_the_rules(lot_size, shares):
+    algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 100.0})
+    found = planned(algorithm, {"A": 0.3}, rules_of(lot_size=lot_size))
+    assert found == {"A": pytest.approx(shares), "B": 0.0}
 
 
 def test_no_fresh_target_keeps_the_holding_unless_it_is_above_its_cap():
@@ -118,13 +125,21 @@ def test_a_flat_insight_closes_the_position():
     assert {t.symbol.value: float(t.quantity) for t in targets} == {"A": 0.0}
 
 
+def test_an_insight_without_a_weight_asks_for_no_position():
+    algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 100.0}, {"A": 29})
+    model = CappedPortfolioConstructionModel(algorithm.symbols, rules_of())
+    asked = SimpleNamespace(symbol=algorithm.symbols[0], direction=InsightDirection.UP, weight=None)
+    (target,) = model.create_targets(algorithm, [asked])
+    assert target.quantity == 0
+
+
 def test_reductions_are_ordered_first():
-    algorithm = FakeAlgorithm(
-        10_000.0, dict.fromkeys("ABCD", 10.0), {"B": 20, "C": -20, "D": 5}, {"A": 4}
-    )
-    a, b, c, d = algorithm.symbols
-    send_orders(algorithm, {a: 10.0, b: 10.0, c: -5.0, d: 5.0})
-    assert algorithm.orders == [("B", -10.0), ("C", 15.0), ("A", 6.0)]
+    """So is a change of sides that leaves a position of the same size."""
+    held = {"B": 20, "C": -20, "D": 5, "E": 5}
+    algorithm = FakeAlgorithm(10_000.0, dict.fromkeys("ABCDE", 10.0), held, {"A": 4})
+    a, b, c, d, e = algorithm.symbols
+    send_orders(algorithm, {a: 10.0, b: 10.0, c: -5.0, d: 5.0, e: -5.0})
+    assert algorithm.orders == [("B", -10.0), ("C", 15.0), ("E", -10.0), ("A", 6.0)]
 
 
 @pytest.mark.parametrize(("target", "change"), [(-3.0, -8.0), (5.0, None), (0.0, -5.0)])

@@ -83,6 +83,12 @@ def test_daily_stop_flattens_everything_for_one_bar():
     assert rules.apply({"A": 0.3}) == {"A": 0.3}
 
 
+def test_a_loss_of_exactly_the_limit_stops():
+    closes = Closes(stops(daily_stop=0.25, stop_loss=0.25, take_profit=0.25))
+    closes.tell(equity=100.0)
+    assert set(closes.tell({"A": -0.25, "B": 0.25}, 75.0)) == {"A", "B", PORTFOLIO}
+
+
 def test_the_daily_stop_measures_from_the_previous_close_not_from_the_first():
     closes = Closes(stops())
     assert [closes.tell(equity=equity) for equity in (100.0, 96.0, 92.0, 88.5)] == [{}] * 4
@@ -112,6 +118,8 @@ def test_a_close_told_twice_moves_no_time_on_and_triggers_nothing_twice():
     assert rules.update(later, {"B": 0.3, "C": -0.1}, 94.0) == {
         "C": "stop loss at -10.0% (limit -10.0%)"
     }
+    assert rules.update(later, {"B": 0.3, "C": -0.1}, 94.0) == {}
+    assert rules.apply(dict.fromkeys("ABCD", 0.3)) == dict.fromkeys("ABCD", 0.0)
     # A has cooled for one close, not for two; a daily stop still measures from the day before.
     rules.update(later + timedelta(days=1), {}, 94.0)
     assert [rules.must_be_flat(name) for name in "ABC"] == [True, True, True]
@@ -130,7 +138,8 @@ def test_a_later_word_on_the_same_close_corrects_its_equity():
 def test_time_does_not_run_backwards():
     rules = stops()
     rules.update(DAY, {}, 100.0)
-    with pytest.raises(ValueError, match="close must not lie before 2009-01-02 16:00:00; received"):
+    message = "close must not lie before 2009-01-02 16:00:00; received 2009-01-01 16:00:00"
+    with pytest.raises(ValueError, match=f"^{message}$"):
         rules.update(DAY - timedelta(days=1), {}, 100.0)
 
 
@@ -154,6 +163,7 @@ def test_a_restart_goes_on_as_if_nothing_had_happened(events, cut):
     after = Closes(stops())
     after.now = before.now
     after.stops.restore(json.loads(json.dumps(before.stops.to_state())))
+    assert after.stops.to_state() == before.stops.to_state()
     for profits, equity in events[cut:]:
         # The close of the restart may be told again.
         assert after.stops.update(after.now, {}, after.stops.to_state()["equity"] or equity) == {}

@@ -1,8 +1,17 @@
-"""Synthetic bars for tests: a GARCH(1,1)-t price with gaps, wicks and volume."""
+"""Synthetic bars for tests: a GARCH(1,1)-t price with gaps, wicks and volume.
+
+And forecasters of them: networks drawn at random, for tests of what is made of a forecast.
+"""
 
 import numpy as np
 
-from models.market.features import FeatureTable
+from models.forecast.config import ForecasterConfig
+from models.forecast.density import DensityParameters
+from models.forecast.fitted import FittedForecaster
+from models.forecast.forecaster import Forecaster
+from models.forecast.scaling import NETWORK_COLUMNS, FeatureBounds, FeatureScaler
+from models.forecast.weights import LSTMWeights, NetworkWeights
+from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import History
 
 
@@ -39,3 +48,23 @@ def garch_history(symbol: str, n_bars: int, seed: int = 0) -> History:
 
 def garch_table(symbol: str, n_bars: int, seed: int = 0) -> FeatureTable:
     return FeatureTable.of(garch_history(symbol, n_bars, seed))
+
+
+def random_forecaster(tables, config: ForecasterConfig, seed: int) -> Forecaster:
+    """Scaler and bounds of the tables, weights at random: it takes no training."""
+    rng = np.random.default_rng(seed)
+    shapes = LSTMWeights.shapes(len(NETWORK_COLUMNS), config.units)
+    weights = LSTMWeights(**{name: rng.normal(0.0, 0.2, shape) for name, shape in shapes.items()})
+    density = DensityParameters.initial()
+    return Forecaster(
+        FittedForecaster(
+            config=config,
+            weights=NetworkWeights(weights, density),
+            calibrated=density,
+            scaler=FeatureScaler.fit(np.concatenate([table.rows[LOOKBACK:] for table in tables])),
+            bounds=FeatureBounds.of(tables),
+            curve=np.zeros((1, 3)),
+            data_end=max(table.history.time[-1] for table in tables),
+            converged=True,
+        )
+    )

@@ -1,6 +1,8 @@
 import io
 import json
-from datetime import datetime
+import re
+import string
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -163,25 +165,71 @@ def npz(**arrays):
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (truncate, "bytes, not what the manifest says"),
-        (flip_one_bit, "does not match its checksum"),
+        (truncate, r"forecaster has \d+ bytes, not what the manifest says"),
+        (flip_one_bit, "forecaster does not match its checksum"),
         (lose_a_part, "agent is missing"),
-        (lambda s: s.files.update({manifest_path(): b"{not json"}), "manifest is not JSON"),
-        (lambda s: s.files.update({manifest_path(): b"\xff\xfe"}), "manifest is not JSON"),
-        (lambda s: s.files.update({manifest_path(): b"[]"}), "not a JSON object"),
-        (lambda s: s.files.update({manifest_path(): b"{}"}), r"manifest lacks schema"),
+        (
+            lambda s: s.files.update({manifest_path(): b"{not json"}),
+            r"manifest is not JSON \(Expecting property name .*\)",
+        ),
+        (
+            lambda s: s.files.update({manifest_path(): b"\xff\xfe"}),
+            r"manifest is not JSON \('utf-8' codec .*\)",
+        ),
+        (
+            lambda s: s.files.update({manifest_path(): b"[]"}),
+            "manifest is not a JSON object",
+        ),
+        (lambda s: s.files.update({manifest_path(): b"{}"}), r"manifest lacks schema \(int\)"),
+        *(
+            (
+                lambda s, name=name: edit_manifest(s, **{name: None}),
+                rf"manifest lacks {name} \({kind}\)",
+            )
+            for name, kind in (
+                ("schema", "int"),
+                ("key", "str"),
+                ("depends", "dict"),
+                ("meta", "dict"),
+                ("data_end", "str"),
+                ("versions", "dict"),
+                ("parts", "dict"),
+                ("checksum", "str"),
+            )
+        ),
         (
             lambda s: edit_manifest(s, schema=SCHEMA + 1),
             f"schema must be {SCHEMA}; received {SCHEMA + 1}",
         ),
-        (lambda s: edit_manifest(s, depends={"units": 5}), "belongs to another artifact"),
-        (lambda s: edit_manifest(s, key="0" * 32), "belongs to another artifact"),
-        (lambda s: edit_manifest(s, data_end="soon"), "data_end is no time"),
-        (lambda s: edit_manifest(s, parts={"forecaster": 3}), "not what the manifest says"),
-        (lambda s: edit_manifest(s, parts={"../x": {}}), "part must hold letters"),
-        (replace_with(b"no zip file at all"), "cannot be read"),
-        (replace_with(npz(kernel=np.array([{}], dtype=object))), "cannot be read"),
-        (replace_with(npz(kernel=np.array([1.0, np.nan]))), "forecaster/kernel holds NaN"),
+        (
+            lambda s: edit_manifest(s, depends={"units": 5}),
+            "manifest belongs to another artifact",
+        ),
+        (lambda s: edit_manifest(s, key="0" * 32), "manifest belongs to another artifact"),
+        (lambda s: edit_manifest(s, data_end="soon"), "data_end is no time: 'soon'"),
+        (lambda s: edit_manifest(s, meta={"epochs": 4}), "manifest does not match its checksum"),
+        (
+            lambda s: edit_manifest(s, parts={"forecaster": 3}),
+            r"forecaster has \d+ bytes, not what the manifest says",
+        ),
+        (
+            lambda s: edit_manifest(s, parts={"../x": {}}),
+            "part must hold letters, digits, '_', '-' and inner '/' only; received '../x'",
+        ),
+        (replace_with(b"no zip file at all"), r"forecaster cannot be read \(.*pickle.*\)"),
+        (replace_with(b"PK\x03\x04 and no more"), r"forecaster cannot be read \(.*zip file\)"),
+        (
+            replace_with(npz(kernel=np.array([{}], dtype=object))),
+            r"forecaster cannot be read \(Object arrays cannot be loaded .*\)",
+        ),
+        (
+            replace_with(npz(kernel=np.array([1.0, np.nan]))),
+            "forecaster/kernel holds NaN or infinity",
+        ),
+        (
+            replace_with(npz(n=np.array(1), kernel=np.array([np.inf], dtype=np.float32))),
+            "forecaster/kernel holds NaN or infinity",
+        ),
     ],
 )
 def test_a_broken_artifact_is_reported_set_aside_and_not_used(
@@ -190,10 +238,8 @@ def test_a_broken_artifact_is_reported_set_aside_and_not_used(
     damage(store)
     held = {path for path in store.files if KEY in path}
     assert artifacts.load(KEY, not_after=TRADING) is None
-    assert len(lines) == 1
-    assert KEY in lines[0]
-    assert reason in lines[0]
-    assert "\n" not in lines[0]
+    (line,) = lines
+    assert re.fullmatch(f"artifact {KEY} is set aside and will be trained again: {reason}", line)
     assert {path.replace("mirage/", "mirage/quarantine/", 1) for path in held} == set(store.files)
     # What is trained anew takes its place.
     artifacts.save(KEY, parts(), {}, depends=DEPENDS, data_end=END)
@@ -203,8 +249,82 @@ def test_a_broken_artifact_is_reported_set_aside_and_not_used(
 def test_an_artifact_that_cannot_be_read_is_reported_and_not_used(artifacts, store, lines):
     refuse_to_be_read(store)
     assert artifacts.load(KEY, not_after=TRADING) is None
-    assert "bad sector" in lines[0]
-    assert not artifacts.contains(KEY)
+    assert lines == [
+        f"artifact {KEY} is set aside and will be trained again: "
+        f"{part_path('agent')} cannot be read (bad sector)",
+        *(
+            f"{part_path(part)} cannot be kept in quarantine "
+            f"({part_path(part)} cannot be read (bad sector)); it is deleted"
+            for part in ("agent", "forecaster")
+        ),
+    ]
+    assert list(store.files) == [f"mirage/quarantine/{KEY}/manifest.json"]
+
+
+def test_what_quarantine_has_no_room_for_is_deleted(artifacts, store, lines):
+    truncate(store)
+    store.room = 0
+    artifacts.set_aside(KEY, "why not")
+    assert store.files == {}
+    assert lines[0] == f"artifact {KEY} is set aside and will be trained again: why not"
+    assert re.fullmatch(
+        f"{part_path('agent')} cannot be kept in quarantine "
+        rf"\(object store refused mirage/quarantine/{KEY}/agent.npz \(\d+ bytes\): "
+        r"it is full or not writable\); it is deleted",
+        lines[1],
+    )
+    assert len(lines) == 4
+
+
+class WindowsStore(MemoryStore):
+    """Lists keys as LEAN does on a system with backslashes."""
+
+    @property
+    def keys(self):
+        return ["\\" + path.replace("/", "\\") for path in self.files]
+
+    def read_bytes(self, key):
+        return self.files[key.replace("\\", "/").lstrip("/")]
+
+    def delete(self, key):
+        return super().delete(key.replace("\\", "/").lstrip("/"))
+
+
+def test_keys_may_be_listed_with_backslashes(lines):
+    store = WindowsStore()
+    made = ArtifactStore(store, report=lines.append)
+    made.save(KEY, parts(), {}, depends=DEPENDS, data_end=END)
+    truncate(store)
+    assert made.load(KEY, not_after=TRADING) is None
+    kept = {f"mirage/quarantine/{KEY}/{name}" for name in ("agent.npz", "forecaster.npz")}
+    assert set(store.files) == kept | {f"mirage/quarantine/{KEY}/manifest.json"}
+    made.save(KEY, parts(), {}, depends=DEPENDS, data_end=END)
+    edit_manifest(store, schema=1)
+    assert made.set_aside_other_forms() == 1
+    assert not made.contains(KEY)
+    assert made.clear() == 3
+    assert store.files == {}
+
+
+def test_a_prefix_may_hold_any_character_that_every_store_takes():
+    store, prefix = WindowsStore(), f"X{string.ascii_letters}/{string.digits}_-"
+    made = ArtifactStore(store, prefix)
+    made.save(KEY, parts(), {}, depends=DEPENDS, data_end=END)
+    assert f"{prefix}/{KEY}/manifest.json" in store.files
+    assert made.clear() == 3
+
+
+def test_a_probe_is_written_and_taken_away(store):
+    saved = []
+
+    def save_bytes(key, contents):
+        saved.append((key, contents))
+        store.files[key] = contents
+
+    store.save_bytes = save_bytes
+    ArtifactStore(store, "mine").check_writable()
+    assert saved == [("mine/probe", b"probe")]
+    assert store.files == {}
 
 
 def test_an_artifact_without_a_manifest_does_not_exist(artifacts, store, lines):
@@ -215,16 +335,25 @@ def test_an_artifact_without_a_manifest_does_not_exist(artifacts, store, lines):
 
 def test_a_model_trained_past_the_start_is_refused(artifacts):
     assert artifacts.load(KEY, not_after=END) is not None
-    with pytest.raises(ValueError, match=r"up to 2008-06-30T00:00:00 at most.*2008-12-31T16:00:00"):
+    message = (
+        f"artifact {KEY} must be trained on data up to 2008-06-30T00:00:00 at most; "
+        "received one trained up to 2008-12-31T16:00:00"
+    )
+    with pytest.raises(ValueError, match=f"^{message}$"):
         artifacts.load(KEY, not_after=datetime(2008, 6, 30))
-    with pytest.raises(ValueError, match="trained up to"):
-        artifacts.load(KEY, not_after=np.datetime64("2008-06-30"))
+    with pytest.raises(ValueError, match=r"to 2008-12-31T15:59:59\.999999 at most"):
+        artifacts.load(KEY, not_after=np.datetime64(END) - np.timedelta64(1, "us"))
+    with pytest.raises(ValueError, match=r"^time must have no time zone; received 2009-01-02T00:"):
+        artifacts.load(KEY, not_after=TRADING.replace(tzinfo=UTC))
 
 
 @pytest.mark.parametrize("room", [0, 200, 900])
 def test_a_full_store_is_an_error_and_leaves_nothing_behind(room):
     store = MemoryStore(room)
-    with pytest.raises(OSError, match=r"object store refused mirage/.*full or not writable"):
+    refused = (
+        rf"^object store refused mirage/{KEY}/\w+\.\w+ \(\d+ bytes\): it is full or not writable$"
+    )
+    with pytest.raises(OSError, match=refused):
         ArtifactStore(store).save(KEY, parts(), {}, depends=DEPENDS, data_end=END)
     assert store.files == {}
 
@@ -237,7 +366,8 @@ def test_a_store_that_raises_is_named_and_leaves_nothing_behind(store):
         return True
 
     store.save_bytes = save_bytes
-    with pytest.raises(OSError, match=r"could not write mirage/.*manifest.json: read-only"):
+    message = f"object store could not write {manifest_path()}: read-only"
+    with pytest.raises(OSError, match=f"^{re.escape(message)}$"):
         ArtifactStore(store).save(KEY, parts(), {}, depends=DEPENDS, data_end=END)
     assert store.files == {}
 
@@ -265,20 +395,52 @@ def test_keys_may_be_a_method_too(store):
     assert made.clear() == 3
 
 
-def test_bad_names_and_values_are_refused(store):
-    with pytest.raises(ValueError, match=r"prefix must hold letters.*received 'a\.b'"):
-        ArtifactStore(store, "a.b")
-    made = ArtifactStore(store)
-    with pytest.raises(ValueError, match="part must hold letters"):
-        made.save(KEY, {"v1.0": {}}, {}, depends=DEPENDS, data_end=END)
-    bad = {"forecaster": {"x": np.array([{}])}}
-    with pytest.raises(ValueError, match="forecaster/x must hold numbers"):
-        made.save(KEY, bad, {}, depends=DEPENDS, data_end=END)
-    with pytest.raises(ValueError, match="must be plain JSON values"):
-        key_for({"seed": np.float64("nan")})
-    with pytest.raises(ValueError, match="key must be the hash of what it depends on"):
-        made.save("0" * 32, parts(), {}, depends=DEPENDS, data_end=END)
+NAMES = "must hold letters, digits, '_', '-' and inner '/' only; received"
+
+
+@pytest.mark.parametrize("name", ["a.b", "", "/a", "a/", "a b", "ä"])
+def test_names_that_no_store_would_take_are_refused(store, name):
+    with pytest.raises(ValueError, match=re.escape(f"prefix {NAMES} {name!r}")):
+        ArtifactStore(store, name)
+    made = ArtifactStore(store, "A-z/09_")
+    with pytest.raises(ValueError, match=re.escape(f"part {NAMES} {name!r}")):
+        made.save(KEY, {"good": {}, name: {}}, {}, depends=DEPENDS, data_end=END)
+    with pytest.raises(ValueError, match=re.escape(f"key {NAMES} {name!r}")):
+        made.contains(name)
     assert store.files == {}
+
+
+def test_bad_values_are_refused(store):
+    made = ArtifactStore(store)
+
+    def refused(message, key=KEY, arrays=None, meta=None, end=END):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+            made.save(key, arrays or parts(), meta or {}, depends=DEPENDS, data_end=end)
+
+    objects = {"forecaster": {"x": np.array([{}])}}
+    refused("array forecaster/x must hold numbers; received object", arrays=objects)
+    refused(f"key must be the hash of what it depends on; received '{'0' * 32}'", key="0" * 32)
+    refused("time must have no time zone; received 2009", end=TRADING.replace(tzinfo=UTC))
+    refused("artifact facts must be plain JSON values: Out of range", meta={"loss": np.nan})
+    assert store.files == {}
+
+
+def test_what_is_kept_is_small_the_same_in_any_order_and_can_be_read_by_people(store):
+    made = ArtifactStore(store)
+    array = np.arange(60_000.0).reshape(200, 300) % 7
+
+    def saved(arrays):
+        made.save(KEY, {"x": arrays}, {}, depends=DEPENDS, data_end=np.datetime64("2008-12-31"))
+        return store.files[part_path("x")]
+
+    first = saved({"b": array, "a": array[:2]})
+    assert first == saved({"a": array[:2], "b": np.asfortranarray(array)})
+    assert len(first) < array.nbytes / 20
+    assert saved({"a": array[:1]}) != first
+    text = store.files[manifest_path()].decode()
+    assert text.startswith('{\n "checksum": "')
+    assert json.loads(text)["data_end"] == "2008-12-31T00:00:00.000000"
+    assert made.load(KEY, TRADING).data_end == datetime(2008, 12, 31)
 
 
 def test_artifacts_of_another_form_are_set_aside_with_one_line(artifacts, store, lines):
@@ -301,7 +463,32 @@ def test_artifacts_of_another_form_are_set_aside_with_one_line(artifacts, store,
     assert len(lines) == 1
 
 
-def test_a_manifest_that_is_none_is_left_to_loading(artifacts, store, lines):
-    store.files[manifest_path()] = b"{not json"
+@pytest.mark.parametrize("data", [b"{not json", b"\xff\xfe", b"[]", b"{}", b'{"schema": null}'])
+def test_a_manifest_that_is_none_is_left_to_loading(artifacts, store, lines, data):
+    """The rest is looked at all the same."""
+    store.files["mirage/" + "a" * 32 + "/manifest.json"] = b'{"schema": 1}'
+    store.files["mirage/zzz/manifest.json"] = b'{"schema": "two"}'
+    store.files["mirage/notes/about.json"] = b'{"schema": 1}'
+    store.files[manifest_path()] = data
+    assert artifacts.set_aside_other_forms() == 2
+    assert lines[0].startswith("2 artifacts of another form (schema 1, two; this version")
+    assert store.files[manifest_path()] == data
+    assert "mirage/notes/about.json" in store.files
+
+
+def test_a_manifest_that_cannot_be_read_is_left_to_loading(artifacts, store, lines):
+    def read_bytes(key):
+        raise OSError("bad sector")
+
+    store.read_bytes = read_bytes
     assert artifacts.set_aside_other_forms() == 0
     assert lines == []
+    assert artifacts.load(KEY, not_after=TRADING) is None
+    assert lines[0].endswith(f"trained again: {manifest_path()} cannot be read (bad sector)")
+
+
+def test_without_a_listener_reports_go_nowhere(store):
+    made = ArtifactStore(store)
+    made.save(KEY, parts(), {}, depends=DEPENDS, data_end=END)
+    truncate(store)
+    assert made.load(KEY, not_after=TRADING) is None

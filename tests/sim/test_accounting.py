@@ -1,6 +1,8 @@
 """The kernel against hand-made answers, a slow twin in exact decimals, and itself."""
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from sim.accounting import (
     Rules,
     all_action_outcomes,
     control_variate,
+    finite_growth,
     is_ruined,
     replay,
     settle,
@@ -136,6 +139,22 @@ def test_fees_of_a_small_account_cost_it_more():
         assert done.fees.sum() / (shares * 100.0) == pytest.approx(rate)
 
 
+def test_rules_carry_all_that_caps_say_and_cannot_be_changed():
+    caps = Caps(0.3, {"IBM": 0.2}, gross=0.7, buffer=0.05, band=0.25)
+    costs = ProportionalCost(0.01)
+    found = Rules.of(caps, ["AAPL", "IBM"], equity=5e3, lot_size=10, costs=costs, ruin=0.0)
+    wanted = Rules(np.array([0.3, 0.2]), 5e3, 0.7, 0.05, 0.25, 10, costs, 0.0)
+    for item in fields(Rules):
+        np.testing.assert_array_equal(getattr(found, item.name), getattr(wanted, item.name))
+    assert Rules.of(caps, ["IBM"], equity=1.0).ruin == Rules([0.2], 1.0).ruin == 0.1
+    own = np.array([1])
+    rules = Rules(own, 1.0)
+    own[0] = 0
+    assert rules.caps.dtype == float
+    with pytest.raises(ValueError, match="read-only"):
+        rules.caps[0] = 0.5
+
+
 def test_a_symbol_that_is_never_wanted_is_never_traded_and_all_others_are():
     bars = market()
     decisions = np.zeros((60, 3))
@@ -166,6 +185,27 @@ def test_one_account_gives_the_same_bits_alone_as_in_a_batch():
         assert alone.account.equity[0] == batch.account.equity[i]
 
 
+@pytest.mark.parametrize("shape", [(4, 3, 2), (12, 1, 2)])
+def test_accounts_may_lie_along_several_axes(shape):
+    """With several symbols each, and some of them insolvent after the bar."""
+    rng = np.random.default_rng(5)
+    rules = Rules(np.array([0.5, 0.5]), 1e4, costs=ProportionalCost(0.01))
+    closes = rng.uniform(9, 11, shape)
+    opens, ends = closes * rng.uniform(0.9, 1.1, shape), closes * rng.uniform(0.5, 4.0, shape)
+    weights, targets = rng.uniform(-0.6, 0.6, (2, *shape))
+    many = step(Account.at_weights(weights, closes, 1e4), targets, closes, opens, ends, rules)
+    assert 0 < np.isneginf(many.growth).sum() < 6
+    for place in np.ndindex(shape[:2]):
+        at = (place[0], slice(place[1], place[1] + 1))
+        own = Account.at_weights(weights[at], closes[at], 1e4)
+        one = step(own, targets[at], closes[at], opens[at], ends[at], rules)
+        assert one.growth[0] == many.growth[place]
+        assert one.account.cash[0] == many.account.cash[place]
+        assert one.account.equity[0] == many.account.equity[place]
+        np.testing.assert_array_equal(one.orders[0], many.orders[place])
+        np.testing.assert_array_equal(one.fees[0], many.fees[place])
+
+
 def test_each_account_keeps_the_cap_of_its_own_symbol():
     rules = Rules(np.array([0.1, 0.8]), 1e5, buffer=0.0, lot_size=0)
     series = np.array([1, 0, 1])
@@ -193,7 +233,8 @@ def test_all_action_outcomes_equal_taking_each_action():
     account = Account.at_weights(rng.uniform(-1, 1, (200, 1)) * caps, closes[:, None], 1e4)
     every = all_action_outcomes(account, actions, closes, opens, ends, rules, caps, missed)
     blind = all_action_outcomes(account, actions, closes, opens, ends, rules, caps)
-    assert (blind.control_variate == 0).all()
+    np.testing.assert_array_equal(blind.control_variate, np.zeros((200, 4)))
+    assert blind.control_variate.dtype == float
     for a, action in enumerate(actions):
         now, then = closes[:, None], opens[:, None]
         done = step(account, action * caps, now, then, ends[:, None], rules, caps)
@@ -217,6 +258,103 @@ def test_ruin_is_flagged_and_its_reward_finite():
     assert is_ruined(np.array([200.0, 200.1]), rules).tolist() == [True, False]
 
 
+def test_growth_is_minus_infinity_from_zero_equity_on_and_exact_above():
+    cash = np.array([1000.0, 1000.5, 999.0, 3000.0])
+    account = Account(cash, np.full((4, 1), -10.0), np.full(4, 500.0))
+    price, none = np.full((4, 1), 100.0), np.zeros((4, 1))
+    done = settle(account, none, price, price, replace(ONE, costs=ZeroCost()))
+    np.testing.assert_array_equal(done.account.equity, [0.0, 0.5, -1.0, 2000.0])
+    np.testing.assert_array_equal(done.growth, [-np.inf, np.log(0.001), -np.inf, np.log(4.0)])
+    np.testing.assert_array_equal(done.fills, price)
+
+
+def test_an_account_that_ends_at_nothing_is_ruined_and_weighs_nothing():
+    """50 shares short at 16 $, and 36 $ at the next close take the 1,800 $ of cash."""
+    rules = Rules(np.array([0.8]), 1000.0, buffer=0.0, ruin=0.0, costs=ZeroCost())
+    account = Account(np.array([1800.0]), np.array([[-50.0]]), np.array([1000.0]))
+    prices = (np.array([16.0]), np.array([36.0]), np.array([36.0]))
+    out = all_action_outcomes(account, [-1.0], *prices, rules, rules.caps[:, None], np.ones((1, 2)))
+    assert out.ruined.all()
+    assert out.weight == out.control_variate == 0
+    assert out.log_growth == pytest.approx(np.log(0.0005))
+
+
+def test_a_reward_is_never_below_the_fall_to_half_the_point_of_ruin():
+    """50 $ here; who has less already cannot fall; a point of ruin of 0 counts as a thousandth."""
+    rules = replace(ONE, equity=1000.0)
+    growth = np.array([-np.inf, -2.9, -np.inf, 0.1, 0.1])
+    before = np.array([1000.0, 1000.0, 10.0, 1000.0, 10.0])
+    found = finite_growth(growth, before, rules)
+    np.testing.assert_allclose(found, [np.log(0.05), -2.9, 0.0, 0.1, 0.1])
+    found = finite_growth(growth[:1], before[:1], replace(rules, ruin=0.0))
+    np.testing.assert_allclose(found, [np.log(0.0005)])
+
+
+def test_the_control_variate_by_hand():
+    """Weight 2 over night; at the open half the shares weigh 600 / 700 for the day.
+
+    The others have nothing, or less, or half a dollar at the open.
+    """
+    account = Account(
+        np.array([-500.0, -1200.0, -1300.0, -1199.5]), np.full((4, 1), 100.0), np.full(4, 500.0)
+    )
+    closes, opens = np.full((4, 1), 10.0), np.full((4, 1), 12.0)
+    done = settle(account, np.full((4, 1), -50.0), opens, opens, replace(ONE, costs=ZeroCost()))
+    missed = np.tile([0.01, -0.02], (4, 1))
+    found = control_variate(account, done, closes, opens, missed)
+    late = 0.02 - 1200 * 0.02
+    np.testing.assert_allclose(found, [0.02 - 6 / 7 * 0.02, 0.0, 0.0, late], rtol=1e-12)
+    assert control_variate(account, done, closes, opens, missed).dtype == float
+
+
+def test_accounts_of_whole_dollars_are_counted_in_floats():
+    opened = Account.opened([1000, 2000], 3)
+    assert opened.cash.dtype == opened.equity.dtype == opened.holdings.dtype == float
+    np.testing.assert_array_equal(opened.equity, [1000.0, 2000.0])
+    assert opened.cash is not opened.equity
+    held = Account.at_weights([[1]], np.array([[8.0]]), 1000)
+    assert held.equity.dtype == float
+    np.testing.assert_array_equal([held.cash[0], held.holdings[0, 0]], [0.0, 125.0])
+
+
+def test_numbers_may_be_decimals():
+    """As engines and brokers keep them."""
+    decimals = np.vectorize(lambda number: Decimal(str(number)), otypes=[object])
+    bars, rules = market(t=4, n=1), Rules([0.5], 1e4)
+    decisions = np.array([[0.5], [np.nan], [-0.25], [0.0]])
+    wanted = replay(decisions, bars, rules)
+    np.testing.assert_array_equal(replay(decimals(decisions), bars, rules), wanted)
+    np.testing.assert_array_equal(replay(decisions, decimals(bars), rules), wanted)
+    closes, opens, ends = bars[:3, 0, CLOSE, None]
+    held = Account.at_weights(decimals([[0.25]]), closes[:, None], Decimal(10_000))
+    assert held.holdings.dtype == float
+    actions = (closes, opens, ends, rules, rules.caps[:, None])
+    np.testing.assert_array_equal(
+        all_action_outcomes(held, decimals([-1.0, 0.5]), *actions).weight,
+        all_action_outcomes(held, [-1.0, 0.5], *actions).weight,
+    )
+
+
+SHORT = np.array([[-0.5], [np.nan], [np.nan]])
+"""50 shares of 10 $ short, of an account of 1,000 $, and kept."""
+
+
+def flat_bars(*prices):
+    return np.repeat(prices, 5).reshape(-1, 1, 5)
+
+
+def test_replay_stops_where_equity_is_gone():
+    rules = Rules(np.array([0.5]), 1000.0, buffer=0.0, costs=ZeroCost())
+    np.testing.assert_allclose(
+        replay(SHORT, flat_bars(10.0, 10.0, 29.99), rules), [1000.0, 1000.0, 0.5]
+    )
+    np.testing.assert_allclose(
+        replay(SHORT, flat_bars(0.1, 0.1, 0.2), rules), [1000.0, 1000.0, 500.0]
+    )
+    with pytest.raises(ValueError, match=r"^equity must stay > 0; received 0\.0 at row 2$"):
+        replay(SHORT, flat_bars(10.0, 10.0, 30.0), rules)
+
+
 def test_settle_prices_fees_at_the_mark():
     """LEAN caps a fee by the price at the close of the filling bar, not by the fill."""
     rules = Rules(np.array([1.0]), 1000.0)
@@ -226,26 +364,59 @@ def test_settle_prices_fees_at_the_mark():
 
 
 @pytest.mark.parametrize(
-    ("build", "words"),
+    ("build", "message"),
     [
-        (lambda: Rules(np.array([0.0]), 1.0), "caps"),
-        (lambda: Rules(np.array([0.6]), 1.0, gross=0.5), r"\(0, 0.5\], at most the gross cap"),
-        (lambda: Rules(np.empty(0), 1.0), "caps"),
-        (lambda: Rules(np.array([1.0]), 0.0), "equity must be finite and > 0; received 0.0"),
-        (lambda: Rules(np.array([1.0]), np.inf), "equity"),
-        (lambda: Rules(np.array([1.0]), 1.0, lot_size=0.5), "lot_size"),
-        (lambda: Rules(np.array([1.0]), 1.0, ruin=1.0), "ruin"),
-        (lambda: Rules(np.array([1.0]), 1.0, gross=2.0), "gross"),
-        (lambda: replay(np.zeros((5, 1)), np.ones((5, 2, 5)), ONE), "shape"),
-        (lambda: replay(np.zeros((5, 1)), np.zeros((5, 1, 5)), ONE), "prices > 0"),
+        (
+            lambda: Rules([0.0], 1.0),
+            "caps must be a vector of values in (0, 1.0], at most the gross cap; received [0.0]",
+        ),
+        (
+            lambda: Rules([0.6], 1.0, gross=0.5),
+            "caps must be a vector of values in (0, 0.5], at most the gross cap; received [0.6]",
+        ),
+        (
+            lambda: Rules([], 1.0),
+            "caps must be a vector of values in (0, 1.0], at most the gross cap; received []",
+        ),
+        (
+            lambda: Rules([[0.5]], 1.0),
+            "caps must be a vector of values in (0, 1.0], at most the gross cap; received [[0.5]]",
+        ),
+        (lambda: Rules([1.0], 0.0), "equity must be finite and > 0; received 0.0"),
+        (lambda: Rules([1.0], np.inf), "equity must be finite and > 0; received inf"),
+        (
+            lambda: Rules([1.0], 1.0, lot_size=0.5),
+            "lot_size must be 0 or a whole number of shares; received 0.5",
+        ),
+        (lambda: Rules([1.0], 1.0, ruin=1.0), "ruin must lie in [0, 1); received 1.0"),
+        (lambda: Rules([1.0], 1.0, ruin=-0.1), "ruin must lie in [0, 1); received -0.1"),
+        (lambda: Rules([1.0], 1.0, gross=2.0), "gross must be in (0, 1]; received 2.0"),
+        (lambda: Rules([1.0], 1.0, buffer=1.0), "buffer must be in [0, 1); received 1.0"),
+        (lambda: Rules([1.0], 1.0, band=2.0), "band must be in [0, 1]; received 2.0"),
+        (
+            lambda: replay(np.zeros((5, 1)), np.ones((5, 2, 5)), ONE),
+            "bars must have shape (T, N, 5) for decisions (T, N); received (5, 2, 5) and (5, 1)",
+        ),
+        (
+            lambda: replay(np.zeros((5, 1)), np.ones((5, 1, 6)), ONE),
+            "bars must have shape (T, N, 5) for decisions (T, N); received (5, 1, 6) and (5, 1)",
+        ),
+        (
+            lambda: replay(np.zeros((5, 1)), np.zeros((5, 1, 5)), ONE),
+            "bars must hold finite prices > 0; received others",
+        ),
+        (
+            lambda: replay(np.zeros((5, 1)), np.full((5, 1, 5), np.inf), ONE),
+            "bars must hold finite prices > 0; received others",
+        ),
         (
             lambda: all_action_outcomes(
                 Account.opened(1.0, 2), [0.0], *np.ones((3, 1)), ONE, ONE.caps[:, None]
             ),
-            "one for each of 2 symbols",
+            "caps must be one for each of 2 symbols; received 1",
         ),
     ],
 )
-def test_bad_input_is_named(build, words):
-    with pytest.raises(ValueError, match=words):
+def test_bad_input_is_named(build, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         build()

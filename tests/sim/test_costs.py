@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -43,16 +45,43 @@ def test_proportional_and_zero_fees():
     assert ZeroCost().fill_prices(quantities, price, price) is price
 
 
+def test_every_order_pays_its_own_fee():
+    """The array of a batch: nothing, the minimum, the plain fee, the ceiling."""
+    shares, marks = np.array([[0.0, 1.0], [-600.0, 900.0]]), np.array([[9.0, 9.0], [9.0, 0.5]])
+    model = InteractiveBrokersCost(per_share=0.01, minimum=2.0, maximum_rate=0.01)
+    np.testing.assert_allclose(model.fees(shares, 0 * marks, marks), [[0.0, 2.0], [6.0, 4.5]])
+    free = InteractiveBrokersCost(per_share=0.0, minimum=0.0, maximum_rate=0.0)
+    np.testing.assert_array_equal(free.fees(shares, marks, marks), np.zeros((2, 2)))
+
+
 @pytest.mark.parametrize(
-    ("build", "words"),
+    ("build", "message"),
     [
-        (lambda: ProportionalCost(rate=1.0), "rate must lie in .0, 1.; received 1.0"),
-        (lambda: ProportionalCost(slippage=-0.1), "slippage"),
-        (lambda: InteractiveBrokersCost(minimum=-1), "minimum"),
-        (lambda: InteractiveBrokersCost(per_share=float("nan")), "per_share"),
-        (lambda: InteractiveBrokersCost(maximum_rate=2.0), "maximum_rate"),
+        (lambda: ProportionalCost(rate=1.0), "rate must lie in [0, 1); received 1.0"),
+        (lambda: ProportionalCost(rate=-0.1), "rate must lie in [0, 1); received -0.1"),
+        (lambda: ProportionalCost(slippage=1.0), "slippage must lie in [0, 1); received 1.0"),
+        (
+            lambda: InteractiveBrokersCost(minimum=-1),
+            "minimum must be finite and >= 0; received -1",
+        ),
+        (
+            lambda: InteractiveBrokersCost(per_share=float("nan")),
+            "per_share must be finite and >= 0; received nan",
+        ),
+        (
+            lambda: InteractiveBrokersCost(per_share=float("inf")),
+            "per_share must be finite and >= 0; received inf",
+        ),
+        (
+            lambda: InteractiveBrokersCost(maximum_rate=2.0),
+            "maximum_rate must lie in [0, 1); received 2.0",
+        ),
+        (
+            lambda: InteractiveBrokersCost(slippage=-0.1),
+            "slippage must lie in [0, 1); received -0.1",
+        ),
     ],
 )
-def test_bad_costs_are_refused(build, words):
-    with pytest.raises(ValueError, match=words):
+def test_bad_costs_are_refused(build, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         build()

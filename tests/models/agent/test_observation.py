@@ -1,13 +1,18 @@
+"""Observations: of a network at random where any will do, of a trained one where that matters."""
+
 import numpy as np
 import pytest
+from scipy import stats
 
-from models.agent.observation import OBSERVATION_CLIP, SUMMARY, Observer
+from models.agent.observation import OBSERVATION_CLIP, SUMMARY, Observer, forecast_summary
 from models.forecast.config import ForecasterConfig
+from models.forecast.density import MAX_DRIFT, MAX_LOG_SCALE, BarDensity, DensityParameters
+from models.forecast.distributions import NUMPY
 from models.forecast.forecaster import Forecaster
 from models.forecast.scaling import CLIP
 from models.market.features import FEATURES, FeatureTable
 from models.market.market_view import MarketView
-from tests.models.synthetic import garch_table
+from tests.models.synthetic import garch_table, random_forecaster
 
 SMALL = ForecasterConfig(units=4, window=20, epochs=2, batch=16, stride=10)
 TABLES = [garch_table(name, 640, seed) for seed, name in enumerate(("AAA", "BBB"))]
@@ -16,6 +21,11 @@ HISTORIES = [table.history for table in TABLES]
 
 @pytest.fixture(scope="module")
 def observer() -> Observer:
+    return Observer(random_forecaster(TABLES, SMALL, seed=1))
+
+
+@pytest.fixture(scope="module")
+def trained() -> Observer:
     return Observer(Forecaster.fit(TABLES, SMALL, seed=1))
 
 
@@ -27,16 +37,47 @@ def test_an_observation_is_the_scaled_row_and_the_forecast(observer):
     seen = view([300, 400])
     found = observer.observe(seen)
     assert found.shape == (2, observer.size) == (2, len(FEATURES) + len(SUMMARY))
-    assert len(observer.names) == observer.size == len(set(observer.names))
+    assert observer.names == FEATURES + SUMMARY
+    assert found.dtype == np.float32
     scaled = observer.forecaster.scaler.scaled(seen.feature_rows)
     np.testing.assert_allclose(
         found[:, : len(FEATURES)], np.clip(scaled, -OBSERVATION_CLIP, OBSERVATION_CLIP), atol=1e-6
     )
     assert OBSERVATION_CLIP <= CLIP
-    typical = observer.forecaster.parameters(observer.forecaster.start(seen)).typical_return()
+    density = observer.forecaster.parameters(observer.forecaster.start(seen))
     np.testing.assert_allclose(
-        found[:, len(FEATURES)], 10 * typical.location / typical.scale, rtol=1e-4
+        found[:, len(FEATURES) :], forecast_summary(density), rtol=1e-6, atol=1e-6
     )
+
+
+def test_an_observation_is_cut_off_on_both_sides(observer):
+    state = observer.forecaster.start(view([300, 400]))
+    state.scaled[:, :2] = [[5.5, -5.5], [4.5, -4.5]]
+    found = observer._describe(state)
+    np.testing.assert_array_equal(found[:, :2], [[5.0, -5.0], [4.5, -4.5]])
+
+
+def test_the_forecast_in_numbers_by_hand():
+    """Location and scale of the day add those of gap and intraday return."""
+    rng = np.random.default_rng(4)
+    outputs, volatility = rng.normal(0.0, 0.7, (6, 10)), rng.uniform(0.005, 0.03, 6)
+    parameters = DensityParameters.initial()
+    found = forecast_summary(BarDensity(NUMPY, outputs, volatility, parameters))
+    drift = volatility[:, None] * MAX_DRIFT * np.tanh(outputs[:, [0, 2]] / MAX_DRIFT)
+    moved = MAX_LOG_SCALE * np.tanh(outputs[:, [1, 3]] / MAX_LOG_SCALE)
+    bases = np.array([parameters.gap[0], parameters.intraday[0]])
+    scales = volatility[:, None] * np.exp(bases + moved)
+    location, scale = drift.sum(axis=1), np.sqrt((scales**2).sum(axis=1))
+    df = BarDensity(NUMPY, outputs, volatility, parameters).typical_return().df
+    wanted = {
+        "forecast_location": 10 * location / scale,
+        "forecast_scale": np.log(scale / volatility),
+        "forecast_up": 10 * (stats.t(df, location, scale).sf(0.0) - 0.5),
+        "forecast_gap_share": np.log(scales[:, 0] / scales[:, 1]),
+        "forecast_volume": outputs[:, 4],
+    }
+    assert tuple(wanted) == SUMMARY
+    np.testing.assert_allclose(found, np.stack(list(wanted.values()), axis=1), rtol=1e-9)
 
 
 def test_an_observation_depends_on_the_past_alone_and_repeats_itself(observer):
@@ -52,15 +93,15 @@ def test_a_wider_view_is_observed_through_the_forecasters_window(observer):
     np.testing.assert_allclose(observer.observe(wide), observer.observe(view([400])), atol=1e-6)
 
 
-def test_streamed_and_windowed_observations_stay_close(observer):
+def test_streamed_and_windowed_observations_stay_close(trained):
     """The stream never forgets its start as the window does; what is left of it is small."""
     rows = np.arange(300, 400)
     seen = view(rows)
-    stream = observer.stream(seen)
-    np.testing.assert_allclose(stream.current(), observer.observe(seen), atol=1e-6)
+    stream = trained.stream(seen)
+    np.testing.assert_allclose(stream.current(), trained.observe(seen), atol=1e-6)
     for step in range(1, 61):
         streamed = stream.push(seen.push(HISTORIES[0].bars[rows + step]))
-    windowed = observer.observe(seen)
+    windowed = trained.observe(seen)
     np.testing.assert_allclose(streamed[:, : len(FEATURES)], windowed[:, : len(FEATURES)])
     difference = np.abs(streamed - windowed)[:, len(FEATURES) :]
     assert difference.max() < 0.1
@@ -91,6 +132,7 @@ def test_following_a_market_is_pushing_bars_through_view_and_stream(observer):
     stream = observer.stream(seen)
     assert len(market) == 2
     np.testing.assert_array_equal(market.current(), stream.current())
+    np.testing.assert_allclose(market.current(), observer.observe(seen), atol=1e-6)
     for step in (1, 2, 3):
         bars = HISTORIES[0].bars[rows + step]
         np.testing.assert_array_equal(market.push(bars), stream.push(seen.push(bars)))
