@@ -51,9 +51,9 @@ UPDATES_PER_CALL = 25
 class QAgentConfig:
     """What an agent is made of.
 
-    Width, rate, decay, batch and tau lie on a plateau: neighbours earn within .1 % a year of them on
-    imagined paths of the default symbols, a rate of 1e-4 or a tau of .001 learns too little in the
-    updates there are, and a discount of .5 too little of what trading costs
+    Width, rate, decay, batch and tau lie on a plateau: neighbours earn within .1 % a year of them
+    on imagined paths of the default symbols. A rate of 1e-4 or a tau of .001 learns too little in
+    the updates there are, and a discount of .5 too little of what trading costs
     (`research.experiments.agent_constants`).
 
     Attributes:
