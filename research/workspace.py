@@ -127,13 +127,17 @@ def year_after(histories: Sequence[History], known: Sequence[History]) -> list[N
 
 
 def real_year(histories: Sequence[History], known: Sequence[History], observer: Observer) -> Paths:
-    """The bars of `year_after` as a tape: one path per symbol, without innovations."""
+    """The bars of `year_after` as a tape: one path per symbol, without innovations.
+
+    They are observed as the algorithm observes them: from the newest known bar, bar by bar.
+    """
     rows = year_after(histories, known)
     window = observer.forecaster.config.window
-    seen = [
-        observer.observe(MarketView.at_rows(FeatureTable.of(history), row, window=window))
-        for history, row in zip(histories, rows, strict=True)
-    ]
+    seen = []
+    for history, past, row in zip(histories, known, rows, strict=True):
+        market = observer.follow(MarketView.at([FeatureTable.of(past)], window=window))
+        first = market.current()
+        seen.append(np.concatenate([first, *(market.push(history.bars[[r]]) for r in row[1:])]))
     bars = [history.bars[row] for history, row in zip(histories, rows, strict=True)]
     starts = np.array([row[0] for row in rows])
     return Paths(np.stack(bars), np.stack(seen), np.arange(len(rows)), starts)

@@ -1,10 +1,11 @@
 """What does the default run earn, over several seeds, beside its benchmark?
 
 Runs the algorithm as `make backtest` does, once for each seed with an object store of its own, and
-prints for each: return, Sharpe ratio, drawdown, orders, and the annualised difference to the
-benchmark (equal-weight buy and hold of the same symbols, without costs). Then mean, standard
-deviation and a paired t statistic over seeds. Seeds share the market: their spread is that of
-learning, not that of markets.
+prints for each: return, Sharpe ratio, drawdown, orders, exposure, and the paired t statistic of its
+daily returns to the benchmark's (equal-weight buy and hold of the same symbols, without costs).
+Then mean and standard deviation over seeds, the benchmark, and the simplest rule that trades under
+the same caps and costs: every symbol at its cap, always. Seeds share the market: their spread is
+that of learning, not that of markets.
 
     python -m research.experiments.seeds [--seeds 1 2 3 4 5] [--jobs 2] [--parameter NAME VALUE]...
 """
@@ -24,6 +25,8 @@ from engine.run.runner import BacktestResult
 from research.conditions import conditions, option_parser
 from research.default_run import run_default
 from research.figures import drawdown, sharpe
+from research.workspace import load_histories, load_settings
+from sim.accounting import replay
 
 SHOWN = ("net profit", "annual", "Sharpe", "drawdown", "orders", "exposure", "t of difference")
 
@@ -69,6 +72,34 @@ def figures(result: BacktestResult) -> dict[str, float]:
     }
 
 
+def constant_mix(changes: dict[str, str], data_folder: Path | None = None) -> dict[str, float]:
+    """Every symbol at its cap after every close: the algorithm's bars, caps, lots and costs.
+
+    Raises:
+        ValueError: if symbols have bars on different days.
+    """
+    settings = load_settings(changes)
+    start = np.datetime64(settings.run.start_date)
+    histories = [
+        history.tail(int((history.time >= start).sum()))
+        for history in load_histories(settings, data_folder=data_folder)
+    ]
+    for history in histories:
+        if not np.array_equal(history.time, histories[0].time):
+            raise ValueError(
+                f"{history.symbol} must have bars on the days of {histories[0].symbol}"
+            )
+    bars = np.stack([history.bars for history in histories], axis=1)
+    rules = settings.rules(settings.run.cash)
+    growth = np.diff(np.log(replay(np.tile(rules.caps, (len(bars), 1)), bars, rules)))
+    return {
+        "net profit": float(np.expm1(growth.sum())),
+        "annual": float(np.expm1(growth.mean() * 252)),
+        "Sharpe": sharpe(growth),
+        "drawdown": drawdown(growth),
+    }
+
+
 def sampled(series: Series) -> dict[datetime, float]:
     """Values of a chart's series by their UTC time; LEAN samples at every midnight."""
     return {point.time: float(point.value) for point in series.values}
@@ -91,15 +122,14 @@ def main() -> None:
     if len(rows) > 1:
         for label, reduce in (("mean", np.mean), ("deviation", lambda x: np.std(x, ddof=1))):
             print(f"{label:>9}" + "".join(f"{reduce(table[name]):>17.3f}" for name in SHOWN))
-    print(
-        f"{'benchmark':>9}"
-        + "".join(
-            f"{table['benchmark ' + name].mean():>17.3f}"
-            if f"benchmark {name}" in table
-            else f"{'':>17}"
-            for name in SHOWN
-        )
-    )
+    benchmark = {
+        name.removeprefix("benchmark "): float(values.mean())
+        for name, values in table.items()
+        if name.startswith("benchmark ")
+    }
+    for label, row in (("benchmark", benchmark), ("at caps", constant_mix(changes))):
+        cells = [f"{row[name]:>17.3f}" if name in row else " " * 17 for name in SHOWN]
+        print(f"{label:>9}" + "".join(cells))
     gap = table["Sharpe"] - table["benchmark Sharpe"]
     if len(gap) > 1:
         error = gap.std(ddof=1) / np.sqrt(len(gap))

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from algorithm.settings import Settings
+from research.experiments.seeds import constant_mix
+from research.figures import sharpe
 from sim.accounting import replay
 from tests.integration.bars import bars_of
 from tests.integration.conftest import SCRIPTED_MAIN
@@ -262,3 +264,31 @@ def test_the_benchmark_is_equal_weight_buy_and_hold(default_run, data_folder):
     }
     expected = sum(100_000 / 3 * series[1:] / series[0] for series in closes.values())
     np.testing.assert_allclose([value for _, value in samples], expected, rtol=1e-9)
+
+
+def test_the_simple_rule_beside_the_results_earns_what_the_engine_pays_it(module_run, data_folder):
+    """Every symbol at its cap, always: the experiment's figures against a backtest's."""
+    main = (
+        SCRIPTED_MAIN.replace("ScriptedLearner(options.run.seed)", "Always()")
+        + """
+
+from algorithm.decision import Decision
+
+
+class Always:
+    def decider(self, histories, rules, now):
+        self.caps = dict(zip([h.symbol for h in histories], rules.caps, strict=True))
+        return self
+
+    def catch_up(self, bars):
+        pass
+
+    def decide(self, time, fresh, held):
+        return Decision(time, {name: self.caps[name] for name in fresh})
+"""
+    )
+    result = module_run(SHORT, main=main, store="always")
+    equity = np.array([value for _, value in result.algorithm.equity_at_close])
+    found = constant_mix(SHORT, data_folder)
+    assert found["net profit"] == pytest.approx(equity[-1] / equity[0] - 1, abs=1e-6)
+    assert found["Sharpe"] == pytest.approx(sharpe(np.diff(np.log(equity))), abs=1e-5)

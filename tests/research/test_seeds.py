@@ -84,11 +84,12 @@ class TestTable:
             return values | {f"benchmark {name}": 1.5 for name in benchmark}
 
         monkeypatch.setattr(seeds, "run", run)
+        monkeypatch.setattr(seeds, "constant_mix", lambda changes: {"Sharpe": 0.25})
         monkeypatch.setattr("sys.argv", ["seeds", "--jobs", "1", "--seeds", *asked])
         seeds.main()
         lines = capsys.readouterr().out.splitlines()
         assert lines[1].startswith("commit ")
-        return {line.split()[0]: line.split()[1:] for line in lines[2:]}
+        return {line.strip()[:9].strip(): line.split()[1:] for line in lines[2:]}
 
     def test_means_and_deviations_are_over_seeds(self, monkeypatch, capsys):
         rows = self.rows(monkeypatch, capsys, "1", "2", "6")
@@ -96,11 +97,12 @@ class TestTable:
         assert rows["mean"] == ["3.000"] * 7
         assert rows["deviation"] == ["2.646"] * 7
         assert rows["benchmark"] == ["1.500"] * 4
-        assert rows["Sharpe"][-1] == "1.528"
+        assert rows["at caps"][-1] == "0.250"
+        assert rows["Sharpe le"][-1] == "1.528"
 
     def test_one_seed_has_no_deviation(self, monkeypatch, capsys):
         rows = self.rows(monkeypatch, capsys, "4")
-        assert rows.keys() == {"seed", "4", "benchmark"}
+        assert [name.split()[0] for name in rows] == ["seed", "4", "benchmark", "at"]
 
 
 class TestReturns:

@@ -48,8 +48,16 @@ class Watching:
         class config:
             window = 20
 
-    def observe(self, view):
-        return view.last_close[:, None]
+    def follow(self, view):
+        self.view = view
+        return self
+
+    def current(self):
+        return self.view.last_close[:, None]
+
+    def push(self, bars):
+        self.view.push(bars)
+        return self.current()
 
 
 def test_as_a_tape_every_row_is_observed_after_its_close():
