@@ -115,6 +115,19 @@ def test_a_market_is_kept_as_wide_as_the_forecasters_window():
     assert view.windows.shape[1] == SMALL.window
 
 
+def test_there_must_be_a_cap_for_every_symbol():
+    with pytest.raises(ValueError, match="zip"):
+        AgentDecider(OBSERVER, Scripted(), PAST, Rules([0.5, 0.25], 1e4), seed=7, draws=16)
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (2, 3)])
+def test_values_must_be_of_every_symbol_and_action(shape):
+    agent = Scripted(1, 3)
+    agent.q_values = lambda observations, account: np.zeros(shape)
+    with pytest.raises(ValueError, match="zip"):
+        decider(agent).decide(NOW, ["CCC", "AAA"], dict.fromkeys(NAMES, 0.0))
+
+
 @pytest.mark.parametrize(
     ("share", "name"),
     [(1.0, "long"), (-1.0, "short"), (0.0, "flat"), (0.5, "long 0.5"), (-0.25, "short 0.25")],
