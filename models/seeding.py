@@ -18,10 +18,7 @@ NAMES = (
     "masks",
     "draws",
     "paths",
-    "bootstrap",
-    "curriculum",
     "episodes",
-    "exploration",
     "replay",
 )
 """Append only: a stream's place in this tuple fixes its numbers."""

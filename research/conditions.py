@@ -1,7 +1,8 @@
 """What a measuring script begins with: quiet libraries, its options, and the conditions it ran in.
 
-A figure without its conditions cannot be repeated, so every script under `research/` that prints
-figures prints these first.
+A figure without its conditions cannot be repeated, so every script in `research.benchmarks` and
+`research.experiments` prints these first. Importing `research` makes libraries quiet; that is why
+this module imports none.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shlex
 import subprocess
 import sys
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -21,12 +24,13 @@ ROOT = Path(__file__).resolve().parents[1]
 def quiet() -> None:
     """Libraries as `make` sets them; call it before anything imports TensorFlow.
 
-    Sums in one order whatever the number of cores, and no notices of TensorFlow's among the
-    figures.
+    Sums in one order whatever the number of cores, and no notices of TensorFlow's and Keras's among
+    the figures. What the environment sets already stays.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"keras\.")
 
 
 def option_parser(description: str | None) -> argparse.ArgumentParser:
@@ -49,22 +53,27 @@ def commit() -> str:
 
 
 def conditions(*packages: str) -> str:
-    """Command, commit, machine and versions, in a line or two.
+    """Command, commit, machine and versions, in two lines.
+
+    The commit is asked for now: call this before the measurement, not after it.
 
     Args:
-        packages: distributions whose versions matter; those that are not installed are left out.
+        packages: distributions whose versions matter, or their CPU builds; those that are not
+            installed are left out.
     """
     module = getattr(sys.modules["__main__"], "__spec__", None)
     command = f"python -m {module.name}" if module else sys.argv[0]
     versions = [f"Python {platform.python_version()}"]
     for package in packages:
-        try:
-            versions.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
+        for build in (package, f"{package}-cpu"):  # as TensorFlow's is called
+            try:
+                versions.append(f"{build} {version(build)}")
+                break
+            except PackageNotFoundError:
+                continue
     return "\n".join(
         [
-            " ".join([command, *sys.argv[1:]]),
+            f"{command} {shlex.join(sys.argv[1:])}".rstrip(),
             f"commit {commit() or 'unknown'}; {platform.machine()}, {processor()}, "
             f"{os.cpu_count()} cores; {', '.join(versions)}",
         ]

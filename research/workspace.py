@@ -19,12 +19,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from algorithm.settings import Settings
+from models.agent.observation import Observer
+from models.market.features import FeatureTable
 from models.market.history import History
-
-ROOT = Path(__file__).resolve().parents[1]
-"""The project: the folder of `main.py`, `config.json` and `lean.json`."""
+from models.market.market_view import MarketView
+from research.conditions import ROOT
+from sim.paths import Paths
 
 BARS_PER_YEAR = 252
 """As the strategy counts the bars it keeps."""
@@ -79,11 +82,61 @@ def load_histories(settings: Settings, *, data_folder: Path | str | None = None)
         return found
 
 
+def default_data_folder() -> Path:
+    """The data folder that `lean.json` names."""
+    lean_json = json.loads((ROOT / "lean.json").read_text(encoding="utf-8"))
+    return ROOT / lean_json["data-folder"]
+
+
 def known_at_start(histories: Sequence[History], settings: Settings) -> list[History]:
     """What the algorithm's first training learns from: the bars of its warm-up."""
     kept = math.ceil(settings.run.warm_up_years * BARS_PER_YEAR)
     start = np.datetime64(settings.run.start_date)
     return [history.until(start).tail(kept) for history in histories]
+
+
+def year_after(histories: Sequence[History], known: Sequence[History]) -> list[NDArray[np.int64]]:
+    """Rows of each history from its last known bar through the year that followed.
+
+    Args:
+        histories: one per symbol.
+        known: what is known of each: some of its bars, the newest first of all (`known_at_start`).
+
+    Returns:
+        One array per history, shape (D + 1,), 1 <= D <= 252; row 0 is the last known bar. D is as
+        large as all histories allow.
+
+    Raises:
+        ValueError: if a history ends with what is known, or symbols have bars on other days.
+    """
+    last = [
+        int(np.searchsorted(history.time, past.data_end))
+        for history, past in zip(histories, known, strict=True)
+    ]
+    left = [len(history) - 1 - row for history, row in zip(histories, last, strict=True)]
+    for history, count in zip(histories, left, strict=True):
+        if count < 1:
+            raise ValueError(f"{history.symbol} must have bars after the known ones; got none")
+    rows = [row + np.arange(min(BARS_PER_YEAR, *left) + 1) for row in last]
+    for history, row in zip(histories, rows, strict=True):
+        if not np.array_equal(history.time[row], histories[0].time[rows[0]]):
+            raise ValueError(
+                f"{history.symbol} must have bars on the days of {histories[0].symbol}"
+            )
+    return rows
+
+
+def real_year(histories: Sequence[History], known: Sequence[History], observer: Observer) -> Paths:
+    """The bars of `year_after` as a tape: one path per symbol, without innovations."""
+    rows = year_after(histories, known)
+    window = observer.forecaster.config.window
+    seen = [
+        observer.observe(MarketView.at_rows(FeatureTable.of(history), row, window=window))
+        for history, row in zip(histories, rows, strict=True)
+    ]
+    bars = [history.bars[row] for history, row in zip(histories, rows, strict=True)]
+    starts = np.array([row[0] for row in rows])
+    return Paths(np.stack(bars), np.stack(seen), np.arange(len(rows)), starts)
 
 
 def in_lean() -> bool:
@@ -106,8 +159,7 @@ def _quant_book(data_folder: Path | str | None, now: date) -> Iterator[tuple[Any
     from engine.run.runner import make_context
 
     if data_folder is None:
-        lean_json = json.loads((ROOT / "lean.json").read_text(encoding="utf-8"))
-        data_folder = ROOT / lean_json["data-folder"]
+        data_folder = default_data_folder()
     if not Path(data_folder).is_dir():
         raise ValueError(
             f"data folder must exist; there is none at {data_folder}. `make data` writes one."

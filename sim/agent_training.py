@@ -35,8 +35,8 @@ class JudgingConfig:
             of a validation set (Hastie, Tibshirani and Friedman 2009, section 7.2).
         confidence: standard errors subtracted from a candidate's held-out reward, finite, >= 0.
             A candidate worth nothing is preferred to staying flat only where its mean is above so
-            many errors: at 2 with a chance of 2.3 % each, so for C finite candidates of at most
-            2.3 % · C (Bonferroni), a tenth for the default ones.
+            many errors: at 2 with a chance of 2.3 % each, so of at most 2.3 % · C for any of C
+            finite candidates (Bonferroni), 11 % for the default ones.
         hurdle_quantiles: candidate hurdles as quantiles of the advantage that the agent claims on
             held-out rows, ascending, in (0, 1). By default each keeps a half to a third of the
             rows of the one before, from all that claim any to one in thirty-three.

@@ -51,12 +51,18 @@ UPDATES_PER_CALL = 25
 class QAgentConfig:
     """What an agent is made of.
 
+    Width, rate, decay, batch and tau lie on a plateau: neighbours earn within .1 % a year of them
+    on imagined paths of the default symbols. A rate of 1e-4 or a tau of .001 learns too little in
+    the updates there are, and a discount of .5 too little of what trading costs
+    (`research.experiments.agent_constants`).
+
     Attributes:
         observation_width: D, length of a market observation, >= 1.
         actions: target exposures (weights over the cap), ascending, two or more in [-1, 1].
         units: width of each hidden layer, each >= 1.
         discount: of the next bar, in [0, 1).
-        learning_rate: of Adam at the start, > 0; falls along a cosine to a tenth.
+        learning_rate: of Adam at the start, > 0; falls along a cosine to a tenth (Loshchilov and
+            Hutter, arXiv 1608.03983).
         weight_decay: of AdamW, >= 0.
         batch_size: transitions in an update, >= 1.
         tau: share by which the target network follows the online one in an update, in (0, 1]. It

@@ -47,7 +47,7 @@ class Learner:
         self._optimizer.exclude_from_weight_decay(var_names=["bias"])
         self._optimizer.build(self._online.trainable_variables)
         self._discount, self._tau = discount, tau
-        self._width, self._batch, self._actions = input_width, batch_size, n_actions
+        self._actions = n_actions
         market = input_width - len(ACCOUNT_FEATURES)
 
         def batches(*shape: int) -> tf.TensorSpec:

@@ -20,7 +20,8 @@ from models.forecast.distributions import NUMPY
 SCALE_PRIOR, TAIL_PRIOR = 0.1, 0.5
 """Standard deviations of the prior: of log scales, and of logits and tail numbers.
 
-Alternatives: `research.experiments.constants`.
+Alternatives: `research.experiments.constants`. A tighter prior of scales (0.03) scores better
+there: by 0.0006 nats on the TDQN stocks, by 0.007 where a crash follows calm years (2008).
 """
 
 MAX_ITERATIONS = 200

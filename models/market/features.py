@@ -494,7 +494,10 @@ def _smooth(average: np.ndarray, value: np.ndarray, alpha: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class BaselineMixture:
-    """The numbers in `baseline_volatility`; chosen by `research.experiments.constants`.
+    """The numbers in `baseline_volatility`; alternatives: `research.experiments.constants`.
+
+    A greater weight of the range, and a faster one, score better there by 0.001 to 0.002 nats as
+    long as nothing is learned; the network makes up for the difference.
 
     Attributes:
         long: exponent of the long EWMA (0.99).

@@ -9,9 +9,7 @@ that every training is reused). Prints seconds and peak resident memory of each,
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
+import os
 import resource
 import statistics
 import subprocess
@@ -20,25 +18,27 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from research.conditions import ROOT, conditions, option_parser
+
 ENDS = {1: "2009-12-31", 2: "2010-12-31", 4: "2012-12-31"}
 
 CHILD = """
-import json, sys
+import sys
 from pathlib import Path
-from engine.run.runner import run_backtest
-root, store, parameters = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
-run_backtest(root, data_folder=root / "data", results=None, store=store, parameters=parameters)
+from research.default_run import run_default
+run_default(Path(sys.argv[1]), {"end_date": sys.argv[2]})
 """
 
 
 def measure(years: int, store: Path) -> tuple[float, float]:
-    """Seconds and peak resident memory (MiB) of one backtest in a process of its own."""
-    parameters = json.loads((ROOT / "config.json").read_text(encoding="utf-8"))["parameters"]
-    parameters["end_date"] = ENDS[years]
+    """Seconds and peak resident memory (MiB) of one backtest in a process of its own.
+
+    Linux lets the peak of a process begin with its parent's: this one must stay small, so it
+    imports none of what it measures.
+    """
     before = time.perf_counter()
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(ROOT), str(store), json.dumps(parameters)],
+        [sys.executable, "-c", CHILD, str(store), ENDS[years]],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -51,8 +51,6 @@ def measure(years: int, store: Path) -> tuple[float, float]:
 
 def wait_for(child: subprocess.Popen) -> tuple[int, int, resource.struct_rusage]:
     """Wait for a child and return what it used (its pid, exit status and resource usage)."""
-    import os
-
     pid, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     return pid, child.returncode, usage
@@ -60,16 +58,11 @@ def wait_for(child: subprocess.Popen) -> tuple[int, int, resource.struct_rusage]
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = option_parser(__doc__)
     parser.add_argument("--repeats", type=int, default=1, help="runs of each length (median)")
     repeats = parser.parse_args().repeats
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.strip()
-    print(
-        f"commit {commit}, Python {platform.python_version()}, {platform.machine()}, "
-        f"{repeats} run(s) of each; run alone on the machine"
-    )
+    print(conditions("numpy", "tensorflow"))
+    print(f"{repeats} run(s) of each; run alone on the machine")
     print(f"{'years':>5}  {'trained: s':>11}  {'MiB':>6}  {'reused: s':>10}  {'MiB':>6}")
     rows = {}
     for years in ENDS:

@@ -12,20 +12,16 @@ the machine falls on all of them.
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
 import statistics
-import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
 
+from research.conditions import conditions, option_parser
+from research.random_walks import random_paths
 from sim.accounting import Rules
 from sim.market_env import MarketEnv, MarketVectorEnv
 from sim.paths import Paths
@@ -34,19 +30,6 @@ BARS, PATHS, WIDTH, SEED = 1000, 64, 20, 0
 RULES = Rules(np.array([1.0]), equity=100_000.0)
 Runner = Callable[[float], tuple[int, float]]
 """Runs for about so many seconds; steps taken and seconds they took."""
-
-
-def market() -> Paths:
-    """Random walks with gaps, wicks and `WIDTH` numbers to look at."""
-    rng = np.random.default_rng(SEED)
-    shape = (PATHS, BARS + 1)
-    closes = 50 * np.exp(np.cumsum(rng.normal(0, 0.01, shape), axis=1))
-    opens = closes * np.exp(rng.normal(0, 0.004, shape))
-    high, low = np.maximum(opens, closes) * 1.004, np.minimum(opens, closes) * 0.996
-    bars = np.stack([opens, high, low, closes, np.full(shape, 1e6)], axis=-1)
-    seen = rng.normal(size=(*shape, WIDTH)).astype(np.float32)
-    none = np.zeros(PATHS, np.int64)
-    return Paths(bars, seen, none, none)
 
 
 def timed(step: Callable[[int], None], per_call: int, chunk: int) -> Runner:
@@ -64,6 +47,7 @@ def timed(step: Callable[[int], None], per_call: int, chunk: int) -> Runner:
 
 
 def ours_vector(paths: Paths, n: int) -> Runner:
+    """The project's environment, `n` at a time."""
     envs = MarketVectorEnv(paths, RULES, n)
     envs.reset(seed=SEED)
     actions = np.random.default_rng(SEED).integers(3, size=(128, n))
@@ -84,6 +68,7 @@ def one_by_one(env, n_actions: int) -> Runner:
 
 
 def anytrading(paths: Paths) -> Runner:
+    """The `StocksEnv` of gym-anytrading, on the first path."""
     from gym_anytrading.envs import StocksEnv
 
     frame = pd.DataFrame({"Close": paths.bars[0, :, 3]})
@@ -92,6 +77,7 @@ def anytrading(paths: Paths) -> Runner:
 
 
 def trading_env(paths: Paths) -> Runner:
+    """The `TradingEnv` of Gym-Trading-Env, on the first path."""
     from gym_trading_env.environments import TradingEnv
 
     # The package turns every warning into an error and prints at the end of each episode.
@@ -107,13 +93,15 @@ def trading_env(paths: Paths) -> Runner:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure and print."""
+    parser = option_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
     parser.add_argument("--envs", type=int, default=4096, help="size of the vector environment")
     options = parser.parse_args()
+    print(conditions("numpy", "gymnasium", "gym-anytrading", "gym-trading-env"))
     warnings.simplefilter("ignore")
-    paths = market()
+    paths = random_paths(PATHS, BARS, WIDTH, SEED)
     runners: dict[str, Runner] = {
         f"Mirage, vector of {options.envs}": ours_vector(paths, options.envs),
         "Mirage, scalar": one_by_one(MarketEnv(paths, RULES), 3),
@@ -127,20 +115,11 @@ def main() -> None:
         for name, run in runners.items():
             steps, seconds = run(options.seconds)
             rates[name].append(steps / seconds)
-    report(rates, options)
+    report(rates)
 
 
-def report(rates: dict[str, list[float]], options: argparse.Namespace) -> None:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    print(
-        f"{' '.join(sys.argv[1:]) or 'defaults'}; commit {commit or 'unknown'}; "
-        f"{options.rounds} rounds of {options.seconds} s; {os.cpu_count()} CPUs, "
-        f"{platform.machine()}; Python {platform.python_version()}, numpy {np.__version__}, "
-        f"gymnasium {version('gymnasium')}, gym-anytrading {version('gym-anytrading')}, "
-        f"gym-trading-env {version('gym-trading-env')}"
-    )
+def report(rates: dict[str, list[float]]) -> None:
+    """Print medians, ranges and the ratio to the fastest of the others."""
     medians = {name: statistics.median(found) for name, found in rates.items()}
     for name, found in rates.items():
         print(f"{name:24s} {medians[name]:14,.0f} steps/s  ({min(found):,.0f}..{max(found):,.0f})")

@@ -14,14 +14,9 @@ and held fixed, as the forecaster's are.
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from arch import arch_model
@@ -37,10 +32,13 @@ from models.forecast.predictive import (
     log_score_student_t,
     pit_ks,
 )
-from models.market.features import LOOKBACK, FeatureTable
+from models.market.features import FeatureTable
 from models.market.history import History
 from models.market.market_view import MarketView
 from models.seeding import streams
+from research.conditions import conditions
+from research.stocks import FIRST_TRAINING, packaged_histories, parse, since, stock_parser
+from research.tdqn_data import load_all
 
 LEVEL = 0.9
 N_DRAWS = 512
@@ -147,22 +145,6 @@ def baseline_rows(histories: Sequence[History], start: np.datetime64) -> Iterato
         yield name, np.array(rows)
 
 
-def packaged_histories() -> list[History]:
-    """AAPL, GOOG and IBM as they ship in bokeh_sampledata, on the adjusted scale."""
-    from bokeh_sampledata import stocks
-
-    found = []
-    for symbol in ("AAPL", "GOOG", "IBM"):
-        raw = {name: np.asarray(values) for name, values in getattr(stocks, symbol).items()}
-        factor = raw["adj_close"] / raw["close"]
-        prices = np.stack([raw[name] * factor for name in ("open", "high", "low", "close")], axis=1)
-        prices[:, 1], prices[:, 2] = prices.max(axis=1), prices.min(axis=1)
-        bars = np.column_stack([prices, raw["volume"]])
-        keep = raw["volume"] > 0
-        found.append(History(symbol, raw["date"][keep].astype("datetime64[ns]"), bars[keep]))
-    return found
-
-
 def report(
     title: str,
     histories: Sequence[History],
@@ -184,12 +166,8 @@ def report(
 
     for name, rows in baseline_rows(histories, start):
         line(name, rows)
-    training = []
-    for history in histories:
-        span = history.until(start - np.timedelta64(1, "ns"))
-        first = max(int(np.searchsorted(span.time, fit_from)) - LOOKBACK - 1, 0)
-        training.append(span.tail(len(span) - first))
-    tables = [FeatureTable.of(span) for span in training]
+    before = start - np.timedelta64(1, "ns")
+    tables = [FeatureTable.of(since(history.until(before), fit_from)) for history in histories]
     every = []
     for seed in seeds:
         began = time.perf_counter()
@@ -201,34 +179,25 @@ def report(
         line(f"Mirage, seed {seed} ({took:.0f} s fit)", rows)
         every.append(rows.mean(axis=0))
     line(f"Mirage, mean of {len(seeds)} seeds", np.array(every))
-    print(
-        f"{'  deviation between seeds':34s} "
-        + " ".join(
-            f"{value:{width}.4f}"
-            for value, width in zip(np.std(every, axis=0), (10, 7, 7, 8, 9), strict=True)
+    if len(seeds) > 1:
+        print(
+            f"{'  deviation between seeds':34s} "
+            + " ".join(
+                f"{value:{width}.4f}"
+                for value, width in zip(np.std(every, axis=0), (10, 7, 7, 8, 9), strict=True)
+            )
         )
-    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tdqn", type=Path, help="folder of the TDQN csv files")
-    parser.add_argument("--packaged", action="store_true", help="score the default run's symbols")
+    """Score and print."""
+    parser = stock_parser(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    arguments = parser.parse_args()
-    if arguments.tdqn is None and not arguments.packaged:
-        parser.error("give --tdqn FOLDER, --packaged, or both")
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    print(
-        f"commit {commit or 'unknown'}, {platform.machine()}, {os.cpu_count()} cores, "
-        f"seeds {arguments.seeds}"
-    )
+    arguments = parse(parser)
+    print(conditions("numpy", "tensorflow", "keras", "arch"))
+    print(f"seeds {arguments.seeds}")
     config = ForecasterConfig()
     if arguments.tdqn is not None:
-        from research.tdqn_data import load_all
-
         report(
             "TDQN stocks",
             load_all(arguments.tdqn),
@@ -241,7 +210,7 @@ def main() -> None:
         report(
             "Default run",
             packaged_histories(),
-            np.datetime64("2005-01-01"),
+            FIRST_TRAINING,
             np.datetime64("2009-01-02", "ns"),
             config,
             arguments.seeds,

@@ -10,7 +10,6 @@ Each algorithm runs in a process of its own, so that one crash does not end the 
 
 from __future__ import annotations
 
-import argparse
 import ast
 import importlib.util
 import multiprocessing
@@ -24,6 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from research.conditions import conditions, option_parser
 
 PYTHON, CSHARP = "Algorithm.Python", "Algorithm.CSharp"
 UNSUPPORTED = ("NotImplementedError", "ImportError", "ModuleNotFoundError", "NameError")
@@ -178,7 +179,7 @@ def run(cases: Iterable[Case], lean: Path, data: Path, workers: int, limit: floa
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; 1 if a required algorithm did not pass."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = option_parser(__doc__)
     parser.add_argument("--lean", type=Path, required=True, help="checkout of QuantConnect/Lean")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="class names")
     parser.add_argument("--data", type=Path, help="data folder (default: the checkout's Data)")
@@ -195,6 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cases = find_cases(options.lean, options.only)
     except ValueError as error:
         parser.error(str(error))
+    print(conditions("numpy", "pandas"), flush=True)
     lean = options.lean.resolve()
     verdicts = run(cases, lean, data.resolve(), options.workers, options.limit)
     counts = {

@@ -11,10 +11,6 @@ single draw (`Forecaster.start` and `draw`). Same window, units and weights on a
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 
@@ -27,28 +23,13 @@ from models.forecast.distributions import NUMPY
 from models.forecast.forecaster import Forecaster
 from models.forecast.scaling import NETWORK_COLUMNS
 from models.market.features import LOOKBACK, FeatureTable
-from models.market.history import History
 from models.market.market_view import MarketView
+from research.conditions import conditions, option_parser
+from research.random_walks import random_histories
 
-N_SERIES = 3
+SYMBOLS = ("AAA", "BBB", "CCC")
+N_SERIES = len(SYMBOLS)
 LOOP_DRAWS = 20  # of the loop, timed in each repeat: more only takes longer
-
-
-def histories(n_bars: int, seed: int) -> list[History]:
-    """Random walks with volume: speed does not depend on what they look like."""
-    rng = np.random.default_rng(seed)
-    time_ = np.busday_offset(np.datetime64("2005-01-03"), np.arange(n_bars)).astype(
-        "datetime64[ns]"
-    )
-    made = []
-    for name in ("AAA", "BBB", "CCC")[:N_SERIES]:
-        close = 50.0 * np.exp(np.cumsum(0.012 * rng.standard_t(5, n_bars)))
-        opened = np.append(50.0, close[:-1]) * np.exp(0.004 * rng.normal(size=n_bars))
-        wicks = np.exp(0.005 * rng.exponential(size=(2, n_bars)))
-        high, low = np.maximum(opened, close) * wicks[0], np.minimum(opened, close) / wicks[1]
-        volume = np.exp(14.0 + 0.3 * rng.normal(size=n_bars))
-        made.append(History(name, time_, np.column_stack([opened, high, low, close, volume])))
-    return made
 
 
 def keras_loop(forecaster: Forecaster, view: MarketView) -> Callable[[int], np.ndarray]:
@@ -96,15 +77,15 @@ def median_rate(run: Callable[[], object], draws: int, repeats: int) -> tuple[fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Measure and print."""
+    parser = option_parser(__doc__)
     parser.add_argument("--draws", type=int, default=4000)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    print(conditions("numpy", "tensorflow", "keras"))
     config = ForecasterConfig(epochs=1)
-    market = [FeatureTable.of(history) for history in histories(LOOKBACK + 600, seed=1)]
+    walks = random_histories(SYMBOLS, LOOKBACK + 600, seed=1)
+    market = [FeatureTable.of(walk) for walk in walks]
     forecaster = Forecaster.fit(market, config, seed=1)
     view = MarketView.at(market, window=config.window)
     rng = np.random.default_rng(0)
@@ -127,10 +108,7 @@ def main() -> None:
             lambda: forecaster.predict(view, 128, rng), N_SERIES * 128, repeats
         ),
     }
-    print(
-        f"commit {commit or 'unknown'}, {platform.machine()}, {os.cpu_count()} cores; "
-        f"window {config.window}, {config.units} units; median of {repeats} repeats"
-    )
+    print(f"window {config.window}, {config.units} units; median of {repeats} repeats")
     base = results["model.predict loop"][0]
     print(f"{'':44s} {'draws/s':>10s} {'+-':>8s} {'ratio':>8s}")
     for name, (rate, spread) in results.items():

@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
 import numpy as np
 
 from models.agent.observation import Observer
 from models.forecast.config import ForecasterConfig
 from models.forecast.forecaster import Forecaster
-from models.market.features import LOOKBACK, FeatureTable
+from models.market.features import FeatureTable
 from models.market.history import History
 from models.seeding import streams
-from research.benchmarks.forecast_scores import packaged_histories
+from research.conditions import conditions
+from research.stocks import FIRST_TRAINING, packaged_histories, parse, since, stock_parser
 from research.tdqn_data import load_all
 from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.facts import FactsTable, facts_table, real_markets, simulated_markets
@@ -39,7 +39,7 @@ def compare(
     train = [history.until(split) for history in histories]
     test = [
         # Twenty bars before, so that the first one has a volume deviation.
-        History(h.symbol, h.time[len(t) - 21 :], h.bars[len(t) - 21 :], h.max_gap_days)
+        h.tail(len(h) - len(t) + 21)
         for h, t in zip(histories, train, strict=True)
     ]
     tables = [FeatureTable.of(history) for history in train]
@@ -67,18 +67,10 @@ def compare(
     return facts_table(real_markets(test), found)
 
 
-def packaged() -> list[History]:
-    """The default run's symbols from where its first training span begins."""
-    found = []
-    for history in packaged_histories():
-        start = int(np.searchsorted(history.time, np.datetime64("2005-01-01")))
-        found.append(history.tail(len(history) - max(start - LOOKBACK - 1, 0)))
-    return found
-
-
 def report(
     title: str, histories: list[History], split: np.datetime64, options: argparse.Namespace
 ) -> None:
+    """Print one table for each seed."""
     print(f"{title}: {len(histories)} stocks, {options.paths} paths of {STEPS} bars each")
     for seed in range(1, options.seeds + 1):
         started = time.perf_counter()
@@ -87,16 +79,14 @@ def report(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tdqn", type=Path, help="folder of the TDQN csv files")
-    parser.add_argument("--packaged", action="store_true", help="the default run's symbols")
+    """Compare and print."""
+    parser = stock_parser(__doc__)
     parser.add_argument("--symbols", default="", help="of the TDQN stocks, comma separated")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--paths", type=int, default=40, help="per stock")
     parser.add_argument("--epochs", type=int, default=40)
-    options = parser.parse_args()
-    if options.tdqn is None and not options.packaged:
-        parser.error("give --tdqn FOLDER, --packaged, or both")
+    options = parse(parser)
+    print(conditions("numpy", "tensorflow", "keras", "arch"))
     if options.tdqn is not None:
         histories = load_all(options.tdqn)
         if options.symbols:
@@ -104,7 +94,8 @@ def main() -> None:
         histories = [h for h in histories if h.time[0] < np.datetime64("2015-01-01")]
         report("TDQN", histories, np.datetime64("2017-12-31"), options)
     if options.packaged:
-        report("Default run", packaged(), np.datetime64("2009-01-01"), options)
+        spans = [since(history, FIRST_TRAINING) for history in packaged_histories()]
+        report("Default run", spans, np.datetime64("2009-01-01"), options)
 
 
 if __name__ == "__main__":

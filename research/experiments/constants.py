@@ -18,12 +18,10 @@ between days (names share their days).
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -41,7 +39,8 @@ from models.market.features import BASELINE, LOOKBACK, FeatureTable, baseline_vo
 from models.market.history import History
 from models.market.market_view import MarketView
 from models.seeding import streams
-from research.benchmarks.simulation_facts import packaged
+from research.conditions import conditions
+from research.stocks import FIRST_TRAINING, packaged_histories, parse, since, stock_parser
 from research.tdqn_data import load_all
 from sim import path_sampler
 from sim.path_sampler import Bounds, ForecasterSampler
@@ -299,23 +298,22 @@ def _score_change(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tdqn", type=Path, help="folder of the TDQN csv files")
-    parser.add_argument("--packaged", action="store_true", help="the default run's symbols")
+    """Score and print."""
+    parser = stock_parser(__doc__)
     parser.add_argument("--network", action="store_true", help="fit forecasters too: long")
     parser.add_argument("--rails", action="store_true", help="count meetings with bounds")
     parser.add_argument("--blocks", action="store_true", help="estimate block lengths")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
-    options = parser.parse_args()
+    options = parse(parser)
+    print(conditions("numpy", "tensorflow", "keras", "arch"))
     spans = []
     if options.packaged:
-        known = [history.until(np.datetime64("2008-12-31T23:59")) for history in packaged()]
+        end = np.datetime64("2008-12-31T23:59")
+        known = [since(history.until(end), FIRST_TRAINING) for history in packaged_histories()]
         spans.append(Span("AAPL, GOOG, IBM to 2008", known, np.datetime64("2007-12-31T23:59")))
     if options.tdqn is not None:
         known = [history.until(np.datetime64("2017-12-31")) for history in load_all(options.tdqn)]
         spans.append(Span("TDQN stocks to 2017", known, np.datetime64("2015-12-31")))
-    if not spans:
-        parser.error("give --tdqn FOLDER, --packaged, or both")
     for span in spans:
         present = score_baseline(span, features.DECAY, BASELINE)
         compare(f"{span.name}, baseline volatility", present, baseline_alternatives(span))

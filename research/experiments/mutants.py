@@ -13,7 +13,6 @@ Names are those of `SUBJECTS`, all by default. With `--folder` the copy stays th
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -192,7 +191,6 @@ def mutmut(folder: Path, *arguments: str) -> str:
     found = subprocess.run(
         [sys.executable, "-m", "mutmut", *arguments],
         cwd=folder,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -221,9 +219,8 @@ def difference(folder: Path, mutant: str) -> tuple[str, str]:
     return " ".join(before), " ".join(after)
 
 
-def main(arguments: argparse.Namespace, folder: Path) -> None:
+def report(arguments: argparse.Namespace, folder: Path) -> None:
     """Print the table, then what was not noticed."""
-    print(conditions("mutmut", "pytest", "hypothesis"))
     copy_to(folder)
     print(f"{'module':32}{'mutants':>9}{'noticed':>9}{'share':>8}{'equivalent':>12}", flush=True)
     known = {line for lines in EQUIVALENT.values() for line in lines}
@@ -251,15 +248,21 @@ def main(arguments: argparse.Namespace, folder: Path) -> None:
         print(f"\n{mutant}: {said}\n  - {before}\n  + {after}")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Make mutants and print what the tests make of them."""
     parser = option_parser(__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[*SUBJECTS, []], default=[])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path)
     chosen = parser.parse_args()
+    print(conditions("mutmut", "pytest", "hypothesis"))
     if chosen.folder:
         chosen.folder.mkdir(parents=True, exist_ok=True)
-        main(chosen, chosen.folder)
+        report(chosen, chosen.folder)
     else:
         with tempfile.TemporaryDirectory() as temporary:
-            main(chosen, Path(temporary))
+            report(chosen, Path(temporary))
+
+
+if __name__ == "__main__":
+    main()

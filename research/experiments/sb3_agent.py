@@ -10,8 +10,9 @@ defaults but network and discount.
 
 All are then judged by one function (`sim.rollout`), each symbol in an account of its own, on
 imagined paths nobody has seen and on the real year that followed; beside them a constant mix at the
-cap and staying flat. Printed are mean and standard deviation over seeds; the real year is the same
-for all seeds, so its deviation is that of learning alone.
+cap and staying flat. Printed are mean and standard deviation over seeds. What was imagined differs
+between seeds and is the same for all agents of one, so differences to the constant mix say more
+than levels; the real year is the same for all seeds, so its deviation is that of learning alone.
 
     pip install -r requirements/bench.txt
     python -m research.experiments.sb3_agent [--seeds 1 2 3] [--steps 250000] [--agents dqn ppo]
@@ -21,44 +22,40 @@ for all seeds, so its deviation is that of learning alone.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import stable_baselines3
 import torch
 from stable_baselines3.common.vec_env import VecNormalize
 
+from algorithm.learning import data_end, fit_forecaster, imagined_markets
 from algorithm.settings import Settings
-from algorithm.training import agent_config, forecaster_config
-from models.agent.observation import MarketView, Observer
+from models.agent.observation import Observer
 from models.agent.q_agent import QAgentConfig
-from models.forecast.forecaster import Forecaster
+from models.market.features import FeatureTable
 from models.market.history import History
+from models.reporting import Silent
 from models.seeding import streams
+from research.conditions import conditions, option_parser
 from research.sb3_env import StableBaselinesEnv
-from research.workspace import BARS_PER_YEAR, known_at_start, load_histories, load_settings
+from research.workspace import (
+    BARS_PER_YEAR,
+    known_at_start,
+    load_histories,
+    load_settings,
+    real_year,
+)
 from sim.accounting import Rules
 from sim.agent_training import train_on_imagined
-from sim.costs import InteractiveBrokersCost
 from sim.curriculum import Stage, growing
 from sim.market_env import MarketVectorEnv
-from sim.path_sampler import ForecasterSampler
 from sim.paths import Paths, PathSampler
 from sim.rollout import Policy, Rollout, constant, greedy, rollout
 
-ROOT = Path(__file__).parents[2]
 ENVS = 64
 """Environments that a Stable-Baselines3 agent steps at once."""
 
@@ -140,26 +137,11 @@ def _untrained(
         buffer_size=config.memory,
         learning_starts=10 * config.batch_size,
         tau=config.tau,
-        # Counted in calls of the vector environment, after each of which it updates.
-        target_update_interval=1,
+        target_update_interval=ENVS,  # in steps of single environments: at every update, as ours
         train_freq=1,
         gradient_steps=max(round(updates / calls), 1),
         **common,
     )
-
-
-def real_year(histories: Sequence[History], known: Sequence[History], observer: Observer) -> Paths:
-    """The bars after the known ones, one path per symbol."""
-    days = min(BARS_PER_YEAR, *(len(h) - len(k) for h, k in zip(histories, known, strict=True)))
-    bars, seen = [], []
-    window = observer.forecaster.config.window
-    for history, past in zip(histories, known, strict=True):
-        first = int(np.searchsorted(history.time, past.time[-1]))
-        rows = first + np.arange(days + 1)
-        bars.append(history.bars[rows])
-        seen.append(observer.observe(MarketView.at_rows(history, rows, window=window)))
-    series = np.arange(len(histories))
-    return Paths(np.stack(bars), np.stack(seen), series, np.zeros_like(series))
 
 
 def figures(done: Rollout) -> dict[str, float]:
@@ -175,50 +157,58 @@ def run(
     seed: int, options: argparse.Namespace, settings: Settings, histories: Sequence[History]
 ) -> dict[str, dict[str, float]]:
     """Figures of every agent on both markets, and the seconds its training took."""
+    learning = replace(settings.learning(), seed=seed)
+    network, imagination = learning.agent.network, learning.imagination
     known = known_at_start(histories, settings)
-    forecaster = Forecaster.fit(known, forecaster_config(settings), seed=seed)
-    observer = Observer(forecaster)
-    sampler = Recorder(ForecasterSampler(observer, known, blend=settings.blend))
-    config = agent_config(settings, observer.size)
-    rules = Rules.of(
-        settings.limits(),
-        settings.symbols,
-        equity=settings.cash,
-        costs=InteractiveBrokersCost(slippage=settings.slippage),
+    tables = [FeatureTable.of(past) for past in known]
+    rules = settings.rules(settings.run.cash)
+    forecaster = fit_forecaster(tables, learning, None, Silent())
+    sampler = Recorder(imagined_markets(tables, forecaster, imagination))
+    stages = growing(
+        imagination.paths, imagination.bars, learning.agent.updates, stages=imagination.stages
     )
-    stages = growing(settings.paths, settings.path_bars, settings.agent_updates)
-    rngs = streams(seed, "agent", str(max(history.time[-1] for history in known)))
+    rngs = streams(seed, "agent", str(data_end(tables)))
     started = time.perf_counter()
-    training = train_on_imagined(sampler, rules, config, stages, rngs)
+    training = train_on_imagined(
+        sampler, rules, network, stages, rngs, judging=learning.agent.judging
+    )
     seconds = {"Mirage": time.perf_counter() - started}
     policies: dict[str, Policy] = {"Mirage": greedy(training.agent)}
     for kind in options.agents:
         started = time.perf_counter()
         name = f"SB3 {kind.upper()}"
-        policies[name] = theirs(kind, sampler.sampled, stages, rules, config, options.steps, seed)
+        policies[name] = theirs(kind, sampler.sampled, stages, rules, network, options.steps, seed)
         seconds[name] = time.perf_counter() - started
-    policies |= {"constant mix at the cap": constant(1.0), "flat": constant(0.0)}
+    policies |= {MIX: constant(1.0), "flat": constant(0.0)}
     rng = streams(seed, "sb3_agent")["paths"]
     markets = {
-        "imagined": sampler.sample(options.judge_paths, settings.path_bars, rng),
-        "real": real_year(histories, known, observer),
+        "imagined": sampler.sample(options.judge_paths, imagination.bars, rng),
+        "real": real_year(histories, known, Observer(forecaster)),
     }
-    return {
+    found = {
         name: {
             f"{market} {label}": value
             for market, paths in markets.items()
             for label, value in figures(rollout(policy, paths, rules)).items()
         }
-        | {"seconds": seconds.get(name, float("nan"))}
         for name, policy in policies.items()
     }
+    for name, row in found.items():
+        for market in markets:
+            yardstick = found[MIX][f"{market} growth"]
+            row[f"{market} ahead"] = row[f"{market} growth"] - yardstick
+        row["seconds"] = seconds.get(name, float("nan"))
+    return found
 
 
+MIX = "constant mix at the cap"
 SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
     "imagined growth": ("imagined: growth, % a year", "{:.2f}".format),
+    "imagined ahead": ("less constant mix", "{:.2f}".format),
     "imagined exposure": ("exposure", "{:.2f}".format),
     "imagined turnover": ("turnover a year", "{:.1f}".format),
     "real growth": ("real year: growth, %", "{:.2f}".format),
+    "real ahead": ("less constant mix", "{:.2f}".format),
     "real exposure": ("exposure", "{:.2f}".format),
     "real turnover": ("turnover a year", "{:.1f}".format),
     "seconds": ("seconds to train", "{:.0f}".format),
@@ -227,7 +217,7 @@ SHOWN: dict[str, tuple[str, Callable[[float], str]]] = {
 
 def main() -> None:
     """Run all seeds and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = option_parser(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--steps", type=int, default=250_000, help="of each SB3 agent")
     parser.add_argument("--agents", nargs="*", choices=("dqn", "ppo"), default=["dqn", "ppo"])
@@ -237,17 +227,14 @@ def main() -> None:
     torch.set_num_threads(1)
     settings = load_settings(dict(options.parameter))
     histories = load_histories(settings)
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.strip()
+    print(conditions("numpy", "tensorflow", "stable-baselines3", "torch"))
+    run_settings, learning = settings.run, settings.learning()
     print(
-        f"commit {commit}; seeds {options.seeds}; changed parameters: "
-        f"{dict(options.parameter) or 'none'}; {', '.join(settings.symbols)}, each in an account "
-        f"of {settings.cash:,.0f} $ with a cap of {settings.cap:g}; {settings.agent_updates} "
-        f"updates of ours, {options.steps} steps of each other; judged on {options.judge_paths} "
-        f"imagined paths of {settings.path_bars} bars and the year from {settings.start_date}; "
-        f"stable-baselines3 {version('stable-baselines3')}, torch {torch.__version__}, "
-        f"{os.cpu_count()} CPUs, {platform.machine()}, Python {platform.python_version()}"
+        f"{', '.join(run_settings.symbols)}, each in an account of {run_settings.cash:,.0f} $; "
+        f"{learning.agent.updates} updates of ours, {options.steps} steps of each other; judged on "
+        f"{options.judge_paths} imagined paths of {learning.imagination.bars} bars and the year "
+        f"from {run_settings.start_date}",
+        flush=True,
     )
     found = []
     for seed in options.seeds:

@@ -11,10 +11,6 @@ learning, not that of markets.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import subprocess
 import tempfile
 import time
 from datetime import datetime
@@ -23,30 +19,24 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 
-ROOT = Path(__file__).parents[2]
+from engine.common.charting import Series
+from engine.run.runner import BacktestResult
+from research.conditions import conditions, option_parser
+from research.default_run import run_default
+from research.figures import drawdown, sharpe
+
 SHOWN = ("net profit", "annual", "Sharpe", "drawdown", "orders", "exposure", "t of difference")
 
 
 def run(seed: int, changes: dict[str, str]) -> dict[str, float]:
     """One backtest in this process; see `figures`."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from engine.run.runner import run_backtest
-
-    parameters = json.loads((ROOT / "config.json").read_text(encoding="utf-8"))["parameters"]
-    parameters |= changes | {"seed": str(seed)}
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as store:
-        result = run_backtest(
-            ROOT, data_folder=ROOT / "data", results=None, store=Path(store), parameters=parameters
-        )
-    if result.runtime_error:
-        raise RuntimeError(result.runtime_error)
+        result = run_default(Path(store), changes | {"seed": str(seed)})
     return figures(result) | {"seconds": time.perf_counter() - started}
 
 
-def figures(result) -> dict[str, float]:
+def figures(result: BacktestResult) -> dict[str, float]:
     """What is shown of a result, from its daily equity and benchmark samples."""
     strategy = sampled(result.charts["Strategy Equity"].series["Equity"])
     benchmark = sampled(result.charts["Benchmark"].series["Benchmark"])
@@ -79,42 +69,28 @@ def figures(result) -> dict[str, float]:
     }
 
 
-def sampled(series) -> dict[datetime, float]:
+def sampled(series: Series) -> dict[datetime, float]:
     """Values of a chart's series by their UTC time; LEAN samples at every midnight."""
     return {point.time: float(point.value) for point in series.values}
 
 
-def sharpe(log_returns: np.ndarray) -> float:
-    """Annualised, of simple returns, risk-free rate 0."""
-    simple = np.expm1(log_returns)
-    return float(np.sqrt(252) * simple.mean() / simple.std(ddof=1))
-
-
-def drawdown(log_returns: np.ndarray) -> float:
-    """Largest loss from a peak, as a fraction."""
-    wealth = np.concatenate([[0.0], np.cumsum(log_returns)])
-    return float(1 - np.exp((wealth - np.maximum.accumulate(wealth)).min()))
-
-
 def main() -> None:
     """Run all seeds and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = option_parser(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--parameter", nargs=2, action="append", default=[])
     arguments = parser.parse_args()
     changes = dict(arguments.parameter)
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.strip()
-    print(f"commit {commit}; changed parameters: {changes or 'none'}")
+    print(conditions("numpy", "tensorflow", "keras"), flush=True)
     rows = Parallel(n_jobs=arguments.jobs)(delayed(run)(s, changes) for s in arguments.seeds)
     print(f"{'seed':>9}" + "".join(f"{name:>17}" for name in SHOWN))
     for seed, row in zip(arguments.seeds, rows, strict=True):
         print(f"{seed:>9}" + "".join(f"{row[name]:>17.3f}" for name in SHOWN))
     table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    for label, reduce in (("mean", np.mean), ("deviation", lambda x: np.std(x, ddof=1))):
-        print(f"{label:>9}" + "".join(f"{reduce(table[name]):>17.3f}" for name in SHOWN))
+    if len(rows) > 1:
+        for label, reduce in (("mean", np.mean), ("deviation", lambda x: np.std(x, ddof=1))):
+            print(f"{label:>9}" + "".join(f"{reduce(table[name]):>17.3f}" for name in SHOWN))
     print(
         f"{'benchmark':>9}"
         + "".join(

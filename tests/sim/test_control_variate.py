@@ -10,7 +10,7 @@ from sim.experience import transitions
 from sim.path_sampler import ForecasterSampler
 from sim.paths import Paths
 from sim.rollout import constant, rollout
-from tests.sim.forecasting import HISTORIES, small_forecaster
+from tests.sim.forecasting import TABLES, small_forecaster
 from tests.sim.markets import random_tape, tape_of
 
 RULES = Rules(np.array([1.0]), 1e5, buffer=0.0, band=0.0, lot_size=0, costs=ZeroCost())
@@ -77,7 +77,7 @@ def test_without_innovations_nothing_is_taken_out():
 
 @pytest.mark.parametrize("blend", [0.0, 1.0])
 def test_innovations_of_simulated_bars_have_mean_zero_and_follow_the_bars(blend):
-    sampler = ForecasterSampler(Observer(small_forecaster()), HISTORIES, blend=blend)
+    sampler = ForecasterSampler(Observer(small_forecaster()), TABLES, blend=blend)
     paths = sampler.sample(300, 20, np.random.default_rng(0))
     missed = paths.innovations
     total = missed.sum(axis=(1, 2))
