@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -106,7 +106,7 @@ class AgentDecider:
         }
         self._seen = {table.symbol: table.history.data_end for table in tables}
         names = [table.symbol for table in tables]
-        self._caps = dict(zip(names, rules.caps.tolist(), strict=True))
+        self._caps = _by_name(names, rules.caps)
         self._seed = seed
         self._draws = draws
 
@@ -133,16 +133,20 @@ class AgentDecider:
         labels = [action_name(share) for share in self._agent.actions]
         return Decision(
             time=time,
-            weights=dict(zip(fresh, (shares * caps).tolist(), strict=True)),
-            magnitudes=dict(zip(fresh, forecast.mean.tolist(), strict=True)),
-            confidences=dict(zip(fresh, sides.tolist(), strict=True)),
+            weights=_by_name(fresh, shares * caps),
+            magnitudes=_by_name(fresh, forecast.mean),
+            confidences=_by_name(fresh, sides),
             action_values={
-                name: dict(zip(labels, row.tolist(), strict=True))
-                for name, row in zip(fresh, values, strict=True)
+                name: _by_name(labels, row) for name, row in zip(fresh, values, strict=True)
             },
             forecasts={name: forecast.of_series(i) for i, name in enumerate(fresh)},
-            fans=dict(zip(fresh, forecast.close_quantiles(FAN).tolist(), strict=True)),
+            fans=_by_name(fresh, forecast.close_quantiles(FAN)),
         )
+
+
+def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, Any]:
+    """Rows of an array by name, as plain numbers; as many rows as names."""
+    return dict(zip(names, values.tolist(), strict=True))
 
 
 def action_name(share: float) -> str:

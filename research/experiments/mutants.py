@@ -47,7 +47,14 @@ SUBJECTS = {
         ("algorithm/portfolio.py", "algorithm/risk.py", "algorithm/execution.py"),
         ("tests/algorithm/test_portfolio.py", "tests/algorithm/test_risk.py"),
     ),
-    "decision": Subject(("algorithm/decision.py",), ("tests/algorithm/test_decision.py",)),
+    "decision": Subject(
+        ("algorithm/decision.py",),
+        ("tests/algorithm/test_decision.py",),
+        without=(
+            "tests/algorithm/test_decision.py"
+            "::test_a_decider_that_was_started_later_sees_nearly_the_same",
+        ),
+    ),
     "artifacts": Subject(
         ("models/artifacts.py", "models/provenance.py"),
         ("tests/models/test_artifacts.py", "tests/models/test_provenance.py"),
@@ -77,6 +84,75 @@ settings.register_profile(
 )
 settings.load_profile("mutants")
 '''
+
+EQUIVALENT = {
+    "stands in where the result is not used": (
+        "ratio = np.where(solvent, equity, 2.0) / account.equity",
+        "new = done.account.holdings[..., 0] * opens[..., 0] / np.where(at_open > 0, at_open, 2.0)",
+        "solvent = np.where(ruined, 2.0, done.account.equity)",
+        "np.where(wealth > 0, wealth, 2.0),",
+        "share = room / np.where(fits, 2.0, wants)",
+        "final = np.where(over, final * (gross * (1.0 - buffer) / np.where(over, total, 2.0)), "
+        "final)",
+        "factor = SHORT_LIMIT * (1.0 - buffer) / np.where(over, short, 2.0)",
+    ),
+    "skips work that would change nothing; now skips it less often, or where the two sides meet": (
+        "if caps.sum(axis=None).max() <= gross:",
+        "if caps.sum(axis=-1).max() < gross:",
+        "if min(gross, caps.sum(axis=None).max()) <= SHORT_LIMIT:",
+        "if min(gross, caps.sum(axis=-1).max()) < SHORT_LIMIT:",
+        "if gross < SHORT_LIMIT:",
+        *(
+            f"if caps.shape[-1] {first} caps.sum(axis={axis}).max() {more} "
+            "min(gross * (1.0 - buffer), SHORT_LIMIT):"
+            for first, axis, more in (
+                ("> 1 or", -1, ">"),
+                (">= 1 and", -1, ">"),
+                ("> 1 and", None, ">"),
+                ("> 1 and", -1, ">="),
+            )
+        ),
+        "return values[..., 0] if (values.shape[-1] == 1) and False else values.sum(axis=-1)",
+        "if slippage == 1.0:",
+    ),
+    "a weight or product of zero comes out as zero either way": (
+        "return np.where(weights <= 0.0, weights * factor, weights)",
+        "return np.where(over & (final <= 0.0), final * factor, final)",
+        "stays = np.where(final * current >= 0.0, np.minimum(np.abs(final), np.abs(current)), 0.0)",
+        "reduces = (change * held < 0.0) & (goal * held > 0.0)",
+    ),
+    "goals are whole shares, and what is held beyond one is more than one": (
+        "reduces = (change * held < 0.0) & (goal * held >= 1.0)",
+    ),
+    "both have the same length already": (
+        *(
+            f"return dict(zip(symbols, (holdings + orders).tolist(), {strict}))"
+            for strict in ("strict=None", "", "strict=False")
+        ),
+    ),
+    "sizing takes None for NaN": (
+        "np.array([weights.get(symbol.value, None) for symbol in symbols]),",
+        "np.array([weights.get(symbol.value, ) for symbol in symbols]),",
+    ),
+    "NumPy's default, or checked before": (
+        "with np.load(io.BytesIO(data), allow_pickle=None) as file:",
+        "with np.load(io.BytesIO(data), ) as file:",
+        *(
+            f"np.lib.format.write_array(member, array, {allowed})"
+            for allowed in ("allow_pickle=None", "", "allow_pickle=True")
+        ),
+        'array = np.asarray(arrays[name], order="c")',
+    ),
+    "as false as False": (
+        "return json.dumps(value, sort_keys=True, indent=indent, allow_nan=None)",
+    ),
+    "no file either": (
+        'path = Path(getattr(importlib.import_module(name), "__file__", None) or "XXXX")',
+    ),
+    "times compare alike in any unit": ("self._seen[name] = np.datetime64(time, )",),
+    "zero has been named before": ('side = "long" if share >= 0 else "short"',),
+}
+"""Changes that alter nothing: the changed line by the reason."""
 
 NOTICED = ("killed", "timeout", "segfault", "caught by type check")
 
@@ -153,7 +229,8 @@ def difference(folder: Path, mutant: str) -> tuple[str, str]:
 def report(arguments: argparse.Namespace, folder: Path) -> None:
     """Print the table, then what was not noticed."""
     copy_to(folder)
-    print(f"{'module':32}{'mutants':>8}{'noticed':>8}{'share':>8}", flush=True)
+    print(f"{'module':32}{'mutants':>9}{'noticed':>9}{'share':>8}{'equivalent':>12}", flush=True)
+    known = {line for lines in EQUIVALENT.values() for line in lines}
     unnoticed = []
     for name in arguments.names or SUBJECTS:
         subject = SUBJECTS[name]
@@ -162,13 +239,19 @@ def report(arguments: argparse.Namespace, folder: Path) -> None:
             dotted = module.removesuffix(".py").replace("/", ".") + "."
             own = {mutant: said for mutant, said in found.items() if mutant.startswith(dotted)}
             noticed = sum(said in NOTICED for said in own.values())
-            share = noticed / len(own) if own else float("nan")
-            print(f"{module:32}{len(own):8}{noticed:8}{share:8.1%}", flush=True)
-            unnoticed += [
+            missed = [
                 (mutant, said, *difference(folder, mutant))
                 for mutant, said in own.items()
                 if said not in NOTICED
             ]
+            others = [item for item in missed if item[-1] not in known]
+            share = noticed / len(own) if own else float("nan")
+            print(
+                f"{module:32}{len(own):9}{noticed:9}{share:8.1%}{len(missed) - len(others):12}",
+                flush=True,
+            )
+            unnoticed += others
+    print(f"not noticed, and not known to be equivalent: {len(unnoticed)}")
     for mutant, said, before, after in unnoticed:
         print(f"\n{mutant}: {said}\n  - {before}\n  + {after}")
 
@@ -176,7 +259,7 @@ def report(arguments: argparse.Namespace, folder: Path) -> None:
 def main() -> None:
     """Make mutants and print what the tests make of them."""
     parser = option_parser(__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*SUBJECTS, []])
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*SUBJECTS, []], default=[])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path)
     chosen = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Decisions: what the agent is shown, and what becomes of what it picks."""
+"""Decisions: what the agent's best action, the caps and the forecast make of a close."""
 
 from datetime import datetime
 
@@ -9,26 +9,38 @@ from algorithm.bars import BarBook
 from algorithm.decision import FAN, AgentDecider, action_name
 from models.agent.account import account_features
 from models.agent.observation import Observer
+from models.agent.q_agent import QAgent, QAgentConfig
 from models.forecast.config import ForecasterConfig
+from models.limits import Caps
 from models.market.features import FeatureTable
+from models.market.history import History
 from models.market.market_view import MarketView
 from models.seeding import streams
 from sim.accounting import Rules
-from tests.models.synthetic import garch_table, random_forecaster
+from tests.models.synthetic import random_forecaster
+from tests.sim.forecasting import TABLES, small_forecaster
 
-SMALL = ForecasterConfig(units=4, window=20, masks=4)
-NAMES = ("AAA", "BBB", "CCC")
-TABLES = [garch_table(name, 320, seed) for seed, name in enumerate(NAMES)]
-PAST = [FeatureTable.of(table.history.until(table.history.time[299])) for table in TABLES]
-OBSERVER = Observer(random_forecaster(PAST[:2], SMALL, seed=1))
-RULES = Rules([0.5, 0.25, 0.1], 1e4)
-NOW = datetime(2009, 1, 2, 16)
+NAMES = ("AAA", "BBB")
+RULES = Rules.of(Caps(0.3, {"BBB": 0.05}), NAMES, equity=100_000.0)
+ACTIONS = (-1.0, -0.5, 0.0, 1.0)
+FLAT = {"AAA": 0.0, "BBB": 0.0}
+
+
+def linear_agent(seed=0, hurdle=0.0):
+    """A network with random weights: its actions depend on everything it sees."""
+    width = len(Observer.names)
+    config = QAgentConfig(width, actions=ACTIONS, units=(8,))
+    rng = np.random.default_rng(seed)
+    shapes = [(width + 1, 8), (8,), (8, len(ACTIONS)), (len(ACTIONS),)]
+    weights = tuple(rng.normal(0, 0.3, shape).astype(np.float32) for shape in shapes)
+    zeros, ones = np.zeros(width, np.float32), np.ones(width, np.float32)
+    return QAgent(config, weights, weights, zeros, ones, 1.0, hurdle)
 
 
 class Scripted:
     """An agent that picks given actions and remembers what it was shown."""
 
-    actions = np.array([-1.0, -0.5, 0.0, 1.0])
+    actions = np.array(ACTIONS)
 
     def __init__(self, *picks):
         self.picks = np.array(picks)
@@ -43,81 +55,196 @@ class Scripted:
         return np.arange(4.0) + 10.0 * np.arange(len(account))[:, None]
 
 
-def bar(table, row):
-    return table.history.time[row].astype("datetime64[us]").item(), tuple(table.history.bars[row])
+@pytest.fixture(scope="module")
+def observer():
+    return Observer(random_forecaster(TABLES, ForecasterConfig(units=8, window=20, masks=4), 1))
 
 
-def decider(agent, draws=16):
-    return AgentDecider(OBSERVER, agent, PAST, RULES, seed=7, draws=draws)
+@pytest.fixture(scope="module")
+def trained():
+    return Observer(small_forecaster())
 
 
-def market(i, rows):
-    """The market of a symbol as the decider should see it after these further bars."""
-    followed = OBSERVER.follow(MarketView.at([PAST[i]], window=SMALL.window))
-    for row in rows:
-        followed.push(TABLES[i].history.bars[[row]])
-    return followed
+def start(tables, bars_left):
+    """Tables that end some bars earlier, and a book of all bars."""
+    book = BarBook(NAMES, keep=10_000)
+    early = []
+    for table in tables:
+        history = table.history
+        for time, row in zip(history.time, history.bars, strict=True):
+            book.add(table.symbol, time.astype("datetime64[us]").item(), tuple(row.tolist()))
+        early.append(
+            FeatureTable.of(
+                History(table.symbol, history.time[:-bars_left], history.bars[:-bars_left])
+            )
+        )
+    return early, book
 
 
-def test_a_decision_follows_from_the_bars_the_models_the_position_and_the_date():
-    agent = Scripted(1, 3)
-    taken = decider(agent)
-    book = BarBook(NAMES, keep=50)
-    # The book holds bars that were trained on too, and is read more than once.
-    for row in range(280, 310):
-        for table in TABLES:
-            book.add(table.symbol, *bar(table, row))
-        if row in (299, 300, 305):
-            taken.catch_up(book)
-    taken.catch_up(book)
-    found = taken.decide(NOW, ["CCC", "AAA"], {"AAA": 0.3, "BBB": 0.1, "CCC": -0.05})
+def decider(observer, agent, bars_left=12, **options):
+    early, book = start(TABLES, bars_left)
+    settings = {"seed": 1, "draws": 32} | options
+    made = AgentDecider(observer, agent, early, RULES, **settings)
+    made.catch_up(book)
+    return made
 
-    markets = [market(2, range(300, 310)), market(0, range(300, 310))]
-    seen = np.concatenate([one.current() for one in markets])
+
+NOW = datetime(2030, 1, 1, 16)
+
+
+def markets(observer, names=NAMES, bars_left=12):
+    """The markets as a decider should see them, pushed on bar by bar."""
+    early, book = start(TABLES, bars_left)
+    window = observer.forecaster.config.window
+    found = {}
+    for table in early:
+        market = found[table.symbol] = observer.follow(MarketView.at([table], window=window))
+        for _, row in book.later_than(table.symbol, table.history.data_end):
+            market.push(np.array([row]))
+    return [found[name] for name in names]
+
+
+def test_a_decision_follows_from_the_bars_the_models_the_position_and_the_date(observer):
+    """To the last bit, in the order in which the symbols are asked about."""
+    agent, names = Scripted(1, 3), ("BBB", "AAA")
+    found = decider(observer, agent, seed=7).decide(NOW, names, {"AAA": 0.1, "BBB": -0.01})
+    seen = markets(observer, names)
     for observation, account in agent.shown:
-        np.testing.assert_array_equal(observation, seen)
-        np.testing.assert_array_equal(account, account_features([-0.05, 0.3], [0.1, 0.5]))
+        np.testing.assert_array_equal(observation, np.concatenate([m.current() for m in seen]))
+        np.testing.assert_array_equal(account, account_features([-0.01, 0.1], [0.05, 0.3]))
     assert len(agent.shown) == 2
     rng = streams(7, "forecast", NOW.isoformat())["draws"]
-    view = MarketView.concatenate([one.view for one in markets])
-    forecast = OBSERVER.forecaster.predict(view, 16, rng)
-    assert found.time == NOW
-    assert found.weights == {"CCC": -0.05, "AAA": 0.5}
-    assert found.magnitudes == dict(zip(("CCC", "AAA"), forecast.mean, strict=True))
+    view = MarketView.concatenate([market.view for market in seen])
+    forecast = observer.forecaster.predict(view, 32, rng)
     up = forecast.probability_up
-    assert found.confidences == {"CCC": 1 - up[0], "AAA": up[1]}
+    assert found.time == NOW
+    assert found.weights == {"BBB": -0.025, "AAA": 0.3}
+    assert found.confidences == {"BBB": 1 - up[0], "AAA": up[1]}
     assert found.action_values == {
-        "CCC": {"short": 0.0, "short 0.5": 1.0, "flat": 2.0, "long": 3.0},
+        "BBB": {"short": 0.0, "short 0.5": 1.0, "flat": 2.0, "long": 3.0},
         "AAA": {"short": 10.0, "short 0.5": 11.0, "flat": 12.0, "long": 13.0},
     }
-    for i, name in enumerate(("CCC", "AAA")):
+    for i, name in enumerate(names):
+        assert found.magnitudes[name] == forecast.mean[i]
         np.testing.assert_array_equal(found.forecasts[name].parts, forecast.parts[i : i + 1])
         np.testing.assert_array_equal(found.fans[name], forecast.close_quantiles(FAN)[i])
-        assert len(found.fans[name]) == len(FAN) == 5
 
 
-def test_a_decision_to_be_flat_is_no_view_on_the_forecast():
-    found = decider(Scripted(2)).decide(NOW, ["BBB"], {"BBB": 0.1})
-    assert found.weights == {"BBB": 0.0}
-    assert found.confidences == {"BBB": 0.5}
+def test_a_market_is_kept_as_wide_as_the_forecasters_window(observer):
+    kept = decider(observer, Scripted())._markets["BBB"].view.windows
+    np.testing.assert_array_equal(kept, markets(observer)[1].view.windows)
+    assert kept.shape[1] == observer.forecaster.config.window
 
 
-def test_another_date_draws_other_forecasts():
-    both = [
-        decider(Scripted(2)).decide(t, ["BBB"], {"BBB": 0.0}) for t in (NOW, NOW.replace(day=5))
+def test_there_must_be_a_cap_for_every_symbol(observer):
+    early, _ = start(TABLES, 12)
+    rules = Rules([0.5, 0.25, 0.1], 1e4)
+    with pytest.raises(ValueError, match="zip"):
+        AgentDecider(observer, Scripted(), early, rules, seed=7, draws=16)
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (2, 3)])
+def test_values_must_be_of_every_symbol_and_action(observer, shape):
+    agent = Scripted(1, 3)
+    agent.q_values = lambda observations, account: np.zeros(shape)
+    with pytest.raises(ValueError, match="zip"):
+        decider(observer, agent).decide(NOW, NAMES, FLAT)
+
+
+def test_weights_are_the_greedy_actions_times_each_symbols_own_cap(observer):
+    agent = linear_agent()
+    decision = decider(observer, agent).decide(NOW, NAMES, FLAT)
+    seen = np.concatenate([market.current() for market in markets(observer)])
+    values = agent.q_values(seen, account_features([0.0, 0.0], RULES.caps))
+    best = np.array(ACTIONS)[values.argmax(axis=1)]
+    assert [decision.weights[name] for name in NAMES] == (best * [0.3, 0.05]).tolist()
+    for name, row in zip(NAMES, values, strict=True):
+        assert list(decision.action_values[name]) == ["short", "short 0.5", "flat", "long"]
+        assert list(decision.action_values[name].values()) == row.tolist()
+
+
+def test_what_is_held_counts_in_exposures_of_each_cap(observer):
+    """The same exposure, not the same weight, is the same account to the agent."""
+    agent = linear_agent(seed=3)
+    values = [
+        decider(observer, agent).decide(NOW, NAMES, {"AAA": 0.3 * e, "BBB": 0.05 * e}).action_values
+        for e in (0.0, 0.5, 0.5)
     ]
-    assert both[0].magnitudes != both[1].magnitudes
-    assert both[0].magnitudes == decider(Scripted(2)).decide(NOW, ["BBB"], {"BBB": 0.0}).magnitudes
+    assert values[1] == values[2] != values[0]
+    swapped = decider(observer, agent).decide(NOW, NAMES, {"AAA": 0.05 * 0.5, "BBB": 0.3 * 0.5})
+    assert swapped.action_values != values[1]
 
 
-def test_a_market_is_kept_as_wide_as_the_forecasters_window():
-    (view,) = [m.view for name, m in decider(Scripted(2))._markets.items() if name == "BBB"]
-    assert view.windows.shape[1] == SMALL.window
+def test_only_symbols_with_a_bar_are_decided_on(observer):
+    both = decider(observer, linear_agent()).decide(NOW, NAMES, FLAT)
+    one = decider(observer, linear_agent()).decide(NOW, ("BBB",), FLAT)
+    assert set(one.weights) == set(one.forecasts) == set(one.fans) == {"BBB"}
+    assert one.weights["BBB"] == both.weights["BBB"]
+
+
+def test_a_decider_that_was_started_later_sees_nearly_the_same(trained):
+    """The recurrent state of 12 more bars is all that differs, and it fades."""
+    long, short = (decider(trained, linear_agent(), bars_left=n) for n in (12, 1))
+    ours, theirs = (d.decide(NOW, NAMES, FLAT).action_values for d in (long, short))
+    for name in NAMES:
+        np.testing.assert_allclose(
+            list(ours[name].values()), list(theirs[name].values()), atol=2e-2
+        )
+
+
+def test_catching_up_in_pieces_or_twice_is_the_same_as_at_once(observer):
+    early, book = start(TABLES, 6)
+    agent = linear_agent()
+    whole = AgentDecider(observer, agent, early, RULES, seed=1, draws=32)
+    whole.catch_up(book)
+    pieces = AgentDecider(observer, agent, early, RULES, seed=1, draws=32)
+    growing = BarBook(NAMES, keep=10_000)
+    for table in TABLES:
+        for time, row in book.later_than(table.symbol, np.datetime64("1900-01-01")):
+            growing.add(table.symbol, time, row)
+            pieces.catch_up(growing)
+            pieces.catch_up(growing)
+    ours, theirs = (d.decide(NOW, NAMES, FLAT) for d in (whole, pieces))
+    assert ours.action_values == theirs.action_values
+    assert ours.fans == theirs.fans
+
+
+def test_a_decision_is_repeatable_and_its_draws_change_with_the_day_only(observer):
+    made = decider(observer, linear_agent())
+    first, again = made.decide(NOW, NAMES, FLAT), made.decide(NOW, NAMES, FLAT)
+    other = made.decide(datetime(2030, 1, 2, 16), NAMES, FLAT)
+    assert first.fans == again.fans != other.fans
+    assert first.weights == other.weights
+
+
+def test_the_forecast_is_told_as_mean_confidence_and_fan(observer):
+    made = decider(observer, linear_agent(), draws=256)
+    decision = made.decide(NOW, NAMES, FLAT)
+    for name, table in zip(NAMES, TABLES, strict=True):
+        forecast = decision.forecasts[name]
+        assert forecast.last_close.tolist() == [table.history.close[-1]]
+        assert decision.magnitudes[name] == forecast.mean[0]
+        assert list(decision.fans[name]) == sorted(decision.fans[name])
+        np.testing.assert_allclose(
+            forecast.cdf(np.log(np.array([decision.fans[name]]) / forecast.last_close))[0],
+            FAN,
+            atol=1e-6,
+        )
+        up, weight = forecast.probability_up[0], decision.weights[name]
+        wanted = up if weight > 0 else 1 - up if weight < 0 else 0.5
+        assert decision.confidences[name] == wanted
+
+
+def test_an_agent_that_has_learned_nothing_stays_flat_at_even_odds(observer):
+    agent = linear_agent(hurdle=np.inf)
+    decision = decider(observer, agent).decide(NOW, NAMES, {"AAA": 0.3, "BBB": 0.0})
+    assert decision.weights == FLAT
+    assert decision.confidences == {"AAA": 0.5, "BBB": 0.5}
 
 
 @pytest.mark.parametrize(
-    ("share", "name"),
-    [(1.0, "long"), (-1.0, "short"), (0.0, "flat"), (0.5, "long 0.5"), (-0.25, "short 0.25")],
+    ("exposure", "name"),
+    [(0.0, "flat"), (1.0, "long"), (-1.0, "short"), (0.5, "long 0.5"), (-0.25, "short 0.25")],
 )
-def test_an_action_is_named_by_its_side_and_its_share_of_the_cap(share, name):
-    assert action_name(share) == name
+def test_actions_have_names(exposure, name):
+    assert action_name(exposure) == name

@@ -13,6 +13,7 @@ from sim.costs import InteractiveBrokersCost, ProportionalCost, ZeroCost
         (1, 100.0, 1.0),  # the minimum wins over half a percent
         (199, 1.0, 1.0),
         (200, 100.0, 1.0),
+        (200, 0.1, 0.1),  # at the minimum the ceiling applies
         (1000, 100.0, 5.0),
         (-1000, 100.0, 5.0),
         (1000, 0.5, 2.5),  # at most half a percent of the value
@@ -41,7 +42,9 @@ def test_slippage_is_paid_in_the_direction_of_the_order():
 def test_proportional_and_zero_fees():
     quantities, price = np.array([5.0, -5.0]), np.array([100.0, 10.0])
     np.testing.assert_allclose(ProportionalCost(0.001).fees(quantities, price, price), [0.5, 0.05])
-    np.testing.assert_array_equal(ZeroCost().fees(quantities, price, price), [0.0, 0.0])
+    np.testing.assert_array_equal(
+        ZeroCost().fees(quantities, price, price), np.zeros(2), strict=True
+    )
     assert ZeroCost().fill_prices(quantities, price, price) is price
 
 
