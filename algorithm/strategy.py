@@ -17,6 +17,7 @@ from AlgorithmImports import *
 
 from algorithm.alpha import AgentAlphaModel
 from algorithm.bars import BarBook, Row
+from algorithm.closes import Close
 from algorithm.decision import Decider, Decision
 from algorithm.diagnostics import KEY as DIAGNOSTICS_KEY
 from algorithm.diagnostics import Diagnostics
@@ -56,8 +57,7 @@ class MirageStrategy(QCAlgorithm):
         self._bars = BarBook(run.symbols, keep=math.ceil(run.warm_up_years * BARS_PER_YEAR))
         self._diagnostics = Diagnostics(run.symbols)
         self._decider: Decider | None = None
-        # Tickers decided on at the newest close, by its time.
-        self._decided: dict[datetime, set[str]] = {}
+        self._close = Close()
         self._learner = self.create_learner(self._options)
 
         self.set_warm_up(timedelta(days=round(run.warm_up_years * 365.25)), Resolution.DAILY)
@@ -81,7 +81,7 @@ class MirageStrategy(QCAlgorithm):
         self.set_portfolio_construction(CappedPortfolioConstructionModel(self._traded, self._rules))
         self.set_risk_management(
             StopsAndCapsRiskModel(
-                self._traded, self._rules, self._stops, lambda: self._decided.get(self.time, set())
+                self._traded, self._rules, self._stops, lambda: self._close.fresh_at(self.time)
             )
         )
         self.set_execution(ImmediateExecutionModel())
@@ -140,17 +140,18 @@ class MirageStrategy(QCAlgorithm):
 
     def on_data(self, data: Slice) -> None:
         """Keep the new bars and, after warm-up, decide on them."""
-        closes = self._take_bars(data)
-        if self.is_warming_up or not closes:
+        bars = self._take_bars(data)
+        if self.is_warming_up or not bars:
             return
-        for name, close in closes.items():
-            self._diagnostics.close(name, self.time, close)
+        close = max(time for time, _ in bars.values())
+        for name, (_, row) in bars.items():
+            self._diagnostics.close(name, close, row[3])
         if self._decider is not None:
-            self._trade(self._decider, list(closes))
+            self._trade(self._decider, close, list(bars))
 
-    def _take_bars(self, data: Slice) -> dict[str, float]:
-        """Keep the slice's new bars; their closes by ticker."""
-        closes = {}
+    def _take_bars(self, data: Slice) -> dict[str, tuple[datetime, Row]]:
+        """Keep the slice's new bars; end and bar by ticker."""
+        taken = {}
         for symbol in self._traded:
             bar = data.bars.get(symbol)
             if bar is not None and not bar.is_fill_forward:
@@ -162,10 +163,10 @@ class MirageStrategy(QCAlgorithm):
                     float(bar.volume),
                 )
                 if self._keep(symbol.value, bar.end_time, row):
-                    closes[symbol.value] = row[3]
+                    taken[symbol.value] = (bar.end_time, row)
             elif not (self.live_mode or self.securities[symbol].is_delisted):
                 self._bars.check_gap(symbol.value, self.time)
-        return closes
+        return taken
 
     def _keep(self, name: str, time: datetime, row: Row) -> bool:
         """Whether a bar is new; a bad one stops a backtest and is skipped in live trading."""
@@ -177,7 +178,7 @@ class MirageStrategy(QCAlgorithm):
             self.error(f"bar skipped: {problem}")
             return False
 
-    def _trade(self, decider: Decider, fresh: list[str]) -> None:
+    def _trade(self, decider: Decider, close: datetime, fresh: list[str]) -> None:
         """Decide on the symbols that have a new bar, at its close, and trade on it."""
         equity = float(self.portfolio.total_portfolio_value)
         held = {
@@ -186,18 +187,19 @@ class MirageStrategy(QCAlgorithm):
         }
         with self._diagnostics.stopwatch.stage("decisions"):
             decider.catch_up(self._bars)
-            decision = decider.decide(self.time, fresh, held)
+            decision = decider.decide(close, fresh, held)
         weights = self._apply_stops(decision, equity)
         self.on_decision(decision, weights)
         self._show(decision, held)
-        self._decided = {self.time: self._decided.get(self.time, set()) | set(fresh)}
+        weights = self._close.add(close, self.time, fresh, weights)
         if self._options.run.trade_mode == INSIGHTS:
             self._alpha.offer(decision, weights)
         else:
-            self._order(weights, fresh)
+            self._order(weights)
 
-    def _order(self, weights: Mapping[str, float], fresh: list[str]) -> None:
+    def _order(self, weights: Mapping[str, float]) -> None:
         """What LEAN's stages do with insights, done with orders."""
+        fresh = self._close.fresh_at(self.time)
         targets = target_quantities(self, self._traded, weights, self._rules)
         demanded = demanded_quantities(self, self._traded, targets, self._rules, self._stops, fresh)
         send_orders(self, targets | demanded)
@@ -209,7 +211,7 @@ class MirageStrategy(QCAlgorithm):
             for symbol in self._traded
             if self.portfolio[symbol].invested
         }
-        for name, reason in self._stops.update(self.time, profits, equity).items():
+        for name, reason in self._stops.update(decision.time, profits, equity).items():
             self.log(f"{name}: {reason}; flat from the next open")
         return self._stops.apply(
             {name: decision.weights.get(name, math.nan) for name in self._options.run.symbols}

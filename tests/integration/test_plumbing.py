@@ -154,21 +154,7 @@ def test_the_risk_stage_holds_caps_and_stops_against_any_portfolio_construction(
     assert all(0.85 < share <= 1 + 1e-9 for share in largest.values()), largest
 
 
-TWICE = {
-    "whole": "super().on_data(data)\n        super().on_data(data)",
-    "symbol by symbol": """for name in ("AAPL", "GOOG", "IBM"):
-            super().on_data(Part(data, name))""",
-}
-
-
-@pytest.mark.parametrize("mode", ["insights", "orders"])
-@pytest.mark.parametrize("slices", sorted(TWICE))
-def test_a_close_told_in_several_slices_gives_the_same_as_in_one(
-    mode, slices, module_run, stopped_runs
-):
-    main = (
-        SCRIPTED_MAIN
-        + f"""
+SLICED = """
 
 class Bars:
     def __init__(self, data, name):
@@ -179,20 +165,63 @@ class Bars:
 
 
 class Part:
+    has_data = True
+
     def __init__(self, data, name):
         self.bars = Bars(data, name)
 
 
 class Sliced(Scripted):
     def on_data(self, data):
-        {TWICE[slices]}
+        BODY
 """
-    )
+SLICES = {
+    "the whole twice": "super().on_data(data)\n        super().on_data(data)",
+    "symbol by symbol": """for name in ("AAPL", "GOOG", "IBM"):
+            super().on_data(Part(data, name))""",
+    "with the framework between": """for name in ("AAPL", "GOOG", "IBM"):
+            super().on_data(Part(data, name))
+            if not self.is_warming_up:
+                self._pipeline.on_data(Part(data, name))""",
+}
+
+
+@pytest.mark.parametrize("mode", ["insights", "orders"])
+@pytest.mark.parametrize("slices", sorted(SLICES))
+def test_a_close_told_in_several_slices_gives_the_same_as_in_one(
+    mode, slices, module_run, stopped_runs
+):
+    if slices == "with the framework between" and mode == "orders":
+        slices = "symbol by symbol"
+    main = SCRIPTED_MAIN + SLICED.replace("BODY", SLICES[slices])
     result = module_run(
-        SHORT | STOPS | {"trade_mode": mode}, main=main, store=f"twice_{mode}_{slices[:5]}"
+        SHORT | STOPS | {"trade_mode": mode}, main=main, store=f"{mode}_{len(slices)}"
     )
     assert sorted(fills(result)) == sorted(fills(stopped_runs[mode]))
     assert result.log == stopped_runs[mode].log
+
+
+@pytest.mark.parametrize("mode", ["insights", "orders"])
+def test_slices_end_in_the_same_positions_where_the_gross_cap_binds(mode, module_run):
+    """What the first slice took of the room is given back when the others come."""
+    wide = SHORT | {"trade_mode": mode, "cap": "0.6", "end_date": "2009-01-08"}
+    whole = module_run(wide, store=f"wide_{mode}")
+    kind = "with the framework between" if mode == "insights" else "symbol by symbol"
+    main = SCRIPTED_MAIN + SLICED.replace("BODY", SLICES[kind])
+    sliced = module_run(wide, main=main, store=f"wide_sliced_{mode}")
+    first = min(time for _, time, *_ in fills(whole))
+    assert held_after(sliced, first) == held_after(whole, first)
+    assert len(held_after(whole, first)) > 1
+    assert len(fills(sliced)) > len(fills(whole))
+
+
+def held_after(result, time):
+    """Shares by symbol when all orders up to a time are filled."""
+    held = {}
+    for symbol, filled, quantity, _ in fills(result):
+        if filled <= time:
+            held[symbol] = held.get(symbol, 0) + quantity
+    return held
 
 
 def test_learning_is_asked_with_the_account_as_it_is(default_run):
