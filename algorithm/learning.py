@@ -19,6 +19,7 @@ from models.reporting import Progress
 from models.seeding import streams
 from sim.accounting import Rules
 from sim.agent_training import AgentTraining, JudgingConfig, train_on_imagined
+from sim.blocks import MEAN_BLOCK
 from sim.curriculum import growing
 from sim.path_sampler import ForecasterSampler
 
@@ -44,7 +45,7 @@ class ImaginationConfig:
     retrain_paths: int = 512
     bars: int = 60
     blend: float = 0.25
-    mean_block: float = 20.0
+    mean_block: float = MEAN_BLOCK
     stages: int = 3
 
 

@@ -111,7 +111,7 @@ def versions() -> dict[str, str]:
     # The minor version alone: patches of Python do not change numbers, and LEAN's image may be
     # one patch away.
     found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-    for package in ("numpy", "scipy", "scikit-learn", "keras", "tensorflow", "ta"):
+    for package in ("numpy", "pandas", "scipy", "scikit-learn", "keras", "tensorflow", "ta"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -22,7 +22,7 @@ from models.market.features import (
     bars_from_parts,
 )
 from models.market.history import CLOSE, VOLUME
-from sim.blocks import stationary_rows
+from sim.blocks import MEAN_BLOCK, stationary_rows
 from sim.paths import Paths, check_counts
 from sim.starts import check_starts, draw_starts, start_bars, start_view
 
@@ -118,7 +118,7 @@ class BlockBootstrapSampler(_Sampler):
         observer: Observer | None = None,
         *,
         starts: str = "any",
-        mean_block: float = 20.0,
+        mean_block: float = MEAN_BLOCK,
     ) -> None:
         super().__init__(tables, observer, starts)
         if not mean_block >= 1:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+MEAN_BLOCK = 20.0
+"""Mean length of a block unless told otherwise, in bars: a month. It is shorter than the 37 to 54
+bars that the rule of Politis & White (2004) gives for absolute returns
+(`research.experiments.constants --blocks`): what it loses in dependence it gains in variety."""
+
 
 def stationary_rows(
     n_rows: int, n_paths: int, n_steps: int, mean_block: float, rng: np.random.Generator

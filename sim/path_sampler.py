@@ -40,7 +40,7 @@ from models.forecast.inference import Masks, RecurrentState
 from models.market.features import LOOKBACK, FeatureTable, bars_from_parts
 from models.market.history import VOLUME
 from models.market.market_view import MarketView
-from sim.blocks import stationary_rows
+from sim.blocks import MEAN_BLOCK, stationary_rows
 from sim.paths import Paths, check_counts
 from sim.starts import check_starts, draw_starts, start_bars, start_view
 
@@ -132,10 +132,7 @@ class ForecasterSampler:
         tables: what paths may start from, each long enough for the forecaster's window.
         blend: share of the paths whose noise is bootstrapped from reality, in [0, 1].
         starts: ``"any"`` row of any history, or ``"latest"``: the newest bars only.
-        mean_block: mean length of the bootstrapped blocks, in bars, >= 1. The default, a month,
-            is shorter than the 37 to 54 bars that the rule of Politis & White (2004) gives for
-            absolute returns (`research.experiments.constants --blocks`): what it loses in
-            dependence it gains in variety.
+        mean_block: mean length of the bootstrapped blocks, in bars, >= 1.
 
     Raises:
         ValueError: naming the argument, the rule and the received value.
@@ -146,9 +143,9 @@ class ForecasterSampler:
         observer: Observer,
         tables: Sequence[FeatureTable],
         *,
-        blend: float = 0.25,
+        blend: float,
         starts: str = "any",
-        mean_block: float = 20.0,
+        mean_block: float = MEAN_BLOCK,
     ) -> None:
         if not tables:
             raise ValueError("tables must hold at least one symbol; received none")

@@ -12,9 +12,6 @@ import numpy as np
 
 from models.market.features import LOOKBACK, FeatureState, FeatureTable
 
-WINDOW = 60
-"""Feature rows a view keeps unless told otherwise; at least the forecaster's window."""
-
 
 class MarketView:
     """B series at the close of their newest bars: symbols, feature state, last feature rows.
@@ -38,7 +35,7 @@ class MarketView:
         tables: Sequence[FeatureTable],
         rows: Sequence[int] | None = None,
         *,
-        window: int = WINDOW,
+        window: int,
     ) -> MarketView:
         """One series for each history.
 
@@ -66,7 +63,7 @@ class MarketView:
 
     @classmethod
     def at_rows(
-        cls, table: FeatureTable, rows: Sequence[int] | np.ndarray, *, window: int = WINDOW
+        cls, table: FeatureTable, rows: Sequence[int] | np.ndarray, *, window: int
     ) -> MarketView:
         """B series that all follow one history, each up to its own row (repeats allowed).
 

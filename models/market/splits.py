@@ -36,8 +36,8 @@ def _at_least(name: str, value: int, low: int) -> None:
 def validation_split(
     time: np.ndarray,
     *,
-    period_days: int = 140,
-    fraction: float = 0.2,
+    period_days: int,
+    fraction: float,
     purge: int = 1,
     embargo: int = 5,
 ) -> Split:

@@ -29,6 +29,7 @@ import numpy as np
 from arch.bootstrap import optimal_block_length
 from scipy import optimize
 
+from algorithm.learning import ImaginationConfig
 from models.agent.observation import Observer
 from models.forecast import calibration, density, network, scaling
 from models.forecast.config import ForecasterConfig
@@ -233,7 +234,7 @@ def rails(span: Span, seed: int) -> Iterator[tuple[str, float]]:
         patch.object(Bounds, "hold", counted),
         patch.object(Bounds, "hold_volatility", counted_volatility),
     ):
-        sampler = ForecasterSampler(Observer(forecaster), tables)
+        sampler = ForecasterSampler(Observer(forecaster), tables, blend=ImaginationConfig.blend)
         sampler.sample(512, 250, streams(seed, "constants")["paths"])
     yield from zip(
         ("MOVE_LIMIT", "VOLUME_MARGIN", "PRICE_LIMIT"),

@@ -21,7 +21,7 @@ def observer():
 
 
 def draw(observer, n_paths=64, n_steps=15, seed=0, **options):
-    sampler = ForecasterSampler(observer, TABLES, **options)
+    sampler = ForecasterSampler(observer, TABLES, **({"blend": 0.25} | options))
     return sampler.sample(n_paths, n_steps, np.random.default_rng(seed))
 
 
@@ -244,6 +244,6 @@ def test_bad_input_is_named(observer):
         with pytest.raises(ValueError, match=words):
             draw(observer, **options)
     with pytest.raises(ValueError, match="at least one symbol"):
-        ForecasterSampler(observer, [])
+        ForecasterSampler(observer, [], blend=0.0)
     with pytest.raises(ValueError, match="AAA: history must have at least"):
-        ForecasterSampler(observer, [FeatureTable.of(HISTORIES[0].tail(210))])
+        ForecasterSampler(observer, [FeatureTable.of(HISTORIES[0].tail(210))], blend=0.0)

@@ -56,4 +56,4 @@ def test_bad_rows_are_refused():
     with pytest.raises(ValueError, match="history must have at least 220 bars; received 210"):
         view([205], FeatureTable.of(HISTORIES[0].tail(LOOKBACK + 10)))
     with pytest.raises(ValueError, match="rows must have one entry for each of the 2 tables"):
-        MarketView.at(TABLES, [300])
+        MarketView.at(TABLES, [300], window=60)

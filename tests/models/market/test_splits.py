@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from models.market.splits import validation_split
 from tests.models.synthetic import days
 
+USUAL = {"period_days": 140, "fraction": 0.2}
 ROLES = ("train", "early_stopping", "calibration")
 
 
@@ -20,7 +21,9 @@ ROLES = ("train", "early_stopping", "calibration")
 def test_training_rows_keep_their_distance_from_both_kinds_of_blocks(
     n_rows, period, purge, embargo
 ):
-    split = validation_split(days(n_rows), period_days=period, purge=purge, embargo=embargo)
+    split = validation_split(
+        days(n_rows), period_days=period, fraction=0.2, purge=purge, embargo=embargo
+    )
     for block in (split.early_stopping, split.calibration):
         held = np.zeros(n_rows + purge + embargo, dtype=bool)
         held[block] = True
@@ -34,14 +37,14 @@ def test_training_rows_keep_their_distance_from_both_kinds_of_blocks(
 
 @given(n_rows=st.integers(250, 1000), period=st.integers(20, 150))
 def test_roles_do_not_share_rows_and_only_purged_rows_have_none(n_rows, period):
-    split = validation_split(days(n_rows), period_days=period, purge=0, embargo=0)
+    split = validation_split(days(n_rows), period_days=period, fraction=0.2, purge=0, embargo=0)
     every = np.concatenate([getattr(split, role) for role in ROLES])
     assert np.array_equal(np.sort(every), np.arange(n_rows))
 
 
 def test_blocks_of_both_kinds_take_turns():
     time = days(1000)
-    split = validation_split(time)
+    split = validation_split(time, **USUAL)
     held = np.sort(np.concatenate([split.early_stopping, split.calibration]))
     blocks = np.split(held, np.flatnonzero(np.diff(held) > 1) + 1)
     shares = [np.isin(block, split.calibration).mean() for block in blocks]
@@ -56,7 +59,7 @@ def test_a_day_keeps_its_role_whatever_the_span():
     spans = time[:600], time[150:], time[37:803]
     for early in spans:
         for late in spans:
-            one, other = validation_split(early), validation_split(late)
+            one, other = validation_split(early, **USUAL), validation_split(late, **USUAL)
             for role in ROLES:
                 for another in set(ROLES) - {role}:
                     mine = set(early[getattr(one, role)])
@@ -66,10 +69,19 @@ def test_a_day_keeps_its_role_whatever_the_span():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: validation_split(days(300), fraction=1.5), r"fraction must lie in .*received 1.5"),
-        (lambda: validation_split(days(300), period_days=0), "period_days must be at least 1"),
-        (lambda: validation_split(days(2)), r"time must leave rows for .*received 2 rows"),
-        (lambda: validation_split(days(100)), r"time must leave rows for (early|cali).*100 rows"),
+        (
+            lambda: validation_split(days(300), period_days=140, fraction=1.5),
+            r"fraction must lie in .*received 1.5",
+        ),
+        (
+            lambda: validation_split(days(300), period_days=0, fraction=0.2),
+            "period_days must be at least 1",
+        ),
+        (lambda: validation_split(days(2), **USUAL), r"time must leave rows for .*received 2 rows"),
+        (
+            lambda: validation_split(days(100), **USUAL),
+            r"time must leave rows for (early|cali).*100 rows",
+        ),
     ],
 )
 def test_bad_arguments_are_refused(call, message):

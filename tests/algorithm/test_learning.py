@@ -1,0 +1,142 @@
+"""From settings to learning: every value arrives where it counts."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from algorithm import learning
+from algorithm.learning import (
+    FLAT_LONG,
+    SHORT_FLAT_LONG,
+    AgentConfig,
+    ImaginationConfig,
+    LearningConfig,
+    fit_forecaster,
+    imagined_markets,
+    learn_to_trade,
+)
+from models.agent.observation import Observer
+from models.agent.q_agent import QAgentConfig
+from models.forecast.config import ForecasterConfig
+from models.limits import Caps
+from models.reporting import Silent
+from models.seeding import streams
+from sim.accounting import Rules
+from sim.agent_training import JudgingConfig
+from sim.curriculum import growing
+
+# No value is a default: what does not arrive is told apart.
+CONFIG = LearningConfig(
+    seed=7,
+    forecaster=ForecasterConfig(units=5, epochs=9, retrain_epochs=3),
+    imagination=ImaginationConfig(
+        paths=64, retrain_paths=32, bars=24, blend=0.4, mean_block=11.0, stages=2
+    ),
+    agent=AgentConfig(
+        network=QAgentConfig(observation_width=len(Observer.names), units=(6,)),
+        judging=JudgingConfig(confidence=1.25),
+        updates=90,
+        retrain_updates=30,
+    ),
+)
+RULES = Rules.of(Caps(default=0.4), ("AAA", "BBB"), equity=3_000.0)
+END = np.datetime64("2009-01-02T16:00")
+TABLES = [
+    SimpleNamespace(history=SimpleNamespace(data_end=end))
+    for end in (END - np.timedelta64(1, "D"), END)
+]
+
+
+class Journal(Silent):
+    """A progress that remembers its stages."""
+
+    def __init__(self):
+        self.stages = []
+
+    def stage(self, name, total=None):
+        self.stages.append((name, total))
+        return super().stage(name, total)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What was asked of the parts below, by name: (positional, by keyword)."""
+    found = {}
+
+    def spy(name):
+        def remember(*args, **options):
+            found[name] = (args, options)
+            return f"made by {name}"
+
+        return remember
+
+    monkeypatch.setattr(learning, "Forecaster", SimpleNamespace(fit=spy("fit")))
+    monkeypatch.setattr(learning, "Observer", lambda forecaster: ("observer", forecaster))
+    monkeypatch.setattr(learning, "ForecasterSampler", spy("sampler"))
+    monkeypatch.setattr(learning, "train_on_imagined", spy("train"))
+    return found
+
+
+@pytest.mark.parametrize(("previous", "epochs"), [(None, 9), ("earlier", 3)])
+def test_a_fit_is_asked_for_with_seed_configuration_and_start(previous, epochs, calls):
+    progress = Journal()
+    made = fit_forecaster(TABLES, CONFIG, previous, progress)
+    assert made == "made by fit"
+    args, options = calls["fit"]
+    assert args == (TABLES, CONFIG.forecaster)
+    assert options.pop("reporter") is not None
+    assert options == {"seed": 7, "previous": previous}
+    assert progress.stages == [("forecaster", epochs)]
+
+
+@pytest.mark.parametrize("starts", ["any", "latest"])
+def test_markets_are_imagined_with_every_field_that_is_theirs(starts, calls):
+    imagined_markets(TABLES, "forecaster", CONFIG.imagination, starts=starts)
+    args, options = calls["sampler"]
+    assert args == (("observer", "forecaster"), TABLES)
+    assert options == {"blend": 0.4, "mean_block": 11.0, "starts": starts}
+
+
+def test_a_first_agent_goes_through_the_whole_curriculum(calls):
+    progress = Journal()
+    assert learn_to_trade(TABLES, "f", CONFIG, RULES, None, progress) == "made by train"
+    args, options = calls["train"]
+    sampler, rules, network, stages, rngs = args
+    assert sampler == "made by sampler"
+    assert rules is RULES
+    assert network is CONFIG.agent.network
+    assert stages == growing(64, 24, 90, stages=2)
+    assert len(stages) == 2
+    assert options == {"previous": None, "judging": CONFIG.agent.judging, "progress": progress}
+    wanted = streams(7, "agent", str(END))
+    assert {name: rng.random() for name, rng in rngs.items()} == {
+        name: rng.random() for name, rng in wanted.items()
+    }
+
+
+def test_a_later_agent_goes_on_with_one_stage_of_full_length(calls):
+    learn_to_trade(TABLES, "f", CONFIG, RULES, "earlier", Silent())
+    args, options = calls["train"]
+    (stage,) = args[3]
+    assert (stage.n_paths, stage.n_steps, stage.updates) == (32, 24, 30)
+    assert options["previous"] == "earlier"
+
+
+def test_every_field_of_the_configuration_is_one_of_those_above():
+    """A new field of imagination or agent has to be followed here too."""
+    fields = {
+        kind: {item.name for item in dataclasses.fields(kind)}
+        for kind in (LearningConfig, ImaginationConfig, AgentConfig)
+    }
+    assert fields == {
+        LearningConfig: {"seed", "forecaster", "imagination", "agent"},
+        ImaginationConfig: {"paths", "retrain_paths", "bars", "blend", "mean_block", "stages"},
+        AgentConfig: {"network", "judging", "updates", "retrain_updates"},
+    }
+
+
+def test_actions_with_and_without_short():
+    assert SHORT_FLAT_LONG == (-1.0, 0.0, 1.0)
+    assert FLAT_LONG == (0.0, 1.0)
