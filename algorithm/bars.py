@@ -51,6 +51,16 @@ class BarBook:
         self._bars[name].append(bar)
         return True
 
+    def restart(self, name: str, time: datetime, row: Row) -> None:
+        """Forget a symbol's bars and begin with this one, as after a gap that will not close.
+
+        Raises:
+            ValueError: if the bar is invalid; then nothing is forgotten.
+        """
+        _history(name, [(time, row)])
+        self._bars[name].clear()
+        self._bars[name].append((time, row))
+
     def check_gap(self, name: str, now: datetime) -> None:
         """Notice bars that stay away: a gap at the end of the data has no end.
 

@@ -28,6 +28,7 @@ from algorithm.risk import StopsAndCapsRiskModel, demanded_quantities
 from algorithm.settings import INSIGHTS, MONTHLY, NEVER, Settings
 from algorithm.stops import Stops
 from models.artifacts import ArtifactStore
+from models.market.history import MAX_GAP_DAYS
 
 BARS_PER_YEAR = 252
 
@@ -131,7 +132,14 @@ class MirageStrategy(QCAlgorithm):
     def _learn(self) -> None:
         """Learn from all bars kept so far, for the account as it is now."""
         rules = self._options.rules(float(self.portfolio.total_portfolio_value), self._lot_size)
-        decider = self._learner.decider(self._bars.histories(), rules, self.time)
+        try:
+            decider = self._learner.decider(self._bars.histories(), rules, self.time)
+        except ValueError as problem:
+            if not (self.live_mode and self._decider is not None):
+                raise
+            # In LEAN an exception in a training ends the algorithm and leaves its positions.
+            self.error(f"retraining failed, the present models stay: {problem}")
+            return
         if decider is not None:
             # Replaced as a whole, last: in live trading this runs beside on_data.
             self._decider = decider
@@ -175,8 +183,18 @@ class MirageStrategy(QCAlgorithm):
         except ValueError as problem:
             if not self.live_mode:
                 raise
+            newest = self._bars.newest(name)
+            if newest is None or time - newest[0] <= timedelta(days=MAX_GAP_DAYS):
+                self.error(f"bar skipped: {problem}")
+                return False
+        # Trading goes on, caps and stops included; learning waits until there are bars enough.
+        self.error(f"{name}: no bars from {newest[0]} to {time}; its history begins anew")
+        try:
+            self._bars.restart(name, time, row)
+        except ValueError as problem:
             self.error(f"bar skipped: {problem}")
             return False
+        return True
 
     def _trade(self, decider: Decider, close: datetime, fresh: list[str]) -> None:
         """Decide on the symbols that have a new bar, at its close, and trade on it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from models.market.features import LOOKBACK
@@ -81,8 +82,12 @@ class ForecasterConfig:
 
     @property
     def required_bars(self) -> int:
-        """Shortest history that can be fitted."""
+        """Shortest history that can be fitted, of a market that closes at weekends.
+
+        Where a market never closes, as many bars span fewer days, and a fit of so short a history
+        may find no block to hold out; it says so.
+        """
         # Blocks for early stopping and for calibration alternate, and a block counts from its
-        # first whole window: two periods of days after that hold one block of each. A bar is at
-        # least a day, so as many bars span them.
-        return LOOKBACK + self.window + max(2 * self.window, 2 * self.validation_period)
+        # first whole window: the weekdays of two periods after that hold one block of each.
+        weekdays = math.ceil(2 * self.validation_period * 5 / 7)
+        return LOOKBACK + self.window + max(2 * self.window, weekdays)

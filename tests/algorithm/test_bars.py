@@ -93,3 +93,19 @@ def test_bars_that_stay_away_are_noticed_after_ten_days(book):
         ValueError, match=r"A: .*gap.*no bar from 2009-01-02 16:00:00 to 2009-01-12"
     ):
         book.check_gap("A", day(10) + timedelta(seconds=1))
+
+
+def test_after_a_gap_that_will_not_close_a_history_begins_anew(book):
+    book.add("A", day(0), ROW)
+    book.restart("A", day(30), ROW)
+    assert book.newest("A") == (day(30), ROW)
+    assert book.add("A", day(31), ROW)
+    book.add("B", day(0), ROW)
+    assert [len(history) for history in book.histories()] == [2, 1]
+
+
+def test_a_bad_bar_begins_no_history_and_none_is_forgotten(book):
+    book.add("A", day(0), ROW)
+    with pytest.raises(ValueError, match="volume must be > 0"):
+        book.restart("A", day(30), (*ROW[:4], 0.0))
+    assert book.newest("A") == (day(0), ROW)
