@@ -4,7 +4,7 @@ Stable-Baselines3 has a vector interface of its own, older than Gymnasium's: fou
 list of dictionaries for infos, an episode's last observation in the info of the step that ends it.
 Nothing else is changed, so what its agents train on is what the project's agent trains on.
 
-    pip install -r requirements/bench.txt
+    pip install -r requirements/agents.txt
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from models.arrays import read_only
 from models.reporting import Reporter, Silent
 
 if TYPE_CHECKING:
-    from models.agent.q_learner import Learner
+    from models.agent.q_learner import CompiledLearner
 
 Floats32 = NDArray[np.float32]
 
@@ -406,7 +406,7 @@ def _make(config: QAgentConfig) -> tuple:
 
 
 @contextmanager
-def borrowed_learner(config: QAgentConfig) -> Iterator[Learner]:
+def borrowed_learner(config: QAgentConfig) -> Iterator[CompiledLearner]:
     """The compiled learner of an architecture, for this thread alone until it is given back.
 
     There is one for all retrainings of a process, because compiling it takes seconds. Its weights
@@ -430,8 +430,8 @@ _LEARNERS_LOCK = threading.Lock()
 
 
 @functools.lru_cache(maxsize=8)
-def _learner_of(*arguments: Any) -> tuple[Learner, threading.Lock]:
+def _learner_of(*arguments: Any) -> tuple[CompiledLearner, threading.Lock]:
     # TensorFlow takes seconds to import; acting and the environments do without it.
-    from models.agent.q_learner import Learner
+    from models.agent.q_learner import CompiledLearner
 
-    return Learner(*arguments), threading.Lock()
+    return CompiledLearner(*arguments), threading.Lock()

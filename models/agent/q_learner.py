@@ -24,7 +24,7 @@ def _network(input_width: int, units: Sequence[int], n_actions: int) -> keras.Mo
     return model
 
 
-class Learner:
+class CompiledLearner:
     """Two networks, an optimizer and the update between them.
 
     The update is traced once for its fixed batch shapes and serves every later training of the

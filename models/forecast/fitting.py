@@ -18,7 +18,7 @@ from models.forecast.density import BarDensity
 from models.forecast.distributions import NUMPY
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks
-from models.forecast.network import Architecture, Trainer, initial_weights, trainer
+from models.forecast.network import Architecture, CompiledTrainer, initial_weights, trainer
 from models.forecast.scaling import NETWORK_COLUMNS, FeatureBounds, FeatureScaler
 from models.forecast.weights import LSTMWeights, NetworkWeights
 from models.market.features import LOOKBACK, FeatureTable, baseline_volatility
@@ -263,7 +263,7 @@ def _architecture(config: ForecasterConfig) -> Architecture:
 
 
 def _train_epoch(
-    borrowed: Trainer,
+    borrowed: CompiledTrainer,
     epoch: int,
     samples: Samples,
     config: ForecasterConfig,

@@ -10,8 +10,8 @@ The loss is the exact negative joint log density of the next bar's five parts
 (`models.forecast.density`), plus penalties that shrink the location of returns and the weights.
 
 A compiled training step is kept per architecture for the life of the process, so retraining every
-month compiles nothing. Whoever trains borrows it alone (`Trainer.borrow`): two trainings of one
-architecture at once, from two threads, take turns.
+month compiles nothing. Whoever trains borrows it alone (`CompiledTrainer.borrow`): two trainings of
+one architecture at once, from two threads, take turns.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class VariationalLSTM(keras.layers.Layer):
         """Create the weights for inputs of shape (B, W, F)."""
         for name, shape in LSTMWeights.shapes(int(input_shape[-1] or 0), self.units).items():
             if name in ("kernel", "recurrent", "bias"):
-                # Zeros: `Trainer` sets every weight from the caller's random stream.
+                # Zeros: `CompiledTrainer` sets every weight from the caller's random stream.
                 weight = self.add_weight(name=name, shape=shape, initializer="zeros")
                 setattr(self, name, weight)
 
@@ -188,7 +188,7 @@ def initial_weights(n_features: int, units: int, rng: np.random.Generator) -> Ne
     return NetworkWeights(lstm, DensityParameters.initial())
 
 
-class Trainer:
+class CompiledTrainer:
     """One network and its compiled training step, to be borrowed by one training at a time.
 
     Weights go in when it is borrowed (`borrow`) and come out as read-only copies, so nothing that
@@ -221,7 +221,7 @@ class Trainer:
         return [tf.TensorSpec(shape, tf.float32) for shape in shapes]
 
     @contextmanager
-    def borrow(self, weights: NetworkWeights) -> Iterator[Trainer]:
+    def borrow(self, weights: NetworkWeights) -> Iterator[CompiledTrainer]:
         """The trainer with the given weights, no momentum, and nobody else's hands on it.
 
         A second thread that wants it waits until the first one is through. Only the borrowing
@@ -326,13 +326,13 @@ class Trainer:
         return self.architecture.drift_penalty * variation + MEAN_PENALTY * tf.square(mean)
 
 
-_TRAINERS: dict[Architecture, Trainer] = {}
+_TRAINERS: dict[Architecture, CompiledTrainer] = {}
 _TRAINERS_LOCK = threading.Lock()
 
 
-def trainer(architecture: Architecture) -> Trainer:
-    """The process's trainer of an architecture, compiled once; `Trainer.borrow` it to train."""
+def trainer(architecture: Architecture) -> CompiledTrainer:
+    """The process's trainer of an architecture, compiled once; borrow it to train."""
     with _TRAINERS_LOCK:
         if architecture not in _TRAINERS:
-            _TRAINERS[architecture] = Trainer(architecture)
+            _TRAINERS[architecture] = CompiledTrainer(architecture)
         return _TRAINERS[architecture]

@@ -43,6 +43,8 @@ SUBJECTS = {
     "accounting": Subject(("sim/accounting.py",), ("tests/sim/test_accounting.py",)),
     "costs": Subject(("sim/costs.py",), ("tests/sim/test_costs.py",)),
     "stops": Subject(("algorithm/stops.py",), ("tests/algorithm/test_stops.py",)),
+    "closes": Subject(("algorithm/closes.py",), ("tests/algorithm/test_closes.py",)),
+    "learning": Subject(("algorithm/learning.py",), ("tests/algorithm/test_learning.py",)),
     "orders": Subject(
         ("algorithm/portfolio.py", "algorithm/risk.py", "algorithm/execution.py"),
         ("tests/algorithm/test_portfolio.py", "tests/algorithm/test_risk.py"),

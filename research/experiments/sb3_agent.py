@@ -14,7 +14,7 @@ cap and staying flat. Printed are mean and standard deviation over seeds. What w
 between seeds and is the same for all agents of one, so differences to the constant mix say more
 than levels; the real year is the same for all seeds, so its deviation is that of learning alone.
 
-    pip install -r requirements/bench.txt
+    pip install -r requirements/agents.txt
     python -m research.experiments.sb3_agent [--seeds 1 2 3] [--steps 250000] [--agents dqn ppo]
         [--parameter NAME VALUE]... [--judge-paths 512]
 """

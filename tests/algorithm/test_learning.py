@@ -105,6 +105,8 @@ def test_a_first_agent_goes_through_the_whole_curriculum(calls):
     args, options = calls["train"]
     sampler, rules, network, stages, rngs = args
     assert sampler == "made by sampler"
+    imagined = {"blend": 0.4, "mean_block": 11.0, "starts": "any"}
+    assert calls["sampler"] == ((("observer", "f"), TABLES), imagined)
     assert rules is RULES
     assert network is CONFIG.agent.network
     assert stages == growing(64, 24, 90, stages=2)

@@ -150,7 +150,7 @@ class TestScripts:
     def test_helps_and_says_how_it_is_called(self, path, monkeypatch, capsys):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         if path.stem == "sb3_agent":
-            pytest.importorskip("stable_baselines3", reason="comes with requirements/bench.txt")
+            pytest.importorskip("stable_baselines3", reason="comes with requirements/agents.txt")
         module = importlib.import_module(name)
         monkeypatch.setattr(sys, "argv", [str(Path(path.name)), "--help"])
         with pytest.raises(SystemExit) as left:

@@ -103,7 +103,7 @@ def test_attributes_belong_to_all_environments(adapter):
         wrapped.env_method("outcomes")
 
 
-@pytest.mark.skipif(not INSTALLED, reason="Stable-Baselines3 comes with requirements/bench.txt")
+@pytest.mark.skipif(not INSTALLED, reason="Stable-Baselines3 comes with requirements/agents.txt")
 def test_stable_baselines_own_agents_train_in_it(adapter):
     """The leaked sign of tomorrow's move is worth taking, and a short training finds it."""
     from stable_baselines3 import DQN

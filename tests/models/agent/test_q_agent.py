@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from models.agent import q_agent
 from models.agent.q_agent import UPDATES_PER_CALL, QAgent, QAgentConfig, train
-from models.agent.q_learner import Learner
+from models.agent.q_learner import CompiledLearner
 from models.agent.replay import ReplayMemory, Transitions
 from models.seeding import streams
 
@@ -65,7 +65,7 @@ def test_numpy_and_keras_give_the_same_values():
 
 
 def test_double_dqn_targets_choose_with_one_network_and_value_with_the_other():
-    learner = Learner(2, (4,), 2, 3, 0.5, 0.1, 0.0)
+    learner = CompiledLearner(2, (4,), 2, 3, 0.5, 0.1, 0.0)
     rng = np.random.default_rng(0)
     weights = [
         [rng.standard_normal(s).astype(np.float32) for s in ((2, 4), (4,), (4, 2), (2,))]

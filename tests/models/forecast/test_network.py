@@ -12,8 +12,8 @@ from models.forecast.inference import LSTMInference, Masks
 from models.forecast.network import (
     TENSORFLOW,
     Architecture,
+    CompiledTrainer,
     MCDropoutLSTM,
-    Trainer,
     VariationalLSTM,
     initial_weights,
     trainer,
@@ -58,7 +58,7 @@ def tensors(*arrays):
 
 
 @pytest.fixture(scope="module")
-def small() -> Trainer:
+def small() -> CompiledTrainer:
     return trainer(SMALL)
 
 
