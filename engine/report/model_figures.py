@@ -151,6 +151,7 @@ class _Curve:
 
     Attributes:
         judged: beside the result, on an axis of its own, stands the held-out reward.
+        unit: what values are divided by before they are drawn.
     """
 
     part: str
@@ -159,6 +160,7 @@ class _Curve:
     title: str
     color: str
     judged: bool = False
+    unit: float = 1.0
 
     def of(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """This curve's columns in one training's record, if it left any."""
@@ -174,10 +176,20 @@ class _Curve:
         return list(zip(*(table.get(name, []) for name in columns), strict=True))
 
 
+BASIS_POINT = 1e-4
+
 _CURVES = (
     _Curve("forecaster", "epoch", ("loss", "validation_loss"), "Forecaster loss", style.STRATEGY),
     _Curve("agent", "update", ("loss",), "Agent loss", style.STRATEGY),
-    _Curve("agent", "update", ("claimed_value",), "Claimed value", style.UP, judged=True),
+    _Curve(
+        "agent",
+        "update",
+        ("claimed_value",),
+        "Claimed value",
+        style.UP,
+        judged=True,
+        unit=BASIS_POINT,
+    ),
 )
 
 
@@ -214,7 +226,7 @@ def trainings(records: Sequence[Mapping[str, Any]]) -> go.Figure | None:
     if any(judged):
         figure.update_yaxes(
             secondary_y=True, showgrid=False, tickfont_color=style.ACCENT,
-            title_text="log growth per bar ± s.e.", title_font_color=style.ACCENT, title_standoff=4,
+            title_text="bp per bar ± s.e.", title_font_color=style.ACCENT, title_standoff=4,
         )  # fmt: skip
     return figure
 
@@ -223,7 +235,8 @@ def _name(curve: _Curve, judged: bool) -> str:
     """The curve's name; with the held-out reward's, each in its colour."""
     if not judged:
         return f"<b>{curve.title}</b>"
-    return f"{_colored(curve.title, curve.color)}, {_colored('held-out reward', style.ACCENT)}"
+    claimed = _colored(f"{curve.title}, bp", curve.color)
+    return f"{claimed}; {_colored('held-out reward', style.ACCENT)}"
 
 
 def _colored(word: str, color: str) -> str:
@@ -245,7 +258,7 @@ def _first_training(figure: go.Figure, col: int, curve: _Curve, record: Mapping[
     table = curve.of(record)
     for name in [name for name in curve.columns if table.get(name)]:
         color = curve.color if name == curve.columns[-1] else style.BENCHMARK
-        values = table[name]
+        values = [value / curve.unit for value in table[name]]
         steps = table.get(curve.step) or list(range(1, len(values) + 1))
         single = "lines" if len(values) > 1 else "markers"
         if len(steps) <= 8:
@@ -260,7 +273,7 @@ def _first_training(figure: go.Figure, col: int, curve: _Curve, record: Mapping[
 def _ends(figure: go.Figure, col: int, curve: _Curve, having: Sequence[Mapping[str, Any]]) -> None:
     """The last value of every training."""
     result = curve.columns[-1]
-    ended = [(record["time"], curve.of(record)[result][-1])
+    ended = [(record["time"], curve.of(record)[result][-1] / curve.unit)
              for record in having if curve.of(record).get(result)]  # fmt: skip
     figure.add_scatter(
         x=[time for time, _ in ended], y=[value for _, value in ended],
@@ -276,10 +289,11 @@ def _ends(figure: go.Figure, col: int, curve: _Curve, having: Sequence[Mapping[s
 def _held_out(
     figure: go.Figure, row: int, col: int, points: Sequence[tuple[Any, float, float]]
 ) -> None:
-    """Markers with a standard error up and down, on the axis at the right."""
+    """Markers with a standard error up and down, in basis points on the axis at the right."""
     if not points:
         return
     xs, rewards, errors = (list(column) for column in zip(*points, strict=True))
+    rewards, errors = ([value / BASIS_POINT for value in column] for column in (rewards, errors))
     figure.add_scatter(
         x=xs, y=rewards, mode="markers", row=row, col=col, secondary_y=True,
         name="held-out reward, ± standard error", marker={"size": 6, "color": style.ACCENT},

@@ -179,17 +179,18 @@ def test_the_held_out_reward_stands_beside_the_value_the_agent_claims():
     assert not any("Agent reward" in title for title in titles)
 
     claimed, judged = (drawn(figure, 1)[name] for name in ("claimed value", HELD_OUT))
-    assert (list(claimed.x), list(claimed.y)) == ([0, 100], [0.001, 0.002])
-    assert (list(judged.x), list(judged.y)) == ([50, 100], [1e-5, 2e-5])
-    assert list(judged.error_y.array) == [1e-6, 2e-6]
+    assert (list(claimed.x), list(claimed.y)) == ([0, 100], [10.0, 20.0])
+    assert list(judged.x) == [50, 100]
+    assert list(judged.y) == pytest.approx([0.1, 0.2])
+    assert list(judged.error_y.array) == pytest.approx([0.01, 0.02])
     axis = figure.layout["yaxis" + judged.yaxis.removeprefix("y")]
     assert (axis.overlaying, axis.side) == (claimed.yaxis, "right")
 
     claimed, judged = (drawn(figure, 2)[name] for name in ("claimed value", HELD_OUT))
     assert list(judged.x) == list(claimed.x) == ["2010-01-01", "2010-01-02", "2010-01-03"]
-    assert list(claimed.y) == pytest.approx([0.002, 0.004, 0.006])
-    assert list(judged.y) == pytest.approx([2e-5, 4e-5, 6e-5])
-    assert list(judged.error_y.array) == [2e-6] * 3
+    assert list(claimed.y) == pytest.approx([20.0, 40.0, 60.0])
+    assert list(judged.y) == pytest.approx([0.2, 0.4, 0.6])
+    assert list(judged.error_y.array) == pytest.approx([0.02] * 3)
 
 
 def test_an_agent_that_was_never_judged_has_its_claimed_value_alone():
