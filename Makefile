@@ -43,6 +43,7 @@ backtest: data ## run the whole mission once on real data and show what came out
 	@$(BIN)/python -m engine backtest .
 
 report: setup ## rebuild report.html of the newest backtest
+	@ls -d backtests/*/ >/dev/null 2>&1 || { echo "There is no backtest yet; run: make backtest"; exit 1; }
 	@$(BIN)/python -m engine report "$$(ls -d backtests/*/ | sort | tail -n 1)"
 
 test: setup-dev ## run the test suite (slow tests excluded)

@@ -72,6 +72,7 @@ class Diagnostics:
             {
                 "time": at.isoformat(),
                 "reused": models.reused,
+                "forecaster_reused": models.forecaster_reused,
                 "artifact": models.agent_key,
                 "forecaster": {"epoch": epoch, "loss": loss, "validation_loss": held_out_loss},
                 "agent": {name: list(values) for name, values in vars(models.curve).items()},

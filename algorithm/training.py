@@ -65,7 +65,8 @@ class TrainedModels:
         agent_key: of the agent's artifact.
         data_end: time of the newest bar that was learned from.
         curve: of the agent's learning.
-        reused: whether both came from the object store.
+        forecaster_reused: whether the forecaster came from the object store.
+        agent_reused: whether the agent did.
     """
 
     forecaster: Forecaster
@@ -74,7 +75,13 @@ class TrainedModels:
     agent_key: str
     data_end: np.datetime64
     curve: AgentCurve
-    reused: bool
+    forecaster_reused: bool
+    agent_reused: bool
+
+    @property
+    def reused(self) -> bool:
+        """Whether nothing had to be learned."""
+        return self.forecaster_reused and self.agent_reused
 
 
 class Trainer:
@@ -119,8 +126,16 @@ class Trainer:
         (agent, curve), agent_key, agent_reused = self._agent(
             tables, rules, forecaster, forecaster_key, previous, end, now
         )
-        reused = forecaster_reused and agent_reused
-        return TrainedModels(forecaster, agent, forecaster_key, agent_key, end, curve, reused)
+        return TrainedModels(
+            forecaster,
+            agent,
+            forecaster_key,
+            agent_key,
+            end,
+            curve,
+            forecaster_reused,
+            agent_reused,
+        )
 
     def _forecaster(
         self,

@@ -211,8 +211,9 @@ class ArtifactStore:
         if found:
             forms = ", ".join(sorted(map(str, set(found.values()))))
             self._report(
-                f"{len(found)} artifacts of another form (schema {forms}; this version reads "
-                f"{SCHEMA}) are set aside under {self._prefix}/quarantine; models are trained anew"
+                f"artifacts of another form (schema {forms}; this version reads {SCHEMA}) are set "
+                f"aside under {self._prefix}/quarantine, {len(found)} in all; what they held is "
+                "trained anew when it is needed"
             )
         return len(found)
 

@@ -274,8 +274,8 @@ class FactsTable:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers as nested dictionaries, for JSON."""
-        return asdict(self)
+        """The numbers as nested dictionaries, for JSON; `columns` keeps their order."""
+        return asdict(self) | {"columns": list(self.simulated)}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> FactsTable:
@@ -284,9 +284,16 @@ class FactsTable:
         Raises:
             ValueError: if a statistic is missing or unknown, or the simulators disagree.
         """
-        missing = [name for name in ("real", "simulated", "distances") if name not in saved]
+        parts = ("real", "simulated", "distances", "columns")
+        missing = [name for name in parts if name not in saved]
         if missing:
             raise ValueError(f"facts must hold {missing[0]}; it is missing")
+        names = list(saved["columns"])
+        if sorted(saved["simulated"]) != sorted(names):
+            raise ValueError(
+                f"facts must hold a column for each simulated market {sorted(saved['simulated'])}; "
+                f"received {names}"
+            )
         if set(saved["simulated"]) != set(saved["distances"]):
             raise ValueError(
                 "facts must hold distances of the simulated markets "
@@ -294,8 +301,8 @@ class FactsTable:
             )
         return cls(
             real=_from_json(Facts, saved["real"]),
-            simulated={name: _from_json(Facts, x) for name, x in saved["simulated"].items()},
-            distances={name: _from_json(Distances, x) for name, x in saved["distances"].items()},
+            simulated={name: _from_json(Facts, saved["simulated"][name]) for name in names},
+            distances={name: _from_json(Distances, saved["distances"][name]) for name in names},
         )
 
 

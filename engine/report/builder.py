@@ -275,6 +275,13 @@ def _training(diagnostics: Mapping[str, Any]) -> Section:
     missing = NO_DIAGNOSTICS
     if records:
         missing = f"{lead} None left its curves."
+        lead += (
+            " The forecaster's loss is the negative log density of a bar; the agent's is that of "
+            "its scaled action values. The claimed value is what the network says its best action "
+            "is worth, summed over the coming bars and discounted; the held-out reward is what the "
+            "agent earned in a bar on imagined paths it had not seen, after each stage of a "
+            "training."
+        )
     return Section(
         "training", "Training", page.plot(model_figures.trainings(records)), lead, missing
     )

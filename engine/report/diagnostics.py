@@ -61,6 +61,7 @@ SCHEMA: dict[str, Any] = {
                 ("time",),
                 time=_TEXT,
                 reused={"type": "boolean"},
+                forecaster_reused={"type": "boolean"},
                 artifact=_TEXT,
                 forecaster=_map(_NUMBERS),
                 agent=_AGENT,

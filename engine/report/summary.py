@@ -122,10 +122,18 @@ def trainings_line(diagnostics: Mapping[str, Any]) -> str:
     if not records:
         return ""
     reused = sum(bool(record.get("reused")) for record in records)
+    half = sum(
+        bool(record.get("forecaster_reused")) and not record.get("reused") for record in records
+    )
     count = f"{len(records):,} training{'' if len(records) == 1 else 's'}"
-    if not reused:
+    if not reused + half:
         return f"{count}, run anew."
-    return f"{count}, {reused:,} taken from the object store: what they depend on is unchanged."
+    parts = []
+    if reused:
+        parts.append(f"{reused:,} taken from the object store: what they depend on is unchanged")
+    if half:
+        parts.append(f"of {half:,} the forecaster taken from the object store, the agent run anew")
+    return f"{count}, {'; '.join(parts)}."
 
 
 def write_timing(folder: Path, total: float) -> None:

@@ -39,8 +39,8 @@ def sentence(backtest: Backtest, rows: list[Metric]) -> tuple[str, str]:
     )
     if math.isfinite(sharpe.strategy) and math.isfinite(sharpe.benchmark):
         text += (
-            f", at a Sharpe ratio of {signed(f'{sharpe.strategy:.2f}')} against "
-            f"{signed(f'{sharpe.benchmark:.2f}')}"
+            f", at a Sharpe ratio (risk-free rate 0) of {signed(f'{sharpe.strategy:.2f}')} "
+            f"against {signed(f'{sharpe.benchmark:.2f}')}"
         )
     return text + ".", tone
 

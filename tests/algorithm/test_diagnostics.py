@@ -107,6 +107,7 @@ def models(reused):
         forecaster=SimpleNamespace(curve=np.array([[1.0, 5.0, 6.0], [2.0, 4.0, 5.5]])),
         agent_key="abc",
         reused=reused,
+        forecaster_reused=True,
         curve=SimpleNamespace(update=(25.0, 50.0), held_out_reward=(1e-4,)),
     )
 
@@ -120,6 +121,7 @@ def test_trainings_are_told_with_their_curves():
     assert first == {
         "time": "2009-01-02T16:00:00",
         "reused": False,
+        "forecaster_reused": True,
         "artifact": "abc",
         "forecaster": {"epoch": [1, 2], "loss": [5, 4], "validation_loss": [6, 5.5]},
         "agent": {"update": [25, 50], "held_out_reward": [1e-4]},

@@ -45,6 +45,8 @@ def test_facts_are_read_again_instead_of_worked_out(first, models, monkeypatch):
     monkeypatch.setattr(imagined, "facts_table", None)  # would fail if it were called
     again = imagined_facts(TABLES, models, CONFIG, 1, ArtifactStore(store), NOW)
     assert again == (facts, unconverged)
+    assert again[0].columns == facts.columns  # dictionaries are equal in any order
+    assert str(again[0]) == str(facts)
 
 
 @pytest.mark.parametrize("what", ["seed", "forecaster", "blend"])

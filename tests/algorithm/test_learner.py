@@ -35,6 +35,7 @@ class FakeTrainer:
             agent=SimpleNamespace(stays_flat=self.stays_flat),
             agent_key="key",
             reused=False,
+            forecaster_reused=False,
             curve=SimpleNamespace(),
             data_end=max(table.history.data_end for table in tables),
         )

@@ -244,7 +244,7 @@ def test_another_account_learns_another_agent_on_the_same_forecaster(rules, trai
     models, store = trained
     trainer, stages = make(copied(store))
     other = trainer.train(tables, rules, now=NOW)
-    assert not other.reused
+    assert (other.forecaster_reused, other.agent_reused, other.reused) == (True, False, False)
     assert "forecaster" not in stages.names
     assert other.forecaster_key == models.forecaster_key
     differs = {

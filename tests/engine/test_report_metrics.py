@@ -260,6 +260,10 @@ def test_trainings_say_how_many_were_spared():
     assert summary.trainings_line(one) == "1 training, run anew."
     both = {"trainings": [{"reused": True}, {"reused": False}]}
     assert summary.trainings_line(both).startswith("2 trainings, 1 taken from the object store")
+    half = {"trainings": [{"reused": False, "forecaster_reused": True}] * 3}
+    assert summary.trainings_line(half) == (
+        "3 trainings, of 3 the forecaster taken from the object store, the agent run anew."
+    )
 
 
 def test_facts_are_printed_as_a_table():

@@ -558,7 +558,8 @@ def test_models_of_an_older_form_are_set_aside_with_one_line(case, trained):
     result = case.run()
     assert result.exit_code == 0, result.output
     (line,) = result.stderr.splitlines()
-    assert f"{len(manifests)} artifacts of another form (schema 3; this version reads" in line
+    assert "artifacts of another form (schema 3; this version reads" in line
+    assert f"{len(manifests)} in all" in line
     held = [path.parent for path in case.project.rglob("manifest.json")]
     assert len([path for path in held if path.parent.name == "quarantine"]) == len(manifests)
     assert len(held) == 2 * len(manifests)
