@@ -61,17 +61,24 @@ class BarBook:
         self._bars[name].clear()
         self._bars[name].append((time, row))
 
+    def gap_before(self, name: str, time: datetime) -> datetime | None:
+        """End of a symbol's newest bar, if that is too long before a time; else None."""
+        newest = self.newest(name)
+        if newest is None or time - newest[0] <= timedelta(days=MAX_GAP_DAYS):
+            return None
+        return newest[0]
+
     def check_gap(self, name: str, now: datetime) -> None:
         """Notice bars that stay away: a gap at the end of the data has no end.
 
         Raises:
             ValueError: if the newest bar is too old.
         """
-        newest = self.newest(name)
-        if newest is not None and now - newest[0] > timedelta(days=MAX_GAP_DAYS):
+        since = self.gap_before(name, now)
+        if since is not None:
             raise ValueError(
                 f"{name}: time must have no gap longer than {MAX_GAP_DAYS:g} days; "
-                f"received no bar from {newest[0]} to {now}"
+                f"received no bar from {since} to {now}"
             )
 
     def newest(self, name: str) -> Bar | None:

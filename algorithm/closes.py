@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
@@ -43,8 +44,7 @@ class Close:
             self._end, self._fresh, self._weights = end, set(), dict(weights)
         self._told = now
         self._fresh |= set(fresh)
-        # A ticker without a fresh target is not equal to itself.
-        self._weights |= {name: weight for name, weight in weights.items() if weight == weight}
+        self._weights |= {name: w for name, w in weights.items() if not math.isnan(w)}
         return dict(self._weights)
 
     def fresh_at(self, now: datetime) -> set[str]:

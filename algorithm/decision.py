@@ -127,13 +127,13 @@ class AgentDecider:
         values = self._agent.q_values(observation, account)
         rng = streams(self._seed, "forecast", time.isoformat())["draws"]
         forecast = self._observer.forecaster.predict(view, self._draws, rng)
-        shares = self._agent.actions[actions]
+        exposures = self._agent.actions[actions]
         up = forecast.probability_up
-        sides = np.select([shares > 0, shares < 0], [up, 1.0 - up], 0.5)
-        labels = [action_name(share) for share in self._agent.actions]
+        sides = np.select([exposures > 0, exposures < 0], [up, 1.0 - up], 0.5)
+        labels = [action_name(exposure) for exposure in self._agent.actions]
         return Decision(
             time=time,
-            weights=_by_name(fresh, shares * caps),
+            weights=_by_name(fresh, exposures * caps),
             magnitudes=_by_name(fresh, forecast.mean),
             confidences=_by_name(fresh, sides),
             action_values={
@@ -149,9 +149,9 @@ def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, Any]:
     return dict(zip(names, values.tolist(), strict=True))
 
 
-def action_name(share: float) -> str:
-    """What a share of the cap is called: short, flat or long, with the share unless it is full."""
-    if share == 0:
+def action_name(exposure: float) -> str:
+    """What a target exposure is called: short, flat or long, with its size unless it is full."""
+    if exposure == 0:
         return "flat"
-    side = "long" if share > 0 else "short"
-    return side if abs(share) == 1 else f"{side} {abs(share):g}"
+    side = "long" if exposure > 0 else "short"
+    return side if abs(exposure) == 1 else f"{side} {abs(exposure):g}"

@@ -20,7 +20,7 @@ from models.seeding import streams
 from sim.accounting import Rules
 from sim.agent_training import AgentTraining, JudgingConfig, train_on_imagined
 from sim.blocks import MEAN_BLOCK
-from sim.curriculum import growing
+from sim.curriculum import Stage, growing
 from sim.path_sampler import ForecasterSampler
 
 SHORT_FLAT_LONG = ACTIONS
@@ -132,6 +132,16 @@ def imagined_markets(
     )
 
 
+def curriculum(config: LearningConfig, *, first: bool) -> tuple[Stage, ...]:
+    """The stages of a first training, which grow, or the only one of a later training."""
+    imagination, agent = config.imagination, config.agent
+    if first:
+        return growing(
+            imagination.paths, imagination.bars, agent.updates, stages=imagination.stages
+        )
+    return growing(imagination.retrain_paths, imagination.bars, agent.retrain_updates, stages=1)
+
+
 def learn_to_trade(
     tables: Sequence[FeatureTable],
     forecaster: Forecaster,
@@ -153,20 +163,12 @@ def learn_to_trade(
         previous: agent to go on from, or None.
         progress: hears of the stages ``simulation`` and ``agent``.
     """
-    imagination, agent = config.imagination, config.agent
-    if previous is None:
-        stages = growing(
-            imagination.paths, imagination.bars, agent.updates, stages=imagination.stages
-        )
-    else:
-        stages = growing(
-            imagination.retrain_paths, imagination.bars, agent.retrain_updates, stages=1
-        )
+    agent = config.agent
     return train_on_imagined(
-        imagined_markets(tables, forecaster, imagination),
+        imagined_markets(tables, forecaster, config.imagination),
         rules,
         agent.network,
-        stages,
+        curriculum(config, first=previous is None),
         streams(config.seed, "agent", str(data_end(tables))),
         previous=previous,
         judging=agent.judging,

@@ -28,7 +28,6 @@ from algorithm.risk import StopsAndCapsRiskModel, demanded_quantities
 from algorithm.settings import INSIGHTS, MONTHLY, NEVER, Settings
 from algorithm.stops import Stops
 from models.artifacts import ArtifactStore
-from models.market.history import MAX_GAP_DAYS
 
 BARS_PER_YEAR = 252
 
@@ -178,22 +177,18 @@ class MirageStrategy(QCAlgorithm):
 
     def _keep(self, name: str, time: datetime, row: Row) -> bool:
         """Whether a bar is new; a bad one stops a backtest and is skipped in live trading."""
+        since = self._bars.gap_before(name, time) if self.live_mode else None
         try:
-            return self._bars.add(name, time, row)
+            if since is None:
+                return self._bars.add(name, time, row)
+            self._bars.restart(name, time, row)
         except ValueError as problem:
             if not self.live_mode:
                 raise
-            newest = self._bars.newest(name)
-            if newest is None or time - newest[0] <= timedelta(days=MAX_GAP_DAYS):
-                self.error(f"bar skipped: {problem}")
-                return False
-        # Trading goes on, caps and stops included; learning waits until there are bars enough.
-        self.error(f"{name}: no bars from {newest[0]} to {time}; its history begins anew")
-        try:
-            self._bars.restart(name, time, row)
-        except ValueError as problem:
             self.error(f"bar skipped: {problem}")
             return False
+        # Trading goes on, caps and stops included; learning waits until there are bars enough.
+        self.error(f"{name}: no bars from {since} to {time}; its history begins anew")
         return True
 
     def _trade(self, decider: Decider, close: datetime, fresh: list[str]) -> None:

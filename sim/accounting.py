@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.arrays import read_only
 from models.limits import Caps, size_orders, uniform_lot
 from models.market.history import CLOSE, OPEN, VOLUME
 from sim.costs import CostModel, InteractiveBrokersCost
@@ -62,13 +63,12 @@ class Rules:
 
     def __post_init__(self) -> None:
         Caps(default=self.gross, gross=self.gross, buffer=self.buffer, band=self.band)
-        caps = np.atleast_1d(np.array(self.caps, dtype=float))
+        caps = np.atleast_1d(read_only(self.caps, float))
         if caps.ndim != 1 or not caps.size or not np.all((caps > 0) & (caps <= self.gross)):
             raise ValueError(
                 f"caps must be a vector of values in (0, {self.gross}], at most the gross cap; "
                 f"received {self.caps!r}"
             )
-        caps.setflags(write=False)
         object.__setattr__(self, "caps", caps)
         if not (np.isfinite(self.equity) and self.equity > 0):
             raise ValueError(f"equity must be finite and > 0; received {self.equity!r}")

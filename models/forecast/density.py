@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from models.arrays import read_only
 from models.forecast.distributions import (
     MIN_UNIFORM,
     NUMPY,
@@ -144,8 +145,7 @@ class DensityParameters:
         for name, shape in self.shapes().items():
             value = getattr(self, name)
             if isinstance(value, np.ndarray | list | tuple):
-                value = np.array(value, dtype=np.float64)
-                value.setflags(write=False)
+                value = read_only(value, np.float64)
                 object.__setattr__(self, name, value)
             if tuple(value.shape) != shape:
                 raise ValueError(

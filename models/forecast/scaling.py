@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from models.arrays import read_only
 from models.market.features import COLUMN, FEATURES, LOOKBACK, FeatureTable
 
 CLIP = 6.0
@@ -38,8 +39,7 @@ class FeatureScaler:
 
     def __post_init__(self) -> None:
         for name in ("mean", "scale"):
-            value = np.array(getattr(self, name), dtype=np.float64)
-            value.setflags(write=False)
+            value = read_only(getattr(self, name), np.float64)
             object.__setattr__(self, name, value)
             if value.shape != (len(FEATURES),):
                 raise ValueError(
@@ -79,7 +79,7 @@ class FeatureBounds:
     ranges: np.ndarray
 
     def __post_init__(self) -> None:
-        ranges = np.array(self.ranges, dtype=np.float64)
+        ranges = read_only(self.ranges, np.float64)
         shape = (len(self.symbols), 2, len(FEATURES))
         if ranges.shape != shape:
             raise ValueError(f"feature bounds must have shape {shape}; received {ranges.shape}")
@@ -87,7 +87,6 @@ class FeatureBounds:
             raise ValueError("feature bounds must have low <= high; received others")
         if len(set(self.symbols)) < len(self.symbols):
             raise ValueError(f"symbols must be named once each; received {list(self.symbols)}")
-        ranges.setflags(write=False)
         object.__setattr__(self, "ranges", ranges)
 
     @classmethod

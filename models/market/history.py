@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from models.arrays import read_only
+
 BAR_FIELDS = ("open", "high", "low", "close", "volume")
 """Columns of a bar array, in this order everywhere."""
 
@@ -41,8 +43,8 @@ class History:
     max_gap_days: float = MAX_GAP_DAYS
 
     def __post_init__(self) -> None:
-        time = np.array(self.time, dtype="datetime64[ns]")
-        bars = np.array(self.bars, dtype=np.float64)
+        time = read_only(self.time, "datetime64[ns]")
+        bars = read_only(self.bars, np.float64)
         if bars.ndim != 2 or bars.shape[1] != len(BAR_FIELDS):
             raise ValueError(
                 f"{self.symbol}: bars must have shape (T, {len(BAR_FIELDS)}); received {bars.shape}"
@@ -54,8 +56,6 @@ class History:
             )
         _check_time(self.symbol, time, self.max_gap_days)
         _check_bars(self.symbol, time, bars)
-        time.setflags(write=False)
-        bars.setflags(write=False)
         object.__setattr__(self, "time", time)
         object.__setattr__(self, "bars", bars)
 

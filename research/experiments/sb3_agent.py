@@ -32,7 +32,7 @@ import stable_baselines3
 import torch
 from stable_baselines3.common.vec_env import VecNormalize
 
-from algorithm.learning import data_end, fit_forecaster, imagined_markets
+from algorithm.learning import curriculum, data_end, fit_forecaster, imagined_markets
 from algorithm.settings import Settings
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgentConfig
@@ -51,7 +51,7 @@ from research.workspace import (
 )
 from sim.accounting import Rules
 from sim.agent_training import train_on_imagined
-from sim.curriculum import Stage, growing
+from sim.curriculum import Stage
 from sim.market_env import MarketVectorEnv
 from sim.paths import Paths, PathSampler
 from sim.rollout import Policy, Rollout, constant, greedy, rollout
@@ -164,9 +164,7 @@ def run(
     rules = settings.rules(settings.run.cash)
     forecaster = fit_forecaster(tables, learning, None, Silent())
     sampler = Recorder(imagined_markets(tables, forecaster, imagination))
-    stages = growing(
-        imagination.paths, imagination.bars, learning.agent.updates, stages=imagination.stages
-    )
+    stages = curriculum(learning, first=True)
     rngs = streams(seed, "agent", str(data_end(tables)))
     started = time.perf_counter()
     training = train_on_imagined(
