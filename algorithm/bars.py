@@ -78,7 +78,8 @@ class BarBook:
         if since is not None:
             raise ValueError(
                 f"{name}: time must have no gap longer than {MAX_GAP_DAYS:g} days; "
-                f"received no bar from {since} to {now}"
+                f"received no bar from {since} to {now} (if its data end there, choose an earlier "
+                "end_date)"
             )
 
     def newest(self, name: str) -> Bar | None:
