@@ -7,7 +7,6 @@ bar. Position, cash and the like are not here: they belong to the account.
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
 from models.forecast.density import OUTPUTS, BarDensity
 from models.forecast.forecaster import Forecaster
@@ -128,7 +127,7 @@ def forecast_summary(density: BarDensity) -> np.ndarray:
         [
             10.0 * ratio,
             np.log(typical.scale / density.volatility),
-            10.0 * (special.stdtr(typical.df, ratio) - 0.5),
+            10.0 * (0.5 - typical.cdf(0.0)),
             np.log(density.gap.scale / intraday.scale),
             density.outputs[:, OUTPUTS.index("volume_location")],
         ],

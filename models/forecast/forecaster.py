@@ -23,6 +23,7 @@ from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks, RecurrentState
 from models.forecast.predictive import PredictiveDistribution
 from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
+from models.forecast.traits import SeriesTraits
 from models.market.features import FEATURES, FeatureTable, baseline_volatility
 from models.market.market_view import MarketView
 from models.reporting import Reporter, Silent
@@ -34,7 +35,7 @@ class Forecaster:
     def __init__(self, fitted: FittedForecaster) -> None:
         self._fitted = fitted
         self._network = LSTMInference(fitted.weights.lstm)
-        self._quantiles = QuantileTables.of(fitted.calibrated)
+        self._quantiles = QuantileTables.of(fitted.traits.density)
 
     @classmethod
     def fit(
@@ -83,7 +84,7 @@ class Forecaster:
     @property
     def symbols(self) -> tuple[str, ...]:
         """Whose histories it was fitted on."""
-        return self._fitted.bounds.symbols
+        return self._fitted.traits.symbols
 
     @property
     def data_end(self) -> np.datetime64:
@@ -109,16 +110,29 @@ class Forecaster:
         """Dropout masks of `count` independent paths."""
         return Masks.draw(count, len(NETWORK_COLUMNS), self.config.units, self.config.dropout, rng)
 
-    def feature_bounds(self, symbols: Sequence[str] | np.ndarray) -> np.ndarray:
-        """Lowest and highest features of B series by symbol, shape (B, 2, F).
+    def adapted(self, tables: Sequence[FeatureTable]) -> Forecaster:
+        """The same network, knowing the traits of further symbols from their histories.
 
-        A symbol that the forecaster was not fitted on has the bounds over all symbols.
+        Args:
+            tables: one per symbol, each at least `config.required_bars` long; symbols that it
+                was fitted on get the traits that these histories tell of.
+
+        Raises:
+            ValueError: as `fit`.
         """
-        return self._fitted.bounds.of_series(symbols)
+        from models.forecast import fitting  # here, since only fitting needs TensorFlow
 
-    def baseline_volatility(self, feature_rows: np.ndarray) -> np.ndarray:
-        """Volatility per bar (...) before anything learned, from feature rows (..., F)."""
-        return baseline_volatility(feature_rows, self.scaler.log_volatility)
+        return Forecaster(fitting.adapt(self._fitted, tables))
+
+    def traits(self, symbols: Sequence[str] | np.ndarray) -> SeriesTraits:
+        """What is each symbol's own, of B series; a stranger has what all symbols share."""
+        return self._fitted.traits.of_series(symbols)
+
+    def baseline_volatility(
+        self, feature_rows: np.ndarray, symbols: Sequence[str] | np.ndarray
+    ) -> np.ndarray:
+        """Volatility per bar (B,) before anything learned, from feature rows (B, F)."""
+        return baseline_volatility(feature_rows, self.traits(symbols).anchors)
 
     def start(self, view: MarketView, masks: Masks | None = None) -> RecurrentState:
         """Recurrent state of B paths that stand at the end of their windows.
@@ -135,7 +149,7 @@ class Forecaster:
         Raises:
             ValueError: if the view keeps fewer rows than the window or a feature is not finite.
         """
-        return self._start(self._windows(view), self.feature_bounds(view.symbols), masks)
+        return self._start(self._windows(view), self.traits(view.symbols), masks)
 
     def _windows(self, view: MarketView) -> np.ndarray:
         windows, wanted = view.windows, self.config.window
@@ -147,13 +161,14 @@ class Forecaster:
         return windows[:, -wanted:]
 
     def _start(
-        self, windows: np.ndarray, bounds: np.ndarray, masks: Masks | None
+        self, windows: np.ndarray, traits: SeriesTraits, masks: Masks | None
     ) -> RecurrentState:
         _check_finite(windows)
-        scaled = self.scaler.scaled(np.clip(windows, bounds[:, :1], bounds[:, 1:]))
+        held = np.clip(windows, traits.ranges[:, :1], traits.ranges[:, 1:])
+        scaled = self.scaler.scaled(held)
         _, hidden, cell = self._network.run(scaled[..., NETWORK_COLUMNS], masks)
-        volatility = self.baseline_volatility(windows[:, -1])
-        return RecurrentState(hidden, cell, masks, scaled[:, -1], volatility, bounds)
+        volatility = baseline_volatility(windows[:, -1], traits.anchors)
+        return RecurrentState(hidden, cell, masks, scaled[:, -1], volatility, traits)
 
     def advance(self, state: RecurrentState, feature_rows: np.ndarray) -> RecurrentState:
         """Move every path one bar on, in place.
@@ -169,19 +184,20 @@ class Forecaster:
             ValueError: if a feature is not finite.
         """
         _check_finite(feature_rows)
-        held = np.clip(feature_rows, state.bounds[:, 0], state.bounds[:, 1])
+        ranges = state.traits.ranges
+        held = np.clip(feature_rows, ranges[:, 0], ranges[:, 1])
         state.scaled = self.scaler.scaled(held)
         state.hidden, state.cell = self._network.step(
             state.hidden, state.cell, state.scaled[:, NETWORK_COLUMNS], state.masks
         )
-        state.volatility = self.baseline_volatility(feature_rows)
+        state.volatility = baseline_volatility(feature_rows, state.traits.anchors)
         return state
 
     def parameters(self, state: RecurrentState) -> BarDensity:
         """The density of the next bar of every path: network outputs, calibrated parameters."""
         mask = None if state.masks is None else state.masks.outputs
         outputs = self._network.outputs(state.hidden, state.scaled[:, NETWORK_COLUMNS], mask)
-        return BarDensity(NUMPY, outputs, state.volatility, self._fitted.calibrated)
+        return BarDensity(NUMPY, outputs, state.volatility, state.traits.density)
 
     def draw(self, state: RecurrentState, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Parts of the next bar of every path, by inverting the conditional distributions.
@@ -197,7 +213,7 @@ class Forecaster:
             conditional means of the gap, and of the intraday return given the drawn gap.
         """
         density = self.parameters(state)
-        parts = density.sample(uniforms, self._quantiles)
+        parts = density.sample(uniforms, self._quantiles, state.traits.rows)
         intraday = density.given_gap(parts[:, 0]).intraday
         return parts, np.stack([density.gap.location, intraday.location], axis=1)
 
@@ -222,21 +238,20 @@ class Forecaster:
         series, count = len(view), min(self.config.masks, n_draws)
         shared = self.masks(count, rng).take(np.tile(np.arange(count), series))
         rows = np.repeat(np.arange(series), count)
-        bounds = self.feature_bounds(view.symbols)
-        of_mask = self.parameters(self._start(self._windows(view)[rows], bounds[rows], shared))
+        traits = self.traits(view.symbols)
+        of_mask = self.parameters(self._start(self._windows(view)[rows], traits.take(rows), shared))
         mask_mean = of_mask.typical_return().location.reshape(series, count)
         pick = (np.arange(series)[:, None] * count + np.arange(n_draws) % count).reshape(-1)
-        density = BarDensity(
-            NUMPY, of_mask.outputs[pick], of_mask.volatility[pick], self._fitted.calibrated
-        )
-        parts = density.sample(_latin_hypercube(series, n_draws, rng), self._quantiles)
+        own = traits.take(np.repeat(np.arange(series), n_draws))
+        density = BarDensity(NUMPY, of_mask.outputs[pick], of_mask.volatility[pick], own.density)
+        parts = density.sample(_latin_hypercube(series, n_draws, rng), self._quantiles, own.rows)
         intraday = density.given_gap(parts[:, 0]).intraday
         shape = (series, n_draws)
         return PredictiveDistribution(
             parts=parts.reshape(*shape, 5),
             location=(parts[:, 0] + intraday.location).reshape(shape),
             scale=intraday.scale.reshape(shape),
-            df=float(intraday.df),
+            shape=intraday.shape.take(np.arange(series)[:, None] * n_draws),
             mask_mean=mask_mean,
             last_close=view.last_close,
         )

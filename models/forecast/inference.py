@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.forecast.traits import SeriesTraits
 from models.forecast.weights import LSTMWeights
 
 
@@ -57,7 +58,7 @@ class RecurrentState:
         masks: None for the mean network.
         scaled: features of the newest bar, held within bounds and scaled, shape (B, F).
         volatility: baseline volatility of the next bar, shape (B,).
-        bounds: lowest and highest feature each path may have, shape (B, 2, F).
+        traits: what is each path's own by its symbol.
     """
 
     hidden: np.ndarray
@@ -65,7 +66,7 @@ class RecurrentState:
     masks: Masks | None
     scaled: np.ndarray
     volatility: np.ndarray
-    bounds: np.ndarray
+    traits: SeriesTraits
 
     def __len__(self) -> int:
         return len(self.hidden)

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from models.forecast.distributions import NUMPY, SkewedT, TailShape
+
 _STEPS = 60
 
 
@@ -100,15 +102,15 @@ def pit_ks(pit: np.ndarray) -> float:
 class PredictiveDistribution:
     """Distribution of the next bar of S series, from N draws.
 
-    Besides the draws it keeps, for each, the Student-t of the close-to-close log return given the
-    drawn gap and dropout mask: their mixture has a smooth density and distribution function, so
+    Besides the draws it keeps, for each, the distribution of the close-to-close log return given
+    the drawn gap and dropout mask, an asymmetric Student-t: their mixture has a smooth density and distribution function, so
     scores and quantiles carry no noise from the intraday draw.
 
     Attributes:
         parts: shape (S, N, 5), draws, columns `features.PARTS`.
-        location: shape (S, N), location of the log return given draw n's mask and gap.
+        location: shape (S, N), mean of the log return given draw n's mask and gap.
         scale: shape (S, N), its scale.
-        df: degrees of freedom of all of them.
+        shape: skewness and tails, arrays (S, 1).
         mask_mean: shape (S, K), the forecast's location under each dropout mask, noise excluded.
         last_close: shape (S,), closes known at the time of the forecast.
     """
@@ -116,7 +118,7 @@ class PredictiveDistribution:
     parts: np.ndarray
     location: np.ndarray
     scale: np.ndarray
-    df: float
+    shape: TailShape
     mask_mean: np.ndarray
     last_close: np.ndarray
 
@@ -137,7 +139,7 @@ class PredictiveDistribution:
             self.parts[rows],
             self.location[rows],
             self.scale[rows],
-            self.df,
+            self.shape.take(rows),
             self.mask_mean[rows],
             self.last_close[rows],
         )
@@ -155,7 +157,7 @@ class PredictiveDistribution:
     @cached_property
     def std(self) -> np.ndarray:
         """Standard deviation of the log return, shape (S,)."""
-        within = self.scale**2 * self.df / (self.df - 2.0)
+        within = self.scale**2 * self.shape.variance()
         return np.sqrt(self.location.var(axis=1) + within.mean(axis=1))
 
     @cached_property
@@ -168,14 +170,18 @@ class PredictiveDistribution:
         """What remains: the market's own noise, shape (S,)."""
         return np.sqrt(np.maximum(self.std**2 - self.epistemic_std**2, 0.0))
 
+    @property
+    def _components(self) -> SkewedT:
+        """Of the mixture, arrays (S, N)."""
+        return SkewedT(self.location, self.scale, self.shape)
+
     def cdf(self, log_return: np.ndarray) -> np.ndarray:
         """P(next log return <= value); value (S,) or (S, Q), result of the same shape."""
         value = np.asarray(log_return, dtype=np.float64)
         grid = value.reshape(self.n_series, -1)
         result = np.empty_like(grid)
         for q in range(grid.shape[1]):
-            z = (grid[:, q, None] - self.location) / self.scale
-            result[:, q] = special.stdtr(self.df, z).mean(axis=1)
+            result[:, q] = self._components.cdf(grid[:, q, None]).mean(axis=1)
         return result.reshape(value.shape)
 
     @property
@@ -199,10 +205,9 @@ class PredictiveDistribution:
         if ((level <= 0) | (level >= 1)).any():
             raise ValueError(f"levels must lie in (0, 1); received {list(levels)}")
         # Every quantile of a mixture lies between the smallest and largest of its components'.
-        of_each = special.stdtrit(self.df, level)
-        centre, scale = self.location[:, :, None], self.scale[:, :, None]
-        low = (centre + scale * of_each).min(axis=1)
-        high = (centre + scale * of_each).max(axis=1)
+        of_each = self.shape.standard_quantile(level)
+        every = self.location[:, :, None] + self.scale[:, :, None] * of_each[:, None]
+        low, high = every.min(axis=1), every.max(axis=1)
         x = self.mean[:, None] + np.sqrt((self.scale**2).mean(axis=1))[:, None] * of_each
         for _ in range(_STEPS):
             # Newton's step, or the middle of the bracket where that would lead out of it.
@@ -219,9 +224,9 @@ class PredictiveDistribution:
 
     def _log_density(self, value: np.ndarray) -> np.ndarray:
         """Log density of the log return; value (S, Q), result of the same shape."""
-        logs = log_score_student_t(
-            self.location[:, None], self.scale[:, None], self.df, value[:, :, None]
-        )
+        shape = TailShape(*(x[:, None] for x in (self.shape.left, self.shape.right, self.shape.alpha)))
+        components = SkewedT(self.location[:, None], self.scale[:, None], shape)
+        logs = components.log_density(NUMPY, value[:, :, None])
         return special.logsumexp(logs, axis=2) - np.log(self.n_draws)
 
     def interval(self, probability: float = 0.9) -> tuple[np.ndarray, np.ndarray]:

@@ -1,15 +1,14 @@
-"""From feature rows to network inputs: held within known bounds, standardised, cut off."""
+"""From feature rows to network inputs: standardised, cut off."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from models.arrays import read_only
-from models.market.features import COLUMN, FEATURES, LOOKBACK, FeatureTable
+from models.market.features import COLUMN, FEATURES
 
 CLIP = 6.0
 """Scaled features are cut off at this many standard deviations.
@@ -60,50 +59,3 @@ class FeatureScaler:
     def scaled(self, rows: np.ndarray) -> np.ndarray:
         """Feature rows (..., F), standardised and cut off at `CLIP`; float32."""
         return np.clip(((rows - self.mean) / self.scale).astype(np.float32), -CLIP, CLIP)
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureBounds:
-    """The range every feature had in each symbol's history.
-
-    Attributes:
-        symbols: tickers, S of them, each once.
-        ranges: lowest and highest value of every feature, shape (S, 2, F); read-only.
-
-    Raises:
-        ValueError: if the shape is wrong, a lowest value exceeds the highest, or a symbol comes
-            twice.
-    """
-
-    symbols: tuple[str, ...]
-    ranges: np.ndarray
-
-    def __post_init__(self) -> None:
-        ranges = read_only(self.ranges, np.float64)
-        shape = (len(self.symbols), 2, len(FEATURES))
-        if ranges.shape != shape:
-            raise ValueError(f"feature bounds must have shape {shape}; received {ranges.shape}")
-        if not (ranges[:, 0] <= ranges[:, 1]).all():
-            raise ValueError("feature bounds must have low <= high; received others")
-        if len(set(self.symbols)) < len(self.symbols):
-            raise ValueError(f"symbols must be named once each; received {list(self.symbols)}")
-        object.__setattr__(self, "ranges", ranges)
-
-    @classmethod
-    def of(cls, tables: Sequence[FeatureTable]) -> FeatureBounds:
-        """The bounds that histories set."""
-        rows = [table.rows[LOOKBACK:] for table in tables]
-        return cls(
-            tuple(table.symbol for table in tables),
-            np.stack([np.stack([row.min(axis=0), row.max(axis=0)]) for row in rows]),
-        )
-
-    def of_series(self, symbols: Sequence[str] | np.ndarray) -> np.ndarray:
-        """The bounds of B series by their symbols, shape (B, 2, F).
-
-        A symbol that was not fitted on has the bounds over all that were.
-        """
-        every = np.stack([self.ranges[:, 0].min(axis=0), self.ranges[:, 1].max(axis=0)])
-        known = np.concatenate([self.ranges, every[None]])
-        place = {symbol: i for i, symbol in enumerate(self.symbols)}
-        return known[[place.get(str(symbol), -1) for symbol in symbols]]
