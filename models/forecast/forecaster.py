@@ -13,20 +13,69 @@ held: a crisis wilder than any so far is forecast as one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from models.forecast.config import ForecasterConfig
-from models.forecast.density import BarDensity, QuantileTables
-from models.forecast.distributions import NUMPY
+from models.forecast.density import BarDensity, QuantileTables, tail_shape
+from models.forecast.distributions import NUMPY, SkewedT
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks, RecurrentState
 from models.forecast.predictive import PredictiveDistribution
+from models.forecast.recalibration import (
+    CORRECTED,
+    CorrectedT,
+    Memory,
+    distribution,
+    quantile,
+    tilts,
+)
 from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
 from models.forecast.traits import SeriesTraits
-from models.market.features import FEATURES, FeatureTable, baseline_volatility
+from models.market.features import FEATURES, LOOKBACK, FeatureTable, baseline_volatility
 from models.market.market_view import MarketView
 from models.reporting import Reporter, Silent
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The next bar of B paths.
+
+    Attributes:
+        parts: shape (B, 5), columns `features.PARTS`, ready for `bars_from_parts`.
+        means: what was to be expected of its returns, shape (B, 2): the conditional means of the
+            gap, and of the intraday return given the drawn gap.
+        pits: of gap and intraday return under the forecast before any correction, shape (B, 2);
+            `Forecaster.advance` takes them.
+    """
+
+    parts: np.ndarray
+    means: np.ndarray
+    pits: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Hindcast:
+    """What the n forecasts of a history's bars were worth, each knowing the bars before only.
+
+    Attributes:
+        first: row at whose close the first forecast was made; forecast i was made at row
+            first + i, for the bar after it.
+        uniforms: PITs of the bars' parts under the corrected forecasts, shape (n, 5), columns
+            `features.PARTS`.
+        missed: gap and intraday return less their means, in baseline volatilities, shape (n, 2).
+        memory: of n + 1 series: entry i is what was known at row first + i.
+    """
+
+    first: int
+    uniforms: np.ndarray
+    missed: np.ndarray
+    memory: Memory
+
+    def memory_at(self, rows: np.ndarray) -> Memory:
+        """What was known at the close of rows (B,) of the history, `first` or later."""
+        return self.memory.take(np.asarray(rows) - self.first)
 
 
 class Forecaster:
@@ -35,7 +84,11 @@ class Forecaster:
     def __init__(self, fitted: FittedForecaster) -> None:
         self._fitted = fitted
         self._network = LSTMInference(fitted.weights.lstm)
-        self._quantiles = QuantileTables.of(fitted.traits.density)
+        own = fitted.traits.density
+        self._quantiles = QuantileTables.of(own)
+        self._tilts = np.stack(
+            [tilts(tail_shape(NUMPY, part)) for part in (own.gap, own.intraday)], axis=1
+        )
 
     @classmethod
     def fit(
@@ -134,13 +187,17 @@ class Forecaster:
         """Volatility per bar (B,) before anything learned, from feature rows (B, F)."""
         return baseline_volatility(feature_rows, self.traits(symbols).anchors)
 
-    def start(self, view: MarketView, masks: Masks | None = None) -> RecurrentState:
+    def start(
+        self, view: MarketView, masks: Masks | None = None, memory: Memory | None = None
+    ) -> RecurrentState:
         """Recurrent state of B paths that stand at the end of their windows.
 
         Args:
             view: of B series; its newest `config.window` feature rows are read.
             masks: a dropout mask for each path, kept for its whole length; None for the mean
                 network without dropout.
+            memory: what outcomes so far said of the forecasts (`hindcast`), taken over; a blank
+                one if None.
 
         Returns:
             The state, to be advanced in place by `advance`. Each series keeps the feature bounds
@@ -149,7 +206,7 @@ class Forecaster:
         Raises:
             ValueError: if the view keeps fewer rows than the window or a feature is not finite.
         """
-        return self._start(self._windows(view), self.traits(view.symbols), masks)
+        return self._start(self._windows(view), self.traits(view.symbols), masks, memory)
 
     def _windows(self, view: MarketView) -> np.ndarray:
         windows, wanted = view.windows, self.config.window
@@ -161,21 +218,30 @@ class Forecaster:
         return windows[:, -wanted:]
 
     def _start(
-        self, windows: np.ndarray, traits: SeriesTraits, masks: Masks | None
+        self,
+        windows: np.ndarray,
+        traits: SeriesTraits,
+        masks: Masks | None,
+        memory: Memory | None = None,
     ) -> RecurrentState:
         _check_finite(windows)
         held = np.clip(windows, traits.ranges[:, :1], traits.ranges[:, 1:])
         scaled = self.scaler.scaled(held)
         _, hidden, cell = self._network.run(scaled[..., NETWORK_COLUMNS], masks)
         volatility = baseline_volatility(windows[:, -1], traits.anchors)
-        return RecurrentState(hidden, cell, masks, scaled[:, -1], volatility, traits)
+        memory = Memory.blank(len(windows)) if memory is None else memory
+        return RecurrentState(hidden, cell, masks, scaled[:, -1], volatility, traits, memory)
 
-    def advance(self, state: RecurrentState, feature_rows: np.ndarray) -> RecurrentState:
+    def advance(
+        self, state: RecurrentState, feature_rows: np.ndarray, pits: np.ndarray | None = None
+    ) -> RecurrentState:
         """Move every path one bar on, in place.
 
         Args:
             state: from `start`.
             feature_rows: shape (B, F), the features at the close of the new bar.
+            pits: shape (B, 2), of its gap and intraday return under the forecast before any
+                correction (`Drawn.pits`, `returns_pit`); None leaves the memory as it is.
 
         Returns:
             The same state.
@@ -191,6 +257,8 @@ class Forecaster:
             state.hidden, state.cell, state.scaled[:, NETWORK_COLUMNS], state.masks
         )
         state.volatility = baseline_volatility(feature_rows, state.traits.anchors)
+        if pits is not None:
+            state.memory.push(pits)
         return state
 
     def parameters(self, state: RecurrentState) -> BarDensity:
@@ -199,26 +267,71 @@ class Forecaster:
         outputs = self._network.outputs(state.hidden, state.scaled[:, NETWORK_COLUMNS], mask)
         return BarDensity(NUMPY, outputs, state.volatility, state.traits.density)
 
-    def draw(self, state: RecurrentState, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, state: RecurrentState, uniforms: np.ndarray) -> Drawn:
         """Parts of the next bar of every path, by inverting the conditional distributions.
 
         Args:
-            state: where the paths stand.
+            state: where the paths stand; its memory corrects gap and intraday return.
             uniforms: shape (B, 5) in (0, 1), columns `features.PARTS`: random numbers, Sobol
                 points, mirrored ones.
-
-        Returns:
-            Parts of the next bar, shape (B, 5), columns `features.PARTS`, ready for
-            `bars_from_parts`, and what was to be expected of its returns, shape (B, 2): the
-            conditional means of the gap, and of the intraday return given the drawn gap.
         """
         density = self.parameters(state)
-        parts = density.sample(uniforms, self._quantiles, state.traits.rows)
-        intraday = density.given_gap(parts[:, 0]).intraday
-        return parts, np.stack([density.gap.location, intraday.location], axis=1)
+        correction = state.memory.coefficients()
+        levels = np.array(uniforms, order="F")
+        levels[:, CORRECTED] = quantile(levels[:, CORRECTED], correction)
+        parts = density.sample(levels, self._quantiles, state.traits.rows)
+        means = self._means(density, parts, correction, state.traits.rows)
+        return Drawn(parts, means, levels[:, CORRECTED])
+
+    def _means(
+        self, density: BarDensity, parts: np.ndarray, correction: np.ndarray, rows: np.ndarray
+    ) -> np.ndarray:
+        """Conditional means (B, 2) of gap, and of intraday return given the gap, corrected."""
+        bases = density.gap, density.given_gap(parts[:, 0]).intraday
+        corrected = [
+            CorrectedT(base, correction[:, part], self._tilts[rows, part])
+            for part, base in enumerate(bases)
+        ]
+        return np.stack([each.mean for each in corrected], axis=1)
+
+    def hindcast(self, table: FeatureTable) -> Hindcast:
+        """What the mean network would have forecast for every bar of a history, and what came.
+
+        Args:
+            table: of the history, long enough for the window and one bar more.
+
+        Raises:
+            ValueError: if it is too short.
+        """
+        window = self.config.window
+        first = LOOKBACK + window - 1
+        table.history.require(first + 2)
+        ends = np.arange(first, len(table) - 1)
+        traits = self.traits(np.repeat(table.symbol, len(ends)))
+        state = self._start(table.rows[ends[:, None] + np.arange(1 - window, 1)], traits, None)
+        density = self.parameters(state)
+        parts = table.parts[first + 1 :]
+        pits = density.pit(parts)
+        memory = Memory.after(pits[:, CORRECTED])
+        correction = memory.take(slice(0, -1)).coefficients()
+        uniforms = pits.copy()
+        uniforms[:, CORRECTED] = distribution(pits[:, CORRECTED], correction)
+        missed = parts[:, :2] - self._means(density, parts, correction, traits.rows)
+        return Hindcast(first, uniforms, missed / density.volatility[:, None], memory)
+
+    def returns_pit(self, state: RecurrentState, returns: np.ndarray) -> np.ndarray:
+        """PITs (B, 2) of the next gaps and intraday returns (B, 2), before any correction."""
+        density = self.parameters(state)
+        intraday = density.given_gap(returns[:, 0]).intraday
+        found = density.gap.cdf(returns[:, 0]), intraday.cdf(returns[:, 1])
+        return np.stack(found, axis=1)
 
     def predict(
-        self, view: MarketView, n_draws: int, rng: np.random.Generator
+        self,
+        view: MarketView,
+        n_draws: int,
+        rng: np.random.Generator,
+        memory: Memory | None = None,
     ) -> PredictiveDistribution:
         """Distribution of the next bar of S series, all in one batch.
 
@@ -229,6 +342,7 @@ class Forecaster:
             view: of S series.
             n_draws: draws of each series, at least 2.
             rng: masks and draws.
+            memory: what outcomes so far said of the forecasts (`hindcast`); blank if None.
 
         Raises:
             ValueError: if `n_draws` is below 2 or the view does not fit (see `start`).
@@ -240,18 +354,27 @@ class Forecaster:
         rows = np.repeat(np.arange(series), count)
         traits = self.traits(view.symbols)
         of_mask = self.parameters(self._start(self._windows(view)[rows], traits.take(rows), shared))
-        mask_mean = of_mask.typical_return().location.reshape(series, count)
+        memory = Memory.blank(series) if memory is None else memory
+        correction = memory.coefficients()
         pick = (np.arange(series)[:, None] * count + np.arange(n_draws) % count).reshape(-1)
-        own = traits.take(np.repeat(np.arange(series), n_draws))
+        of_draw = np.repeat(np.arange(series), n_draws)
+        own = traits.take(of_draw)
         density = BarDensity(NUMPY, of_mask.outputs[pick], of_mask.volatility[pick], own.density)
-        parts = density.sample(_latin_hypercube(series, n_draws, rng), self._quantiles, own.rows)
+        levels = _latin_hypercube(series, n_draws, rng)
+        levels[:, CORRECTED] = quantile(levels[:, CORRECTED], correction[of_draw])
+        parts = density.sample(levels, self._quantiles, own.rows)
         intraday = density.given_gap(parts[:, 0]).intraday
         shape = (series, n_draws)
+        tilt = self._tilts[traits.rows]
+        given = SkewedT(
+            (parts[:, 0] + intraday.location).reshape(shape),
+            intraday.scale.reshape(shape),
+            intraday.shape.take(np.arange(series)[:, None] * n_draws),
+        )
+        mask_mean = of_mask.typical_return().location.reshape(series, count)
         return PredictiveDistribution(
             parts=parts.reshape(*shape, 5),
-            location=(parts[:, 0] + intraday.location).reshape(shape),
-            scale=intraday.scale.reshape(shape),
-            shape=intraday.shape.take(np.arange(series)[:, None] * n_draws),
+            components=CorrectedT(given, correction[:, None, 1], tilt[:, None, 1]),
             mask_mean=mask_mean,
             last_close=view.last_close,
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.forecast.recalibration import Memory
 from models.forecast.traits import SeriesTraits
 from models.forecast.weights import LSTMWeights
 
@@ -59,6 +60,7 @@ class RecurrentState:
         scaled: features of the newest bar, held within bounds and scaled, shape (B, F).
         volatility: baseline volatility of the next bar, shape (B,).
         traits: what is each path's own by its symbol.
+        memory: what each path's recent outcomes said of their forecasts.
     """
 
     hidden: np.ndarray
@@ -67,6 +69,7 @@ class RecurrentState:
     scaled: np.ndarray
     volatility: np.ndarray
     traits: SeriesTraits
+    memory: Memory
 
     def __len__(self) -> int:
         return len(self.hidden)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from models.forecast.distributions import NUMPY, SkewedT, TailShape
+from models.forecast.recalibration import CorrectedT
 
 _STEPS = 60
 
@@ -108,17 +108,14 @@ class PredictiveDistribution:
 
     Attributes:
         parts: shape (S, N, 5), draws, columns `features.PARTS`.
-        location: shape (S, N), mean of the log return given draw n's mask and gap.
-        scale: shape (S, N), its scale.
-        shape: skewness and tails, arrays (S, 1).
+        components: of the log return given draw n's mask and gap, arrays (S, N); shapes and
+            corrections are (S, 1).
         mask_mean: shape (S, K), the forecast's location under each dropout mask, noise excluded.
         last_close: shape (S,), closes known at the time of the forecast.
     """
 
     parts: np.ndarray
-    location: np.ndarray
-    scale: np.ndarray
-    shape: TailShape
+    components: CorrectedT
     mask_mean: np.ndarray
     last_close: np.ndarray
 
@@ -137,9 +134,7 @@ class PredictiveDistribution:
         rows = slice(index, index + 1)
         return PredictiveDistribution(
             self.parts[rows],
-            self.location[rows],
-            self.scale[rows],
-            self.shape.take(rows),
+            self.components.take(rows),
             self.mask_mean[rows],
             self.last_close[rows],
         )
@@ -152,13 +147,13 @@ class PredictiveDistribution:
     @cached_property
     def mean(self) -> np.ndarray:
         """Mean log return, shape (S,)."""
-        return self.location.mean(axis=1)
+        return self.components.mean.mean(axis=1)
 
     @cached_property
     def std(self) -> np.ndarray:
         """Standard deviation of the log return, shape (S,)."""
-        within = self.scale**2 * self.shape.variance()
-        return np.sqrt(self.location.var(axis=1) + within.mean(axis=1))
+        within = self.components.variance.mean(axis=1)
+        return np.sqrt(self.components.mean.var(axis=1) + within)
 
     @cached_property
     def epistemic_std(self) -> np.ndarray:
@@ -170,18 +165,13 @@ class PredictiveDistribution:
         """What remains: the market's own noise, shape (S,)."""
         return np.sqrt(np.maximum(self.std**2 - self.epistemic_std**2, 0.0))
 
-    @property
-    def _components(self) -> SkewedT:
-        """Of the mixture, arrays (S, N)."""
-        return SkewedT(self.location, self.scale, self.shape)
-
     def cdf(self, log_return: np.ndarray) -> np.ndarray:
         """P(next log return <= value); value (S,) or (S, Q), result of the same shape."""
         value = np.asarray(log_return, dtype=np.float64)
         grid = value.reshape(self.n_series, -1)
         result = np.empty_like(grid)
         for q in range(grid.shape[1]):
-            result[:, q] = self._components.cdf(grid[:, q, None]).mean(axis=1)
+            result[:, q] = self.components.cdf(grid[:, q, None]).mean(axis=1)
         return result.reshape(value.shape)
 
     @property
@@ -205,10 +195,9 @@ class PredictiveDistribution:
         if ((level <= 0) | (level >= 1)).any():
             raise ValueError(f"levels must lie in (0, 1); received {list(levels)}")
         # Every quantile of a mixture lies between the smallest and largest of its components'.
-        of_each = self.shape.standard_quantile(level)
-        every = self.location[:, :, None] + self.scale[:, :, None] * of_each[:, None]
+        every = self.components.spread().quantile(level)
         low, high = every.min(axis=1), every.max(axis=1)
-        x = self.mean[:, None] + np.sqrt((self.scale**2).mean(axis=1))[:, None] * of_each
+        x = every.mean(axis=1)
         for _ in range(_STEPS):
             # Newton's step, or the middle of the bracket where that would lead out of it.
             missing = level - self.cdf(x)
@@ -224,9 +213,8 @@ class PredictiveDistribution:
 
     def _log_density(self, value: np.ndarray) -> np.ndarray:
         """Log density of the log return; value (S, Q), result of the same shape."""
-        shape = TailShape(*(x[:, None] for x in (self.shape.left, self.shape.right, self.shape.alpha)))
-        components = SkewedT(self.location[:, None], self.scale[:, None], shape)
-        logs = components.log_density(NUMPY, value[:, :, None])
+        logs = self.components.spread().log_density(value[:, None])
+        logs = np.moveaxis(logs, 1, 2)
         return special.logsumexp(logs, axis=2) - np.log(self.n_draws)
 
     def interval(self, probability: float = 0.9) -> tuple[np.ndarray, np.ndarray]:

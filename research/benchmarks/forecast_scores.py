@@ -117,14 +117,18 @@ def garch(returns: np.ndarray, first: int, leverage: int) -> Scores:
 def forecaster_scores(
     forecaster: Forecaster, history: History, start: np.datetime64, seed: int
 ) -> Scores:
-    """The forecaster's scores on the bars from `start` on, parameters held fixed."""
+    """The forecaster's scores on the bars from `start` on, parameters held fixed.
+
+    What moves is the correction by outcomes, each forecast knowing those before it.
+    """
     rows = np.flatnonzero(history.time >= start) - 1
     table = FeatureTable.of(history)
     rng = streams(seed, "scores", history.symbol)["draws"]
-    window = forecaster.config.window
+    window, hindcast = forecaster.config.window, forecaster.hindcast(table)
     pieces = []
     for chunk in np.array_split(rows, max(1, len(rows) // CHUNK)):
-        forecast = forecaster.predict(MarketView.at_rows(table, chunk, window=window), N_DRAWS, rng)
+        view = MarketView.at_rows(table, chunk, window=window)
+        forecast = forecaster.predict(view, N_DRAWS, rng, hindcast.memory_at(chunk))
         y = history.log_returns[chunk + 1]
         pieces.append((forecast.pit(y), forecast.crps(y), forecast.log_score(y)))
     pit, crps, log_score = (np.concatenate(part) for part in zip(*pieces, strict=True))

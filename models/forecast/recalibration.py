@@ -1,0 +1,197 @@
+"""Recalibration that moves with the data: what recent outcomes say of the forecasts.
+
+If forecasts are right, the probability integral transforms (PIT) of what came are uniform. The
+last few months' tell of a forecast that lies too low or is too wide, and the next one is corrected
+by a smooth density on [0, 1], Neyman's (1937) with two terms,
+
+    g(u) = 1 + c1 f1(u) + c2 f2(u),   f1 = sqrt(3) (2u - 1),   f2 = sqrt(5) (6u² - 6u + 1),
+
+whose coefficients are the decayed means of f1 and f2 over the PITs seen, drawn towards zero. A
+corrected forecast has the distribution function G(F(x)), G the integral of g. Gap and intraday
+return are corrected each on its own; f1 shifts a distribution, f2 widens it.
+
+Simulated paths carry the same memory and are drawn from the corrected distributions: what is
+forecast in trading is what is imagined.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import lfilter
+
+from models.forecast.distributions import NUMPY, SkewedT, TailShape
+
+HALF_LIFE = 120.0
+"""Bars after which an outcome counts half: half a year."""
+
+PRIOR_BARS = np.array([50.0, 50.0])
+"""Outcomes that "no correction" weighs as much as: of the shift, of the width."""
+
+MAX_SUM = 0.9
+"""g stays above 1 less this: coefficients that would take it lower are shrunk together."""
+
+_DECAY = 0.5 ** (1.0 / HALF_LIFE)
+_PEAKS = np.array([math.sqrt(3.0), math.sqrt(5.0)])
+_NEWTON_STEPS = 6
+
+CORRECTED = slice(0, 2)
+"""Columns of `features.PARTS` that are corrected: gap and intraday return."""
+
+
+def _terms(u: np.ndarray) -> np.ndarray:
+    """f1 and f2 at levels (...), shape (..., 2)."""
+    return np.stack([_PEAKS[0] * (2.0 * u - 1.0), _PEAKS[1] * (6.0 * u * (u - 1.0) + 1.0)], axis=-1)
+
+
+def density(u: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """g at levels (...) for coefficients (..., 2)."""
+    return 1.0 + (_terms(u) * coefficients).sum(axis=-1)
+
+
+def distribution(u: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """G at levels (...) for coefficients (..., 2)."""
+    pair = u * (u - 1.0)
+    return u + pair * (
+        _PEAKS[0] * coefficients[..., 0] + _PEAKS[1] * coefficients[..., 1] * (2.0 * u - 1.0)
+    )
+
+
+def quantile(level: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """The inverse of `distribution`, by Newton's method; absolute error below 1e-9."""
+    u = np.array(level, dtype=np.float64)
+    for _ in range(_NEWTON_STEPS):
+        u -= (distribution(u, coefficients) - level) / density(u, coefficients)
+        np.clip(u, 0.0, 1.0, out=u)
+    return u
+
+
+def tilts(shape: TailShape, points: int = 400) -> np.ndarray:
+    """How the terms move a distribution's moments: E[z fk(F(z))] and E[z² fk(F(z))], k = 1, 2.
+
+    Args:
+        shape: of K distributions, arrays (K,); z has mean 0 and scale 1.
+        points: of the quadrature (midpoints in u).
+
+    Returns:
+        Shape (K, 2, 2): by distribution, moment, term.
+    """
+    u = (np.arange(points) + 0.5) / points
+    column = TailShape(*(np.reshape(x, (-1, 1)) for x in (shape.left, shape.right, shape.alpha)))
+    z = column.standard_quantile(u)
+    terms = _terms(u)
+    return np.stack([z @ terms, z**2 @ terms], axis=1) / points
+
+
+@dataclass(frozen=True)
+class CorrectedT:
+    """An asymmetric Student-t after correction.
+
+    Attributes:
+        base: before it, arrays (...).
+        coefficients: c1 and c2, shape (..., 2).
+        tilts: of the base's shape, shape (..., 2, 2), as `tilts` gives them.
+    """
+
+    base: SkewedT
+    coefficients: np.ndarray
+    tilts: np.ndarray
+
+    def take(self, rows: slice | np.ndarray) -> CorrectedT:
+        """The distributions of chosen series, of arrays (S, ...)."""
+        base = self.base
+        chosen = SkewedT(base.location[rows], base.scale[rows], base.shape.take(rows))
+        return CorrectedT(chosen, self.coefficients[rows], self.tilts[rows])
+
+    def spread(self) -> CorrectedT:
+        """The same with one more axis at the end, for several values of each."""
+        base, shape = self.base, self.base.shape
+        wide = TailShape(shape.left[..., None], shape.right[..., None], shape.alpha[..., None])
+        return CorrectedT(
+            SkewedT(base.location[..., None], base.scale[..., None], wide),
+            self.coefficients[..., None, :],
+            self.tilts[..., None, :, :],
+        )
+
+    def _moved(self, moment: int) -> np.ndarray:
+        return (self.tilts[..., moment, :] * self.coefficients).sum(axis=-1)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean, shape (...)."""
+        return self.base.location + self.base.scale * self._moved(0)
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Variance, shape (...)."""
+        second = self.base.shape.variance() + self._moved(1)
+        return self.base.scale**2 * (second - self._moved(0) ** 2)
+
+    def cdf(self, value: np.ndarray) -> np.ndarray:
+        """Distribution function at values (...)."""
+        return distribution(self.base.cdf(value), self.coefficients)
+
+    def log_density(self, value: np.ndarray) -> np.ndarray:
+        """Log density at values (...)."""
+        corrected = np.log(density(self.base.cdf(value), self.coefficients))
+        return self.base.log_density(NUMPY, value) + corrected
+
+    def quantile(self, level: np.ndarray) -> np.ndarray:
+        """Inverse of the distribution function."""
+        levels = np.broadcast_to(level, np.broadcast_shapes(np.shape(level), self.coefficients.shape[:-1]))
+        return self.base.quantile(quantile(levels, self.coefficients))
+
+
+@dataclass
+class Memory:
+    """What B series' recent outcomes said of their forecasts.
+
+    Attributes:
+        sums: decayed sums of f1 and f2 over the PITs of gap and intraday return, shape (B, 2, 2):
+            series, part, term.
+        count: decayed number of them, shape (B,).
+    """
+
+    sums: np.ndarray
+    count: np.ndarray
+
+    @classmethod
+    def blank(cls, series: int) -> Memory:
+        """Of series of which no outcome was seen: forecasts stay as they are."""
+        return cls(np.zeros((series, 2, 2)), np.zeros(series))
+
+    @classmethod
+    def after(cls, pits: np.ndarray) -> Memory:
+        """Of one series, before its first outcome and after each.
+
+        Args:
+            pits: shape (n, 2), of gap and intraday return, oldest first.
+
+        Returns:
+            n + 1 of them; entry i knows the first i outcomes.
+        """
+        seen = _terms(pits).reshape(len(pits), 4)
+        counted = np.column_stack([seen, np.ones(len(pits))])
+        decayed = lfilter([1.0], [1.0, -_DECAY], counted, axis=0)
+        every = np.concatenate([np.zeros((1, 5)), decayed])
+        return cls(every[:, :4].reshape(-1, 2, 2), every[:, 4])
+
+    def __len__(self) -> int:
+        return len(self.count)
+
+    def take(self, index: np.ndarray) -> Memory:
+        """An independent memory of chosen series (repeats allowed)."""
+        return Memory(self.sums[index], self.count[index])
+
+    def coefficients(self) -> np.ndarray:
+        """c1 and c2 of gap and intraday return, shape (B, 2, 2)."""
+        found = self.sums / (self.count[:, None, None] + PRIOR_BARS)
+        most = (np.abs(found) * _PEAKS).sum(axis=-1, keepdims=True)
+        return found * np.minimum(1.0, MAX_SUM / np.maximum(most, MAX_SUM))
+
+    def push(self, pits: np.ndarray) -> None:
+        """Take in the PITs (B, 2) of the newest gaps and intraday returns, in place."""
+        self.sums = _DECAY * self.sums + _terms(pits)
+        self.count = _DECAY * self.count + 1.0
