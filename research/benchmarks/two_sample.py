@@ -26,20 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from models import provenance
-from models.agent.observation import Observer
 from models.forecast.config import ForecasterConfig
-from models.forecast.forecaster import Forecaster
-from models.market.features import LOOKBACK, FeatureTable
+from models.market.features import LOOKBACK
 from models.market.history import History
 from models.seeding import streams
 from research.conditions import conditions
+from research.held_out import ROTATIONS, SIMULATORS, Stock, stocks_of
 from research.stocks import FIRST_TRAINING, packaged_histories, parse, since, stock_parser
 from research.tdqn_data import load_all
-from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.facts import FactsTable, MarketSeries, facts_table, real_markets
-from sim.path_sampler import ForecasterSampler
-from sim.paths import Paths, PathSampler
+from sim.paths import Paths
 from sim.two_sample import BOOSTING, FOREST, Told, two_sample_test
 from sim.windows import CONTEXT, OF_EACH, TICKS, Statistics, cut_windows, window_statistics
 
@@ -48,44 +44,8 @@ STRIDE = 5  # bars between real windows: overlap costs nothing, folds are of who
 FACT_BARS = 480  # the shortest of the TDQN test spans has 486 bars
 FACT_PATHS = 40  # of each stock
 FLOOR = "training span"
-SIMULATORS = ("block bootstrap", "blend 0.25", "blend 0", "blend 1", "GJR-GARCH")
-ROTATIONS = 3
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Stock:
-    """One stock, its past and what came later.
-
-    Attributes:
-        history: all bars.
-        past: table of the bars up to the split.
-        forecaster: one that was not fitted on later bars, nor (rotated) on this stock.
-    """
-
-    history: History
-    past: FeatureTable
-    forecaster: Forecaster
-
-    @property
-    def symbol(self) -> str:
-        """Its ticker."""
-        return self.history.symbol
-
-    @property
-    def later(self) -> History:
-        """The bars after the split and `CONTEXT` before them."""
-        return self.history.tail(len(self.history) - len(self.past) + CONTEXT)
-
-    def sampler(self, name: str) -> PathSampler:
-        """A simulator of this stock, by its name in `SIMULATORS`."""
-        if name == "block bootstrap":
-            return BlockBootstrapSampler([self.past])
-        if name == "GJR-GARCH":
-            return GarchSampler([self.past])
-        blend = float(name.removeprefix("blend "))
-        return ForecasterSampler(Observer(self.forecaster), [self.past], blend=blend)
 
 
 def path_bars(paths: Paths) -> tuple[Floats, NDArray[np.int64]]:
@@ -98,54 +58,6 @@ def with_context(paths: Paths, history: History) -> Floats:
     bars, rows = path_bars(paths)
     before = history.bars[rows[:, None] + np.arange(1 - CONTEXT, 0)]
     return np.concatenate([before, bars], axis=1)
-
-
-def fit(
-    tables: Sequence[FeatureTable], config: ForecasterConfig, seed: int, cache: Path | None
-) -> Forecaster:
-    """A forecaster, from the cache if it holds one of the same code, bars, settings and seed."""
-    if cache is None:
-        return Forecaster.fit(tables, config, seed=seed)
-    key = provenance.key_for(
-        {
-            "code": provenance.code_fingerprint("models"),
-            "versions": provenance.versions(),
-            "config": provenance.described(config),
-            "bars": [table.history.fingerprint() for table in tables],
-            "seed": seed,
-        }
-    )
-    path = cache / f"forecaster-{key}.npz"
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as saved:
-            return Forecaster.from_arrays({name: saved[name] for name in saved.files})
-    fitted = Forecaster.fit(tables, config, seed=seed)
-    cache.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **fitted.to_arrays())
-    return fitted
-
-
-def stocks_of(
-    histories: Sequence[History],
-    split: np.datetime64,
-    config: ForecasterConfig,
-    seed: int,
-    *,
-    rotations: int,
-    cache: Path | None,
-    progress: tqdm,
-) -> list[Stock]:
-    """Every stock with a forecaster of the others, in `rotations` groups; 1: fitted on all."""
-    past = [FeatureTable.of(history.until(split)) for history in histories]
-    found: dict[int, Stock] = {}
-    for k in range(rotations):
-        progress.set_postfix_str(f"fit {k + 1} of {rotations}")
-        held = range(k, len(histories), rotations)
-        learned = [t for i, t in enumerate(past) if rotations == 1 or i not in held]
-        forecaster = fit(learned, config, seed, cache)
-        found |= {i: Stock(histories[i], past[i], forecaster) for i in held}
-        progress.update()
-    return [found[i] for i in range(len(histories))]
 
 
 @dataclass(frozen=True)
@@ -324,7 +236,7 @@ def report(
     """Measure with every seed and print."""
     config = ForecasterConfig(epochs=options.epochs)
     found = []
-    steps = len(options.seeds) * (rotations + 2 * len(options.simulators) + 1)
+    steps = len(options.seeds) * (2 * len(options.simulators) + 1)
     with tqdm(total=steps, desc=title, leave=False) as progress:
         for seed in options.seeds:
             stocks = stocks_of(
@@ -334,7 +246,6 @@ def report(
                 seed,
                 rotations=rotations,
                 cache=options.models,
-                progress=progress,
             )
             found.append(measure(stocks, seed, options, progress))
     print(
