@@ -114,13 +114,18 @@ def hill_index(returns: Floats, share: float = HILL_SHARE) -> float:
     return float(1.0 / np.mean(np.log(size[:k] / size[k])))
 
 
-def correlations(x: Floats, y: Floats, lags: int) -> Floats:
-    """Corr(x_t, y_(t+k)) for k = 1..lags, shape (lags,); x and y are (B, T)."""
-    a, b = (v - v.mean(axis=1, keepdims=True) for v in (x, y))
-    scale = np.sqrt((a**2).mean(axis=1) * (b**2).mean(axis=1))
+def series_correlations(x: Floats, y: Floats, lags: int) -> Floats:
+    """Corr(x_t, y_(t+k)) for k = 1..lags within each series: (..., T) to (..., lags)."""
+    a, b = (v - v.mean(axis=-1, keepdims=True) for v in (x, y))
+    scale = np.sqrt((a**2).mean(axis=-1) * (b**2).mean(axis=-1)) * x.shape[-1]
     scale = np.maximum(scale, 1e-300)  # a series that never moves correlates with nothing
-    found = [np.mean((a[:, :-k] * b[:, k:]).sum(axis=1) / scale) for k in range(1, lags + 1)]
-    return np.array(found) / x.shape[1]
+    found = [(a[..., :-k] * b[..., k:]).sum(axis=-1) / scale for k in range(1, lags + 1)]
+    return np.stack(found, axis=-1)
+
+
+def correlations(x: Floats, y: Floats, lags: int) -> Floats:
+    """Corr(x_t, y_(t+k)) for k = 1..lags, mean over series (B, T), shape (lags,)."""
+    return series_correlations(x, y, lags).mean(axis=0)
 
 
 def autocorrelations(x: Floats, lags: int) -> Floats:

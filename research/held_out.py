@@ -1,0 +1,123 @@
+"""Stocks beside forecasters that were never fitted on them, and their simulators by name.
+
+Out of sample twice over: parameters are fitted to bars up to a split, and on other stocks. A
+stock's own history up to the split still gives what is no parameter: starts, bounds, residuals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from models import provenance
+from models.agent.observation import Observer
+from models.forecast.config import ForecasterConfig
+from models.forecast.forecaster import Forecaster
+from models.market.features import FeatureTable
+from models.market.history import History
+from sim.baselines import BlockBootstrapSampler, GarchSampler
+from sim.path_sampler import ForecasterSampler
+from sim.paths import PathSampler
+from sim.windows import CONTEXT
+
+SIMULATORS = ("block bootstrap", "blend 0.25", "blend 0", "blend 1", "GJR-GARCH")
+"""Names that `Stock.sampler` knows; any other blend will do as well."""
+ROTATIONS = 3
+"""Groups of stocks that are left out in turn: ten of fifteen are fitted on."""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """One stock, its past and what came later.
+
+    Attributes:
+        history: all bars.
+        past: table of the bars up to the split.
+        forecaster: one that was not fitted on later bars, nor (rotated) on this stock.
+    """
+
+    history: History
+    past: FeatureTable
+    forecaster: Forecaster
+
+    @property
+    def symbol(self) -> str:
+        """Its ticker."""
+        return self.history.symbol
+
+    @property
+    def later(self) -> History:
+        """The bars after the split and `CONTEXT` before them."""
+        return self.history.tail(len(self.history) - len(self.past) + CONTEXT)
+
+    def sampler(self, name: str) -> PathSampler:
+        """A simulator of this stock, by its name in `SIMULATORS`."""
+        if name == "block bootstrap":
+            return BlockBootstrapSampler([self.past])
+        if name == "GJR-GARCH":
+            return GarchSampler([self.past])
+        blend = float(name.removeprefix("blend "))
+        return ForecasterSampler(Observer(self.forecaster), [self.past], blend=blend)
+
+
+def fit(
+    tables: Sequence[FeatureTable], config: ForecasterConfig, seed: int, cache: Path | None
+) -> Forecaster:
+    """A forecaster, from the cache if it holds one of the same code, bars, settings and seed."""
+    if cache is None:
+        return Forecaster.fit(tables, config, seed=seed)
+    key = provenance.key_for(
+        {
+            "code": provenance.code_fingerprint("models"),
+            "versions": provenance.versions(),
+            "config": provenance.described(config),
+            "bars": [table.history.fingerprint() for table in tables],
+            "seed": seed,
+        }
+    )
+    path = cache / f"forecaster-{key}.npz"
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as saved:
+            return Forecaster.from_arrays({name: saved[name] for name in saved.files})
+    fitted = Forecaster.fit(tables, config, seed=seed)
+    cache.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **fitted.to_arrays())
+    return fitted
+
+
+def stocks_of(
+    histories: Sequence[History],
+    split: np.datetime64,
+    config: ForecasterConfig,
+    seed: int,
+    *,
+    rotations: int,
+    cache: Path | None,
+) -> list[Stock]:
+    """Every stock beside a forecaster that was fitted on the others.
+
+    Args:
+        histories: of the stocks.
+        split: newest time that is fitted to.
+        config: of the forecasters.
+        seed: of the fits.
+        rotations: groups that are left out in turn; 1: none is, one forecaster knows all stocks.
+        cache: folder that keeps fitted forecasters.
+
+    Raises:
+        ValueError: unless a stock is left to fit on.
+    """
+    if not 1 <= rotations <= len(histories):
+        raise ValueError(f"rotations must lie in 1..{len(histories)}; received {rotations}")
+    past = [FeatureTable.of(history.until(split)) for history in histories]
+    found: dict[int, Stock] = {}
+    for k in tqdm(range(rotations), desc=f"fit, seed {seed}", leave=False):
+        held = range(k, len(histories), rotations)
+        learned = [t for i, t in enumerate(past) if rotations == 1 or i not in held]
+        forecaster = fit(learned, config, seed, cache)
+        found |= {i: Stock(histories[i], past[i], forecaster) for i in held}
+    return [found[i] for i in range(len(histories))]

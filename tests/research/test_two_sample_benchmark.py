@@ -1,0 +1,108 @@
+import argparse
+
+import numpy as np
+import pytest
+from tqdm import tqdm
+
+from models.forecast.config import ForecasterConfig
+from models.market.features import LOOKBACK
+from research.benchmarks.two_sample import (
+    FLOOR,
+    Found,
+    Windows,
+    auc_table,
+    means_table,
+    measure,
+    real_windows,
+    used_table,
+    with_context,
+)
+from research.held_out import Stock
+from sim.baselines import BlockBootstrapSampler
+from sim.windows import CONTEXT, cut_windows, window_statistics
+from tests.sim.forecasting import TABLES, history, small_forecaster
+
+SPLIT_ROW = 450
+
+
+@pytest.fixture(scope="module")
+def stocks():
+    forecaster, found = small_forecaster(), []
+    for seed, symbol in enumerate("ABCDE"):
+        whole = history(symbol, n=650, seed=seed)
+        past = whole.until(whole.time[SPLIT_ROW])
+        found.append(Stock(whole, type(TABLES[0]).of(past), forecaster))
+    return found
+
+
+def test_imagined_windows_have_the_real_bars_before_them():
+    table = TABLES[0]
+    paths = BlockBootstrapSampler([table]).sample(5, 30, np.random.default_rng(0))
+    found = with_context(paths, table.history)
+    assert found.shape == (5, CONTEXT + 30, 5)
+    for window, row in zip(found, paths.start_row.ravel(), strict=True):
+        np.testing.assert_array_equal(
+            window[:CONTEXT], table.history.bars[row - CONTEXT + 1 : row + 1]
+        )
+
+
+def test_real_windows_are_of_either_side_of_the_split(stocks):
+    later, past = real_windows(stocks)
+    whole = stocks[0].history.bars
+    ends = SPLIT_ROW + 1
+    first = LOOKBACK + ForecasterConfig(window=20).window
+    want = {
+        "later": window_statistics(cut_windows(whole, ends, 60, 5)[0]),
+        "past": window_statistics(cut_windows(whole[:ends], first, 60, 5)[0]),
+    }
+    for name, windows in (("later", later), ("past", past)):
+        mine = windows.symbol == "A"
+        np.testing.assert_allclose(windows.statistics.values[mine], want[name].values)
+    assert sorted(set(later.symbol)) == list("ABCDE")
+
+
+def test_stocks_weigh_the_same_in_means():
+    bars = cut_windows(TABLES[0].history.bars, 40, 60, 60)[0]
+    windows = Windows.pooled({"A": bars[:1], "B": bars[1:]})
+    values = window_statistics(bars)["log deviation of r"]
+    assert windows.mean("log deviation of r") == pytest.approx(
+        0.5 * (values[0] + values[1:].mean())
+    )
+    assert windows.between("log deviation of r") == pytest.approx(
+        0.5 * abs(values[0] - values[1:].mean())
+    )
+
+
+@pytest.fixture(scope="module")
+def found(stocks) -> Found:
+    options = argparse.Namespace(
+        simulators=["block bootstrap", "blend 1"], paths=12, repeats=1, quick=True
+    )
+    with tqdm(disable=True) as progress:
+        return measure(stocks, 1, options, progress)
+
+
+def test_every_kind_is_told_from_the_later_windows(found):
+    assert list(found.kinds) == list(found.told) == [FLOOR, "block bootstrap", "blend 1"]
+    for name, told in found.told.items():
+        assert 0.0 <= told.auc["boosting"] <= 1.0
+        assert "ticks" not in told.families
+        assert "share of unmoved closes" in found.ticks[name].means
+    assert found.facts is None
+
+
+def test_tables_hold_what_was_found(found):
+    lines = auc_table([found]).splitlines()
+    assert [line[:32].strip() for line in lines[1:]] == list(found.told)
+    assert f"{found.told[FLOOR].auc['boosting']:.3f} ± 0.000" in lines[1]
+    two = auc_table([found, found]).splitlines()
+    assert two[1] == lines[1]  # the same twice: no deviation, the same mean
+    used = used_table([found], "blend 1", most=3).splitlines()
+    best = next(iter(found.told["blend 1"].used))
+    assert len(used) == 5
+    assert used[2].split("  ")[1].strip() == best
+    means = means_table([found]).splitlines()
+    assert means[0].split()[-6:] == ["training", "span", "block", "bootstrap", "blend", "1"]
+    assert len(means) == 1 + len(found.real.statistics.names)
+    assert f"{found.real.mean('log deviation of r'):.3f}" in means[1]
+    assert f"{found.real.between('mean range'):.3f}" in means_table([found], between=True)
