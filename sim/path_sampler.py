@@ -33,10 +33,9 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from models.agent.observation import Observer
-from models.forecast.density import BarDensity
-from models.forecast.distributions import NUMPY
-from models.forecast.forecaster import Forecaster
+from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import Masks, RecurrentState
+from models.forecast.recalibration import Memory
 from models.market.features import LOOKBACK, FeatureTable, bars_from_parts
 from models.market.history import VOLUME
 from models.market.market_view import MarketView
@@ -111,19 +110,6 @@ class Bounds:
         return held
 
 
-@dataclass(frozen=True)
-class Residuals:
-    """The noise that the real bars of one history had under the mean network.
-
-    Attributes:
-        uniforms: their probability integral transforms, shape (rows, 5), in (0, 1).
-        lean: mean of gap and intraday return less what was expected, in volatilities, shape (2,).
-    """
-
-    uniforms: NDArray[np.float64]
-    lean: NDArray[np.float64]
-
-
 class ForecasterSampler:
     """Draws `Paths` from a forecaster; see the module's description.
 
@@ -162,7 +148,7 @@ class ForecasterSampler:
         self._tables = list(tables)
         self._blend, self._starts, self._mean_block = blend, check_starts(starts), mean_block
         self._bounds = Bounds.of(tables, self._forecaster)
-        self._residuals: list[Residuals] | None = None
+        self._hindcasts: list[Hindcast] | None = None
 
     def sample(self, n_paths: int, n_steps: int, rng: np.random.Generator) -> Paths:
         """Draw paths; see `sim.paths.PathSampler`.
@@ -182,8 +168,13 @@ class ForecasterSampler:
         view = start_view(self._tables, series, rows, self._window).take(pair_of)
         lean = np.zeros((2 * pairs, 2))
         for s in np.unique(series[blended]):
-            lean[(blended & (series == s))[pair_of]] = self._bank()[s].lean
-        paths = self._run(view, masks, uniforms, lean, series[pair_of], rows[pair_of])
+            lean[(blended & (series == s))[pair_of]] = self._bank()[s].missed.mean(axis=0)
+        memory = Memory.blank(len(pair_of))
+        for s in np.unique(series):
+            mine = (series == s)[pair_of]
+            known = self._bank()[s].memory_at(rows[pair_of][mine])
+            memory.sums[mine], memory.count[mine] = known.sums, known.count
+        paths = self._run(view, masks, uniforms, lean, series[pair_of], rows[pair_of], memory)
         return paths if 2 * pairs == n_paths else paths.take(np.arange(n_paths))
 
     def _run(
@@ -194,13 +185,14 @@ class ForecasterSampler:
         lean: NDArray[np.float64],
         series: NDArray,
         rows: NDArray,
+        memory: Memory,
     ) -> Paths:
         """Walk all paths forward through the given noise, shape (B, T, 5).
 
         `lean` (B, 2) is the mean of that noise in gap and intraday return, in volatilities.
         """
         bounds = self._bounds.take(series)
-        state = self._forecaster.start(view, masks)
+        state = self._forecaster.start(view, masks, memory)
         bounds.hold_volatility(state)
         market = self._observer.follow(view)
         b, n_steps = uniforms.shape[:2]
@@ -212,15 +204,16 @@ class ForecasterSampler:
         first_close = view.last_close
         for t in range(n_steps):
             close, volume_mean = view.last_close, view.volume_mean
-            drawn, means = self._forecaster.draw(state, np.asfortranarray(uniforms[:, t]))
-            innovations[:, t] = drawn[:, :2] - means - lean * state.volatility[:, None]
-            held = bounds.hold(drawn, np.log(close / first_close), volume_mean)
+            drawn = self._forecaster.draw(state, uniforms[:, t])
+            missed = drawn.parts[:, :2] - drawn.means
+            innovations[:, t] = missed - lean * state.volatility[:, None]
+            held = bounds.hold(drawn.parts, np.log(close / first_close), volume_mean)
             # Columns must be contiguous: NumPy's exp takes another path, one bit apart, for
             # strided input that happens to lie right before its output in memory.
             parts = np.asfortranarray(held)
             bars[:, t + 1] = bars_from_parts(close, volume_mean, parts)
             observations[:, t + 1] = market.push(bars[:, t + 1])
-            self._forecaster.advance(state, view.feature_rows)
+            self._forecaster.advance(state, view.feature_rows, drawn.pits)
             bounds.hold_volatility(state)
         return Paths(bars, observations, series, rows, innovations)
 
@@ -249,27 +242,8 @@ class ForecasterSampler:
             both[pair] = bank[found]
         return both.reshape(2 * pairs, n_steps, N_PARTS), blended
 
-    def _bank(self) -> list[Residuals]:
-        """What noise the real bars of each history had."""
-        if self._residuals is None:
-            self._residuals = [self._residuals_of(table) for table in self._tables]
-        return self._residuals
-
-    def _residuals_of(self, table: FeatureTable) -> Residuals:
-        view = MarketView.at_rows(table, [self._first], window=self._window)
-        state = self._forecaster.start(view)
-        found = [self._forecaster.parameters(state)]
-        for row in range(self._first + 1, len(table) - 1):
-            self._forecaster.advance(state, table.rows[row : row + 1])
-            found.append(self._forecaster.parameters(state))
-        every = BarDensity(
-            NUMPY,
-            np.concatenate([density.outputs for density in found]),
-            np.concatenate([density.volatility for density in found]),
-            found[0].parameters,
-        )
-        parts = table.parts[self._first + 1 :]
-        intraday = every.given_gap(parts[:, 0]).intraday
-        means = np.stack([every.gap.location, intraday.location], axis=1)
-        missed = (parts[:, :2] - means) / every.volatility[:, None]
-        return Residuals(every.pit(parts), missed.mean(axis=0))
+    def _bank(self) -> list[Hindcast]:
+        """What the real bars of each history were worth under the forecaster."""
+        if self._hindcasts is None:
+            self._hindcasts = [self._forecaster.hindcast(table) for table in self._tables]
+        return self._hindcasts

@@ -40,11 +40,14 @@ from models.arrays import read_only
 from models.forecast.distributions import (
     MIN_UNIFORM,
     NUMPY,
+    WICK_ZERO,
     QuantileTable,
     SkewedT,
     TailShape,
     ZeroOrBurr,
 )
+
+GOLDEN = 0.5 * (5.0**0.5 - 1.0)
 
 OUTPUTS = (
     "gap_location",
@@ -79,6 +82,9 @@ twentyfold volume, a rail."""
 MAX_LOGIT = 9.0
 """Bound of a wick's logit of zero: probabilities stay between 0.0001 and 0.9999, a rail."""
 
+MAX_PEAK = 3.0
+"""Bound of the number behind a Burr's a, which stays between 0.55 and 3.5, a rail."""
+
 MIN_DF = 2.5
 """Fewest degrees of freedom: above 2, where the variance is finite.
 
@@ -100,8 +106,10 @@ _INITIAL: dict[str, tuple[float, ...]] = {
     "intraday_scale_on": (0.0,) * 2,
     "volume_location_on": (0.0,) * 8,
     "volume_scale_on": (0.0,) * 3,
-    "upper_scale_on": (0.0,) * 6,
-    "lower_scale_on": (0.0,) * 7,
+    "upper_scale_on": (0.0,) * 7,
+    "lower_scale_on": (0.0,) * 8,
+    "upper_shape_on": (0.0,) * 3,
+    "lower_shape_on": (0.0,) * 4,
     "zero_on": (0.0,) * 4,
 }
 
@@ -131,8 +139,12 @@ class DensityParameters:
             sum, and of the squared magnitudes of gap and intraday return, shape (8,).
         volume_scale_on: of the magnitudes of gap, intraday return and their sum, shape (3,).
         upper_scale_on: of magnitude and signed size of gap and of intraday return, of the volume
-            deviation's signed size, and of the intraday return's squared magnitude, shape (6,).
-        lower_scale_on: of the same, and of log(1 + 2 upper wick / volatility), shape (7,).
+            deviation's signed size, of the intraday return's squared magnitude, and of the
+            magnitude of the sum, shape (7,).
+        lower_scale_on: of the same, and of log(1 + 2 upper wick / volatility), shape (8,).
+        upper_shape_on: of magnitudes of intraday return and gap, and of the volume deviation's
+            signed size, on the number behind a: how peaked a wick is, shape (3,).
+        lower_shape_on: of the same, and of log(1 + 2 upper wick / volatility), shape (4,).
         zero_on: of the intraday return's magnitude and signed size on a zero upper wick, then on
             a zero lower wick, shape (4,).
 
@@ -152,6 +164,8 @@ class DensityParameters:
     volume_scale_on: Any
     upper_scale_on: Any
     lower_scale_on: Any
+    upper_shape_on: Any
+    lower_shape_on: Any
     zero_on: Any
 
     def __post_init__(self) -> None:
@@ -295,11 +309,17 @@ class BarDensity:
     def pit(self, parts: np.ndarray) -> np.ndarray:
         """Conditional distribution functions at the parts (NumPy only), shape (..., 5).
 
-        Uniform if the density is right, wicks of zero apart, which give P(zero).
+        Uniform if the density is right: a wick of zero, whose distribution function jumps from
+        nothing to P(zero), is put between the two by a sequence that fills the interval evenly
+        (multiples of the golden ratio's fraction).
         """
         found = [
             conditional.cdf(parts[..., i]) for i, conditional in enumerate(self.conditionals(parts))
         ]
+        for column in (2, 3):
+            zero = parts[..., column] < WICK_ZERO
+            order = np.arange(1, zero.size + 1).reshape(zero.shape)
+            found[column] = np.where(zero, found[column] * (order * GOLDEN % 1.0), found[column])
         return np.stack(found, axis=-1)
 
     def sample(
@@ -440,7 +460,7 @@ class GivenVolume:
     intraday: GivenIntraday
     signed: Any
 
-    def _wick(self, side: int, name: str, shift: Any) -> ZeroOrBurr:
+    def _wick(self, side: int, name: str, shift: Any, peak: Any) -> ZeroOrBurr:
         bar, intraday, gap = self.bar, self.intraday, self.intraday.gap
         ops, parameters = bar.ops, bar.parameters
         base, zero_on = getattr(parameters, name), parameters.zero_on
@@ -453,6 +473,15 @@ class GivenVolume:
             + on[..., 3] * intraday.signed
             + on[..., 4] * self.signed
             + on[..., 5] * intraday.magnitude * intraday.magnitude
+            + on[..., 6] * intraday.return_magnitude
+        )
+        shape_on = getattr(parameters, f"{name}_shape_on")
+        peak = (
+            peak
+            + base[..., 1]
+            + shape_on[..., 0] * intraday.magnitude
+            + shape_on[..., 1] * gap.magnitude
+            + shape_on[..., 2] * self.signed
         )
         logit = (
             parameters.zero[..., side]
@@ -463,7 +492,7 @@ class GivenVolume:
         scale = bar.volatility * ops.exp(
             _log_scale(ops, base[..., 0], bar._output(f"{name}_scale"), shift)
         )
-        a = 0.5 + ops.softplus(base[..., 1])
+        a = 0.5 + ops.softplus(_bounded(ops, peak, MAX_PEAK))
         # a * q > 2 keeps the variance finite.
         return ZeroOrBurr(
             _bounded(ops, logit, MAX_LOGIT), scale, a, 2.0 / a + ops.softplus(base[..., 2])
@@ -472,7 +501,7 @@ class GivenVolume:
     @cached_property
     def upper_wick(self) -> ZeroOrBurr:
         """p(upper wick | gap, intraday, volume)."""
-        return self._wick(0, "upper", 0.0 * self.signed)
+        return self._wick(0, "upper", 0.0 * self.signed, 0.0 * self.signed)
 
     def given_upper_wick(self, upper_wick: Any) -> GivenUpperWick:
         """What is left once the upper wicks (...) are known too."""
@@ -496,7 +525,9 @@ class GivenUpperWick:
         """p(lower wick | gap, intraday, volume, upper wick)."""
         bar = self.volume.bar
         size = bar.ops.log1p(2.0 * self.upper_wick / bar.volatility)
-        return self.volume._wick(1, "lower", bar.parameters.lower_scale_on[..., 6] * size)
+        parameters = bar.parameters
+        shift, peak = parameters.lower_scale_on[..., 7], parameters.lower_shape_on[..., 3]
+        return self.volume._wick(1, "lower", shift * size, peak * size)
 
 
 def tail_df(ops: Any, tail: Any) -> Any:
