@@ -84,7 +84,11 @@ class Bounds:
             moves.append(np.abs(table.parts[1:, :4]).max(axis=0) * MOVE_LIMIT)
             volume = np.log(table.history.bars[:, VOLUME])
             volumes.append([volume.min() - VOLUME_MARGIN, volume.max() + VOLUME_MARGIN])
-            volatilities.append(forecaster.baseline_volatility(table.rows[LOOKBACK:], np.repeat(table.symbol, len(table) - LOOKBACK)).max())
+            volatilities.append(
+                forecaster.baseline_volatility(
+                    table.rows[LOOKBACK:], np.repeat(table.symbol, len(table) - LOOKBACK)
+                ).max()
+            )
         return cls(np.array(moves), np.array(volumes), np.array(volatilities))
 
     def take(self, series: NDArray[np.int64]) -> Bounds:

@@ -35,6 +35,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from models.arrays import read_only
 from models.forecast.distributions import (
@@ -46,6 +47,7 @@ from models.forecast.distributions import (
     TailShape,
     ZeroOrBurr,
 )
+from models.forecast.levels import LevelMaps
 
 GOLDEN = 0.5 * (5.0**0.5 - 1.0)
 
@@ -306,21 +308,42 @@ class BarDensity:
         ]
         return self.ops.stack(found, -1)
 
-    def pit(self, parts: np.ndarray) -> np.ndarray:
+    def pit(self, parts: np.ndarray, levels: LevelMaps | None = None) -> np.ndarray:
         """Conditional distribution functions at the parts (NumPy only), shape (..., 5).
+
+        With `levels`, those of the density whose levels they correct.
 
         Uniform if the density is right: a wick of zero, whose distribution function jumps from
         nothing to P(zero), is put between the two by a sequence that fills the interval evenly
         (multiples of the golden ratio's fraction).
         """
+        maps = LevelMaps.identity() if levels is None else levels
         found = [
-            conditional.cdf(parts[..., i]) for i, conditional in enumerate(self.conditionals(parts))
+            conditional.cdf(parts[..., i], maps[i])
+            if isinstance(conditional, ZeroOrBurr)
+            else maps[i].distribution(conditional.cdf(parts[..., i]))
+            for i, conditional in enumerate(self.conditionals(parts))
         ]
         for column in (2, 3):
             zero = parts[..., column] < WICK_ZERO
             order = np.arange(1, zero.size + 1).reshape(zero.shape)
             found[column] = np.where(zero, found[column] * (order * GOLDEN % 1.0), found[column])
         return np.stack(found, axis=-1)
+
+    def levels(self, parts: np.ndarray) -> list[np.ndarray]:
+        """Conditional distribution functions before any correction, one array for each part.
+
+        Those of wicks are of positive wicks, given that they are (NumPy only).
+        """
+        found = []
+        for i, conditional in enumerate(self.conditionals(parts)):
+            values = parts[..., i]
+            level = conditional.cdf(values)
+            if isinstance(conditional, ZeroOrBurr):
+                zero = special.expit(conditional.logit)
+                level = ((level - zero) / (1.0 - zero))[values >= WICK_ZERO]
+            found.append(level)
+        return found
 
     def sample(
         self, uniforms: np.ndarray, quantiles: QuantileTables, which: np.ndarray | int = 0
@@ -347,8 +370,9 @@ class BarDensity:
         given_intraday = given_gap.given_intraday(intraday)
         volume = drawn(given_intraday.volume, quantiles.volume, 4)
         given_volume = given_intraday.given_volume(volume)
-        upper = given_volume.upper_wick.quantile(u[..., 2])
-        lower = given_volume.given_upper_wick(upper).lower_wick.quantile(u[..., 3])
+        upper = given_volume.upper_wick.quantile(u[..., 2], quantiles.levels[2])
+        of_lower = given_volume.given_upper_wick(upper).lower_wick
+        lower = of_lower.quantile(u[..., 3], quantiles.levels[3])
         return np.stack([gap, intraday, upper, lower, volume], axis=-1)
 
 
@@ -546,14 +570,24 @@ def tail_shape(ops: Any, numbers: Any) -> TailShape:
 
 @dataclass(frozen=True)
 class QuantileTables:
-    """Standard quantiles of gap, intraday return and volume deviation."""
+    """Standard quantiles of gap, intraday return and volume deviation, all levels corrected.
+
+    Attributes:
+        gap: of the K sets of parameters.
+        intraday: likewise.
+        volume: likewise.
+        levels: the corrections; those of wicks are not in a table.
+    """
 
     gap: QuantileTable
     intraday: QuantileTable
     volume: QuantileTable
+    levels: LevelMaps
 
     @classmethod
-    def of(cls, parameters: DensityParameters) -> QuantileTables:
+    def of(cls, parameters: DensityParameters, levels: LevelMaps | None = None) -> QuantileTables:
         """The tables of one set of parameters, or of K: arrays (K, n)."""
-        parts = (parameters.gap, parameters.intraday, parameters.volume)
-        return cls(*(QuantileTable(tail_shape(NUMPY, part)) for part in parts))
+        levels = LevelMaps.identity() if levels is None else levels
+        parts = ((0, parameters.gap), (1, parameters.intraday), (4, parameters.volume))
+        tables = [QuantileTable(tail_shape(NUMPY, part), levels[i]) for i, part in parts]
+        return cls(*tables, levels)

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from models.forecast.levels import LevelMap
+
 WICK_ZERO = 1e-6
 """Wicks below this (a hundredth of a basis point) count as exactly zero."""
 
@@ -164,21 +166,33 @@ class ZeroOrBurr:
         )
         return ops.where(zero, -ops.softplus(-self.logit), positive)
 
-    def cdf(self, value: Any) -> Any:
-        """Distribution function (NumPy only): P(zero) at zero."""
-        zero = special.expit(self.logit)
-        ratio = np.where(value < WICK_ZERO, 0.0, value) / self.scale
-        return zero + (1.0 - zero) * -np.expm1(-self.q * np.log1p(ratio**self.a))
+    def cdf(self, value: Any, levels: LevelMap | None = None) -> Any:
+        """Distribution function (NumPy only): P(zero) at zero.
 
-    def quantile(self, uniform: Any) -> Any:
-        """Inverse of the distribution function (NumPy only)."""
+        Args:
+            value: a wick, >= 0.
+            levels: corrects the distribution of positive wicks.
+        """
+        zero = special.expit(self.logit)
+        positive = value >= WICK_ZERO
+        ratio = np.where(positive, value, 0.0) / self.scale
+        above = -np.expm1(-self.q * np.log1p(ratio**self.a))
+        if levels is not None:
+            above = np.where(positive, levels.distribution(above), 0.0)
+        return zero + (1.0 - zero) * above
+
+    def quantile(self, uniform: Any, levels: LevelMap | None = None) -> Any:
+        """Inverse of the distribution function (NumPy only); `levels` as in `cdf`."""
         zero = special.expit(self.logit)
         above = np.maximum((uniform - zero) / (1.0 - zero), 0.0)
+        if levels is not None:
+            above = np.where(above > 0.0, levels.quantile(above), 0.0)
         return self.scale * np.expm1(-np.log1p(-above) / self.q) ** (1.0 / self.a)
 
 
 class QuantileTable:
-    """Standard quantiles of asymmetric Student-t by interpolation between 4001 exact ones.
+    """Standard quantiles of asymmetric Student-t, their levels corrected, by interpolation
+    between 4001 exact ones.
 
     Linear in log(u / (1 - u)), where the quantile functions are smooth: error below 1e-5 of the
     quantile's size (or of the scale, near zero) between `MIN_UNIFORM` and 1 - `MIN_UNIFORM`, a
@@ -186,14 +200,18 @@ class QuantileTable:
 
     Args:
         shapes: of K distributions, arrays (K,).
+        correction: of the levels of all of them.
     """
 
     _POINTS = 4001
 
-    def __init__(self, shapes: TailShape) -> None:
+    def __init__(self, shapes: TailShape, correction: LevelMap) -> None:
         self._edge = -special.logit(MIN_UNIFORM)
         levels = special.expit(np.linspace(-self._edge, self._edge, self._POINTS))
-        column = TailShape(*(np.reshape(x, (-1, 1)) for x in (shapes.left, shapes.right, shapes.alpha)))
+        levels = correction.quantile(levels)
+        column = TailShape(
+            *(np.reshape(x, (-1, 1)) for x in (shapes.left, shapes.right, shapes.alpha))
+        )
         self._quantile = column.standard_quantile(levels).reshape(-1)
 
     def __call__(self, uniforms: np.ndarray, which: np.ndarray | int = 0) -> np.ndarray:

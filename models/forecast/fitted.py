@@ -12,6 +12,7 @@ import numpy as np
 
 from models.forecast.config import ForecasterConfig
 from models.forecast.density import DensityParameters
+from models.forecast.levels import KNOTS, LevelMap, LevelMaps
 from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
 from models.forecast.traits import SymbolTraits
 from models.forecast.weights import LSTMWeights, NetworkWeights
@@ -27,6 +28,7 @@ class FittedForecaster:
         weights: as trained; a warm start goes on from them.
         scaler: of the features.
         traits: what is each symbol's own; forecasts are made with its density parameters.
+        levels: what the distributions' families get wrong, alike for all symbols.
         curve: shape (epochs, 3): epoch, training loss, early-stopping loss (negative log density
             of a bar).
         data_end: time of the newest bar it has seen.
@@ -37,6 +39,7 @@ class FittedForecaster:
     weights: NetworkWeights
     scaler: FeatureScaler
     traits: SymbolTraits
+    levels: LevelMaps
     curve: np.ndarray
     data_end: np.datetime64
     converged: bool
@@ -51,6 +54,7 @@ class FittedForecaster:
             "scaler_scale": self.scaler.scale,
             "traits_ranges": self.traits.ranges,
             "traits_anchors": self.traits.anchors,
+            "levels": self.levels.mapped,
             "curve": self.curve,
         }
         about = {
@@ -93,6 +97,7 @@ class FittedForecaster:
                 arrays["traits_anchors"],
                 density("traits"),
             ),
+            levels=LevelMaps(tuple(LevelMap(row) for row in arrays["levels"])),
             curve=np.asarray(arrays["curve"]),
             data_end=np.datetime64(about["data_end"], "ns"),
             converged=about["converged"],
@@ -130,6 +135,7 @@ def _check_shapes(
     expected |= {
         "traits_ranges": (n_symbols + 1, 2, len(FEATURES)),
         "traits_anchors": (n_symbols + 1,),
+        "levels": (5, len(KNOTS)),
     }
     for name, shape in expected.items():
         if name not in arrays or np.shape(arrays[name]) != shape:

@@ -24,6 +24,7 @@ from models.forecast.density import BarDensity, DensityParameters
 from models.forecast.distributions import NUMPY
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks
+from models.forecast.levels import LevelMap, LevelMaps
 from models.forecast.network import Architecture, CompiledTrainer, initial_weights, trainer
 from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
 from models.forecast.traits import SymbolTraits
@@ -211,6 +212,7 @@ def fit(
         weights=trained.weights,
         scaler=scaler,
         traits=traits.with_density(own.parameters),
+        levels=fit_levels(samples, trained.weights, own.parameters, config),
         curve=trained.curve,
         data_end=end,
         converged=common.converged and own.converged,
@@ -357,6 +359,21 @@ def calibrate_symbols(
     )
     every = np.concatenate([found.parameters.joined(), common.joined()[None]])
     return dataclasses.replace(found, parameters=DensityParameters.split(every))
+
+
+def fit_levels(
+    samples: Samples, weights: NetworkWeights, own: DensityParameters, config: ForecasterConfig
+) -> LevelMaps:
+    """What the distributions get wrong over all rows, with each history's own parameters."""
+    ends = samples.rows.whole_windows(config.window)
+    density = BarDensity(
+        NUMPY,
+        _outputs(weights.lstm, samples.windows(ends, config.window), None),
+        samples.volatility[ends],
+        own.take(samples.rows.series[ends]),
+    )
+    parts = samples.rows.parts[ends]
+    return LevelMaps(tuple(LevelMap.fit(levels) for levels in density.levels(parts)))
 
 
 def adapt(fitted: FittedForecaster, tables: Sequence[FeatureTable]) -> FittedForecaster:

@@ -22,14 +22,15 @@ from models.forecast.density import BarDensity, QuantileTables, tail_shape
 from models.forecast.distributions import NUMPY, SkewedT
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks, RecurrentState
+from models.forecast.levels import LevelMaps
 from models.forecast.predictive import PredictiveDistribution
 from models.forecast.recalibration import (
     CORRECTED,
     CorrectedT,
     Memory,
     distribution,
+    moments,
     quantile,
-    tilts,
 )
 from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
 from models.forecast.traits import SeriesTraits
@@ -85,9 +86,13 @@ class Forecaster:
         self._fitted = fitted
         self._network = LSTMInference(fitted.weights.lstm)
         own = fitted.traits.density
-        self._quantiles = QuantileTables.of(own)
-        self._tilts = np.stack(
-            [tilts(tail_shape(NUMPY, part)) for part in (own.gap, own.intraday)], axis=1
+        self._quantiles = QuantileTables.of(own, fitted.levels)
+        self._moments = np.stack(
+            [
+                moments(tail_shape(NUMPY, numbers), fitted.levels[part])
+                for part, numbers in enumerate((own.gap, own.intraday))
+            ],
+            axis=1,
         )
 
     @classmethod
@@ -289,7 +294,7 @@ class Forecaster:
         """Conditional means (B, 2) of gap, and of intraday return given the gap, corrected."""
         bases = density.gap, density.given_gap(parts[:, 0]).intraday
         corrected = [
-            CorrectedT(base, correction[:, part], self._tilts[rows, part])
+            CorrectedT(base, self._levels[part], correction[:, part], self._moments[rows, part])
             for part, base in enumerate(bases)
         ]
         return np.stack([each.mean for each in corrected], axis=1)
@@ -311,7 +316,7 @@ class Forecaster:
         state = self._start(table.rows[ends[:, None] + np.arange(1 - window, 1)], traits, None)
         density = self.parameters(state)
         parts = table.parts[first + 1 :]
-        pits = density.pit(parts)
+        pits = density.pit(parts, self._levels)
         memory = Memory.after(pits[:, CORRECTED])
         correction = memory.take(slice(0, -1)).coefficients()
         uniforms = pits.copy()
@@ -323,8 +328,15 @@ class Forecaster:
         """PITs (B, 2) of the next gaps and intraday returns (B, 2), before any correction."""
         density = self.parameters(state)
         intraday = density.given_gap(returns[:, 0]).intraday
-        found = density.gap.cdf(returns[:, 0]), intraday.cdf(returns[:, 1])
+        found = [
+            self._levels[part].distribution(base.cdf(returns[:, part]))
+            for part, base in enumerate((density.gap, intraday))
+        ]
         return np.stack(found, axis=1)
+
+    @property
+    def _levels(self) -> LevelMaps:
+        return self._fitted.levels
 
     def predict(
         self,
@@ -365,7 +377,7 @@ class Forecaster:
         parts = density.sample(levels, self._quantiles, own.rows)
         intraday = density.given_gap(parts[:, 0]).intraday
         shape = (series, n_draws)
-        tilt = self._tilts[traits.rows]
+        of_intraday = self._moments[traits.rows, None, 1]
         given = SkewedT(
             (parts[:, 0] + intraday.location).reshape(shape),
             intraday.scale.reshape(shape),
@@ -374,7 +386,7 @@ class Forecaster:
         mask_mean = of_mask.typical_return().location.reshape(series, count)
         return PredictiveDistribution(
             parts=parts.reshape(*shape, 5),
-            components=CorrectedT(given, correction[:, None, 1], tilt[:, None, 1]),
+            components=CorrectedT(given, self._levels[1], correction[:, None, 1], of_intraday),
             mask_mean=mask_mean,
             last_close=view.last_close,
         )

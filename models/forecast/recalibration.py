@@ -20,9 +20,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 from scipy.signal import lfilter
 
-from models.forecast.distributions import NUMPY, SkewedT, TailShape
+from models.forecast.distributions import MIN_UNIFORM, NUMPY, SkewedT, TailShape
+from models.forecast.levels import LevelMap
 
 HALF_LIFE = 120.0
 """Bars after which an outcome counts half: half a year."""
@@ -36,6 +38,7 @@ MAX_SUM = 0.9
 _DECAY = 0.5 ** (1.0 / HALF_LIFE)
 _PEAKS = np.array([math.sqrt(3.0), math.sqrt(5.0)])
 _NEWTON_STEPS = 6
+_NODES = 16
 
 CORRECTED = slice(0, 2)
 """Columns of `features.PARTS` that are corrected: gap and intraday return."""
@@ -47,7 +50,7 @@ def _terms(u: np.ndarray) -> np.ndarray:
 
 
 def density(u: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """g at levels (...) for coefficients (..., 2)."""
+    """G at levels (...) for coefficients (..., 2)."""
     return 1.0 + (_terms(u) * coefficients).sum(axis=-1)
 
 
@@ -68,42 +71,57 @@ def quantile(level: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     return u
 
 
-def tilts(shape: TailShape, points: int = 400) -> np.ndarray:
-    """How the terms move a distribution's moments: E[z fk(F(z))] and E[z² fk(F(z))], k = 1, 2.
+def moments(shape: TailShape, levels: LevelMap) -> np.ndarray:
+    """What the moments of a standard variable are made of after both corrections.
+
+    With u uniform, z its quantile and f0 = 1: E[z fk(u)] and E[z² fk(u)], k = 0, 1, 2.
 
     Args:
-        shape: of K distributions, arrays (K,); z has mean 0 and scale 1.
-        points: of the quadrature (midpoints in u).
+        shape: of K distributions, arrays (K,); before correction z has mean 0 and scale 1.
+        levels: static correction of all of them.
 
     Returns:
-        Shape (K, 2, 2): by distribution, moment, term.
+        Shape (K, 2, 3): by distribution, moment, term. Levels beyond `MIN_UNIFORM` are cut off, as
+        in sampling.
     """
-    u = (np.arange(points) + 0.5) / points
+    # Gauss-Legendre between the knots of the map, in log-odds: exact to some six digits.
+    edges = np.concatenate([[MIN_UNIFORM], levels.mapped, [1.0 - MIN_UNIFORM]])
+    edges = np.clip(edges, MIN_UNIFORM, 1.0 - MIN_UNIFORM)
+    node, weight = np.polynomial.legendre.leggauss(_NODES)
+    low, width = special.logit(edges[:-1, None]), np.diff(special.logit(edges))[:, None]
+    u = special.expit(low + 0.5 * width * (node + 1.0)).ravel()
+    weights = (0.5 * width * weight).ravel() * u * (1.0 - u)
+    u, weights = (
+        np.append(u, [MIN_UNIFORM, 1.0 - MIN_UNIFORM]),
+        np.append(weights, [MIN_UNIFORM] * 2),
+    )
     column = TailShape(*(np.reshape(x, (-1, 1)) for x in (shape.left, shape.right, shape.alpha)))
-    z = column.standard_quantile(u)
-    terms = _terms(u)
-    return np.stack([z @ terms, z**2 @ terms], axis=1) / points
+    z = column.standard_quantile(levels.quantile(u))
+    terms = np.column_stack([np.ones(len(u)), _terms(u)]) * weights[:, None]
+    return np.stack([z @ terms, z**2 @ terms], axis=1)
 
 
 @dataclass(frozen=True)
 class CorrectedT:
-    """An asymmetric Student-t after correction.
+    """An asymmetric Student-t after both corrections.
 
     Attributes:
-        base: before it, arrays (...).
-        coefficients: c1 and c2, shape (..., 2).
-        tilts: of the base's shape, shape (..., 2, 2), as `tilts` gives them.
+        base: before them, arrays (...).
+        levels: the static one.
+        coefficients: c1 and c2 of the moving one, shape (..., 2).
+        moments: of the base's shape, shape (..., 2, 3), as `moments` gives them.
     """
 
     base: SkewedT
+    levels: LevelMap
     coefficients: np.ndarray
-    tilts: np.ndarray
+    moments: np.ndarray
 
     def take(self, rows: slice | np.ndarray) -> CorrectedT:
         """The distributions of chosen series, of arrays (S, ...)."""
         base = self.base
         chosen = SkewedT(base.location[rows], base.scale[rows], base.shape.take(rows))
-        return CorrectedT(chosen, self.coefficients[rows], self.tilts[rows])
+        return CorrectedT(chosen, self.levels, self.coefficients[rows], self.moments[rows])
 
     def spread(self) -> CorrectedT:
         """The same with one more axis at the end, for several values of each."""
@@ -111,37 +129,42 @@ class CorrectedT:
         wide = TailShape(shape.left[..., None], shape.right[..., None], shape.alpha[..., None])
         return CorrectedT(
             SkewedT(base.location[..., None], base.scale[..., None], wide),
+            self.levels,
             self.coefficients[..., None, :],
-            self.tilts[..., None, :, :],
+            self.moments[..., None, :, :],
         )
 
-    def _moved(self, moment: int) -> np.ndarray:
-        return (self.tilts[..., moment, :] * self.coefficients).sum(axis=-1)
+    def _moment(self, order: int) -> np.ndarray:
+        """E[z^order] of the standard variable."""
+        of_terms = self.moments[..., order - 1, :]
+        return of_terms[..., 0] + (of_terms[..., 1:] * self.coefficients).sum(axis=-1)
 
     @property
     def mean(self) -> np.ndarray:
         """Mean, shape (...)."""
-        return self.base.location + self.base.scale * self._moved(0)
+        return self.base.location + self.base.scale * self._moment(1)
 
     @property
     def variance(self) -> np.ndarray:
         """Variance, shape (...)."""
-        second = self.base.shape.variance() + self._moved(1)
-        return self.base.scale**2 * (second - self._moved(0) ** 2)
+        return self.base.scale**2 * (self._moment(2) - self._moment(1) ** 2)
 
     def cdf(self, value: np.ndarray) -> np.ndarray:
         """Distribution function at values (...)."""
-        return distribution(self.base.cdf(value), self.coefficients)
+        return distribution(self.levels.distribution(self.base.cdf(value)), self.coefficients)
 
     def log_density(self, value: np.ndarray) -> np.ndarray:
         """Log density at values (...)."""
-        corrected = np.log(density(self.base.cdf(value), self.coefficients))
+        before = self.base.cdf(value)
+        mapped = density(self.levels.distribution(before), self.coefficients)
+        corrected = np.log(self.levels.density(before) * mapped)
         return self.base.log_density(NUMPY, value) + corrected
 
     def quantile(self, level: np.ndarray) -> np.ndarray:
         """Inverse of the distribution function."""
-        levels = np.broadcast_to(level, np.broadcast_shapes(np.shape(level), self.coefficients.shape[:-1]))
-        return self.base.quantile(quantile(levels, self.coefficients))
+        shape = np.broadcast_shapes(np.shape(level), self.coefficients.shape[:-1])
+        before = quantile(np.broadcast_to(level, shape), self.coefficients)
+        return self.base.quantile(self.levels.quantile(before))
 
 
 @dataclass
