@@ -47,9 +47,12 @@ COMMON_PRIOR: Prior = {
 }
 """How far what all symbols share may move; what is not named stays."""
 
-SYMBOL_SCALE, SYMBOL_TAIL, SYMBOL_SKEW, SYMBOL_COUPLING = 0.2, 0.5, 0.2, 0.1
+SYMBOL_SCALE, SYMBOL_TAIL, SYMBOL_SKEW, SYMBOL_COUPLING, SYMBOL_GAIN = 0.4, 1.0, 0.4, 0.1, 0.2
 """Standard deviations between symbols: of log scales, of logits and tail numbers, of skewness,
-and of what parts tell of each other."""
+of what parts tell of each other, and of how closely the network is followed.
+
+On the TDQN stocks, likelihood of 2018 and 2019: 0.059 nats a bar over one density for all; twice
+as wide, or half, is within 0.005 of that."""
 
 _SYMBOL_STUDENT = (SYMBOL_SCALE, SYMBOL_TAIL, SYMBOL_TAIL, SYMBOL_SKEW)
 SYMBOL_PRIOR: Prior = {
@@ -59,6 +62,7 @@ SYMBOL_PRIOR: Prior = {
     "upper": (SYMBOL_SCALE, SYMBOL_TAIL, SYMBOL_TAIL),
     "lower": (SYMBOL_SCALE, SYMBOL_TAIL, SYMBOL_TAIL),
     "zero": (SYMBOL_TAIL, SYMBOL_TAIL),
+    "gain": (SYMBOL_GAIN,) * 3,
 } | {
     name: (SYMBOL_COUPLING,) * count
     for name, (count,) in DensityParameters.shapes().items()

@@ -113,6 +113,7 @@ _INITIAL: dict[str, tuple[float, ...]] = {
     "upper_shape_on": (0.0,) * 3,
     "lower_shape_on": (0.0,) * 4,
     "zero_on": (0.0,) * 4,
+    "gain": (0.0,) * 3,
 }
 
 
@@ -149,6 +150,9 @@ class DensityParameters:
         lower_shape_on: of the same, and of log(1 + 2 upper wick / volatility), shape (4,).
         zero_on: of the intraday return's magnitude and signed size on a zero upper wick, then on
             a zero lower wick, shape (4,).
+        gain: how much more than others' a symbol's bars follow the network: in the location of
+            the volume deviation, the scales of gap and intraday return, those of wicks; the
+            network's outputs are multiplied by 1 + gain, shape (3,).
 
     Raises:
         ValueError: naming the parameter whose shape is wrong.
@@ -169,6 +173,7 @@ class DensityParameters:
     upper_shape_on: Any
     lower_shape_on: Any
     zero_on: Any
+    gain: Any
 
     def __post_init__(self) -> None:
         for name, shape in self.shapes().items():
@@ -246,10 +251,16 @@ class BarDensity:
     def _output(self, name: str) -> Any:
         return self.outputs[..., OUTPUTS.index(name)]
 
+    def _gained(self, name: str, which: int) -> Any:
+        return self._output(name) * (1.0 + self.parameters.gain[..., which])
+
     def _skewed_t(self, name: str, location: Any, shift: Any) -> SkewedT:
         ops, base = self.ops, getattr(self.parameters, name)
         unit = 1.0 if name == "volume" else self.volatility
-        scale = unit * ops.exp(_log_scale(ops, base[..., 0], self._output(f"{name}_scale"), shift))
+        told = (
+            self._output("volume_scale") if name == "volume" else self._gained(f"{name}_scale", 1)
+        )
+        scale = unit * ops.exp(_log_scale(ops, base[..., 0], told, shift))
         return SkewedT(location, scale, tail_shape(ops, base))
 
     @cached_property
@@ -453,9 +464,9 @@ class GivenIntraday:
             + on[..., 6] * gap.magnitude * gap.magnitude
             + on[..., 7] * self.magnitude * self.magnitude
         )
-        location = _bounded(bar.ops, bar._output("volume_location"), MAX_VOLUME_SHIFT) + _bounded(
-            bar.ops, told, MAX_VOLUME_SHIFT
-        )
+        location = _bounded(
+            bar.ops, bar._gained("volume_location", 0), MAX_VOLUME_SHIFT
+        ) + _bounded(bar.ops, told, MAX_VOLUME_SHIFT)
         shift = (
             on_scale[..., 0] * gap.magnitude
             + on_scale[..., 1] * self.magnitude
@@ -514,7 +525,7 @@ class GivenVolume:
             + zero_on[..., 2 * side + 1] * intraday.signed
         )
         scale = bar.volatility * ops.exp(
-            _log_scale(ops, base[..., 0], bar._output(f"{name}_scale"), shift)
+            _log_scale(ops, base[..., 0], bar._gained(f"{name}_scale", 2), shift)
         )
         a = 0.5 + ops.softplus(_bounded(ops, peak, MAX_PEAK))
         # a * q > 2 keeps the variance finite.
