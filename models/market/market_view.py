@@ -91,10 +91,25 @@ class MarketView:
     def __len__(self) -> int:
         return len(self._state)
 
-    def take(self, rows: np.ndarray | Sequence[int]) -> MarketView:
-        """An independent view of chosen series (repeats allowed)."""
+    def take(self, rows: np.ndarray | Sequence[int], *, window: int | None = None) -> MarketView:
+        """An independent view of chosen series (repeats allowed).
+
+        Args:
+            rows: which, shape (B,).
+            window: feature rows to keep from now on, the newest ones; as many as before if None.
+                One row is all that simulation needs once it has started, and costs no copy.
+
+        Raises:
+            ValueError: if the window is longer than the view's, or less than 1.
+        """
+        kept = self._windows.shape[1]
+        window = kept if window is None else window
+        if not 1 <= window <= kept:
+            raise ValueError(f"window must lie in 1..{kept}; received {window}")
         index = np.asarray(rows)
-        return MarketView(self.symbols[index], self._state.take(index), self.windows[index])
+        newest = (self._head - window + np.arange(window)) % kept
+        windows = self._windows[index[:, None], newest]
+        return MarketView(self.symbols[index], self._state.take(index), windows)
 
     def push(self, bars: np.ndarray) -> np.ndarray:
         """Advance every series by one bar.
@@ -103,11 +118,14 @@ class MarketView:
             bars: shape (B, 5), columns `BAR_FIELDS`, valid bars.
 
         Returns:
-            Shape (B, F): the feature rows at their close.
+            Shape (B, F): the feature rows at their close, columns contiguous; not to be written to.
         """
         rows = self._state.push(bars)
-        self._windows[:, self._head] = rows
-        self._head = (self._head + 1) % self._windows.shape[1]
+        if self._windows.shape[1] == 1:
+            self._windows = rows[:, None]
+        else:
+            self._windows[:, self._head] = rows
+            self._head = (self._head + 1) % self._windows.shape[1]
         return rows
 
     @property
@@ -117,8 +135,8 @@ class MarketView:
 
     @property
     def feature_rows(self) -> np.ndarray:
-        """Features at the newest close, shape (B, F); a copy."""
-        return self._windows[:, self._head - 1].copy()
+        """Features at the newest close, shape (B, F); a copy, columns contiguous."""
+        return self._windows[:, self._head - 1].copy(order="F")
 
     @property
     def last_close(self) -> np.ndarray:
