@@ -377,6 +377,66 @@ def push_bars(
             _store(f, i, out, i, start, width)
 
 
+# --- inputs of the network -----------------------------------------------------------------------
+
+
+@inlined
+def _scale(value, low, high, mean, scale, clip):
+    value = low if value < low else value
+    value = high if value > high else value
+    scaled = np.float32((value - mean) / scale)
+    scaled = clip if clip < scaled else scaled
+    return -clip if -clip > scaled else scaled
+
+
+@compiled(
+    "boolean(float64[:, ::1], float64[:, :, ::1], float64[::1], float64[::1], float32,"
+    " float32[:, ::1])"
+)
+def scale_rows(rows, bounds, mean, scale, clip, out):
+    """Feature rows of B series, held within bounds, standardised and cut off.
+
+    Args:
+        rows: shape (F, B).
+        bounds: lowest and highest values, shape (2, F, B).
+        mean: shape (F,).
+        scale: shape (F,).
+        clip: where standardised values are cut off.
+        out: written to, shape (F, B).
+
+    Returns:
+        Whether all rows are finite.
+    """
+    wrong = 0
+    for i in range(len(rows)):
+        values, low, high, to = rows[i], bounds[0, i], bounds[1, i], out[i]
+        middle, width = mean[i], scale[i]
+        for k in range(len(values)):
+            to[k] = _scale(values[k], low[k], high[k], middle, width, clip)
+            wrong += 0 if abs(values[k]) < np.inf else 1
+    return wrong == 0
+
+
+@compiled(
+    "boolean(float64[:, :, ::1], float64[:, :, ::1], float64[::1], float64[::1], float32,"
+    " float32[:, :, ::1])"
+)
+def scale_windows(windows, bounds, mean, scale, clip, out):
+    """The same of windows of rows: shapes (B, W, F) and (2, F, B), written to (W, F, B)."""
+    count, steps, n_features = windows.shape
+    wrong = 0
+    for start in range(0, count, BLOCK):
+        for t in range(steps):
+            for k in range(start, min(start + BLOCK, count)):
+                for i in range(n_features):
+                    value = windows[k, t, i]
+                    out[t, i, k] = _scale(
+                        value, bounds[0, i, k], bounds[1, i, k], mean[i], scale[i], clip
+                    )
+                    wrong += 0 if abs(value) < np.inf else 1
+    return wrong == 0
+
+
 # --- recurrent network ---------------------------------------------------------------------------
 
 _LOG2_E = np.float32(1.4426950408889634)
@@ -406,7 +466,8 @@ def exp_32(x):
 
     Cephes' `expf` (Moshier 1992): its range reduction and polynomial.
     """
-    x = _FARTHEST if x > _FARTHEST else (-_FARTHEST if x < -_FARTHEST else x)
+    x = _FARTHEST if _FARTHEST < x else x
+    x = -_FARTHEST if -_FARTHEST > x else x
     rounded = x * _LOG2_E + _ROUND
     n = rounded - _ROUND
     r = (x - n * _LN2_HIGH_32) - n * _LN2_LOW_32

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from models import kernels
 from models.arrays import read_only
 from models.market.features import COLUMN, FEATURES, LOOKBACK, FeatureTable
 
@@ -61,6 +62,32 @@ class FeatureScaler:
         """Feature rows (..., F), standardised and cut off at `CLIP`; float32."""
         return np.clip(((rows - self.mean) / self.scale).astype(np.float32), -CLIP, CLIP)
 
+    def held(self, rows: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+        """Feature rows, held within bounds and then `scaled`.
+
+        Args:
+            rows: of B series, shape (B, F), or windows of them, (B, W, F).
+            bounds: lowest and highest values, shape (B, 2, F).
+
+        Returns:
+            The same shape, float32, the series contiguous in memory.
+
+        Raises:
+            ValueError: if a feature is not finite.
+        """
+        of_series = np.require(np.moveaxis(bounds, 0, -1), np.float64, ["C", "W"])
+        by_column = rows.ndim == 2
+        kernel = kernels.scale_rows if by_column else kernels.scale_windows
+        given = np.require(rows.T if by_column else rows, np.float64, ["C", "W"])
+        out = np.empty((*rows.shape[1:], len(rows)), np.float32)
+        mean, scale = self.mean.copy(), self.scale.copy()  # kernels take what may be written to
+        if not kernel(given, of_series, mean, scale, np.float32(CLIP), out):
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(rows))[0])
+            raise ValueError(
+                f"feature {FEATURES[place[-1]]} must be finite; received {rows[place]}"
+            )
+        return np.moveaxis(out, -1, 0)
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureBounds:
@@ -99,11 +126,12 @@ class FeatureBounds:
         )
 
     def of_series(self, symbols: Sequence[str] | np.ndarray) -> np.ndarray:
-        """The bounds of B series by their symbols, shape (B, 2, F).
+        """The bounds of B series by their symbols, shape (B, 2, F), series contiguous in memory.
 
         A symbol that was not fitted on has the bounds over all that were.
         """
         every = np.stack([self.ranges[:, 0].min(axis=0), self.ranges[:, 1].max(axis=0)])
         known = np.concatenate([self.ranges, every[None]])
         place = {symbol: i for i, symbol in enumerate(self.symbols)}
-        return known[[place.get(str(symbol), -1) for symbol in symbols]]
+        rows = [place.get(str(symbol), -1) for symbol in symbols]
+        return np.moveaxis(np.take(np.moveaxis(known, 0, -1), rows, axis=-1), -1, 0)

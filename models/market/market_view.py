@@ -131,7 +131,7 @@ class MarketView:
     @property
     def windows(self) -> np.ndarray:
         """Newest feature rows, shape (B, W, F), oldest first; a copy."""
-        return np.roll(self._windows, -self._head, axis=1)
+        return np.roll(self._windows, -self._head, axis=1) if self._head else self._windows.copy()
 
     @property
     def feature_rows(self) -> np.ndarray:
