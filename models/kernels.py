@@ -466,8 +466,8 @@ def exp_32(x):
 
     Cephes' `expf` (Moshier 1992): its range reduction and polynomial.
     """
-    x = _FARTHEST if _FARTHEST < x else x
-    x = -_FARTHEST if -_FARTHEST > x else x
+    x = _FARTHEST if x > _FARTHEST else x
+    x = -_FARTHEST if x < -_FARTHEST else x
     rounded = x * _LOG2_E + _ROUND
     n = rounded - _ROUND
     r = (x - n * _LN2_HIGH_32) - n * _LN2_LOW_32
