@@ -201,9 +201,17 @@ class MarketView:
     @property
     def windows(self) -> np.ndarray:
         """Newest feature rows, shape (B, W, F), oldest first; a copy."""
+        return self.windows_of(np.arange(len(self)))
+
+    def windows_of(self, rows: np.ndarray | Sequence[int]) -> np.ndarray:
+        """The windows of chosen series alone, shape (len(rows), W, F).
+
+        In parts, windows of thousands of series never lie in memory together.
+        """
+        index = np.asarray(rows)
         if self._places is not None:
-            return self._places.gathered()
-        return np.roll(self._ring, -self._head, axis=1) if self._head else self._ring.copy()
+            return self._places.take(index, self._width).gathered()
+        return np.roll(self._ring[index], -self._head, axis=1)
 
     @property
     def feature_rows(self) -> np.ndarray:
