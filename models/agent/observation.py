@@ -6,6 +6,8 @@ bar. Position, cash and the like are not here: they belong to the account.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from models.forecast.density import OUTPUTS, BarDensity
@@ -43,6 +45,10 @@ class ObservationStream:
         self._observer.forecaster.advance(self._state, feature_rows)
         return self.current()
 
+    def take(self, rows: np.ndarray | Sequence[int]) -> ObservationStream:
+        """An independent stream of chosen series (repeats allowed), seen alike so far."""
+        return ObservationStream(self._observer, self._state.take(np.asarray(rows)))
+
 
 class ObservedMarket:
     """A view and the stream of its observations, pushed on together; see `Observer.follow`.
@@ -51,9 +57,10 @@ class ObservedMarket:
         view: the market; push bars through this object only, never through the view.
     """
 
-    def __init__(self, observer: Observer, view: MarketView) -> None:
+    def __init__(self, view: MarketView, stream: ObservationStream) -> None:
+        """Take over a view and the stream of observations of its series."""
         self.view = view
-        self._stream = observer.stream(view)
+        self._stream = stream
 
     def __len__(self) -> int:
         return len(self.view)
@@ -65,6 +72,17 @@ class ObservedMarket:
     def push(self, bars: np.ndarray) -> np.ndarray:
         """Observations (B, D) at the close of the next bars (B, 5), columns `BAR_FIELDS`."""
         return self._stream.push(self.view.push(bars))
+
+    def take(
+        self, rows: np.ndarray | Sequence[int], *, window: int | None = None
+    ) -> ObservedMarket:
+        """An independent market of chosen series (repeats allowed), seen alike so far.
+
+        Args:
+            rows: which, shape (B,).
+            window: feature rows that its view keeps; see `MarketView.take`.
+        """
+        return ObservedMarket(self.view.take(rows, window=window), self._stream.take(rows))
 
 
 class Observer:
@@ -110,12 +128,15 @@ class Observer:
         Args:
             view: taken over: it advances with what is returned.
         """
-        return ObservedMarket(self, view)
+        return ObservedMarket(view, self.stream(view))
 
     def _describe(self, state: RecurrentState) -> np.ndarray:
         summary = forecast_summary(self.forecaster.parameters(state))
-        observation = np.concatenate([state.scaled, summary], axis=1)
-        return np.clip(observation, -OBSERVATION_CLIP, OBSERVATION_CLIP).astype(np.float32)
+        limit = np.float32(OBSERVATION_CLIP)
+        observation = np.empty((self.size, len(state)), np.float32)
+        np.clip(state.scaled.T, -limit, limit, out=observation[: len(FEATURES)])
+        observation[len(FEATURES) :] = np.clip(summary.T, -limit, limit)
+        return observation.T
 
 
 def forecast_summary(density: BarDensity) -> np.ndarray:

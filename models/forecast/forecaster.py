@@ -34,7 +34,7 @@ from models.forecast.recalibration import (
 )
 from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
 from models.forecast.traits import SeriesTraits
-from models.market.features import FEATURES, LOOKBACK, FeatureTable, baseline_volatility
+from models.market.features import LOOKBACK, FeatureTable, baseline_volatility
 from models.market.market_view import MarketView
 from models.reporting import Reporter, Silent
 
@@ -229,10 +229,8 @@ class Forecaster:
         masks: Masks | None,
         memory: Memory | None = None,
     ) -> RecurrentState:
-        _check_finite(windows)
-        held = np.clip(windows, traits.ranges[:, :1], traits.ranges[:, 1:])
-        scaled = self.scaler.scaled(held)
-        _, hidden, cell = self._network.run(scaled[..., NETWORK_COLUMNS], masks)
+        scaled = self.scaler.held(windows, traits.ranges)
+        hidden, cell = self._network.settle(scaled[..., NETWORK_COLUMNS], masks)
         volatility = baseline_volatility(windows[:, -1], traits.anchors)
         memory = Memory.blank(len(windows)) if memory is None else memory
         return RecurrentState(hidden, cell, masks, scaled[:, -1], volatility, traits, memory)
@@ -254,10 +252,7 @@ class Forecaster:
         Raises:
             ValueError: if a feature is not finite.
         """
-        _check_finite(feature_rows)
-        ranges = state.traits.ranges
-        held = np.clip(feature_rows, ranges[:, 0], ranges[:, 1])
-        state.scaled = self.scaler.scaled(held)
+        state.scaled = self.scaler.held(feature_rows, state.traits.ranges)
         state.hidden, state.cell = self._network.step(
             state.hidden, state.cell, state.scaled[:, NETWORK_COLUMNS], state.masks
         )
@@ -404,15 +399,6 @@ class Forecaster:
                 features.
         """
         return cls(FittedForecaster.from_arrays(arrays))
-
-
-def _check_finite(feature_rows: np.ndarray) -> None:
-    finite = np.isfinite(feature_rows)
-    if not finite.all():
-        place = tuple(int(i) for i in np.argwhere(~finite)[0])
-        raise ValueError(
-            f"feature {FEATURES[place[-1]]} must be finite; received {feature_rows[place]}"
-        )
 
 
 def _latin_hypercube(series: int, n_draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from models import kernels
 from models.arrays import read_only
 from models.market.features import COLUMN, FEATURES
 
@@ -59,3 +60,29 @@ class FeatureScaler:
     def scaled(self, rows: np.ndarray) -> np.ndarray:
         """Feature rows (..., F), standardised and cut off at `CLIP`; float32."""
         return np.clip(((rows - self.mean) / self.scale).astype(np.float32), -CLIP, CLIP)
+
+    def held(self, rows: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+        """Feature rows, held within bounds and then `scaled`.
+
+        Args:
+            rows: of B series, shape (B, F), or windows of them, (B, W, F).
+            bounds: lowest and highest values, shape (B, 2, F).
+
+        Returns:
+            The same shape, float32, the series contiguous in memory.
+
+        Raises:
+            ValueError: if a feature is not finite.
+        """
+        of_series = np.require(np.moveaxis(bounds, 0, -1), np.float64, ["C", "W"])
+        by_column = rows.ndim == 2
+        kernel = kernels.scale_rows if by_column else kernels.scale_windows
+        given = np.require(rows.T if by_column else rows, np.float64, ["C", "W"])
+        out = np.empty((*rows.shape[1:], len(rows)), np.float32)
+        mean, scale = self.mean.copy(), self.scale.copy()  # kernels take what may be written to
+        if not kernel(given, of_series, mean, scale, np.float32(CLIP), out):
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(rows))[0])
+            raise ValueError(
+                f"feature {FEATURES[place[-1]]} must be finite; received {rows[place]}"
+            )
+        return np.moveaxis(out, -1, 0)

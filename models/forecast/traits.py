@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.arrays import read_only
+from models.arrays import read_only, take_series
 from models.forecast.density import DensityParameters
 from models.market.features import COLUMN, FEATURES, LOOKBACK, FeatureTable
 
@@ -40,7 +40,10 @@ class SeriesTraits:
     def take(self, index: np.ndarray) -> SeriesTraits:
         """The traits of chosen series."""
         return SeriesTraits(
-            self.rows[index], self.ranges[index], self.anchors[index], self.density.take(index)
+            self.rows[index],
+            take_series(self.ranges, index),
+            self.anchors[index],
+            self.density.take(index),
         )
 
 
@@ -133,8 +136,8 @@ class SymbolTraits:
         names, inverse = np.unique(np.asarray(symbols, dtype=str), return_inverse=True)
         place = {symbol: i for i, symbol in enumerate(self.symbols)}
         known = np.array([place.get(name, len(self.symbols)) for name in names], np.int64)
-        rows = known[inverse]
-        return SeriesTraits(rows, self.ranges[rows], self.anchors[rows], self.density.take(rows))
+        every = SeriesTraits(np.arange(len(self.anchors)), self.ranges, self.anchors, self.density)
+        return every.take(known[inverse])
 
     @property
     def common(self) -> DensityParameters:
