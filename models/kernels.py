@@ -149,14 +149,15 @@ RECENT_VARIANCE = 11  # of 20 log returns
 CLOSE = 12
 AVERAGE = 13  # and five more: three simple ones, three exponential ones
 MACD, SIGNAL, ATR = 19, 20, 21
-INGREDIENTS = 22
+VOLUME_TREND = 22
+INGREDIENTS = 23
 
 # What is carried from bar to bar: rows of an array of carried numbers.
 OF_VARIANCE = 0  # and three more
 OF_WEIGHT = 4  # and three more: the decayed counts that the variances were divided by
 OF_EMA = 8  # and two more
-OF_SIGNAL, OF_ATR, OF_CLOSE, OF_LOG_CLOSE, OF_VOLUME_MEAN = range(11, 16)
-CARRIED = 16
+OF_SIGNAL, OF_ATR, OF_CLOSE, OF_LOG_CLOSE, OF_VOLUME_MEAN, OF_VOLUME_LONG = range(11, 17)
+CARRIED = 17
 
 _PARKINSON = 4.0 * 0.6931471805599453
 
@@ -203,6 +204,7 @@ def _describe(w, x, f, width, roots, floor):
         f[5, k] = w[LOG_RANGE, k] / before
         f[6, k] = w[DEVIATION, k]
         f[7, k] = (w[GAP, k] + w[INTRADAY, k]) / before * w[DEVIATION, k]
+        f[22, k] = w[VOLUME_TREND, k]
     for k in range(width):
         f[8, k] = 0.5 * x[0, k]
         f[9, k] = 0.5 * x[1, k] - 0.5 * x[0, k]
@@ -325,6 +327,7 @@ def push_bars(
             v[OF_VARIANCE + 1, k] += (square - v[OF_VARIANCE + 1, k]) / v[OF_WEIGHT + 1, k]
             v[OF_VARIANCE + 2, k] += (ranged - v[OF_VARIANCE + 2, k]) / v[OF_WEIGHT + 2, k]
             v[OF_VARIANCE + 3, k] += (falling - v[OF_VARIANCE + 3, k]) / v[OF_WEIGHT + 3, k]
+            v[OF_VOLUME_LONG, k] += (x[4, k] - v[OF_VOLUME_LONG, k]) / v[OF_WEIGHT + 1, k]
         for i in range(3):
             weight = smoothing[i]
             for k in range(width):
@@ -357,6 +360,7 @@ def push_bars(
         _add_rows(volumes, short_head, 0, recent, start, width, total)
         for k in range(width):
             v[OF_VOLUME_MEAN, k] = total[k] / recent
+            w[VOLUME_TREND, k] = v[OF_VOLUME_MEAN, k] - v[OF_VOLUME_LONG, k]
             total[k] = 0.0
         _add_rows(returns, short_head, 0, recent, start, width, total)
         for k in range(width):

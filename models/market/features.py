@@ -45,6 +45,7 @@ FEATURES = (
     "ema_12",  # as sma_20, for exponential averages
     "ema_26",
     "ema_200",
+    "volume_trend",  # mean of 20 log volumes less their long EWMA (0.99)
 )
 COLUMN = {name: index for index, name in enumerate(FEATURES)}
 
@@ -155,6 +156,7 @@ class _Indicators:
     macd: np.ndarray
     macd_signal: np.ndarray
     atr: np.ndarray
+    volume_long: np.ndarray
 
 
 def _ewma(values: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray]:
@@ -178,6 +180,8 @@ def _indicators(bars: np.ndarray, parts: np.ndarray) -> _Indicators:
         macd=macd.macd().to_numpy(),
         macd_signal=macd.macd_signal().to_numpy(),
         atr=AverageTrueRange(high, low, close, _ATR).average_true_range().to_numpy(),
+        # From row 1 on, so that its weights are those of the long variance.
+        volume_long=_ewma(np.append(np.nan, np.log(bars[1:, VOLUME])), DECAY[1])[0],
     )
 
 
@@ -210,6 +214,8 @@ def _feature_rows(bars: np.ndarray) -> tuple[np.ndarray, np.ndarray, _Indicators
     log_return = parts[:, 0] + parts[:, 1]
     deviation = np.full(len(bars), np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(log_return[1:], _STD_BARS)
+    log_volume = pd.Series(np.log(bars[:, VOLUME]))
+    recent_volume = log_volume.rolling(VOLUME_MEAN_BARS).mean().to_numpy()
     deviation[_STD_BARS:] = windows.std(axis=1, ddof=1)
     rows = slice(LOOKBACK, None)
     ingredients = {
@@ -225,6 +231,7 @@ def _feature_rows(bars: np.ndarray) -> tuple[np.ndarray, np.ndarray, _Indicators
         kernels.MACD: indicators.macd,
         kernels.SIGNAL: indicators.macd_signal,
         kernels.ATR: indicators.atr,
+        kernels.VOLUME_TREND: recent_volume - indicators.volume_long,
     }
     ingredients |= {kernels.VARIANCE + i: x for i, x in enumerate(indicators.variances)}
     simple = [SMAIndicator(pd.Series(close), n).sma_indicator().to_numpy() for n in _SMA]
@@ -333,6 +340,7 @@ class FeatureState:
         ]
         carried[kernels.OF_LOG_CLOSE] = np.log(bars[rows, CLOSE])
         carried[kernels.OF_VOLUME_MEAN] = rings["log_volume"].mean(axis=0)
+        carried[kernels.OF_VOLUME_LONG] = indicators.volume_long[rows]
         return cls(rings, carried)
 
     @classmethod
