@@ -1,28 +1,32 @@
-"""Dependence between symbols on one day: a skewed-t copula for each part of a bar.
+"""Dependence between symbols on one day: a grouped skewed-t copula of the parts of their bars.
 
 Of one part (`models.market.features.PARTS`), the S symbols of a day are
 
-    x = skew · (W - 1) + sqrt(W) · z,    z ~ N(0, R),    1 / W ~ Gamma(df/2, rate df/2),
+    x = skew · (W - 1) + sqrt(W) · z,    1 / W ~ Gamma(df/2, rate df/2),
 
 a normal mean-variance mixture, the generalised hyperbolic skewed t (Demarta and McNeil 2005, "The t
 copula and related copulas", section 5), and the copula is what is left when each x is replaced by
 its distribution function. W is common to all symbols: a large one is a day on which everything
-moves far, and with skew < 0 down. So correlation rises in the tails, and more in the lower one,
+moves far, and with skew < 0 down. So dependence rises in the tails, and more in the lower one,
 which a Gaussian copula (df infinite, skew 0) cannot. Each part has a W of its own ("grouped t",
-Daul et al. 2003): the parts of one symbol are independent, as probability integral transforms of
-one forecast are when it is right.
+Daul et al. 2003), and z ~ N(0, R) are the 5·S of all parts and symbols: one symbol's session is
+another's night where exchanges lie in other time zones. The parts of one symbol are uncorrelated in
+R, as the transforms of one right forecast are: what a symbol does alone does not depend on who is
+beside it.
 
-Fit. Margins are ranks (Genest, Ghoudi and Rivest 1995). The correlation of their normal scores is
-estimated with the gaps there are and shrunk as Ledoit and Wolf (2004) do; R is what gives these
-correlations under a `df` and a `skew` (`Margin.to_mixture`), and the two numbers, one for all
-symbols, are those of greatest likelihood on a grid, less one for each that is used (Akaike 1974).
+Fit. Margins are ranks (Genest, Ghoudi and Rivest 1995). The correlations of their normal scores are
+estimated with the gaps there are and shrunk (Ledoit and Wolf 2004); R is what gives these
+correlations under a `df` and a `skew` (`Margin.to_mixture`). The two numbers of a part are those
+whose tail dependence, lower and upper, is nearest to that of the ranks, mean over the pairs of
+symbols. Greatest likelihood would say otherwise: a W for all symbols cannot make the bad days of
+one alone, and many symbols with such days outvote the crises that they share.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -34,10 +38,10 @@ Floats = NDArray[np.float64]
 KINDS = ("independent", "gaussian", "t", "skewed-t")
 """Families, each a special case of the next."""
 
-DF_GRID = (math.inf, 30.0, 15.0, 9.0, 6.0, 4.0, 3.0)
+DF_GRID = (30.0, 20.0, 14.0, 10.0, 7.0, 5.0, 4.0)
 SKEW_GRID = (-1.0, -0.7, -0.45, -0.3, -0.15, 0.0, 0.15, 0.3, 0.45, 0.7, 1.0)
-"""Where the likelihood is looked at. It is flat between neighbours, as some hundred crises of a
-few years cannot tell them apart, and a grid lets the tables of `Margin` be worked out once."""
+"""Where a fit looks. The few crises of some years cannot tell neighbours apart, and a grid lets the
+tables of `Margin` be worked out once."""
 
 NODES = np.linspace(-6.5, 6.5, 66)
 """Normal scores of W over which mixtures are summed (trapezoid rule; spectrally exact here)."""
@@ -45,6 +49,9 @@ _NODE_WEIGHTS = np.exp(-0.5 * NODES**2) / np.exp(-0.5 * NODES**2).sum()
 
 SPAN, STEP = 9.0, 0.01
 """The tables' abscissa is asinh(x), within this of 0; cdfs are read off them to within 1e-5."""
+
+TAILS = (0.02, 0.05, 0.1)
+"""Quantiles at which tail dependence is matched: from a common crisis a quarter to some noise."""
 
 MIN_EIGENVALUE = 1e-6
 EM_ROUNDS, EM_TOLERANCE = 50, 1e-4
@@ -74,7 +81,9 @@ class Margin:
         w: mixing values at `NODES`, shape (K,).
         cdf_table: distribution function at sinh of -SPAN, -SPAN + STEP, ..., shape (M,).
         log_density_table: likewise of the logarithm of the density.
-        hermite: coefficients c_k of the normal scores' correlation, Σ c_k r^k, under r in R.
+        hermite: coefficients c_k of the normal scores' correlation, Σ c_k r^k, under r in R, of
+            two symbols with a common W.
+        apart: a_k, such that it is Σ a_k b_k r^k for two parts, each with a W of its own.
     """
 
     df: float
@@ -83,6 +92,7 @@ class Margin:
     cdf_table: Floats
     log_density_table: Floats
     hermite: Floats
+    apart: Floats
 
     @property
     def gaussian(self) -> bool:
@@ -112,12 +122,19 @@ class Margin:
             return -0.5 * x**2 - 0.5 * math.log(2.0 * math.pi)
         return np.interp(np.arcsinh(x), _abscissa(), self.log_density_table)
 
-    def to_mixture(self, correlation: Floats) -> Floats:
-        """R for wanted correlations of normal scores, elementwise; as near as there is one."""
-        if self.gaussian:
+    def to_mixture(self, correlation: Floats, other: Margin | None = None) -> Floats:
+        """R for wanted correlations of normal scores, elementwise; as near as there is one.
+
+        Args:
+            correlation: wanted, between symbols of this part.
+            other: the margin of another part, if they are between that part and this one.
+        """
+        both = self.gaussian and (other is None or other.gaussian)
+        if both:
             return correlation
+        series = self.hermite if other is None else self.apart * other.apart
         r = np.linspace(-1.0, 1.0, 401)
-        return np.interp(correlation, np.polyval(self.hermite[::-1], r), r)
+        return np.interp(correlation, np.polyval(series[::-1], r), r)
 
     def drawn(self, z: Floats, scores: Floats) -> Floats:
         """The x of z and normal scores of W, broadcast against each other."""
@@ -145,14 +162,16 @@ def margin(df: float, skew: float) -> Margin:
     """The margin of these numbers; tables are worked out once for a process."""
     if not df > 0:
         raise ValueError(f"df must be > 0; received {df!r}")
+    order = np.arange(16)
     if math.isinf(df):
-        skew = 0.0
+        none, first = np.zeros(0), np.eye(16)[1]
+        return Margin(df, 0.0, np.ones_like(NODES), none, none, first, first)
     w, x = mixing(NODES, df), np.sinh(_abscissa())
     root = np.sqrt(w)
     z = (x[:, None] - skew * (w - 1.0)) / root
-    cdf = special.ndtr(z) @ _NODE_WEIGHTS
+    cdf = np.minimum(special.ndtr(z) @ _NODE_WEIGHTS, 1.0)
     log_terms = -0.5 * z**2 + np.log(_NODE_WEIGHTS / root) - 0.5 * math.log(2.0 * math.pi)
-    made = Margin(df, skew, w, cdf, special.logsumexp(log_terms, axis=1), np.zeros(0))
+    made = Margin(df, skew, w, cdf, special.logsumexp(log_terms, axis=1), order, order)
     # Given W, a normal score is a function of z; Mehler's formula gives the correlation of two
     # such functions as a power series in r (its coefficients sum to the variance, 1).
     at, weight = np.polynomial.hermite_e.hermegauss(40)
@@ -160,12 +179,12 @@ def margin(df: float, skew: float) -> Margin:
     floor = 1e-12
     u = made.cdf(skew * (w[:, None] - 1.0) + root[:, None] * at)
     scores = special.ndtri(np.clip(u, floor, 1.0 - floor))
-    order = np.arange(16)
     basis = np.stack([np.polynomial.hermite_e.hermeval(at, np.eye(16)[k]) for k in order])
     basis /= np.sqrt(special.factorial(order))[:, None]
-    coefficients = _NODE_WEIGHTS @ (scores @ (weight * basis).T) ** 2
-    hermite = coefficients / coefficients.sum()
-    return Margin(df, skew, w, cdf, made.log_density_table, hermite)
+    of_w = scores @ (weight * basis).T  # coefficients given W, (K, 16)
+    hermite = _NODE_WEIGHTS @ of_w**2
+    hermite /= hermite.sum()
+    return replace(made, hermite=hermite, apart=_NODE_WEIGHTS @ of_w)
 
 
 def nearest_correlation(matrix: Floats) -> Floats:
@@ -238,92 +257,211 @@ class PartCopula:
     correlation: Floats
     margin: Margin
 
-    def log_likelihood(self, u: Floats) -> float:
-        """Sum over days of the log density of uniforms (N, S), NaN for what is missing."""
-        x = self.margin.quantile(u)
-        total = 0.0
-        for o, rows in patterns(np.isfinite(u)):
-            mine = x[np.ix_(rows, o)]
-            joint = special.logsumexp(self._log_terms(mine, o), axis=1)
-            total += float(joint.sum() - self.margin.log_density(mine).sum())
-        return total
+    @property
+    def n_symbols(self) -> int:
+        """S."""
+        return len(self.correlation)
 
-    def _log_terms(self, x: Floats, o: NDArray[np.int64]) -> Floats:
-        """Log of weight times density of days (N, |o|) at each mixing node, shape (N, K)."""
-        lower = np.linalg.cholesky(self.correlation[np.ix_(o, o)])
-        whole = np.linalg.solve(lower, x.T)
-        ones = np.linalg.solve(lower, np.ones(len(o)))
-        shift = self.margin.skew * (self.margin.w - 1.0)
-        square = (
-            (whole**2).sum(axis=0)[:, None]
-            - 2.0 * shift * (ones @ whole)[:, None]
-            + shift**2 * (ones @ ones)
-        )
-        log_root = np.log(np.diag(lower)).sum() + 0.5 * len(o) * math.log(2.0 * math.pi)
-        scale = np.log(_NODE_WEIGHTS) - 0.5 * len(o) * np.log(self.margin.w) - log_root
-        return scale - 0.5 * square / self.margin.w
 
-    def complete(self, u: Floats, rng: np.random.Generator) -> Floats:
-        """Uniforms (N, S) with what is missing drawn once, given what the day's others did."""
-        made, s = u.copy(), u.shape[1]
-        for o, rows in patterns(np.isfinite(u)):
-            m = np.setdiff1d(np.arange(s), o)
-            if not len(m):
-                continue
-            x = self.margin.quantile(u[np.ix_(rows, o)])
-            terms = self._log_terms(x, o)
-            chance = np.exp(terms - terms.max(axis=1, keepdims=True))
-            ends = np.cumsum(chance, axis=1)
-            pick = (rng.random((len(rows), 1)) * ends[:, -1:] > ends).sum(axis=1)
-            w = self.margin.w[pick][:, None]
-            shift, root = self.margin.skew * (w - 1.0), np.sqrt(w)
-            among = self.correlation[np.ix_(o, o)]
-            weights = np.linalg.solve(among, self.correlation[np.ix_(o, m)])
-            left = self.correlation[np.ix_(m, m)] - self.correlation[np.ix_(m, o)] @ weights
-            z = (x - shift) / root @ weights
-            z += rng.standard_normal(z.shape) @ np.linalg.cholesky(left).T
-            made[np.ix_(rows, m)] = self.margin.cdf(shift + root * z)
-        return made
+@lru_cache(maxsize=256)
+def _tail_table(of: Margin) -> Floats:
+    """P(both beyond) over the quantile, below and above, at `TAILS` and `_CORRELATIONS`.
+
+    Given W both are normal; P(both below a) = Φ(a) - 2 T(a, sqrt((1 - r) / (1 + r))) with Owen's
+    T function (Owen 1956).
+    """
+    slope = np.sqrt((1.0 - _CORRELATIONS) / (1.0 + _CORRELATIONS))
+    found = np.empty((2, len(TAILS), len(_CORRELATIONS)))
+    shift, root = of.skew * (of.w - 1.0), np.sqrt(of.w)
+    for q, tail in enumerate(TAILS):
+        for side, sign in enumerate((1.0, -1.0)):
+            u = tail if side == 0 else 1.0 - tail
+            a = sign * (of.quantile(np.array(u)) - shift) / root
+            both = special.ndtr(a)[:, None] - 2.0 * special.owens_t(a[:, None], slope)
+            found[side, q] = (_NODE_WEIGHTS @ both) / tail
+    return found
+
+
+_CORRELATIONS = np.linspace(-0.98, 0.98, 99)
+
+
+def _misfit(part: PartCopula, observed: Floats, days: float) -> float:
+    """Squared distance of tail dependence (2, Q) from what is observed, in its variance.
+
+    Pairs of symbols share their crises: the mean over pairs is taken to be as uncertain as that of
+    S - 1 independent ones of so many days.
+    """
+    days = days * (part.n_symbols - 1)
+    pairs = part.correlation[np.triu_indices(part.n_symbols, 1)]
+    table = _tail_table(part.margin)
+    total = 0.0
+    for side in range(2):
+        for q, tail in enumerate(TAILS):
+            model = np.interp(pairs, _CORRELATIONS, table[side, q]).mean()
+            variance = model * (1.0 - model) / (tail * days)
+            total += float((model - observed[side, q]) ** 2 / max(variance, 1e-12)) / len(TAILS)
+    return total
+
+
+def observed_tails(u: Floats) -> tuple[Floats, float]:
+    """Tail dependence (2, Q) of ranks (N, S) at `TAILS`, mean over pairs, and a pair's days."""
+    there = np.isfinite(u).astype(np.float64)
+    upper = np.triu_indices(u.shape[1], 1)
+    days = (there.T @ there)[upper]
+    kept = days >= 1.0 / min(TAILS)
+    found = np.full((2, len(TAILS)), np.nan)
+    if kept.any():
+        for q, tail in enumerate(TAILS):
+            for side, beyond in enumerate((u < tail, u > 1.0 - tail)):
+                far = beyond.astype(np.float64)
+                both, own = (far.T @ far)[upper], (far.T @ there + there.T @ far)[upper]
+                found[side, q] = (2.0 * both[kept]).sum() / own[kept].sum()
+    return found, float(days[kept].mean()) if kept.any() else 0.0
 
 
 def fit_part(u: Floats, kind: str) -> PartCopula:
-    """The likeliest copula of a family for uniforms (N, S) of one part, NaN for what is missing.
+    """The nearest copula of a family to uniforms (N, S) of one part, NaN for what is missing.
 
     Args:
         u: probability integral transforms by date; only their ranks count.
         kind: one of `KINDS`.
     """
     check_kind(kind)
-    s = u.shape[1]
+    s, gaussian = u.shape[1], margin(math.inf, 0.0)
     if s == 1 or kind == "independent":
-        return PartCopula(np.eye(s), margin(math.inf, 0.0))
+        return PartCopula(np.eye(s), gaussian)
     ranked = ranks(u)
     wanted = correlation_with_gaps(special.ndtri(ranked))
-    tried: dict[tuple[int, int], tuple[float, PartCopula]] = {}
-    flat = SKEW_GRID.index(0.0)
-
-    def at(i: int, j: int) -> tuple[float, PartCopula]:
-        if (i, j) not in tried:
-            of = margin(DF_GRID[i], SKEW_GRID[j])
+    plain = PartCopula(wanted, gaussian)
+    observed, days = observed_tails(ranked)
+    if kind == "gaussian" or not days:
+        return plain
+    best, found = _misfit(plain, observed, days), plain
+    for df in DF_GRID:
+        for skew in SKEW_GRID if kind == "skewed-t" else (0.0,):
+            of = margin(df, skew)
             made = PartCopula(nearest_correlation(of.to_mixture(wanted)), of)
-            numbers = (i > 0) + (i > 0 and j != flat)
-            tried[i, j] = made.log_likelihood(ranked) - numbers, made
-        return tried[i, j]
+            # Each number that is used must bring what a standard error is worth.
+            misfit = _misfit(made, observed, days) + 1.0 + (skew != 0.0)
+            if misfit < best:
+                best, found = misfit, made
+    return found
 
-    i, j = 0, flat
-    if kind != "gaussian":
-        i = max(range(len(DF_GRID)), key=lambda k: at(k, flat)[0])
-    if kind == "skewed-t" and i:
-        # Uphill from neighbour to neighbour.
-        while True:
-            near = [
-                (a, b)
-                for a in (i - 1, i, i + 1)
-                for b in (j - 1, j, j + 1)
-                if 1 <= a < len(DF_GRID) and 0 <= b < len(SKEW_GRID)
-            ]
-            best = max(near, key=lambda place: at(*place)[0])
-            if at(*best)[0] <= at(i, j)[0]:
-                break
-            i, j = best
-    return at(i, j)[1]
+
+def _between_parts(scores: Floats) -> Floats:
+    """Correlations of normal scores (N, S, 5) between parts of different symbols, (5·S, 5·S).
+
+    Ordered part by part; zero within a part and within a symbol. Of what both symbols have, each
+    shrunk towards zero as its own noise asks: with n common days the variance of a correlation is
+    1 / n, and what the squares of two parts' correlations have beyond that is their true size.
+    """
+    _, s, parts = scores.shape
+    there = np.isfinite(scores[..., 0]).astype(np.float64)
+    days = np.maximum(there.T @ there, 1.0)
+    known = np.where(np.isfinite(scores), scores, 0.0)
+    others = ~np.eye(s, dtype=bool)
+    found = np.zeros((parts, s, parts, s))
+    for p in range(parts):
+        for q in range(p + 1, parts):
+            raw = known[..., p].T @ known[..., q] / days
+            size = max(float((raw**2 - 1.0 / days)[others].mean()), 0.0)
+            found[p, :, q] = np.where(others, raw * size / (size + 1.0 / days), 0.0)
+            found[q, :, p] = found[p, :, q].T
+    return found.reshape(parts * s, parts * s)
+
+
+@dataclass(frozen=True, eq=False)
+class Copula:
+    """The dependence between the parts of S symbols' bars on one day.
+
+    Attributes:
+        correlation: R, shape (P·S, P·S), ordered part by part.
+        margins: of each of the P parts.
+    """
+
+    correlation: Floats
+    margins: tuple[Margin, ...]
+
+    @classmethod
+    def fit(cls, uniforms: Floats, kind: str) -> Copula:
+        """The nearest of a family (`KINDS`) to transforms (N, S, P), NaN where a symbol lacks."""
+        _, s, parts = uniforms.shape
+        fitted = [fit_part(uniforms[..., p], kind) for p in range(parts)]
+        margins = tuple(part.margin for part in fitted)
+        whole = np.zeros((parts, s, parts, s))
+        if s > 1 and kind != "independent":
+            scores = np.stack(
+                [special.ndtri(ranks(uniforms[..., p])) for p in range(parts)], axis=-1
+            )
+            whole = _between_parts(scores).reshape(whole.shape)
+        for p in range(parts):
+            for q in range(parts):
+                if p != q:
+                    whole[p, :, q] = margins[p].to_mixture(whole[p, :, q], margins[q])
+            whole[p, :, p] = fitted[p].correlation
+        return cls(nearest_correlation(whole.reshape(parts * s, parts * s)), margins)
+
+    @property
+    def n_symbols(self) -> int:
+        """S."""
+        return len(self.correlation) // len(self.margins)
+
+    @property
+    def independent(self) -> bool:
+        """Whether nothing depends on anything."""
+        return not self.mixed and not np.triu(self.correlation, 1).any()
+
+    @property
+    def mixed(self) -> bool:
+        """Whether a part has a W."""
+        return not all(of.gaussian for of in self.margins)
+
+    def of_part(self, part: int) -> Floats:
+        """R between the symbols in one part, shape (S, S)."""
+        mine = slice(part * self.n_symbols, (part + 1) * self.n_symbols)
+        return self.correlation[mine, mine]
+
+    def uniforms(self, z: Floats, scores: Floats) -> Floats:
+        """Uniforms (..., P, S) of z (..., P, S) and normal scores of W (..., P)."""
+        found = np.empty_like(z)
+        for p, of in enumerate(self.margins):
+            found[..., p, :] = of.cdf(of.drawn(z[..., p, :], scores[..., p, None]))
+        return found
+
+    def complete(self, uniforms: Floats, rng: np.random.Generator) -> Floats:
+        """Uniforms (N, S, P) with what is missing drawn once, given what the day's others did.
+
+        Of each part by itself: W is drawn from what it may have been given the symbols that are
+        there, then z is normal. (A regression on all parts would have many noisy weights.)
+        """
+        made, s = uniforms.copy(), self.n_symbols
+        for o, rows in patterns(np.isfinite(uniforms).all(axis=2)):
+            m = np.setdiff1d(np.arange(s), o)
+            if not len(m):
+                continue
+            for p, of in enumerate(self.margins):
+                x = of.quantile(uniforms[np.ix_(rows, o, [p])][..., 0])
+                w = self._mixing_given(x, p, o, rng)[:, None]
+                shift, root, within = of.skew * (w - 1.0), np.sqrt(w), self.of_part(p)
+                weights = np.linalg.solve(within[np.ix_(o, o)], within[np.ix_(o, m)])
+                left = within[np.ix_(m, m)] - within[np.ix_(m, o)] @ weights
+                z = (x - shift) / root @ weights
+                z += rng.standard_normal(z.shape) @ np.linalg.cholesky(left).T
+                made[np.ix_(rows, m, [p])] = of.cdf(shift + root * z)[..., None]
+        return made
+
+    def _mixing_given(
+        self, x: Floats, part: int, o: NDArray[np.int64], rng: np.random.Generator
+    ) -> Floats:
+        """A draw of W for each day, given x (N, |o|) of the symbols that are there."""
+        of = self.margins[part]
+        if of.gaussian:
+            return np.ones(len(x))
+        lower = np.linalg.cholesky(self.of_part(part)[np.ix_(o, o)])
+        whole, ones = np.linalg.solve(lower, x.T), np.linalg.solve(lower, np.ones(len(o)))
+        shift = of.skew * (of.w - 1.0)
+        square = (whole**2).sum(axis=0)[:, None] - 2.0 * shift * (ones @ whole)[:, None]
+        square += shift**2 * (ones @ ones)
+        terms = np.log(_NODE_WEIGHTS) - 0.5 * len(o) * np.log(of.w) - 0.5 * square / of.w
+        ends = np.cumsum(np.exp(terms - terms.max(axis=1, keepdims=True)), axis=1)
+        return of.w[(rng.random((len(x), 1)) * ends[:, -1:] > ends).sum(axis=1)]

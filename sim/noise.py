@@ -6,7 +6,7 @@ Two sources behind one interface:
 - `CopulaNoise` draws from the copula fitted to the probability integral transforms of all symbols
   by date (`sim.copula`). Markets come in antithetic pairs, 2i and 2i+1: the second has every z
   mirrored and the mixing variables of the first, so that a crisis of one is a rally of the other.
-  The first `QMC_STEPS` bars are scrambled Sobol points in the principal components of each part's
+  The first `QMC_STEPS` bars are scrambled Sobol points in the principal components of the
   correlation, the largest first, since the later a dimension, the worse are its projections (Joe
   and Kuo 2008). One symbol alone has no copula: its uniforms are the Sobol points themselves.
 - `DatedNoise` takes the transforms themselves, blocks of dates with all symbols of a date together
@@ -34,7 +34,7 @@ from models.forecast.forecaster import Forecaster
 from models.market.features import LOOKBACK, PARTS, FeatureTable
 from models.market.market_view import MarketView
 from sim.blocks import stationary_rows
-from sim.copula import PartCopula, fit_part, ranks
+from sim.copula import Copula, ranks
 from sim.dates import CommonDates
 
 Floats = NDArray[np.float64]
@@ -92,68 +92,51 @@ def covered_uniforms(
 
 @dataclass(frozen=True, eq=False)
 class CopulaNoise:
-    """Antithetic pairs of markets from a copula for each part; see the module's description.
+    """Antithetic pairs of markets from a copula; see the module's description.
 
     Attributes:
-        parts: one for each of `features.PARTS`, all of S symbols.
+        copula: of the parts of S symbols.
     """
 
-    parts: tuple[PartCopula, ...]
-
-    @classmethod
-    def fit(cls, uniforms: Floats, kind: str) -> CopulaNoise:
-        """The likeliest of a family (`sim.copula.KINDS`) for transforms (N, S, 5) with gaps."""
-        return cls(tuple(fit_part(uniforms[:, :, p], kind) for p in range(N_PARTS)))
+    copula: Copula
 
     @classmethod
     def independent(cls, n_symbols: int) -> CopulaNoise:
         """No dependence at all."""
-        return cls.fit(np.full((1, n_symbols, N_PARTS), 0.5), "independent")
-
-    @property
-    def n_symbols(self) -> int:
-        """S."""
-        return len(self.parts[0].correlation)
+        return cls(Copula.fit(np.full((1, n_symbols, N_PARTS), 0.5), "independent"))
 
     @property
     def lean(self) -> Floats:
         """Zero: the margins are what the forecaster says."""
-        return np.zeros((self.n_symbols, 2))
+        return np.zeros((self.copula.n_symbols, 2))
 
     @cached_property
-    def _loadings(self) -> list[Floats]:
-        """Of each part: principal components to symbols, largest first, shape (S, S)."""
-        found = []
-        for part in self.parts:
-            values, vectors = np.linalg.eigh(part.correlation)
-            vectors = vectors * np.where(vectors.sum(axis=0) < 0, -1.0, 1.0)
-            found.append((vectors * np.sqrt(np.maximum(values, 0.0)))[:, ::-1].T)
-        return found
+    def _loadings(self) -> Floats:
+        """From principal components to parts and symbols, largest first, shape (5·S, 5·S)."""
+        values, vectors = np.linalg.eigh(self.copula.correlation)
+        # Signs are arbitrary; fixed, results are the same everywhere.
+        vectors = vectors * np.where(vectors.sum(axis=0) < 0, -1.0, 1.0)
+        return (vectors * np.sqrt(np.maximum(values, 0.0)))[:, ::-1].T
 
     def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
         """See `NoiseSource`; markets 2i and 2i+1 are an antithetic pair."""
-        pairs, s = n_markets // 2, self.n_symbols
-        alone = s == 1 or all(
-            part.margin.gaussian and not np.triu(part.correlation, 1).any() for part in self.parts
-        )
-        mixed = not all(part.margin.gaussian for part in self.parts)
-        # Groups of dimensions: the first components, the mixing variables, the other components.
+        pairs, s, mixed = n_markets // 2, self.copula.n_symbols, int(self.copula.mixed)
+        # Groups of five: the first components, the mixing variables, the other components.
         drawn = covered_uniforms(pairs, s + mixed, n_steps, rng)
         both = np.empty((pairs, 2, s, n_steps, N_PARTS))
-        if alone:
+        if self.copula.independent:
             both[:, 0], both[:, 1] = drawn, 1.0 - drawn
             return both.reshape(2 * pairs, s, n_steps, N_PARTS)
-        components = [g for g in range(s + mixed) if not (mixed and g == 1)]
         for first in range(0, pairs, PAIRS_AT_ONCE):
             block = slice(first, first + PAIRS_AT_ONCE)
-            scores = special.ndtri(np.clip(drawn[block], 1e-12, 1.0 - 1e-12))
-            for p, (part, loadings) in enumerate(zip(self.parts, self._loadings, strict=True)):
-                mine = np.moveaxis(scores[..., p], 1, -1)  # (pairs, T, groups)
-                z = np.ascontiguousarray(mine[..., components]) @ loadings
-                common = mine[..., 1:2] if mixed else mine[..., :1]
-                for mirror, signed in enumerate((z, -z)):
-                    u = part.margin.cdf(part.margin.drawn(signed, common))
-                    both[block, mirror, :, :, p] = np.moveaxis(u, -1, 1)
+            scores = special.ndtri(np.clip(drawn[block], 1e-12, 1.0 - 1e-12)).swapaxes(1, 2)
+            common = scores[:, :, mixed]
+            components = np.delete(scores, 1, axis=2) if mixed else scores
+            shape = components.shape[:2]  # pairs, T
+            z = (components.reshape(*shape, -1) @ self._loadings).reshape(*shape, N_PARTS, s)
+            for mirror, signed in enumerate((z, -z)):
+                u = self.copula.uniforms(signed, common)
+                both[block, mirror] = np.moveaxis(u, (1, 2, 3), (2, 3, 1))
         return both.reshape(2 * pairs, s, n_steps, N_PARTS)
 
 
@@ -172,14 +155,9 @@ class DatedNoise:
     mean_block: float
 
     @classmethod
-    def of(cls, residuals: Residuals, copula: CopulaNoise, mean_block: float) -> DatedNoise:
+    def of(cls, residuals: Residuals, copula: Copula, mean_block: float) -> DatedNoise:
         """With what symbols lack drawn from the copula, given those that are there."""
-        found = residuals.uniforms
-        if not np.isfinite(found).all():
-            rng, found = np.random.default_rng(ATOM_SEED), found.copy()
-            for p, part in enumerate(copula.parts):
-                found[:, :, p] = completed(found[:, :, p], part, rng)
-        return cls(found, residuals.lean, mean_block)
+        return cls(completed(residuals.uniforms, copula), residuals.lean, mean_block)
 
     def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
         """See `NoiseSource`; every market has blocks of its own."""
@@ -187,17 +165,21 @@ class DatedNoise:
         return np.ascontiguousarray(self.uniforms[rows].swapaxes(1, 2))
 
 
-def completed(u: Floats, part: PartCopula, rng: np.random.Generator) -> Floats:
-    """Transforms (N, S) of one part without gaps.
+def completed(uniforms: Floats, copula: Copula) -> Floats:
+    """Transforms (N, S, 5) without gaps.
 
     What is missing is drawn given the ranks of those that are there, and taken from the symbol's
     own transforms at that rank.
     """
-    ranked = part.complete(ranks(u), rng)
-    found = u.copy()
-    for s in range(u.shape[1]):
-        missing = ~np.isfinite(u[:, s])
-        found[missing, s] = np.quantile(u[~missing, s], ranked[missing, s])
+    missing = ~np.isfinite(uniforms)
+    if not missing.any():
+        return uniforms
+    ranked = np.stack([ranks(uniforms[..., p]) for p in range(N_PARTS)], axis=-1)
+    ranked = copula.complete(ranked, np.random.default_rng(ATOM_SEED))
+    found = uniforms.copy()
+    for s, p in np.ndindex(found.shape[1:]):
+        lacks = missing[:, s, p]
+        found[lacks, s, p] = np.quantile(uniforms[~lacks, s, p], ranked[lacks, s, p])
     return found
 
 

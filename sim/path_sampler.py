@@ -41,7 +41,7 @@ from models.forecast.inference import Masks, RecurrentState
 from models.market.features import LOOKBACK, FeatureTable, bars_from_parts
 from models.market.history import VOLUME
 from sim.blocks import MEAN_BLOCK
-from sim.copula import check_kind
+from sim.copula import Copula, check_kind
 from sim.noise import N_PARTS, CopulaNoise, DatedNoise, Residuals
 from sim.paths import Paths, check_counts
 from sim.starts import ROWS_AT_ONCE, Starts, check_starts, draw_starts, start_bars, start_view
@@ -246,9 +246,9 @@ class ForecasterSampler:
         """The noise of markets that are not blended."""
         if len(self._tables) == 1:
             return CopulaNoise.independent(1)
-        return CopulaNoise.fit(self.residuals.uniforms, self._kind)
+        return CopulaNoise(Copula.fit(self.residuals.uniforms, self._kind))
 
     @cached_property
     def dated_noise(self) -> DatedNoise:
         """The noise of markets that are."""
-        return DatedNoise.of(self.residuals, self.copula_noise, self._mean_block)
+        return DatedNoise.of(self.residuals, self.copula_noise.copula, self._mean_block)

@@ -68,8 +68,8 @@ def dependence_of(
     print(
         f"seed {seed}: "
         + ", ".join(
-            f"{name} df {part.margin.df:g} skew {part.margin.skew:g}"
-            for name, part in zip(PARTS, fitted.copula_noise.parts, strict=True)
+            f"{name} df {of.df:g} skew {of.skew:g}"
+            for name, of in zip(PARTS, fitted.copula_noise.copula.margins, strict=True)
         ),
         flush=True,
     )
