@@ -80,7 +80,6 @@ class Margin:
         skew: see the module's description.
         w: mixing values at `NODES`, shape (K,).
         cdf_table: distribution function at sinh of -SPAN, -SPAN + STEP, ..., shape (M,).
-        log_density_table: likewise of the logarithm of the density.
         hermite: coefficients c_k of the normal scores' correlation, Σ c_k r^k, under r in R, of
             two symbols with a common W.
         apart: a_k, such that it is Σ a_k b_k r^k for two parts, each with a W of its own.
@@ -90,7 +89,6 @@ class Margin:
     skew: float
     w: Floats
     cdf_table: Floats
-    log_density_table: Floats
     hermite: Floats
     apart: Floats
 
@@ -115,12 +113,6 @@ class Margin:
         if self.gaussian:
             return special.ndtri(u)
         return np.sinh(np.interp(u, self.cdf_table, _abscissa()))
-
-    def log_density(self, x: Floats) -> Floats:
-        """Of one x."""
-        if self.gaussian:
-            return -0.5 * x**2 - 0.5 * math.log(2.0 * math.pi)
-        return np.interp(np.arcsinh(x), _abscissa(), self.log_density_table)
 
     def to_mixture(self, correlation: Floats, other: Margin | None = None) -> Floats:
         """R for wanted correlations of normal scores, elementwise; as near as there is one.
@@ -162,16 +154,15 @@ def margin(df: float, skew: float) -> Margin:
     """The margin of these numbers; tables are worked out once for a process."""
     if not df > 0:
         raise ValueError(f"df must be > 0; received {df!r}")
-    order = np.arange(16)
     if math.isinf(df):
-        none, first = np.zeros(0), np.eye(16)[1]
-        return Margin(df, 0.0, np.ones_like(NODES), none, none, first, first)
+        first = np.eye(16)[1]
+        return Margin(df, 0.0, np.ones_like(NODES), np.zeros(0), first, first)
     w, x = mixing(NODES, df), np.sinh(_abscissa())
     root = np.sqrt(w)
     z = (x[:, None] - skew * (w - 1.0)) / root
     cdf = np.minimum(special.ndtr(z) @ _NODE_WEIGHTS, 1.0)
-    log_terms = -0.5 * z**2 + np.log(_NODE_WEIGHTS / root) - 0.5 * math.log(2.0 * math.pi)
-    made = Margin(df, skew, w, cdf, special.logsumexp(log_terms, axis=1), order, order)
+    plain = np.zeros(0)
+    made = Margin(df, skew, w, cdf, plain, plain)
     # Given W, a normal score is a function of z; Mehler's formula gives the correlation of two
     # such functions as a power series in r (its coefficients sum to the variance, 1).
     at, weight = np.polynomial.hermite_e.hermegauss(40)
@@ -179,6 +170,7 @@ def margin(df: float, skew: float) -> Margin:
     floor = 1e-12
     u = made.cdf(skew * (w[:, None] - 1.0) + root[:, None] * at)
     scores = special.ndtri(np.clip(u, floor, 1.0 - floor))
+    order = np.arange(16)
     basis = np.stack([np.polynomial.hermite_e.hermeval(at, np.eye(16)[k]) for k in order])
     basis /= np.sqrt(special.factorial(order))[:, None]
     of_w = scores @ (weight * basis).T  # coefficients given W, (K, 16)
@@ -440,14 +432,14 @@ class Copula:
             if not len(m):
                 continue
             for p, of in enumerate(self.margins):
-                x = of.quantile(uniforms[np.ix_(rows, o, [p])][..., 0])
+                x = of.quantile(uniforms[..., p][np.ix_(rows, o)])
                 w = self._mixing_given(x, p, o, rng)[:, None]
                 shift, root, within = of.skew * (w - 1.0), np.sqrt(w), self.of_part(p)
                 weights = np.linalg.solve(within[np.ix_(o, o)], within[np.ix_(o, m)])
                 left = within[np.ix_(m, m)] - within[np.ix_(m, o)] @ weights
                 z = (x - shift) / root @ weights
                 z += rng.standard_normal(z.shape) @ np.linalg.cholesky(left).T
-                made[np.ix_(rows, m, [p])] = of.cdf(shift + root * z)[..., None]
+                made[..., p][np.ix_(rows, m)] = of.cdf(shift + root * z)
         return made
 
     def _mixing_given(
