@@ -76,7 +76,7 @@ class _Sampler:
         seen = self._observe(series, rows.ravel(), bars)
         return Paths(
             bars.reshape(n_paths, s, n_steps + 1, 5),
-            seen.reshape(n_paths, s, n_steps + 1, -1 if seen.size else 0),
+            seen.reshape(n_paths, s, *seen.shape[1:]),
             series.reshape(n_paths, s),
             rows,
         )

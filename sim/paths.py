@@ -116,7 +116,7 @@ class Paths:
         """
 
         def alone(values: NDArray) -> NDArray:
-            return values.reshape(-1, 1, *values.shape[2:])
+            return values.reshape(self.n_paths * self.n_symbols, 1, *values.shape[2:])
 
         return Paths(
             alone(self.bars),

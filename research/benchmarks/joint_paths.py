@@ -35,7 +35,7 @@ tables = [FeatureTable.of(h) for h in random_histories(names, rows, seed=1, comm
 forecaster = Forecaster.fit(tables, ForecasterConfig(epochs=1), seed=1)
 sampler = imagined_markets(tables, forecaster, ImaginationConfig())
 started = time.perf_counter()
-sampler.sample(2, 1, np.random.default_rng(0))
+sampler.sample(8, 1, np.random.default_rng(0))
 prepared = time.perf_counter()
 paths = sampler.sample(markets, bars, np.random.default_rng(1))
 print(json.dumps([prepared - started, time.perf_counter() - prepared, paths.bars.shape]))
