@@ -109,7 +109,7 @@ def test_all_symbols_of_a_pair_share_one_network(observer, monkeypatch):
     sampler(observer, blend=0.0).sample(10, 1, np.random.default_rng(0))
     (drawn,), used = asked, [m for m in starts if m is not None]
     assert len(drawn.inputs) == 5
-    whole = np.concatenate([m.outputs for m in used]).reshape(10, 3, -1)
+    whole = np.concatenate([m.outputs for m in used]).reshape(3, 10, -1).swapaxes(0, 1)
     np.testing.assert_array_equal(whole, np.repeat(drawn.outputs, 2, axis=0)[:, None].repeat(3, 1))
 
 
