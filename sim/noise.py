@@ -21,7 +21,7 @@ transforms, so that its distribution stays its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -31,11 +31,13 @@ from scipy import special
 from scipy.stats import qmc
 
 from models.forecast.forecaster import Forecaster
+from models.forecast.inference import RecurrentState
 from models.market.features import LOOKBACK, PARTS, FeatureTable
 from models.market.market_view import MarketView
 from sim.blocks import stationary_rows
 from sim.copula import Copula, ranks
 from sim.dates import CommonDates
+from sim.starts import ROWS_AT_ONCE
 
 Floats = NDArray[np.float64]
 
@@ -211,30 +213,43 @@ class Residuals:
         """
         window = forecaster.config.window
         first = LOOKBACK + window - 1
-        lengths = np.array([len(table) for table in tables])
-        steps = int(lengths.max()) - first - 1
-        view = MarketView.at(tables, [first] * len(tables), window=window)
+        last = np.array([len(table) - 1 for table in tables])
+        steps, s = int(last.max()) - first, len(tables)
+        view = MarketView.at(tables, [first] * s, window=window)
         state = forecaster.start(view)
-        rng = np.random.default_rng(ATOM_SEED)
-        uniforms = np.full((steps, len(tables), N_PARTS), np.nan)
-        missed = np.full((steps, len(tables), 2), np.nan)
-        for step in range(steps):
-            # A history that has come to its end stands still, unheard.
-            row = np.minimum(first + 1 + step, lengths - 1)
-            parts = np.array([table.parts[r] for table, r in zip(tables, row, strict=True)])
-            u = forecaster.parameters(state).pit(parts)
-            _, means = forecaster.draw(state, u)
-            running = first + 1 + step < lengths
-            atom = rng.random((len(tables), 2))
-            u[:, 2:4] *= np.where(parts[:, 2:4] == 0.0, atom, 1.0)
-            uniforms[step, running] = u[running]
-            surprise = (parts[:, :2] - means) / state.volatility[:, None]
-            missed[step, running] = surprise[running]
-            rows = np.array([table.rows[r] for table, r in zip(tables, row, strict=True)])
-            forecaster.advance(state, rows)
+        # A history that has come to its end stands still, unheard.
+        rows = np.minimum(first + 1 + np.arange(steps)[:, None], last)
+        stack = [(table.parts, table.rows) for table in tables]
+        parts = np.stack([of[rows[:, k]] for k, (of, _) in enumerate(stack)], axis=1)
+        uniforms, missed = np.empty((steps, s, N_PARTS)), np.empty((steps, s, 2))
+        together = max(ROWS_AT_ONCE // s, 1)
+        for begin in range(0, steps, together):
+            some = slice(begin, min(begin + together, steps))
+            passed = []
+            for step in range(some.start, some.stop):
+                passed.append(_arrays(state))
+                seen = np.stack([of[row] for (_, of), row in zip(stack, rows[step], strict=True)])
+                forecaster.advance(state, seen)
+            joined = replace(
+                state, **{name: np.concatenate([at[name] for at in passed]) for name in passed[0]}
+            )
+            mine = parts[some].reshape(-1, N_PARTS)
+            u = forecaster.parameters(joined).pit(mine)
+            _, means = forecaster.draw(joined, u)
+            surprise = (mine[:, :2] - means) / joined.volatility[:, None]
+            uniforms[some], missed[some] = u.reshape(-1, s, N_PARTS), surprise.reshape(-1, s, 2)
+        atom = np.random.default_rng(ATOM_SEED).random((steps, s, 2))
+        uniforms[..., 2:4] *= np.where(parts[..., 2:4] == 0.0, atom, 1.0)
+        missed[first + 1 + np.arange(steps)[:, None] > last] = np.nan
         common = CommonDates.of([table.history for table in tables], first + 1)
         by_date = np.full((len(common.dates), len(tables), N_PARTS), np.nan)
         for s in range(len(tables)):
             there = common.rows[:, s] >= 0
             by_date[there, s] = uniforms[common.rows[there, s] - first - 1, s]
         return cls(common.dates, by_date, np.nanmean(missed, axis=0))
+
+
+def _arrays(state: RecurrentState) -> dict[str, NDArray]:
+    """Copies of what a state knows of each of its series."""
+    known = {item.name: getattr(state, item.name) for item in fields(state)}
+    return {name: value.copy() for name, value in known.items() if isinstance(value, np.ndarray)}
