@@ -17,6 +17,7 @@ forecast in trading is what is imagined.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -200,6 +201,14 @@ class Memory:
         decayed = lfilter([1.0], [1.0, -_DECAY], counted, axis=0)
         every = np.concatenate([np.zeros((1, 5)), decayed])
         return cls(every[:, :4].reshape(-1, 2, 2), every[:, 4])
+
+    @classmethod
+    def concatenate(cls, memories: Sequence[Memory]) -> Memory:
+        """Of all the series of several memories, in their order."""
+        return cls(
+            np.concatenate([memory.sums for memory in memories]),
+            np.concatenate([memory.count for memory in memories]),
+        )
 
     def __len__(self) -> int:
         return len(self.count)

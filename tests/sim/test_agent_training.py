@@ -1,6 +1,7 @@
 """Training, judging and the curriculum: what is put together from parts tested elsewhere."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from sim.agent_training import JudgingConfig, train_agent, train_on_imagined
 from sim.costs import ProportionalCost
 from sim.curriculum import Stage
 from sim.experience import transitions
+from sim.paths import Paths
 from sim.rollout import greedy, rollout
 from tests.sim.markets import random_tape, tape_of
 
@@ -53,7 +55,7 @@ def test_a_judgement_is_what_the_chosen_hurdle_earns_on_paths_not_learned_from()
     assert done.chosen == np.argmax(done.held_out_reward - 2.0 * done.held_out_error)
     # The held-out paths are those that the memory does not know.
     learned = {tuple(row) for row in done.memory.contents().observation}
-    unseen = [i for i in range(20) if tuple(paths.observations[i, 0]) not in learned]
+    unseen = [i for i in range(20) if tuple(paths.observations[i, 0, 0]) not in learned]
     assert len(unseen) == round(0.25 * 10) * 2
     assert all(2 * (i // 2) in unseen for i in unseen)  # pairs stay together
     again = rollout(greedy(done.agent), paths.take(unseen), RULES).controlled.mean(axis=1)
@@ -76,8 +78,8 @@ def test_an_agent_that_loses_under_every_hurdle_stays_flat():
     """Prices fall on held-out paths alone: whatever was learned does not pay."""
     paths = drifting()
     learned = {tuple(row) for row in train(paths=paths).memory.contents().observation}
-    unseen = [i for i in range(20) if tuple(paths.observations[i, 0]) not in learned]
-    returns = paths.log_returns.copy()
+    unseen = [i for i in range(20) if tuple(paths.observations[i, 0, 0]) not in learned]
+    returns = paths.log_returns[:, 0].copy()
     returns[unseen] *= -1
     done = train(paths=tape_of(returns, paths.observations), updates=400)
     assert (done.held_out_reward[:-1] < 0).all()
@@ -199,3 +201,41 @@ def test_judging_follows_its_configuration():
 def test_bad_input_is_named(act, words):
     with pytest.raises(ValueError, match=words):
         act()
+
+
+def joint_tape(markets=20, symbols=3, t=30, seed=0):
+    """Markets whose symbols see alike numbers: the market's in column 0, their own beside it."""
+    alone = random_tape(b=markets * symbols, t=t, known=True, seed=seed)
+    names = ("bars", "observations", "series", "start_row", "innovations")
+    shaped = [
+        getattr(alone, name).reshape(markets, symbols, *getattr(alone, name).shape[2:])
+        for name in names
+    ]
+    seen = shaped[1].copy()
+    seen[..., 0] = np.arange(markets)[:, None, None]
+    return Paths(shaped[0], seen, *shaped[2:])
+
+
+def test_markets_are_held_out_whole_and_their_pairs_are_the_unit_of_error():
+    paths = joint_tape()
+    done = train(paths=paths)
+    learned = np.unique(done.memory.contents().observation[:, 0]).astype(int)
+    assert len(done.memory) == len(learned) * 3 * 30
+    unseen = np.setdiff1d(np.arange(20), learned)
+    assert len(unseen) == 4
+    np.testing.assert_array_equal(unseen[1::2], unseen[0::2] + 1)
+    assert (unseen[0::2] % 2 == 0).all()
+    again = rollout(greedy(done.agent), paths.take(unseen).each(), RULES)
+    of_pair = again.controlled.mean(axis=1).reshape(2, 6).mean(axis=1)
+    assert done.held_out_reward[done.chosen] == pytest.approx(of_pair.mean(), rel=1e-9)
+    want = of_pair.std(ddof=1) / np.sqrt(2)
+    assert done.held_out_error[done.chosen] == pytest.approx(want, rel=1e-9, abs=1e-15)
+
+
+def test_a_memory_too_small_for_all_shares_keeps_some_of_each_market():
+    paths = joint_tape(markets=40)
+    small = replace(CONFIG, memory=30 * 30)
+    done = train(paths=paths, config=small)
+    assert len(done.memory) == 30 * 30
+    kept = done.memory.contents().observation[:, 0]
+    assert len(np.unique(kept)) > 15  # of 30 markets learned from, 30 of 90 shares
