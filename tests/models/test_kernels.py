@@ -261,3 +261,31 @@ def test_kernels_are_compiled_where_nothing_can_be_kept(monkeypatch):
     assert asked == []
     assert [successor(1), successor(2)] == [2, 3]
     assert asked == [True, False]
+
+
+def test_shapes_that_do_not_fit_are_named():
+    """Compiled loops would read past the end of an array."""
+    _, fast = network()
+    hidden, cell, inputs, masks = drawn(4)
+    for words, call in (
+        (r"inputs must have shape \(4, 5\); received \(4, 6\)",
+         lambda: fast.step(hidden, cell, np.ones((4, 6), np.float32), None)),
+        (r"cell must have shape \(4, 7\); received \(3, 7\)",
+         lambda: fast.step(hidden, cell[:3], inputs, None)),
+        (r"masks.inputs must have shape \(4, 5\); received \(2, 5\)",
+         lambda: fast.step(hidden, cell, inputs, masks.take(np.arange(2)))),
+        (r"inputs must have shape \(B, W, 5\); received \(4, 3, 4\)",
+         lambda: fast.run(np.ones((4, 3, 4), np.float32))),
+        (r"inputs must have shape \(4, 5\); received \(3, 5\)",
+         lambda: fast.outputs(hidden, inputs[:3], None)),
+        (r"hidden must have shape \(4, 7\); received \(4, 6\)",
+         lambda: fast.outputs(hidden[:, :6], inputs, None)),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=words):
+            call()
+    n = len(FEATURES)
+    scaler = FeatureScaler(np.zeros(n), np.ones(n))
+    with pytest.raises(ValueError, match=rf"bounds must have shape \(3, 2, {n}\)"):
+        scaler.held(np.ones((3, n)), np.ones((2, 2, n)))
+    with pytest.raises(ValueError, match=rf"rows must have shape \(B, {n}\) or .*\(3, 2\)"):
+        scaler.held(np.ones((3, 2)), np.ones((3, 2, n)))
