@@ -152,7 +152,7 @@ def _objective() -> Callable[..., tuple[float, np.ndarray]]:
     ]
 
     @tf.function(input_signature=signature)
-    def evaluate(values, outputs, volatility, parts, groups):  # type: ignore[no-untyped-def]
+    def evaluate(values, outputs, volatility, parts, groups):
         with tf.GradientTape() as tape:
             tape.watch(values)
             own = DensityParameters.split(tf.gather(values, groups))
@@ -163,7 +163,7 @@ def _objective() -> Callable[..., tuple[float, np.ndarray]]:
         # Indexed slices become an array.
         return lost, tf.convert_to_tensor(tape.gradient(lost, values))
 
-    def called(values, outputs, volatility, parts, groups):  # type: ignore[no-untyped-def]
+    def called(values, outputs, volatility, parts, groups):
         arrays = [np.asarray(x, np.float64) for x in (values, outputs, volatility, parts)]
         lost, slope = evaluate(*arrays, groups)
         return float(lost), slope.numpy()

@@ -2,13 +2,12 @@
 
     p(gap) p(intraday | gap) p(volume | gap, intraday) p(upper wick | ...) p(lower wick | ...)
 
-Gap, intraday return and volume deviation are asymmetric Student-t: their two tails and their
-skewness are their own. A wick is exactly zero with some
-probability (the high was the open or the close) and otherwise follows a Burr XII distribution,
-whose survival function (1 + (w/s)^a)^(-q) has a power tail and a closed inverse. Locations and
-log-scales move with what the earlier parts turned out to be, so that a large return, be it made
-overnight, during the day or by both together, brings a large range and a large volume: dependence
-is kept, not multiplied away.
+Gap, intraday return and volume deviation are asymmetric Student-t, each with two tails and a
+skewness of its own. A wick is exactly zero with some probability (the high was the open or the
+close) and otherwise follows a Burr XII distribution, whose survival function (1 + (w/s)^a)^(-q)
+has a power tail and a closed inverse. Locations and log-scales move with what the earlier parts
+turned out to be, so that a large return, be it made overnight, during the day or by both together,
+brings a large range and a large volume: dependence is kept, not multiplied away.
 
 The parameters that do not come from the network are either the same for every bar, or each bar's
 own: those of its symbol.
@@ -49,7 +48,12 @@ from models.forecast.distributions import (
 )
 from models.forecast.levels import LevelMaps
 
-GOLDEN = 0.5 * (5.0**0.5 - 1.0)
+ZERO_STEPS = (0.7548776662466927, 0.5698402909980532)
+"""Fractions whose multiples fill the unit square evenly: for zero upper and lower wicks.
+
+Powers of 1 / 1.3247..., the real root of x³ = x + 1 (Roberts 2018, "The unreasonable effectiveness
+of quasirandom sequences").
+"""
 
 OUTPUTS = (
     "gap_location",
@@ -95,7 +99,7 @@ asset returns"); alternatives: `research.experiments.constants`.
 """
 
 MAX_SKEW = 1.0
-"""Bound of the logit of falling below the mode: probabilities stay between 0.27 and 0.73, a rail."""
+"""Bound of the logit of falling below the mode: its probability stays in 0.27..0.73, a rail."""
 
 _INITIAL: dict[str, tuple[float, ...]] = {
     "gap": (-1.0, 1.0, 1.0, 0.0),
@@ -240,7 +244,7 @@ class BarDensity:
         ops: array operations (`distributions.NUMPY` or TensorFlow's).
         outputs: the network's, shape (..., 10), columns `OUTPUTS`.
         volatility: baseline volatility per bar, shape (...).
-        parameters: shared by all bars.
+        parameters: one set for all bars, or one for each, arrays (..., n).
     """
 
     ops: Any
@@ -320,13 +324,18 @@ class BarDensity:
         return self.ops.stack(found, -1)
 
     def pit(self, parts: np.ndarray, levels: LevelMaps | None = None) -> np.ndarray:
-        """Conditional distribution functions at the parts (NumPy only), shape (..., 5).
-
-        With `levels`, those of the density whose levels they correct.
+        """Conditional distribution functions at the parts (NumPy only).
 
         Uniform if the density is right: a wick of zero, whose distribution function jumps from
         nothing to P(zero), is put between the two by a sequence that fills the interval evenly
-        (multiples of the golden ratio's fraction).
+        (multiples of `ZERO_STEPS`, by the bar's place).
+
+        Args:
+            parts: shape (..., 5), columns `features.PARTS`.
+            levels: corrections of the density; none if None.
+
+        Returns:
+            Shape (..., 5), the same columns.
         """
         maps = LevelMaps.identity() if levels is None else levels
         found = [
@@ -335,10 +344,10 @@ class BarDensity:
             else maps[i].distribution(conditional.cdf(parts[..., i]))
             for i, conditional in enumerate(self.conditionals(parts))
         ]
-        for column in (2, 3):
+        for column, step in zip((2, 3), ZERO_STEPS, strict=True):
             zero = parts[..., column] < WICK_ZERO
             order = np.arange(1, zero.size + 1).reshape(zero.shape)
-            found[column] = np.where(zero, found[column] * (order * GOLDEN % 1.0), found[column])
+            found[column] = np.where(zero, found[column] * (order * step % 1.0), found[column])
         return np.stack(found, axis=-1)
 
     def levels(self, parts: np.ndarray) -> list[np.ndarray]:
@@ -600,5 +609,7 @@ class QuantileTables:
         """The tables of one set of parameters, or of K: arrays (K, n)."""
         levels = LevelMaps.identity() if levels is None else levels
         parts = ((0, parameters.gap), (1, parameters.intraday), (4, parameters.volume))
-        tables = [QuantileTable(tail_shape(NUMPY, part), levels[i]) for i, part in parts]
-        return cls(*tables, levels)
+        gap, intraday, volume = (
+            QuantileTable(tail_shape(NUMPY, part), levels[i]) for i, part in parts
+        )
+        return cls(gap, intraday, volume, levels)

@@ -41,11 +41,11 @@ NUMPY = SimpleNamespace(
 
 @dataclass(frozen=True)
 class TailShape:
-    """Skewness and tails of an asymmetric Student-t (Zhu & Galbraith 2010, "A generalized
-    asymmetric Student-t distribution with application to financial econometrics").
+    """Skewness and tails of an asymmetric Student-t.
 
     Two half Student-t meet at the mode with one density. With `alpha` 1/2 and equal degrees of
-    freedom it is the Student-t.
+    freedom it is the Student-t. Zhu & Galbraith (2010), "A generalized asymmetric Student-t
+    distribution with application to financial econometrics".
 
     Attributes:
         left: degrees of freedom below the mode, > 2.
@@ -58,7 +58,7 @@ class TailShape:
     alpha: Any
 
     def widths(self, ops: Any) -> tuple[Any, Any, Any, Any]:
-        """What both halves are divided by, 2α* and 2(1-α*), and the logs of their peaks' heights.
+        """What both halves are divided by, 2α* and 2(1-α*); the peak's log height; its height.
 
         In units of the scale, the mode at zero.
         """
@@ -141,7 +141,7 @@ class SkewedT:
 
 @dataclass(frozen=True)
 class ZeroOrBurr:
-    """A wick: zero with probability sigmoid(logit), else Burr XII (scale; a, q numbers)."""
+    """A wick: zero with probability sigmoid(logit), else Burr XII (scale, a, q)."""
 
     logit: Any
     scale: Any
@@ -191,12 +191,12 @@ class ZeroOrBurr:
 
 
 class QuantileTable:
-    """Standard quantiles of asymmetric Student-t, their levels corrected, by interpolation
-    between 4001 exact ones.
+    """Standard quantiles of asymmetric Student-t, their levels corrected.
 
-    Linear in log(u / (1 - u)), where the quantile functions are smooth: error below 1e-5 of the
-    quantile's size (or of the scale, near zero) between `MIN_UNIFORM` and 1 - `MIN_UNIFORM`, a
-    hundred times faster than inverting the CDF.
+    Interpolated between 4001 exact ones, linearly in log(u / (1 - u)), where the quantile functions
+    are smooth: a hundred times faster than inverting the CDF. The error is below 1e-5 of the
+    quantile's size (or of the scale, near zero) between `MIN_UNIFORM` and 1 - `MIN_UNIFORM`; below
+    1e-3 in the few intervals in which the correction bends.
 
     Args:
         shapes: of K distributions, arrays (K,).

@@ -1,8 +1,9 @@
-"""Fitting a forecaster, step by step: rows, scaling, training, calibration.
+"""Fitting a forecaster, step by step: rows, scaling, training, calibration, levels.
 
 Three kinds of rows (`splits.validation_split`): the network learns from the training rows, the
 early-stopping rows say when it has learned enough, and the calibration rows, which have had no
-say in either, set scales and tails.
+say in either, set the scales and tails that all symbols share. All rows together say how each
+symbol differs from that, and what the distributions' families get wrong.
 """
 
 from __future__ import annotations

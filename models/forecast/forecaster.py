@@ -4,10 +4,14 @@
 series at once; `start`, `advance` and `draw` walk many paths forward, one dropout mask for the
 whole of each path. Everything a forecaster knows is a few arrays (`to_arrays`), never a pickle.
 
-What is fed to the network goes through `start` and `advance` alone, and both hold the features
-within the range they had in each symbol's history when the forecaster was fitted: the network is
-asked about nothing it cannot know, in trading as in simulation. The baseline volatility is not
-held: a crisis wilder than any so far is forecast as one.
+The network is one for all symbols. What it says becomes a density by each symbol's own parameters
+(`traits`), whose levels are corrected twice: by what the families of distributions get wrong
+(`levels`), and by what recent outcomes said of the forecasts (`recalibration`). `hindcast` gives
+that memory for every bar of a history; paths carry it on.
+
+All that the network is fed is held within the range it had in each symbol's history when the
+forecaster was fitted: it is asked about nothing it cannot know, in trading as in simulation. The
+baseline volatility is not held: a crisis wilder than any so far is forecast as one.
 """
 
 from __future__ import annotations
@@ -75,8 +79,18 @@ class Hindcast:
     memory: Memory
 
     def memory_at(self, rows: np.ndarray) -> Memory:
-        """What was known at the close of rows (B,) of the history, `first` or later."""
-        return self.memory.take(np.asarray(rows) - self.first)
+        """What was known at the close of rows (B,) of the history.
+
+        Raises:
+            ValueError: if a row lies before `first` or beyond the newest bar.
+        """
+        rows = np.asarray(rows)
+        last = self.first + len(self.memory) - 1
+        if rows.size and (rows.min() < self.first or rows.max() > last):
+            raise ValueError(
+                f"rows must lie in {self.first}..{last}; received {rows.min()}..{rows.max()}"
+            )
+        return self.memory.take(rows - self.first)
 
 
 class Forecaster:
@@ -205,11 +219,12 @@ class Forecaster:
                 one if None.
 
         Returns:
-            The state, to be advanced in place by `advance`. Each series keeps the feature bounds
-            of its symbol; one that was not fitted on has the bounds over all symbols.
+            The state, to be advanced in place by `advance`. Each series keeps the traits of its
+            symbol; a stranger has those that all symbols share.
 
         Raises:
-            ValueError: if the view keeps fewer rows than the window or a feature is not finite.
+            ValueError: if the view keeps fewer rows than the window, a feature is not finite, or
+                the memory is of another number of series.
         """
         return self._start(self._windows(view), self.traits(view.symbols), masks, memory)
 
@@ -232,7 +247,7 @@ class Forecaster:
         scaled = self.scaler.held(windows, traits.ranges)
         hidden, cell = self._network.settle(scaled[..., NETWORK_COLUMNS], masks)
         volatility = baseline_volatility(windows[:, -1], traits.anchors)
-        memory = Memory.blank(len(windows)) if memory is None else memory
+        memory = _memory_of(len(windows), memory)
         return RecurrentState(hidden, cell, masks, scaled[:, -1], volatility, traits, memory)
 
     def advance(
@@ -268,7 +283,7 @@ class Forecaster:
         return BarDensity(NUMPY, outputs, state.volatility, state.traits.density)
 
     def draw(self, state: RecurrentState, uniforms: np.ndarray) -> Drawn:
-        """Parts of the next bar of every path, by inverting the conditional distributions.
+        """The next bar of every path, by inverting the corrected conditional distributions.
 
         Args:
             state: where the paths stand; its memory corrects gap and intraday return.
@@ -352,7 +367,7 @@ class Forecaster:
             memory: what outcomes so far said of the forecasts (`hindcast`); blank if None.
 
         Raises:
-            ValueError: if `n_draws` is below 2 or the view does not fit (see `start`).
+            ValueError: if `n_draws` is below 2, or view or memory does not fit (see `start`).
         """
         if n_draws < 2:
             raise ValueError(f"n_draws must be at least 2; received {n_draws}")
@@ -361,8 +376,7 @@ class Forecaster:
         rows = np.repeat(np.arange(series), count)
         traits = self.traits(view.symbols)
         of_mask = self.parameters(self._start(self._windows(view)[rows], traits.take(rows), shared))
-        memory = Memory.blank(series) if memory is None else memory
-        correction = memory.coefficients()
+        correction = _memory_of(series, memory).coefficients()
         pick = (np.arange(series)[:, None] * count + np.arange(n_draws) % count).reshape(-1)
         of_draw = np.repeat(np.arange(series), n_draws)
         own = traits.take(of_draw)
@@ -399,6 +413,15 @@ class Forecaster:
                 features.
         """
         return cls(FittedForecaster.from_arrays(arrays))
+
+
+def _memory_of(series: int, memory: Memory | None) -> Memory:
+    """The memory of so many series, checked; a blank one if None."""
+    if memory is None:
+        return Memory.blank(series)
+    if len(memory) != series:
+        raise ValueError(f"memory must be of {series} series; received one of {len(memory)}")
+    return memory
 
 
 def _latin_hypercube(series: int, n_draws: int, rng: np.random.Generator) -> np.ndarray:

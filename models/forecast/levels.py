@@ -1,9 +1,10 @@
 """Static correction of a forecast's levels: what the families of distributions get wrong.
 
-A Student-t has one number for a tail; real gaps have a calmer middle and wilder extremes than any,
-real intraday returns tamer ones. The probability integral transforms (PIT) of all bars that a
-forecaster was fitted on show it, alike for all symbols. A `LevelMap` sends a PIT u to the share of
-PITs below it: linear in log-odds between knots, drawn towards doing nothing where few bars tell.
+An asymmetric Student-t has one number for each tail; real gaps have a calmer middle and wilder
+extremes than any, real intraday returns tamer ones. The probability integral transforms (PIT) of
+all bars that a forecaster was fitted on show it, alike for all symbols. A `LevelMap` sends a PIT u
+to the share of PITs below it: linear in log-odds between knots, drawn towards doing nothing where
+few bars tell.
 
 It comes before the correction by recent outcomes (`models.forecast.recalibration`).
 """
@@ -40,6 +41,7 @@ PRIOR_COUNT = 5.0
 """PITs that "nothing is wrong" weighs as much as, between any two knots."""
 
 EDGE = 1e-12
+"""Levels are kept this far from 0 and 1, where log-odds are finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +107,10 @@ _KNOT_ODDS = special.logit(np.array(KNOTS))
 
 @dataclass(frozen=True, eq=False)
 class LevelMaps:
-    """A map for each part of a bar, in the order of `features.PARTS`; a wick's is of its levels
-    above zero wicks.
+    """A map for each part of a bar; a wick's is of the levels of positive wicks.
+
+    Attributes:
+        maps: in the order of `features.PARTS`.
     """
 
     maps: tuple[LevelMap, ...]

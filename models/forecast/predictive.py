@@ -103,8 +103,8 @@ class PredictiveDistribution:
     """Distribution of the next bar of S series, from N draws.
 
     Besides the draws it keeps, for each, the distribution of the close-to-close log return given
-    the drawn gap and dropout mask, an asymmetric Student-t: their mixture has a smooth density and distribution function, so
-    scores and quantiles carry no noise from the intraday draw.
+    the drawn gap and dropout mask, a corrected asymmetric Student-t: their mixture has a continuous
+    distribution function, so scores and quantiles carry no noise from the intraday draw.
 
     Attributes:
         parts: shape (S, N, 5), draws, columns `features.PARTS`.

@@ -51,12 +51,12 @@ def _terms(u: np.ndarray) -> np.ndarray:
 
 
 def density(u: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """G at levels (...) for coefficients (..., 2)."""
+    """The density g at levels (...) for coefficients (..., 2)."""
     return 1.0 + (_terms(u) * coefficients).sum(axis=-1)
 
 
 def distribution(u: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """G at levels (...) for coefficients (..., 2)."""
+    """Its integral G at levels (...) for coefficients (..., 2)."""
     pair = u * (u - 1.0)
     return u + pair * (
         _PEAKS[0] * coefficients[..., 0] + _PEAKS[1] * coefficients[..., 1] * (2.0 * u - 1.0)
@@ -213,7 +213,7 @@ class Memory:
     def __len__(self) -> int:
         return len(self.count)
 
-    def take(self, index: np.ndarray) -> Memory:
+    def take(self, index: np.ndarray | slice) -> Memory:
         """An independent memory of chosen series (repeats allowed)."""
         return Memory(self.sums[index], self.count[index])
 

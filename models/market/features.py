@@ -454,7 +454,7 @@ BASELINE = BaselineMixture()
 
 
 def baseline_volatility(
-    rows: np.ndarray, anchor: float, mixture: BaselineMixture | None = None
+    rows: np.ndarray, anchor: float | np.ndarray, mixture: BaselineMixture | None = None
 ) -> np.ndarray:
     """Volatility of the next bar as a forecaster without learning would put it.
 
@@ -465,7 +465,7 @@ def baseline_volatility(
 
     Args:
         rows: shape (..., F), columns `FEATURES`, not scaled.
-        anchor: log volatility per bar to revert to.
+        anchor: log volatility per bar to revert to, one number or shape (...).
         mixture: the numbers of the formula; `BASELINE` if None.
 
     Returns:

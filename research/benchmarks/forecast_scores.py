@@ -2,10 +2,10 @@
 
 One step ahead over a test span that no model was fitted on, close-to-close log returns, averaged
 per name: coverage of the central 90 % interval, the mean absolute error of that of the central
-50, 80, 90 and 95 %, Kolmogorov-Smirnov distance of the PIT from uniform, CRPS in percentage points, log score (nats, of the plain log
-return). Baselines in the same run: historical simulation (250 days), EWMA 0.94 with Gaussian
-errors, GARCH(1,1)-t and GJR-GARCH(1,1,1)-t of `arch`, their parameters fitted on the training span
-and held fixed, as the forecaster's are.
+50, 80, 90 and 95 %, Kolmogorov-Smirnov distance of the PIT from uniform, CRPS in percentage
+points, log score (nats, of the plain log return). Baselines in the same run: historical simulation
+(250 days), EWMA 0.94 with Gaussian errors, GARCH(1,1)-t and GJR-GARCH(1,1,1)-t of `arch`, their
+parameters fitted on the training span and held fixed, as the forecaster's are.
 
     python -m research.benchmarks.forecast_scores --tdqn FOLDER  # fit 2012-2017, test 2018-2019
     python -m research.benchmarks.forecast_scores --packaged     # AAPL, GOOG, IBM as the default

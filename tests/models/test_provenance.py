@@ -87,15 +87,15 @@ def test_only_the_minor_version_of_python_counts():
     found = versions()
     assert found.pop("python") == f"{sys.version_info.major}.{sys.version_info.minor}"
     assert set(found) == {
-        *("numpy", "pandas", "scipy", "numba", "scikit-learn"),
-        *("keras", "tensorflow", "ta"),
+        *("numpy", "pandas", "scipy", "scikit-learn"),
+        *("keras", "tensorflow", "ta", "numba"),
     }
     assert found["numpy"] == np.__version__
 
 
 def test_either_build_of_tensorflow_counts_as_tensorflow_and_nothing_may_lack(monkeypatch):
-    others = ("numpy", "pandas", "scipy", "numba", "scikit-learn", "keras", "ta")
-    installed = dict.fromkeys(others, "1.0")
+    names = ("numpy", "pandas", "scipy", "scikit-learn", "keras", "ta", "numba")
+    installed = dict.fromkeys(names, "1.0")
 
     def version(package):
         if package not in installed:

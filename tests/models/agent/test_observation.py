@@ -68,11 +68,12 @@ def test_the_forecast_in_numbers_by_hand():
     bases = np.array([parameters.gap[0], parameters.intraday[0]])
     scales = volatility[:, None] * np.exp(bases + moved)
     location, scale = drift.sum(axis=1), np.sqrt((scales**2).sum(axis=1))
-    df = BarDensity(NUMPY, outputs, volatility, parameters).typical_return().df
+    shape = BarDensity(NUMPY, outputs, volatility, parameters).typical_return().shape
+    assert (shape.left, shape.alpha) == (shape.right, 0.5)
     wanted = {
         "forecast_location": 10 * location / scale,
         "forecast_scale": np.log(scale / volatility),
-        "forecast_up": 10 * (stats.t(df, location, scale).sf(0.0) - 0.5),
+        "forecast_up": 10 * (stats.t(shape.left, location, scale).sf(0.0) - 0.5),
         "forecast_gap_share": np.log(scales[:, 0] / scales[:, 1]),
         "forecast_volume": outputs[:, 4],
     }
