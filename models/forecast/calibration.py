@@ -39,16 +39,25 @@ Alternatives: `research.experiments.constants`. A tighter prior of scales (0.03)
 there: by 0.0006 nats on the TDQN stocks, by 0.007 where a crash follows calm years (2008).
 """
 
-_STUDENT = (SCALE_PRIOR, TAIL_PRIOR, TAIL_PRIOR, SKEW_PRIOR)
-COMMON_PRIOR: Prior = {
-    "gap": _STUDENT,
-    "intraday": _STUDENT,
-    "volume": _STUDENT,
-    "upper": (SCALE_PRIOR, 0.0, 0.0),
-    "lower": (SCALE_PRIOR, 0.0, 0.0),
-    "zero": (TAIL_PRIOR, TAIL_PRIOR),
-}
-"""How far what all symbols share may move; what is not named stays."""
+
+def common_prior(
+    scale: float = SCALE_PRIOR, tail: float = TAIL_PRIOR, skew: float = SKEW_PRIOR
+) -> Prior:
+    """How far what all symbols share may move; what is not named stays."""
+    student = (scale, tail, tail, skew)
+    wick = (scale, 0.0, 0.0)
+    return {
+        "gap": student,
+        "intraday": student,
+        "volume": student,
+        "upper": wick,
+        "lower": wick,
+        "zero": (tail, tail),
+    }
+
+
+COMMON_PRIOR = common_prior()
+"""The prior of what all symbols share."""
 
 SYMBOL_SCALE, SYMBOL_TAIL, SYMBOL_SKEW, SYMBOL_COUPLING, SYMBOL_GAIN = 0.4, 1.0, 0.4, 0.1, 0.2
 """Standard deviations between symbols: of log scales, of logits and tail numbers, of skewness,
