@@ -170,60 +170,11 @@ def _log_rows(x, rows, width):
             x[i, k] = log(x[i, k])
 
 
-@inlined
-def _describe(w, x, f, width, roots, floor):
-    """The features, in the order of `features.FEATURES`, of a block of ingredients.
-
-    The one place where both ways to the features meet: a series bar by bar, and all at once.
-
-    Args:
-        w: ingredients, shape (INGREDIENTS, BLOCK).
-        x: scratch, shape (11, BLOCK).
-        f: written to, shape (F, BLOCK).
-        width: columns that count, the first ones.
-        roots: as of `describe_rows`.
-        floor: as of `describe_rows`.
-    """
-    for k in range(width):
-        x[0, k] = w[VARIANCE, k] + floor
-        x[1, k] = w[RECENT_VARIANCE, k] + floor
-        x[2, k] = w[VARIANCE + 1, k] + floor
-        x[3, k] = w[VARIANCE + 2, k] + floor
-        x[4, k] = w[ATR, k] / (w[CLOSE, k] * np.sqrt(w[VARIANCE, k] + floor)) + floor
-    for i in range(6):
-        for k in range(width):
-            x[5 + i, k] = w[CLOSE, k] / w[AVERAGE + i, k]
-    _log_rows(x, 11, width)
-    for k in range(width):
-        before = np.sqrt(w[PREVIOUS_VARIANCE, k] + floor)
-        f[0, k] = w[GAP, k] / before
-        f[1, k] = w[INTRADAY, k] / before
-        f[2, k] = (w[GAP, k] + w[INTRADAY, k]) / before
-        f[3, k] = w[UPPER_WICK, k] / before
-        f[4, k] = w[LOWER_WICK, k] / before
-        f[5, k] = w[LOG_RANGE, k] / before
-        f[6, k] = w[DEVIATION, k]
-        f[7, k] = (w[GAP, k] + w[INTRADAY, k]) / before * w[DEVIATION, k]
-        f[22, k] = w[VOLUME_TREND, k]
-    for k in range(width):
-        f[8, k] = 0.5 * x[0, k]
-        f[9, k] = 0.5 * x[1, k] - 0.5 * x[0, k]
-        f[10, k] = 0.5 * x[2, k] - 0.5 * x[0, k]
-        f[11, k] = 0.5 * x[3, k] - 0.5 * x[0, k]
-        f[12, k] = w[VARIANCE + 3, k] / (w[VARIANCE, k] + floor)
-        volatility = np.sqrt(w[VARIANCE, k] + floor)
-        f[16, k] = w[MACD, k] / (w[CLOSE, k] * volatility)
-        f[17, k] = w[SIGNAL, k] / (w[CLOSE, k] * volatility)
-        f[18, k] = x[4, k]
-    for i in range(6):
-        root, to = roots[i], (13 if i < 3 else 16) + i
-        for k in range(width):
-            f[to, k] = x[5 + i, k] / (np.sqrt(w[VARIANCE, k] + floor) * root)
-
-
 @compiled("void(float64[:, ::1], float64[::1], float64, float64[:, ::1])")
 def describe_rows(ingredients, roots, floor, out):
-    """Features of T rows.
+    """Features, in the order of `features.FEATURES`, of T rows of one series or of many series.
+
+    The one place where both ways to the features meet: a series at once, and bar by bar.
 
     Args:
         ingredients: shape (INGREDIENTS, T).
@@ -237,7 +188,44 @@ def describe_rows(ingredients, roots, floor, out):
         width = min(BLOCK, count - start)
         for i in range(len(w)):
             _load(ingredients, i, start, width, w, i)
-        _describe(w, x, f, width, roots, floor)
+        for k in range(width):
+            x[0, k] = w[VARIANCE, k] + floor
+            x[1, k] = w[RECENT_VARIANCE, k] + floor
+            x[2, k] = w[VARIANCE + 1, k] + floor
+            x[3, k] = w[VARIANCE + 2, k] + floor
+            x[4, k] = w[ATR, k] / (w[CLOSE, k] * np.sqrt(w[VARIANCE, k] + floor)) + floor
+        for i in range(6):
+            for k in range(width):
+                x[5 + i, k] = w[CLOSE, k] / w[AVERAGE + i, k]
+        _log_rows(x, 11, width)
+        # From gap to price_volume, and volume_trend.
+        for k in range(width):
+            before = np.sqrt(w[PREVIOUS_VARIANCE, k] + floor)
+            f[0, k] = w[GAP, k] / before
+            f[1, k] = w[INTRADAY, k] / before
+            f[2, k] = (w[GAP, k] + w[INTRADAY, k]) / before
+            f[3, k] = w[UPPER_WICK, k] / before
+            f[4, k] = w[LOWER_WICK, k] / before
+            f[5, k] = w[LOG_RANGE, k] / before
+            f[6, k] = w[DEVIATION, k]
+            f[7, k] = (w[GAP, k] + w[INTRADAY, k]) / before * w[DEVIATION, k]
+            f[22, k] = w[VOLUME_TREND, k]
+        # The volatilities, then MACD, its signal and the average true range.
+        for k in range(width):
+            f[8, k] = 0.5 * x[0, k]
+            f[9, k] = 0.5 * x[1, k] - 0.5 * x[0, k]
+            f[10, k] = 0.5 * x[2, k] - 0.5 * x[0, k]
+            f[11, k] = 0.5 * x[3, k] - 0.5 * x[0, k]
+            f[12, k] = w[VARIANCE + 3, k] / (w[VARIANCE, k] + floor)
+            volatility = np.sqrt(w[VARIANCE, k] + floor)
+            f[16, k] = w[MACD, k] / (w[CLOSE, k] * volatility)
+            f[17, k] = w[SIGNAL, k] / (w[CLOSE, k] * volatility)
+            f[18, k] = x[4, k]
+        # Distances to the averages: simple ones before MACD, exponential ones at the end.
+        for i in range(6):
+            root, to = roots[i], (13 if i < 3 else 16) + i
+            for k in range(width):
+                f[to, k] = x[5 + i, k] / (np.sqrt(w[VARIANCE, k] + floor) * root)
         for i in range(len(f)):
             _store(f, i, out, i, start, width)
 
@@ -259,12 +247,11 @@ def _add_rows(ring, newest, first, last, start, width, total):
 
 @compiled(
     "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], int64, int64,"
-    " float64[:, ::1], float64[::1], int64[::1], float64[::1], float64, float64, float64[::1],"
-    " float64, float64[:, ::1])"
+    " float64[:, ::1], float64[::1], int64[::1], float64[::1], float64, float64, float64[:, ::1])"
 )
 def push_bars(
     bars, closes, volumes, returns, head, short_head, carried,
-    decay, simple, smoothing, signal_smoothing, atr_bars, roots, floor, out,
+    decay, simple, smoothing, signal_smoothing, atr_bars, ingredients,
 ):  # fmt: skip
     """Advance B series by one bar, in blocks of `BLOCK` series.
 
@@ -282,13 +269,11 @@ def push_bars(
         smoothing: weight of a new close in the three exponential averages.
         signal_smoothing: likewise in MACD's signal line.
         atr_bars: of the average true range.
-        roots: as of `describe_rows`.
-        floor: as of `describe_rows`.
-        out: the features are written to it, shape (F, B).
+        ingredients: of the features, for `describe_rows`: written to, shape (INGREDIENTS, B).
     """
     count, recent = bars.shape[1], len(volumes)
     v, w = np.ones((CARRIED, BLOCK)), np.ones((INGREDIENTS, BLOCK))
-    x, f = np.ones((11, BLOCK)), np.ones((len(out), BLOCK))
+    x = np.ones((6, BLOCK))
     high, low, close = np.ones(BLOCK), np.ones(BLOCK), np.ones(BLOCK)
     total, squares = np.ones(BLOCK), np.ones(BLOCK)
     for start in range(0, count, BLOCK):
@@ -374,11 +359,10 @@ def push_bars(
                 squares[k] += far * far
         for k in range(width):
             w[RECENT_VARIANCE, k] = squares[k] / (recent - 1.0)
-        _describe(w, x, f, width, roots, floor)
         for i in range(len(v)):
             _store(v, i, carried, i, start, width)
-        for i in range(len(f)):
-            _store(f, i, out, i, start, width)
+        for i in range(len(w)):
+            _store(w, i, ingredients, i, start, width)
 
 
 # --- inputs of the network -----------------------------------------------------------------------

@@ -113,7 +113,8 @@ class LSTMInference:
         self, hidden: np.ndarray, cell: np.ndarray, scaled: np.ndarray, masks: Masks | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """One bar: hidden and cell (B, H) and input (B, F) to the new hidden and cell."""
-        _, hidden, cell = self._steps(_series_last(scaled)[None], hidden, cell, masks)
+        inputs = _series_last("inputs", scaled, (len(hidden), self._weights.n_features))
+        _, hidden, cell = self._steps(inputs[None], hidden, cell, masks)
         return hidden, cell
 
     def run(
@@ -140,6 +141,9 @@ class LSTMInference:
     def _run(
         self, scaled: np.ndarray, masks: Masks | None, *, every: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if scaled.ndim != 3 or scaled.shape[2] != self._weights.n_features:
+            shape = f"(B, W, {self._weights.n_features})"
+            raise ValueError(f"inputs must have shape {shape}; received {scaled.shape}")
         zeros = np.zeros((self._weights.units, len(scaled)), dtype=np.float32).T
         inputs = np.ascontiguousarray(np.moveaxis(scaled, 0, -1), dtype=np.float32)
         return self._steps(inputs, zeros, zeros, masks, every=every)
@@ -154,14 +158,19 @@ class LSTMInference:
         every: bool = False,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """From states (B, H) through inputs (T, F, B): states after each (B, T, H) and at last."""
-        steps, _, count = inputs.shape
-        shape = (self._weights.units, count)
+        steps, n_features, count = inputs.shape
+        shape, of_states = (self._weights.units, count), (count, self._weights.units)
         new_hidden, new_cell = np.empty(shape, np.float32), np.empty(shape, np.float32)
         seen = np.empty((steps if every else 0, *shape), np.float32)
-        before = _series_last(hidden), _series_last(cell)
+        before = (
+            _series_last("hidden", hidden, of_states),
+            _series_last("cell", cell, of_states),
+        )
         masked = masks is not None
-        on_inputs = _series_last(masks.inputs) if masks else before[0]
-        on_hidden = _series_last(masks.recurrent) if masks else before[0]
+        on_inputs = on_hidden = before[0]
+        if masks is not None:
+            on_inputs = _series_last("masks.inputs", masks.inputs, (count, n_features))
+            on_hidden = _series_last("masks.recurrent", masks.recurrent, of_states)
         kernels.lstm_steps(
             inputs, *before, self._gates, masked, on_inputs, on_hidden, new_hidden, new_cell, seen
         )
@@ -172,19 +181,27 @@ class LSTMInference:
     ) -> np.ndarray:
         """Heads (..., 10), columns `density.OUTPUTS`, from hidden states and inputs; float64."""
         units, shape = self._weights.units, hidden.shape[:-1]
-        masked = output_mask is not None
-        read = _series_last(hidden.reshape(-1, units))
+        masked, count = output_mask is not None, int(np.prod(shape))
+        read = _series_last("hidden", hidden.reshape(-1, hidden.shape[-1]), (count, units))
         mask = read
         if output_mask is not None:
-            mask = _series_last(np.broadcast_to(output_mask, hidden.shape).reshape(-1, units))
-        inputs = _series_last(scaled.reshape(-1, scaled.shape[-1]))
+            spread = np.broadcast_to(output_mask, hidden.shape).reshape(count, units)
+            mask = _series_last("output_mask", spread, (count, units))
+        given = scaled.reshape(-1, scaled.shape[-1])
+        inputs = _series_last("inputs", given, (count, self._weights.n_features))
         found = np.empty((len(OUTPUTS), read.shape[1]))
         kernels.network_outputs(read, inputs, self._heads, masked, mask, found)
         return found.T.reshape(*shape, len(OUTPUTS))
 
 
-def _series_last(values: np.ndarray) -> np.ndarray:
-    """(B, n) as (n, B) float32, contiguous: a view of what this module gives, else a copy."""
+def _series_last(name: str, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(B, n) as (n, B) float32, contiguous: a view of what this module gives, else a copy.
+
+    Raises:
+        ValueError: if the shape is not the one wanted; a kernel would not notice.
+    """
+    if values.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}; received {values.shape}")
     flags = values.flags
     if values.dtype == np.float32 and flags.f_contiguous and flags.writeable:
         return values.T

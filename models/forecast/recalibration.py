@@ -27,8 +27,13 @@ from scipy.signal import lfilter
 from models.forecast.distributions import MIN_UNIFORM, NUMPY, SkewedT, TailShape
 from models.forecast.levels import LevelMap
 
-HALF_LIFE = 120.0
-"""Bars after which an outcome counts half: half a year."""
+HALF_LIFE = 60.0
+"""Bars after which an outcome counts half: a quarter.
+
+On the TDQN stocks, 2018-2019, parameters fixed: KS distance of the PIT 0.032 (0.040 without
+correction), mean error of the coverage of four intervals 0.011 (0.012), log score 2.866 (2.868).
+120 bars give 0.033, 0.012 and 2.867.
+"""
 
 PRIOR_BARS = np.array([50.0, 50.0])
 """Outcomes that "no correction" weighs as much as: of the shift, of the width."""

@@ -72,8 +72,17 @@ class FeatureScaler:
             The same shape, float32, the series contiguous in memory.
 
         Raises:
-            ValueError: if a feature is not finite.
+            ValueError: if a shape is wrong or a feature is not finite.
         """
+        if rows.ndim not in (2, 3) or rows.shape[-1] != len(FEATURES):
+            raise ValueError(
+                f"feature rows must have shape (B, {len(FEATURES)}) or (B, W, {len(FEATURES)}); "
+                f"received {rows.shape}"
+            )
+        if bounds.shape != (len(rows), 2, len(FEATURES)):
+            raise ValueError(
+                f"bounds must have shape {(len(rows), 2, len(FEATURES))}; received {bounds.shape}"
+            )
         of_series = np.require(np.moveaxis(bounds, 0, -1), np.float64, ["C", "W"])
         by_column = rows.ndim == 2
         kernel = kernels.scale_rows if by_column else kernels.scale_windows

@@ -236,12 +236,17 @@ def _feature_rows(bars: np.ndarray) -> tuple[np.ndarray, np.ndarray, _Indicators
     ingredients |= {kernels.VARIANCE + i: x for i, x in enumerate(indicators.variances)}
     simple = [SMAIndicator(pd.Series(close), n).sma_indicator().to_numpy() for n in _SMA]
     ingredients |= {kernels.AVERAGE + i: x for i, x in enumerate([*simple, *indicators.ema])}
-    found = np.empty((len(FEATURES), len(bars) - LOOKBACK))
-    known = np.stack([ingredients[i][rows] for i in range(kernels.INGREDIENTS)])
-    kernels.describe_rows(known, _ROOTS, VARIANCE_FLOOR, found)
     result = np.full((len(bars), len(FEATURES)), np.nan)
-    result[rows] = found.T
+    known = np.stack([ingredients[i][rows] for i in range(kernels.INGREDIENTS)])
+    result[rows] = _described(known).T
     return result, parts, indicators
+
+
+def _described(ingredients: np.ndarray) -> np.ndarray:
+    """Features (F, n) from what they are made of (INGREDIENTS, n)."""
+    rows = np.empty((len(FEATURES), ingredients.shape[1]))
+    kernels.describe_rows(ingredients, _ROOTS, VARIANCE_FLOOR, rows)
+    return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -400,7 +405,7 @@ class FeatureState:
         bars = np.asarray(bars, dtype=np.float64)
         if bars.shape != (len(self), 5):
             raise ValueError(f"bars must have shape ({len(self)}, 5); received {bars.shape}")
-        rows = np.empty((len(FEATURES), len(self)))
+        ingredients = np.empty((kernels.INGREDIENTS, len(self)))
         kernels.push_bars(
             np.array(bars.T, order="C"),
             self._rings["close"],
@@ -414,13 +419,11 @@ class FeatureState:
             _SMOOTHING,
             2.0 / (_MACD_SIGNAL + 1),
             _ATR,
-            _ROOTS,
-            VARIANCE_FLOOR,
-            rows,
+            ingredients,
         )
         for name, ring in self._rings.items():
             self._heads[name] = (self._heads[name] + 1) % len(ring)
-        return rows.T
+        return _described(ingredients).T
 
     def _in_order(self, name: str) -> np.ndarray:
         """The ring as a new array, oldest first."""
@@ -443,7 +446,7 @@ class BaselineMixture:
 
     long: float = 0.25
     ranged: float = 0.35
-    reversion: float = 0.03
+    reversion: float = 0.08
     high: float = 1.25
 
 

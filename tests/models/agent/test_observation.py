@@ -139,3 +139,16 @@ def test_following_a_market_is_pushing_bars_through_view_and_stream(observer):
         np.testing.assert_array_equal(market.push(bars), stream.push(seen.push(bars)))
     np.testing.assert_array_equal(market.view.windows, seen.windows)
     np.testing.assert_array_equal(market.current(), stream.current())
+
+
+def test_chosen_series_of_a_market_go_on_as_in_it(observer):
+    rows = np.array([300, 310, 320])
+    market = observer.follow(view(rows))
+    market.push(HISTORIES[0].bars[rows + 1])
+    chosen = market.take([2, 0, 2], window=1)
+    np.testing.assert_array_equal(chosen.current(), market.current()[[2, 0, 2]])
+    for step in (2, 3):
+        bars = HISTORIES[0].bars[rows + step]
+        np.testing.assert_array_equal(chosen.push(bars[[2, 0, 2]]), market.push(bars)[[2, 0, 2]])
+    assert len(market) == len(chosen) == 3
+    assert chosen.view.windows.shape[1] == 1
