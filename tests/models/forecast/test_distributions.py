@@ -41,11 +41,10 @@ def test_without_skewness_the_density_and_distribution_are_scipys():
     np.testing.assert_allclose(ours.log_density(NUMPY, x), theirs.logpdf(x), rtol=1e-6)
     np.testing.assert_allclose(ours.cdf(x), theirs.cdf(x))
     np.testing.assert_allclose(ours.quantile(theirs.cdf(x)), x, rtol=1e-8, atol=1e-8)
-    assert np.isclose(4.0 * ours.shape.variance(), theirs.var())
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_mass_mean_variance_and_distribution_by_integration(shape):
+def test_mass_mean_and_distribution_by_integration(shape):
     location, scale = 0.4, 1.7
     made = SkewedT(location, scale, TailShape(*shape))
     mode = location - scale * made.shape.mean(NUMPY)
@@ -58,7 +57,6 @@ def test_mass_mean_variance_and_distribution_by_integration(shape):
 
     assert np.isclose(moment(0), 1.0, atol=1e-7)
     assert np.isclose(moment(1), 0.0, atol=1e-6)
-    assert np.isclose(moment(2), scale**2 * made.shape.variance(), rtol=1e-5)
     below = [
         integrated(lambda x: np.exp(made.log_density(NUMPY, x)), -np.inf, min(x, mode), x)
         for x in (-3.0, mode, 0.4, 5.0)
