@@ -120,7 +120,11 @@ def test_a_memory_of_nothing_but_extremes_stays_within_the_rail():
 def test_outcomes_too_high_move_the_forecast_up_and_outcomes_far_out_widen_it():
     rng = np.random.default_rng(2)
     high, far = np.sqrt(rng.random(300)), stats.norm.cdf(1.5 * rng.normal(size=300))
-    found = Memory.after(np.column_stack([high, far])).take(slice(300, None)).coefficients(shift=True)[0]
+    found = (
+        Memory.after(np.column_stack([high, far]))
+        .take(slice(300, None))
+        .coefficients(shift=True)[0]
+    )
     assert found[0, 0] > 0.1
     assert found[1, 1] > 0.1
     assert quantile(np.array(0.5), found[0]) > 0.55
