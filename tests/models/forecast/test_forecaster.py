@@ -434,7 +434,7 @@ def test_a_hindcast_is_what_one_would_have_said_bar_by_bar(wild):
         state = wild.start(view_of([row], table), None, memory)
         came = table.parts[row + 1]
         pit = wild.returns_pit(state, came[None, :2])
-        levels = distribution(pit, memory.coefficients())
+        levels = distribution(pit, memory.coefficients(shift=False))
         np.testing.assert_allclose(found.uniforms[i, CORRECTED], levels[0], atol=1e-9)
         # Drawn with these uniforms, the bar comes again; zero wicks do exactly.
         drawn = wild.draw(state, found.uniforms[[i]])
@@ -507,7 +507,7 @@ def test_right_forecasts_are_not_corrected_and_wrong_ones_are(fitted):
         for _ in range(steps):
             drawn = fitted.draw(state, rng.random((count, 5)))
             memory.push(fitted.returns_pit(state, width * drawn.parts[:, :2]))
-        found.append(memory.coefficients())
+        found.append(memory.coefficients(shift=True))
     right, wrong = found
     seen = memory.count[0]
     chance = np.sqrt((1.0 - 0.5 ** (2 * steps / HALF_LIFE)) / (1.0 - 0.5 ** (2 / HALF_LIFE)))
@@ -541,7 +541,7 @@ def test_the_pits_of_a_draw_are_those_of_the_drawn_returns(wild):
     uniforms = np.random.default_rng(7).uniform(0.001, 0.999, (count, 5))
     drawn = wild.draw(state, uniforms)
     np.testing.assert_allclose(wild.returns_pit(state, drawn.parts[:, :2]), drawn.pits, atol=1e-4)
-    corrected = distribution(drawn.pits, memory.coefficients())
+    corrected = distribution(drawn.pits, memory.coefficients(shift=False))
     np.testing.assert_allclose(corrected, uniforms[:, CORRECTED], atol=1e-9)
 
 

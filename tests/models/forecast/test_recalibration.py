@@ -90,11 +90,11 @@ def test_a_memory_after_many_outcomes_is_that_of_pushing_them_one_by_one():
         np.testing.assert_allclose(memory.sums[0], sums, atol=1e-12)
         assert np.isclose(memory.count[0], count)
         shrunk = sums / (count + PRIOR_BARS)
-        np.testing.assert_allclose(memory.coefficients()[0], shrunk, atol=1e-12)
+        np.testing.assert_allclose(memory.coefficients(shift=True)[0], shrunk, atol=1e-12)
 
 
 def test_a_blank_memory_corrects_nothing():
-    none = Memory.blank(3).coefficients()
+    none = Memory.blank(3).coefficients(shift=True)
     assert not none.any()
     assert len(Memory.after(np.empty((0, 2)))) == 1
     np.testing.assert_array_equal(distribution(GRID, none[0, 0]), GRID)
@@ -109,7 +109,7 @@ def test_a_memory_of_nothing_but_extremes_stays_within_the_rail():
     raw = memory.sums / (memory.count[0] + PRIOR_BARS)
     most = (np.abs(raw[0]) * PEAKS).sum(axis=-1)
     assert most[0] > MAX_SUM
-    found = memory.coefficients()[0]
+    found = memory.coefficients(shift=True)[0]
     assert np.isclose((np.abs(found[0]) * PEAKS).sum(), MAX_SUM)
     # Shrunk together: their ratio stays.
     assert np.isclose(found[0, 0] / found[0, 1], raw[0, 0, 0] / raw[0, 0, 1])
@@ -120,7 +120,7 @@ def test_a_memory_of_nothing_but_extremes_stays_within_the_rail():
 def test_outcomes_too_high_move_the_forecast_up_and_outcomes_far_out_widen_it():
     rng = np.random.default_rng(2)
     high, far = np.sqrt(rng.random(300)), stats.norm.cdf(1.5 * rng.normal(size=300))
-    found = Memory.after(np.column_stack([high, far])).take(slice(300, None)).coefficients()[0]
+    found = Memory.after(np.column_stack([high, far])).take(slice(300, None)).coefficients(shift=True)[0]
     assert found[0, 0] > 0.1
     assert found[1, 1] > 0.1
     assert quantile(np.array(0.5), found[0]) > 0.55
@@ -244,3 +244,11 @@ def test_a_distribution_integrates_to_one_by_quadrature():
         lambda x: np.exp(made.log_density(np.array([x])))[0], -60, 60, limit=300
     )
     assert np.isclose(whole, 1.0, atol=1e-5)
+
+
+def test_without_a_shift_only_the_width_is_corrected():
+    memory = Memory.after(np.random.default_rng(3).beta(1.3, 1.6, (200, 2))).take(slice(200, None))
+    both, width = memory.coefficients(shift=True), memory.coefficients(shift=False)
+    assert (np.abs(both[..., 0]) > 0.02).all()
+    np.testing.assert_array_equal(width[..., 0], 0.0)
+    np.testing.assert_allclose(width[..., 1], both[..., 1])
