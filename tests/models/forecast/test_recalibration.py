@@ -120,13 +120,26 @@ def test_a_memory_of_nothing_but_extremes_stays_within_the_rail():
 def test_outcomes_too_high_move_the_forecast_up_and_outcomes_far_out_widen_it():
     rng = np.random.default_rng(2)
     high, far = np.sqrt(rng.random(300)), stats.norm.cdf(1.5 * rng.normal(size=300))
-    found = Memory.after(np.column_stack([high, far])).take(slice(300, None)).coefficients(shift=True)[0]
+    found = (
+        Memory.after(np.column_stack([high, far]))
+        .take(slice(300, None))
+        .coefficients(shift=True)[0]
+    )
     assert found[0, 0] > 0.1
     assert found[1, 1] > 0.1
     assert quantile(np.array(0.5), found[0]) > 0.55
     low, top = quantile(np.array([0.1, 0.9]), found[1])
     assert low < 0.09
     assert top > 0.91
+
+
+def test_without_the_shift_only_the_width_is_corrected():
+    every = Memory.after(np.random.default_rng(3).beta(2.0, 0.7, (50, 2)))
+    whole, width = (every.coefficients(shift=shift) for shift in (True, False))
+    assert not width[..., 0].any()
+    plain = (np.abs(whole) * PEAKS).sum(axis=-1) < 0.99 * MAX_SUM  # nothing was shrunk
+    np.testing.assert_array_equal(width[plain][:, 1], whole[plain][:, 1])
+    assert (np.abs(width[..., 1]) >= np.abs(whole[..., 1])).all()
 
 
 def test_chosen_memories_are_independent_of_where_they_came_from():
