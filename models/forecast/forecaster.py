@@ -67,8 +67,8 @@ class Hindcast:
     Attributes:
         first: row at whose close the first forecast was made; forecast i was made at row
             first + i, for the bar after it.
-        uniforms: PITs of the bars' parts under the corrected forecasts, shape (n, 5), columns
-            `features.PARTS`.
+        uniforms: PITs of the bars' parts under the forecasts as `Forecaster.draw` corrects them,
+            shape (n, 5), columns `features.PARTS`: drawn with these, the bars come again.
         missed: gap and intraday return less their means, in baseline volatilities, shape (n, 2).
         memory: of n + 1 series: entry i is what was known at row first + i.
     """
@@ -286,7 +286,8 @@ class Forecaster:
         """The next bar of every path, by inverting the corrected conditional distributions.
 
         Args:
-            state: where the paths stand; its memory corrects gap and intraday return.
+            state: where the paths stand; its memory corrects the widths of gap and intraday
+                return.
             uniforms: shape (B, 5) in (0, 1), columns `features.PARTS`: random numbers, Sobol
                 points, mirrored ones.
         """
@@ -364,7 +365,8 @@ class Forecaster:
             view: of S series.
             n_draws: draws of each series, at least 2.
             rng: masks and draws.
-            memory: what outcomes so far said of the forecasts (`hindcast`); blank if None.
+            memory: what outcomes so far said of the forecasts (`hindcast`), which shifts and
+                widens them; blank if None.
 
         Raises:
             ValueError: if `n_draws` is below 2, or view or memory does not fit (see `start`).

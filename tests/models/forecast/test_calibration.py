@@ -158,7 +158,7 @@ def test_symbols_do_not_disturb_each_other():
     one, other = made(400, 14, gap=(-0.7, 1.0, 1.0, 0.0)), made(300, 15, volume=(-0.9, 1, 1, 0))
     together = of_symbols(one, other).parameters.joined()
     alone = [of_symbols(bars).parameters.joined()[0] for bars in (one, other)]
-    np.testing.assert_allclose(together, alone, atol=0.02)
+    np.testing.assert_allclose(together, alone, atol=0.1)
 
 
 def test_every_parameter_of_a_symbol_may_move():

@@ -625,7 +625,7 @@ def test_adapting_to_a_known_symbol_renews_its_traits(fitted):
     assert before.anchors[0] != after.anchors[0]
     assert before.anchors[1] == after.anchors[1]
     again = fitted.adapted([TRAIN[0]]).traits(["AAA"])
-    np.testing.assert_allclose(again.density.joined(), before.density.joined()[:1], atol=0.02)
+    np.testing.assert_allclose(again.density.joined(), before.density.joined()[:1], atol=0.1)
     assert again.anchors[0] == before.anchors[0]
     with pytest.raises(ValueError, match=r"named once each; received \['AAA', 'AAA'\]"):
         fitted.adapted([TRAIN[0], TRAIN[0]])

@@ -133,6 +133,15 @@ def test_outcomes_too_high_move_the_forecast_up_and_outcomes_far_out_widen_it():
     assert top > 0.91
 
 
+def test_without_the_shift_only_the_width_is_corrected():
+    every = Memory.after(np.random.default_rng(3).beta(2.0, 0.7, (50, 2)))
+    whole, width = (every.coefficients(shift=shift) for shift in (True, False))
+    assert not width[..., 0].any()
+    plain = (np.abs(whole) * PEAKS).sum(axis=-1) < 0.99 * MAX_SUM  # nothing was shrunk
+    np.testing.assert_array_equal(width[plain][:, 1], whole[plain][:, 1])
+    assert (np.abs(width[..., 1]) >= np.abs(whole[..., 1])).all()
+
+
 def test_chosen_memories_are_independent_of_where_they_came_from():
     pits = np.random.default_rng(3).random((10, 2))
     every = Memory.after(pits)
