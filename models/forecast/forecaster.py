@@ -51,8 +51,10 @@ class Drawn:
         parts: shape (B, 5), columns `features.PARTS`, ready for `bars_from_parts`.
         means: what was to be expected of its returns, shape (B, 2): the conditional means of the
             gap, and of the intraday return given the drawn gap.
-        pits: of gap and intraday return under the forecast before any correction, shape (B, 2);
-            `Forecaster.advance` takes them.
+        pits: levels of gap and intraday return in the corrected distributions they were drawn
+            from, shape (B, 2), for `Forecaster.advance`: a path's forecasts are right, so its
+            memory fades. Levels before correction would feed the correction on itself, and it
+            would wander farther than that of real bars does.
     """
 
     parts: np.ndarray
@@ -258,8 +260,9 @@ class Forecaster:
         Args:
             state: from `start`.
             feature_rows: shape (B, F), the features at the close of the new bar.
-            pits: shape (B, 2), of its gap and intraday return under the forecast before any
-                correction (`Drawn.pits`, `returns_pit`); None leaves the memory as it is.
+            pits: shape (B, 2), of its gap and intraday return: of a real bar under the forecast
+                before any correction by outcomes (`returns_pit`), of an imagined one `Drawn.pits`;
+                None leaves the memory as it is.
 
         Returns:
             The same state.
@@ -297,7 +300,7 @@ class Forecaster:
         levels[:, CORRECTED] = quantile(levels[:, CORRECTED], correction)
         parts = density.sample(levels, self._quantiles, state.traits.rows)
         means = self._means(density, parts, correction, state.traits.rows)
-        return Drawn(parts, means, levels[:, CORRECTED])
+        return Drawn(parts, means, np.array(uniforms[:, CORRECTED]))
 
     def _means(
         self, density: BarDensity, parts: np.ndarray, correction: np.ndarray, rows: np.ndarray
