@@ -445,7 +445,7 @@ def test_a_hindcast_is_what_one_would_have_said_bar_by_bar(wild):
         missed = (came[:2] - drawn.means[0]) / state.volatility
         np.testing.assert_allclose(found.missed[i], missed, atol=1e-3)
         memory.push(pit)
-    assert compared > 0.8 * len(rows)
+    assert compared > 0.7 * len(rows)
     np.testing.assert_allclose(found.memory.sums[[-1]], memory.sums, atol=1e-9)
 
 
