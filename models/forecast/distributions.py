@@ -25,8 +25,8 @@ MIN_UNIFORM = 3e-4
 the rarest that a fit has seen of (`levels.KNOTS`).
 
 A tail that is followed further out is one of the fitted family, not of the market: on the TDQN
-stocks the excess kurtosis of one-step draws is 6.3 (real bars 6.7), the Hill index 3.24 (3.24); with
-1e-4, 7.6 and 3.11."""
+stocks the excess kurtosis of one-step draws is 6.3 (real bars 6.7), the Hill index 3.24 (real
+3.24); with 1e-4, 7.6 and 3.11."""
 
 NUMPY = SimpleNamespace(
     log=np.log,
