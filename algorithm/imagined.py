@@ -19,11 +19,11 @@ from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.facts import FactsTable, facts_table, real_markets, simulated_markets
 from sim.paths import PathSampler
 
-FACTS_PATHS, FACTS_BARS = 48, 504
-"""How much is simulated for the table of stylised facts: paths, and at most this many bars."""
+FACTS_PATHS, FACTS_BARS = 16, 504
+"""How much is simulated for the table of stylised facts: markets, and at most this many bars."""
 
 SHOWN_PATHS = 12
-"""Synthetic paths kept for the report's pictures."""
+"""Synthetic markets kept for the report's pictures."""
 
 
 def imagined_facts(
@@ -85,10 +85,8 @@ def imagined_facts(
 def shown_closes(
     tables: Sequence[FeatureTable], forecaster: Forecaster, config: ImaginationConfig, seed: int
 ) -> list[np.ndarray]:
-    """Closes of some paths from the newest bar of each history, (paths, bars) each."""
+    """Closes of some markets from the newest bars, (markets, bars) of each symbol."""
     rng = streams(seed, "shown")["paths"]
-    found = []
-    for table in tables:
-        sampler = imagined_markets([table], forecaster, config, starts="latest")
-        found.append(sampler.sample(SHOWN_PATHS, config.bars, rng).bars[:, 1:, CLOSE])
-    return found
+    sampler = imagined_markets(tables, forecaster, config, starts="latest")
+    closes = sampler.sample(SHOWN_PATHS, config.bars, rng).bars[:, :, 1:, CLOSE]
+    return list(closes.swapaxes(0, 1))

@@ -22,6 +22,7 @@ from sim.agent_training import AgentTraining, JudgingConfig, train_on_imagined
 from sim.blocks import MEAN_BLOCK
 from sim.curriculum import Stage, growing
 from sim.path_sampler import ForecasterSampler
+from sim.starts import Starts
 
 SHORT_FLAT_LONG = ACTIONS
 FLAT_LONG = tuple(exposure for exposure in ACTIONS if exposure >= 0)
@@ -33,10 +34,10 @@ class ImaginationConfig:
     """The markets that are imagined for a training.
 
     Attributes:
-        paths: of the last stage of a first training, >= 8.
-        retrain_paths: of a later training, >= 8.
-        bars: in each path of full length, >= 1.
-        blend: share of the paths whose noise is bootstrapped from real residuals, in [0, 1].
+        paths: markets of the last stage of a first training, each with all symbols, >= 8.
+        retrain_paths: likewise of a later training, >= 8.
+        bars: in each market of full length, >= 1.
+        blend: share of the markets whose noise is bootstrapped from real residuals, in [0, 1].
         mean_block: mean length of the bootstrapped blocks, bars, >= 1.
         stages: of the curriculum of a first training, >= 1; a later one has a single stage.
     """
@@ -120,7 +121,7 @@ def imagined_markets(
     forecaster: Forecaster,
     config: ImaginationConfig,
     *,
-    starts: str = "any",
+    starts: Starts = "any",
 ) -> ForecasterSampler:
     """The source of the markets that an agent learns on; `starts` as in `ForecasterSampler`."""
     return ForecasterSampler(

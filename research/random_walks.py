@@ -36,12 +36,24 @@ def random_paths(n_paths: int, n_steps: int, width: int, seed: int) -> Paths:
     bars = random_bars(shape, rng)
     none = np.zeros(n_paths, np.int64)
     seen = rng.normal(size=(*shape, width)).astype(np.float32)
-    return Paths(bars, seen, none, none)
+    return Paths(bars[:, None], seen[:, None], none[:, None], none[:, None])
 
 
-def random_histories(symbols: Sequence[str], n_bars: int, seed: int) -> list[History]:
-    """One walk for each symbol, on the weekdays from 2005 on."""
-    bars = random_bars((len(symbols), n_bars), np.random.default_rng(seed))
+def random_histories(
+    symbols: Sequence[str], n_bars: int, seed: int, common: float = 0.0
+) -> list[History]:
+    """One walk for each symbol, on the weekdays from 2005 on.
+
+    Args:
+        symbols: tickers.
+        n_bars: of each.
+        seed: fixes them.
+        common: deviation of a move that all share, over that of their own, >= 0; it happens over
+            night.
+    """
+    rng = np.random.default_rng(seed)
+    bars = random_bars((len(symbols), n_bars), rng)
+    bars[..., :4] *= np.exp(np.cumsum(rng.normal(0, 0.01 * common, n_bars)))[:, None]
     days = np.busday_offset(np.datetime64("2005-01-03"), np.arange(n_bars))
     return [
         History(symbol, days.astype("datetime64[ns]"), walk)

@@ -127,7 +127,7 @@ def year_after(histories: Sequence[History], known: Sequence[History]) -> list[N
 
 
 def real_year(histories: Sequence[History], known: Sequence[History], observer: Observer) -> Paths:
-    """The bars of `year_after` as a tape: one path per symbol, without innovations.
+    """The bars of `year_after` as a tape: one market with all symbols, without innovations.
 
     They are observed as the algorithm observes them: from the newest known bar, bar by bar.
     """
@@ -139,8 +139,8 @@ def real_year(histories: Sequence[History], known: Sequence[History], observer: 
         first = market.current()
         seen.append(np.concatenate([first, *(market.push(history.bars[[r]]) for r in row[1:])]))
     bars = [history.bars[row] for history, row in zip(histories, rows, strict=True)]
-    starts = np.array([row[0] for row in rows])
-    return Paths(np.stack(bars), np.stack(seen), np.arange(len(rows)), starts)
+    starts = np.array([[row[0] for row in rows]])
+    return Paths(np.stack(bars)[None], np.stack(seen)[None], np.arange(len(rows))[None], starts)
 
 
 def in_lean() -> bool:

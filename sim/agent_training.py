@@ -1,10 +1,11 @@
 """Training the Q agent on market tapes, and finding out what it really learned.
 
-A network trained on noise finds patterns in it and claims they pay. So a share of the paths is
+A network trained on noise finds patterns in it and claims they pay. So a share of the markets is
 held out, the trained agent trades them greedily, and its `hurdle` (what a position must promise
 beyond staying flat) is set to the candidate with the best lower confidence bound of the held-out
 reward. Staying flat, an infinite hurdle, is always among the candidates and earns exactly nothing:
-an agent that has learned nothing does nothing.
+an agent that has learned nothing does nothing. Markets are held out whole, since an account trades
+one symbol's share of a market and the other shares know what happened there.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class JudgingConfig:
     """How a trained agent is judged.
 
     Attributes:
-        held_out: share of the pairs of paths to judge on, in (0, 1). A quarter is the usual size
+        held_out: share of the pairs of markets to judge on, in (0, 1). A quarter is the usual size
             of a validation set (Hastie, Tibshirani and Friedman 2009, section 7.2).
         confidence: standard errors subtracted from a candidate's held-out reward, finite, >= 0.
             A candidate worth nothing is preferred to staying flat only where its mean is above so
@@ -69,7 +70,8 @@ class Judgement:
         update: updates done when it was judged, counted over all stages.
         hurdles: candidates, ascending, shape (C,); the first is 0, the last infinite.
         reward: mean log growth per bar with each, less its control variate, shape (C,).
-        error: standard error of that over pairs of paths, shape (C,); 0 for a single pair.
+        error: standard error of that over pairs of markets with all their symbols, which are not
+            independent of each other, shape (C,); 0 for a single pair.
         chosen: index of the candidate with the best lower confidence bound.
     """
 
@@ -129,10 +131,12 @@ def train_agent(
     reporter: Reporter | None = None,
     judging: JudgingConfig | None = None,
 ) -> AgentTraining:
-    """Train on most paths, judge on the rest.
+    """Train on most markets, judge on the rest, in an account for each symbol's share.
+
+    Where the shares hold more decisions than the memory has room for, as many as fit are drawn.
 
     Args:
-        paths: B tapes; neighbours 2i and 2i+1 (antithetic pairs, as samplers lay them out) stay
+        paths: B markets; neighbours 2i and 2i+1 (antithetic pairs, as samplers lay them out) stay
             together.
         rules: what the agent trades under; one cap, or one for each series of the paths.
         config: its observation width must be that of the paths.
@@ -144,17 +148,22 @@ def train_agent(
         judging: how the agent is judged; as `JudgingConfig` by default.
 
     Raises:
-        ValueError: for paths of another width than the agent's or fewer than four paths.
+        ValueError: for paths of another width than the agent's or fewer than four markets.
     """
     judging = judging or JudgingConfig()
-    width = paths.observations.shape[2]
+    width = paths.observations.shape[3]
     if width != config.observation_width:
         raise ValueError(f"paths must have {config.observation_width} observations; got {width}")
     if paths.n_paths < 4:
         raise ValueError(f"paths must be at least 4, some to hold out; received {paths.n_paths}")
     learn, judge = _split(paths.n_paths, judging.held_out, rngs["episodes"])
     memory = ReplayMemory(config.memory) if memory is None else memory
-    memory.add(transitions(paths.take(learn), rules, config.actions, rngs["episodes"]))
+    shares = _shares(paths, learn)
+    room = max(memory.capacity // paths.n_steps, 1)
+    if len(shares) > room:
+        shares = np.sort(rngs["episodes"].permutation(shares)[:room])
+    each = paths.each()
+    memory.add(transitions(each.take(shares), rules, config.actions, rngs["episodes"]))
     agent, curve = train(
         config,
         memory,
@@ -164,7 +173,8 @@ def train_agent(
         previous=previous,
         reporter=reporter,
     )
-    judgement = _judge(agent, paths.take(judge), rules, judging, int(curve.update[-1]))
+    held_out = each.take(_shares(paths, judge))
+    judgement = _judge(agent, held_out, paths.n_symbols, rules, judging, int(curve.update[-1]))
     agent = agent.with_hurdle(judgement.hurdles[judgement.chosen])
     return AgentTraining(agent, curve, memory, (judgement,))
 
@@ -233,8 +243,13 @@ def train_on_imagined(
     return replace(training, curve=curve, judgements=tuple(judgements))
 
 
+def _shares(paths: Paths, markets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where `Paths.each` has the shares of some markets, market by market."""
+    return (markets[:, None] * paths.n_symbols + np.arange(paths.n_symbols)).ravel()
+
+
 def _split(n_paths: int, share: float, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
-    """Indices to learn from and to judge on; pairs of neighbours stay together."""
+    """Markets to learn from and to judge on; pairs of neighbours stay together."""
     order = rng.permutation(n_paths // 2)
     count = min(max(round(share * len(order)), 1), len(order) - 1)
     pairs = np.sort(order[:count])
@@ -243,13 +258,18 @@ def _split(n_paths: int, share: float, rng: np.random.Generator) -> tuple[NDArra
 
 
 def _judge(
-    agent: QAgent, paths: Paths, rules: Rules, judging: JudgingConfig, update: int
+    agent: QAgent,
+    paths: Paths,
+    n_symbols: int,
+    rules: Rules,
+    judging: JudgingConfig,
+    update: int,
 ) -> Judgement:
-    """Trade the paths under every candidate.
+    """Trade the shares of markets of so many symbols under every candidate.
 
     Rewards come without their control variate: held-out paths are few, noise would decide.
     """
-    rows = paths.observations[:, :-1].reshape(-1, paths.observations.shape[2])
+    rows = paths.observations[:, 0, :-1].reshape(-1, paths.observations.shape[3])
     values = agent.q_values(rows, np.zeros((len(rows), len(ACCOUNT_FEATURES))))
     claimed = (values - values[:, [agent.flat]]).max(axis=1)
     claimed = claimed[claimed > 0]
@@ -257,7 +277,7 @@ def _judge(
     hurdles = np.array([0.0, *quantiles, np.inf])
     tiled = paths.take(np.tile(np.arange(paths.n_paths), len(hurdles)))
     done = rollout(greedy(agent, np.repeat(hurdles, paths.n_paths)), tiled, rules)
-    rewards = done.controlled.mean(axis=1).reshape(len(hurdles), -1)
+    rewards = done.controlled.mean(axis=1).reshape(len(hurdles), -1, n_symbols).mean(axis=2)
     pairs = 0.5 * (rewards[:, 0::2] + rewards[:, 1::2])
     error = np.zeros(len(hurdles))
     if pairs.shape[1] > 1:

@@ -1,7 +1,8 @@
 """Simulators to compare with: block bootstrap and GARCH, behind the forecaster's interface.
 
-Both make whole bars: every part of a bar comes from one real day of the path's own history, so
-gap, body, wicks and volume belong together and every bar is valid.
+Both make whole bars: every part of a bar comes from one real day of the symbol's own history, so
+gap, body, wicks and volume belong together and every bar is valid. The bootstrap takes all symbols
+of a date together; GARCH models know one symbol each.
 """
 
 from __future__ import annotations
@@ -23,8 +24,16 @@ from models.market.features import (
 )
 from models.market.history import CLOSE, VOLUME
 from sim.blocks import MEAN_BLOCK, stationary_rows
+from sim.dates import CommonDates
 from sim.paths import Paths, check_counts
-from sim.starts import check_starts, draw_starts, start_bars, start_view
+from sim.starts import (
+    ROWS_AT_ONCE,
+    Starts,
+    check_starts,
+    draw_starts,
+    start_bars,
+    start_view,
+)
 
 MIN_BARS = 250
 """Shortest history a baseline is built on: a year."""
@@ -44,7 +53,7 @@ class _Sampler:
     """Starts, assembly of bars and observations; the parts come from the subclasses."""
 
     def __init__(
-        self, tables: Sequence[FeatureTable], observer: Observer | None, starts: str
+        self, tables: Sequence[FeatureTable], observer: Observer | None, starts: Starts
     ) -> None:
         if not tables:
             raise ValueError("tables must hold at least one symbol; received none")
@@ -56,21 +65,26 @@ class _Sampler:
         self._observer, self._starts = observer, check_starts(starts)
 
     def sample(self, n_paths: int, n_steps: int, rng: np.random.Generator) -> Paths:
-        """Draw paths; see `sim.paths.PathSampler`. Without observer there are 0 observations."""
+        """Draw markets; see `sim.paths.PathSampler`. Without observer there are 0 observations."""
         check_counts(n_paths, n_steps)
         start_rng, parts_rng = rng.spawn(2)
-        series, rows = draw_starts(self._tables, self._first, n_paths, self._starts, start_rng)
-        parts = np.empty((n_paths, n_steps, 5))
-        for s in np.unique(series):
-            mine = series == s
-            parts[mine] = self._parts(int(s), rows[mine], n_steps, parts_rng)
-        bars = self._assemble(series, rows, parts)
-        return Paths(bars, self._observe(series, rows, bars), series, rows)
+        rows = draw_starts(self._tables, self._first, n_paths, self._starts, start_rng)
+        parts = self._parts(rows, n_steps, parts_rng)
+        s = len(self._tables)
+        series = np.tile(np.arange(s), n_paths)
+        bars = self._assemble(series, rows.ravel(), parts.reshape(n_paths * s, n_steps, 5))
+        seen = self._observe(series, rows.ravel(), bars)
+        return Paths(
+            bars.reshape(n_paths, s, n_steps + 1, 5),
+            seen.reshape(n_paths, s, *seen.shape[1:]),
+            series.reshape(n_paths, s),
+            rows,
+        )
 
     def _parts(
-        self, series: int, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
+        self, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        """Parts (B, T, 5) of paths that start at the given rows of one history."""
+        """Parts (B, S, T, 5) of markets whose symbols start at the given rows (B, S)."""
         raise NotImplementedError
 
     def _assemble(self, series: NDArray, rows: NDArray, parts: NDArray) -> NDArray[np.float64]:
@@ -78,12 +92,10 @@ class _Sampler:
         bars = np.empty((b, n_steps + 1, 5))
         bars[:, 0] = start_bars(self._tables, series, rows)
         back = np.arange(1 - VOLUME_MEAN_BARS, 1)
-        recent = np.log(
-            [
-                self._tables[s].history.bars[r + back, VOLUME]
-                for s, r in zip(series, rows, strict=True)
-            ]
-        )
+        recent = np.empty((b, VOLUME_MEAN_BARS))
+        for s, table in enumerate(self._tables):
+            volume = np.log(table.history.bars[:, VOLUME])
+            recent[series == s] = volume[rows[series == s, None] + back]
         for t in range(n_steps):
             # Contiguous columns, as in `sim.path_sampler`.
             step = np.asfortranarray(parts[:, t])
@@ -94,21 +106,27 @@ class _Sampler:
     def _observe(self, series: NDArray, rows: NDArray, bars: NDArray) -> NDArray[np.float32]:
         if self._observer is None:
             return np.zeros((*bars.shape[:2], 0), np.float32)
-        market = self._observer.follow(start_view(self._tables, series, rows, self._window))
         found = np.empty((*bars.shape[:2], self._observer.size), np.float32)
-        found[:, 0] = market.current()
-        for t in range(1, bars.shape[1]):
-            found[:, t] = market.push(bars[:, t])
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            these = slice(first, first + ROWS_AT_ONCE)
+            view = start_view(self._tables, series[these], rows[these], self._window)
+            market = self._observer.follow(view)
+            found[these, 0] = market.current()
+            for t in range(1, bars.shape[1]):
+                found[these, t] = market.push(bars[these, t])
         return found
 
 
 class BlockBootstrapSampler(_Sampler):
-    """Stationary bootstrap of whole days (Politis & Romano 1994).
+    """Stationary bootstrap of whole days (Politis & Romano 1994), all symbols of a date together.
+
+    On a date on which a symbol has no bar it takes the day of its own on which the others moved
+    most alike: their mean log return, in each one's deviations, was nearest.
 
     Args:
-        tables: one per symbol; a path resamples days of the history it starts from.
+        tables: one per symbol; its paths resample days of its history.
         observer: makes observations; None for none.
-        starts: ``"any"`` or ``"latest"``.
+        starts: ``"any"``, ``"latest"`` or dates, as in `sim.starts.draw_starts`.
         mean_block: mean length of a block in bars, >= 1.
     """
 
@@ -117,20 +135,57 @@ class BlockBootstrapSampler(_Sampler):
         tables: Sequence[FeatureTable],
         observer: Observer | None = None,
         *,
-        starts: str = "any",
+        starts: Starts = "any",
         mean_block: float = MEAN_BLOCK,
     ) -> None:
         super().__init__(tables, observer, starts)
         if not mean_block >= 1:
             raise ValueError(f"mean_block must be >= 1; received {mean_block!r}")
         self._mean_block = mean_block
-        self._days = [table.parts[VOLUME_MEAN_BARS:] for table in self._tables]
+        rows = substituted_rows(self._tables, VOLUME_MEAN_BARS)
+        # Of each date, (N, S, 5).
+        self._days = np.stack(
+            [table.parts[rows[:, s]] for s, table in enumerate(self._tables)], axis=1
+        )
 
     def _parts(
-        self, series: int, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
+        self, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        days = self._days[series]
-        return days[stationary_rows(len(days), len(rows), n_steps, self._mean_block, rng)]
+        found = stationary_rows(len(self._days), len(rows), n_steps, self._mean_block, rng)
+        return np.ascontiguousarray(self._days[found].swapaxes(1, 2))
+
+
+def substituted_rows(tables: Sequence[FeatureTable], first: int) -> NDArray[np.int64]:
+    """A row of each history for each common date, shape (N, S); see `BlockBootstrapSampler`.
+
+    Args:
+        tables: of S histories.
+        first: earliest row to use, at least 1.
+    """
+    rows = CommonDates.of([table.history for table in tables], first).rows
+    there = rows >= 0
+    returns = np.zeros(rows.shape)
+    for s, table in enumerate(tables):
+        mine = table.history.log_returns[rows[there[:, s], s]]
+        returns[there[:, s], s] = mine / max(mine.std(), 1e-300)
+    for s in range(len(tables)):
+        own, missing = np.flatnonzero(there[:, s]), np.flatnonzero(~there[:, s])
+        if not missing.size:
+            continue
+        others = np.delete(np.arange(len(tables)), s)
+        count = there[:, others].sum(axis=1)
+        moved = (returns * there)[:, others].sum(axis=1) / np.maximum(count, 1)
+        # A day of its own on which nobody else traded tells nothing about the others.
+        shared = own[count[own] > 0]
+        own = shared if shared.size else own
+        order = own[np.argsort(moved[own], kind="stable")]
+        place = np.searchsorted(moved[order], moved[missing])
+        left, right = np.clip(place - 1, 0, None), np.clip(place, None, len(order) - 1)
+        nearer = np.abs(moved[order[left]] - moved[missing]) <= np.abs(
+            moved[order[right]] - moved[missing]
+        )
+        rows[missing, s] = rows[np.where(nearer, order[left], order[right]), s]
+    return rows
 
 
 @dataclass(frozen=True)
@@ -229,7 +284,7 @@ class GarchSampler(_Sampler):
     Args:
         tables: one per symbol, each with its own fit.
         observer: makes observations; None for none.
-        starts: ``"any"`` or ``"latest"``.
+        starts: ``"any"``, ``"latest"`` or dates, as in `sim.starts.draw_starts`.
         asymmetric: GJR-GARCH (Glosten, Jagannathan & Runkle 1993) if true.
     """
 
@@ -238,7 +293,7 @@ class GarchSampler(_Sampler):
         tables: Sequence[FeatureTable],
         observer: Observer | None = None,
         *,
-        starts: str = "any",
+        starts: Starts = "any",
         asymmetric: bool = True,
     ) -> None:
         super().__init__(tables, observer, starts)
@@ -254,8 +309,15 @@ class GarchSampler(_Sampler):
         }
 
     def _parts(
+        self, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        found = [self._of(s, rows[:, s], n_steps, rng) for s in range(len(self._tables))]
+        return np.stack(found, axis=1)
+
+    def _of(
         self, series: int, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
     ) -> NDArray[np.float64]:
+        """Parts (B, T, 5) of one symbol."""
         fit = self._fits[series]
         # Return i is that of bar i + 1; shapes need a volume deviation as well.
         returns, deviations = fit.simulate(rows - 1, n_steps, rng)

@@ -23,13 +23,16 @@ def transitions(
     every position is learned about. Rewards come without their control variate.
 
     Args:
-        paths: B tapes of T decisions.
+        paths: B tapes of T decisions, one symbol each.
         rules: the account's size, its caps (one, or one for each series) and costs.
         actions: target exposures, shape (A,).
         rng: stream of the positions.
 
     Returns:
         B·T transitions, path by path.
+
+    Raises:
+        ValueError: for paths of several symbols.
     """
     path, row = np.divmod(np.arange(paths.n_paths * paths.n_steps), paths.n_steps)
     envs = MarketVectorEnv(
@@ -43,7 +46,7 @@ def transitions(
         observation=seen[:, :width],
         account=seen[:, width:],
         reward=found.reward.astype(np.float32),
-        next_observation=paths.observations[:, 1:].reshape(-1, width),
+        next_observation=paths.observations[:, 0, 1:].reshape(-1, width),
         next_account=found.account,
         terminated=found.terminated.astype(np.float32),
     )

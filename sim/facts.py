@@ -97,7 +97,7 @@ def real_markets(histories: Sequence[History]) -> list[MarketSeries]:
 
 
 def simulated_markets(paths: Paths) -> list[MarketSeries]:
-    """The paths of each history, in the order of `paths.series`; histories without paths lack."""
+    """The shares of each history over all markets, in the order of `paths.series`."""
     return [MarketSeries.of_bars(paths.bars[paths.series == s]) for s in np.unique(paths.series)]
 
 

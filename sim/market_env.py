@@ -94,6 +94,7 @@ class _Core:
         control_variate: bool,
         positions: str,
     ) -> None:
+        paths.require_single()
         self.horizon = paths.n_steps if horizon is None else horizon
         if not 1 <= self.horizon <= paths.n_steps:
             raise ValueError(f"horizon must lie in 1..{paths.n_steps}; received {horizon}")
@@ -120,14 +121,14 @@ class _Core:
         if paths.innovations is not None:
             # Beside the bar that they belong to; none belongs to a path's first.
             aligned = np.zeros((paths.n_paths, self.rows, 2))
-            aligned[:, 1:] = paths.innovations
+            aligned[:, 1:] = paths.innovations[:, 0]
             self.innovations = aligned.reshape(-1, 2)
-        self.width = paths.observations.shape[2]
+        self.width = paths.observations.shape[3]
         # One row holds what an observation needs, so a step gathers it in one go.
-        blank = np.zeros((*paths.observations.shape[:2], len(ACCOUNT_FEATURES)), np.float32)
-        tape = np.concatenate([paths.observations, blank], axis=2)
+        blank = np.zeros((self.n_paths, self.rows, len(ACCOUNT_FEATURES)), np.float32)
+        tape = np.concatenate([paths.observations[:, 0], blank], axis=2)
         self.tape = tape.reshape(-1, tape.shape[2])
-        self.path_caps = rules.caps_of(paths.series)
+        self.path_caps = rules.caps_of(paths.series[:, 0])
         one_cap = len(self.path_caps) == 1
         self.caps = self.path_caps if one_cap else np.ones((n, 1))
         self.account = Account.opened(np.zeros(n))
@@ -265,7 +266,7 @@ class MarketEnv(gym.Env[NDArray[np.float32], Any]):
     """One account on one symbol; see the module's description.
 
     Args:
-        paths: the market tapes.
+        paths: the market tapes, one symbol each (`Paths.each`).
         rules: the account's size, caps (one, or one for each series of the paths), costs, lots,
             ruin.
         actions: target exposures in [-1, 1], or None for continuous ones.

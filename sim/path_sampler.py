@@ -1,18 +1,21 @@
-"""Synthetic markets from the forecaster: many paths at once, bar by bar.
+"""Synthetic markets from the forecaster: many at once, all symbols together, bar by bar.
 
-Each path starts at a real bar of a real history, keeps one dropout mask (one network drawn from
-the posterior) for its whole length, and draws fresh noise at every step. Recurrent state and
-features are carried forward, never recomputed.
+A market starts on a real date of the histories (`sim.starts`), keeps one dropout mask for its whole
+length, and draws fresh noise at every step. Recurrent state and features are carried forward,
+never recomputed. All symbols of a market share its mask: a mask is one network drawn from the
+posterior, and there is one network for all symbols, so what it is wrong about it is wrong about
+everywhere.
 
-Coverage. Starts are stratified over all rows. Noise comes from scrambled Sobol points for the
-first `QMC_STEPS` bars (beyond, more dimensions bring nothing) and paths come in antithetic pairs:
-2i and 2i+1 share start and mask, and one has the mirrored noise of the other.
+Coverage. Starts are stratified over all dates. Markets come in antithetic pairs: 2i and 2i+1 share
+start and mask, and one has the mirrored noise of the other. Noise comes from a copula between the
+symbols, over Sobol points (`sim.noise`).
 
-Blending. A share of the pairs takes its noise from reality: the probability integral transforms
-of the real bars under the forecaster, block-bootstrapped from the path's own history. What the
-model's densities miss, shape or serial dependence of the residuals, these paths still have. The
-two paths of such a pair have blocks of their own. What they were expected to return is what the
-model said plus the mean of the real residuals; the rest is luck, even where blocks repeat it.
+Blending. A share of the pairs takes its noise from reality: the probability integral transforms of
+the real bars under the forecaster, block-bootstrapped by date, all symbols of a date together.
+What the densities and the copula miss, shape, serial or joint dependence of the residuals, these
+markets still have. The two of such a pair have blocks of their own. What they were expected to
+return is what the model said plus the mean of the real residuals; the rest is luck, even where
+blocks repeat it.
 
 Bounds. A learned recursion may run away, so
 - the volatility that draws are scaled with stays within the highest baseline volatility of the
@@ -27,26 +30,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from models.agent.observation import Observer
-from models.forecast.density import BarDensity
-from models.forecast.distributions import NUMPY
 from models.forecast.forecaster import Forecaster
 from models.forecast.inference import Masks, RecurrentState
 from models.market.features import LOOKBACK, FeatureTable, bars_from_parts
 from models.market.history import VOLUME
-from models.market.market_view import MarketView
-from sim.blocks import MEAN_BLOCK, stationary_rows
+from sim.blocks import MEAN_BLOCK
+from sim.copula import Copula, check_kind
+from sim.noise import N_PARTS, CopulaNoise, DatedNoise, Residuals
 from sim.paths import Paths, check_counts
-from sim.starts import check_starts, draw_starts, start_bars, start_view
-
-QMC_STEPS = 60
-"""Bars whose noise is a Sobol point, in 300 dimensions; the later a dimension, the worse are its
-projections (Joe & Kuo 2008)."""
+from sim.starts import ROWS_AT_ONCE, Starts, check_starts, draw_starts, start_bars, start_view
 
 MOVE_LIMIT = 1.5
 """Times the largest move of the history. Moves some 0.2 to 0.6 % of simulated bars (this and the
@@ -57,8 +55,6 @@ VOLUME_MARGIN = 1.0
 
 PRICE_LIMIT = 1e3
 """Times the price at the start, or one over that. Met by no simulated bar of a sane forecaster."""
-
-N_PARTS = 5
 
 
 @dataclass(frozen=True)
@@ -111,28 +107,17 @@ class Bounds:
         return held
 
 
-@dataclass(frozen=True)
-class Residuals:
-    """The noise that the real bars of one history had under the mean network.
-
-    Attributes:
-        uniforms: their probability integral transforms, shape (rows, 5), in (0, 1).
-        lean: mean of gap and intraday return less what was expected, in volatilities, shape (2,).
-    """
-
-    uniforms: NDArray[np.float64]
-    lean: NDArray[np.float64]
-
-
 class ForecasterSampler:
     """Draws `Paths` from a forecaster; see the module's description.
 
     Args:
         observer: what the agent will see; its forecaster makes the paths.
-        tables: what paths may start from, each long enough for the forecaster's window.
-        blend: share of the paths whose noise is bootstrapped from reality, in [0, 1].
-        starts: ``"any"`` row of any history, or ``"latest"``: the newest bars only.
+        tables: of the S symbols of every market, each long enough for the forecaster's window.
+        blend: share of the markets whose noise is bootstrapped from reality, in [0, 1].
+        starts: ``"any"`` date of the histories, ``"latest"``: the newest bars only, or dates
+            (datetime64), of which pair p of antithetic markets starts at number p modulo n.
         mean_block: mean length of the bootstrapped blocks, in bars, >= 1.
+        copula: family of the dependence between symbols, one of `sim.copula.KINDS`.
 
     Raises:
         ValueError: naming the argument, the rule and the received value.
@@ -144,8 +129,9 @@ class ForecasterSampler:
         tables: Sequence[FeatureTable],
         *,
         blend: float,
-        starts: str = "any",
+        starts: Starts = "any",
         mean_block: float = MEAN_BLOCK,
+        copula: str = "skewed-t",
     ) -> None:
         if not tables:
             raise ValueError("tables must hold at least one symbol; received none")
@@ -161,54 +147,80 @@ class ForecasterSampler:
             table.history.require(self._first + 2)
         self._tables = list(tables)
         self._blend, self._starts, self._mean_block = blend, check_starts(starts), mean_block
+        self._kind = check_kind(copula)
         self._bounds = Bounds.of(tables, self._forecaster)
-        self._residuals: list[Residuals] | None = None
 
     def sample(self, n_paths: int, n_steps: int, rng: np.random.Generator) -> Paths:
-        """Draw paths; see `sim.paths.PathSampler`.
+        """Draw markets; see `sim.paths.PathSampler`.
 
         Args:
-            n_paths: B, at least 1 (an odd last path has no mirror image).
+            n_paths: B, at least 1 (an odd last market has no mirror image).
             n_steps: T, at least 1.
             rng: fixes everything.
         """
         check_counts(n_paths, n_steps)
         start_rng, mask_rng, noise_rng, block_rng = rng.spawn(4)
-        pairs = (n_paths + 1) // 2
-        pair_of = np.arange(2 * pairs) // 2
-        series, rows = draw_starts(self._tables, self._first, pairs, self._starts, start_rng)
-        uniforms, blended = self._noise(series, n_steps, noise_rng, block_rng)
-        masks = self._forecaster.masks(pairs, mask_rng).take(pair_of)
-        view = start_view(self._tables, series, rows, self._window).take(pair_of)
-        lean = np.zeros((2 * pairs, 2))
-        for s in np.unique(series[blended]):
-            lean[(blended & (series == s))[pair_of]] = self._bank()[s].lean
-        paths = self._run(view, masks, uniforms, lean, series[pair_of], rows[pair_of])
-        return paths if 2 * pairs == n_paths else paths.take(np.arange(n_paths))
+        pairs, s = (n_paths + 1) // 2, len(self._tables)
+        rows = draw_starts(self._tables, self._first, pairs, self._starts, start_rng)
+        rows = np.repeat(rows, 2, axis=0)
+        masks = self._forecaster.masks(pairs, mask_rng)
+        uniforms = self.copula_noise.draw(2 * pairs, n_steps, noise_rng)
+        lean = np.tile(self.copula_noise.lean, (2 * pairs, 1, 1))
+        # Spread over the pairs, which are in random order, so that any head of them is blended.
+        share = np.floor(np.arange(pairs + 1) * self._blend)
+        blended = np.flatnonzero(np.repeat(np.diff(share) > 0, 2))
+        if blended.size:
+            uniforms[blended] = self.dated_noise.draw(len(blended), n_steps, block_rng)
+            lean[blended] = self.dated_noise.lean
+        shape = (n_paths, s, n_steps + 1)
+        bars = np.empty((*shape, 5))
+        observations = np.empty((*shape, self._observer.size), np.float32)
+        innovations = np.zeros((n_paths, s, n_steps, 2))
+        together = max(ROWS_AT_ONCE // s, 1)
+        for first in range(0, n_paths, together):
+            these = slice(first, min(first + together, n_paths))
+            pair_of = np.repeat(np.arange(these.start, these.stop) // 2, s)
+            self._run(
+                rows[these],
+                masks.take(pair_of),
+                uniforms[these],
+                lean[these],
+                (bars[these], observations[these], innovations[these]),
+            )
+        del uniforms
+        series = np.tile(np.arange(s), (n_paths, 1))
+        return Paths(bars, observations, series, rows[:n_paths], innovations)
 
     def _run(
         self,
-        view: MarketView,
+        rows: NDArray[np.int64],
         masks: Masks,
-        uniforms: NDArray,
+        uniforms: NDArray[np.float64],
         lean: NDArray[np.float64],
-        series: NDArray,
-        rows: NDArray,
-    ) -> Paths:
-        """Walk all paths forward through the given noise, shape (B, T, 5).
+        out: tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float64]],
+    ) -> None:
+        """Walk some markets forward through the given noise.
 
-        `lean` (B, 2) is the mean of that noise in gap and intraday return, in volatilities.
+        Args:
+            rows: of the starts, shape (b, S).
+            masks: of b · S rows.
+            uniforms: shape (b, S, T, 5).
+            lean: mean of that noise in gap and intraday return, in volatilities, shape (b, S, 2).
+            out: bars, observations and innovations of these markets, to be filled.
         """
+        b, s, n_steps = uniforms.shape[:3]
+        uniforms, lean = uniforms.reshape(b * s, n_steps, N_PARTS), lean.reshape(b * s, 2)
+        bars, observations, innovations = (
+            found.reshape(b * s, *found.shape[2:]) for found in out
+        )  # views: slices of whole markets are contiguous
+        series, start = np.tile(np.arange(s), b), rows.ravel()
         bounds = self._bounds.take(series)
+        view = start_view(self._tables, series, start, self._window)
         state = self._forecaster.start(view, masks)
         bounds.hold_volatility(state)
         market = self._observer.follow(view)
-        b, n_steps = uniforms.shape[:2]
-        bars = np.empty((b, n_steps + 1, 5))
-        bars[:, 0] = start_bars(self._tables, series, rows)
-        observations = np.empty((b, n_steps + 1, self._observer.size), np.float32)
+        bars[:, 0] = start_bars(self._tables, series, start)
         observations[:, 0] = market.current()
-        innovations = np.zeros((b, n_steps, 2))
         first_close = view.last_close
         for t in range(n_steps):
             close, volume_mean = view.last_close, view.volume_mean
@@ -218,58 +230,25 @@ class ForecasterSampler:
             # Columns must be contiguous: NumPy's exp takes another path, one bit apart, for
             # strided input that happens to lie right before its output in memory.
             parts = np.asfortranarray(held)
-            bars[:, t + 1] = bars_from_parts(close, volume_mean, parts)
-            observations[:, t + 1] = market.push(bars[:, t + 1])
+            pushed = bars_from_parts(close, volume_mean, parts)
+            bars[:, t + 1] = pushed
+            observations[:, t + 1] = market.push(pushed)
             self._forecaster.advance(state, view.feature_rows)
             bounds.hold_volatility(state)
-        return Paths(bars, observations, series, rows, innovations)
 
-    def _noise(
-        self,
-        series: NDArray[np.int64],
-        n_steps: int,
-        rng: np.random.Generator,
-        block_rng: np.random.Generator,
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Uniforms of both paths of every pair, (2 · pairs, T, 5), and which pairs are blended."""
-        pairs = len(series)
-        drawn = rng.random((pairs, n_steps, N_PARTS))
-        covered = min(n_steps, QMC_STEPS)
-        sobol = qmc.Sobol(covered * N_PARTS, scramble=True, seed=rng)
-        points = sobol.random_base2(max(int(np.ceil(np.log2(pairs))), 0))[:pairs]
-        drawn[:, :covered] = points.reshape(pairs, covered, N_PARTS)
-        both = np.stack([drawn, 1.0 - drawn], axis=1)
-        # Spread over the pairs, which are in random order, so that any head of them is blended.
-        blended = np.floor(np.arange(1, pairs + 1) * self._blend) > np.floor(
-            np.arange(pairs) * self._blend
-        )
-        for pair in np.flatnonzero(blended):
-            bank = self._bank()[series[pair]].uniforms
-            found = stationary_rows(len(bank), 2, n_steps, self._mean_block, block_rng)
-            both[pair] = bank[found]
-        return both.reshape(2 * pairs, n_steps, N_PARTS), blended
+    @cached_property
+    def residuals(self) -> Residuals:
+        """What noise the real bars had, by date."""
+        return Residuals.of(self._tables, self._forecaster)
 
-    def _bank(self) -> list[Residuals]:
-        """What noise the real bars of each history had."""
-        if self._residuals is None:
-            self._residuals = [self._residuals_of(table) for table in self._tables]
-        return self._residuals
+    @cached_property
+    def copula_noise(self) -> CopulaNoise:
+        """The noise of markets that are not blended."""
+        if len(self._tables) == 1:
+            return CopulaNoise.independent(1)
+        return CopulaNoise(Copula.fit(self.residuals.uniforms, self._kind))
 
-    def _residuals_of(self, table: FeatureTable) -> Residuals:
-        view = MarketView.at_rows(table, [self._first], window=self._window)
-        state = self._forecaster.start(view)
-        found = [self._forecaster.parameters(state)]
-        for row in range(self._first + 1, len(table) - 1):
-            self._forecaster.advance(state, table.rows[row : row + 1])
-            found.append(self._forecaster.parameters(state))
-        every = BarDensity(
-            NUMPY,
-            np.concatenate([density.outputs for density in found]),
-            np.concatenate([density.volatility for density in found]),
-            found[0].parameters,
-        )
-        parts = table.parts[self._first + 1 :]
-        intraday = every.given_gap(parts[:, 0]).intraday
-        means = np.stack([every.gap.location, intraday.location], axis=1)
-        missed = (parts[:, :2] - means) / every.volatility[:, None]
-        return Residuals(every.pit(parts), missed.mean(axis=0))
+    @cached_property
+    def dated_noise(self) -> DatedNoise:
+        """The noise of markets that are."""
+        return DatedNoise.of(self.residuals, self.copula_noise.copula, self._mean_block)

@@ -13,18 +13,22 @@ from models.market.history import BAR_FIELDS, CLOSE, HIGH, LOW, OPEN
 
 @dataclass(frozen=True)
 class Paths:
-    """B market tapes of T bars each, after one starting bar.
+    """B market tapes of S symbols and T bars each, after one starting bar.
+
+    All symbols of a market live through the same days: row t of one is the same close as row t of
+    another. One symbol is the special case S = 1.
 
     Attributes:
-        bars: O, H, L, C, V, shape (B, T+1, 5), float64; row 0 is the bar known at the start (the
+        bars: O, H, L, C, V, shape (B, S, T+1, 5), float64; row 0 is the bar known at the start (the
             last real bar of a simulated path), so decisions are possible after rows 0..T-1.
-        observations: what an agent sees of the market after the close of each row, shape
-            (B, T+1, D), float32; row t knows rows up to t only.
-        series: which history each path continues, shape (B,); also whose cap it is traded under
-            (`sim.accounting.Rules.caps_of`).
-        start_row: row of row 0 in that history, shape (B,).
+        observations: what an agent sees of a symbol after the close of each row, shape
+            (B, S, T+1, D), float32; row t knows rows up to t only.
+        series: which history each symbol of a market continues, shape (B, S); also whose cap it
+            is traded under (`sim.accounting.Rules.caps_of`).
+        start_row: row of row 0 in that history, shape (B, S).
         innovations: gap and intraday log return of each step less their conditional means, shape
-            (B, T, 2). None, or zero, where no conditional mean is known (real or resampled bars).
+            (B, S, T, 2). None, or zero, where no conditional mean is known (real or resampled
+            bars).
 
     Raises:
         ValueError: for shapes that disagree, an invalid bar, or an observation or innovation that
@@ -46,48 +50,57 @@ class Paths:
         ):
             object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=kind))
         shape = self.bars.shape
-        if len(shape) != 3 or shape[0] < 1 or shape[1] < 2 or shape[2] != len(BAR_FIELDS):
-            raise ValueError(f"bars must have shape (B >= 1, T+1 >= 2, 5); received {shape}")
-        if self.observations.ndim != 3 or self.observations.shape[:2] != shape[:2]:
+        if len(shape) != 4 or min(shape[:2]) < 1 or shape[2] < 2 or shape[3] != len(BAR_FIELDS):
             raise ValueError(
-                f"observations must have shape ({shape[0]}, {shape[1]}, D); "
+                f"bars must have shape (B >= 1, S >= 1, T+1 >= 2, 5); received {shape}"
+            )
+        if self.observations.ndim != 4 or self.observations.shape[:3] != shape[:3]:
+            raise ValueError(
+                f"observations must have shape ({shape[0]}, {shape[1]}, {shape[2]}, D); "
                 f"received {self.observations.shape}"
             )
         for name in ("series", "start_row"):
-            if getattr(self, name).shape != shape[:1]:
+            if getattr(self, name).shape != shape[:2]:
                 raise ValueError(
-                    f"{name} must have shape ({shape[0]},); received {getattr(self, name).shape}"
+                    f"{name} must have shape {shape[:2]}; received {getattr(self, name).shape}"
                 )
-        if self.innovations is not None and self.innovations.shape != (shape[0], shape[1] - 1, 2):
+        steps = (*shape[:2], shape[2] - 1, 2)
+        if self.innovations is not None and self.innovations.shape != steps:
             raise ValueError(
-                f"innovations must have shape ({shape[0]}, {shape[1] - 1}, 2); "
-                f"received {self.innovations.shape}"
+                f"innovations must have shape {steps}; received {self.innovations.shape}"
             )
         if self.innovations is not None and not np.isfinite(self.innovations).all():
             raise ValueError("innovations must be finite; received others")
         check_bars(self.bars)
         if not np.isfinite(self.observations).all():
-            path, row, _ = np.argwhere(~np.isfinite(self.observations))[0]
-            raise ValueError(f"observations must be finite; received others in path {path}, {row=}")
+            path, symbol, row, _ = np.argwhere(~np.isfinite(self.observations))[0]
+            raise ValueError(
+                f"observations must be finite; received others in {path=}, {symbol=}, {row=}"
+            )
 
     @property
     def n_paths(self) -> int:
-        """B."""
+        """B, the number of markets."""
         return self.bars.shape[0]
+
+    @property
+    def n_symbols(self) -> int:
+        """S."""
+        return self.bars.shape[1]
 
     @property
     def n_steps(self) -> int:
         """T: how many decisions a path has room for."""
-        return self.bars.shape[1] - 1
+        return self.bars.shape[2] - 1
 
     @property
     def log_returns(self) -> NDArray[np.float64]:
-        """Close-to-close log returns, shape (B, T)."""
-        return np.diff(np.log(self.bars[:, :, CLOSE]), axis=1)
+        """Close-to-close log returns, shape (B, S, T)."""
+        return np.diff(np.log(self.bars[..., CLOSE]), axis=2)
 
-    def take(self, paths: ArrayLike) -> Paths:
-        """Chosen paths, repeats allowed."""
-        index = np.asarray(paths)
+    def take(self, markets: ArrayLike) -> Paths:
+        """Chosen markets with all their symbols, repeats allowed."""
+        index = np.asarray(markets)
         return Paths(
             self.bars[index],
             self.observations[index],
@@ -95,6 +108,36 @@ class Paths:
             self.start_row[index],
             None if self.innovations is None else self.innovations[index],
         )
+
+    def each(self) -> Paths:
+        """Every symbol's share as a market of its own, B·S of them: what one account trades.
+
+        Share k is symbol k % S of market k // S. Arrays are views of these, nothing is copied.
+        """
+
+        def alone(values: NDArray) -> NDArray:
+            return values.reshape(self.n_paths * self.n_symbols, 1, *values.shape[2:])
+
+        return Paths(
+            alone(self.bars),
+            alone(self.observations),
+            alone(self.series),
+            alone(self.start_row),
+            None if self.innovations is None else alone(self.innovations),
+        )
+
+    def require_single(self) -> Paths:
+        """The same paths, if they are of one symbol each.
+
+        Raises:
+            ValueError: if markets have several symbols.
+        """
+        if self.n_symbols != 1:
+            raise ValueError(
+                "paths must have one symbol each, as an account trades one here: pass "
+                f"paths.each(); received {self.n_symbols} symbols"
+            )
+        return self
 
 
 def check_bars(bars: NDArray[np.float64]) -> None:
@@ -122,7 +165,9 @@ class PathSampler(Protocol):
     """A source of synthetic markets."""
 
     def sample(self, n_paths: int, n_steps: int, rng: np.random.Generator) -> Paths:
-        """Draw B paths of T bars; the same generator state gives the same paths.
+        """Draw B markets of T bars, each with all symbols of the sampler.
+
+        The same generator state gives the same paths.
 
         Raises:
             ValueError: if a count is not at least 1.

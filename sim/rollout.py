@@ -56,13 +56,13 @@ def rollout(policy: Policy, paths: Paths, rules: Rules) -> Rollout:
 
     Args:
         policy: what decides.
-        paths: B tapes of T decisions.
+        paths: B tapes of T decisions, one symbol each.
         rules: the account's size, its caps (one, or one for each series) and costs.
 
     Raises:
-        ValueError: for a policy that asks for more than the cap.
+        ValueError: for paths of several symbols, or a policy that asks for more than the cap.
     """
-    b, t_max, width = paths.n_paths, paths.n_steps, paths.observations.shape[2]
+    b, t_max, width = paths.n_paths, paths.n_steps, paths.observations.shape[3]
     envs = MarketVectorEnv(paths, rules, b, actions=None)
     # The seed is for where the ruined go on.
     seen, _ = envs.reset(seed=0, options={"path": np.arange(b), "row": 0})

@@ -1,4 +1,10 @@
-"""Where simulated paths begin: real bars of real histories."""
+"""Where simulated markets begin: real bars of real histories, all symbols on one date.
+
+A symbol starts from its newest bar at or before the market's date: what was known at that close.
+One that has no such bar, or only one further back than the longest gap its history may have (not
+yet listed, already gone, too short a past for the features), starts from a row of its own, drawn
+at random: it is imagined beside the others as it was at another time.
+"""
 
 from __future__ import annotations
 
@@ -9,48 +15,97 @@ from numpy.typing import NDArray
 
 from models.market.features import FeatureTable
 from models.market.market_view import MarketView
+from sim.dates import CommonDates
 
 ANY, LATEST = "any", "latest"
 
+ROWS_AT_ONCE = 4096
+"""Symbols' paths that are walked together from their starts: few enough that what a step touches
+stays near the processor, and memory does not grow with the markets. Results do not depend on it."""
 
-def check_starts(starts: str) -> str:
-    """The same word, if it is one of `ANY`, `LATEST`."""
-    if starts not in (ANY, LATEST):
-        raise ValueError(f"starts must be {ANY} or {LATEST}; received {starts!r}")
-    return starts
+Starts = str | NDArray[np.datetime64]
+"""`ANY` date, the `LATEST` bars, or given dates."""
+
+
+def check_starts(starts: Starts) -> Starts:
+    """The same, if it is one of `ANY`, `LATEST`, or a vector of dates.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if isinstance(starts, str):
+        if starts in (ANY, LATEST):
+            return starts
+    elif (
+        isinstance(starts, np.ndarray)
+        and starts.dtype.kind == "M"
+        and starts.ndim == 1
+        and starts.size
+        and not np.isnat(starts).any()
+    ):
+        return starts
+    raise ValueError(f"starts must be {ANY} or {LATEST} or an array of dates; received {starts!r}")
 
 
 def draw_starts(
-    tables: Sequence[FeatureTable], first: int, count: int, starts: str, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """History and row of each start, stratified over all allowed rows, in random order.
+    tables: Sequence[FeatureTable], first: int, count: int, starts: Starts, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Rows at which the symbols of each market start; see the module's description.
 
     Args:
         tables: of S histories, each longer than `first`.
         first: earliest row allowed.
         count: how many.
-        starts: ``"any"`` row from `first` on, or the ``"latest"`` row of each history in turn.
+        starts: ``"any"`` date, stratified over all dates on which a symbol has a row from `first`
+            on, in random order; the ``"latest"`` row of each history; or dates, taken in turn:
+            start k is at date k % n.
         rng: fixes the choice.
 
     Returns:
-        Series and rows, shape (count,) each.
+        Shape (count, S).
+
+    Raises:
+        ValueError: for a given date on which no symbol can start.
     """
     lengths = np.array([len(table) for table in tables])
-    if starts == LATEST:
-        series = rng.permutation(np.arange(count) % len(lengths))
-        return series, lengths[series] - 1
-    room = lengths - first
-    ends = np.cumsum(room)
-    place = ((rng.permutation(count) + rng.random(count)) / count * ends[-1]).astype(np.int64)
-    series = np.searchsorted(ends, place, side="right")
-    return series, first + place - (ends - room)[series]
+    if isinstance(starts, str) and starts == LATEST:
+        return np.tile(lengths - 1, (count, 1))
+    histories = [table.history for table in tables]
+    if isinstance(starts, str):
+        known = CommonDates.of(histories, first).dates
+        place = (rng.permutation(count) + rng.random(count)) / count * len(known)
+        dates = known[place.astype(np.int64)]
+    else:
+        dates = starts[np.arange(count) % len(starts)]
+    rows = first + (rng.random((count, len(tables))) * (lengths - first)).astype(np.int64)
+    on_date = np.zeros(rows.shape, bool)
+    for s, history in enumerate(histories):
+        # A date means the end of its day; dates that are times mean just that.
+        days = np.issubdtype(dates.dtype, "datetime64[D]")
+        time = history.time.astype(dates.dtype) if days else history.time
+        newest = np.searchsorted(time, dates, side="right") - 1
+        age = dates - time[newest]
+        fresh = age <= np.timedelta64(int(history.max_gap_days * 24), "h")
+        on_date[:, s] = (newest >= first) & fresh
+        rows[:, s] = np.where(on_date[:, s], newest, rows[:, s])
+    if not on_date.any(axis=1).all():
+        missing = dates[~on_date.any(axis=1)][0]
+        raise ValueError(
+            f"starts must be dates on which a symbol has {first + 1} bars behind it; "
+            f"received {missing}"
+        )
+    return rows
 
 
 def start_bars(
     tables: Sequence[FeatureTable], series: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """The bars at the starts, shape (B, 5)."""
-    return np.array([tables[s].history.bars[r] for s, r in zip(series, rows, strict=True)])
+    found = np.empty((len(rows), 5))
+    for s in np.unique(series):
+        mine = series == s
+        found[mine] = tables[s].history.bars[rows[mine]]
+    return found
 
 
 def start_view(
@@ -62,5 +117,7 @@ def start_view(
     """A view of the markets at the starts, one series per start, in their order."""
     present = np.unique(series)
     views = [MarketView.at_rows(tables[s], rows[series == s], window=window) for s in present]
+    if len(views) == 1:
+        return views[0]
     order = np.concatenate([np.flatnonzero(series == s) for s in present])
     return MarketView.concatenate(views).take(np.argsort(order))

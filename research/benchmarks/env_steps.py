@@ -71,7 +71,7 @@ def anytrading(paths: Paths) -> Runner:
     """The `StocksEnv` of gym-anytrading, on the first path."""
     from gym_anytrading.envs import StocksEnv
 
-    frame = pd.DataFrame({"Close": paths.bars[0, :, 3]})
+    frame = pd.DataFrame({"Close": paths.bars[0, 0, :, 3]})
     window = WIDTH // 2  # two numbers (price, change) for each bar of the window
     return one_by_one(StocksEnv(frame, window, (window, len(frame))), 2)
 
@@ -85,9 +85,9 @@ def trading_env(paths: Paths) -> Runner:
     warnings.simplefilter("ignore")
     names = ("open", "high", "low", "close", "volume")
     index = pd.date_range("2000-01-01", periods=BARS + 1, freq="D")
-    frame = pd.DataFrame(paths.bars[0], columns=names, index=index)
+    frame = pd.DataFrame(paths.bars[0, 0], columns=names, index=index)
     for i in range(WIDTH - 2):  # it adds two numbers about the position
-        frame[f"feature_{i}"] = paths.observations[0, :, i]
+        frame[f"feature_{i}"] = paths.observations[0, 0, :, i]
     env = TradingEnv(frame, positions=[-1, 0, 1], trading_fees=1e-3, verbose=0)
     return one_by_one(env, 3)
 

@@ -1,7 +1,7 @@
 """Which simulator's markets look most like the real market that came after?
 
-Fits forecaster, block bootstrap and GARCH models on one span, samples two-year paths from each, and
-compares them with the real bars that followed: stylised facts and distances, means over stocks.
+Fits forecaster, block bootstrap and GARCH models on one span, samples two-year markets from each,
+and compares them with the real bars that followed: stylised facts and distances, means over stocks.
 
     python -m research.benchmarks.simulation_facts --tdqn FOLDER # fit to 2017, compare 2018-2019
     python -m research.benchmarks.simulation_facts --packaged    # AAPL, GOOG, IBM as the default
@@ -63,7 +63,7 @@ def compare(
     found = {}
     for name, sampler in samplers.items():
         rng = streams(seed, "facts", name)["paths"]
-        found[name] = simulated_markets(sampler.sample(paths * len(train), STEPS, rng))
+        found[name] = simulated_markets(sampler.sample(paths, STEPS, rng))
     return facts_table(real_markets(test), found)
 
 
@@ -71,7 +71,7 @@ def report(
     title: str, histories: list[History], split: np.datetime64, options: argparse.Namespace
 ) -> None:
     """Print one table for each seed."""
-    print(f"{title}: {len(histories)} stocks, {options.paths} paths of {STEPS} bars each")
+    print(f"{title}: {len(histories)} stocks, {options.paths} markets of {STEPS} bars each")
     for seed in range(1, options.seeds + 1):
         started = time.perf_counter()
         table = compare(histories, split, seed, options.paths, options.epochs)
@@ -83,7 +83,7 @@ def main() -> None:
     parser = stock_parser(__doc__)
     parser.add_argument("--symbols", default="", help="of the TDQN stocks, comma separated")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--paths", type=int, default=40, help="per stock")
+    parser.add_argument("--paths", type=int, default=40, help="markets")
     parser.add_argument("--epochs", type=int, default=40)
     options = parse(parser)
     print(conditions("numpy", "tensorflow", "keras", "arch"))

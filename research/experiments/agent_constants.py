@@ -5,9 +5,9 @@ with one constant changed at a time, and lets it trade imagined paths that it ha
 alternative sees the same paths and the same streams as the present values. Figures are log growth
 a year in %, less the control variate and less a constant mix at the cap on the same paths: mean
 over seeds, and the difference to the present values with its standard error over antithetic pairs
-of all seeds. Judging is the agent's own: the hurdle is set before the paths that are scored.
+of markets of all seeds. Judging is the agent's own: the hurdle is set before what is scored.
 
-    python -m research.experiments.agent_constants [--seeds 1 2 3] [--paths 2048]
+    python -m research.experiments.agent_constants [--seeds 1 2 3] [--paths 1024]
 """
 
 from __future__ import annotations
@@ -73,14 +73,16 @@ def earned(
     fresh = imagined_markets(tables, forecaster, config.imagination).sample(
         n_paths, config.imagination.bars, rng
     )
-    mix = rollout(constant(1.0), fresh, rules).controlled
+    shares = fresh.each()
+    mix = rollout(constant(1.0), shares, rules).controlled
     found = {}
     for name, agent in alternatives(config.agent).items():
         trained = learn_to_trade(
             tables, forecaster, replace(config, agent=agent), rules, None, Silent()
         ).agent
-        ahead = rollout(greedy(trained), fresh, rules).controlled - mix
-        found[name] = PER_YEAR_IN_PERCENT * ahead.mean(axis=1).reshape(-1, 2).mean(axis=1)
+        ahead = rollout(greedy(trained), shares, rules).controlled - mix
+        pairs = ahead.mean(axis=1).reshape(-1, 2 * fresh.n_symbols).mean(axis=1)
+        found[name] = PER_YEAR_IN_PERCENT * pairs
     return found
 
 
@@ -88,7 +90,9 @@ def main() -> None:
     """Train all alternatives for all seeds and print the table."""
     parser = option_parser(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--paths", type=int, default=2048, help="to score on, an even number")
+    parser.add_argument(
+        "--paths", type=int, default=1024, help="markets to score on, an even number"
+    )
     options = parser.parse_args()
     print(conditions("tensorflow", "keras", "numpy"))
     settings = load_settings()

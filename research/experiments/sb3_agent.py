@@ -86,7 +86,7 @@ def theirs(
 
     Args:
         kind: ``"dqn"`` or ``"ppo"``.
-        markets: the paths of each stage.
+        markets: of each stage.
         stages: their shares of the steps are their shares of the updates.
         rules: what accounts trade under.
         config: of our agent.
@@ -98,7 +98,7 @@ def theirs(
     scaled: Any = None
     for paths, stage in zip(markets, stages, strict=True):
         envs = MarketVectorEnv(
-            paths, rules, ENVS, config.actions, control_variate=True, positions="random"
+            paths.each(), rules, ENVS, config.actions, control_variate=True, positions="random"
         )
         if agent is None:
             scaled = VecNormalize(StableBaselinesEnv(envs), gamma=config.discount)
@@ -180,8 +180,8 @@ def run(
     policies |= {MIX: constant(1.0), "flat": constant(0.0)}
     rng = streams(seed, "sb3_agent")["paths"]
     markets = {
-        "imagined": sampler.sample(options.judge_paths, imagination.bars, rng),
-        "real": real_year(histories, known, Observer(forecaster)),
+        "imagined": sampler.sample(options.judge_paths, imagination.bars, rng).each(),
+        "real": real_year(histories, known, Observer(forecaster)).each(),
     }
     found = {
         name: {
@@ -230,7 +230,7 @@ def main() -> None:
     print(
         f"{', '.join(run_settings.symbols)}, each in an account of {run_settings.cash:,.0f} $; "
         f"{learning.agent.updates} updates of ours, {options.steps} steps of each other; judged on "
-        f"{options.judge_paths} imagined paths of {learning.imagination.bars} bars and the year "
+        f"{options.judge_paths} imagined markets of {learning.imagination.bars} bars and the year "
         f"from {run_settings.start_date}",
         flush=True,
     )

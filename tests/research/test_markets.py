@@ -28,7 +28,7 @@ class TestRandomWalks:
         np.testing.assert_array_equal(first.bars, again.bars)
         np.testing.assert_array_equal(first.observations, again.observations)
         assert (first.bars != other.bars).any()
-        assert first.observations.shape == (4, 31, 5)
+        assert first.observations.shape == (4, 1, 31, 5)
 
     def test_histories_have_features(self):
         found = random_histories(("A", "B"), LOOKBACK + 50, seed=3)

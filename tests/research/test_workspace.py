@@ -62,12 +62,12 @@ class Watching:
 
 def test_as_a_tape_every_row_is_observed_after_its_close():
     year = real_year(LONG, known_of(LONG, 400, 300), Watching())
-    assert (year.n_paths, year.n_steps) == (2, BARS_PER_YEAR)
+    assert (year.n_paths, year.n_symbols, year.n_steps) == (1, 2, BARS_PER_YEAR)
     for series, history in enumerate(LONG):
-        np.testing.assert_array_equal(year.bars[series], history.bars[400:653])
+        np.testing.assert_array_equal(year.bars[0, series], history.bars[400:653])
         np.testing.assert_allclose(
-            year.observations[series, :, 0], history.close[400:653], rtol=1e-6
+            year.observations[0, series, :, 0], history.close[400:653], rtol=1e-6
         )
-    assert year.series.tolist() == [0, 1]
-    assert year.start_row.tolist() == [400, 400]
+    assert year.series.tolist() == [[0, 1]]
+    assert year.start_row.tolist() == [[400, 400]]
     assert year.innovations is None

@@ -8,8 +8,12 @@ from sim.paths import Paths
 def tape_of(
     log_returns, observations=None, gap_share=0.3, price=50.0, innovations=None, series=None
 ):
-    """Paths whose closes follow the given log returns (B, T), a share of each over night."""
+    """Paths of one symbol each; closes follow log returns (B, T), a share of each over night.
+
+    Observations (B, T+1, D) and innovations (B, T, 2) may come with the axis of the symbol.
+    """
     log_returns = np.asarray(log_returns, dtype=float)
+    log_returns = log_returns.reshape(len(log_returns), -1)
     b, t = log_returns.shape
     closes = price * np.exp(np.concatenate([np.zeros((b, 1)), np.cumsum(log_returns, 1)], axis=1))
     opens = closes.copy()
@@ -19,7 +23,15 @@ def tape_of(
     if observations is None:
         observations = np.zeros((b, t + 1, 1))
     series = np.zeros(b, np.int64) if series is None else np.asarray(series)
-    return Paths(bars, observations, series, np.zeros(b, np.int64), innovations)
+    if innovations is not None:
+        innovations = np.reshape(innovations, (b, 1, t, 2))
+    return Paths(
+        bars[:, None],
+        np.reshape(observations, (b, 1, t + 1, -1)),
+        series[:, None],
+        np.zeros((b, 1), np.int64),
+        innovations,
+    )
 
 
 def random_tape(b=5, t=30, d=3, seed=0, volatility=0.02, known=False, **options):

@@ -53,7 +53,7 @@ def test_a_judgement_is_what_the_chosen_hurdle_earns_on_paths_not_learned_from()
     assert done.chosen == np.argmax(done.held_out_reward - 2.0 * done.held_out_error)
     # The held-out paths are those that the memory does not know.
     learned = {tuple(row) for row in done.memory.contents().observation}
-    unseen = [i for i in range(20) if tuple(paths.observations[i, 0]) not in learned]
+    unseen = [i for i in range(20) if tuple(paths.observations[i, 0, 0]) not in learned]
     assert len(unseen) == round(0.25 * 10) * 2
     assert all(2 * (i // 2) in unseen for i in unseen)  # pairs stay together
     again = rollout(greedy(done.agent), paths.take(unseen), RULES).controlled.mean(axis=1)
@@ -76,8 +76,8 @@ def test_an_agent_that_loses_under_every_hurdle_stays_flat():
     """Prices fall on held-out paths alone: whatever was learned does not pay."""
     paths = drifting()
     learned = {tuple(row) for row in train(paths=paths).memory.contents().observation}
-    unseen = [i for i in range(20) if tuple(paths.observations[i, 0]) not in learned]
-    returns = paths.log_returns.copy()
+    unseen = [i for i in range(20) if tuple(paths.observations[i, 0, 0]) not in learned]
+    returns = paths.log_returns[:, 0].copy()
     returns[unseen] *= -1
     done = train(paths=tape_of(returns, paths.observations), updates=400)
     assert (done.held_out_reward[:-1] < 0).all()

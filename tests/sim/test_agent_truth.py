@@ -24,7 +24,7 @@ SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6)
 
 
 def learn(paths, rngs):
-    config = QAgentConfig(paths.observations.shape[2])
+    config = QAgentConfig(paths.observations.shape[3])
     return train_agent(paths, RULES, config, 3000, rngs).agent
 
 
@@ -109,5 +109,5 @@ def test_agent_stays_flat_on_a_random_walk_and_claims_no_profit(seed):
     agent = learn(market(rngs["paths"]), rngs)
     unseen = market(rngs["draws"])
     assert rollout(greedy(agent), unseen, RULES).mean_turnover < 0.01
-    values = agent.q_values(unseen.observations[:, :-1].reshape(-1, 6), np.zeros((B * T, 1)))
+    values = agent.q_values(unseen.observations[:, 0, :-1].reshape(-1, 6), np.zeros((B * T, 1)))
     assert (values[:, [0, 2]] - values[:, [1]]).mean() <= 0

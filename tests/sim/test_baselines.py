@@ -20,11 +20,14 @@ def test_baselines_yield_valid_reproducible_paths(kind, options):
     paths = sampler.sample(30, 50, np.random.default_rng(0))  # Paths checks every bar
     again = sampler.sample(30, 50, np.random.default_rng(0))
     np.testing.assert_array_equal(paths.bars, again.bars)
-    assert paths.observations.shape == (30, 51, 0)
-    for b in range(30):
-        real = HISTORIES[paths.series[b]].bars[paths.start_row[b]]
-        np.testing.assert_array_equal(paths.bars[b, 0], real)
-    assert len(np.unique(paths.log_returns.round(12), axis=0)) == 30
+    assert paths.bars.shape == (30, 2, 51, 5)
+    assert paths.observations.shape == (30, 2, 51, 0)
+    for b, s in np.ndindex(30, 2):
+        assert paths.series[b, s] == s
+        real = HISTORIES[s].bars[paths.start_row[b, s]]
+        np.testing.assert_array_equal(paths.bars[b, s, 0], real)
+    shares = paths.each().log_returns[:, 0]
+    assert len(np.unique(shares.round(12), axis=0)) == 60
 
 
 @pytest.mark.parametrize(("kind", "options"), BASELINES[:2])
@@ -32,8 +35,8 @@ def test_baselines_can_be_observed_like_any_market(kind, options):
     observer = Observer(small_forecaster())
     sampler = kind(TABLES, observer, starts="latest", **options)
     paths = sampler.sample(6, 5, np.random.default_rng(0))
-    assert paths.observations.shape == (6, 6, observer.size)
-    assert (paths.start_row == [len(HISTORIES[s]) - 1 for s in paths.series]).all()
+    assert paths.observations.shape == (6, 2, 6, observer.size)
+    assert (paths.start_row == [len(history) - 1 for history in HISTORIES]).all()
 
 
 def test_stationary_rows_are_blocks_of_the_wanted_mean_length():
@@ -48,9 +51,9 @@ def test_stationary_rows_are_blocks_of_the_wanted_mean_length():
 
 def test_bootstrapped_days_are_real_days():
     paths = BlockBootstrapSampler(TABLES).sample(4, 30, np.random.default_rng(0))
-    for b in range(4):
-        days = parts_from_bars(HISTORIES[paths.series[b]].bars)[VOLUME_MEAN_BARS:]
-        found = parts_from_bars(paths.bars[b])[1:, :2]
+    for b, s in np.ndindex(4, 2):
+        days = parts_from_bars(HISTORIES[s].bars)[VOLUME_MEAN_BARS:]
+        found = parts_from_bars(paths.bars[b, s])[1:, :2]
         for day in found:
             assert np.abs(days[:, :2] - day).sum(axis=1).min() < 1e-9
 
@@ -98,7 +101,7 @@ def test_garch_simulates_its_stationary_variance_and_follows_its_own_recursion()
 
 def test_garch_bars_meet_their_returns():
     sampler = GarchSampler(TABLES)
-    parts = sampler._parts(0, np.full(20, 100), 30, np.random.default_rng(5))
+    parts = sampler._of(0, np.full(20, 100), 30, np.random.default_rng(5))
     returns, _ = sampler._fits[0].simulate(np.full(20, 99), 30, np.random.default_rng(5))
     np.testing.assert_allclose(parts[..., 0] + parts[..., 1], returns, atol=1e-12)
     assert (parts[..., 2:4] >= 0).all()

@@ -136,7 +136,7 @@ def test_a_tables_rows_are_numbers_and_only_its_text_is_rounded(paths):
     assert lines[0].split() == ["stylised", "fact", "real", "blocks"]
     assert lines[1].split()[-2:] == [f"{value:.3f}" for value in rows["excess kurtosis"]]
     assert lines[-1].split()[-1] == f"{table.distances['blocks'].w1_20:.3f}"
-    assert len({line.index(line.split()[-1]) + len(line.split()[-1]) for line in lines}) == 1
+    assert len({len(line) for line in lines}) == 1
 
 
 def test_a_table_survives_json(paths):

@@ -216,7 +216,7 @@ def test_rewards_sum_to_the_replayed_equity_curve():
     actions = rng.integers(3, size=30)
     rewards = [env.step(a)[1] for a in actions]
     decisions = np.append(np.array([-0.8, 0.0, 0.8])[actions], np.nan)[:, None]
-    curve = replay(decisions, paths.bars[0][:, None], RULES)
+    curve = replay(decisions, paths.bars[0, 0][:, None], RULES)
     np.testing.assert_allclose(np.cumsum(rewards), np.log(curve[1:] / curve[0]), atol=1e-12)
 
 
@@ -237,11 +237,11 @@ def test_observation_shows_the_market_and_the_position():
     paths = random_tape(b=1, d=2)
     env = MarketEnv(paths, RULES)
     observation, _ = env.reset()
-    np.testing.assert_array_equal(observation, [*paths.observations[0, 0], 0.0])
+    np.testing.assert_array_equal(observation, [*paths.observations[0, 0, 0], 0.0])
     observation, *_, info = env.step(2)
-    holding = np.floor(0.97 * 0.8 * 100_000 / paths.bars[0, 0, CLOSE] + 1e-9)
-    weight = holding * paths.bars[0, 1, CLOSE] / info["equity"]
-    np.testing.assert_array_equal(observation[:2], paths.observations[0, 1])
+    holding = np.floor(0.97 * 0.8 * 100_000 / paths.bars[0, 0, 0, CLOSE] + 1e-9)
+    weight = holding * paths.bars[0, 0, 1, CLOSE] / info["equity"]
+    np.testing.assert_array_equal(observation[:2], paths.observations[0, 0, 1])
     assert observation[2] == pytest.approx(weight / 0.8, rel=1e-6)
 
 

@@ -25,6 +25,12 @@ def draw(observer, n_paths=64, n_steps=15, seed=0, **options):
     return sampler.sample(n_paths, n_steps, np.random.default_rng(seed))
 
 
+def shares(paths):
+    """Market, symbol, start, bars and observations of every symbol's share."""
+    for b, s in np.ndindex(paths.n_paths, paths.n_symbols):
+        yield b, s, paths.start_row[b, s], paths.bars[b, s], paths.observations[b, s]
+
+
 def test_features_of_a_history_are_worked_out_once_for_all_that_needs_them(monkeypatch):
     """Fit, start, residuals, paths of every sampler and forecasts share one table."""
     calls = []
@@ -51,93 +57,76 @@ def test_features_of_a_history_are_worked_out_once_for_all_that_needs_them(monke
 
 def test_paths_continue_real_bars(observer):
     paths = draw(observer)
-    for b in range(paths.n_paths):
-        real = HISTORIES[paths.series[b]].bars[paths.start_row[b]]
-        np.testing.assert_array_equal(paths.bars[b, 0], real)
-    assert set(paths.series) == {0, 1}
+    assert paths.bars.shape == (64, 2, 16, 5)
+    for b, s, row, bars, _ in shares(paths):
+        assert paths.series[b, s] == s
+        np.testing.assert_array_equal(bars[0], HISTORIES[s].bars[row])
 
 
 def test_observations_are_those_of_the_real_market_at_the_start(observer):
     paths = draw(observer)
-    for b in (0, 1, 40, 63):
-        table = TABLES[paths.series[b]]
-        view = MarketView.at_rows(table, [paths.start_row[b]], window=20)
-        np.testing.assert_allclose(paths.observations[b, 0], observer.observe(view)[0], atol=1e-5)
+    for _, s, row, _, seen in [*shares(paths)][::9]:
+        view = MarketView.at_rows(TABLES[s], [row], window=20)
+        np.testing.assert_allclose(seen[0], observer.observe(view)[0], atol=1e-5)
 
 
 def test_observations_later_on_know_the_simulated_bars(observer):
     """Scaled features of a path equal those of its real past with the simulated bars appended."""
     paths = draw(observer, blend=0.0)
     n_features = len(FEATURES)
-    for b in (3, 50):
-        history, row = HISTORIES[paths.series[b]], paths.start_row[b]
-        longer = np.concatenate([history.bars[: row + 1], paths.bars[b, 1:]])
+    for _, s, row, bars, observed in [*shares(paths)][7::50]:
+        history = HISTORIES[s]
+        longer = np.concatenate([history.bars[: row + 1], bars[1:]])
         found = features(longer)[row + 1 :]
         seen = features(history.bars)[LOOKBACK:]
         found = np.clip(found, seen.min(axis=0), seen.max(axis=0))
         want = np.clip(observer.forecaster.scaler.scaled(found), -5, 5)
-        np.testing.assert_allclose(paths.observations[b, 1:, :n_features], want, atol=2e-3)
+        np.testing.assert_allclose(observed[1:, :n_features], want, atol=2e-3)
 
 
 def test_the_seed_repeats_paths_and_another_differs(observer):
     first, again, other = draw(observer), draw(observer), draw(observer, seed=1)
     np.testing.assert_array_equal(first.bars, again.bars)
     np.testing.assert_array_equal(first.observations, again.observations)
-    assert not np.array_equal(first.bars[:, 1], other.bars[:, 1])
+    assert not np.array_equal(first.bars[:, :, 1], other.bars[:, :, 1])
 
 
 def test_no_two_paths_are_alike(observer):
-    returns = draw(observer, n_paths=40).log_returns
-    assert len(np.unique(returns.round(12), axis=0)) == 40
-
-
-def test_starts_are_spread_evenly_over_all_rows(observer):
-    first = LOOKBACK + 19
-    room = [len(h) - first for h in HISTORIES]
-    paths = draw(observer, n_paths=2 * sum(room), n_steps=1)
-    for s, history in enumerate(HISTORIES):
-        rows = np.sort(paths.start_row[paths.series == s][::1])
-        np.testing.assert_array_equal(rows, np.repeat(np.arange(first, len(history)), 2))
-
-
-def test_latest_starts_are_the_newest_bars(observer):
-    paths = draw(observer, n_paths=8, starts="latest")
-    np.testing.assert_array_equal(paths.start_row, [len(HISTORIES[s]) - 1 for s in paths.series])
-    assert (np.bincount(paths.series) == 4).all()
+    returns = draw(observer, n_paths=40).each().log_returns[:, 0]
+    assert len(np.unique(returns.round(12), axis=0)) == 80
 
 
 def test_antithetic_pairs_share_their_start_and_mirror_their_first_step(observer):
     paths = draw(observer, n_paths=200, blend=0.0)
     np.testing.assert_array_equal(paths.start_row[0::2], paths.start_row[1::2])
-    one, two = paths.log_returns[0::2, 0], paths.log_returns[1::2, 0]
-    assert np.corrcoef(one, two)[0, 1] < -0.8
+    one, two = paths.log_returns[0::2, :, 0], paths.log_returns[1::2, :, 0]
+    assert np.corrcoef(one.ravel(), two.ravel())[0, 1] < -0.8
 
 
 def test_coverage_makes_the_mean_more_exact_than_independent_draws_would(observer):
     def means(n, repeats):
         found = [draw(observer, n, 10, seed=s, blend=0.0, starts="latest") for s in range(repeats)]
-        return np.array([p.log_returns.sum(axis=1).mean() for p in found])
+        return np.array([p.log_returns.sum(axis=2).mean(axis=0) for p in found])
 
-    spread = draw(observer, 256, 10, blend=0.0, starts="latest").log_returns.sum(axis=1).std()
-    assert means(64, 12).std() < 0.5 * spread / np.sqrt(64)
+    many = draw(observer, 256, 10, blend=0.0, starts="latest").log_returns.sum(axis=2)
+    assert (means(64, 12).std(axis=0) < 0.5 * many.std(axis=0) / np.sqrt(64)).all()
 
 
 def test_blending_uses_real_residuals_for_its_share_of_the_pairs(observer):
     plain, half, full = (draw(observer, 80, blend=share) for share in (0.0, 0.5, 1.0))
-    same = (plain.bars == half.bars).all(axis=(1, 2)).reshape(40, 2)
+    same = (plain.bars == half.bars).all(axis=(1, 2, 3)).reshape(40, 2)
     assert same.all(axis=1).sum() == 20
     assert not same[~same.all(axis=1)].any()
-    assert not (plain.bars[:, 1:] == full.bars[:, 1:]).all(axis=(1, 2)).any()
+    assert not (plain.bars[:, :, 1:] == full.bars[:, :, 1:]).all(axis=(1, 2, 3)).any()
 
 
 def test_real_residuals_replayed_in_order_give_back_the_real_bars(observer):
     """Transforming a history to noise and back is the identity, step for step."""
     sampler = ForecasterSampler(observer, TABLES, blend=1.0)
-    bank = sampler._bank()[0].uniforms
     first = LOOKBACK + 19
     view = MarketView.at_rows(TABLES[0], np.arange(first, first + 30), window=20)
     state = observer.forecaster.start(view)
-    parts, _ = observer.forecaster.draw(state, bank[:30])
+    parts, _ = observer.forecaster.draw(state, sampler.residuals.uniforms[:30, 0])
     real = parts_from_bars(HISTORIES[0].bars)[first + 1 : first + 31]
     np.testing.assert_allclose(parts, real, atol=2e-3 * np.abs(real).max())
 
@@ -164,20 +153,20 @@ def test_trading_observes_the_bars_of_a_path_as_the_path_did(observer):
     wild = wilder(observer)
     paths = draw(wild, n_paths=8, n_steps=60, blend=0.0)
     n_outside = 0
-    for b in range(8):
-        table = TABLES[paths.series[b]]
-        seen = MarketView.at_rows(table, [paths.start_row[b]], window=20)
+    for _, s, row, bars, observed in shares(paths):
+        table = TABLES[s]
+        seen = MarketView.at_rows(table, [row], window=20)
         stream = wild.stream(seen)
         found = [stream.current()]
         low, high = wild.forecaster.feature_bounds([table.symbol])[0]
-        for bar in paths.bars[b, 1:]:
+        for bar in bars[1:]:
             rows = seen.push(bar[None])
             n_outside += int(((rows < low) | (rows > high)).any())
             found.append(stream.push(rows))
         traded = np.concatenate(found)
         n = len(FEATURES)
-        np.testing.assert_array_equal(traded[:, :n], paths.observations[b, :, :n])
-        np.testing.assert_allclose(traded[:, n:], paths.observations[b, :, n:], atol=1e-5)
+        np.testing.assert_array_equal(traded[:, :n], observed[:, :n])
+        np.testing.assert_allclose(traded[:, n:], observed[:, n:], atol=1e-5)
     assert n_outside > 100
 
 
@@ -201,7 +190,7 @@ def test_paths_are_scaled_with_the_bounded_volatility(observer):
 
     def late_deviation(sampler):
         paths = sampler.sample(40, 200, np.random.default_rng(0))
-        return paths.log_returns[:, 100:].std()
+        return paths.log_returns[:, :, 100:].std()
 
     bounded = ForecasterSampler(wilder(observer), TABLES[:1], blend=0.0)
     free = ForecasterSampler(wilder(observer), TABLES[:1], blend=0.0)
@@ -216,7 +205,7 @@ def test_wild_forecasters_stay_within_bounds(observer):
     paths = draw(wild, n_paths=12, n_steps=400)
     assert np.isfinite(paths.bars).all()
     for s, history in enumerate(HISTORIES):
-        mine = paths.bars[paths.series == s]
+        mine = paths.bars[:, s]
         real = parts_from_bars(history.bars)[1:, :2]
         step = np.diff(np.log(mine[:, :, CLOSE]), axis=1)
         assert np.abs(step).max() <= MOVE_LIMIT * np.abs(real).max(axis=0).sum() + 1e-9
@@ -236,8 +225,12 @@ def test_an_odd_number_of_paths_is_allowed(observer):
 def test_bad_input_is_named(observer):
     for options, words in (
         ({"blend": 1.5}, r"blend must lie in \[0, 1\]; received 1.5"),
-        ({"starts": "first"}, "starts must be any or latest; received 'first'"),
+        (
+            {"starts": "first"},
+            "starts must be any or latest or an array of dates; received 'first'",
+        ),
         ({"mean_block": 0.5}, "mean_block"),
+        ({"copula": "frank"}, "copula must be one of independent, .*; received 'frank'"),
         ({"n_paths": 0}, "n_paths must be at least 1; received 0"),
         ({"n_steps": 0}, "n_steps"),
     ):

@@ -4,30 +4,69 @@ import pytest
 from sim.paths import Paths
 from tests.sim.markets import random_tape, tape_of
 
+FIELDS = ("bars", "observations", "series", "start_row", "innovations")
+
+
+def joint(markets=3, symbols=2):
+    """Markets of several symbols, put together from single ones."""
+    alone = random_tape(b=markets * symbols, known=True, series=np.arange(markets * symbols))
+    return alone, Paths(
+        *(
+            getattr(alone, name).reshape(markets, symbols, *getattr(alone, name).shape[2:])
+            for name in FIELDS
+        )
+    )
+
 
 def test_paths_know_their_size_and_returns():
     returns = np.array([[0.1, -0.2]])
     paths = tape_of(returns)
-    assert (paths.n_paths, paths.n_steps) == (1, 2)
-    np.testing.assert_allclose(paths.log_returns, returns)
+    assert (paths.n_paths, paths.n_symbols, paths.n_steps) == (1, 1, 2)
+    np.testing.assert_allclose(paths.log_returns, returns[:, None])
     assert paths.take([0, 0]).n_paths == 2
+    _, markets = joint()
+    assert (markets.n_paths, markets.n_symbols) == (3, 2)
+    assert markets.log_returns.shape == (3, 2, markets.n_steps)
+
+
+def test_shares_are_all_symbols_market_by_market_and_nothing_is_copied():
+    alone, markets = joint()
+    each = markets.each()
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(each, name), getattr(alone, name))
+        assert np.shares_memory(getattr(each, name), getattr(markets, name))
+    assert each.require_single() is each
+
+
+def test_a_market_is_taken_with_all_its_symbols():
+    _, markets = joint()
+    taken = markets.take([2, 0])
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(taken, name), getattr(markets, name)[[2, 0]])
+
+
+def test_what_needs_single_symbols_says_how_to_get_them():
+    with pytest.raises(ValueError, match=r"one symbol each.*paths.each\(\); received 2 symbols"):
+        joint()[1].require_single()
 
 
 @pytest.mark.parametrize(
     ("field", "change", "words"),
     [
-        ("bars", lambda x: x[:, :1], "bars must have shape"),
+        ("bars", lambda x: x[:, 0], "bars must have shape"),
+        ("bars", lambda x: x[:, :, :1], "bars must have shape"),
         ("bars", lambda x: x * np.array([1, 1, 1.5, 1, 1]), "low <= open, close <= high"),
         ("bars", lambda x: x * np.array([1, 1, 1, 1, 0]), "> 0"),
         ("bars", lambda x: np.where(x == x.max(), np.nan, x), "finite"),
-        ("observations", lambda x: x[:, 1:], "observations must have shape"),
+        ("observations", lambda x: x[:, :, 1:], "observations must have shape"),
         ("observations", lambda x: x * np.inf, "observations must be finite"),
         ("series", lambda x: x[1:], "series must have shape"),
+        ("start_row", lambda x: x[:, :1], "start_row must have shape"),
+        ("innovations", lambda x: x[:, :, 1:], "innovations must have shape"),
     ],
 )
 def test_bad_paths_are_refused(field, change, words):
-    good = random_tape()
-    fields = {k: getattr(good, k) for k in ("bars", "observations", "series", "start_row")}
+    fields = {name: getattr(joint()[1], name) for name in FIELDS}
     with np.errstate(invalid="ignore"):
         fields[field] = change(fields[field])
     with pytest.raises(ValueError, match=words):

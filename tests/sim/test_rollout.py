@@ -18,6 +18,7 @@ from sim.accounting import (
 )
 from sim.costs import InteractiveBrokersCost
 from sim.experience import transitions
+from sim.paths import Paths
 from sim.rollout import constant, rollout
 from tests.sim.honest import HonestAccount, HonestRules, exact
 from tests.sim.markets import random_tape, tape_of
@@ -40,7 +41,7 @@ def contrary(seen, account):
 
 def bar_of(path, t):
     """Closes of t, opens and closes of t + 1, innovations: of one path, as one account sees."""
-    bars, missed = path.bars[:, :, None], path.innovations
+    bars, missed = path.bars[:, 0, :, None], path.innovations[:, 0]
     return (bars[:, t, :, CLOSE], bars[:, t + 1, :, OPEN], bars[:, t + 1, :, CLOSE], missed[:, t])
 
 
@@ -49,11 +50,11 @@ def slow_rollout(policy, paths, rules):
     found = {name: np.zeros((paths.n_paths, paths.n_steps)) for name in KINDS}
     equity = np.zeros(paths.n_paths)
     for i in range(paths.n_paths):
-        path, cap = paths.take([i]), rules.caps[paths.series[i]]
+        path, cap = paths.take([i]), rules.caps[paths.series[i, 0]]
         own, account, weight = replace(rules, caps=cap), Account.opened(rules.equity), np.zeros(1)
         for t in range(paths.n_steps):
             now, opens, then, missed = bar_of(path, t)
-            target = policy(path.observations[:, t], account_features(weight, cap))
+            target = policy(path.observations[:, 0, t], account_features(weight, cap))
             done = step(account, target[:, None] * cap, now, opens, then, own)
             growth = finite_growth(done.growth, account.equity, own)[0]
             found["reward"][i, t] = growth
@@ -95,7 +96,7 @@ def slow_transitions(paths, rules, actions, rng):
     rows = []
     for k in range(n):
         i, t = divmod(k, paths.n_steps)
-        path, cap = paths.take([i]), rules.caps[paths.series[i]]
+        path, cap = paths.take([i]), rules.caps[paths.series[i, 0]]
         own, (now, opens, then, missed) = replace(rules, caps=cap), bar_of(path, t)
         account = Account.at_weights([[exposures[k] * cap]], now, rules.equity)
         outcomes = []
@@ -110,10 +111,10 @@ def slow_transitions(paths, rules, actions, rng):
         reward, after, ruined = zip(*outcomes, strict=True)
         rows.append(
             (
-                path.observations[0, t],
+                path.observations[0, 0, t],
                 account_features(exposures[k] * cap, cap),
                 reward,
-                path.observations[0, t + 1],
+                path.observations[0, 0, t + 1],
                 after,
                 ruined,
             )
@@ -155,15 +156,33 @@ def test_a_rollout_equals_an_honest_account_in_exact_decimals():
     turns = iter(moves)
     done = rollout(lambda o, a: next(turns), paths, rules)
     for i in range(2):
-        cap = rules.caps[paths.series[i]]
+        cap = rules.caps[paths.series[i, 0]]
         account = HonestAccount(exact(5_000.0))
-        prices = [[exact(p) for p in bar] for bar in paths.bars[i]]
+        prices = [[exact(p) for p in bar] for bar in paths.bars[i, 0]]
         for t in range(40):
             now, then = prices[t], prices[t + 1]
             target = {"X": exact(moves[t, i] * cap)}
             bar = ({"X": now[CLOSE]}, {"X": then[OPEN]}, {"X": then[CLOSE]})
             account.bar(target, *bar, HonestRules(exact(cap)))
         assert done.equity[i] == pytest.approx(float(account.equity({"X": then[CLOSE]})), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        lambda paths: rollout(constant(1.0), paths, RULES),
+        lambda paths: transitions(paths, RULES, (0.0, 1.0), np.random.default_rng(0)),
+    ],
+)
+def test_accounts_trade_one_symbol_and_say_so(play):
+    one = random_tape(b=4)
+    two = Paths(*(getattr(one, name).reshape(2, 2, *getattr(one, name).shape[2:]) for name in TAPE))
+    with pytest.raises(ValueError, match=r"pass paths.each\(\); received 2 symbols"):
+        play(two)
+    play(two.each())
+
+
+TAPE = ("bars", "observations", "series", "start_row")
 
 
 def test_buy_and_hold_trades_once_and_flat_never():
@@ -192,12 +211,13 @@ def test_transitions_pair_each_row_with_the_next_and_know_every_reward():
     found = transitions(paths, rules, (-1.0, 0.0, 1.0), np.random.default_rng(0))
     assert isinstance(found, Transitions)
     assert len(found) == 60
-    np.testing.assert_array_equal(found.observation[10:20], paths.observations[1, :-1])
-    np.testing.assert_array_equal(found.next_observation[10:20], paths.observations[1, 1:])
+    np.testing.assert_array_equal(found.observation[10:20], paths.observations[1, 0, :-1])
+    np.testing.assert_array_equal(found.next_observation[10:20], paths.observations[1, 0, 1:])
     flat = np.abs(found.account[:, 0]) < 1e-6
     assert 10 < flat.sum() < 30
-    day = paths.bars[:, 1:, CLOSE] / paths.bars[:, 1:, OPEN]
-    gap = paths.bars[:, 1:, OPEN] / paths.bars[:, :-1, CLOSE]
+    bars = paths.bars[:, 0]
+    day = bars[:, 1:, CLOSE] / bars[:, 1:, OPEN]
+    gap = bars[:, 1:, OPEN] / bars[:, :-1, CLOSE]
     gain = (gap * (day - 1)).ravel()[flat]  # a long of 100,000 $ at the last close
     np.testing.assert_allclose(np.expm1(found.reward[flat, 2]), gain, atol=2e-4)
     np.testing.assert_array_equal(found.reward[flat, 1], 0.0)
