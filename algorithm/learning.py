@@ -42,8 +42,8 @@ class ImaginationConfig:
         stages: of the curriculum of a first training, >= 1; a later one has a single stage.
     """
 
-    paths: int = 1024
-    retrain_paths: int = 512
+    paths: int = 512
+    retrain_paths: int = 256
     bars: int = 60
     blend: float = 0.25
     mean_block: float = MEAN_BLOCK

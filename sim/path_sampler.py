@@ -42,7 +42,7 @@ from models.market.features import LOOKBACK, FeatureTable, bars_from_parts
 from models.market.history import VOLUME
 from sim.blocks import MEAN_BLOCK
 from sim.copula import Copula, check_kind
-from sim.noise import N_PARTS, CopulaNoise, DatedNoise, Residuals
+from sim.noise import CopulaNoise, DatedNoise, Residuals
 from sim.paths import Paths, check_counts
 from sim.starts import ROWS_AT_ONCE, Starts, check_starts, draw_starts, start_bars, start_view
 
@@ -179,10 +179,9 @@ class ForecasterSampler:
         together = max(ROWS_AT_ONCE // s, 1)
         for first in range(0, n_paths, together):
             these = slice(first, min(first + together, n_paths))
-            pair_of = np.repeat(np.arange(these.start, these.stop) // 2, s)
             self._run(
                 rows[these],
-                masks.take(pair_of),
+                masks.take(np.tile(np.arange(these.start, these.stop) // 2, s)),
                 uniforms[these],
                 lean[these],
                 (bars[these], observations[these], innovations[these]),
@@ -201,38 +200,48 @@ class ForecasterSampler:
     ) -> None:
         """Walk some markets forward through the given noise.
 
+        Within, symbol follows upon symbol, with all its markets: a start is then looked up once
+        for each history, and nothing needs to be put in order.
+
         Args:
             rows: of the starts, shape (b, S).
-            masks: of b · S rows.
+            masks: of S · b rows, in that order.
             uniforms: shape (b, S, T, 5).
             lean: mean of that noise in gap and intraday return, in volatilities, shape (b, S, 2).
             out: bars, observations and innovations of these markets, to be filled.
         """
         b, s, n_steps = uniforms.shape[:3]
-        uniforms, lean = uniforms.reshape(b * s, n_steps, N_PARTS), lean.reshape(b * s, 2)
-        bars, observations, innovations = (
-            found.reshape(b * s, *found.shape[2:]) for found in out
-        )  # views: slices of whole markets are contiguous
-        series, start = np.tile(np.arange(s), b), rows.ravel()
+
+        def by_symbol(values: NDArray) -> NDArray:
+            return values.swapaxes(0, 1).reshape(s * b, *values.shape[2:])
+
+        def by_market(values: NDArray) -> NDArray:
+            return values.reshape(s, b, *values.shape[1:]).swapaxes(0, 1)
+
+        bars, observations, innovations = out
+        series, start, lean = np.repeat(np.arange(s), b), by_symbol(rows), by_symbol(lean)
         bounds = self._bounds.take(series)
         view = start_view(self._tables, series, start, self._window)
         state = self._forecaster.start(view, masks)
         bounds.hold_volatility(state)
         market = self._observer.follow(view)
-        bars[:, 0] = start_bars(self._tables, series, start)
-        observations[:, 0] = market.current()
+        bars[:, :, 0] = by_market(start_bars(self._tables, series, start))
+        observations[:, :, 0] = by_market(market.current())
         first_close = view.last_close
         for t in range(n_steps):
             close, volume_mean = view.last_close, view.volume_mean
-            drawn, means = self._forecaster.draw(state, np.asfortranarray(uniforms[:, t]))
-            innovations[:, t] = drawn[:, :2] - means - lean * state.volatility[:, None]
+            drawn, means = self._forecaster.draw(
+                state, np.asfortranarray(by_symbol(uniforms[:, :, t]))
+            )
+            missed = drawn[:, :2] - means - lean * state.volatility[:, None]
+            innovations[:, :, t] = by_market(missed)
             held = bounds.hold(drawn, np.log(close / first_close), volume_mean)
             # Columns must be contiguous: NumPy's exp takes another path, one bit apart, for
             # strided input that happens to lie right before its output in memory.
             parts = np.asfortranarray(held)
             pushed = bars_from_parts(close, volume_mean, parts)
-            bars[:, t + 1] = pushed
-            observations[:, t + 1] = market.push(pushed)
+            bars[:, :, t + 1] = by_market(pushed)
+            observations[:, :, t + 1] = by_market(market.push(pushed))
             self._forecaster.advance(state, view.feature_rows)
             bounds.hold_volatility(state)
 

@@ -117,7 +117,7 @@ def start_view(
     """A view of the markets at the starts, one series per start, in their order."""
     present = np.unique(series)
     views = [MarketView.at_rows(tables[s], rows[series == s], window=window) for s in present]
-    if len(views) == 1:
-        return views[0]
+    if (np.diff(series) >= 0).all():
+        return MarketView.concatenate(views) if len(views) > 1 else views[0]
     order = np.concatenate([np.flatnonzero(series == s) for s in present])
     return MarketView.concatenate(views).take(np.argsort(order))

@@ -67,7 +67,8 @@ class QAgentConfig:
         batch_size: transitions in an update, >= 1.
         tau: share by which the target network follows the online one in an update, in (0, 1]. It
             averages over the last 1 / tau updates, by default a small part of a training.
-        memory: capacity of the replay memory, >= batch_size.
+        memory: capacity of the replay memory, >= batch_size. By default what a first training on
+            three symbols makes; of more symbols it holds some of each market.
     """
 
     observation_width: int
@@ -78,7 +79,7 @@ class QAgentConfig:
     weight_decay: float = 1e-3
     batch_size: int = 256
     tau: float = 0.01
-    memory: int = 200_000
+    memory: int = 250_000
 
     def __post_init__(self) -> None:
         rules = {

@@ -1,6 +1,7 @@
 """Training, judging and the curriculum: what is put together from parts tested elsewhere."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from sim.agent_training import JudgingConfig, train_agent, train_on_imagined
 from sim.costs import ProportionalCost
 from sim.curriculum import Stage
 from sim.experience import transitions
+from sim.paths import Paths
 from sim.rollout import greedy, rollout
 from tests.sim.markets import random_tape, tape_of
 
@@ -199,3 +201,41 @@ def test_judging_follows_its_configuration():
 def test_bad_input_is_named(act, words):
     with pytest.raises(ValueError, match=words):
         act()
+
+
+def joint_tape(markets=20, symbols=3, t=30, seed=0):
+    """Markets whose symbols see alike numbers: the market's in column 0, their own beside it."""
+    alone = random_tape(b=markets * symbols, t=t, known=True, seed=seed)
+    names = ("bars", "observations", "series", "start_row", "innovations")
+    shaped = [
+        getattr(alone, name).reshape(markets, symbols, *getattr(alone, name).shape[2:])
+        for name in names
+    ]
+    seen = shaped[1].copy()
+    seen[..., 0] = np.arange(markets)[:, None, None]
+    return Paths(shaped[0], seen, *shaped[2:])
+
+
+def test_markets_are_held_out_whole_and_their_pairs_are_the_unit_of_error():
+    paths = joint_tape()
+    done = train(paths=paths)
+    learned = np.unique(done.memory.contents().observation[:, 0]).astype(int)
+    assert len(done.memory) == len(learned) * 3 * 30
+    unseen = np.setdiff1d(np.arange(20), learned)
+    assert len(unseen) == 4
+    np.testing.assert_array_equal(unseen[1::2], unseen[0::2] + 1)
+    assert (unseen[0::2] % 2 == 0).all()
+    again = rollout(greedy(done.agent), paths.take(unseen).each(), RULES)
+    of_pair = again.controlled.mean(axis=1).reshape(2, 6).mean(axis=1)
+    assert done.held_out_reward[done.chosen] == pytest.approx(of_pair.mean(), rel=1e-9)
+    want = of_pair.std(ddof=1) / np.sqrt(2)
+    assert done.held_out_error[done.chosen] == pytest.approx(want, rel=1e-9, abs=1e-15)
+
+
+def test_a_memory_too_small_for_all_shares_keeps_some_of_each_market():
+    paths = joint_tape(markets=40)
+    small = replace(CONFIG, memory=30 * 30)
+    done = train(paths=paths, config=small)
+    assert len(done.memory) == 30 * 30
+    kept = done.memory.contents().observation[:, 0]
+    assert len(np.unique(kept)) > 15  # of 30 markets learned from, 30 of 90 shares
