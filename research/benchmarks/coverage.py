@@ -52,7 +52,7 @@ Floats = NDArray[np.float64]
 
 
 class PlainNoise:
-    """The pairs of another source of noise, each drawn on its own, its second the same as its first.
+    """The pairs of another source of noise, each drawn on its own and made of two equals.
 
     A single pair gets a single scrambled Sobol point, which is uniform: pairs are independent.
     """

@@ -42,17 +42,16 @@ from research.held_out import (
 )
 from research.stocks import FIRST_TRAINING, packaged_histories, parse, since, stock_parser
 from research.tdqn_data import load_all
-from sim.dates import CommonDates
 from sim.facts import FactsTable, MarketSeries, facts_table, real_markets, simulated_markets
-from sim.paths import Paths
 from sim.two_sample import BOOSTING, FOREST, Told, two_sample_test
 from sim.windows import (
     CONTEXT,
     OF_EACH,
     TICKS,
     Statistics,
-    cut_windows,
+    history_windows,
     joint_statistics,
+    path_windows,
     window_statistics,
 )
 
@@ -72,13 +71,6 @@ JOINT_SIMULATORS = (
 )
 
 Floats = NDArray[np.float64]
-
-
-def with_context(paths: Paths, histories: Sequence[History]) -> Floats:
-    """Windows (B, S, CONTEXT + T, 5) of paths of S histories, after the real bars they follow."""
-    rows = paths.start_row[..., None] + np.arange(1 - CONTEXT, 0)
-    before = [history.bars[rows[:, s]] for s, history in enumerate(histories)]
-    return np.concatenate([np.stack(before, axis=1), paths.bars], axis=2)
 
 
 @dataclass(frozen=True)
@@ -128,11 +120,7 @@ def real_windows(markets: Sequence[Market]) -> tuple[Windows, Windows]:
             (later, [stock.later for stock in market], CONTEXT),
             (past, [stock.past.history for stock in market], first),
         ):
-            dates = CommonDates.of(histories)
-            rows = dates.rows[dates.present.all(axis=1)]
-            bars = np.stack([h.bars[own] for h, own in zip(histories, rows.T, strict=True)])
-            begin = int(np.argmax((rows >= earliest).all(axis=1)))
-            found[name] = cut_windows(bars, begin, WINDOW, stride)[0]
+            found[name] = history_windows(histories, earliest, WINDOW, stride)[0]
     return Windows.pooled(later), Windows.pooled(past)
 
 
@@ -175,7 +163,7 @@ def measure(
             rng = streams(seed, "two-sample", name, name_of(market))["paths"]
             sampler = simulator(name, market)
             paths = sampler.sample(options.paths if single else JOINT_PATHS, WINDOW, rng)
-            bars[name_of(market)] = with_context(paths, [s.past.history for s in market])
+            bars[name_of(market)] = path_windows(paths, [s.past.history for s in market])
             if single and not options.quick:
                 long = sampler.sample(FACT_PATHS, FACT_BARS, rng)
                 series[name] += simulated_markets(long)
