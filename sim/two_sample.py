@@ -262,7 +262,8 @@ def market_test(
 
     Gradient boosting alone, one repeat, a limited number of windows. Groups are eras of the
     history: the classifier learns on some and is judged on others. Real windows that reach from
-    one era into the next are left out, and so is the price grid (`sim.windows.TICKS`).
+    one era into the next are left out, and so is the price grid (`sim.windows.TICKS`). A history of
+    some years is few eras: with nothing to tell, the AUC still scatters by a tenth around .5.
 
     Args:
         paths: imagined, at least `sim.windows.MIN_BARS` bars long, that start all over the
@@ -303,7 +304,7 @@ def market_test(
     groups = era_of(begin[within]), era_of(starts.ravel())
     rng = np.random.default_rng([seed, 1])
     rows = [np.sort(rng.permutation(len(kind))[:most]) for kind in kinds]
-    shared = np.intersect1d(*(group[own] for group, own in zip(groups, rows, strict=True)))
+    shared = np.intersect1d(groups[0][rows[0]], groups[1][rows[1]])
     if len(shared) < 3:
         raise ValueError(
             f"histories must hold windows of {paths.n_steps} bars in three of {eras} eras that "
