@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -40,7 +40,7 @@ from sim.accounting import Rules
 from sim.agent_training import train_on_imagined
 from sim.curriculum import growing
 from sim.dates import CommonDates
-from sim.facts import FACT_LABELS, Facts, facts, simulated_markets
+from sim.facts import FACT_LABELS, facts, simulated_markets
 from sim.noise import NoiseSource
 from sim.path_sampler import ForecasterSampler
 from sim.paths import Paths, PathSampler
@@ -110,10 +110,14 @@ class FixedSampler:
         return self._source.sample(n_paths, n_steps, streams(self._seed, "fixed")["paths"])
 
 
+LABELS = {"mean": "mean of r, bp", **FACT_LABELS}
+
+
 def mean_facts(paths: Paths) -> dict[str, float]:
-    """Stylised facts, mean over the symbols."""
-    each = [asdict(facts(market)) for market in simulated_markets(paths)]
-    return {item.name: float(np.mean([one[item.name] for one in each])) for item in fields(Facts)}
+    """Mean return and stylised facts, mean over the symbols; see `LABELS`."""
+    markets = simulated_markets(paths)
+    each = [{"mean": 1e4 * one.returns.mean(), **asdict(facts(one))} for one in markets]
+    return {name: float(np.mean([one[name] for one in each])) for name in LABELS}
 
 
 def deviations_table(
@@ -175,7 +179,7 @@ def compare_facts(sampler: Mapping[str, PathSampler], options: argparse.Namespac
                 found[name].append(mean_facts(paths))
                 progress.update()
     took = ", ".join(f"{name} {total / options.seeds:.1f}" for name, total in seconds.items())
-    return f"{deviations_table(found, FACT_LABELS)}\nseconds a sample: {took}"
+    return f"{deviations_table(found, LABELS)}\nseconds a sample: {took}"
 
 
 def compare_agents(sampler: Mapping[str, PathSampler], options: argparse.Namespace) -> str:

@@ -70,7 +70,9 @@ def test_fixed_markets_stay():
 def test_facts_are_averaged_over_symbols():
     paths = BlockBootstrapSampler(TABLES).sample(20, 60, np.random.default_rng(0))
     each = [facts(market) for market in simulated_markets(paths)]
-    assert mean_facts(paths)["hill"] == pytest.approx(np.mean([one.hill for one in each]))
+    found = mean_facts(paths)
+    assert found["hill"] == pytest.approx(np.mean([one.hill for one in each]))
+    assert found["mean"] == pytest.approx(1e4 * paths.log_returns.mean())
 
 
 def test_the_table_shows_the_ratio_of_the_deviations():
