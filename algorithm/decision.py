@@ -17,6 +17,7 @@ from models.agent.account import account_features
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgent
 from models.forecast.predictive import PredictiveDistribution
+from models.forecast.recalibration import Memory
 from models.market.features import FeatureTable
 from models.market.market_view import MarketView
 from models.seeding import streams
@@ -98,11 +99,16 @@ class AgentDecider:
             seed: of the forecasts' draws.
             draws: of each forecast.
         """
-        window = observer.forecaster.config.window
+        forecaster = observer.forecaster
+        window = forecaster.config.window
         self._observer = observer
         self._agent = agent
         self._markets = {
-            table.symbol: observer.follow(MarketView.at([table], window=window)) for table in tables
+            table.symbol: observer.follow(
+                MarketView.at([table], window=window),
+                forecaster.hindcast(table).memory_at(np.array([len(table) - 1])),
+            )
+            for table in tables
         }
         self._seen = {table.symbol: table.history.data_end for table in tables}
         names = [table.symbol for table in tables]
@@ -126,7 +132,8 @@ class AgentDecider:
         actions = self._agent.act(observation, account)
         values = self._agent.q_values(observation, account)
         rng = streams(self._seed, "forecast", time.isoformat())["draws"]
-        forecast = self._observer.forecaster.predict(view, self._draws, rng)
+        memory = Memory.concatenate([self._markets[name].memory for name in fresh])
+        forecast = self._observer.forecaster.predict(view, self._draws, rng, memory)
         exposures = self._agent.actions[actions]
         up = forecast.probability_up
         sides = np.select([exposures > 0, exposures < 0], [up, 1.0 - up], 0.5)

@@ -18,3 +18,8 @@ def read_only(values: ArrayLike, dtype: Any = None) -> NDArray:
     copy = np.array(values, dtype=dtype)
     copy.setflags(write=False)
     return copy
+
+
+def take_series(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Chosen rows of an array (B, ...) as a new one with the series contiguous in memory."""
+    return np.moveaxis(np.take(np.moveaxis(values, 0, -1), rows, axis=-1), -1, 0)

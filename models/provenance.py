@@ -115,7 +115,8 @@ def versions() -> dict[str, str]:
     # The minor version alone: patches of Python do not change numbers, and LEAN's image may be
     # one patch away.
     found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-    for package in ("numpy", "pandas", "scipy", "scikit-learn", "keras", "tensorflow", "ta"):
+    packages = ("numpy", "pandas", "scipy", "numba", "scikit-learn", "keras", "tensorflow", "ta")
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -1,7 +1,8 @@
 """Stocks beside forecasters that were never fitted on them, and their simulators by name.
 
 Out of sample twice over: parameters are fitted to bars up to a split, and on other stocks. A
-stock's own history up to the split still gives what is no parameter: starts, bounds, residuals.
+stock's own history up to the split still gives what is its own: starts, bounds, residuals, and the
+few numbers by which its density differs from the common one.
 """
 
 from __future__ import annotations
@@ -147,5 +148,7 @@ def stocks_of(
         held = range(k, len(histories), rotations)
         learned = [t for i, t in enumerate(past) if rotations == 1 or i not in held]
         forecaster = fit(learned, config, seed, cache)
+        if rotations > 1:
+            forecaster = forecaster.adapted([past[i] for i in held])
         found |= {i: Stock(histories[i], past[i], forecaster) for i in held}
     return [found[i] for i in range(len(histories))]

@@ -30,9 +30,8 @@ from numpy.typing import NDArray
 from scipy import special
 from scipy.stats import qmc
 
-from models.forecast.forecaster import Forecaster
-from models.market.features import LOOKBACK, PARTS, FeatureTable
-from models.market.market_view import MarketView
+from models.forecast.forecaster import Hindcast
+from models.market.features import PARTS, FeatureTable
 from sim.blocks import stationary_rows
 from sim.copula import Copula, ranks
 from sim.dates import CommonDates
@@ -50,8 +49,8 @@ MAX_DIMENSIONS = 21_201
 PAIRS_AT_ONCE = 64
 """Pairs of markets whose uniforms are worked out together; results do not depend on it."""
 
-ATOM_SEED = 1
-"""Of the draws that a fit needs: they are a part of the fit, not of a sample."""
+COMPLETION_SEED = 1
+"""Of the draws that fill gaps: they are a part of the fit, not of a sample."""
 
 
 class NoiseSource(Protocol):
@@ -175,7 +174,7 @@ def completed(uniforms: Floats, copula: Copula) -> Floats:
     if not missing.any():
         return uniforms
     ranked = np.stack([ranks(uniforms[..., p]) for p in range(N_PARTS)], axis=-1)
-    ranked = copula.complete(ranked, np.random.default_rng(ATOM_SEED))
+    ranked = copula.complete(ranked, np.random.default_rng(COMPLETION_SEED))
     found = uniforms.copy()
     for s, p in np.ndindex(found.shape[1:]):
         lacks = missing[:, s, p]
@@ -190,9 +189,7 @@ class Residuals:
     Attributes:
         dates: shape (N,), ascending.
         uniforms: probability integral transforms of the bars of each date, shape (N, S, 5), in
-            (0, 1); NaN where a symbol has none. A wick of zero, whose transform is an atom, has a
-            random place within it (Rüschendorf 2009, "On the distributional transform"), so that
-            transforms are uniform where the forecaster is right.
+            (0, 1), uniform where the forecaster is right; NaN where a symbol has none.
         lean: mean of gap and intraday return less what was expected, in volatilities, shape
             (S, 2).
     """
@@ -202,39 +199,18 @@ class Residuals:
     lean: Floats
 
     @classmethod
-    def of(cls, tables: Sequence[FeatureTable], forecaster: Forecaster) -> Residuals:
-        """Walk a forecaster through histories, all symbols at once, one bar after the other.
+    def of(cls, tables: Sequence[FeatureTable], hindcasts: Sequence[Hindcast]) -> Residuals:
+        """The residuals of S histories by date.
 
         Args:
-            tables: of S histories, each longer than the look-back and the forecaster's window.
-            forecaster: whose densities are asked, without dropout.
+            tables: of the histories.
+            hindcasts: of each, by one forecaster.
         """
-        window = forecaster.config.window
-        first = LOOKBACK + window - 1
-        lengths = np.array([len(table) for table in tables])
-        steps = int(lengths.max()) - first - 1
-        view = MarketView.at(tables, [first] * len(tables), window=window)
-        state = forecaster.start(view)
-        rng = np.random.default_rng(ATOM_SEED)
-        uniforms = np.full((steps, len(tables), N_PARTS), np.nan)
-        missed = np.full((steps, len(tables), 2), np.nan)
-        for step in range(steps):
-            # A history that has come to its end stands still, unheard.
-            row = np.minimum(first + 1 + step, lengths - 1)
-            parts = np.array([table.parts[r] for table, r in zip(tables, row, strict=True)])
-            u = forecaster.parameters(state).pit(parts)
-            _, means = forecaster.draw(state, u)
-            running = first + 1 + step < lengths
-            atom = rng.random((len(tables), 2))
-            u[:, 2:4] *= np.where(parts[:, 2:4] == 0.0, atom, 1.0)
-            uniforms[step, running] = u[running]
-            surprise = (parts[:, :2] - means) / state.volatility[:, None]
-            missed[step, running] = surprise[running]
-            rows = np.array([table.rows[r] for table, r in zip(tables, row, strict=True)])
-            forecaster.advance(state, rows)
-        common = CommonDates.of([table.history for table in tables], first + 1)
+        first = hindcasts[0].first + 1
+        common = CommonDates.of([table.history for table in tables], first)
         by_date = np.full((len(common.dates), len(tables), N_PARTS), np.nan)
-        for s in range(len(tables)):
+        for s, known in enumerate(hindcasts):
             there = common.rows[:, s] >= 0
-            by_date[there, s] = uniforms[common.rows[there, s] - first - 1, s]
-        return cls(common.dates, by_date, np.nanmean(missed, axis=0))
+            by_date[there, s] = known.uniforms[common.rows[there, s] - first]
+        lean = np.array([known.missed.mean(axis=0) for known in hindcasts])
+        return cls(common.dates, by_date, lean)

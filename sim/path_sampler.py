@@ -36,8 +36,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.agent.observation import Observer
-from models.forecast.forecaster import Forecaster
+from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import Masks, RecurrentState
+from models.forecast.recalibration import Memory
 from models.market.features import LOOKBACK, FeatureTable, bars_from_parts
 from models.market.history import VOLUME
 from sim.blocks import MEAN_BLOCK
@@ -81,7 +82,9 @@ class Bounds:
             moves.append(np.abs(table.parts[1:, :4]).max(axis=0) * MOVE_LIMIT)
             volume = np.log(table.history.bars[:, VOLUME])
             volumes.append([volume.min() - VOLUME_MARGIN, volume.max() + VOLUME_MARGIN])
-            volatilities.append(forecaster.baseline_volatility(table.rows[LOOKBACK:]).max())
+            rows = table.rows[LOOKBACK:]
+            own = forecaster.baseline_volatility(rows, np.repeat(table.symbol, len(rows)))
+            volatilities.append(own.max())
         return cls(np.array(moves), np.array(volumes), np.array(volatilities))
 
     def take(self, series: NDArray[np.int64]) -> Bounds:
@@ -222,7 +225,10 @@ class ForecasterSampler:
         series, start, lean = np.repeat(np.arange(s), b), by_symbol(rows), by_symbol(lean)
         bounds = self._bounds.take(series)
         view = start_view(self._tables, series, start, self._window)
-        state = self._forecaster.start(view, masks)
+        memory = Memory.concatenate(
+            [known.memory_at(at) for known, at in zip(self._hindcasts, rows.T, strict=True)]
+        )
+        state = self._forecaster.start(view, masks, memory)
         bounds.hold_volatility(state)
         market = self._observer.follow(view)
         bars[:, :, 0] = by_market(start_bars(self._tables, series, start))
@@ -230,25 +236,28 @@ class ForecasterSampler:
         first_close = view.last_close
         for t in range(n_steps):
             close, volume_mean = view.last_close, view.volume_mean
-            drawn, means = self._forecaster.draw(
-                state, np.asfortranarray(by_symbol(uniforms[:, :, t]))
-            )
-            missed = drawn[:, :2] - means - lean * state.volatility[:, None]
+            drawn = self._forecaster.draw(state, by_symbol(uniforms[:, :, t]))
+            missed = drawn.parts[:, :2] - drawn.means - lean * state.volatility[:, None]
             innovations[:, :, t] = by_market(missed)
-            held = bounds.hold(drawn, np.log(close / first_close), volume_mean)
+            held = bounds.hold(drawn.parts, np.log(close / first_close), volume_mean)
             # Columns must be contiguous: NumPy's exp takes another path, one bit apart, for
             # strided input that happens to lie right before its output in memory.
             parts = np.asfortranarray(held)
             pushed = bars_from_parts(close, volume_mean, parts)
             bars[:, :, t + 1] = by_market(pushed)
             observations[:, :, t + 1] = by_market(market.push(pushed))
-            self._forecaster.advance(state, view.feature_rows)
+            self._forecaster.advance(state, view.feature_rows, drawn.pits)
             bounds.hold_volatility(state)
 
     @cached_property
     def residuals(self) -> Residuals:
         """What noise the real bars had, by date."""
-        return Residuals.of(self._tables, self._forecaster)
+        return Residuals.of(self._tables, self._hindcasts)
+
+    @cached_property
+    def _hindcasts(self) -> list[Hindcast]:
+        """What the bars of each history were worth under the forecaster."""
+        return [self._forecaster.hindcast(table) for table in self._tables]
 
     @cached_property
     def copula_noise(self) -> CopulaNoise:

@@ -1,1 +1,1 @@
-"""The forecast of the next bar: its density, the network behind it, calibration and scores."""
+"""The forecast of the next bar: its density, the network behind it, its corrections and scores."""

@@ -2,11 +2,15 @@
 
     p(gap) p(intraday | gap) p(volume | gap, intraday) p(upper wick | ...) p(lower wick | ...)
 
-Gap, intraday return and volume deviation are Student-t. A wick is exactly zero with some
-probability (the high was the open or the close) and otherwise follows a Burr XII distribution,
-whose survival function (1 + (w/s)^a)^(-q) has a power tail and a closed inverse. Locations and
-log-scales move with what the earlier parts turned out to be, so that a large return brings a large
-range and a large volume: dependence is kept, not multiplied away.
+Gap, intraday return and volume deviation are asymmetric Student-t, each with two tails and a
+skewness of its own. A wick is exactly zero with some probability (the high was the open or the
+close) and otherwise follows a Burr XII distribution, whose survival function (1 + (w/s)^a)^(-q)
+has a power tail and a closed inverse. Locations and log-scales move with what the earlier parts
+turned out to be, so that a large return, be it made overnight, during the day or by both together,
+brings a large range and a large volume: dependence is kept, not multiplied away.
+
+The parameters that do not come from the network are either the same for every bar, or each bar's
+own: those of its symbol.
 
 Every stage of the conditioning is an immutable object that is only to be had from the one before
 it, so the conditionals cannot be asked in a wrong order or with parts of another bar:
@@ -30,15 +34,26 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from models.arrays import read_only
 from models.forecast.distributions import (
     MIN_UNIFORM,
     NUMPY,
+    WICK_ZERO,
     QuantileTable,
-    StudentT,
+    SkewedT,
+    TailShape,
     ZeroOrBurr,
 )
+from models.forecast.levels import LevelMaps
+
+ZERO_STEPS = (0.7548776662466927, 0.5698402909980532)
+"""Fractions whose multiples fill the unit square evenly: for zero upper and lower wicks.
+
+Powers of 1 / 1.3247..., the real root of x³ = x + 1 (Roberts 2018, "The unreasonable effectiveness
+of quasirandom sequences").
+"""
 
 OUTPUTS = (
     "gap_location",
@@ -67,10 +82,14 @@ Alternatives: `research.experiments.constants`.
 """
 
 MAX_VOLUME_SHIFT = 3.0
-"""Bound of the network's part in the volume deviation's location: twentyfold volume, a rail."""
+"""Bound of the network's part in the volume deviation's location, and of the returns' part in it:
+twentyfold volume, a rail."""
 
 MAX_LOGIT = 9.0
 """Bound of a wick's logit of zero: probabilities stay between 0.0001 and 0.9999, a rail."""
+
+MAX_PEAK = 3.0
+"""Bound of the number behind a Burr's a, which stays between 0.55 and 3.5, a rail."""
 
 MIN_DF = 2.5
 """Fewest degrees of freedom: above 2, where the variance is finite.
@@ -79,49 +98,65 @@ Daily returns of stocks have tail indices of three to five (Cont 2001, "Empirica
 asset returns"); alternatives: `research.experiments.constants`.
 """
 
+MAX_SKEW = 1.0
+"""Bound of the logit of falling below the mode: its probability stays in 0.27..0.73, a rail."""
+
 _INITIAL: dict[str, tuple[float, ...]] = {
-    "gap": (-1.0, 1.0),
-    "intraday": (-0.4, 1.0),
-    "volume": (-1.2, 1.0),
+    "gap": (-1.0, 1.0, 1.0, 0.0),
+    "intraday": (-0.4, 1.0, 1.0, 0.0),
+    "volume": (-1.2, 1.0, 1.0, 0.0),
     "upper": (-0.7, 0.5, 1.0),
     "lower": (-0.7, 0.5, 1.0),
     "zero": (-3.0, -3.0),
     "intraday_location_on": (0.0,) * 1,
     "intraday_scale_on": (0.0,) * 2,
-    "volume_location_on": (0.0,) * 4,
-    "volume_scale_on": (0.0,) * 2,
-    "upper_scale_on": (0.0,) * 5,
-    "lower_scale_on": (0.0,) * 6,
+    "volume_location_on": (0.0,) * 8,
+    "volume_scale_on": (0.0,) * 3,
+    "upper_scale_on": (0.0,) * 7,
+    "lower_scale_on": (0.0,) * 8,
+    "upper_shape_on": (0.0,) * 3,
+    "lower_shape_on": (0.0,) * 4,
     "zero_on": (0.0,) * 4,
+    "gain": (0.0,) * 3,
 }
 
 
 @dataclass(frozen=True, eq=False)
 class DensityParameters:
-    """Trained numbers that are the same for every bar.
+    """Trained numbers that the network does not give: one set for all bars, or one for each.
 
     Arrays (read-only float64 copies are kept) or, within training, TensorFlow variables. A part's
     "magnitude" is 0.5 log(1 + z²) and its "signed size" asinh(z), z being the part standardised by
-    its own location and scale.
+    its own location and scale; the return's z is gap plus intraday return, by both locations and
+    the root of both scales' squares. The shapes below may be led by further axes, which then are
+    those of the bars.
 
     Attributes:
-        gap: base log scale in baseline volatilities, and tail (degrees of freedom by `tail_df`),
-            shape (2,).
-        intraday: likewise of the intraday return, shape (2,).
-        volume: likewise of the volume deviation, whose unit is 1, shape (2,).
+        gap: base log scale in baseline volatilities, left and right tail (degrees of freedom by
+            `tail_df`), and logit of falling below the mode, shape (4,).
+        intraday: likewise of the intraday return, shape (4,).
+        volume: likewise of the volume deviation, whose unit is 1, shape (4,).
         upper: base log scale of the upper wick in baseline volatilities, and the unbounded
             numbers behind a and q of its Burr distribution, shape (3,).
         lower: likewise of the lower wick, shape (3,).
         zero: base logits of an upper and a lower wick of zero, shape (2,).
         intraday_location_on: weight of the gap's signed size, shape (1,).
         intraday_scale_on: of the gap's magnitude and signed size, shape (2,).
-        volume_location_on: of magnitude and signed size of gap and of intraday return, shape (4,).
-        volume_scale_on: of the magnitudes of gap and intraday return, shape (2,).
-        upper_scale_on: of magnitude and signed size of gap and of intraday return, and of the
-            volume deviation's signed size, shape (5,).
-        lower_scale_on: of the same, and of log(1 + 2 upper wick / volatility), shape (6,).
+        volume_location_on: of magnitude and signed size of gap, of intraday return and of their
+            sum, and of the squared magnitudes of gap and intraday return, shape (8,).
+        volume_scale_on: of the magnitudes of gap, intraday return and their sum, shape (3,).
+        upper_scale_on: of magnitude and signed size of gap and of intraday return, of the volume
+            deviation's signed size, of the intraday return's squared magnitude, and of the
+            magnitude of the sum, shape (7,).
+        lower_scale_on: of the same, and of log(1 + 2 upper wick / volatility), shape (8,).
+        upper_shape_on: of magnitudes of intraday return and gap, and of the volume deviation's
+            signed size, on the number behind a: how peaked a wick is, shape (3,).
+        lower_shape_on: of the same, and of log(1 + 2 upper wick / volatility), shape (4,).
         zero_on: of the intraday return's magnitude and signed size on a zero upper wick, then on
             a zero lower wick, shape (4,).
+        gain: how much more than others' a symbol's bars follow the network: in the location of
+            the volume deviation, the scales of gap and intraday return, those of wicks; the
+            network's outputs are multiplied by 1 + gain, shape (3,).
 
     Raises:
         ValueError: naming the parameter whose shape is wrong.
@@ -139,7 +174,10 @@ class DensityParameters:
     volume_scale_on: Any
     upper_scale_on: Any
     lower_scale_on: Any
+    upper_shape_on: Any
+    lower_shape_on: Any
     zero_on: Any
+    gain: Any
 
     def __post_init__(self) -> None:
         for name, shape in self.shapes().items():
@@ -147,9 +185,9 @@ class DensityParameters:
             if isinstance(value, np.ndarray | list | tuple):
                 value = read_only(value, np.float64)
                 object.__setattr__(self, name, value)
-            if tuple(value.shape) != shape:
+            if tuple(value.shape)[-1:] != shape:
                 raise ValueError(
-                    f"density parameter {name} must have shape {shape}; "
+                    f"density parameter {name} must have shape {shape}, or that after the bars'; "
                     f"received {tuple(value.shape)}"
                 )
 
@@ -162,6 +200,23 @@ class DensityParameters:
     def shapes() -> dict[str, tuple[int, ...]]:
         """The shape of every parameter, by name."""
         return {name: (len(initial),) for name, initial in _INITIAL.items()}
+
+    @classmethod
+    def split(cls, values: Any) -> DensityParameters:
+        """The parameters whose numbers stand end to end on the last axis of an array."""
+        taken, place = {}, 0
+        for name, (count,) in cls.shapes().items():
+            taken[name] = values[..., place : place + count]
+            place += count
+        return cls(**taken)
+
+    def joined(self) -> np.ndarray:
+        """All numbers end to end on the last axis; the inverse of `split` (NumPy only)."""
+        return np.concatenate(list(self.by_name().values()), axis=-1)
+
+    def take(self, index: Any) -> DensityParameters:
+        """The parameters of chosen bars (NumPy only)."""
+        return DensityParameters(**{name: x[index] for name, x in self.by_name().items()})
 
     def by_name(self) -> dict[str, Any]:
         """The parameters by name."""
@@ -189,7 +244,7 @@ class BarDensity:
         ops: array operations (`distributions.NUMPY` or TensorFlow's).
         outputs: the network's, shape (..., 10), columns `OUTPUTS`.
         volatility: baseline volatility per bar, shape (...).
-        parameters: shared by all bars.
+        parameters: one set for all bars, or one for each, arrays (..., n).
     """
 
     ops: Any
@@ -200,36 +255,42 @@ class BarDensity:
     def _output(self, name: str) -> Any:
         return self.outputs[..., OUTPUTS.index(name)]
 
-    def _student_t(self, name: str, location: Any, shift: Any) -> StudentT:
+    def _gained(self, name: str, which: int) -> Any:
+        return self._output(name) * (1.0 + self.parameters.gain[..., which])
+
+    def _skewed_t(self, name: str, location: Any, shift: Any) -> SkewedT:
         ops, base = self.ops, getattr(self.parameters, name)
         unit = 1.0 if name == "volume" else self.volatility
-        scale = unit * ops.exp(_log_scale(ops, base[0], self._output(f"{name}_scale"), shift))
-        return StudentT(location, scale, tail_df(ops, base[1]))
+        told = (
+            self._output("volume_scale") if name == "volume" else self._gained(f"{name}_scale", 1)
+        )
+        scale = unit * ops.exp(_log_scale(ops, base[..., 0], told, shift))
+        return SkewedT(location, scale, tail_shape(ops, base))
 
     @cached_property
-    def gap(self) -> StudentT:
+    def gap(self) -> SkewedT:
         """p(gap)."""
         drift = _bounded(self.ops, self._output("gap_location"), MAX_DRIFT)
-        return self._student_t("gap", self.volatility * drift, 0.0 * self.volatility)
+        return self._skewed_t("gap", self.volatility * drift, 0.0 * self.volatility)
 
     def given_gap(self, gap: Any) -> GivenGap:
         """What is left once the gaps (...) are known."""
-        sizes = _size(self.ops, (gap - self.gap.location) / self.gap.scale)
-        return GivenGap(self, *sizes)
+        missed = gap - self.gap.location
+        return GivenGap(self, missed, *_size(self.ops, missed / self.gap.scale))
 
-    def typical_return(self) -> StudentT:
-        """The log return when the gap is at its location: location and scale (...), df.
+    def typical_return(self) -> SkewedT:
+        """The log return when the gap is at its location: location and scale (...), shape.
 
         The scale adds those of gap and intraday return in squares: a summary without draws.
         """
         intraday = self.given_gap(self.gap.location).intraday
-        return StudentT(
+        return SkewedT(
             self.gap.location + intraday.location,
             np.hypot(self.gap.scale, intraday.scale),
-            intraday.df,
+            intraday.shape,
         )
 
-    def conditionals(self, parts: Any) -> tuple[StudentT | ZeroOrBurr, ...]:
+    def conditionals(self, parts: Any) -> tuple[SkewedT | ZeroOrBurr, ...]:
         """The distribution of each part given the earlier ones, in the order of `features.PARTS`.
 
         Args:
@@ -262,38 +323,76 @@ class BarDensity:
         ]
         return self.ops.stack(found, -1)
 
-    def pit(self, parts: np.ndarray) -> np.ndarray:
-        """Conditional distribution functions at the parts (NumPy only), shape (..., 5).
+    def pit(self, parts: np.ndarray, levels: LevelMaps | None = None) -> np.ndarray:
+        """Conditional distribution functions at the parts (NumPy only).
 
-        Uniform if the density is right, wicks of zero apart, which give P(zero).
+        Uniform if the density is right: a wick of zero, whose distribution function jumps from
+        nothing to P(zero), is put between the two by a sequence that fills the interval evenly
+        (multiples of `ZERO_STEPS`, by the bar's place).
+
+        Args:
+            parts: shape (..., 5), columns `features.PARTS`.
+            levels: corrections of the density; none if None.
+
+        Returns:
+            Shape (..., 5), the same columns.
         """
+        maps = LevelMaps.identity() if levels is None else levels
         found = [
-            conditional.cdf(parts[..., i]) for i, conditional in enumerate(self.conditionals(parts))
+            conditional.cdf(parts[..., i], maps[i])
+            if isinstance(conditional, ZeroOrBurr)
+            else maps[i].distribution(conditional.cdf(parts[..., i]))
+            for i, conditional in enumerate(self.conditionals(parts))
         ]
+        for column, step in zip((2, 3), ZERO_STEPS, strict=True):
+            zero = parts[..., column] < WICK_ZERO
+            order = np.arange(1, zero.size + 1).reshape(zero.shape)
+            found[column] = np.where(zero, found[column] * (order * step % 1.0), found[column])
         return np.stack(found, axis=-1)
 
-    def sample(self, uniforms: np.ndarray, quantiles: QuantileTables) -> np.ndarray:
+    def levels(self, parts: np.ndarray) -> list[np.ndarray]:
+        """Conditional distribution functions before any correction, one array for each part.
+
+        Those of wicks are of positive wicks, given that they are (NumPy only).
+        """
+        found = []
+        for i, conditional in enumerate(self.conditionals(parts)):
+            values = parts[..., i]
+            level = conditional.cdf(values)
+            if isinstance(conditional, ZeroOrBurr):
+                zero = special.expit(conditional.logit)
+                level = ((level - zero) / (1.0 - zero))[values >= WICK_ZERO]
+            found.append(level)
+        return found
+
+    def sample(
+        self, uniforms: np.ndarray, quantiles: QuantileTables, which: np.ndarray | int = 0
+    ) -> np.ndarray:
         """One bar's parts for each row by inverting the conditionals (NumPy only).
 
         Args:
             uniforms: shape (..., 5), in (0, 1), columns `features.PARTS`; brought within
                 `MIN_UNIFORM` of 0 and 1.
-            quantiles: of the same parameters.
+            quantiles: of the same parameters, or of all symbols'.
+            which: which of the quantile tables each bar's parameters are.
 
         Returns:
             Shape (..., 5), columns `features.PARTS`.
         """
         u = np.clip(uniforms, MIN_UNIFORM, 1.0 - MIN_UNIFORM)
-        gap = self.gap.location + self.gap.scale * quantiles.gap(u[..., 0])
+
+        def drawn(of: SkewedT, table: QuantileTable, column: int) -> np.ndarray:
+            return of.location + of.scale * table(u[..., column], which)
+
+        gap = drawn(self.gap, quantiles.gap, 0)
         given_gap = self.given_gap(gap)
-        of_intraday = given_gap.intraday
-        intraday = of_intraday.location + of_intraday.scale * quantiles.intraday(u[..., 1])
+        intraday = drawn(given_gap.intraday, quantiles.intraday, 1)
         given_intraday = given_gap.given_intraday(intraday)
-        of_volume = given_intraday.volume
-        volume = of_volume.location + of_volume.scale * quantiles.volume(u[..., 4])
+        volume = drawn(given_intraday.volume, quantiles.volume, 4)
         given_volume = given_intraday.given_volume(volume)
-        upper = given_volume.upper_wick.quantile(u[..., 2])
-        lower = given_volume.given_upper_wick(upper).lower_wick.quantile(u[..., 3])
+        upper = given_volume.upper_wick.quantile(u[..., 2], quantiles.levels[2])
+        of_lower = given_volume.given_upper_wick(upper).lower_wick
+        lower = of_lower.quantile(u[..., 3], quantiles.levels[3])
         return np.stack([gap, intraday, upper, lower, volume], axis=-1)
 
 
@@ -303,31 +402,40 @@ class GivenGap:
 
     Attributes:
         bar: the density before that.
+        missed: the gaps less their location, shape (...).
         magnitude: of the gaps, shape (...); see `DensityParameters`.
         signed: signed size of the gaps, shape (...).
     """
 
     bar: BarDensity
+    missed: Any
     magnitude: Any
     signed: Any
 
     @cached_property
-    def intraday(self) -> StudentT:
+    def intraday(self) -> SkewedT:
         """p(intraday | gap)."""
         bar, on = self.bar, self.bar.parameters.intraday_scale_on
         ops = bar.ops
-        pull = _bounded(ops, bar.parameters.intraday_location_on[0], MAX_DRIFT)
+        pull = _bounded(ops, bar.parameters.intraday_location_on[..., 0], MAX_DRIFT)
         location = (
             bar.volatility * _bounded(ops, bar._output("intraday_location"), MAX_DRIFT)
             + pull * bar.gap.scale * self.signed
         )
-        shift = on[0] * self.magnitude + on[1] * self.signed
-        return bar._student_t("intraday", location, shift)
+        shift = on[..., 0] * self.magnitude + on[..., 1] * self.signed
+        return bar._skewed_t("intraday", location, shift)
 
     def given_intraday(self, intraday: Any) -> GivenIntraday:
         """What is left once the intraday returns (...) are known too."""
-        sizes = _size(self.bar.ops, (intraday - self.intraday.location) / self.intraday.scale)
-        return GivenIntraday(self.bar, self, *sizes)
+        ops, of_gap, of_intraday = self.bar.ops, self.bar.gap, self.intraday
+        missed = intraday - of_intraday.location
+        scale = ops.sqrt(of_gap.scale * of_gap.scale + of_intraday.scale * of_intraday.scale)
+        return GivenIntraday(
+            self.bar,
+            self,
+            *_size(ops, missed / of_intraday.scale),
+            *_size(ops, (self.missed + missed) / scale),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -339,27 +447,41 @@ class GivenIntraday:
         gap: what the gaps told.
         magnitude: of the intraday returns, shape (...).
         signed: their signed size, shape (...).
+        return_magnitude: of the sums of gap and intraday return, shape (...).
+        return_signed: their signed size, shape (...).
     """
 
     bar: BarDensity
     gap: GivenGap
     magnitude: Any
     signed: Any
+    return_magnitude: Any
+    return_signed: Any
 
     @cached_property
-    def volume(self) -> StudentT:
+    def volume(self) -> SkewedT:
         """p(volume deviation | gap, intraday)."""
         bar, gap = self.bar, self.gap
         on, on_scale = bar.parameters.volume_location_on, bar.parameters.volume_scale_on
-        location = (
-            _bounded(bar.ops, bar._output("volume_location"), MAX_VOLUME_SHIFT)
-            + on[0] * gap.magnitude
-            + on[1] * gap.signed
-            + on[2] * self.magnitude
-            + on[3] * self.signed
+        told = (
+            on[..., 0] * gap.magnitude
+            + on[..., 1] * gap.signed
+            + on[..., 2] * self.magnitude
+            + on[..., 3] * self.signed
+            + on[..., 4] * self.return_magnitude
+            + on[..., 5] * self.return_signed
+            + on[..., 6] * gap.magnitude * gap.magnitude
+            + on[..., 7] * self.magnitude * self.magnitude
         )
-        shift = on_scale[0] * gap.magnitude + on_scale[1] * self.magnitude
-        return bar._student_t("volume", location, shift)
+        location = _bounded(
+            bar.ops, bar._gained("volume_location", 0), MAX_VOLUME_SHIFT
+        ) + _bounded(bar.ops, told, MAX_VOLUME_SHIFT)
+        shift = (
+            on_scale[..., 0] * gap.magnitude
+            + on_scale[..., 1] * self.magnitude
+            + on_scale[..., 2] * self.return_magnitude
+        )
+        return bar._skewed_t("volume", location, shift)
 
     def given_volume(self, volume: Any) -> GivenVolume:
         """What is left once the volume deviations (...) are known too."""
@@ -382,38 +504,48 @@ class GivenVolume:
     intraday: GivenIntraday
     signed: Any
 
-    def _wick(self, side: int, name: str, shift: Any) -> ZeroOrBurr:
+    def _wick(self, side: int, name: str, shift: Any, peak: Any) -> ZeroOrBurr:
         bar, intraday, gap = self.bar, self.intraday, self.intraday.gap
         ops, parameters = bar.ops, bar.parameters
         base, zero_on = getattr(parameters, name), parameters.zero_on
         on = getattr(parameters, f"{name}_scale_on")
         shift = (
             shift
-            + on[0] * gap.magnitude
-            + on[1] * gap.signed
-            + on[2] * intraday.magnitude
-            + on[3] * intraday.signed
-            + on[4] * self.signed
+            + on[..., 0] * gap.magnitude
+            + on[..., 1] * gap.signed
+            + on[..., 2] * intraday.magnitude
+            + on[..., 3] * intraday.signed
+            + on[..., 4] * self.signed
+            + on[..., 5] * intraday.magnitude * intraday.magnitude
+            + on[..., 6] * intraday.return_magnitude
+        )
+        shape_on = getattr(parameters, f"{name}_shape_on")
+        peak = (
+            peak
+            + base[..., 1]
+            + shape_on[..., 0] * intraday.magnitude
+            + shape_on[..., 1] * gap.magnitude
+            + shape_on[..., 2] * self.signed
         )
         logit = (
-            parameters.zero[side]
+            parameters.zero[..., side]
             + bar._output(f"{name}_zero")
-            + zero_on[2 * side] * intraday.magnitude
-            + zero_on[2 * side + 1] * intraday.signed
+            + zero_on[..., 2 * side] * intraday.magnitude
+            + zero_on[..., 2 * side + 1] * intraday.signed
         )
         scale = bar.volatility * ops.exp(
-            _log_scale(ops, base[0], bar._output(f"{name}_scale"), shift)
+            _log_scale(ops, base[..., 0], bar._gained(f"{name}_scale", 2), shift)
         )
-        a = 0.5 + ops.softplus(base[1])
+        a = 0.5 + ops.softplus(_bounded(ops, peak, MAX_PEAK))
         # a * q > 2 keeps the variance finite.
         return ZeroOrBurr(
-            _bounded(ops, logit, MAX_LOGIT), scale, a, 2.0 / a + ops.softplus(base[2])
+            _bounded(ops, logit, MAX_LOGIT), scale, a, 2.0 / a + ops.softplus(base[..., 2])
         )
 
     @cached_property
     def upper_wick(self) -> ZeroOrBurr:
         """p(upper wick | gap, intraday, volume)."""
-        return self._wick(0, "upper", 0.0 * self.signed)
+        return self._wick(0, "upper", 0.0 * self.signed, 0.0 * self.signed)
 
     def given_upper_wick(self, upper_wick: Any) -> GivenUpperWick:
         """What is left once the upper wicks (...) are known too."""
@@ -437,7 +569,9 @@ class GivenUpperWick:
         """p(lower wick | gap, intraday, volume, upper wick)."""
         bar = self.volume.bar
         size = bar.ops.log1p(2.0 * self.upper_wick / bar.volatility)
-        return self.volume._wick(1, "lower", bar.parameters.lower_scale_on[5] * size)
+        parameters = bar.parameters
+        shift, peak = parameters.lower_scale_on[..., 7], parameters.lower_shape_on[..., 3]
+        return self.volume._wick(1, "lower", shift * size, peak * size)
 
 
 def tail_df(ops: Any, tail: Any) -> Any:
@@ -445,16 +579,37 @@ def tail_df(ops: Any, tail: Any) -> Any:
     return MIN_DF + ops.softplus(tail)
 
 
+def tail_shape(ops: Any, numbers: Any) -> TailShape:
+    """Skewness and tails from a part's unbounded numbers (..., 4); see `DensityParameters`."""
+    return TailShape(
+        tail_df(ops, numbers[..., 1]),
+        tail_df(ops, numbers[..., 2]),
+        ops.sigmoid(_bounded(ops, numbers[..., 3], MAX_SKEW)),
+    )
+
+
 @dataclass(frozen=True)
 class QuantileTables:
-    """Standard quantiles of the three Student-t parts."""
+    """Standard quantiles of gap, intraday return and volume deviation, all levels corrected.
+
+    Attributes:
+        gap: of the K sets of parameters.
+        intraday: likewise.
+        volume: likewise.
+        levels: the corrections; those of wicks are not in a table.
+    """
 
     gap: QuantileTable
     intraday: QuantileTable
     volume: QuantileTable
+    levels: LevelMaps
 
     @classmethod
-    def of(cls, parameters: DensityParameters) -> QuantileTables:
-        """The tables for some parameters' degrees of freedom."""
-        tails = (parameters.gap[1], parameters.intraday[1], parameters.volume[1])
-        return cls(*(QuantileTable(float(tail_df(NUMPY, tail))) for tail in tails))
+    def of(cls, parameters: DensityParameters, levels: LevelMaps | None = None) -> QuantileTables:
+        """The tables of one set of parameters, or of K: arrays (K, n)."""
+        levels = LevelMaps.identity() if levels is None else levels
+        parts = ((0, parameters.gap), (1, parameters.intraday), (4, parameters.volume))
+        gap, intraday, volume = (
+            QuantileTable(tail_shape(NUMPY, part), levels[i]) for i, part in parts
+        )
+        return cls(gap, intraday, volume, levels)

@@ -12,7 +12,9 @@ import numpy as np
 
 from models.forecast.config import ForecasterConfig
 from models.forecast.density import DensityParameters
-from models.forecast.scaling import NETWORK_COLUMNS, FeatureBounds, FeatureScaler
+from models.forecast.levels import KNOTS, LevelMap, LevelMaps
+from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
+from models.forecast.traits import SymbolTraits
 from models.forecast.weights import LSTMWeights, NetworkWeights
 from models.market.features import FEATURES
 
@@ -24,9 +26,9 @@ class FittedForecaster:
     Attributes:
         config: as fitted.
         weights: as trained; a warm start goes on from them.
-        calibrated: the density's parameters after calibration; forecasts are made with them.
         scaler: of the features.
-        bounds: of the features, one pair per symbol.
+        traits: what is each symbol's own; forecasts are made with its density parameters.
+        levels: what the distributions' families get wrong, alike for all symbols.
         curve: shape (epochs, 3): epoch, training loss, early-stopping loss (negative log density
             of a bar).
         data_end: time of the newest bar it has seen.
@@ -35,9 +37,9 @@ class FittedForecaster:
 
     config: ForecasterConfig
     weights: NetworkWeights
-    calibrated: DensityParameters
     scaler: FeatureScaler
-    bounds: FeatureBounds
+    traits: SymbolTraits
+    levels: LevelMaps
     curve: np.ndarray
     data_end: np.datetime64
     converged: bool
@@ -46,16 +48,18 @@ class FittedForecaster:
         """Everything as plain arrays by name."""
         arrays = {f"weight_{name}": x for name, x in self.weights.lstm.by_name().items()}
         arrays |= {f"density_{name}": x for name, x in self.weights.density.by_name().items()}
-        arrays |= {f"calibrated_{name}": x for name, x in self.calibrated.by_name().items()}
+        arrays |= {f"traits_{name}": x for name, x in self.traits.density.by_name().items()}
         arrays |= {
             "scaler_mean": self.scaler.mean,
             "scaler_scale": self.scaler.scale,
-            "feature_bounds": self.bounds.ranges,
+            "traits_ranges": self.traits.ranges,
+            "traits_anchors": self.traits.anchors,
+            "levels": self.levels.mapped,
             "curve": self.curve,
         }
         about = {
             "config": dataclasses.asdict(self.config),
-            "symbols": self.bounds.symbols,
+            "symbols": self.traits.symbols,
             "features": FEATURES,
             "data_end": str(self.data_end),
             "converged": self.converged,
@@ -86,9 +90,14 @@ class FittedForecaster:
         return cls(
             config=config,
             weights=NetworkWeights(LSTMWeights(**lstm), density("density")),
-            calibrated=density("calibrated"),
             scaler=FeatureScaler(arrays["scaler_mean"], arrays["scaler_scale"]),
-            bounds=FeatureBounds(tuple(about["symbols"]), arrays["feature_bounds"]),
+            traits=SymbolTraits(
+                tuple(about["symbols"]),
+                arrays["traits_ranges"],
+                arrays["traits_anchors"],
+                density("traits"),
+            ),
+            levels=LevelMaps(tuple(LevelMap(row) for row in arrays["levels"])),
             curve=np.asarray(arrays["curve"]),
             data_end=np.datetime64(about["data_end"], "ns"),
             converged=about["converged"],
@@ -121,9 +130,13 @@ def _check_shapes(
     lstm = LSTMWeights.shapes(len(NETWORK_COLUMNS), config.units)
     expected = {f"weight_{name}": shape for name, shape in lstm.items()}
     for name, shape in DensityParameters.shapes().items():
-        expected |= {f"density_{name}": shape, f"calibrated_{name}": shape}
+        expected |= {f"density_{name}": shape, f"traits_{name}": (n_symbols + 1, *shape)}
     expected |= {"scaler_mean": (len(FEATURES),), "scaler_scale": (len(FEATURES),)}
-    expected["feature_bounds"] = (n_symbols, 2, len(FEATURES))
+    expected |= {
+        "traits_ranges": (n_symbols + 1, 2, len(FEATURES)),
+        "traits_anchors": (n_symbols + 1,),
+        "levels": (5, len(KNOTS)),
+    }
     for name, shape in expected.items():
         if name not in arrays or np.shape(arrays[name]) != shape:
             received = np.shape(arrays[name]) if name in arrays else "nothing"

@@ -1,25 +1,34 @@
-"""Fitting a forecaster, step by step: rows, scaling, training, calibration.
+"""Fitting a forecaster, step by step: rows, scaling, training, calibration, levels.
 
 Three kinds of rows (`splits.validation_split`): the network learns from the training rows, the
 early-stopping rows say when it has learned enough, and the calibration rows, which have had no
-say in either, set scales and tails.
+say in either, set the scales and tails that all symbols share. All rows together say how each
+symbol differs from that, and what the distributions' families get wrong.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from models.forecast.calibration import Calibration, calibrate
+from models.forecast.calibration import (
+    COMMON_PRIOR,
+    SYMBOL_PRIOR,
+    Calibration,
+    calibrate,
+)
 from models.forecast.config import ForecasterConfig
-from models.forecast.density import BarDensity
+from models.forecast.density import BarDensity, DensityParameters
 from models.forecast.distributions import NUMPY
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks
+from models.forecast.levels import LevelMap, LevelMaps
 from models.forecast.network import Architecture, CompiledTrainer, initial_weights, trainer
-from models.forecast.scaling import NETWORK_COLUMNS, FeatureBounds, FeatureScaler
+from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
+from models.forecast.traits import SymbolTraits
 from models.forecast.weights import LSTMWeights, NetworkWeights
 from models.market.features import LOOKBACK, FeatureTable, baseline_volatility
 from models.market.splits import validation_split
@@ -42,6 +51,7 @@ class TrainingRows:
         calibration: row numbers held out to calibrate on, likewise.
         starts: first row of each history, shape (S,).
         lengths: rows of each history, shape (S,).
+        series: number of the history each row is of, shape (n,).
     """
 
     features: np.ndarray
@@ -51,6 +61,7 @@ class TrainingRows:
     calibration: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
+    series: np.ndarray
 
     @classmethod
     def of(cls, tables: Sequence[FeatureTable], config: ForecasterConfig) -> TrainingRows:
@@ -79,6 +90,16 @@ class TrainingRows:
             calibration=joined([split.calibration for split in splits], whole),
             starts=starts,
             lengths=lengths,
+            series=np.repeat(np.arange(len(tables)), lengths),
+        )
+
+    def whole_windows(self, window: int) -> np.ndarray:
+        """Numbers of the rows that end a whole window of their history."""
+        return np.concatenate(
+            [
+                start + np.arange(window - 1, length)
+                for start, length in zip(self.starts, self.lengths, strict=True)
+            ]
         )
 
     def sequences(self, config: ForecasterConfig, rng: np.random.Generator) -> np.ndarray:
@@ -116,14 +137,14 @@ class Samples:
     weight: np.ndarray
 
     @classmethod
-    def of(cls, rows: TrainingRows, scaler: FeatureScaler) -> Samples:
-        """The rows, scaled."""
+    def of(cls, rows: TrainingRows, scaler: FeatureScaler, anchors: np.ndarray) -> Samples:
+        """The rows, scaled; the baseline reverts to each history's anchor (S,)."""
         weight = np.zeros(len(rows.features), dtype=np.float32)
         weight[rows.train] = 1.0
         return cls(
             rows,
             scaler.scaled(rows.features)[:, NETWORK_COLUMNS],
-            baseline_volatility(rows.features, scaler.log_volatility),
+            baseline_volatility(rows.features, anchors[rows.series]),
             weight,
         )
 
@@ -182,18 +203,20 @@ def fit(
     else:
         scaler, weights = previous.scaler, previous.weights
         schedule = Schedule(config.retrain_epochs, config.retrain_learning_rate)
-    samples = Samples.of(rows, scaler)
+    traits = SymbolTraits.of(tables, scaler.log_volatility, weights.density)
+    samples = Samples.of(rows, scaler, traits.anchors)
     trained = train(samples, weights, config, schedule, random, reporter)
-    calibration = calibrate_network(samples, trained.weights, config, random["draws"])
+    common = calibrate_network(samples, trained.weights, config, random["draws"])
+    own = calibrate_symbols(samples, trained.weights, common.parameters, config)
     return FittedForecaster(
         config=config,
         weights=trained.weights,
-        calibrated=calibration.parameters,
         scaler=scaler,
-        bounds=FeatureBounds.of(tables),
+        traits=traits.with_density(own.parameters),
+        levels=fit_levels(samples, trained.weights, own.parameters, config),
         curve=trained.curve,
         data_end=end,
-        converged=calibration.converged,
+        converged=common.converged and own.converged,
     )
 
 
@@ -315,7 +338,57 @@ def calibrate_network(
             for _ in range(CALIBRATION_MASKS)
         ]
     )
-    return calibrate(weights.density, outputs, samples.volatility[ends], samples.rows.parts[ends])
+    found = calibrate(
+        weights.density, outputs, samples.volatility[ends], samples.rows.parts[ends], COMMON_PRIOR
+    )
+    return dataclasses.replace(found, parameters=found.parameters.take(0))
+
+
+def calibrate_symbols(
+    samples: Samples, weights: NetworkWeights, common: DensityParameters, config: ForecasterConfig
+) -> Calibration:
+    """Each history's own density parameters, and after them the common ones: arrays (S + 1, n)."""
+    ends = samples.rows.whole_windows(config.window)
+    outputs = _outputs(weights.lstm, samples.windows(ends, config.window), None)
+    found = calibrate(
+        common,
+        outputs[None],
+        samples.volatility[ends],
+        samples.rows.parts[ends],
+        SYMBOL_PRIOR,
+        samples.rows.series[ends],
+    )
+    every = np.concatenate([found.parameters.joined(), common.joined()[None]])
+    return dataclasses.replace(found, parameters=DensityParameters.split(every))
+
+
+def fit_levels(
+    samples: Samples, weights: NetworkWeights, own: DensityParameters, config: ForecasterConfig
+) -> LevelMaps:
+    """What the distributions get wrong over all rows, with each history's own parameters."""
+    ends = samples.rows.whole_windows(config.window)
+    density = BarDensity(
+        NUMPY,
+        _outputs(weights.lstm, samples.windows(ends, config.window), None),
+        samples.volatility[ends],
+        own.take(samples.rows.series[ends]),
+    )
+    parts = samples.rows.parts[ends]
+    return LevelMaps(tuple(LevelMap.fit(levels) for levels in density.levels(parts)))
+
+
+def adapt(fitted: FittedForecaster, tables: Sequence[FeatureTable]) -> FittedForecaster:
+    """A fitted forecaster that knows the traits of further symbols; see `Forecaster.adapted`."""
+    _check(tables, fitted.config, None)
+    rows = TrainingRows.of(tables, fitted.config)
+    traits = SymbolTraits.of(tables, fitted.scaler.log_volatility, fitted.traits.common)
+    samples = Samples.of(rows, fitted.scaler, traits.anchors)
+    own = calibrate_symbols(samples, fitted.weights, fitted.traits.common, fitted.config)
+    known = fitted.traits.and_those_of(traits.with_density(own.parameters))
+    end = max(fitted.data_end, *(table.history.data_end for table in tables))
+    return dataclasses.replace(
+        fitted, traits=known, data_end=end, converged=fitted.converged and own.converged
+    )
 
 
 def _outputs(weights: LSTMWeights, windows: np.ndarray, masks: Masks | None) -> np.ndarray:

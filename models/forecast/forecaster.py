@@ -4,28 +4,93 @@
 series at once; `start`, `advance` and `draw` walk many paths forward, one dropout mask for the
 whole of each path. Everything a forecaster knows is a few arrays (`to_arrays`), never a pickle.
 
-What is fed to the network goes through `start` and `advance` alone, and both hold the features
-within the range they had in each symbol's history when the forecaster was fitted: the network is
-asked about nothing it cannot know, in trading as in simulation. The baseline volatility is not
-held: a crisis wilder than any so far is forecast as one.
+The network is one for all symbols. What it says becomes a density by each symbol's own parameters
+(`traits`), whose levels are corrected twice: by what the families of distributions get wrong
+(`levels`), and by what recent outcomes said of the forecasts (`recalibration`). `hindcast` gives
+that memory for every bar of a history; paths carry it on.
+
+All that the network is fed is held within the range it had in each symbol's history when the
+forecaster was fitted: it is asked about nothing it cannot know, in trading as in simulation. The
+baseline volatility is not held: a crisis wilder than any so far is forecast as one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from models.forecast.config import ForecasterConfig
-from models.forecast.density import BarDensity, QuantileTables
-from models.forecast.distributions import NUMPY
+from models.forecast.density import BarDensity, QuantileTables, tail_shape
+from models.forecast.distributions import NUMPY, SkewedT
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks, RecurrentState
+from models.forecast.levels import LevelMaps
 from models.forecast.predictive import PredictiveDistribution
+from models.forecast.recalibration import (
+    CORRECTED,
+    CorrectedT,
+    Memory,
+    distribution,
+    moments,
+    quantile,
+)
 from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
-from models.market.features import FEATURES, FeatureTable, baseline_volatility
+from models.forecast.traits import SeriesTraits
+from models.market.features import LOOKBACK, FeatureTable, baseline_volatility
 from models.market.market_view import MarketView
 from models.reporting import Reporter, Silent
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The next bar of B paths.
+
+    Attributes:
+        parts: shape (B, 5), columns `features.PARTS`, ready for `bars_from_parts`.
+        means: what was to be expected of its returns, shape (B, 2): the conditional means of the
+            gap, and of the intraday return given the drawn gap.
+        pits: of gap and intraday return under the forecast before any correction, shape (B, 2);
+            `Forecaster.advance` takes them.
+    """
+
+    parts: np.ndarray
+    means: np.ndarray
+    pits: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Hindcast:
+    """What the n forecasts of a history's bars were worth, each knowing the bars before only.
+
+    Attributes:
+        first: row at whose close the first forecast was made; forecast i was made at row
+            first + i, for the bar after it.
+        uniforms: PITs of the bars' parts under the corrected forecasts, shape (n, 5), columns
+            `features.PARTS`.
+        missed: gap and intraday return less their means, in baseline volatilities, shape (n, 2).
+        memory: of n + 1 series: entry i is what was known at row first + i.
+    """
+
+    first: int
+    uniforms: np.ndarray
+    missed: np.ndarray
+    memory: Memory
+
+    def memory_at(self, rows: np.ndarray) -> Memory:
+        """What was known at the close of rows (B,) of the history.
+
+        Raises:
+            ValueError: if a row lies before `first` or beyond the newest bar.
+        """
+        rows = np.asarray(rows)
+        last = self.first + len(self.memory) - 1
+        if rows.size and (rows.min() < self.first or rows.max() > last):
+            raise ValueError(
+                f"rows must lie in {self.first}..{last}; received {rows.min()}..{rows.max()}"
+            )
+        return self.memory.take(rows - self.first)
 
 
 class Forecaster:
@@ -34,7 +99,15 @@ class Forecaster:
     def __init__(self, fitted: FittedForecaster) -> None:
         self._fitted = fitted
         self._network = LSTMInference(fitted.weights.lstm)
-        self._quantiles = QuantileTables.of(fitted.calibrated)
+        own = fitted.traits.density
+        self._quantiles = QuantileTables.of(own, fitted.levels)
+        self._moments = np.stack(
+            [
+                moments(tail_shape(NUMPY, numbers), fitted.levels[part])
+                for part, numbers in enumerate((own.gap, own.intraday))
+            ],
+            axis=1,
+        )
 
     @classmethod
     def fit(
@@ -83,7 +156,7 @@ class Forecaster:
     @property
     def symbols(self) -> tuple[str, ...]:
         """Whose histories it was fitted on."""
-        return self._fitted.bounds.symbols
+        return self._fitted.traits.symbols
 
     @property
     def data_end(self) -> np.datetime64:
@@ -109,33 +182,51 @@ class Forecaster:
         """Dropout masks of `count` independent paths."""
         return Masks.draw(count, len(NETWORK_COLUMNS), self.config.units, self.config.dropout, rng)
 
-    def feature_bounds(self, symbols: Sequence[str] | np.ndarray) -> np.ndarray:
-        """Lowest and highest features of B series by symbol, shape (B, 2, F).
+    def adapted(self, tables: Sequence[FeatureTable]) -> Forecaster:
+        """The same network, knowing the traits of further symbols from their histories.
 
-        A symbol that the forecaster was not fitted on has the bounds over all symbols.
+        Args:
+            tables: one per symbol, each at least `config.required_bars` long; symbols that it
+                was fitted on get the traits that these histories tell of.
+
+        Raises:
+            ValueError: as `fit`.
         """
-        return self._fitted.bounds.of_series(symbols)
+        from models.forecast import fitting  # here, since only fitting needs TensorFlow
 
-    def baseline_volatility(self, feature_rows: np.ndarray) -> np.ndarray:
-        """Volatility per bar (...) before anything learned, from feature rows (..., F)."""
-        return baseline_volatility(feature_rows, self.scaler.log_volatility)
+        return Forecaster(fitting.adapt(self._fitted, tables))
 
-    def start(self, view: MarketView, masks: Masks | None = None) -> RecurrentState:
+    def traits(self, symbols: Sequence[str] | np.ndarray) -> SeriesTraits:
+        """What is each symbol's own, of B series; a stranger has what all symbols share."""
+        return self._fitted.traits.of_series(symbols)
+
+    def baseline_volatility(
+        self, feature_rows: np.ndarray, symbols: Sequence[str] | np.ndarray
+    ) -> np.ndarray:
+        """Volatility per bar (B,) before anything learned, from feature rows (B, F)."""
+        return baseline_volatility(feature_rows, self.traits(symbols).anchors)
+
+    def start(
+        self, view: MarketView, masks: Masks | None = None, memory: Memory | None = None
+    ) -> RecurrentState:
         """Recurrent state of B paths that stand at the end of their windows.
 
         Args:
             view: of B series; its newest `config.window` feature rows are read.
             masks: a dropout mask for each path, kept for its whole length; None for the mean
                 network without dropout.
+            memory: what outcomes so far said of the forecasts (`hindcast`), taken over; a blank
+                one if None.
 
         Returns:
-            The state, to be advanced in place by `advance`. Each series keeps the feature bounds
-            of its symbol; one that was not fitted on has the bounds over all symbols.
+            The state, to be advanced in place by `advance`. Each series keeps the traits of its
+            symbol; a stranger has those that all symbols share.
 
         Raises:
-            ValueError: if the view keeps fewer rows than the window or a feature is not finite.
+            ValueError: if the view keeps fewer rows than the window, a feature is not finite, or
+                the memory is of another number of series.
         """
-        return self._start(self._windows(view), self.feature_bounds(view.symbols), masks)
+        return self._start(self._windows(view), self.traits(view.symbols), masks, memory)
 
     def _windows(self, view: MarketView) -> np.ndarray:
         windows, wanted = view.windows, self.config.window
@@ -147,20 +238,28 @@ class Forecaster:
         return windows[:, -wanted:]
 
     def _start(
-        self, windows: np.ndarray, bounds: np.ndarray, masks: Masks | None
+        self,
+        windows: np.ndarray,
+        traits: SeriesTraits,
+        masks: Masks | None,
+        memory: Memory | None = None,
     ) -> RecurrentState:
-        _check_finite(windows)
-        scaled = self.scaler.scaled(np.clip(windows, bounds[:, :1], bounds[:, 1:]))
-        _, hidden, cell = self._network.run(scaled[..., NETWORK_COLUMNS], masks)
-        volatility = self.baseline_volatility(windows[:, -1])
-        return RecurrentState(hidden, cell, masks, scaled[:, -1], volatility, bounds)
+        scaled = self.scaler.held(windows, traits.ranges)
+        hidden, cell = self._network.settle(scaled[..., NETWORK_COLUMNS], masks)
+        volatility = baseline_volatility(windows[:, -1], traits.anchors)
+        memory = _memory_of(len(windows), memory)
+        return RecurrentState(hidden, cell, masks, scaled[:, -1], volatility, traits, memory)
 
-    def advance(self, state: RecurrentState, feature_rows: np.ndarray) -> RecurrentState:
+    def advance(
+        self, state: RecurrentState, feature_rows: np.ndarray, pits: np.ndarray | None = None
+    ) -> RecurrentState:
         """Move every path one bar on, in place.
 
         Args:
             state: from `start`.
             feature_rows: shape (B, F), the features at the close of the new bar.
+            pits: shape (B, 2), of its gap and intraday return under the forecast before any
+                correction (`Drawn.pits`, `returns_pit`); None leaves the memory as it is.
 
         Returns:
             The same state.
@@ -168,41 +267,93 @@ class Forecaster:
         Raises:
             ValueError: if a feature is not finite.
         """
-        _check_finite(feature_rows)
-        held = np.clip(feature_rows, state.bounds[:, 0], state.bounds[:, 1])
-        state.scaled = self.scaler.scaled(held)
+        state.scaled = self.scaler.held(feature_rows, state.traits.ranges)
         state.hidden, state.cell = self._network.step(
             state.hidden, state.cell, state.scaled[:, NETWORK_COLUMNS], state.masks
         )
-        state.volatility = self.baseline_volatility(feature_rows)
+        state.volatility = baseline_volatility(feature_rows, state.traits.anchors)
+        if pits is not None:
+            state.memory.push(pits)
         return state
 
     def parameters(self, state: RecurrentState) -> BarDensity:
         """The density of the next bar of every path: network outputs, calibrated parameters."""
         mask = None if state.masks is None else state.masks.outputs
         outputs = self._network.outputs(state.hidden, state.scaled[:, NETWORK_COLUMNS], mask)
-        return BarDensity(NUMPY, outputs, state.volatility, self._fitted.calibrated)
+        return BarDensity(NUMPY, outputs, state.volatility, state.traits.density)
 
-    def draw(self, state: RecurrentState, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Parts of the next bar of every path, by inverting the conditional distributions.
+    def draw(self, state: RecurrentState, uniforms: np.ndarray) -> Drawn:
+        """The next bar of every path, by inverting the corrected conditional distributions.
 
         Args:
-            state: where the paths stand.
+            state: where the paths stand; its memory corrects gap and intraday return.
             uniforms: shape (B, 5) in (0, 1), columns `features.PARTS`: random numbers, Sobol
                 points, mirrored ones.
-
-        Returns:
-            Parts of the next bar, shape (B, 5), columns `features.PARTS`, ready for
-            `bars_from_parts`, and what was to be expected of its returns, shape (B, 2): the
-            conditional means of the gap, and of the intraday return given the drawn gap.
         """
         density = self.parameters(state)
-        parts = density.sample(uniforms, self._quantiles)
-        intraday = density.given_gap(parts[:, 0]).intraday
-        return parts, np.stack([density.gap.location, intraday.location], axis=1)
+        correction = state.memory.coefficients()
+        levels = np.array(uniforms, order="F")
+        levels[:, CORRECTED] = quantile(levels[:, CORRECTED], correction)
+        parts = density.sample(levels, self._quantiles, state.traits.rows)
+        means = self._means(density, parts, correction, state.traits.rows)
+        return Drawn(parts, means, levels[:, CORRECTED])
+
+    def _means(
+        self, density: BarDensity, parts: np.ndarray, correction: np.ndarray, rows: np.ndarray
+    ) -> np.ndarray:
+        """Conditional means (B, 2) of gap, and of intraday return given the gap, corrected."""
+        bases = density.gap, density.given_gap(parts[:, 0]).intraday
+        corrected = [
+            CorrectedT(base, self._levels[part], correction[:, part], self._moments[rows, part])
+            for part, base in enumerate(bases)
+        ]
+        return np.stack([each.mean for each in corrected], axis=1)
+
+    def hindcast(self, table: FeatureTable) -> Hindcast:
+        """What the mean network would have forecast for every bar of a history, and what came.
+
+        Args:
+            table: of the history, long enough for the window and one bar more.
+
+        Raises:
+            ValueError: if it is too short.
+        """
+        window = self.config.window
+        first = LOOKBACK + window - 1
+        table.history.require(first + 2)
+        ends = np.arange(first, len(table) - 1)
+        traits = self.traits(np.repeat(table.symbol, len(ends)))
+        state = self._start(table.rows[ends[:, None] + np.arange(1 - window, 1)], traits, None)
+        density = self.parameters(state)
+        parts = table.parts[first + 1 :]
+        pits = density.pit(parts, self._levels)
+        memory = Memory.after(pits[:, CORRECTED])
+        correction = memory.take(slice(0, -1)).coefficients()
+        uniforms = pits.copy()
+        uniforms[:, CORRECTED] = distribution(pits[:, CORRECTED], correction)
+        missed = parts[:, :2] - self._means(density, parts, correction, traits.rows)
+        return Hindcast(first, uniforms, missed / density.volatility[:, None], memory)
+
+    def returns_pit(self, state: RecurrentState, returns: np.ndarray) -> np.ndarray:
+        """PITs (B, 2) of the next gaps and intraday returns (B, 2), before any correction."""
+        density = self.parameters(state)
+        intraday = density.given_gap(returns[:, 0]).intraday
+        found = [
+            self._levels[part].distribution(base.cdf(returns[:, part]))
+            for part, base in enumerate((density.gap, intraday))
+        ]
+        return np.stack(found, axis=1)
+
+    @property
+    def _levels(self) -> LevelMaps:
+        return self._fitted.levels
 
     def predict(
-        self, view: MarketView, n_draws: int, rng: np.random.Generator
+        self,
+        view: MarketView,
+        n_draws: int,
+        rng: np.random.Generator,
+        memory: Memory | None = None,
     ) -> PredictiveDistribution:
         """Distribution of the next bar of S series, all in one batch.
 
@@ -213,30 +364,38 @@ class Forecaster:
             view: of S series.
             n_draws: draws of each series, at least 2.
             rng: masks and draws.
+            memory: what outcomes so far said of the forecasts (`hindcast`); blank if None.
 
         Raises:
-            ValueError: if `n_draws` is below 2 or the view does not fit (see `start`).
+            ValueError: if `n_draws` is below 2, or view or memory does not fit (see `start`).
         """
         if n_draws < 2:
             raise ValueError(f"n_draws must be at least 2; received {n_draws}")
         series, count = len(view), min(self.config.masks, n_draws)
         shared = self.masks(count, rng).take(np.tile(np.arange(count), series))
         rows = np.repeat(np.arange(series), count)
-        bounds = self.feature_bounds(view.symbols)
-        of_mask = self.parameters(self._start(self._windows(view)[rows], bounds[rows], shared))
-        mask_mean = of_mask.typical_return().location.reshape(series, count)
+        traits = self.traits(view.symbols)
+        of_mask = self.parameters(self._start(self._windows(view)[rows], traits.take(rows), shared))
+        correction = _memory_of(series, memory).coefficients()
         pick = (np.arange(series)[:, None] * count + np.arange(n_draws) % count).reshape(-1)
-        density = BarDensity(
-            NUMPY, of_mask.outputs[pick], of_mask.volatility[pick], self._fitted.calibrated
-        )
-        parts = density.sample(_latin_hypercube(series, n_draws, rng), self._quantiles)
+        of_draw = np.repeat(np.arange(series), n_draws)
+        own = traits.take(of_draw)
+        density = BarDensity(NUMPY, of_mask.outputs[pick], of_mask.volatility[pick], own.density)
+        levels = _latin_hypercube(series, n_draws, rng)
+        levels[:, CORRECTED] = quantile(levels[:, CORRECTED], correction[of_draw])
+        parts = density.sample(levels, self._quantiles, own.rows)
         intraday = density.given_gap(parts[:, 0]).intraday
         shape = (series, n_draws)
+        of_intraday = self._moments[traits.rows, None, 1]
+        given = SkewedT(
+            (parts[:, 0] + intraday.location).reshape(shape),
+            intraday.scale.reshape(shape),
+            intraday.shape.take(np.arange(series)[:, None] * n_draws),
+        )
+        mask_mean = of_mask.typical_return().location.reshape(series, count)
         return PredictiveDistribution(
             parts=parts.reshape(*shape, 5),
-            location=(parts[:, 0] + intraday.location).reshape(shape),
-            scale=intraday.scale.reshape(shape),
-            df=float(intraday.df),
+            components=CorrectedT(given, self._levels[1], correction[:, None, 1], of_intraday),
             mask_mean=mask_mean,
             last_close=view.last_close,
         )
@@ -256,13 +415,13 @@ class Forecaster:
         return cls(FittedForecaster.from_arrays(arrays))
 
 
-def _check_finite(feature_rows: np.ndarray) -> None:
-    finite = np.isfinite(feature_rows)
-    if not finite.all():
-        place = tuple(int(i) for i in np.argwhere(~finite)[0])
-        raise ValueError(
-            f"feature {FEATURES[place[-1]]} must be finite; received {feature_rows[place]}"
-        )
+def _memory_of(series: int, memory: Memory | None) -> Memory:
+    """The memory of so many series, checked; a blank one if None."""
+    if memory is None:
+        return Memory.blank(series)
+    if len(memory) != series:
+        raise ValueError(f"memory must be of {series} series; received one of {len(memory)}")
+    return memory
 
 
 def _latin_hypercube(series: int, n_draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -12,6 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models import kernels
+from models.arrays import take_series
+from models.forecast.density import OUTPUTS
+from models.forecast.recalibration import Memory
+from models.forecast.traits import SeriesTraits
 from models.forecast.weights import LSTMWeights
 
 
@@ -35,7 +40,7 @@ class Masks:
     ) -> Masks:
         """Masks of `count` independent paths."""
         keep = rng.random((count, n_features + 2 * units), dtype=np.float32) >= rate
-        scaled = keep.astype(np.float32) / np.float32(1.0 - rate)
+        scaled = (keep.T.astype(np.float32, order="C") / np.float32(1.0 - rate)).T
         return cls(
             scaled[:, :n_features],
             scaled[:, n_features : n_features + units],
@@ -44,7 +49,7 @@ class Masks:
 
     def take(self, rows: np.ndarray) -> Masks:
         """The masks of chosen paths."""
-        return Masks(self.inputs[rows], self.recurrent[rows], self.outputs[rows])
+        return Masks(*(take_series(x, rows) for x in (self.inputs, self.recurrent, self.outputs)))
 
 
 @dataclass
@@ -57,7 +62,8 @@ class RecurrentState:
         masks: None for the mean network.
         scaled: features of the newest bar, held within bounds and scaled, shape (B, F).
         volatility: baseline volatility of the next bar, shape (B,).
-        bounds: lowest and highest feature each path may have, shape (B, 2, F).
+        traits: what is each path's own by its symbol.
+        memory: what each path's recent outcomes said of their forecasts.
     """
 
     hidden: np.ndarray
@@ -65,39 +71,51 @@ class RecurrentState:
     masks: Masks | None
     scaled: np.ndarray
     volatility: np.ndarray
-    bounds: np.ndarray
+    traits: SeriesTraits
+    memory: Memory
 
     def __len__(self) -> int:
         return len(self.hidden)
 
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    # tanh is the fastest transcendental NumPy has for float32, and never overflows.
-    return np.float32(0.5) * np.tanh(np.float32(0.5) * x) + np.float32(0.5)
+    def take(self, rows: np.ndarray) -> RecurrentState:
+        """An independent state of chosen paths (repeats allowed)."""
+        return RecurrentState(
+            take_series(self.hidden, rows),
+            take_series(self.cell, rows),
+            None if self.masks is None else self.masks.take(rows),
+            take_series(self.scaled, rows),
+            self.volatility[rows],
+            self.traits.take(rows),
+            self.memory.take(rows),
+        )
 
 
 class LSTMInference:
-    """LSTM with a linear skip from the features to the outputs, in float32."""
+    """LSTM with a linear skip from the features to the outputs, in float32.
+
+    Compiled (`models.kernels`). Results have the series contiguous in memory, and arguments laid
+    out like that are read without a copy. What a series gives does not depend on its batch.
+    """
 
     def __init__(self, weights: LSTMWeights) -> None:
         self._weights = weights
+        units = weights.units
+        # For each unit: (F + H + 1, gates).
+        gates = np.concatenate([weights.kernel, weights.recurrent, weights.bias[None]])
+        by_unit = gates.reshape(-1, kernels.COLUMNS, units).transpose(2, 0, 1)
+        self._gates = np.ascontiguousarray(by_unit).reshape(-1)
+        heads = np.concatenate([weights.head, weights.skip])
+        heads = np.pad(heads, ((0, 0), (0, -heads.shape[1] % kernels.COLUMNS)))
+        by_group = heads.reshape(len(heads), -1, kernels.COLUMNS).transpose(1, 0, 2)
+        self._heads = np.ascontiguousarray(by_group).reshape(-1)
 
     def step(
         self, hidden: np.ndarray, cell: np.ndarray, scaled: np.ndarray, masks: Masks | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """One bar: hidden and cell (B, H) and input (B, F) to the new hidden and cell."""
-        weights, units = self._weights, self._weights.units
-        if masks is not None:
-            scaled, hidden = scaled * masks.inputs, hidden * masks.recurrent
-        gates = scaled @ weights.kernel
-        gates += hidden @ weights.recurrent
-        gates += weights.bias
-        input_gate = _sigmoid(gates[:, :units])
-        forget_gate = _sigmoid(gates[:, units : 2 * units])
-        candidate = np.tanh(gates[:, 2 * units : 3 * units])
-        output_gate = _sigmoid(gates[:, 3 * units :])
-        cell = forget_gate * cell + input_gate * candidate
-        return output_gate * np.tanh(cell), cell
+        inputs = _series_last("inputs", scaled, (len(hidden), self._weights.n_features))
+        _, hidden, cell = self._steps(inputs[None], hidden, cell, masks)
+        return hidden, cell
 
     def run(
         self, scaled: np.ndarray, masks: Masks | None = None
@@ -111,22 +129,80 @@ class LSTMInference:
         Returns:
             Hidden states (B, W, H), and the last hidden and cell states (B, H).
         """
-        scaled = np.asarray(scaled, dtype=np.float32)
-        batch, steps, _ = scaled.shape
-        units = self._weights.units
-        hidden = np.zeros((batch, units), dtype=np.float32)
-        cell = np.zeros_like(hidden)
-        every = np.empty((batch, steps, units), dtype=np.float32)
-        for t in range(steps):
-            hidden, cell = self.step(hidden, cell, scaled[:, t], masks)
-            every[:, t] = hidden
-        return every, hidden, cell
+        return self._run(scaled, masks, every=True)
+
+    def settle(
+        self, scaled: np.ndarray, masks: Masks | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The last hidden and cell states (B, H) of `run`, and nothing kept of the others."""
+        _, hidden, cell = self._run(scaled, masks, every=False)
+        return hidden, cell
+
+    def _run(
+        self, scaled: np.ndarray, masks: Masks | None, *, every: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if scaled.ndim != 3 or scaled.shape[2] != self._weights.n_features:
+            shape = f"(B, W, {self._weights.n_features})"
+            raise ValueError(f"inputs must have shape {shape}; received {scaled.shape}")
+        zeros = np.zeros((self._weights.units, len(scaled)), dtype=np.float32).T
+        inputs = np.ascontiguousarray(np.moveaxis(scaled, 0, -1), dtype=np.float32)
+        return self._steps(inputs, zeros, zeros, masks, every=every)
+
+    def _steps(
+        self,
+        inputs: np.ndarray,
+        hidden: np.ndarray,
+        cell: np.ndarray,
+        masks: Masks | None,
+        *,
+        every: bool = False,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """From states (B, H) through inputs (T, F, B): states after each (B, T, H) and at last."""
+        steps, n_features, count = inputs.shape
+        shape, of_states = (self._weights.units, count), (count, self._weights.units)
+        new_hidden, new_cell = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        seen = np.empty((steps if every else 0, *shape), np.float32)
+        before = (
+            _series_last("hidden", hidden, of_states),
+            _series_last("cell", cell, of_states),
+        )
+        masked = masks is not None
+        on_inputs = on_hidden = before[0]
+        if masks is not None:
+            on_inputs = _series_last("masks.inputs", masks.inputs, (count, n_features))
+            on_hidden = _series_last("masks.recurrent", masks.recurrent, of_states)
+        kernels.lstm_steps(
+            inputs, *before, self._gates, masked, on_inputs, on_hidden, new_hidden, new_cell, seen
+        )
+        return np.moveaxis(seen, -1, 0), new_hidden.T, new_cell.T
 
     def outputs(
         self, hidden: np.ndarray, scaled: np.ndarray, output_mask: np.ndarray | None
     ) -> np.ndarray:
         """Heads (..., 10), columns `density.OUTPUTS`, from hidden states and inputs; float64."""
-        read = hidden if output_mask is None else hidden * output_mask
-        weights = self._weights
-        result = read @ weights.head + np.asarray(scaled, dtype=np.float32) @ weights.skip
-        return result.astype(np.float64)
+        units, shape = self._weights.units, hidden.shape[:-1]
+        masked, count = output_mask is not None, int(np.prod(shape))
+        read = _series_last("hidden", hidden.reshape(-1, hidden.shape[-1]), (count, units))
+        mask = read
+        if output_mask is not None:
+            spread = np.broadcast_to(output_mask, hidden.shape).reshape(count, units)
+            mask = _series_last("output_mask", spread, (count, units))
+        given = scaled.reshape(-1, scaled.shape[-1])
+        inputs = _series_last("inputs", given, (count, self._weights.n_features))
+        found = np.empty((len(OUTPUTS), read.shape[1]))
+        kernels.network_outputs(read, inputs, self._heads, masked, mask, found)
+        return found.T.reshape(*shape, len(OUTPUTS))
+
+
+def _series_last(name: str, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(B, n) as (n, B) float32, contiguous: a view of what this module gives, else a copy.
+
+    Raises:
+        ValueError: if the shape is not the one wanted; a kernel would not notice.
+    """
+    if values.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}; received {values.shape}")
+    flags = values.flags
+    if values.dtype == np.float32 and flags.f_contiguous and flags.writeable:
+        return values.T
+    return np.array(values.T, dtype=np.float32, order="C")

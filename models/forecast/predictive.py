@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from models.forecast.recalibration import CorrectedT
+
 _STEPS = 60
 
 
@@ -100,23 +102,20 @@ def pit_ks(pit: np.ndarray) -> float:
 class PredictiveDistribution:
     """Distribution of the next bar of S series, from N draws.
 
-    Besides the draws it keeps, for each, the Student-t of the close-to-close log return given the
-    drawn gap and dropout mask: their mixture has a smooth density and distribution function, so
-    scores and quantiles carry no noise from the intraday draw.
+    Besides the draws it keeps, for each, the distribution of the close-to-close log return given
+    the drawn gap and dropout mask, a corrected asymmetric Student-t: their mixture has a continuous
+    distribution function, so scores and quantiles carry no noise from the intraday draw.
 
     Attributes:
         parts: shape (S, N, 5), draws, columns `features.PARTS`.
-        location: shape (S, N), location of the log return given draw n's mask and gap.
-        scale: shape (S, N), its scale.
-        df: degrees of freedom of all of them.
+        components: of the log return given draw n's mask and gap, arrays (S, N); shapes and
+            corrections are (S, 1).
         mask_mean: shape (S, K), the forecast's location under each dropout mask, noise excluded.
         last_close: shape (S,), closes known at the time of the forecast.
     """
 
     parts: np.ndarray
-    location: np.ndarray
-    scale: np.ndarray
-    df: float
+    components: CorrectedT
     mask_mean: np.ndarray
     last_close: np.ndarray
 
@@ -135,9 +134,7 @@ class PredictiveDistribution:
         rows = slice(index, index + 1)
         return PredictiveDistribution(
             self.parts[rows],
-            self.location[rows],
-            self.scale[rows],
-            self.df,
+            self.components.take(rows),
             self.mask_mean[rows],
             self.last_close[rows],
         )
@@ -150,13 +147,13 @@ class PredictiveDistribution:
     @cached_property
     def mean(self) -> np.ndarray:
         """Mean log return, shape (S,)."""
-        return self.location.mean(axis=1)
+        return self.components.mean.mean(axis=1)
 
     @cached_property
     def std(self) -> np.ndarray:
         """Standard deviation of the log return, shape (S,)."""
-        within = self.scale**2 * self.df / (self.df - 2.0)
-        return np.sqrt(self.location.var(axis=1) + within.mean(axis=1))
+        within = self.components.variance.mean(axis=1)
+        return np.sqrt(self.components.mean.var(axis=1) + within)
 
     @cached_property
     def epistemic_std(self) -> np.ndarray:
@@ -174,8 +171,7 @@ class PredictiveDistribution:
         grid = value.reshape(self.n_series, -1)
         result = np.empty_like(grid)
         for q in range(grid.shape[1]):
-            z = (grid[:, q, None] - self.location) / self.scale
-            result[:, q] = special.stdtr(self.df, z).mean(axis=1)
+            result[:, q] = self.components.cdf(grid[:, q, None]).mean(axis=1)
         return result.reshape(value.shape)
 
     @property
@@ -199,11 +195,9 @@ class PredictiveDistribution:
         if ((level <= 0) | (level >= 1)).any():
             raise ValueError(f"levels must lie in (0, 1); received {list(levels)}")
         # Every quantile of a mixture lies between the smallest and largest of its components'.
-        of_each = special.stdtrit(self.df, level)
-        centre, scale = self.location[:, :, None], self.scale[:, :, None]
-        low = (centre + scale * of_each).min(axis=1)
-        high = (centre + scale * of_each).max(axis=1)
-        x = self.mean[:, None] + np.sqrt((self.scale**2).mean(axis=1))[:, None] * of_each
+        every = self.components.spread().quantile(level)
+        low, high = every.min(axis=1), every.max(axis=1)
+        x = every.mean(axis=1)
         for _ in range(_STEPS):
             # Newton's step, or the middle of the bracket where that would lead out of it.
             missing = level - self.cdf(x)
@@ -219,9 +213,8 @@ class PredictiveDistribution:
 
     def _log_density(self, value: np.ndarray) -> np.ndarray:
         """Log density of the log return; value (S, Q), result of the same shape."""
-        logs = log_score_student_t(
-            self.location[:, None], self.scale[:, None], self.df, value[:, :, None]
-        )
+        logs = self.components.spread().log_density(value[:, None])
+        logs = np.moveaxis(logs, 1, 2)
         return special.logsumexp(logs, axis=2) - np.log(self.n_draws)
 
     def interval(self, probability: float = 0.9) -> tuple[np.ndarray, np.ndarray]:

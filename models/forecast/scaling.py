@@ -1,15 +1,15 @@
-"""From feature rows to network inputs: held within known bounds, standardised, cut off."""
+"""From feature rows to network inputs: standardised, cut off."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from models import kernels
 from models.arrays import read_only
-from models.market.features import COLUMN, FEATURES, LOOKBACK, FeatureTable
+from models.market.features import COLUMN, FEATURES
 
 CLIP = 6.0
 """Scaled features are cut off at this many standard deviations.
@@ -61,49 +61,37 @@ class FeatureScaler:
         """Feature rows (..., F), standardised and cut off at `CLIP`; float32."""
         return np.clip(((rows - self.mean) / self.scale).astype(np.float32), -CLIP, CLIP)
 
+    def held(self, rows: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+        """Feature rows, held within bounds and then `scaled`.
 
-@dataclass(frozen=True, eq=False)
-class FeatureBounds:
-    """The range every feature had in each symbol's history.
+        Args:
+            rows: of B series, shape (B, F), or windows of them, (B, W, F).
+            bounds: lowest and highest values, shape (B, 2, F).
 
-    Attributes:
-        symbols: tickers, S of them, each once.
-        ranges: lowest and highest value of every feature, shape (S, 2, F); read-only.
+        Returns:
+            The same shape, float32, the series contiguous in memory.
 
-    Raises:
-        ValueError: if the shape is wrong, a lowest value exceeds the highest, or a symbol comes
-            twice.
-    """
-
-    symbols: tuple[str, ...]
-    ranges: np.ndarray
-
-    def __post_init__(self) -> None:
-        ranges = read_only(self.ranges, np.float64)
-        shape = (len(self.symbols), 2, len(FEATURES))
-        if ranges.shape != shape:
-            raise ValueError(f"feature bounds must have shape {shape}; received {ranges.shape}")
-        if not (ranges[:, 0] <= ranges[:, 1]).all():
-            raise ValueError("feature bounds must have low <= high; received others")
-        if len(set(self.symbols)) < len(self.symbols):
-            raise ValueError(f"symbols must be named once each; received {list(self.symbols)}")
-        object.__setattr__(self, "ranges", ranges)
-
-    @classmethod
-    def of(cls, tables: Sequence[FeatureTable]) -> FeatureBounds:
-        """The bounds that histories set."""
-        rows = [table.rows[LOOKBACK:] for table in tables]
-        return cls(
-            tuple(table.symbol for table in tables),
-            np.stack([np.stack([row.min(axis=0), row.max(axis=0)]) for row in rows]),
-        )
-
-    def of_series(self, symbols: Sequence[str] | np.ndarray) -> np.ndarray:
-        """The bounds of B series by their symbols, shape (B, 2, F).
-
-        A symbol that was not fitted on has the bounds over all that were.
+        Raises:
+            ValueError: if a shape is wrong or a feature is not finite.
         """
-        every = np.stack([self.ranges[:, 0].min(axis=0), self.ranges[:, 1].max(axis=0)])
-        known = np.concatenate([self.ranges, every[None]])
-        place = {symbol: i for i, symbol in enumerate(self.symbols)}
-        return known[[place.get(str(symbol), -1) for symbol in symbols]]
+        if rows.ndim not in (2, 3) or rows.shape[-1] != len(FEATURES):
+            raise ValueError(
+                f"feature rows must have shape (B, {len(FEATURES)}) or (B, W, {len(FEATURES)}); "
+                f"received {rows.shape}"
+            )
+        if bounds.shape != (len(rows), 2, len(FEATURES)):
+            raise ValueError(
+                f"bounds must have shape {(len(rows), 2, len(FEATURES))}; received {bounds.shape}"
+            )
+        of_series = np.require(np.moveaxis(bounds, 0, -1), np.float64, ["C", "W"])
+        by_column = rows.ndim == 2
+        kernel = kernels.scale_rows if by_column else kernels.scale_windows
+        given = np.require(rows.T if by_column else rows, np.float64, ["C", "W"])
+        out = np.empty((*rows.shape[1:], len(rows)), np.float32)
+        mean, scale = self.mean.copy(), self.scale.copy()  # kernels take what may be written to
+        if not kernel(given, of_series, mean, scale, np.float32(CLIP), out):
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(rows))[0])
+            raise ValueError(
+                f"feature {FEATURES[place[-1]]} must be finite; received {rows[place]}"
+            )
+        return np.moveaxis(out, -1, 0)

@@ -11,7 +11,7 @@ square root of the average's length, volatilities are logarithms or ratios.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ import pandas as pd
 from ta.trend import MACD, EMAIndicator, SMAIndicator
 from ta.volatility import AverageTrueRange
 
+from models import kernels
 from models.market.history import CLOSE, HIGH, LOW, OPEN, VOLUME, History
 
 FEATURES = (
@@ -44,6 +45,7 @@ FEATURES = (
     "ema_12",  # as sma_20, for exponential averages
     "ema_26",
     "ema_200",
+    "volume_trend",  # mean of 20 log volumes less their long EWMA (0.99)
 )
 COLUMN = {name: index for index, name in enumerate(FEATURES)}
 
@@ -64,12 +66,17 @@ _EMA = (12, 26, 200)
 _MACD_SIGNAL = 9
 _ATR = 14
 _STD_BARS = 20
+_ROOTS = np.sqrt(np.array([*_SMA, *_EMA], dtype=np.float64))
 
 DECAY = (0.94, 0.99, 0.90, 0.94)
 """Of the EWMA variances: squared return, the same slowly, range, falling days only.
 
 0.94 is that of RiskMetrics (J.P. Morgan 1996); the others: `research.experiments.constants`.
 """
+
+# The same numbers as the kernels take them.
+_DECAYS, _SIMPLE = np.array(DECAY), np.array(_SMA)
+_SMOOTHING = 2.0 / (np.array(_EMA) + 1.0)
 
 
 def parts_from_bars(bars: np.ndarray) -> np.ndarray:
@@ -139,56 +146,6 @@ def _squares(
     return square, square, parkinson, np.where(log_return < 0, square, 0.0)
 
 
-def _assemble(
-    *,
-    parts: np.ndarray,
-    log_range: np.ndarray,
-    previous_variance: np.ndarray,
-    variances: Sequence[np.ndarray],
-    deviation_20: np.ndarray,
-    close: np.ndarray,
-    sma: Sequence[np.ndarray],
-    ema: Sequence[np.ndarray],
-    macd: np.ndarray,
-    macd_signal: np.ndarray,
-    atr: np.ndarray,
-) -> np.ndarray:
-    """The feature rows from indicators: the one place where both ways meet."""
-    short, long, ranged, down = variances
-    volatility = np.sqrt(short + VARIANCE_FLOOR)
-    before = np.sqrt(previous_variance + VARIANCE_FLOOR)
-    log_volatility = np.log(volatility)
-    log_return = (parts[:, 0] + parts[:, 1]) / before
-    deviation = parts[:, 4]
-
-    def distance(average: np.ndarray, bars: int) -> np.ndarray:
-        return np.log(close / average) / (volatility * np.sqrt(bars))
-
-    return np.stack(
-        [
-            parts[:, 0] / before,
-            parts[:, 1] / before,
-            log_return,
-            parts[:, 2] / before,
-            parts[:, 3] / before,
-            log_range / before,
-            deviation,
-            log_return * deviation,
-            log_volatility,
-            0.5 * np.log(deviation_20**2 + VARIANCE_FLOOR) - log_volatility,
-            0.5 * np.log(long + VARIANCE_FLOOR) - log_volatility,
-            0.5 * np.log(ranged + VARIANCE_FLOOR) - log_volatility,
-            down / (short + VARIANCE_FLOOR),
-            *(distance(average, bars) for average, bars in zip(sma, _SMA, strict=True)),
-            macd / (close * volatility),
-            macd_signal / (close * volatility),
-            np.log(atr / (close * volatility) + VARIANCE_FLOOR),
-            *(distance(average, bars) for average, bars in zip(ema, _EMA, strict=True)),
-        ],
-        axis=1,
-    )
-
-
 @dataclass(frozen=True)
 class _Indicators:
     """Everything recursive about a series, for every row (T,)."""
@@ -199,6 +156,7 @@ class _Indicators:
     macd: np.ndarray
     macd_signal: np.ndarray
     atr: np.ndarray
+    volume_long: np.ndarray
 
 
 def _ewma(values: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray]:
@@ -222,6 +180,8 @@ def _indicators(bars: np.ndarray, parts: np.ndarray) -> _Indicators:
         macd=macd.macd().to_numpy(),
         macd_signal=macd.macd_signal().to_numpy(),
         atr=AverageTrueRange(high, low, close, _ATR).average_true_range().to_numpy(),
+        # From row 1 on, so that its weights are those of the long variance.
+        volume_long=_ewma(np.append(np.nan, np.log(bars[1:, VOLUME])), DECAY[1])[0],
     )
 
 
@@ -254,23 +214,39 @@ def _feature_rows(bars: np.ndarray) -> tuple[np.ndarray, np.ndarray, _Indicators
     log_return = parts[:, 0] + parts[:, 1]
     deviation = np.full(len(bars), np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(log_return[1:], _STD_BARS)
+    log_volume = pd.Series(np.log(bars[:, VOLUME]))
+    recent_volume = log_volume.rolling(VOLUME_MEAN_BARS).mean().to_numpy()
     deviation[_STD_BARS:] = windows.std(axis=1, ddof=1)
     rows = slice(LOOKBACK, None)
+    ingredients = {
+        kernels.GAP: parts[:, 0],
+        kernels.INTRADAY: parts[:, 1],
+        kernels.UPPER_WICK: parts[:, 2],
+        kernels.LOWER_WICK: parts[:, 3],
+        kernels.LOG_RANGE: np.log(bars[:, HIGH] / bars[:, LOW]),
+        kernels.DEVIATION: parts[:, 4],
+        kernels.PREVIOUS_VARIANCE: np.roll(indicators.variances[0], 1),
+        kernels.RECENT_VARIANCE: deviation**2,
+        kernels.CLOSE: close,
+        kernels.MACD: indicators.macd,
+        kernels.SIGNAL: indicators.macd_signal,
+        kernels.ATR: indicators.atr,
+        kernels.VOLUME_TREND: recent_volume - indicators.volume_long,
+    }
+    ingredients |= {kernels.VARIANCE + i: x for i, x in enumerate(indicators.variances)}
+    simple = [SMAIndicator(pd.Series(close), n).sma_indicator().to_numpy() for n in _SMA]
+    ingredients |= {kernels.AVERAGE + i: x for i, x in enumerate([*simple, *indicators.ema])}
     result = np.full((len(bars), len(FEATURES)), np.nan)
-    result[rows] = _assemble(
-        parts=parts[rows],
-        log_range=np.log(bars[rows, HIGH] / bars[rows, LOW]),
-        previous_variance=indicators.variances[0][LOOKBACK - 1 : -1],
-        variances=[variance[rows] for variance in indicators.variances],
-        deviation_20=deviation[rows],
-        close=close[rows],
-        sma=[SMAIndicator(pd.Series(close), n).sma_indicator().to_numpy()[rows] for n in _SMA],
-        ema=[average[rows] for average in indicators.ema],
-        macd=indicators.macd[rows],
-        macd_signal=indicators.macd_signal[rows],
-        atr=indicators.atr[rows],
-    )
+    known = np.stack([ingredients[i][rows] for i in range(kernels.INGREDIENTS)])
+    result[rows] = _described(known).T
     return result, parts, indicators
+
+
+def _described(ingredients: np.ndarray) -> np.ndarray:
+    """Features (F, n) from what they are made of (INGREDIENTS, n)."""
+    rows = np.empty((len(FEATURES), ingredients.shape[1]))
+    kernels.describe_rows(ingredients, _ROOTS, VARIANCE_FLOOR, rows)
+    return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,14 +292,15 @@ class FeatureState:
     """The features of B series, advanced one bar at a time.
 
     Holds the last 200 closes, 20 log volumes and 20 log returns of each series in ring buffers,
-    averaged afresh at every bar (nothing drifts), and the recursive averages. Build it with
-    `at` or `concatenate`.
+    averaged afresh at every bar (nothing drifts), and the recursive averages. Series are contiguous
+    in memory, and what one of them gives does not depend on the others. Build it with `at` or
+    `concatenate`.
     """
 
-    def __init__(self, rings: dict[str, np.ndarray], values: dict[str, np.ndarray]) -> None:
-        """Take over arrays: rings of shape (B, n), oldest first, and values of shape (B,)."""
-        self._rings = rings
-        self._values = values
+    def __init__(self, rings: Mapping[str, np.ndarray], carried: np.ndarray) -> None:
+        """Take over arrays: rings of shape (n, B), oldest first, carried numbers (CARRIED, B)."""
+        self._rings = dict(rings)
+        self._carried = carried
         self._heads = dict.fromkeys(rings, 0)
 
     @classmethod
@@ -344,21 +321,32 @@ class FeatureState:
                 f"{table.symbol}: rows must lie in {LOOKBACK}..{len(bars) - 1}; "
                 f"received {rows.min()}..{rows.max()}"
             )
-        log_return = parts[:, 0] + parts[:, 1]
 
         def last(values: np.ndarray, count: int) -> np.ndarray:
-            return values[rows[:, None] + np.arange(1 - count, 1)]
+            return values[rows + np.arange(1 - count, 1)[:, None]]
 
+        log_volume = np.log(bars[:, VOLUME])
         rings = {
             "close": last(bars[:, CLOSE], _SMA[-1]),
-            "log_volume": last(np.log(bars[:, VOLUME]), VOLUME_MEAN_BARS),
-            "log_return": last(log_return, _STD_BARS),
+            "log_volume": last(log_volume, VOLUME_MEAN_BARS),
+            "log_return": last(parts[:, 0] + parts[:, 1], _STD_BARS),
         }
-        values = {f"variance_{i}": x[rows] for i, x in enumerate(indicators.variances)}
-        values |= {f"weight_{i}": x[rows] for i, x in enumerate(indicators.weights)}
-        values |= {f"ema_{i}": x[rows] for i, x in enumerate(indicators.ema)}
-        values |= {"macd_signal": indicators.macd_signal[rows], "atr": indicators.atr[rows]}
-        return cls(rings, values)
+        carried = np.empty((kernels.CARRIED, len(rows)))
+        carried[: kernels.OF_LOG_CLOSE] = [
+            x[rows]
+            for x in (
+                *indicators.variances,
+                *indicators.weights,
+                *indicators.ema,
+                indicators.macd_signal,
+                indicators.atr,
+                bars[:, CLOSE],
+            )
+        ]
+        carried[kernels.OF_LOG_CLOSE] = np.log(bars[rows, CLOSE])
+        carried[kernels.OF_VOLUME_MEAN] = rings["log_volume"].mean(axis=0)
+        carried[kernels.OF_VOLUME_LONG] = indicators.volume_long[rows]
+        return cls(rings, carried)
 
     @classmethod
     def concatenate(cls, states: Sequence[FeatureState]) -> FeatureState:
@@ -370,39 +358,34 @@ class FeatureState:
         if not states:
             raise ValueError("states must hold at least one state; received none")
         rings = {
-            name: np.concatenate([state._in_order(name) for state in states])
+            name: np.concatenate([state._in_order(name) for state in states], axis=1)
             for name in states[0]._rings
         }
-        values = {
-            name: np.concatenate([state._values[name] for state in states])
-            for name in states[0]._values
-        }
-        return cls(rings, values)
+        return cls(rings, np.concatenate([state._carried for state in states], axis=1))
 
     def __len__(self) -> int:
-        return len(self._values["atr"])
+        return self._carried.shape[1]
 
     @property
     def last_close(self) -> np.ndarray:
         """Closes of the newest bar, shape (B,)."""
-        ring = self._rings["close"]
-        return ring[:, self._heads["close"] - 1].copy()
+        return self._carried[kernels.OF_CLOSE].copy()
 
     @property
     def volume_mean(self) -> np.ndarray:
         """Means of the last 20 log volumes, shape (B,): what `bars_from_parts` needs next."""
-        return self._rings["log_volume"].mean(axis=1)
+        return self._carried[kernels.OF_VOLUME_MEAN].copy()
 
     @property
     def volatility(self) -> np.ndarray:
         """EWMA (0.94) volatility per bar at the newest close, shape (B,)."""
-        return np.sqrt(self._values["variance_0"] + VARIANCE_FLOOR)
+        return np.sqrt(self._carried[kernels.OF_VARIANCE] + VARIANCE_FLOOR)
 
     def take(self, rows: np.ndarray | Sequence[int]) -> FeatureState:
         """The state of chosen series (repeats allowed), shape (len(rows),)."""
         index = np.asarray(rows)
-        rings = {name: self._in_order(name)[index] for name in self._rings}
-        return FeatureState(rings, {name: x[index] for name, x in self._values.items()})
+        rings = {name: np.take(self._in_order(name), index, axis=1) for name in self._rings}
+        return FeatureState(rings, np.take(self._carried, index, axis=1))
 
     def push(self, bars: np.ndarray) -> np.ndarray:
         """Advance every series by one bar.
@@ -413,7 +396,8 @@ class FeatureState:
 
         Returns:
             Shape (B, F): the features at the close of these bars, equal to the row that
-            `features` would give for each series with the bar appended.
+            `features` would give for each series with the bar appended, but for rounding. A column
+            is contiguous in memory. What follows from a price that is not a positive number is NaN.
 
         Raises:
             ValueError: if the shape is wrong.
@@ -421,75 +405,29 @@ class FeatureState:
         bars = np.asarray(bars, dtype=np.float64)
         if bars.shape != (len(self), 5):
             raise ValueError(f"bars must have shape ({len(self)}, 5); received {bars.shape}")
-        opened, high, low, close, volume = np.ascontiguousarray(bars.T)
-        previous = self.last_close
-        log_open, log_close, log_volume = np.log(opened), np.log(close), np.log(volume)
-        log_high, log_low = np.log(high), np.log(low)
-        gap, intraday = log_open - np.log(previous), log_close - log_open
-        parts = np.stack(
-            [
-                gap,
-                intraday,
-                log_high - np.maximum(log_open, log_close),
-                np.minimum(log_open, log_close) - log_low,
-                log_volume - self.volume_mean,
-            ],
-            axis=1,
+        ingredients = np.empty((kernels.INGREDIENTS, len(self)))
+        kernels.push_bars(
+            np.array(bars.T, order="C"),
+            self._rings["close"],
+            self._rings["log_volume"],
+            self._rings["log_return"],
+            self._heads["close"],
+            self._heads["log_volume"],
+            self._carried,
+            _DECAYS,
+            _SIMPLE,
+            _SMOOTHING,
+            2.0 / (_MACD_SIGNAL + 1),
+            _ATR,
+            ingredients,
         )
-        log_range, log_return = log_high - log_low, gap + intraday
-        values = self._values
-        previous_variance = values["variance_0"]
-        for i, (square, decay) in enumerate(
-            zip(_squares(gap, log_return, log_range), DECAY, strict=True)
-        ):
-            weight = 1.0 + decay * values[f"weight_{i}"]
-            mean = values[f"variance_{i}"]
-            values[f"variance_{i}"] = mean + (square - mean) / weight
-            values[f"weight_{i}"] = weight
-        for i, n in enumerate(_EMA):
-            values[f"ema_{i}"] = _smooth(values[f"ema_{i}"], close, 2.0 / (n + 1))
-        macd = values["ema_0"] - values["ema_1"]
-        values["macd_signal"] = _smooth(values["macd_signal"], macd, 2.0 / (_MACD_SIGNAL + 1))
-        true_range = np.maximum(high, previous) - np.minimum(low, previous)
-        values["atr"] = (values["atr"] * (_ATR - 1) + true_range) / _ATR
-        self._append("close", close)
-        self._append("log_volume", log_volume)
-        self._append("log_return", log_return)
-        return _assemble(
-            parts=parts,
-            log_range=log_range,
-            previous_variance=previous_variance,
-            variances=[values[f"variance_{i}"] for i in range(len(DECAY))],
-            deviation_20=self._rings["log_return"].std(axis=1, ddof=1),
-            close=close,
-            sma=[self._newest("close", n).mean(axis=1) for n in _SMA],
-            ema=[values[f"ema_{i}"] for i in range(len(_EMA))],
-            macd=macd,
-            macd_signal=values["macd_signal"],
-            atr=values["atr"],
-        )
-
-    def _append(self, name: str, column: np.ndarray) -> None:
-        ring, head = self._rings[name], self._heads[name]
-        ring[:, head] = column
-        self._heads[name] = (head + 1) % ring.shape[1]
+        for name, ring in self._rings.items():
+            self._heads[name] = (self._heads[name] + 1) % len(ring)
+        return _described(ingredients).T
 
     def _in_order(self, name: str) -> np.ndarray:
         """The ring as a new array, oldest first."""
-        return np.roll(self._rings[name], -self._heads[name], axis=1)
-
-    def _newest(self, name: str, count: int) -> np.ndarray:
-        """The newest values of a ring, shape (B, count), in no particular order."""
-        ring, head = self._rings[name], self._heads[name]
-        if count == ring.shape[1]:
-            return ring
-        if count <= head:
-            return ring[:, head - count : head]
-        return np.concatenate([ring[:, :head], ring[:, head - count :]], axis=1)
-
-
-def _smooth(average: np.ndarray, value: np.ndarray, alpha: float) -> np.ndarray:
-    return (1.0 - alpha) * average + alpha * value
+        return np.roll(self._rings[name], -self._heads[name], axis=0)
 
 
 @dataclass(frozen=True)
@@ -516,7 +454,7 @@ BASELINE = BaselineMixture()
 
 
 def baseline_volatility(
-    rows: np.ndarray, anchor: float, mixture: BaselineMixture | None = None
+    rows: np.ndarray, anchor: float | np.ndarray, mixture: BaselineMixture | None = None
 ) -> np.ndarray:
     """Volatility of the next bar as a forecaster without learning would put it.
 
@@ -527,7 +465,7 @@ def baseline_volatility(
 
     Args:
         rows: shape (..., F), columns `FEATURES`, not scaled.
-        anchor: log volatility per bar to revert to.
+        anchor: log volatility per bar to revert to, one number or shape (...).
         mixture: the numbers of the formula; `BASELINE` if None.
 
     Returns:

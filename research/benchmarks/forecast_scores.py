@@ -1,11 +1,11 @@
 """Are the forecaster's one-step distributions as good as the standard ones?
 
 One step ahead over a test span that no model was fitted on, close-to-close log returns, averaged
-per name: coverage of the central 90 % interval and its mean absolute error, Kolmogorov-Smirnov
-distance of the PIT from uniform, CRPS in percentage points, log score (nats, of the plain log
-return). Baselines in the same run: historical simulation (250 days), EWMA 0.94 with Gaussian
-errors, GARCH(1,1)-t and GJR-GARCH(1,1,1)-t of `arch`, their parameters fitted on the training span
-and held fixed, as the forecaster's are.
+per name: coverage of the central 90 % interval, the mean absolute error of that of the central
+50, 80, 90 and 95 %, Kolmogorov-Smirnov distance of the PIT from uniform, CRPS in percentage
+points, log score (nats, of the plain log return). Baselines in the same run: historical simulation
+(250 days), EWMA 0.94 with Gaussian errors, GARCH(1,1)-t and GJR-GARCH(1,1,1)-t of `arch`, their
+parameters fitted on the training span and held fixed, as the forecaster's are.
 
     python -m research.benchmarks.forecast_scores --tdqn FOLDER  # fit 2012-2017, test 2018-2019
     python -m research.benchmarks.forecast_scores --packaged     # AAPL, GOOG, IBM as the default
@@ -40,7 +40,8 @@ from research.conditions import conditions
 from research.stocks import FIRST_TRAINING, packaged_histories, parse, since, stock_parser
 from research.tdqn_data import load_all
 
-LEVEL = 0.9
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+SHOWN_LEVEL = 0.9
 N_DRAWS = 512
 CHUNK = 100  # windows in one batch of predictions
 
@@ -53,13 +54,16 @@ class Scores:
     crps: np.ndarray
     log_score: np.ndarray
 
+    def coverage(self, level: float) -> float:
+        """Share of the days that the central interval of a probability held."""
+        tail = 0.5 * (1.0 - level)
+        return float(np.mean((self.pit >= tail) & (self.pit <= 1.0 - tail)))
+
     def row(self) -> tuple[float, ...]:
-        """Coverage, its error, PIT KS, CRPS in percentage points, log score."""
-        tail = 0.5 * (1.0 - LEVEL)
-        covered = float(np.mean((self.pit >= tail) & (self.pit <= 1.0 - tail)))
+        """Coverage at 90 %, mean error over `LEVELS`, PIT KS, CRPS in points, log score."""
         return (
-            covered,
-            abs(covered - LEVEL),
+            self.coverage(SHOWN_LEVEL),
+            float(np.mean([abs(self.coverage(level) - level) for level in LEVELS])),
             pit_ks(self.pit),
             100.0 * float(self.crps.mean()),
             float(self.log_score.mean()),
@@ -113,14 +117,18 @@ def garch(returns: np.ndarray, first: int, leverage: int) -> Scores:
 def forecaster_scores(
     forecaster: Forecaster, history: History, start: np.datetime64, seed: int
 ) -> Scores:
-    """The forecaster's scores on the bars from `start` on, parameters held fixed."""
+    """The forecaster's scores on the bars from `start` on, parameters held fixed.
+
+    What moves is the correction by outcomes, each forecast knowing those before it.
+    """
     rows = np.flatnonzero(history.time >= start) - 1
     table = FeatureTable.of(history)
     rng = streams(seed, "scores", history.symbol)["draws"]
-    window = forecaster.config.window
+    window, hindcast = forecaster.config.window, forecaster.hindcast(table)
     pieces = []
     for chunk in np.array_split(rows, max(1, len(rows) // CHUNK)):
-        forecast = forecaster.predict(MarketView.at_rows(table, chunk, window=window), N_DRAWS, rng)
+        view = MarketView.at_rows(table, chunk, window=window)
+        forecast = forecaster.predict(view, N_DRAWS, rng, hindcast.memory_at(chunk))
         y = history.log_returns[chunk + 1]
         pieces.append((forecast.pit(y), forecast.crps(y), forecast.log_score(y)))
     pit, crps, log_score = (np.concatenate(part) for part in zip(*pieces, strict=True))

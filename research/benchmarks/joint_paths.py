@@ -2,9 +2,9 @@
 
 For each number of symbols, in a process of its own: a forecaster is fitted on as many correlated
 random walks of five years (one epoch: what is learned costs nothing here), then the default run's
-markets are imagined. Printed are the seconds that a sampler needs once (residuals, copula) and for
-the markets, bars of symbols a second, and the peak resident memory of the whole process, TensorFlow
-included; ratios tell the growth against that of the symbols.
+markets are imagined. Printed are the processor seconds that a sampler needs once (residuals,
+copula) and for the markets, bars of symbols a second, and the peak resident memory of the whole
+process, TensorFlow included; ratios tell the growth against that of the symbols.
 
     python -m research.benchmarks.joint_paths [--symbols 1 3 10 50] [--markets 1024] [--bars 60]
 """
@@ -34,11 +34,11 @@ names = [f"S{i}" for i in range(count)]
 tables = [FeatureTable.of(h) for h in random_histories(names, rows, seed=1, common=0.4)]
 forecaster = Forecaster.fit(tables, ForecasterConfig(epochs=1), seed=1)
 sampler = imagined_markets(tables, forecaster, ImaginationConfig())
-started = time.perf_counter()
+started = time.process_time()
 sampler.sample(8, 1, np.random.default_rng(0))
-prepared = time.perf_counter()
+prepared = time.process_time()
 paths = sampler.sample(markets, bars, np.random.default_rng(1))
-print(json.dumps([prepared - started, time.perf_counter() - prepared, paths.bars.shape]))
+print(json.dumps([prepared - started, time.process_time() - prepared, paths.bars.shape]))
 """
 
 

@@ -22,6 +22,8 @@ IMAGE = {
     "gymnasium",
     "joblib",
     "keras",
+    "llvmlite",
+    "numba",
     "numpy",
     "pandas",
     "scipy",

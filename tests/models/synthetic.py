@@ -9,7 +9,9 @@ from models.forecast.config import ForecasterConfig
 from models.forecast.density import DensityParameters
 from models.forecast.fitted import FittedForecaster
 from models.forecast.forecaster import Forecaster
-from models.forecast.scaling import NETWORK_COLUMNS, FeatureBounds, FeatureScaler
+from models.forecast.levels import LevelMaps
+from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
+from models.forecast.traits import SymbolTraits
 from models.forecast.weights import LSTMWeights, NetworkWeights
 from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import History
@@ -50,19 +52,33 @@ def garch_table(symbol: str, n_bars: int, seed: int = 0) -> FeatureTable:
     return FeatureTable.of(garch_history(symbol, n_bars, seed))
 
 
-def random_forecaster(tables, config: ForecasterConfig, seed: int) -> Forecaster:
-    """Scaler and bounds of the tables, weights at random: it takes no training."""
+def random_forecaster(
+    tables,
+    config: ForecasterConfig,
+    seed: int,
+    *,
+    spread: float = 0.0,
+    levels: LevelMaps | None = None,
+) -> Forecaster:
+    """Scaler and traits of the tables, weights at random: it takes no training.
+
+    `spread` is the deviation of the symbols' density parameters from the common ones.
+    """
     rng = np.random.default_rng(seed)
     shapes = LSTMWeights.shapes(len(NETWORK_COLUMNS), config.units)
     weights = LSTMWeights(**{name: rng.normal(0.0, 0.2, shape) for name, shape in shapes.items()})
     density = DensityParameters.initial()
+    scaler = FeatureScaler.fit(np.concatenate([table.rows[LOOKBACK:] for table in tables]))
+    traits = SymbolTraits.of(tables, scaler.log_volatility, density)
+    own = traits.density.joined().copy()
+    own[:-1] += spread * np.random.default_rng(seed + 1).normal(size=own[:-1].shape)
     return Forecaster(
         FittedForecaster(
             config=config,
             weights=NetworkWeights(weights, density),
-            calibrated=density,
-            scaler=FeatureScaler.fit(np.concatenate([table.rows[LOOKBACK:] for table in tables])),
-            bounds=FeatureBounds.of(tables),
+            scaler=scaler,
+            traits=traits.with_density(DensityParameters.split(own)),
+            levels=LevelMaps.identity() if levels is None else levels,
             curve=np.zeros((1, 3)),
             data_end=max(table.history.time[-1] for table in tables),
             converged=True,

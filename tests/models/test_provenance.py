@@ -88,13 +88,14 @@ def test_only_the_minor_version_of_python_counts():
     assert found.pop("python") == f"{sys.version_info.major}.{sys.version_info.minor}"
     assert set(found) == {
         *("numpy", "pandas", "scipy", "scikit-learn"),
-        *("keras", "tensorflow", "ta"),
+        *("keras", "tensorflow", "ta", "numba"),
     }
     assert found["numpy"] == np.__version__
 
 
 def test_either_build_of_tensorflow_counts_as_tensorflow_and_nothing_may_lack(monkeypatch):
-    installed = dict.fromkeys(("numpy", "pandas", "scipy", "scikit-learn", "keras", "ta"), "1.0")
+    names = ("numpy", "pandas", "scipy", "scikit-learn", "keras", "ta", "numba")
+    installed = dict.fromkeys(names, "1.0")
 
     def version(package):
         if package not in installed:

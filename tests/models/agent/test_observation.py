@@ -68,11 +68,12 @@ def test_the_forecast_in_numbers_by_hand():
     bases = np.array([parameters.gap[0], parameters.intraday[0]])
     scales = volatility[:, None] * np.exp(bases + moved)
     location, scale = drift.sum(axis=1), np.sqrt((scales**2).sum(axis=1))
-    df = BarDensity(NUMPY, outputs, volatility, parameters).typical_return().df
+    shape = BarDensity(NUMPY, outputs, volatility, parameters).typical_return().shape
+    assert (shape.left, shape.alpha) == (shape.right, 0.5)
     wanted = {
         "forecast_location": 10 * location / scale,
         "forecast_scale": np.log(scale / volatility),
-        "forecast_up": 10 * (stats.t(df, location, scale).sf(0.0) - 0.5),
+        "forecast_up": 10 * (stats.t(shape.left, location, scale).sf(0.0) - 0.5),
         "forecast_gap_share": np.log(scales[:, 0] / scales[:, 1]),
         "forecast_volume": outputs[:, 4],
     }
@@ -138,3 +139,16 @@ def test_following_a_market_is_pushing_bars_through_view_and_stream(observer):
         np.testing.assert_array_equal(market.push(bars), stream.push(seen.push(bars)))
     np.testing.assert_array_equal(market.view.windows, seen.windows)
     np.testing.assert_array_equal(market.current(), stream.current())
+
+
+def test_chosen_series_of_a_market_go_on_as_in_it(observer):
+    rows = np.array([300, 310, 320])
+    market = observer.follow(view(rows))
+    market.push(HISTORIES[0].bars[rows + 1])
+    chosen = market.take([2, 0, 2], window=1)
+    np.testing.assert_array_equal(chosen.current(), market.current()[[2, 0, 2]])
+    for step in (2, 3):
+        bars = HISTORIES[0].bars[rows + step]
+        np.testing.assert_array_equal(chosen.push(bars[[2, 0, 2]]), market.push(bars)[[2, 0, 2]])
+    assert len(market) == len(chosen) == 3
+    assert chosen.view.windows.shape[1] == 1

@@ -54,6 +54,10 @@ def test_definitions_spelled_out_for_one_row():
         np.log(returns[t - 19 : t + 1].std(ddof=1) / volatility),
         atol=1e-5,
     )
+    log_volume = np.log(BARS[1 : t + 1, 4])
+    slow = 0.99 ** np.arange(t)[::-1]
+    trend = log_volume[-20:].mean() - (slow * log_volume).sum() / slow.sum()
+    assert np.isclose(column("volume_trend")[t], trend)
     average = close[0]
     for price in close[1 : t + 1]:
         average += (price - average) * 2 / 27

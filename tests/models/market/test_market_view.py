@@ -57,3 +57,39 @@ def test_bad_rows_are_refused():
         view([205], FeatureTable.of(HISTORIES[0].tail(LOOKBACK + 10)))
     with pytest.raises(ValueError, match="rows must have one entry for each of the 2 tables"):
         MarketView.at(TABLES, [300], window=60)
+
+
+def test_a_view_keeps_as_many_rows_as_it_is_told_to():
+    seen = view([300, 400])
+    short, bare = seen.take([1, 0, 1], window=7), seen.take([1, 0], window=1)
+    np.testing.assert_array_equal(short.windows, seen.windows[[1, 0, 1], -7:])
+    np.testing.assert_array_equal(bare.feature_rows, seen.feature_rows[[1, 0]])
+    for step in (1, 2, 3):
+        bars = HISTORIES[0].bars[[300 + step, 400 + step]]
+        seen.push(bars)
+        short.push(bars[[1, 0, 1]])
+        np.testing.assert_array_equal(bare.push(bars[[1, 0]]), seen.feature_rows[[1, 0]])
+        np.testing.assert_array_equal(bare.feature_rows, seen.feature_rows[[1, 0]])
+    assert bare.windows.shape == (2, 1, TABLES[0].rows.shape[1])
+    np.testing.assert_array_equal(short.windows, seen.windows[[1, 0, 1], -7:])
+    np.testing.assert_array_equal(seen.take([1], window=5).windows, seen.windows[[1], -5:])
+    for window in (0, WINDOW + 1):
+        with pytest.raises(ValueError, match=rf"window must lie in 1..20; received {window}"):
+            seen.take([0], window=window)
+
+
+@pytest.mark.parametrize("pushed", [0, 3])
+def test_windows_are_had_for_some_series_alone(pushed):
+    """Before a bar is pushed they lie in the histories, afterwards in the view."""
+    both = MarketView.at(TABLES, [300, 301], window=WINDOW).take([1, 0, 1])
+    for step in range(pushed):
+        both.push(np.stack([HISTORIES[s].bars[302 + step] for s in (1, 0, 1)]))
+    np.testing.assert_array_equal(both.windows_of([2, 0]), both.windows[[2, 0]])
+    given = both.windows
+    given[:] = 0.0
+    assert both.windows.any()
+
+
+def test_views_of_unequal_windows_are_not_joined():
+    with pytest.raises(ValueError, match="must match exactly"):
+        MarketView.concatenate([view([300]), view([300]).take([0], window=5)])

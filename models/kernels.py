@@ -1,0 +1,642 @@
+"""Inner loops of simulation, compiled: features of a new bar, steps of the network.
+
+Arrays are laid out with the series (paths or symbols) last and contiguous, so that one instruction
+works on several series, and every series is computed for itself by the same operations in the same
+order: neither its place in a batch nor the size of the batch changes a bit of a result. Kernels let
+go of the interpreter's lock, so callers may run them in threads on parts of a batch.
+
+Everything compiled is in this one module, and numbers of other modules come as arguments: what is
+kept compiled (in `__pycache__`, or where Numba finds a folder to write to) is tied to the file it
+was compiled from, and would not notice a change elsewhere. Compiled at the first call, a second or
+two for each kernel, then read back by later processes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+_WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
+_VECTOR, _VECTORS = (16, 4) if _WIDE else (8, 2)
+"""Floats in a vector and vectors in a tile: as many as a processor's registers hold sums for."""
+
+LANES = _VECTOR * _VECTORS
+"""Series that a network kernel works on together; a last block is filled up with zeros."""
+
+COLUMNS = 4
+"""Columns of a matrix that a tile multiplies with: the gates of one unit."""
+
+
+def compiled(signature: str, **options: Any) -> Callable[[Callable], Callable]:
+    """Compile at the first call, for one signature; kept for later processes if that is possible.
+
+    Args:
+        signature: types of the arguments, as Numba writes them.
+        options: of `numba.njit`, beyond those that all kernels have.
+    """
+
+    def wrap(function: Callable) -> Callable:
+        @functools.cache
+        def ready() -> Callable:
+            given = {"nogil": True, "error_model": "numpy"} | options
+            try:
+                return numba.njit(signature, cache=True, **given)(function)
+            except RuntimeError:  # there is no folder that could be written to
+                return numba.njit(signature, **given)(function)
+
+        @functools.wraps(function)
+        def run(*arguments: Any) -> Any:
+            return ready()(*arguments)
+
+        return run
+
+    return wrap
+
+
+inlined = numba.njit(error_model="numpy")
+"""For functions of numbers that kernels call; IEEE arithmetic, the same in every vector width."""
+
+
+# --- parts of rows -------------------------------------------------------------------------------
+
+# Parts are cut out before they are looped over: an index that might be negative, as the
+# compiler sees it, keeps a loop from working on vectors.
+
+
+@inlined
+def _load(values, row, start, width, lanes, to):
+    """Copy `width` of a row's values to lanes."""
+    source, target = values[row, start : start + width], lanes[to]
+    for lane in range(width):
+        target[lane] = source[lane]
+
+
+@inlined
+def _load_product(values, factors, row, start, width, lanes, to):
+    """The same with values times factors."""
+    source, target = values[row, start : start + width], lanes[to]
+    factor = factors[row, start : start + width]
+    for lane in range(width):
+        target[lane] = source[lane] * factor[lane]
+
+
+@inlined
+def _store(lanes, row, values, to, start, width):
+    """Copy lanes back."""
+    source, target = lanes[row], values[to, start : start + width]
+    for lane in range(width):
+        target[lane] = source[lane]
+
+
+# --- logarithm -----------------------------------------------------------------------------------
+
+_MANTISSA = np.int64((1 << 52) - 1)
+_SQRT_HALF = np.int64(0x3FE6A09E667F3BCD)
+_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+_SMALLEST = 2.2250738585072014e-308
+_LG = (
+    6.666666666666735130e-01,
+    3.999999999940941908e-01,
+    2.857142874366239149e-01,
+    2.222219843214978396e-01,
+    1.818357216161805012e-01,
+    1.531383769920937332e-01,
+    1.479819860511658591e-01,
+)
+
+
+@inlined
+def log(x):
+    """Natural logarithm of a float64, within one unit in the last place; no branches.
+
+    The scheme and coefficients of FreeBSD's `e_log.c` (Sun Microsystems 1993). NaN unless `x` is a
+    positive normal number.
+    """
+    bits = np.float64(x).view(np.int64)
+    shifted = bits - _SQRT_HALF
+    exponent = shifted >> 52
+    f = np.int64(bits - (exponent << 52)).view(np.float64) - 1.0
+    s = f / (2.0 + f)
+    z = s * s
+    tail = z * (
+        _LG[0]
+        + z * (_LG[1] + z * (_LG[2] + z * (_LG[3] + z * (_LG[4] + z * (_LG[5] + z * _LG[6])))))
+    )
+    half = 0.5 * f * f
+    k = np.float64(exponent)
+    found = k * _LN2_HIGH - ((half - (s * (half + tail) + k * _LN2_LOW)) - f)
+    return found if _SMALLEST <= x < np.inf else np.nan
+
+
+# --- features ------------------------------------------------------------------------------------
+
+BLOCK = 64
+"""Series whose features are worked out together."""
+
+# What the features of a row are made of: rows of an array of ingredients.
+GAP, INTRADAY, UPPER_WICK, LOWER_WICK, LOG_RANGE, DEVIATION = range(6)
+PREVIOUS_VARIANCE = 6
+VARIANCE = 7  # and three more: those of `features.DECAY`
+RECENT_VARIANCE = 11  # of 20 log returns
+CLOSE = 12
+AVERAGE = 13  # and five more: three simple ones, three exponential ones
+MACD, SIGNAL, ATR = 19, 20, 21
+VOLUME_TREND = 22
+INGREDIENTS = 23
+
+# What is carried from bar to bar: rows of an array of carried numbers.
+OF_VARIANCE = 0  # and three more
+OF_WEIGHT = 4  # and three more: the decayed counts that the variances were divided by
+OF_EMA = 8  # and two more
+OF_SIGNAL, OF_ATR, OF_CLOSE, OF_LOG_CLOSE, OF_VOLUME_MEAN, OF_VOLUME_LONG = range(11, 17)
+CARRIED = 17
+
+_PARKINSON = 4.0 * 0.6931471805599453
+
+
+@inlined
+def _log_rows(x, rows, width):
+    """Logarithms of the first rows of a block, in place."""
+    for i in range(rows):
+        for k in range(width):
+            x[i, k] = log(x[i, k])
+
+
+@compiled("void(float64[:, ::1], float64[::1], float64, float64[:, ::1])")
+def describe_rows(ingredients, roots, floor, out):
+    """Features, in the order of `features.FEATURES`, of T rows of one series or of many series.
+
+    The one place where both ways to the features meet: a series at once, and bar by bar.
+
+    Args:
+        ingredients: shape (INGREDIENTS, T).
+        roots: square roots of the bars of the six averages, simple ones first.
+        floor: added to every variance.
+        out: written to, shape (F, T).
+    """
+    count = ingredients.shape[1]
+    w, x, f = np.ones((INGREDIENTS, BLOCK)), np.ones((11, BLOCK)), np.ones((len(out), BLOCK))
+    for start in range(0, count, BLOCK):
+        width = min(BLOCK, count - start)
+        for i in range(len(w)):
+            _load(ingredients, i, start, width, w, i)
+        for k in range(width):
+            x[0, k] = w[VARIANCE, k] + floor
+            x[1, k] = w[RECENT_VARIANCE, k] + floor
+            x[2, k] = w[VARIANCE + 1, k] + floor
+            x[3, k] = w[VARIANCE + 2, k] + floor
+            x[4, k] = w[ATR, k] / (w[CLOSE, k] * np.sqrt(w[VARIANCE, k] + floor)) + floor
+        for i in range(6):
+            for k in range(width):
+                x[5 + i, k] = w[CLOSE, k] / w[AVERAGE + i, k]
+        _log_rows(x, 11, width)
+        # From gap to price_volume, and volume_trend.
+        for k in range(width):
+            before = np.sqrt(w[PREVIOUS_VARIANCE, k] + floor)
+            f[0, k] = w[GAP, k] / before
+            f[1, k] = w[INTRADAY, k] / before
+            f[2, k] = (w[GAP, k] + w[INTRADAY, k]) / before
+            f[3, k] = w[UPPER_WICK, k] / before
+            f[4, k] = w[LOWER_WICK, k] / before
+            f[5, k] = w[LOG_RANGE, k] / before
+            f[6, k] = w[DEVIATION, k]
+            f[7, k] = (w[GAP, k] + w[INTRADAY, k]) / before * w[DEVIATION, k]
+            f[22, k] = w[VOLUME_TREND, k]
+        # The volatilities, then MACD, its signal and the average true range.
+        for k in range(width):
+            f[8, k] = 0.5 * x[0, k]
+            f[9, k] = 0.5 * x[1, k] - 0.5 * x[0, k]
+            f[10, k] = 0.5 * x[2, k] - 0.5 * x[0, k]
+            f[11, k] = 0.5 * x[3, k] - 0.5 * x[0, k]
+            f[12, k] = w[VARIANCE + 3, k] / (w[VARIANCE, k] + floor)
+            volatility = np.sqrt(w[VARIANCE, k] + floor)
+            f[16, k] = w[MACD, k] / (w[CLOSE, k] * volatility)
+            f[17, k] = w[SIGNAL, k] / (w[CLOSE, k] * volatility)
+            f[18, k] = x[4, k]
+        # Distances to the averages: simple ones before MACD, exponential ones at the end.
+        for i in range(6):
+            root, to = roots[i], (13 if i < 3 else 16) + i
+            for k in range(width):
+                f[to, k] = x[5 + i, k] / (np.sqrt(w[VARIANCE, k] + floor) * root)
+        for i in range(len(f)):
+            _store(f, i, out, i, start, width)
+
+
+@inlined
+def _smooth(average, value, weight):
+    return (1.0 - weight) * average + weight * value
+
+
+@inlined
+def _add_rows(ring, newest, first, last, start, width, total):
+    """Add the rows of a ring that are `first` to `last` - 1 bars older than the newest."""
+    for age in range(first, last):
+        row = newest - age
+        values = ring[row if row >= 0 else row + len(ring), start : start + width]
+        for k in range(width):
+            total[k] += values[k]
+
+
+@compiled(
+    "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], int64, int64,"
+    " float64[:, ::1], float64[::1], int64[::1], float64[::1], float64, float64, float64[:, ::1])"
+)
+def push_bars(
+    bars, closes, volumes, returns, head, short_head, carried,
+    decay, simple, smoothing, signal_smoothing, atr_bars, ingredients,
+):  # fmt: skip
+    """Advance B series by one bar, in blocks of `BLOCK` series.
+
+    Args:
+        bars: shape (5, B): open, high, low, close, volume.
+        closes: the last closes, a ring of shape (n, B), n at least the longest simple average; the
+            new ones are written to row `head`.
+        volumes: the last log volumes, a ring of shape (m, B); the new ones go to row `short_head`.
+        returns: the last log returns, likewise.
+        head: row of the oldest closes.
+        short_head: row of the oldest log volumes and returns.
+        carried: shape (CARRIED, B), changed in place.
+        decay: of the four variances.
+        simple: bars of the three simple averages, ascending.
+        smoothing: weight of a new close in the three exponential averages.
+        signal_smoothing: likewise in MACD's signal line.
+        atr_bars: of the average true range.
+        ingredients: of the features, for `describe_rows`: written to, shape (INGREDIENTS, B).
+    """
+    count, recent = bars.shape[1], len(volumes)
+    v, w = np.ones((CARRIED, BLOCK)), np.ones((INGREDIENTS, BLOCK))
+    x = np.ones((6, BLOCK))
+    high, low, close = np.ones(BLOCK), np.ones(BLOCK), np.ones(BLOCK)
+    total, squares = np.ones(BLOCK), np.ones(BLOCK)
+    for start in range(0, count, BLOCK):
+        width = min(BLOCK, count - start)
+        for i in range(5):
+            _load(bars, i, start, width, x, i)
+        for k in range(width):
+            high[k], low[k], close[k] = x[1, k], x[2, k], x[3, k]
+        for i in range(len(v)):
+            _load(carried, i, start, width, v, i)
+        _store(x, 3, closes, head, start, width)
+        _log_rows(x, 5, width)
+        _store(x, 4, volumes, short_head, start, width)
+        for k in range(width):
+            gap, intraday = x[0, k] - v[OF_LOG_CLOSE, k], x[3, k] - x[0, k]
+            w[GAP, k] = gap
+            w[INTRADAY, k] = intraday
+            w[UPPER_WICK, k] = x[1, k] - max(x[0, k], x[3, k])
+            w[LOWER_WICK, k] = min(x[0, k], x[3, k]) - x[2, k]
+            w[LOG_RANGE, k] = x[1, k] - x[2, k]
+            w[DEVIATION, k] = x[4, k] - v[OF_VOLUME_MEAN, k]
+            w[PREVIOUS_VARIANCE, k] = v[OF_VARIANCE, k]
+            v[OF_LOG_CLOSE, k] = x[3, k]
+            x[5, k] = gap + intraday
+        _store(x, 5, returns, short_head, start, width)
+        for k in range(width):
+            square = x[5, k] * x[5, k]
+            # The overnight gap squared and Parkinson's (1980) variance from high and low.
+            ranged = w[GAP, k] * w[GAP, k] + w[LOG_RANGE, k] * w[LOG_RANGE, k] / _PARKINSON
+            falling = square if x[5, k] < 0.0 else 0.0
+            v[OF_WEIGHT, k] = 1.0 + decay[0] * v[OF_WEIGHT, k]
+            v[OF_WEIGHT + 1, k] = 1.0 + decay[1] * v[OF_WEIGHT + 1, k]
+            v[OF_WEIGHT + 2, k] = 1.0 + decay[2] * v[OF_WEIGHT + 2, k]
+            v[OF_WEIGHT + 3, k] = 1.0 + decay[3] * v[OF_WEIGHT + 3, k]
+            v[OF_VARIANCE, k] += (square - v[OF_VARIANCE, k]) / v[OF_WEIGHT, k]
+            v[OF_VARIANCE + 1, k] += (square - v[OF_VARIANCE + 1, k]) / v[OF_WEIGHT + 1, k]
+            v[OF_VARIANCE + 2, k] += (ranged - v[OF_VARIANCE + 2, k]) / v[OF_WEIGHT + 2, k]
+            v[OF_VARIANCE + 3, k] += (falling - v[OF_VARIANCE + 3, k]) / v[OF_WEIGHT + 3, k]
+            v[OF_VOLUME_LONG, k] += (x[4, k] - v[OF_VOLUME_LONG, k]) / v[OF_WEIGHT + 1, k]
+        for i in range(3):
+            weight = smoothing[i]
+            for k in range(width):
+                v[OF_EMA + i, k] = _smooth(v[OF_EMA + i, k], close[k], weight)
+                w[AVERAGE + 3 + i, k] = v[OF_EMA + i, k]
+        for k in range(width):
+            w[MACD, k] = v[OF_EMA, k] - v[OF_EMA + 1, k]
+            v[OF_SIGNAL, k] = _smooth(v[OF_SIGNAL, k], w[MACD, k], signal_smoothing)
+            w[SIGNAL, k] = v[OF_SIGNAL, k]
+            true_range = max(high[k], v[OF_CLOSE, k]) - min(low[k], v[OF_CLOSE, k])
+            v[OF_ATR, k] = (v[OF_ATR, k] * (atr_bars - 1.0) + true_range) / atr_bars
+            w[ATR, k] = v[OF_ATR, k]
+            v[OF_CLOSE, k] = close[k]
+            w[CLOSE, k] = close[k]
+        for i in range(4):
+            for k in range(width):
+                w[VARIANCE + i, k] = v[OF_VARIANCE + i, k]
+        # Averages over the rings from the newest value on, so that nothing drifts and nothing
+        # depends on where a ring begins.
+        for k in range(width):
+            total[k] = 0.0
+        done = 0
+        for i in range(3):
+            _add_rows(closes, head, done, simple[i], start, width, total)
+            done = simple[i]
+            for k in range(width):
+                w[AVERAGE + i, k] = total[k] / done
+        for k in range(width):
+            total[k] = 0.0
+        _add_rows(volumes, short_head, 0, recent, start, width, total)
+        for k in range(width):
+            v[OF_VOLUME_MEAN, k] = total[k] / recent
+            w[VOLUME_TREND, k] = v[OF_VOLUME_MEAN, k] - v[OF_VOLUME_LONG, k]
+            total[k] = 0.0
+        _add_rows(returns, short_head, 0, recent, start, width, total)
+        for k in range(width):
+            total[k] /= recent
+            squares[k] = 0.0
+        for age in range(recent):
+            row = short_head - age
+            values = returns[row if row >= 0 else row + recent, start : start + width]
+            for k in range(width):
+                far = values[k] - total[k]
+                squares[k] += far * far
+        for k in range(width):
+            w[RECENT_VARIANCE, k] = squares[k] / (recent - 1.0)
+        for i in range(len(v)):
+            _store(v, i, carried, i, start, width)
+        for i in range(len(w)):
+            _store(w, i, ingredients, i, start, width)
+
+
+# --- inputs of the network -----------------------------------------------------------------------
+
+
+@inlined
+def _scale(value, low, high, mean, scale, clip):
+    value = low if value < low else value
+    value = high if value > high else value
+    scaled = np.float32((value - mean) / scale)
+    scaled = clip if clip < scaled else scaled
+    return -clip if -clip > scaled else scaled
+
+
+@compiled(
+    "boolean(float64[:, ::1], float64[:, :, ::1], float64[::1], float64[::1], float32,"
+    " float32[:, ::1])"
+)
+def scale_rows(rows, bounds, mean, scale, clip, out):
+    """Feature rows of B series, held within bounds, standardised and cut off.
+
+    Args:
+        rows: shape (F, B).
+        bounds: lowest and highest values, shape (2, F, B).
+        mean: shape (F,).
+        scale: shape (F,).
+        clip: where standardised values are cut off.
+        out: written to, shape (F, B).
+
+    Returns:
+        Whether all rows are finite.
+    """
+    wrong = 0
+    for i in range(len(rows)):
+        values, low, high, to = rows[i], bounds[0, i], bounds[1, i], out[i]
+        middle, width = mean[i], scale[i]
+        for k in range(len(values)):
+            to[k] = _scale(values[k], low[k], high[k], middle, width, clip)
+            wrong += 0 if abs(values[k]) < np.inf else 1
+    return wrong == 0
+
+
+@compiled(
+    "boolean(float64[:, :, ::1], float64[:, :, ::1], float64[::1], float64[::1], float32,"
+    " float32[:, :, ::1])"
+)
+def scale_windows(windows, bounds, mean, scale, clip, out):
+    """The same of windows of rows: shapes (B, W, F) and (2, F, B), written to (W, F, B)."""
+    count, steps, n_features = windows.shape
+    wrong = 0
+    for start in range(0, count, BLOCK):
+        for t in range(steps):
+            for k in range(start, min(start + BLOCK, count)):
+                for i in range(n_features):
+                    value = windows[k, t, i]
+                    out[t, i, k] = _scale(
+                        value, bounds[0, i, k], bounds[1, i, k], mean[i], scale[i], clip
+                    )
+                    wrong += 0 if abs(value) < np.inf else 1
+    return wrong == 0
+
+
+# --- recurrent network ---------------------------------------------------------------------------
+
+_LOG2_E = np.float32(1.4426950408889634)
+_LN2_HIGH_32, _LN2_LOW_32 = np.float32(0.693359375), np.float32(-2.12194440e-4)
+_ROUND = np.float32(12582912.0)
+"""1.5 · 2^23: a small number added to it is rounded to a whole one, which its last bits hold."""
+
+_FARTHEST = np.float32(17.0)
+"""Sigmoids of more differ from 0 or 1 by less than half the resolution of float32 near 1."""
+
+_ONE, _TWO = np.float32(1.0), np.float32(2.0)
+_EXP = (
+    np.float32(1.9875691500e-4),
+    np.float32(1.3981999507e-3),
+    np.float32(8.3334519073e-3),
+    np.float32(4.1665795894e-2),
+    np.float32(1.6666665459e-1),
+    np.float32(5.0000001201e-1),
+)
+
+_fused = numba.njit(error_model="numpy", fastmath={"contract"})
+
+
+@_fused
+def exp_32(x):
+    """Exponential of a float32 held within ±17, relative error below 2e-7; NaN stays NaN.
+
+    Cephes' `expf` (Moshier 1992): its range reduction and polynomial.
+    """
+    x = _FARTHEST if x > _FARTHEST else x
+    x = -_FARTHEST if x < -_FARTHEST else x
+    rounded = x * _LOG2_E + _ROUND
+    n = rounded - _ROUND
+    r = (x - n * _LN2_HIGH_32) - n * _LN2_LOW_32
+    power = _EXP[0]
+    power = power * r + _EXP[1]
+    power = power * r + _EXP[2]
+    power = power * r + _EXP[3]
+    power = power * r + _EXP[4]
+    power = power * r + _EXP[5]
+    power = power * (r * r) + r + _ONE
+    scale = np.int32((np.float32(rounded).view(np.int32) + np.int32(127)) << np.int32(23))
+    return power * np.int32(scale).view(np.float32)
+
+
+@intrinsic
+def _multiply_tile(typing_context, inputs, weights, start, depth, out):
+    """out[c, lane] = sum over k of weights[start + k * COLUMNS + c] * inputs[k, lane].
+
+    For `LANES` lanes. The sums stay in registers, which the compiler does not see to when the same
+    is written as loops: this is what makes it as fast as a matrix product can be.
+    """
+    signature = types.void(inputs, weights, start, depth, out)
+
+    def generate(context, builder, signature, arguments):
+        vector = ir.VectorType(ir.FloatType(), _VECTOR)
+        multiply_add = builder.module.declare_intrinsic(
+            f"llvm.fmuladd.v{_VECTOR}f32", fnty=ir.FunctionType(vector, [vector] * 3)
+        )
+        of_inputs, of_weights, of_out = (
+            context.make_array(signature.args[i])(context, builder, arguments[i]).data
+            for i in (0, 1, 4)
+        )
+        first, depth = arguments[2], arguments[3]
+        whole = first.type
+
+        def lanes(pointer, offset, i):
+            place = builder.gep(pointer, [builder.add(offset, ir.Constant(whole, i * _VECTOR))])
+            return builder.bitcast(place, vector.as_pointer())
+
+        zero, zeros = ir.Constant(whole, 0), ir.Constant(vector, [0.0] * _VECTOR)
+        spread = ir.Constant(ir.VectorType(ir.IntType(32), _VECTOR), [0] * _VECTOR)
+        unknown = ir.Constant(vector, ir.Undefined)
+        before = builder.block
+        loop, end = builder.append_basic_block(), builder.append_basic_block()
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        k = builder.phi(whole)
+        sums = [[builder.phi(vector) for _ in range(_VECTORS)] for _ in range(COLUMNS)]
+        row = builder.mul(k, ir.Constant(whole, LANES))
+        read = [builder.load(lanes(of_inputs, row, i), align=4) for i in range(_VECTORS)]
+        column = builder.add(first, builder.mul(k, ir.Constant(whole, COLUMNS)))
+        moved = []
+        for c in range(COLUMNS):
+            place = builder.add(column, ir.Constant(whole, c))
+            weight = builder.load(builder.gep(of_weights, [place]))
+            single = builder.insert_element(unknown, weight, ir.Constant(ir.IntType(32), 0))
+            factor = builder.shuffle_vector(single, unknown, spread)
+            moved.append(
+                [
+                    builder.call(multiply_add, [factor, x, total])
+                    for x, total in zip(read, sums[c], strict=True)
+                ]
+            )
+        following = builder.add(k, ir.Constant(whole, 1))
+        builder.cbranch(builder.icmp_signed("<", following, depth), loop, end)
+        k.add_incoming(zero, before)
+        k.add_incoming(following, loop)
+        builder.position_at_end(end)
+        for c in range(COLUMNS):
+            for i in range(_VECTORS):
+                sums[c][i].add_incoming(zeros, before)
+                sums[c][i].add_incoming(moved[c][i], loop)
+                place = lanes(of_out, ir.Constant(whole, c * LANES), i)
+                builder.store(moved[c][i], place, align=4)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@compiled(
+    "void(float32[:, :, ::1], float32[:, ::1], float32[:, ::1], float32[::1], boolean,"
+    " float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, :, ::1])",
+    fastmath={"contract"},
+)
+def lstm_steps(
+    inputs, hidden, cell, weights, masked, input_mask, hidden_mask, new_hidden, new_cell, every
+):
+    """An LSTM through T bars of B series, in blocks of `LANES` series.
+
+    The five transcendentals of a unit are exponentials, and sigmoids and tanh of a fraction share
+    one division: new cell = [c (1 + i)(1 + g) + (1 - g)(1 + f)] / [(1 + i)(1 + g)(1 + f)] with
+    i, f = exp(-gate) and g = exp(-2 candidate).
+
+    Args:
+        inputs: shape (T, F, B).
+        hidden: shape (H, B), before the first bar.
+        cell: shape (H, B), likewise.
+        weights: shape (H * (F + H + 1) * COLUMNS,): of each unit, input by input, hidden states and
+            a one for the bias last, those of its input, forget, candidate and output gate.
+        masked: whether there are masks.
+        input_mask: factors of the inputs, shape (F, B); not read unless `masked`.
+        hidden_mask: factors of the hidden states, shape (H, B), likewise.
+        new_hidden: written to, shape (H, B).
+        new_cell: written to, shape (H, B).
+        every: the hidden states after every bar are written to it, shape (T, H, B); none if T is 0.
+    """
+    steps, n_features, count = inputs.shape
+    units = hidden.shape[0]
+    depth = n_features + units + 1
+    read = np.zeros((depth, LANES), np.float32)
+    state = np.zeros((units, LANES), np.float32)
+    now = np.zeros((units, LANES), np.float32)
+    factors = np.ones((units, LANES), np.float32)
+    gates = np.empty((COLUMNS, LANES), np.float32)
+    read[depth - 1] = _ONE
+    for start in range(0, count, LANES):
+        width = min(LANES, count - start)
+        for h in range(units):
+            _load(hidden, h, start, width, now, h)
+            _load(cell, h, start, width, state, h)
+            if masked:
+                _load(hidden_mask, h, start, width, factors, h)
+        for t in range(steps):
+            for k in range(n_features):
+                if masked:
+                    _load_product(inputs[t], input_mask, k, start, width, read, k)
+                else:
+                    _load(inputs[t], k, start, width, read, k)
+            for h in range(units):
+                for lane in range(LANES):
+                    read[n_features + h, lane] = now[h, lane] * factors[h, lane]
+            for h in range(units):
+                _multiply_tile(read, weights, h * depth * COLUMNS, depth, gates)
+                for lane in range(LANES):
+                    i = _ONE + exp_32(-gates[0, lane])
+                    f = _ONE + exp_32(-gates[1, lane])
+                    g = exp_32(-_TWO * gates[2, lane])
+                    o = _ONE + exp_32(-gates[3, lane])
+                    both = i * (_ONE + g)
+                    moved = (state[h, lane] * both + (_ONE - g) * f) / (both * f)
+                    state[h, lane] = moved
+                    c = exp_32(-_TWO * moved)
+                    now[h, lane] = (_ONE - c) / (o * (_ONE + c))
+            if every.shape[0]:
+                for h in range(units):
+                    _store(now, h, every[t], h, start, width)
+        for h in range(units):
+            _store(now, h, new_hidden, h, start, width)
+            _store(state, h, new_cell, h, start, width)
+
+
+@compiled(
+    "void(float32[:, ::1], float32[:, ::1], float32[::1], boolean, float32[:, ::1],"
+    " float64[:, ::1])"
+)
+def network_outputs(hidden, inputs, weights, masked, hidden_mask, out):
+    """Linear heads of B series: of masked hidden states and of inputs, in blocks of `LANES`.
+
+    Args:
+        hidden: shape (H, B).
+        inputs: shape (F, B).
+        weights: shape (G * (H + F) * COLUMNS,), G groups of `COLUMNS` outputs.
+        masked: whether there is a mask.
+        hidden_mask: factors of the hidden states, shape (H, B); not read unless `masked`.
+        out: written to, shape (N, B), N at most G * COLUMNS.
+    """
+    units, count = hidden.shape
+    n_features = inputs.shape[0]
+    depth = units + n_features
+    read = np.zeros((depth, LANES), np.float32)
+    found = np.empty((COLUMNS, LANES), np.float32)
+    for start in range(0, count, LANES):
+        width = min(LANES, count - start)
+        for h in range(units):
+            if masked:
+                _load_product(hidden, hidden_mask, h, start, width, read, h)
+            else:
+                _load(hidden, h, start, width, read, h)
+        for k in range(n_features):
+            _load(inputs, k, start, width, read, units + k)
+        for first in range(0, out.shape[0], COLUMNS):
+            _multiply_tile(read, weights, first * depth, depth, found)
+            for c in range(min(COLUMNS, out.shape[0] - first)):
+                _store(found, c, out, first + c, start, width)

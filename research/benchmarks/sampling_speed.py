@@ -1,0 +1,182 @@
+"""How fast are markets imagined, beside what the machine's matrix products allow?
+
+A bar of an imagined path takes two networks one step further, the masked one it is drawn from and
+the mean one that the agent observes, and reads both: that many float32 operations in matrix
+products cannot be avoided. The machine's measured peak of such products, over them, is a ceiling
+in bars a second; the share of it is what sampling reaches with everything else on top: features,
+gates, densities, quantiles, noise, bookkeeping. The peak is the best of several shapes, the
+network's own among them. Peak and sampling take turns, so that the load of the machine falls on
+both.
+
+The profile is of separate runs with clocks around the parts; a clock costs a microsecond or two.
+
+    python -m research.benchmarks.sampling_speed [--paths 1024 8192] [--bars 60] [--repeats 7]
+        [--epochs 2] [--seed 1]
+
+One core is measured unless OMP_NUM_THREADS says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from models.agent.observation import Observer
+from models.forecast.config import ForecasterConfig
+from models.forecast.density import OUTPUTS
+from models.forecast.forecaster import Forecaster
+from models.forecast.inference import LSTMInference
+from models.forecast.scaling import NETWORK_COLUMNS
+from models.market.features import FeatureState, FeatureTable
+from models.market.market_view import MarketView
+from research.conditions import conditions, option_parser
+from research.workspace import load_histories, load_settings
+from sim import path_sampler
+from sim.path_sampler import ForecasterSampler
+
+PARTS: dict[str, list[tuple[Any, str]]] = {
+    "features": [(FeatureState, "push")],
+    "view": [(MarketView, "push"), (MarketView, "at_rows"), (MarketView, "take")],
+    "network steps": [(LSTMInference, "step"), (LSTMInference, "run")],
+    "network outputs": [(LSTMInference, "outputs")],
+    "between features and network": [(Forecaster, "advance"), (Forecaster, "start")],
+    "density and quantiles": [(Forecaster, "draw")],
+    "observation": [(Observer, "_describe")],
+    "noise": [(ForecasterSampler, "_noise")],
+    "bars from parts": [(path_sampler, "bars_from_parts"), (path_sampler.Bounds, "hold")],
+    "checks of the paths": [(path_sampler, "Paths")],
+}
+"""What the profile tells apart, each without what it calls of the others; the rest is the loop."""
+
+
+def flops_per_bar(n_features: int, units: int) -> int:
+    """Operations in matrix products for one bar of one path: two networks, steps and outputs."""
+    products = (n_features + units) * (4 * units + len(OUTPUTS))
+    return 2 * 2 * products
+
+
+def matmul_rate(shape: tuple[int, int, int], seconds: float = 0.15) -> float:
+    """Median operations a second of a float32 matrix product."""
+    rows, inner, columns = shape
+    rng = np.random.default_rng(0)
+    left = rng.random((rows, inner), dtype=np.float32)
+    right = rng.random((inner, columns), dtype=np.float32)
+    out = np.empty((rows, columns), np.float32)
+    rates: list[float] = []
+    stop = time.perf_counter() + seconds
+    while len(rates) < 5 or time.perf_counter() < stop:
+        began = time.perf_counter()
+        np.matmul(left, right, out=out)
+        rates.append(2.0 * rows * inner * columns / (time.perf_counter() - began))
+    return statistics.median(rates)
+
+
+@contextmanager
+def clocks() -> Iterator[dict[str, float]]:
+    """Seconds spent in each of `PARTS`, without those of other parts called from it."""
+    spent: dict[str, float] = defaultdict(float)
+    inner = [0.0]
+
+    def clocked(name: str, function: Callable) -> Callable:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            inner.append(0.0)
+            began = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                took = time.perf_counter() - began
+                spent[name] += took - inner.pop()
+                inner[-1] += took
+
+        return run
+
+    with ExitStack() as stack:
+        for name, places in PARTS.items():
+            for owner, attribute in places:
+                timed = clocked(name, getattr(owner, attribute))
+                known = vars(owner).get(attribute)
+                wrapped = staticmethod(timed) if isinstance(known, classmethod) else timed
+                stack.enter_context(mock.patch.object(owner, attribute, wrapped))
+        yield spent
+
+
+def profile(sample: Callable[[], Any], repeats: int) -> dict[str, float]:
+    """Median share of each part of the time that sampling takes; ``"loop"`` is the rest."""
+    shares: dict[str, list[float]] = defaultdict(list)
+    for _ in range(repeats):
+        with clocks() as spent:
+            began = time.perf_counter()
+            sample()
+            took = time.perf_counter() - began
+        for name in PARTS:
+            shares[name].append(spent[name] / took)
+        shares["loop"].append(1.0 - sum(spent.values()) / took)
+    return {name: statistics.median(found) for name, found in shares.items()}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = option_parser(__doc__)
+    parser.add_argument("--paths", type=int, nargs="+", default=[1024, 8192])
+    parser.add_argument("--bars", type=int, default=60)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--epochs", type=int, default=2, help="of the forecaster's fit")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    print(conditions("numpy", "scipy", "numba"))
+    settings = load_settings()
+    tables = [FeatureTable.of(history) for history in load_histories(settings)]
+    config = ForecasterConfig(epochs=options.epochs)
+    observer = Observer(Forecaster.fit(tables, config, seed=options.seed))
+    began = time.perf_counter()
+    sampler = ForecasterSampler(observer, tables, blend=settings.imagination.blend)
+    sampler.sample(2, 2, np.random.default_rng(0))
+    print(f"first two paths of a sampler, real residuals: {time.perf_counter() - began:.2f} s")
+    n_features, units = len(NETWORK_COLUMNS), config.units
+    flops = flops_per_bar(n_features, units)
+    for n_paths in options.paths:
+        shapes = [(n_paths, n_features + units, 4 * units), (512,) * 3, (1024,) * 3]
+        rates: dict[Any, list[float]] = defaultdict(list)
+        bars: list[float] = []
+
+        def sample(count: int = n_paths, steps: int = options.bars) -> Any:
+            return sampler.sample(count, steps, np.random.default_rng(0))
+
+        sample()
+        for _ in range(options.repeats):
+            for shape in shapes:
+                rates[shape].append(matmul_rate(shape))
+            began = time.perf_counter()
+            drawn = sample()
+            bars.append(drawn.log_returns.size / (time.perf_counter() - began))
+        medians = {shape: statistics.median(found) for shape, found in rates.items()}
+        peak = max(medians.values())
+        ceiling, reached = peak / flops, statistics.median(bars)
+        print(
+            f"\n{n_paths:,} paths of {options.bars} bars, {len(tables)} symbols, "
+            f"{n_features} features, {units} units; median of {options.repeats}; "
+            f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}"
+        )
+        for shape, rate in medians.items():
+            print(f"  matrix product {'x'.join(map(str, shape)):16s} {rate / 1e9:8.1f} GFLOP/s")
+        print(f"  {flops:,} FLOP a bar: ceiling          {ceiling:14,.0f} bars/s")
+        print(
+            f"  sampled                              {reached:14,.0f} bars/s "
+            f"({min(bars):,.0f}..{max(bars):,.0f})"
+        )
+        print(f"  share of the ceiling                 {reached / ceiling:14.1%}")
+        print("  where the time goes")
+        for name, share in profile(sample, max(options.repeats // 2, 1)).items():
+            print(f"    {name:32s} {share:6.1%} {share / reached * 1e9:8.0f} ns/bar")
+
+
+if __name__ == "__main__":
+    main()
