@@ -74,13 +74,6 @@ class TailShape:
         below = left * left * self.left / (self.left - 1.0)
         return whole * (right * right * self.right / (self.right - 1.0) - below)
 
-    def variance(self) -> Any:
-        """Variance in units of the scale squared (NumPy only; their equation 12)."""
-        left, right, _, _ = self.widths(NUMPY)
-        below = self.alpha * left**2 * self.left / (self.left - 2.0)
-        above = (1.0 - self.alpha) * right**2 * self.right / (self.right - 2.0)
-        return below + above - self.mean(NUMPY) ** 2
-
     def standard_quantile(self, uniform: ArrayLike) -> np.ndarray:
         """Quantiles at scale 1 and mean 0 (NumPy only)."""
         left, right, _, _ = self.widths(NUMPY)

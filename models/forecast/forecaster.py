@@ -291,7 +291,7 @@ class Forecaster:
                 points, mirrored ones.
         """
         density = self.parameters(state)
-        correction = state.memory.coefficients()
+        correction = state.memory.coefficients(shift=False)
         levels = np.array(uniforms, order="F")
         levels[:, CORRECTED] = quantile(levels[:, CORRECTED], correction)
         parts = density.sample(levels, self._quantiles, state.traits.rows)
@@ -328,7 +328,7 @@ class Forecaster:
         parts = table.parts[first + 1 :]
         pits = density.pit(parts, self._levels)
         memory = Memory.after(pits[:, CORRECTED])
-        correction = memory.take(slice(0, -1)).coefficients()
+        correction = memory.take(slice(0, -1)).coefficients(shift=False)
         uniforms = pits.copy()
         uniforms[:, CORRECTED] = distribution(pits[:, CORRECTED], correction)
         missed = parts[:, :2] - self._means(density, parts, correction, traits.rows)
@@ -376,7 +376,7 @@ class Forecaster:
         rows = np.repeat(np.arange(series), count)
         traits = self.traits(view.symbols)
         of_mask = self.parameters(self._start(self._windows(view)[rows], traits.take(rows), shared))
-        correction = _memory_of(series, memory).coefficients()
+        correction = _memory_of(series, memory).coefficients(shift=True)
         pick = (np.arange(series)[:, None] * count + np.arange(n_draws) % count).reshape(-1)
         of_draw = np.repeat(np.arange(series), n_draws)
         own = traits.take(of_draw)
