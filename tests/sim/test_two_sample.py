@@ -3,6 +3,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from sim.baselines import BlockBootstrapSampler
+from sim.paths import Paths
 from sim.two_sample import (
     BOOSTING,
     FOREST,
@@ -10,10 +12,11 @@ from sim.two_sample import (
     balanced,
     fold_of_groups,
     ks_distance,
-    quick_test,
+    market_test,
     two_sample_test,
 )
-from sim.windows import Statistics
+from sim.windows import CONTEXT, Statistics
+from tests.sim.forecasting import HISTORIES, TABLES
 
 
 def statistics(seed, count=240, shift=0.0, families=("x", "x", "y")):
@@ -118,11 +121,35 @@ def test_folds_hold_whole_groups_of_about_equal_number():
         fold_of_groups(groups, 8, np.random.default_rng(0))
 
 
-def test_the_quick_test_looks_at_a_few_windows_only():
-    found = quick_test(statistics(0), statistics(1, shift=2.0), GROUPS, GROUPS, seed=1, most=120)
-    assert list(found.auc) == [BOOSTING]
-    assert 0.8 < found.auc[BOOSTING] < 1.0
-    assert next(iter(found.used)) == "b"
+@pytest.mark.parametrize("joint", [False, True])
+def test_resampled_days_in_their_order_are_harder_to_tell_than_shuffled_ones(joint):
+    def told(mean_block):
+        sampler = BlockBootstrapSampler(TABLES, mean_block=mean_block)
+        paths = sampler.sample(300, 60, np.random.default_rng(0))
+        return market_test(paths, HISTORIES, seed=1, joint=joint, most=300)
+
+    whole, shuffled = told(60.0), told(1.0)
+    assert list(whole.auc) == [BOOSTING]
+    assert whole.auc[BOOSTING] < shuffled.auc[BOOSTING]
+    assert "share of unmoved closes" not in whole.used
+    assert ("cross-correlation of r" in whole.used) == joint
+
+
+def test_real_windows_are_not_told_from_themselves():
+    """Paths that are stretches of the real bars: only luck can tell them apart."""
+    history, rng = HISTORIES[1], np.random.default_rng(0)
+    rows = rng.integers(CONTEXT, len(history) - 31, 300)
+    bars = history.bars[rows[:, None] + np.arange(31)][:, None]
+    still = np.zeros((300, 1), np.int64)
+    paths = Paths(bars, np.zeros((300, 1, 31, 0)), still, rows[:, None])
+    found = market_test(paths, [history], seed=1)
+    assert found.auc[BOOSTING] == pytest.approx(0.5, abs=0.12)
+
+
+def test_paths_of_one_era_cannot_be_judged():
+    paths = BlockBootstrapSampler(TABLES, starts="latest").sample(40, 30, np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"in three of 6 eras that paths start in; received 0"):
+        market_test(paths, HISTORIES, seed=1)
 
 
 def test_bad_input_is_named():
