@@ -99,9 +99,7 @@ class Diagnostics:
         self._sections = {
             "facts": {
                 "columns": list(found.facts.columns),
-                "rows": [
-                    {"name": label, "values": values} for label, values in found.facts.rows()
-                ],
+                "rows": [{"name": label, "values": values} for label, values in found.facts.rows()],
             },
             **found.sections,
         }

@@ -25,7 +25,7 @@ from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.crisis import deviations_of, worst_imagined_day, worst_real_day
 from sim.dependence import DependenceTable
 from sim.facts import FactsTable, facts_table, real_markets, simulated_markets
-from sim.one_span import WINDOW, SpanTest
+from sim.one_span import WINDOW, SpanTest, SpanVerdict
 from sim.path_sampler import ForecasterSampler
 from sim.paths import Paths, PathSampler
 
@@ -51,14 +51,14 @@ class Imagined:
             several symbols how they depend on each other (``dependence``) and the worst day
             (``crisis``), and what a classifier can tell (``two_sample``), if the span is long
             enough.
-        said: the verdicts of the classifier, a line each.
+        said: the classifier's verdict in a line; empty if there is none.
     """
 
     facts: FactsTable
     unconverged: tuple[str, ...]
     closes: NDArray[np.float64]
     sections: Mapping[str, Any]
-    said: tuple[str, ...]
+    said: str
 
 
 def imagined(
@@ -96,7 +96,7 @@ def imagined(
             "facts": found.facts.to_json(),
             "unconverged": list(found.unconverged),
             "sections": dict(found.sections),
-            "said": list(found.said),
+            "said": found.said,
         },
         depends=depends,
         data_end=models.data_end,
@@ -112,7 +112,7 @@ def _read(saved: Artifact) -> Imagined:
         tuple(meta["unconverged"]),
         saved.parts["shown"]["closes"],
         {name: meta["sections"][name] for name in SECTIONS if name in meta["sections"]},
-        tuple(meta["said"]),
+        str(meta["said"]),
     )
 
 
@@ -130,9 +130,7 @@ def _measured(
     }
     real = real_markets(histories)
     bars = min(FACTS_BARS, *(market.returns.shape[1] for market in real))
-    markets = {
-        name: sampler.sample(FACTS_PATHS, bars, rng) for name, sampler in samplers.items()
-    }
+    markets = {name: sampler.sample(FACTS_PATHS, bars, rng) for name, sampler in samplers.items()}
     sections: dict[str, Any] = {}
     shown = _shown(source, config, seed)
     dependence = DependenceTable.of(histories, markets)
@@ -145,15 +143,15 @@ def _measured(
                 "real": worst.to_json(),
                 "simulated": imagined_day.to_json(),
             }
-    told, said = _told_apart(tables, source, seed)
-    if told:
-        sections["two_sample"] = told
+    verdict = _told_apart(tables, source, seed)
+    if verdict is not None:
+        sections["two_sample"] = verdict.to_json()
     return Imagined(
         facts_table(real, {name: simulated_markets(paths) for name, paths in markets.items()}),
         tuple(symbol for symbol, converged in garch.converged.items() if not converged),
         shown.bars[:, :, 1:, CLOSE],
         sections,
-        said,
+        "" if verdict is None else str(verdict),
     )
 
 
@@ -165,24 +163,16 @@ def _shown(source: ForecasterSampler, config: ImaginationConfig, seed: int) -> P
 
 def _told_apart(
     tables: Sequence[FeatureTable], source: ForecasterSampler, seed: int
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The two-sample test within the span, empty if it is too short, and its verdicts in words."""
+) -> SpanVerdict | None:
+    """The two-sample test within the span; None if it is too short."""
     test = SpanTest.of([table.history for table in tables], source.first)
     if test is None:
-        return {}, ()
+        return None
     rng = streams(seed, "told apart")["paths"]
     samplers: dict[str, PathSampler] = {
         SIMULATED: source.starting(test.dates),
         BOOTSTRAP: BlockBootstrapSampler(tables, starts=test.dates),
     }
-    # Antithetic pairs share a start; the others take the dates in turn.
-    count = 2 * len(test.dates)
-    found = test.verdicts(
-        {name: sampler.sample(count, WINDOW, rng) for name, sampler in samplers.items()}, seed
+    return test.verdict(
+        {name: one.sample(test.markets, WINDOW, rng) for name, one in samplers.items()}, seed
     )
-    told = {
-        "bars": WINDOW,
-        "columns": ["real", *samplers],
-        "tests": [verdict.to_json() for verdict in found],
-    }
-    return told, tuple(map(str, found))

@@ -112,4 +112,3 @@ def worst_imagined_day(paths: Paths, deviation: Floats) -> CrisisDay:
     closes = paths.bars[market, :, :, CLOSE]
     day = CrisisDay._around(closes, found[market, :, step], deviation, int(step) + 1)
     return replace(day, market=int(market), searched=mean.size)
-

@@ -245,16 +245,22 @@ def quick_test(
     *,
     seed: int,
     most: int = 600,
+    folds: int = 3,
+    repeats: int = 1,
+    shuffles: int = 1,
 ) -> Told:
-    """The test in some two seconds: gradient boosting alone, one repeat, at most so many windows.
+    """The test in a second or two: gradient boosting alone, at most so many windows.
 
     Args:
         real: as in `two_sample_test`; likewise the next three.
         imagined: of imagined windows.
-        real_groups: of real windows; three groups or more.
+        real_groups: of real windows; at least as many groups as folds.
         imagined_groups: of imagined windows.
         seed: fixes everything.
         most: windows of either kind that are looked at, chosen at random.
+        folds: of groups.
+        repeats: as in `two_sample_test`.
+        shuffles: as in `two_sample_test`.
 
     Raises:
         ValueError: as `two_sample_test`.
@@ -267,7 +273,7 @@ def quick_test(
         groups.append(np.asarray(group)[rows])
     return two_sample_test(
         kinds[0], kinds[1], groups[0], groups[1],
-        seed=seed, folds=3, repeats=1, classifiers=(BOOSTING,), shuffles=1,
+        seed=seed, folds=folds, repeats=repeats, classifiers=(BOOSTING,), shuffles=shuffles,
     )  # fmt: skip
 
 
