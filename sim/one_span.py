@@ -36,7 +36,7 @@ BLOCK = WINDOW + 2 * STRIDE + 1
 """Bars of a block at least: three windows. Longer blocks would be fewer: a classifier that has seen
 a handful of eras takes what was particular to them for what is real."""
 LEAST_BLOCKS = 5
-MOST_WINDOWS = 600
+MOST_WINDOWS = 300
 """Real ones; with many symbols or years only some of the dates are taken."""
 PER_START = 4
 """Markets simulated from each date."""
