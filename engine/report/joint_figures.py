@@ -44,8 +44,9 @@ def correlations(dependence: Mapping[str, Any]) -> go.Figure | None:
     known = np.abs(values[np.isfinite(values)])
     top = max(0.2, math.ceil(10 * known.max()) / 10) if known.size else 1.0
     named = [style.label(symbols[i]) for i in order]
+    height = int(np.clip(34 * len(symbols), 110, 340))
     figure = make_subplots(
-        rows=2, cols=len(maps), horizontal_spacing=0.07, vertical_spacing=0.12,
+        rows=2, cols=len(maps), horizontal_spacing=0.07, vertical_spacing=22 / height,
         subplot_titles=[
             _map_title(each["name"], market, found[REAL, i], found[market, i])
             for market in (REAL, SIMULATED)
@@ -66,7 +67,6 @@ def correlations(dependence: Mapping[str, Any]) -> go.Figure | None:
         if negative
         else ([[0, "#ffffff"], [1, style.STRATEGY]])
     )
-    height = int(np.clip(34 * len(symbols), 110, 340))
     style.finish(figure, 2 * height + 130, right=16, top=38)
     figure.update_layout(
         hovermode="closest",
