@@ -82,7 +82,7 @@ def worst_real_day(histories: Sequence[History]) -> CrisisDay | None:
     Returns:
         None if there are fewer than two such dates.
     """
-    common = CommonDates.of(histories, 1)
+    common = CommonDates.of(histories)
     whole = common.present.all(axis=1)
     rows, dates = common.rows[whole], common.dates[whole]
     if len(rows) < 2:

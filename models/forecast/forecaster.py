@@ -51,8 +51,10 @@ class Drawn:
         parts: shape (B, 5), columns `features.PARTS`, ready for `bars_from_parts`.
         means: what was to be expected of its returns, shape (B, 2): the conditional means of the
             gap, and of the intraday return given the drawn gap.
-        pits: of gap and intraday return under the forecast before any correction, shape (B, 2);
-            `Forecaster.advance` takes them.
+        pits: levels of gap and intraday return in the corrected distributions they were drawn
+            from, shape (B, 2), for `Forecaster.advance`: a path's forecasts are right, so its
+            memory fades. Levels before correction would feed the correction on itself, and it
+            would wander farther than that of real bars does.
     """
 
     parts: np.ndarray
@@ -67,8 +69,8 @@ class Hindcast:
     Attributes:
         first: row at whose close the first forecast was made; forecast i was made at row
             first + i, for the bar after it.
-        uniforms: PITs of the bars' parts under the corrected forecasts, shape (n, 5), columns
-            `features.PARTS`.
+        uniforms: PITs of the bars' parts under the forecasts as `Forecaster.draw` corrects them,
+            shape (n, 5), columns `features.PARTS`: drawn with these, the bars come again.
         missed: gap and intraday return less their means, in baseline volatilities, shape (n, 2).
         memory: of n + 1 series: entry i is what was known at row first + i.
     """
@@ -258,8 +260,9 @@ class Forecaster:
         Args:
             state: from `start`.
             feature_rows: shape (B, F), the features at the close of the new bar.
-            pits: shape (B, 2), of its gap and intraday return under the forecast before any
-                correction (`Drawn.pits`, `returns_pit`); None leaves the memory as it is.
+            pits: shape (B, 2), of its gap and intraday return: of a real bar under the forecast
+                before any correction by outcomes (`returns_pit`), of an imagined one `Drawn.pits`;
+                None leaves the memory as it is.
 
         Returns:
             The same state.
@@ -286,17 +289,18 @@ class Forecaster:
         """The next bar of every path, by inverting the corrected conditional distributions.
 
         Args:
-            state: where the paths stand; its memory corrects gap and intraday return.
+            state: where the paths stand; its memory corrects the widths of gap and intraday
+                return.
             uniforms: shape (B, 5) in (0, 1), columns `features.PARTS`: random numbers, Sobol
                 points, mirrored ones.
         """
         density = self.parameters(state)
-        correction = state.memory.coefficients()
+        correction = state.memory.coefficients(shift=False)
         levels = np.array(uniforms, order="F")
         levels[:, CORRECTED] = quantile(levels[:, CORRECTED], correction)
         parts = density.sample(levels, self._quantiles, state.traits.rows)
         means = self._means(density, parts, correction, state.traits.rows)
-        return Drawn(parts, means, levels[:, CORRECTED])
+        return Drawn(parts, means, np.array(uniforms[:, CORRECTED]))
 
     def _means(
         self, density: BarDensity, parts: np.ndarray, correction: np.ndarray, rows: np.ndarray
@@ -328,7 +332,7 @@ class Forecaster:
         parts = table.parts[first + 1 :]
         pits = density.pit(parts, self._levels)
         memory = Memory.after(pits[:, CORRECTED])
-        correction = memory.take(slice(0, -1)).coefficients()
+        correction = memory.take(slice(0, -1)).coefficients(shift=False)
         uniforms = pits.copy()
         uniforms[:, CORRECTED] = distribution(pits[:, CORRECTED], correction)
         missed = parts[:, :2] - self._means(density, parts, correction, traits.rows)
@@ -364,7 +368,8 @@ class Forecaster:
             view: of S series.
             n_draws: draws of each series, at least 2.
             rng: masks and draws.
-            memory: what outcomes so far said of the forecasts (`hindcast`); blank if None.
+            memory: what outcomes so far said of the forecasts (`hindcast`), which shifts and
+                widens them; blank if None.
 
         Raises:
             ValueError: if `n_draws` is below 2, or view or memory does not fit (see `start`).
@@ -376,7 +381,7 @@ class Forecaster:
         rows = np.repeat(np.arange(series), count)
         traits = self.traits(view.symbols)
         of_mask = self.parameters(self._start(self._windows(view)[rows], traits.take(rows), shared))
-        correction = _memory_of(series, memory).coefficients()
+        correction = _memory_of(series, memory).coefficients(shift=True)
         pick = (np.arange(series)[:, None] * count + np.arange(n_draws) % count).reshape(-1)
         of_draw = np.repeat(np.arange(series), n_draws)
         own = traits.take(of_draw)

@@ -10,8 +10,10 @@ whose coefficients are the decayed means of f1 and f2 over the PITs seen, drawn 
 corrected forecast has the distribution function G(F(x)), G the integral of g. Gap and intraday
 return are corrected each on its own; f1 shifts a distribution, f2 widens it.
 
-Simulated paths carry the same memory and are drawn from the corrected distributions: what is
-forecast in trading is what is imagined.
+Simulated paths carry the same memory and are drawn with the width corrected. They are not shifted:
+a shift is what chance made of the last months' mean, it makes intervals truer without making
+forecasts better, and markets imagined with it would trend for months on end. Real ones do not, and
+an agent trained on such trends follows them.
 """
 
 from __future__ import annotations
@@ -27,8 +29,13 @@ from scipy.signal import lfilter
 from models.forecast.distributions import MIN_UNIFORM, NUMPY, SkewedT, TailShape
 from models.forecast.levels import LevelMap
 
-HALF_LIFE = 120.0
-"""Bars after which an outcome counts half: half a year."""
+HALF_LIFE = 60.0
+"""Bars after which an outcome counts half: a quarter.
+
+On the TDQN stocks, 2018-2019, parameters fixed: KS distance of the PIT 0.032 (0.040 without
+correction), mean error of the coverage of four intervals 0.011 (0.012), log score 2.866 (2.868).
+120 bars give 0.033, 0.012 and 2.867.
+"""
 
 PRIOR_BARS = np.array([50.0, 50.0])
 """Outcomes that "no correction" weighs as much as: of the shift, of the width."""
@@ -217,9 +224,15 @@ class Memory:
         """An independent memory of chosen series (repeats allowed)."""
         return Memory(self.sums[index], self.count[index])
 
-    def coefficients(self) -> np.ndarray:
-        """c1 and c2 of gap and intraday return, shape (B, 2, 2)."""
+    def coefficients(self, *, shift: bool) -> np.ndarray:
+        """c1 and c2 of gap and intraday return, shape (B, 2, 2).
+
+        Args:
+            shift: whether distributions are shifted; without, c1 is 0.
+        """
         found = self.sums / (self.count[:, None, None] + PRIOR_BARS)
+        if not shift:
+            found[..., 0] = 0.0
         most = (np.abs(found) * _PEAKS).sum(axis=-1, keepdims=True)
         return found * np.minimum(1.0, MAX_SUM / np.maximum(most, MAX_SUM))
 

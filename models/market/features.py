@@ -446,7 +446,7 @@ class BaselineMixture:
 
     long: float = 0.25
     ranged: float = 0.35
-    reversion: float = 0.03
+    reversion: float = 0.08
     high: float = 1.25
 
 

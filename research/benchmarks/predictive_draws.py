@@ -21,6 +21,7 @@ from models.forecast.config import ForecasterConfig
 from models.forecast.density import OUTPUTS, BarDensity, QuantileTables
 from models.forecast.distributions import NUMPY
 from models.forecast.forecaster import Forecaster
+from models.forecast.levels import LevelMap, LevelMaps
 from models.forecast.scaling import NETWORK_COLUMNS
 from models.market.features import LOOKBACK, FeatureTable
 from models.market.market_view import MarketView
@@ -51,7 +52,8 @@ def keras_loop(forecaster: Forecaster, view: MarketView) -> Callable[[int], np.n
     skip.set_weights([arrays["weight_skip"]])
     window = forecaster.scaler.scaled(view.windows)[:1, :, NETWORK_COLUMNS]
     known = forecaster.parameters(forecaster.start(view.take([0])))
-    quantiles = QuantileTables.of(known.parameters)
+    levels = LevelMaps(tuple(LevelMap(row) for row in arrays["levels"]))
+    quantiles = QuantileTables.of(known.parameters, levels)
     rng = np.random.default_rng(0)
 
     def draw(count: int) -> np.ndarray:

@@ -31,7 +31,17 @@ from scipy import optimize
 
 from algorithm.learning import ImaginationConfig
 from models.agent.observation import Observer
-from models.forecast import calibration, density, network, scaling
+from models.forecast import (
+    calibration,
+    density,
+    fitting,
+    levels,
+    network,
+    recalibration,
+    scaling,
+    traits,
+)
+from models.forecast.calibration import common_prior
 from models.forecast.config import ForecasterConfig
 from models.forecast.forecaster import Forecaster
 from models.forecast.predictive import crps_student_t, log_score_student_t
@@ -118,7 +128,7 @@ def baselines() -> Iterator[tuple[str, tuple[float, ...], features.BaselineMixtu
         for ranged in (0.0, 0.2, 0.35, 0.5, 0.7):
             mixture = replace(BASELINE, long=long, ranged=ranged)
             yield f"long {long:g}, ranged {ranged:g}", features.DECAY, mixture
-    for reversion in (0.0, 0.015, 0.06, 0.1):
+    for reversion in (0.0, 0.03, 0.05, 0.12):
         yield f"reversion {reversion:g}", features.DECAY, replace(BASELINE, reversion=reversion)
     for high in (0.5, 0.75, 1.0, 1.5, np.inf):
         yield f"high {high:g}", features.DECAY, replace(BASELINE, high=high)
@@ -153,15 +163,45 @@ class Change:
                 config = replace(config, **{self.name: self.value})
             else:
                 stack.enter_context(patch.object(self.module, self.name, self.value))
-            # Compiled training steps hold the constants they were compiled with.
-            network._TRAINERS.clear()
+            forget_compiled()
             yield config
-        network._TRAINERS.clear()
+        forget_compiled()
+
+
+def forget_compiled() -> None:
+    """Compiled training and calibration steps hold the constants they were compiled with."""
+    network._TRAINERS.clear()
+    calibration._objective.cache_clear()
+
+
+def symbol_prior(factor: float) -> calibration.Prior:
+    """The prior between symbols, that many times as wide."""
+    return {
+        name: tuple(factor * deviation for deviation in deviations)
+        for name, deviations in calibration.SYMBOL_PRIOR.items()
+    }
 
 
 CHANGES = [
     Change("ranged 0.5", features, "BASELINE", replace(BASELINE, ranged=0.5)),
     Change("range decay 0.85", features, "DECAY", (0.94, 0.99, 0.85, 0.94)),
+]
+CHANGES += [
+    Change(f"{name} prior {value:g}", fitting, "COMMON_PRIOR", common_prior(**{name: value}))
+    for name, values in (("scale", (0.03, 0.3)), ("tail", (0.15, 1.5)), ("skew", (0.07, 0.6)))
+    for value in values
+]
+CHANGES += [
+    Change(f"symbol prior x {factor:g}", fitting, "SYMBOL_PRIOR", symbol_prior(factor))
+    for factor in (0.01, 0.5, 2.0)
+]
+CHANGES += [
+    Change(f"half-life {bars:g}", recalibration, "_DECAY", 0.5 ** (1.0 / bars))
+    for bars in (30.0, 120.0)
+]
+CHANGES += [
+    Change(f"prior bars {bars:g}", recalibration, "PRIOR_BARS", np.full(2, bars))
+    for bars in (25.0, 100.0, 1e9)
 ]
 CHANGES += [
     Change(f"{name} {value:g}", module, name, value)
@@ -172,8 +212,8 @@ CHANGES += [
         (density, "MAX_DRIFT", (0.1, 0.5)),
         (density, "MAX_LOG_SCALE", (0.75, 3.0)),
         (density, "MIN_DF", (2.1, 3.0)),
-        (calibration, "SCALE_PRIOR", (0.03, 0.3)),
-        (calibration, "TAIL_PRIOR", (0.15, 1.5)),
+        (levels, "PRIOR_COUNT", (1.0, 25.0, 1e9)),
+        (traits, "ANCHOR_BARS", (50, 1250)),
         (None, "drift_penalty", (0.0, 10.0, 160.0)),
         (None, "weight_penalty", (0.0, 1e-4, 1e-2)),
         (None, "learning_rate", (1e-3, 6e-3)),
@@ -196,10 +236,11 @@ def score_network(span: Span, config: ForecasterConfig, seeds: Sequence[int]) ->
         forecaster = Forecaster.fit(past, config, seed=seed)
         for table, known in zip(tables, past, strict=True):
             rng = streams(seed, "constants", table.symbol)["draws"]
+            hindcast = forecaster.hindcast(table)
             rows = np.arange(len(known) - 1, len(table) - 1)
             for chunk in np.array_split(rows, max(1, len(rows) // 100)):
                 view = MarketView.at_rows(table, chunk, window=config.window)
-                forecast = forecaster.predict(view, N_DRAWS, rng)
+                forecast = forecaster.predict(view, N_DRAWS, rng, hindcast.memory_at(chunk))
                 y = table.history.log_returns[chunk + 1]
                 day.append(table.history.time[chunk + 1])
                 log_score.append(forecast.log_score(y))
@@ -235,7 +276,8 @@ def rails(span: Span, seed: int) -> Iterator[tuple[str, float]]:
         patch.object(Bounds, "hold_volatility", counted_volatility),
     ):
         sampler = ForecasterSampler(Observer(forecaster), tables, blend=ImaginationConfig.blend)
-        sampler.sample(512, 250, streams(seed, "constants")["paths"])
+        markets = max(512 // len(tables), 2)
+        sampler.sample(markets, 250, streams(seed, "constants")["paths"])
     yield from zip(
         ("MOVE_LIMIT", "VOLUME_MARGIN", "PRICE_LIMIT"),
         np.mean(moved, axis=0).tolist(),

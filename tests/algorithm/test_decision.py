@@ -11,6 +11,7 @@ from models.agent.account import account_features
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgent, QAgentConfig
 from models.forecast.config import ForecasterConfig
+from models.forecast.recalibration import Memory
 from models.limits import Caps
 from models.market.features import FeatureTable
 from models.market.history import History
@@ -98,7 +99,9 @@ def markets(observer, names=NAMES, bars_left=12):
     window = observer.forecaster.config.window
     found = {}
     for table in early:
-        market = found[table.symbol] = observer.follow(MarketView.at([table], window=window))
+        memory = observer.forecaster.hindcast(table).memory_at(np.array([len(table) - 1]))
+        view = MarketView.at([table], window=window)
+        market = found[table.symbol] = observer.follow(view, memory)
         for _, row in book.later_than(table.symbol, table.history.data_end):
             market.push(np.array([row]))
     return [found[name] for name in names]
@@ -115,7 +118,9 @@ def test_a_decision_follows_from_the_bars_the_models_the_position_and_the_date(o
     assert len(agent.shown) == 2
     rng = streams(7, "forecast", NOW.isoformat())["draws"]
     view = MarketView.concatenate([market.view for market in seen])
-    forecast = observer.forecaster.predict(view, 32, rng)
+    memory = Memory.concatenate([market.memory for market in seen])
+    assert (memory.count > 1).all()
+    forecast = observer.forecaster.predict(view, 32, rng, memory)
     up = forecast.probability_up
     assert found.time == NOW
     assert found.weights == {"BBB": -0.025, "AAA": 0.3}

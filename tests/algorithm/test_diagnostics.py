@@ -13,7 +13,10 @@ from scipy import stats
 from algorithm import diagnostics as module
 from algorithm.diagnostics import Diagnostics, Stopwatch
 from algorithm.imagined import Imagined
+from models.forecast.distributions import SkewedT, TailShape
+from models.forecast.levels import LevelMap
 from models.forecast.predictive import PredictiveDistribution
+from models.forecast.recalibration import CorrectedT, moments
 
 DAY = datetime(2009, 1, 2, 16)
 
@@ -21,13 +24,17 @@ DAY = datetime(2009, 1, 2, 16)
 def student(close, scale=0.02, df=5.0, n=4000):
     """A forecast whose log return is a Student-t at zero: closed forms are known."""
     draws = stats.t(df).ppf((np.arange(n) + 0.5) / n) * scale
+    shape = TailShape(*(np.full((1, 1), value) for value in (df, df, 0.5)))
     parts = np.zeros((1, n, 5))
     parts[0, :, 1] = np.random.default_rng(0).permutation(draws)
     return PredictiveDistribution(
         parts=parts,
-        location=np.zeros((1, n)),
-        scale=np.full((1, n), scale),
-        df=df,
+        components=CorrectedT(
+            SkewedT(np.zeros((1, n)), np.full((1, n), scale), shape),
+            LevelMap.identity(),
+            np.zeros((1, 1, 2)),
+            moments(shape, LevelMap.identity()),
+        ),
         mask_mean=np.zeros((1, 1)),
         last_close=np.array([close]),
     )

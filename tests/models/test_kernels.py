@@ -1,5 +1,6 @@
 """Compiled loops beside slow ones in NumPy; no batch, order or number of threads changes a bit."""
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -9,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import kernels
-from models.forecast.density import OUTPUTS
+from models.forecast.density import OUTPUTS, DensityParameters
 from models.forecast.inference import LSTMInference, Masks, RecurrentState
+from models.forecast.recalibration import Memory
 from models.forecast.scaling import CLIP, FeatureScaler
+from models.forecast.traits import SeriesTraits
 from models.forecast.weights import LSTMWeights
 from models.market.features import FEATURES, FeatureState, features
 from tests.models.synthetic import garch_bars, garch_table
@@ -224,22 +227,36 @@ def test_holding_and_scaling_rows_is_clipping_and_scaling_them():
                 scaler.held(rows, bounds)
 
 
+def traits_of(count):
+    """Traits that tell series apart."""
+    start = DensityParameters.initial().joined()
+    return SeriesTraits(
+        np.arange(count),
+        np.arange(count * 2.0 * N_FEATURES).reshape(count, 2, N_FEATURES),
+        np.arange(1.0 * count),
+        DensityParameters.split(start + np.arange(count)[:, None]),
+    )
+
+
 def test_states_and_masks_are_chosen_as_rows_are():
     hidden, cell, inputs, masks = drawn(6)
-    bounds = np.arange(6 * 2 * N_FEATURES, dtype=float).reshape(6, 2, N_FEATURES)
-    state = RecurrentState(hidden, cell, masks, inputs, np.arange(6.0), bounds)
+    traits, memory = traits_of(6), Memory(np.arange(24.0).reshape(6, 2, 2), np.arange(6.0))
+    state = RecurrentState(hidden, cell, masks, inputs, np.arange(6.0), traits, memory)
     rows = np.array([5, 0, 5])
     taken = state.take(rows)
     assert len(taken) == 3
-    for name in ("hidden", "cell", "scaled", "volatility", "bounds"):
+    for name in ("hidden", "cell", "scaled", "volatility"):
         np.testing.assert_array_equal(getattr(taken, name), getattr(state, name)[rows])
+    for name in ("rows", "ranges", "anchors"):
+        np.testing.assert_array_equal(getattr(taken.traits, name), getattr(traits, name)[rows])
+    np.testing.assert_array_equal(taken.traits.density.joined(), traits.density.joined()[rows])
+    np.testing.assert_array_equal(taken.memory.sums, memory.sums[rows])
+    np.testing.assert_array_equal(taken.memory.count, memory.count[rows])
     for name in ("inputs", "recurrent", "outputs"):
         np.testing.assert_array_equal(getattr(taken.masks, name), getattr(masks, name)[rows])
     taken.hidden[:] = 0.0
     np.testing.assert_array_equal(state.hidden, hidden)
-    assert (
-        RecurrentState(hidden, cell, None, inputs, np.arange(6.0), bounds).take(rows).masks is None
-    )
+    assert dataclasses.replace(state, masks=None).take(rows).masks is None
 
 
 def test_kernels_are_compiled_where_nothing_can_be_kept(monkeypatch):

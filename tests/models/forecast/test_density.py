@@ -3,12 +3,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 from models.forecast.density import OUTPUTS, BarDensity, DensityParameters, QuantileTables
-from models.forecast.distributions import MIN_UNIFORM, NUMPY, QuantileTable, StudentT, ZeroOrBurr
+from models.forecast.distributions import MIN_UNIFORM, NUMPY
+from models.forecast.levels import LevelMap, LevelMaps
+from models.forecast.network import TENSORFLOW
 from models.market.features import bars_from_parts
 
 
@@ -23,25 +26,6 @@ def parameters(seed=0, spread=0.3):
 def density_of(outputs=None, count=1, volatility=0.015, seed=0):
     outputs = np.zeros((count, len(OUTPUTS))) if outputs is None else outputs
     return BarDensity(NUMPY, outputs, np.full(len(outputs), volatility), parameters(seed))
-
-
-def test_student_t_density_and_distribution_are_scipys():
-    ours = StudentT(0.3, 2.0, 3.7)
-    x = np.linspace(-20, 20, 41)
-    theirs = stats.t(3.7, 0.3, 2.0)
-    np.testing.assert_allclose(ours.log_density(NUMPY, x), theirs.logpdf(x), rtol=1e-6)
-    np.testing.assert_allclose(ours.cdf(x), theirs.cdf(x))
-
-
-def test_burr_density_and_distribution_are_scipys_beside_the_zeros():
-    ours = ZeroOrBurr(np.log(0.1 / 0.9), 0.004, 1.3, 4.0)
-    x = np.geomspace(1e-5, 0.5, 41)
-    theirs = stats.burr12(1.3, 4.0, scale=0.004)
-    np.testing.assert_allclose(ours.log_density(NUMPY, x), theirs.logpdf(x) + np.log(0.9))
-    np.testing.assert_allclose(ours.cdf(x), 0.1 + 0.9 * theirs.cdf(x))
-    assert np.isclose(ours.log_density(NUMPY, np.zeros(1))[0], np.log(0.1))
-    np.testing.assert_allclose(ours.quantile(ours.cdf(x)), x, rtol=1e-6)
-    assert ours.quantile(np.array([0.05])) == 0.0
 
 
 @settings(max_examples=10, deadline=None)
@@ -105,8 +89,8 @@ def test_wicks_above_zero_are_uniform_after_their_distribution_function():
 def test_large_returns_bring_large_ranges_and_volumes_when_the_coupling_says_so():
     coupled = dataclasses.replace(
         DensityParameters.initial(),
-        volume_location_on=[0.0, 0.0, 0.5, 0.0],
-        upper_scale_on=[0.0, 0.0, 0.5, 0.0, 0.0],
+        volume_location_on=[0.0, 0.0, 0.5, *[0.0] * 5],
+        upper_scale_on=[0.0, 0.0, 0.5, *[0.0] * 4],
     )
     outputs = np.zeros((5000, len(OUTPUTS)))
     made = BarDensity(NUMPY, outputs, np.full(5000, 0.01), coupled)
@@ -126,21 +110,13 @@ def test_extreme_uniforms_still_give_valid_bars():
     assert (bars[:, 1] >= bars[:, [0, 3]].max(axis=1)).all()
 
 
-def test_mirrored_uniforms_give_mirrored_gaps():
+def test_mirrored_uniforms_give_mirrored_gaps_when_both_sides_are_alike():
     uniforms = np.random.default_rng(0).random((100, 5))
-    tables = QuantileTables.of(parameters())
-    there = density_of(count=100).sample(uniforms, tables)[:, 0]
-    back = density_of(count=100).sample(1.0 - uniforms, tables)[:, 0]
-    np.testing.assert_allclose(there, -back, atol=1e-12)
-
-
-@pytest.mark.parametrize("df", [2.6, 5.0, 40.0])
-def test_the_quantile_table_is_exact_to_five_digits(df):
-    levels = np.append(
-        np.geomspace(MIN_UNIFORM, 0.5, 1000), 1 - np.geomspace(MIN_UNIFORM, 0.5, 999)
-    )
-    exact = stats.t(df).ppf(levels)
-    np.testing.assert_allclose(QuantileTable(df)(levels), exact, rtol=1e-5, atol=1e-7)
+    even = dataclasses.replace(parameters(), gap=[-0.8, 1.0, 1.0, 0.0])
+    made = BarDensity(NUMPY, np.zeros((100, len(OUTPUTS))), np.full(100, 0.015), even)
+    tables = QuantileTables.of(even)
+    there, back = made.sample(uniforms, tables)[:, 0], made.sample(1.0 - uniforms, tables)[:, 0]
+    np.testing.assert_allclose(there, -back, atol=1e-9)
 
 
 def test_conditionals_do_not_depend_on_what_else_was_asked_before():
@@ -175,12 +151,197 @@ def test_every_part_depends_on_the_earlier_ones_alone():
 
 def test_parameters_have_their_shapes_and_cannot_be_written_to():
     with pytest.raises(
-        ValueError, match=r"parameter upper must have shape \(3,\); received \(2,\)"
+        ValueError, match=r"parameter upper must have shape \(3,\), .*; received \(2,\)"
     ):
         dataclasses.replace(DensityParameters.initial(), upper=np.zeros(2))
-    given = np.array([-1.0, 2.0])
+    given = np.array([-1.0, 2.0, 2.0, 0.0])
     kept = dataclasses.replace(DensityParameters.initial(), gap=given)
     given[0] = 5.0
     assert kept.gap[0] == -1.0
     with pytest.raises(ValueError, match="read-only"):
         kept.gap[0] = 0.0
+
+
+# --- parameters of each bar, levels corrected
+
+
+def bent():
+    """Level maps that are far from doing nothing, each its own."""
+    rng = np.random.default_rng(11)
+    shapes = rng.uniform(0.7, 1.5, (5, 2))
+    return LevelMaps(tuple(LevelMap.fit(rng.beta(*shape, 3000)) for shape in shapes))
+
+
+def of_symbols(count=3):
+    """Parameters of several symbols, arrays (count, n)."""
+    return DensityParameters.split(np.stack([parameters(seed).joined() for seed in range(count)]))
+
+
+def mixed(count, symbols=3, seed=12):
+    """Bars that are each of one of several symbols: which, outputs, volatility."""
+    rng = np.random.default_rng(seed)
+    outputs = 0.5 * rng.normal(size=(count, len(OUTPUTS)))
+    return rng.integers(symbols, size=count), outputs, rng.uniform(0.005, 0.03, count)
+
+
+def test_bars_of_several_symbols_are_those_of_each_symbol_alone():
+    every, levels = of_symbols(), bent()
+    which, outputs, volatility = mixed(60)
+    uniforms = np.random.default_rng(13).random((60, 5))
+    together = BarDensity(NUMPY, outputs, volatility, every.take(which))
+    parts = together.sample(uniforms, QuantileTables.of(every, levels), which)
+    found = together.log_density(parts), together.pit(parts, levels)
+    for symbol in range(3):
+        mine = which == symbol
+        alone = BarDensity(NUMPY, outputs[mine], volatility[mine], every.take(symbol))
+        tables = QuantileTables.of(every.take(symbol), levels)
+        np.testing.assert_allclose(alone.sample(uniforms[mine], tables), parts[mine], rtol=1e-12)
+        np.testing.assert_allclose(alone.log_density(parts[mine]), found[0][mine], rtol=1e-12)
+        positive = (parts[mine] != 0).all(axis=1)
+        pit = alone.pit(parts[mine], levels)
+        np.testing.assert_allclose(pit[positive], found[1][mine][positive], rtol=1e-12)
+
+
+@pytest.mark.parametrize("levels", [None, bent()])
+def test_the_pit_of_a_sample_is_its_uniform(levels):
+    every = of_symbols()
+    which, outputs, volatility = mixed(2000)
+    made = BarDensity(NUMPY, outputs, volatility, every.take(which))
+    uniforms = np.random.default_rng(14).uniform(MIN_UNIFORM, 1.0 - MIN_UNIFORM, (2000, 5))
+    parts = made.sample(uniforms, QuantileTables.of(every, levels), which)
+    pit = made.pit(parts, levels)
+    positive = parts[:, 2:4] >= 1e-6
+    returns = [0, 1, 4]
+    np.testing.assert_allclose(pit[:, returns], uniforms[:, returns], atol=5e-5)
+    np.testing.assert_allclose(pit[:, 2:4][positive], uniforms[:, 2:4][positive], atol=1e-9)
+    # The tables' intervals in which a map bends are the only coarse ones.
+    off = np.abs(pit[:, returns] - uniforms[:, returns])
+    assert np.quantile(off, 0.95) < 1e-6
+
+
+@pytest.mark.parametrize("levels", [None, bent()])
+def test_pits_of_samples_are_uniform_zero_wicks_included(levels):
+    every = of_symbols()
+    which, outputs, volatility = mixed(20_000)
+    outputs[:, -2:] += 1.5  # many zero wicks
+    made = BarDensity(NUMPY, outputs, volatility, every.take(which))
+    uniforms = np.random.default_rng(15).random((20_000, 5))
+    parts = made.sample(uniforms, QuantileTables.of(every, levels), which)
+    zero = parts[:, 2:4] == 0
+    assert (zero.mean(axis=0) > 0.1).all()
+    assert zero.all(axis=1).sum() > 200
+    pit = made.pit(parts, levels)
+    for column in range(5):
+        assert stats.kstest(pit[:, column], "uniform").pvalue > 1e-3
+    assert np.abs(np.corrcoef(pit.T) - np.eye(5)).max() < 4 / np.sqrt(20_000)
+    both = pit[zero.all(axis=1)][:, 2:4] / special.expit(
+        np.stack([x.logit for x in made.conditionals(parts)[2:4]], axis=1)[zero.all(axis=1)]
+    )
+    # Where both wicks are zero, their places below P(zero) are independent too.
+    assert abs(np.corrcoef(both.T)[0, 1]) < 4 / np.sqrt(len(both))
+
+
+def test_levels_are_the_distribution_functions_that_a_map_is_fitted_on():
+    """Fitted on the levels of bars of another density, maps make their PITs uniform."""
+    count = 30_000
+    wide = dataclasses.replace(
+        parameters(),
+        gap=[-0.6, 0.0, 0.0, 0.3],
+        volume=[-1.0, 3.0, 0.0, 0.0],
+        upper=[-0.4, 0.9, 1.0],
+    )
+    rng = np.random.default_rng(16)
+    made = BarDensity(NUMPY, np.zeros((count, len(OUTPUTS))), np.full(count, 0.01), wide)
+    parts = made.sample(rng.random((count, 5)), QuantileTables.of(wide))
+    wrong = BarDensity(NUMPY, made.outputs, made.volatility, parameters())
+    found = wrong.levels(parts)
+    assert [len(level) for level in found[:2]] == [count, count]
+    assert len(found[2]) == (parts[:, 2] >= 1e-6).sum()
+    np.testing.assert_allclose(found[0], wrong.pit(parts)[:, 0], rtol=1e-12)
+    maps = LevelMaps(tuple(LevelMap.fit(level) for level in found))
+    before, after = (wrong.pit(parts, m)[:, 0] for m in (None, maps))
+    assert stats.kstest(before, "uniform").statistic > 0.03
+    assert stats.kstest(after, "uniform").statistic < 0.012
+    positive = maps[2].distribution(found[2])
+    assert stats.kstest(positive, "uniform").statistic < 0.012
+
+
+def test_tensorflow_and_numpy_give_the_same_density_of_every_bar():
+    every = of_symbols()
+    which, outputs, volatility = mixed(30)
+    own = every.take(which)
+    parts = BarDensity(NUMPY, outputs, volatility, own).sample(
+        np.random.default_rng(17).random((30, 5)), QuantileTables.of(every), which
+    )
+    parts[::4, 2] = 0.0
+    values = tf.constant(own.joined())
+    theirs = BarDensity(
+        TENSORFLOW, tf.constant(outputs), tf.constant(volatility), DensityParameters.split(values)
+    ).log_density(tf.constant(parts))
+    ours = BarDensity(NUMPY, outputs, volatility, own).log_density(parts)
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-9)
+
+
+def test_the_joint_density_of_returns_and_volume_integrates_to_one():
+    """A grid over the first three parts, in their own standard units."""
+    made = BarDensity(NUMPY, np.zeros((1, len(OUTPUTS))), np.array([0.01]), parameters(2))
+    # Nodes at quantiles of a wide normal, so that few of them reach far out.
+    level = (np.arange(60) + 0.5) / 60
+    z, weight = 6.0 * special.ndtri(level), 6.0 / 60 / stats.norm.pdf(special.ndtri(level))
+    gap, intraday, volume = (x.ravel() for x in np.meshgrid(z, z, z, indexing="ij"))
+    wide = BarDensity(NUMPY, np.zeros((len(gap), 10)), np.full(len(gap), 0.01), made.parameters)
+    parts = np.column_stack([0.005 * gap, 0.01 * intraday, 0 * gap, 0 * gap, 0.7 * volume])
+    joint = np.exp(wide.log_density(parts)[:, [0, 1, 4]].sum(axis=1))
+    widths = np.einsum("i,j,k->ijk", weight, weight, weight).ravel()
+    assert np.isclose((joint * widths).sum() * 0.005 * 0.01 * 0.7, 1.0, atol=0.01)
+
+
+def test_a_gain_multiplies_what_the_network_says():
+    rng = np.random.default_rng(18)
+    outputs = 0.4 * rng.normal(size=(5, len(OUTPUTS)))
+    own = dataclasses.replace(parameters(), gain=[0.5, -0.3, 0.2])
+    plain = dataclasses.replace(own, gain=np.zeros(3))
+    factors = np.ones(len(OUTPUTS))
+    for names, gain in (
+        (["volume_location"], 0.5),
+        (["gap_scale", "intraday_scale"], -0.3),
+        (["upper_scale", "lower_scale"], 0.2),
+    ):
+        factors[[OUTPUTS.index(name) for name in names]] += gain
+    parts = np.abs(0.01 * rng.normal(size=(5, 5)))
+    volatility = np.full(5, 0.01)
+    np.testing.assert_allclose(
+        BarDensity(NUMPY, outputs, volatility, own).log_density(parts),
+        BarDensity(NUMPY, outputs * factors, volatility, plain).log_density(parts),
+        rtol=1e-12,
+    )
+
+
+def test_the_size_of_the_whole_return_moves_volume_and_wicks():
+    """The same intraday return brings more volume after a gap on its side than on the other."""
+    on = dataclasses.replace(
+        DensityParameters.initial(),
+        volume_location_on=[*[0.0] * 4, 0.5, *[0.0] * 3],
+        upper_scale_on=[*[0.0] * 6, 0.5],
+    )
+    made = BarDensity(NUMPY, np.zeros((2, len(OUTPUTS))), np.full(2, 0.01), on)
+    given = made.given_gap(np.array([0.02, -0.02])).given_intraday(np.array([0.02, 0.02]))
+    assert given.volume.location[0] > given.volume.location[1] + 0.3
+    z = 0.04 / np.sqrt(0.01**2 * (np.exp(-2.0) + np.exp(-0.8)))
+    assert np.isclose(given.return_magnitude[0], 0.5 * np.log1p(z**2))
+    assert np.isclose(given.return_signed[1], 0.0)
+    np.testing.assert_allclose(
+        given.volume.location, 3.0 * np.tanh(0.5 * given.return_magnitude / 3)
+    )
+    wick = given.given_volume(given.volume.location).upper_wick
+    assert wick.scale[0] > 1.2 * wick.scale[1]
+
+
+def test_parameters_split_what_was_joined():
+    every = of_symbols()
+    back = DensityParameters.split(every.joined())
+    for name, value in every.by_name().items():
+        np.testing.assert_array_equal(back.by_name()[name], value)
+        np.testing.assert_array_equal(every.take([2, 0]).by_name()[name], value[[2, 0]])
+    sizes = [count for (count,) in DensityParameters.shapes().values()]
+    assert every.joined().shape == (3, sum(sizes))
