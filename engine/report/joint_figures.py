@@ -109,7 +109,8 @@ def _map_title(name: str, market: str, real: np.ndarray, matrix: np.ndarray) -> 
         title += f", mean {np.nanmean(matrix):.2f}"
     if market != REAL and np.isfinite(matrix - real).any():
         title += f", pairs off by {np.nanmean(np.abs(matrix - real)):.2f}"
-    return title
+    # The minus sign of numbers alone, names may have hyphens.
+    return title.replace(" -", " \N{MINUS SIGN}")
 
 
 def crisis(section: Mapping[str, Any]) -> go.Figure | None:

@@ -63,7 +63,7 @@ def test_only_dates_on_which_all_have_a_bar_count():
     found = worst_real_day([a, b])
     assert found.searched == 29
     assert np.datetime64(found.date) > DAYS[70]
-    assert worst_real_day([a, History("C", DAYS[:50] + np.timedelta64(999), b.bars[:50])]) is None
+    assert worst_real_day([a, History("C", DAYS[:50] + np.timedelta64(999), a.bars[:50])]) is None
 
 
 def test_the_worst_imagined_day_is_found_among_all_markets():
