@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from algorithm.imagined import Imagined
 from algorithm.training import TrainedModels
 from models.forecast.predictive import PredictiveDistribution
-from sim.facts import FactsTable
 
 KEY = "mirage/diagnostics.json"
 NOMINAL_COVERAGE = (0.5, 0.8, 0.9, 0.95)
@@ -50,7 +50,6 @@ class Diagnostics:
 
     def __init__(self, symbols: Sequence[str]) -> None:
         self.stopwatch = Stopwatch()
-        self.facts: FactsTable | None = None
         self._symbols = tuple(symbols)
         self._trainings: list[dict[str, Any]] = []
         self._pending: dict[str, tuple[PredictiveDistribution, Sequence[float]]] = {}
@@ -59,6 +58,7 @@ class Diagnostics:
         }
         self._prices: dict[str, deque] = {name: deque(maxlen=PRICES_KEPT) for name in self._symbols}
         self._paths: dict[str, dict[str, Any]] = {}
+        self._sections: dict[str, Any] = {}
         self._pit_counts = np.zeros(PIT_BINS, dtype=int)
         self._covered = dict.fromkeys(NOMINAL_COVERAGE, 0)
         self._crps_sum = 0.0
@@ -79,21 +79,29 @@ class Diagnostics:
             }
         )
 
-    def imagined(self, symbol: str, last_close: float, closes: np.ndarray) -> None:
-        """Keep a few synthetic paths that start at a symbol's last close, rebased to 1.
+    def imagined(self, found: Imagined, last_close: Mapping[str, float]) -> None:
+        """Keep what was found about imagined markets, and some of them, rebased to 1.
 
         Args:
-            symbol: whose future is imagined.
-            last_close: the close that the paths follow.
-            closes: (paths, bars) simulated closes after it.
+            found: its closes are those of all symbols in this order.
+            last_close: of each symbol, which the markets follow.
         """
-        self._paths[symbol] = {
-            "real": [1.0],
-            "bars": closes.shape[1],
-            "base": last_close,
-            "simulated": np.hstack([np.ones((len(closes), 1)), closes / last_close])
-            .round(5)
-            .tolist(),
+        for s, (symbol, base) in enumerate(last_close.items()):
+            closes = found.closes[:, s]
+            self._paths[symbol] = {
+                "real": [1.0],
+                "bars": closes.shape[1],
+                "base": base,
+                "simulated": np.hstack([np.ones((len(closes), 1)), closes / base])
+                .round(5)
+                .tolist(),
+            }
+        self._sections = {
+            "facts": {
+                "columns": list(found.facts.columns),
+                "rows": [{"name": label, "values": values} for label, values in found.facts.rows()],
+            },
+            **found.sections,
         }
 
     def forecast(
@@ -177,9 +185,5 @@ class Diagnostics:
         }
         if self._scored:
             document["calibration"] = self.calibration()
-        if self.facts is not None:
-            document["facts"] = {
-                "columns": list(self.facts.columns),
-                "rows": [{"name": label, "values": values} for label, values in self.facts.rows()],
-            }
+        document |= self._sections
         return json.dumps(document, allow_nan=False)

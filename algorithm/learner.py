@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from algorithm.decision import AgentDecider, Decider
 from algorithm.diagnostics import Diagnostics, Stopwatch
-from algorithm.imagined import imagined_facts, shown_closes
+from algorithm.imagined import imagined
 from algorithm.settings import Settings
 from algorithm.training import TrainedModels, Trainer
 from models.agent.observation import Observer
@@ -127,17 +127,14 @@ class ModelLearner:
         )
         imagination, seed = self._options.imagination, self._options.run.seed
         with self._diagnostics.stopwatch.stage("simulation"):
-            facts, unconverged = imagined_facts(
-                tables, models, imagination, seed, self._artifacts, now
-            )
-            closes = shown_closes(tables, models.forecaster, imagination, seed)
-        for line in str(facts).splitlines():
+            found = imagined(tables, models, imagination, seed, self._artifacts, now)
+        for line in [*str(found.facts).splitlines(), *found.said.splitlines()]:
             self._report(line)
-        for symbol in unconverged:
+        for symbol in found.unconverged:
             self._report(f"The GJR-GARCH fit of {symbol}, a baseline above, did not converge.")
-        self._diagnostics.facts = facts
-        for table, paths in zip(tables, closes, strict=True):
-            self._diagnostics.imagined(table.symbol, float(table.history.close[-1]), paths)
+        self._diagnostics.imagined(
+            found, {table.symbol: float(table.history.close[-1]) for table in tables}
+        )
 
 
 class TimedProgress:

@@ -9,8 +9,10 @@ for all pairs is their mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -209,6 +211,100 @@ class Dependence:
 
     def __str__(self) -> str:
         return "  ".join(f"{item.name} {getattr(self, item.name):.3f}" for item in fields(self))
+
+
+LABELS = {
+    "gap": "corr of overnight returns",
+    "intraday": "corr of intraday returns",
+    "returns": "corr of daily returns",
+    "size": "corr of abs(r)",
+    "volume": "corr of volume deviations",
+    "exceedance_down": "corr when both fall, worst fifth",
+    "exceedance_up": "corr when both rise, best fifth",
+    "tail_lower": "lower tail dependence, 5 %",
+    "tail_upper": "upper tail dependence, 5 %",
+    "dispersion": "dispersion across symbols, %",
+    "co_jumps": "co-jumps, % of days",
+}
+
+MAPS: Mapping[str, Callable[[JointSeries], Floats]] = {
+    "daily returns": lambda market: market.returns,
+    "size of returns": lambda market: np.abs(market.returns),
+    "volume deviation": lambda market: market.volume_deviation,
+}
+"""Of what correlations between symbols are shown one by one."""
+
+
+@dataclass(frozen=True)
+class DependenceTable:
+    """Dependence between symbols in the real market and in simulated ones, side by side.
+
+    Attributes:
+        symbols: names, S >= 2 of them.
+        dependence: by market, the real one first.
+        maps: correlations between symbols, shape (S, S), by what of (`MAPS`) and market: of the
+            real and the first simulated one.
+    """
+
+    symbols: tuple[str, ...]
+    dependence: Mapping[str, Dependence]
+    maps: Mapping[str, Mapping[str, Floats]]
+
+    @classmethod
+    def of(
+        cls, histories: Sequence[History], simulated: Mapping[str, Paths]
+    ) -> DependenceTable | None:
+        """Measure real bars and simulated markets.
+
+        Args:
+            histories: of S symbols, the real bars.
+            simulated: markets of the same symbols in their order, by simulator.
+
+        Returns:
+            None for a single symbol, which depends on none.
+        """
+        if len(histories) < 2:
+            return None
+        markets = {"real": JointSeries.of_histories(histories)}
+        markets |= {name: JointSeries.of_paths(paths) for name, paths in simulated.items()}
+        shown = list(markets)[:2]
+        return cls(
+            tuple(history.symbol for history in histories),
+            {name: Dependence.of(market) for name, market in markets.items()},
+            {
+                label: {name: correlation_matrix(values(markets[name])) for name in shown}
+                for label, values in MAPS.items()
+            },
+        )
+
+    def rows(self) -> list[tuple[str, list[float | None]]]:
+        """Label and numbers of each measure, in the order of `dependence`; None if undefined."""
+        return [
+            (LABELS[item.name], [_known(getattr(of, item.name)) for of in self.dependence.values()])
+            for item in fields(Dependence)
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON can say it; correlations have four digits."""
+        return {
+            "symbols": list(self.symbols),
+            "columns": list(self.dependence),
+            "rows": [{"name": label, "values": values} for label, values in self.rows()],
+            "maps": [
+                {
+                    "name": label,
+                    "correlations": {
+                        name: [[_known(round(v, 4)) for v in row] for row in matrix.tolist()]
+                        for name, matrix in of_each.items()
+                    },
+                }
+                for label, of_each in self.maps.items()
+            ],
+        }
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _by_symbol(values: Floats) -> Floats:

@@ -28,6 +28,7 @@ Bounds. A learned recursion may run away, so
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -192,6 +193,17 @@ class ForecasterSampler:
         del uniforms
         series = np.tile(np.arange(s), (n_paths, 1))
         return Paths(bars, observations, series, rows[:n_paths], innovations)
+
+    @property
+    def first(self) -> int:
+        """Earliest row of a history at which a market may start."""
+        return self._first
+
+    def starting(self, starts: Starts) -> ForecasterSampler:
+        """The same source from other starts; what was fitted to reality so far is shared."""
+        other = copy.copy(self)
+        other._starts = check_starts(starts)
+        return other
 
     def _run(
         self,

@@ -22,23 +22,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
-from models.market.history import History
-from sim.paths import Paths
 from sim.windows import (
-    CONTEXT,
-    TICKS,
     Statistics,
-    history_windows,
-    joint_statistics,
-    path_windows,
-    window_statistics,
 )
 
 Floats = NDArray[np.float64]
 
 BOOSTING, FOREST = "boosting", "forest"
-REAL_STRIDE = 5
-"""Bars between real windows in `market_test`: neighbours are nearly the same, and in one group."""
 
 
 def _boosting(seed: int) -> Any:
@@ -249,78 +239,44 @@ def two_sample_test(
     )
 
 
-def market_test(
-    paths: Paths,
-    histories: Sequence[History],
+def quick_test(
+    real: Statistics,
+    imagined: Statistics,
+    real_groups: Sequence[Any] | NDArray,
+    imagined_groups: Sequence[Any] | NDArray,
     *,
     seed: int,
-    joint: bool = False,
-    eras: int = 6,
     most: int = 600,
+    folds: int = 3,
+    repeats: int = 1,
+    shuffles: int = 1,
 ) -> Told:
-    """Tell imagined markets from the history they were imagined from, in about a second.
-
-    Gradient boosting alone, one repeat, a limited number of windows. Groups are eras of the
-    history: the classifier learns on some and is judged on others. Real windows that reach from
-    one era into the next are left out, and so is the price grid (`sim.windows.TICKS`). A history of
-    some years is few eras: with nothing to tell, the AUC still scatters by a tenth around .5.
+    """The test in a second or two: gradient boosting alone, at most so many windows.
 
     Args:
-        paths: imagined, at least `sim.windows.MIN_BARS` bars long, that start all over the
-            histories.
-        histories: that they start from, named by `paths.series`.
+        real: as in `two_sample_test`; likewise the next three.
+        imagined: of imagined windows.
+        real_groups: of real windows; at least as many groups as folds.
+        imagined_groups: of imagined windows.
         seed: fixes everything.
-        joint: windows of whole markets instead of single symbols.
-        eras: that the history is cut into, at least 3.
         most: windows of either kind that are looked at, chosen at random.
+        folds: of groups.
+        repeats: as in `two_sample_test`.
+        shuffles: as in `two_sample_test`.
 
     Raises:
-        ValueError: if fewer than three eras have windows of both kinds, or as `two_sample_test`.
+        ValueError: as `two_sample_test`.
     """
-    windows = path_windows(paths, histories)
-    starts = np.array(
-        [
-            histories[s].time[row].astype("datetime64[D]")
-            for s, row in zip(paths.series.ravel(), paths.start_row.ravel(), strict=True)
-        ]
-    ).reshape(paths.series.shape)
-    first = max(int(paths.start_row.min()) + 1, CONTEXT)
-    markets = [histories] if joint else [[history] for history in histories]
-    found = [history_windows(market, first, paths.n_steps, REAL_STRIDE) for market in markets]
-    if joint:
-        real, imagined = joint_statistics(found[0][0]), joint_statistics(windows)
-        starts = starts.max(axis=1)
-    else:
-        real = window_statistics(np.concatenate([bars[:, 0] for bars, _, _ in found]))
-        imagined = window_statistics(windows.reshape(-1, *windows.shape[2:]))
-    begin, end = (np.concatenate([one[i] for one in found]).astype("datetime64[D]") for i in (1, 2))
-    edges = np.quantile(starts.astype(np.int64), np.arange(1, eras) / eras)
-
-    def era_of(days: NDArray[np.datetime64]) -> NDArray[np.int64]:
-        return np.searchsorted(edges, days.astype(np.int64), side="right")
-
-    within = era_of(begin) == era_of(end)
-    kinds = real.take(np.flatnonzero(within)), imagined
-    groups = era_of(begin[within]), era_of(starts.ravel())
     rng = np.random.default_rng([seed, 1])
-    rows = [np.sort(rng.permutation(len(kind))[:most]) for kind in kinds]
-    shared = np.intersect1d(groups[0][rows[0]], groups[1][rows[1]])
-    if len(shared) < 3:
-        raise ValueError(
-            f"histories must hold windows of {paths.n_steps} bars in three of {eras} eras that "
-            f"paths start in; received {len(shared)}"
-        )
+    kinds, groups = [], []
+    for kind, group in ((real, real_groups), (imagined, imagined_groups)):
+        rows = np.sort(rng.permutation(len(kind))[:most])
+        kinds.append(kind.take(rows))
+        groups.append(np.asarray(group)[rows])
     return two_sample_test(
-        kinds[0].take(rows[0]).without(TICKS),
-        kinds[1].take(rows[1]).without(TICKS),
-        groups[0][rows[0]],
-        groups[1][rows[1]],
-        seed=seed,
-        folds=3,
-        repeats=1,
-        classifiers=(BOOSTING,),
-        shuffles=1,
-    )
+        kinds[0], kinds[1], groups[0], groups[1],
+        seed=seed, folds=folds, repeats=repeats, classifiers=(BOOSTING,), shuffles=shuffles,
+    )  # fmt: skip
 
 
 def _columns(names: Sequence[str]) -> dict[str, list[int]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.data_import.folder import write_atomically
-from engine.report import market_figures, model_figures, page, style, verdict
+from engine.report import joint_figures, market_figures, model_figures, page, style, verdict
 from engine.report.diagnostics import load_diagnostics
 from engine.report.metrics import Metric, metrics_table
 from engine.report.page import Section, swatch
@@ -62,6 +62,7 @@ def _page(
         _forecasts(backtest, diagnostics),
         _calibration(diagnostics),
         _simulation(diagnostics),
+        _together(diagnostics),
         _training(diagnostics),
         _actions(backtest),
         _time(folder, diagnostics),
@@ -110,13 +111,13 @@ def _tiles(table: dict[str, Metric]) -> list[tuple[str, str, str]]:
             )
         ours = page.number(metric.strategy, kind)
         if kind == "percent" and math.isfinite(metric.strategy):
-            ours = page.signed(f"{metric.strategy:.1%}")
+            ours = style.signed(f"{metric.strategy:.1%}")
             if theirs != page.DASH:
-                other = f"benchmark {page.signed(f'{metric.benchmark:.1%}')}"
+                other = f"benchmark {style.signed(f'{metric.benchmark:.1%}')}"
         elif name == "Sharpe ratio" and math.isfinite(metric.strategy):
-            ours = page.signed(f"{metric.strategy:.2f}")
+            ours = style.signed(f"{metric.strategy:.2f}")
             if theirs != page.DASH:
-                other = f"benchmark {page.signed(f'{metric.benchmark:.2f}')}"
+                other = f"benchmark {style.signed(f'{metric.benchmark:.2f}')}"
         tiles.append((name, ours, other))
     return tiles
 
@@ -214,7 +215,7 @@ def _calibration(diagnostics: Mapping[str, Any]) -> Section:
         [
             f"{row['nominal']:.0%} interval",
             f"{row['empirical']:.1%}",
-            page.signed(f"{100 * (row['empirical'] - row['nominal']):+.1f} pp"),
+            style.signed(f"{100 * (row['empirical'] - row['nominal']):+.1f} pp"),
             f"± {196 * math.sqrt(row['nominal'] * (1 - row['nominal']) / max(row['n'], 1)):.1f} pp",
         ]
         for row in calibration.get("coverage", ())
@@ -243,18 +244,115 @@ def _calibration(diagnostics: Mapping[str, Any]) -> Section:
 
 def _simulation(diagnostics: Mapping[str, Any]) -> Section:
     picture = page.plot(model_figures.paths(diagnostics))
-    facts = diagnostics.get("facts")
-    grid = _facts_table(facts) if facts and facts["rows"] else ""
+    facts, told = diagnostics.get("facts"), diagnostics.get("two_sample")
+    grid = _facts_table(facts, "Stylised fact") if facts and facts["rows"] else ""
     lead = (
         f"Closes {swatch(style.tint(style.SIMULATED, 0.5), 'simulated')} from the close of a "
-        f"training on, rebased to 1, and {swatch(style.INK, 'what came')}. Below, stylised facts "
-        "of daily returns: the simulator closest to the real market is "
+        f"training on, rebased to 1, and {swatch(style.INK, 'what came')}. "
+    )
+    if "crisis" in diagnostics:
+        lead += (
+            "The panels show the same markets: all symbols of one are drawn together. The market "
+            f"with the {swatch(style.ACCENT, 'worst day')} is the one shown below. "
+        )
+    lead += (
+        "Then stylised facts of daily returns: the simulator closest to the real market is "
         f"{swatch(style.tint(style.UP, 0.3), 'marked')}."
     )
-    return Section("simulation", "Simulated markets", picture + grid, lead, NO_DIAGNOSTICS)
+    if told:
+        body = picture + _can_they_be_told(told) + page.columns(grid, _two_sample(told))
+    elif grid:
+        body = (
+            picture
+            + grid
+            + (
+                "<p class='lead'>Whether a classifier can tell imagined windows from real ones was "
+                "not tried: the run did not do it, or its training span is too short.</p>"
+            )
+        )
+    else:
+        body = picture
+    return Section("simulation", "Simulated markets", body, lead, NO_DIAGNOSTICS)
 
 
-def _facts_table(facts: Mapping[str, Any]) -> str:
+def _can_they_be_told(told: Mapping[str, Any]) -> str:
+    return (
+        f"<p class='lead'><b>Can they be told apart?</b> A classifier is given statistics of "
+        f"{told['bars']}-bar windows of single symbols, real ones of the training span and "
+        "simulated ones that start at the same closes, and judged on stretches of time that it "
+        "was not fitted on. AUC 0.5: it cannot tell which are real; 1: always. The block "
+        "bootstrap, made of real days, is the yardstick. It rests on "
+        f"{told['windows']:,} real windows, of which only {told['disjoint']:,} do not overlap: "
+        f"chance alone moves the AUC by ± {told['chance']:.2f} (grey) or more, and another seed "
+        "by some 0.05. The simulators have seen these very bars, which makes them look better "
+        "than they would beside later ones.</p>"
+    )
+
+
+def _two_sample(told: Mapping[str, Any]) -> str:
+    columns = [str(name) for name in told["columns"]]
+    rows, tips = [], []
+    for each in told["used"]:
+        larger = "larger" if each["alone"] > 0.5 else "smaller"
+        tips.append(
+            f"Alone it gives an AUC of {each['alone']:.2f}: imagined windows have {larger} values. "
+            f"Family: {each.get('family', 'none')}."
+        )
+        numbers = [page.number(value, "fact") for value in each["means"]]
+        fall = style.signed(f"{each['fall']:.3f}")
+        rows.append([page.text(each["name"]), fall, *numbers])
+    used = page.table(["Statistic used most", "AUC falls by", *columns], rows, tips=tips)
+    note = (
+        "<p class='lead'>How much the AUC falls when a statistic is shuffled, and its mean over "
+        "windows. Statistics that tell the same share the credit.</p>"
+    )
+    return page.plot(joint_figures.told_apart(told)) + used + note
+
+
+def _together(diagnostics: Mapping[str, Any]) -> Section:
+    """How symbols depend on each other; with one symbol, a sentence."""
+    title = "Symbols together"
+    dependence, crisis = diagnostics.get("dependence"), diagnostics.get("crisis")
+    if not dependence and not crisis:
+        missing = NO_DIAGNOSTICS
+        if len(diagnostics.get("paths", {})) == 1:
+            missing = "The run has one symbol: there is no dependence between symbols to show."
+        return Section("together", title, "", missing=missing)
+    body = ""
+    if dependence:
+        body += page.plot(joint_figures.correlations(dependence))
+        body += page.columns(_facts_table(dependence, "Mean over pairs"), _HOW_TO_READ)
+    if crisis:
+        words = page.text(joint_figures.crisis_words(crisis))
+        body += (
+            f"<p class='lead'><b>One imagined crisis.</b> {words} Deviations are those of each "
+            "symbol's real daily returns in the training span, for both. One day is an anecdote "
+            "that shows what imagined crises look like; the table above is the measurement.</p>"
+        ) + page.plot(joint_figures.crisis(crisis))
+    lead = (
+        "An imagined market holds all symbols at once. Correlations between them in the real bars "
+        "of the training span and in the imagined markets should look alike, and so should the "
+        "days on which everything falls."
+    )
+    return Section("together", title, body, lead)
+
+
+_HOW_TO_READ = (
+    "<p class='lead'><b>Deviation of volume</b>: log volume less the mean of the 20 bars before. "
+    "<b>Corr when both fall (rise)</b>: over the days on which both symbols are in their worst "
+    "(best) fifth; under a normal law both would be alike and well below the correlation "
+    "itself. <b>Tail dependence</b>: the chance that the other symbol has one of its worst (best) "
+    "5&nbsp;% of days when one has; 5&nbsp;% if they were independent. <b>Dispersion</b>: "
+    "deviation between symbols on a day. <b>Co-jump</b>: a day on which two symbols or "
+    "more move by over three of their deviations.</p>"
+    "<p class='lead'>The block bootstrap takes whole real days, so it keeps what happens on one "
+    "day by construction: it is the yardstick, not a rival. GJR-GARCH models know one symbol "
+    "each: what no dependence looks like. The tails rest on a few dozen real days, so "
+    "differences of .1 there can be chance.</p>"
+)
+
+
+def _facts_table(facts: Mapping[str, Any], title: str) -> str:
     rows = []
     for row in facts["rows"]:
         values = np.array([math.nan if v is None else v for v in row["values"]], dtype=float)
@@ -266,7 +364,7 @@ def _facts_table(facts: Mapping[str, Any]) -> str:
             best = int(np.nanargmin(distance))
             cells[best] = f'<span class="best">{cells[best]}</span>'
         rows.append([page.text(row["name"]), *cells])
-    return page.table(["Stylised fact", *facts["columns"]], rows)
+    return page.table([title, *facts["columns"]], rows)
 
 
 def _training(diagnostics: Mapping[str, Any]) -> Section:

@@ -3,6 +3,11 @@
 Of an agent's training it tells, by update: the loss, and the value that the agent claims (mean over
 a batch of the highest action value, a discounted sum of rewards); and, as often as the agent was
 judged: the mean log growth per bar on imagined paths kept from training, with its standard error.
+
+Of imagined markets it tells, beside stylised facts and some paths: how symbols depend on each other
+(``dependence``: means over pairs by market, the real one first, and correlation matrices), the
+worst day of the real market and of the imagined ones that are shown (``crisis``), and how well a
+classifier tells imagined windows from real ones (``two_sample``). All may be missing.
 """
 
 from __future__ import annotations
@@ -34,6 +39,26 @@ def _belong(*columns: str) -> dict[str, list[str]]:
     return {name: [other for other in columns if other != name] for name in columns}
 
 
+_OPEN_NUMBER = {"type": ["number", "null"]}
+_SYMBOLS = {"type": "array", "items": _TEXT, "minItems": 1}
+_ROWS = {
+    "type": "array",
+    "items": _record(
+        ("name", "values"), name=_TEXT, values={"type": "array", "items": _OPEN_NUMBER}
+    ),
+}
+_MATRIX = {"type": "array", "items": {"type": "array", "items": _OPEN_NUMBER}}
+REAL, SIMULATED = "real", "simulated"
+_DAY = _record(
+    ("returns", "deviations", "closes", "day", "searched"),
+    date={"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\d$"},
+    market={"type": ["integer", "null"], "minimum": 0},
+    searched={"type": "integer", "minimum": 1},
+    returns=_NUMBERS,
+    deviations=_NUMBERS,
+    closes={"type": "array", "items": {**_NUMBERS, "minItems": 2}},
+    day={"type": "integer", "minimum": 1},
+)
 _LEARNED = ("update", "loss", "claimed_value")
 _JUDGED = ("held_out_update", "held_out_reward", "held_out_error")
 _AGENT = {**_map(_NUMBERS), "dependentRequired": _belong(*_JUDGED)}
@@ -83,15 +108,46 @@ SCHEMA: dict[str, Any] = {
             log_score=_NUMBER,
             n={"type": "integer"},
         ),
-        facts=_record(
-            ("columns", "rows"),
+        facts=_record(("columns", "rows"), columns={"type": "array", "items": _TEXT}, rows=_ROWS),
+        dependence=_record(
+            ("symbols", "columns", "rows", "maps"),
+            symbols=_SYMBOLS | {"minItems": 2},
             columns={"type": "array", "items": _TEXT},
-            rows={
+            rows=_ROWS,
+            maps={
                 "type": "array",
                 "items": _record(
-                    ("name", "values"),
+                    ("name", "correlations"),
                     name=_TEXT,
-                    values={"type": "array", "items": {"type": ["number", "null"]}},
+                    correlations=_map(_MATRIX) | {"required": [REAL, SIMULATED]},
+                ),
+            },
+        ),
+        crisis=_record(
+            ("symbols", REAL, SIMULATED),
+            symbols=_SYMBOLS,
+            **{REAL: _DAY, SIMULATED: _DAY},
+        ),
+        two_sample=_record(
+            ("bars", "windows", "disjoint", "chance", "columns", "auc", "used"),
+            bars={"type": "integer", "minimum": 1},
+            windows={"type": "integer", "minimum": 1},
+            disjoint={"type": "integer", "minimum": 1},
+            chance={"type": "number", "minimum": 0},
+            columns={"type": "array", "items": _TEXT, "minItems": 2},
+            auc={
+                "type": "array",
+                "items": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+            },
+            used={
+                "type": "array",
+                "items": _record(
+                    ("name", "fall", "alone", "means"),
+                    name=_TEXT,
+                    family=_TEXT,
+                    fall=_NUMBER,
+                    alone=_NUMBER,
+                    means=_NUMBERS,
                 ),
             },
         ),
@@ -144,10 +200,47 @@ def _check_lengths(path: Path, document: dict[str, Any]) -> None:
             raise ValueError(
                 f"{path}: at {place}: columns must be equally long; received {lengths}"
             )
-    facts = document.get("facts", {"columns": [], "rows": []})
-    for row in facts["rows"]:
-        if len(row["values"]) != len(facts["columns"]):
+    for section in ("facts", "dependence"):
+        table = document.get(section, {"columns": [], "rows": []})
+        for row in table["rows"]:
+            _need(path, f"{section}/{row['name']}", "one per column", row["values"], table)
+    told = document.get("two_sample", {"columns": [], "auc": [], "used": []})
+    _need(path, "two_sample/auc", "one per column", told["auc"], told)
+    for each in told["used"]:
+        place = f"two_sample/used/{each['name']}"
+        _need(path, place, "one per column", each["means"], told)
+    _check_symbols(path, document)
+
+
+def _check_symbols(path: Path, document: dict[str, Any]) -> None:
+    """What is told of every symbol, or every pair, must be told of all."""
+    dependence = document.get("dependence", {"symbols": [], "maps": []})
+    names = {"columns": dependence["symbols"]}
+    for each in dependence["maps"]:
+        for market, matrix in each["correlations"].items():
+            place = f"dependence/{each['name']}/{market}"
+            for row in [matrix, *matrix]:
+                _need(path, place, "one per symbol", row, names)
+    crisis = document.get("crisis")
+    if crisis is None:
+        return
+    names = {"columns": crisis["symbols"]}
+    for market in (REAL, SIMULATED):
+        day = crisis[market]
+        for part in ("returns", "deviations", "closes"):
+            _need(path, f"crisis/{market}/{part}", "one per symbol", day[part], names)
+        lengths = sorted({len(closes) for closes in day["closes"]})
+        if len(lengths) != 1 or not day["day"] < lengths[0]:
             raise ValueError(
-                f"{path}: at facts/{row['name']}: {len(facts['columns'])} values are needed, one "
-                f"per column; received {len(row['values'])}"
+                f"{path}: at crisis/{market}: closes must be equally long and hold the day, number "
+                f"{day['day']}; received {lengths}"
             )
+
+
+def _need(path: Path, place: str, rule: str, values: list[Any], table: dict[str, Any]) -> None:
+    """As many values as the table has columns."""
+    needed = len(table["columns"])
+    if len(values) != needed:
+        raise ValueError(
+            f"{path}: at {place}: {needed} values are needed, {rule}; received {len(values)}"
+        )

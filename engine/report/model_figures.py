@@ -112,7 +112,11 @@ def pit_histogram(calibration: Mapping[str, Any]) -> go.Figure | None:
 
 
 def paths(diagnostics: Mapping[str, Any]) -> go.Figure | None:
-    """Synthetic closes from one moment on, and what then happened."""
+    """Synthetic closes from one moment on, and what then happened.
+
+    A path of one symbol belongs to the same market as the path of that number of another; the
+    market with the worst day, if it is known, has its own colour in all panels.
+    """
     tables = {s: t for s, t in diagnostics.get("paths", {}).items() if t["simulated"]}
     if not tables:
         return None
@@ -122,6 +126,7 @@ def paths(diagnostics: Mapping[str, Any]) -> go.Figure | None:
         rows=rows, cols=columns, horizontal_spacing=0.04, vertical_spacing=0.12, shared_yaxes=True,
         subplot_titles=[f"<b>{style.label(symbol)}</b>" for symbol in tables],
     )  # fmt: skip
+    worst = diagnostics.get("crisis", {}).get("simulated", {}).get("market")
     for i, table in enumerate(tables.values()):
         place = {"row": i // columns + 1, "col": i % columns + 1}
         xs: list[float | None] = []
@@ -131,6 +136,12 @@ def paths(diagnostics: Mapping[str, Any]) -> go.Figure | None:
             ys += [*path, None]
         line = {"color": style.tint(style.SIMULATED, 0.32), "width": 1}
         figure.add_scatter(x=xs, y=ys, mode="lines", line=line, hoverinfo="skip", **place)
+        if worst is not None and worst < len(table["simulated"]):
+            figure.add_scatter(
+                y=table["simulated"][worst], mode="lines", name="worst day's market",
+                line={"color": style.ACCENT, "width": 1.8},
+                hovertemplate="session %{x}: %{y:.3f}<extra>worst day's market</extra>", **place,
+            )  # fmt: skip
         real = table.get("real", [])
         if len(real) > 1:
             figure.add_scatter(

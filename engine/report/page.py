@@ -12,9 +12,10 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from engine.report import style
+from engine.report.style import signed
 
 CONFIG = {"displayModeBar": False, "responsive": True}
-DASH, MINUS, TIMES = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+DASH, TIMES = "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,6 @@ def number(value: float, kind: str) -> str:
         return f"{value:,.2f}{TIMES}"
     digits = 4 if kind == "ratio" and 0 < abs(value) < 0.1 else 3
     return signed(f"{value:,.{digits}f}")
-
-
-def signed(written: str) -> str:
-    """A written number with a real minus sign."""
-    return written.replace("-", MINUS)
 
 
 def columns(*parts: str) -> str:

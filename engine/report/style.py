@@ -29,6 +29,11 @@ def label(text: object) -> str:
     return html.escape(str(text))
 
 
+def signed(written: str) -> str:
+    """A written number with a real minus sign."""
+    return written.replace("-", "\N{MINUS SIGN}")
+
+
 def finish(figure: go.Figure, height: int, *, right: int = 24, top: int = 34) -> go.Figure:
     """Apply the common layout.
 
@@ -72,6 +77,7 @@ def label_ends(
     values: Sequence[float],
     *,
     row: int = 1,
+    col: int = 1,
     gap: float = 0.075,
 ) -> None:
     """Write names beside the last points of the lines of a panel, kept apart.
@@ -80,7 +86,8 @@ def label_ends(
         figure: made by `make_subplots`; changed in place.
         ends: x, y, text and colour of each line's last point.
         values: all that the panel draws, for its height.
-        row: the panel.
+        row: the panel's; likewise the next.
+        col: of the panel.
         gap: least distance between two names as a share of the panel's height.
     """
     least = gap * (max(values) - min(values))
@@ -93,7 +100,7 @@ def label_ends(
     for at, (x, _, text, color) in zip(placed, ordered, strict=True):
         figure.add_annotation(
             x=x, y=at - shift, text=text, xanchor="left", xshift=8, showarrow=False, align="left",
-            font={"color": color, "size": 12}, row=row, col=1,
+            font={"color": color, "size": 12}, row=row, col=col,
         )  # fmt: skip
 
 

@@ -97,23 +97,55 @@ def console(backtest: Backtest, data_folder: Path) -> str:
 
 
 def facts_lines(diagnostics: Mapping[str, Any]) -> list[str]:
-    """The stylised facts of simulated and real returns as plain text, if the run measured them."""
-    facts = diagnostics.get("facts")
-    if not facts or not facts["rows"]:
-        return []
-    width = max(len(row["name"]) for row in facts["rows"])
-    columns = [max(len(str(name)), 9) for name in facts["columns"]]
+    """What was measured of simulated and real markets as plain text, if the run measured it.
+
+    Stylised facts, dependence between symbols, and how well a classifier can tell them apart.
+    """
+    titles = {
+        "facts": "Simulated markets beside the real one (stylised facts)",
+        "dependence": "Symbols together (means over pairs)",
+    }
+    found = {name: diagnostics.get(name, {}) for name in titles}
+    found = {name: table for name, table in found.items() if table.get("rows")}
+    names = [row["name"] for table in found.values() for row in table["rows"]]
+    lines = []
+    for name, table in found.items():
+        lines += ["", titles[name], *_grid(table, max(map(len, names)))]
+    if told := told_line(diagnostics):
+        lines += ["", told]
+    return lines[1:]
+
+
+def _grid(table: Mapping[str, Any], width: int) -> list[str]:
+    """A table with a column per market, its first one of the given width."""
+    columns = [max(len(str(name)), 9) for name in table["columns"]]
 
     def line(name: str, cells: list[str]) -> str:
         padded = (f"{cell:>{size}}" for cell, size in zip(cells, columns, strict=True))
         return f"{name:<{width}}  " + "  ".join(padded)
 
-    head = line("", [str(name) for name in facts["columns"]])
+    head = line("", [str(name) for name in table["columns"]])
     rows = [
         line(row["name"], ["-" if value is None else f"{value:.3f}" for value in row["values"]])
-        for row in facts["rows"]
+        for row in table["rows"]
     ]
-    return ["Simulated markets beside the real one (stylised facts)", head, "-" * len(head), *rows]
+    return [head, "-" * len(head), *rows]
+
+
+def told_line(diagnostics: Mapping[str, Any]) -> str:
+    """How well a classifier tells simulated windows from real ones; "" if it was not tried."""
+    told = diagnostics.get("two_sample")
+    if not told:
+        return ""
+    known = zip(told["columns"], told["auc"], strict=True)
+    found = ", ".join(f"{name} {value:.2f}" for name, value in known if value is not None)
+    used = ", ".join(each["name"] for each in told["used"][:3])
+    return (
+        f"Told from real windows, AUC: {found}\n"
+        f"  (.50: cannot be told; chance \N{PLUS-MINUS SIGN} {told['chance']:.2f}, "
+        f"{told['windows']} windows, "
+        f"{told['disjoint']} side by side)" + (f"\n  by {used}" if used else "")
+    )
 
 
 def trainings_line(diagnostics: Mapping[str, Any]) -> str:

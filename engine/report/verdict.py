@@ -9,8 +9,8 @@ from typing import Any
 from scipy import stats
 
 from engine.report.metrics import Metric, metrics_table, paired_t
-from engine.report.page import signed
 from engine.report.results import Backtest
+from engine.report.style import signed
 
 NOTABLE = 2.0
 """Student's t beyond which a mean difference over many days is hardly chance (5 percent)."""

@@ -12,6 +12,7 @@ from scipy import stats
 
 from algorithm import diagnostics as module
 from algorithm.diagnostics import Diagnostics, Stopwatch
+from algorithm.imagined import Imagined
 from models.forecast.distributions import SkewedT, TailShape
 from models.forecast.levels import LevelMap
 from models.forecast.predictive import PredictiveDistribution
@@ -100,13 +101,45 @@ def test_a_forecast_row_has_its_mean_and_fan():
     assert row == wanted | fan
 
 
-def test_imagined_paths_are_rebased_and_followed_by_what_came():
-    told = Diagnostics(["A"])
-    told.imagined("A", 50.0, np.array([[55.0, 60.0], [45.0, 40.0]]))
+class Facts:
+    """As much of a table of facts as is told."""
+
+    columns = ("real", "simulated")
+
+    def rows(self):
+        return [("kurtosis", [5.0, 6.0]), ("distance", [None, 0.1])]
+
+
+def found(closes):
+    return Imagined(Facts(), (), closes, {"crisis": {"symbols": ["A", "B"]}}, "")
+
+
+def test_imagined_markets_are_rebased_by_symbol_and_followed_by_what_came():
+    told = Diagnostics(["A", "B"])
+    closes = np.array([[[55.0, 60.0], [8.0, 16.0]], [[45.0, 40.0], [4.0, 2.0]]])
+    told.imagined(found(closes), {"A": 50.0, "B": 8.0})
     for n, close in enumerate((51.0, 52.5, 99.0)):
         told.close("A", DAY + timedelta(days=n), close)
-    paths = json.loads(told.to_json({}))["paths"]["A"]
-    assert paths == {"real": [1.0, 1.02, 1.05], "simulated": [[1.0, 1.1, 1.2], [1.0, 0.9, 0.8]]}
+    paths = json.loads(told.to_json({}))["paths"]
+    assert paths == {
+        "A": {"real": [1.0, 1.02, 1.05], "simulated": [[1.0, 1.1, 1.2], [1.0, 0.9, 0.8]]},
+        "B": {"real": [1.0], "simulated": [[1.0, 1.0, 2.0], [1.0, 0.5, 0.25]]},
+    }
+
+
+def test_what_was_measured_of_imagined_markets_is_told_as_it_is():
+    told = Diagnostics(["A", "B"])
+    told.imagined(found(np.ones((1, 2, 3))), {"A": 1.0, "B": 1.0})
+    document = json.loads(told.to_json({}))
+    assert document["facts"] == {
+        "columns": ["real", "simulated"],
+        "rows": [
+            {"name": "kurtosis", "values": [5.0, 6.0]},
+            {"name": "distance", "values": [None, 0.1]},
+        ],
+    }
+    assert document["crisis"] == {"symbols": ["A", "B"]}
+    assert {"dependence", "two_sample"} & set(document) == set()
 
 
 def models(reused):
@@ -139,7 +172,7 @@ def test_trainings_are_told_with_their_curves():
 def test_what_did_not_happen_is_left_out():
     document = json.loads(Diagnostics(["A"]).to_json({"seed": 1}))
     assert document["algorithm"] == {"seed": 1}
-    assert {"calibration", "facts"} & set(document) == set()
+    assert {"calibration", "facts", "dependence", "crisis", "two_sample"} & set(document) == set()
     assert document["forecasts"] == document["prices"] == document["paths"] == {}
 
 

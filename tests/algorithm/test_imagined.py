@@ -1,17 +1,20 @@
 """What is shown of imagined markets: worked out once, kept beside the models."""
 
+import json
 from datetime import datetime
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from algorithm import imagined
-from algorithm.imagined import imagined_facts, shown_closes
+from algorithm import imagined as module
+from algorithm.diagnostics import Diagnostics
+from algorithm.imagined import SECTIONS, imagined
 from algorithm.learning import ImaginationConfig
+from engine.report.diagnostics import load_diagnostics
 from models.artifacts import ArtifactStore
 from tests.models.test_artifacts import MemoryStore
-from tests.sim.forecasting import TABLES, small_forecaster
+from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
 
 CONFIG = ImaginationConfig(bars=7)
 NOW = datetime(2030, 1, 1)
@@ -27,64 +30,113 @@ def models():
 
 @pytest.fixture(scope="module")
 def first(models):
-    """Facts worked out on an empty store, and the store."""
+    """What was found on an empty store, and the store."""
     store = MemoryStore()
-    return imagined_facts(TABLES, models, CONFIG, 1, ArtifactStore(store), NOW), store
+    return imagined(TABLES, models, CONFIG, 1, ArtifactStore(store), NOW), store
+
+
+def same(ours, theirs):
+    np.testing.assert_array_equal(ours.closes, theirs.closes)
+    for name in ("facts", "unconverged", "sections", "said"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert str(ours.facts) == str(theirs.facts)  # dictionaries are equal in any order
+    return True
 
 
 def test_facts_are_of_the_real_market_and_of_three_imagined_ones(first):
-    (facts, unconverged), _ = first
-    assert facts.columns == ("real", "simulated", "block bootstrap", "GJR-GARCH")
-    numbers = [value for _, row in facts.rows() for value in row if value is not None]
+    found, _ = first
+    columns = ("real", "simulated", "block bootstrap", "GJR-GARCH")
+    assert found.facts.columns == tuple(found.sections["dependence"]["columns"]) == columns
+    numbers = [value for _, row in found.facts.rows() for value in row if value is not None]
     assert np.isfinite(numbers).all()
-    assert set(unconverged) <= {"AAA", "BBB"}
+    assert set(found.unconverged) <= {"AAA", "BBB"}
 
 
-def test_facts_are_read_again_instead_of_worked_out(first, models, monkeypatch):
-    (facts, unconverged), store = first
-    monkeypatch.setattr(imagined, "facts_table", None)  # would fail if it were called
-    again = imagined_facts(TABLES, models, CONFIG, 1, ArtifactStore(store), NOW)
-    assert again == (facts, unconverged)
-    assert again[0].columns == facts.columns  # dictionaries are equal in any order
-    assert str(again[0]) == str(facts)
+def test_a_classifier_is_asked_about_the_forecasters_markets_and_the_bootstraps(first):
+    found, _ = first
+    told = found.sections["two_sample"]
+    assert told["columns"] == ["real", "simulated", "block bootstrap"]
+    assert f"AUC simulated {told['auc'][1]:.2f}, block bootstrap {told['auc'][2]:.2f}" in found.said
 
 
-@pytest.mark.parametrize("what", ["seed", "forecaster", "blend"])
-def test_facts_of_other_markets_are_others(what, first, models):
-    (facts, _), store = first
-    files = dict(store.files)
+def test_the_worst_imagined_day_is_one_of_the_markets_that_are_shown(first):
+    found, _ = first
+    day = found.sections["crisis"]["simulated"]
+    known = np.stack([one.bars[-1, 3] for one in HISTORIES])
+    closes = np.concatenate([np.tile(known, (12, 1))[:, :, None], found.closes], axis=2)
+    assert day["searched"] == 12 * 7
+    market, at = closes[day["market"]], day["day"]
+    # Seven bars are shown whole.
+    np.testing.assert_allclose(day["closes"], market / market[:, at - 1 : at], atol=1e-5)
+
+
+def test_the_document_is_one_that_the_report_accepts(first, tmp_path):
+    found, _ = first
+    told = Diagnostics(["AAA", "BBB"])
+    told.imagined(found, {"AAA": 50.0, "BBB": 5.0})
+    (tmp_path / "diagnostics.json").write_text(told.to_json({"symbols": ["AAA", "BBB"]}))
+    document = load_diagnostics(tmp_path)
+    assert set(SECTIONS) <= set(document)
+    assert {name: document[name] for name in SECTIONS} == json.loads(json.dumps(found.sections))
+
+
+def test_what_was_found_is_read_again_instead_of_worked_out(first, models, monkeypatch):
+    found, store = first
+    monkeypatch.setattr(module, "_measured", None)  # would fail if it were called
+    assert same(imagined(TABLES, models, CONFIG, 1, ArtifactStore(store), NOW), found)
+
+
+@pytest.mark.parametrize("what", ["seed", "forecaster", "blend", "code"])
+def test_other_markets_have_a_key_of_their_own(what, first, models, monkeypatch):
+    found, store = first
+    monkeypatch.setattr(module, "_measured", lambda *_: found)
     config = ImaginationConfig(bars=7, blend=1.0) if what == "blend" else CONFIG
     if what == "forecaster":
         models = SimpleNamespace(**vars(models) | {"forecaster_key": "e" * 32})
+    if what == "code":
+        monkeypatch.setattr(module, "code_fingerprint", lambda *_: "other")
     other = MemoryStore()
-    other.files = files
-    imagined_facts(TABLES, models, config, 2 if what == "seed" else 1, ArtifactStore(other), NOW)
+    other.files = dict(store.files)
+    imagined(TABLES, models, config, 2 if what == "seed" else 1, ArtifactStore(other), NOW)
     assert len(other.files) == 2 * len(store.files)
-    assert facts.columns
 
 
-def test_facts_that_cannot_be_read_are_set_aside_and_worked_out_again(first, models):
-    (facts, _), store = first
+def test_the_same_seed_gives_the_same(first, models):
+    found, _ = first
+    again = imagined(TABLES, models, CONFIG, 1, ArtifactStore(MemoryStore()), NOW)
+    assert same(again, found)
+
+
+@pytest.mark.parametrize(
+    "meta", [{"facts": {"real": {}}, "unconverged": []}, {"facts": None, "said": ""}]
+)
+def test_what_cannot_be_read_is_set_aside_and_worked_out_again(meta, first, models, monkeypatch):
+    found, store = first
     lines = []
     other = MemoryStore()
     other.files = dict(store.files)
     artifacts = ArtifactStore(other, report=lines.append)
-    (path,) = other.files
-    key = path.split("/")[1]
-    found = artifacts.load(key, not_after=NOW)
-    meta = {"facts": {"real": {}}, "unconverged": []}
-    artifacts.save(key, {}, meta, depends=found.manifest["depends"], data_end=found.data_end)
-    again, _ = imagined_facts(TABLES, models, CONFIG, 1, artifacts, NOW)
-    assert again == facts
+    (key,) = {path.split("/")[1] for path in other.files}
+    saved = artifacts.load(key, not_after=NOW)
+    if meta["facts"] is None:
+        meta = meta | {"facts": found.facts.to_json()}
+    artifacts.save(key, {}, meta, depends=saved.manifest["depends"], data_end=saved.data_end)
+    monkeypatch.setattr(module, "_measured", lambda *_: found)
+    assert same(imagined(TABLES, models, CONFIG, 1, artifacts, NOW), found)
     assert len(lines) == 1
     assert f"artifact {key} is set aside" in lines[0]
+    assert "what was imagined cannot be read" in lines[0]
 
 
-def test_shown_paths_start_at_the_newest_bars(models):
-    found = shown_closes(TABLES, models.forecaster, CONFIG, 1)
-    assert [closes.shape for closes in found] == [(imagined.SHOWN_PATHS, 7)] * 2
-    for closes, table in zip(found, TABLES, strict=True):
-        first_move = np.abs(np.log(closes[:, 0] / table.history.close[-1]))
+def test_shown_markets_start_at_the_newest_bars(first):
+    found, _ = first
+    assert found.closes.shape == (module.SHOWN_PATHS, 2, 7)
+    for s, history in enumerate(HISTORIES):
+        first_move = np.abs(np.log(found.closes[:, s, 0] / history.close[-1]))
         assert 0 < first_move.max() < 0.5
-    again = shown_closes(TABLES, models.forecaster, CONFIG, 1)
-    np.testing.assert_array_equal(found[0], again[0])
+
+
+def test_a_single_symbol_has_no_dependence_and_no_crisis_day(models):
+    found = imagined(TABLES[:1], models, CONFIG, 1, ArtifactStore(MemoryStore()), NOW)
+    assert set(found.sections) <= {"two_sample"}
+    assert found.closes.shape == (module.SHOWN_PATHS, 1, 7)

@@ -9,6 +9,7 @@ import pytest
 
 from algorithm import learner as module
 from algorithm.diagnostics import Diagnostics, Stopwatch
+from algorithm.imagined import Imagined
 from algorithm.learner import ModelLearner, TimedProgress
 from algorithm.settings import Settings
 from tests.models.synthetic import garch_history
@@ -16,6 +17,27 @@ from tests.models.synthetic import garch_history
 OPTIONS = Settings.from_parameters({"symbols": "AAA,BBB", "warm_up_years": "2"})
 RULES = OPTIONS.rules(100_000.0)
 NOW = datetime(2009, 1, 2)
+
+
+class FakeFacts:
+    """As much of a table of facts as is told."""
+
+    columns = ("real", "simulated")
+
+    def __str__(self):
+        return "fact 1\nfact 2"
+
+    def rows(self):
+        return [("kurtosis", [5.0, 6.0])]
+
+
+FOUND = Imagined(
+    facts=FakeFacts(),
+    unconverged=("BBB",),
+    closes=np.full((2, 2, 3), 7.0),
+    sections={"two_sample": {"told": 1}},
+    said="AUC .6",
+)
 
 
 class FakeTrainer:
@@ -48,8 +70,7 @@ def learn(monkeypatch):
     monkeypatch.setattr(module, "Trainer", FakeTrainer)
     monkeypatch.setattr(module, "Observer", lambda forecaster: forecaster)
     monkeypatch.setattr(module, "AgentDecider", lambda *args, **options: (args, options))
-    monkeypatch.setattr(module, "imagined_facts", lambda *_: ("fact 1\nfact 2", ["BBB"]))
-    monkeypatch.setattr(module, "shown_closes", lambda *_: [np.ones((2, 3))] * 2)
+    monkeypatch.setattr(module, "imagined", lambda *_: FOUND)
     lines = []
     made = ModelLearner(OPTIONS, None, Diagnostics(OPTIONS.run.symbols), lines.append)
     made.lines = lines
@@ -66,10 +87,11 @@ def test_the_first_training_is_introduced_and_a_later_one_is_not(learn):
         "Models trained: 2 symbols, 1200 bars, key key",
         "fact 1",
         "fact 2",
+        "AUC .6",
         "The GJR-GARCH fit of BBB, a baseline above, did not converge.",
     ]
     learn.decider(histories(601), RULES, NOW)
-    assert len(learn.lines) == 4
+    assert len(learn.lines) == 5
 
 
 def test_nothing_new_is_nothing_to_learn(learn):

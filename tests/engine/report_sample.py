@@ -217,9 +217,72 @@ def diagnostics(rng, symbols, closes, scale):
             "n": 3 * (count - 1),
         },
         "facts": {"columns": names, "rows": [{"name": n, "values": v} for n, v in rows]},
+        **together(rng, list(symbols), names),
         "paths": paths,
         "prices": {s: {"time": times, "close": closes[s].tolist()} for s in symbols},
     }  # fmt: skip
+
+
+def together(rng, symbols, columns):
+    """How symbols of imagined markets depend on each other, and whether they can be told."""
+    told = {
+        "bars": 60,
+        "windows": 90,
+        "disjoint": 30,
+        "chance": 0.1215,
+        "columns": columns[:3],
+        "auc": [None, 0.6123, 0.5678],
+        "used": [
+            {"name": "corr volume, range", "family": "volume", "fall": 0.021, "alone": 0.38,
+             "means": [0.61, 0.563, 0.495]},
+            {"name": "mean lower wick", "family": "wicks", "fall": 0.015, "alone": 0.44,
+             "means": [0.36, 0.35, 0.335]},
+        ],
+    }  # fmt: skip
+    if len(symbols) < 2:
+        return {"two_sample": told}
+
+    def matrix(level):
+        found = np.full((len(symbols), len(symbols)), level)
+        np.fill_diagonal(found, 1.0)
+        return found.tolist()
+
+    def day(returns, **where):
+        steps = 0.01 * rng.standard_normal((len(symbols), 41))
+        steps[:, 20] = np.log1p(returns)
+        closes = np.exp(np.hstack([np.zeros((len(symbols), 1)), steps.cumsum(axis=1)]))
+        return {
+            "date": None,
+            "market": None,
+            "searched": 720,
+            "returns": list(returns),
+            "deviations": [50 * value for value in returns],
+            "closes": (closes / closes[:, 20:21]).round(5).tolist(),
+            "day": 21,
+            **where,
+        }
+
+    fall = [-0.08 + 0.01 * s for s in range(len(symbols))]
+    return {
+        "dependence": {
+            "symbols": symbols,
+            "columns": columns,
+            "rows": [
+                {"name": "corr of daily returns", "values": [0.456, 0.389, 0.479, -0.006]},
+                {"name": "lower tail dependence, 5 %", "values": [0.373, 0.276, None, 0.046]},
+            ],
+            "maps": [
+                {"name": name, "correlations": {"real": matrix(real), "simulated": matrix(ours)}}
+                for name, real, ours in (("daily returns", 0.46, 0.39), ("volume", 0.41, -0.05))
+            ],
+        },
+        "crisis": {
+            "symbols": symbols,
+            "real": day(fall, date="2008-09-29"),
+            "simulated": day([0.02, *fall[1:]], market=4),
+        },
+        "two_sample": told,
+    }
 
 
 def held_out(rng, last, stages):

@@ -4,10 +4,11 @@ import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from scipy import stats
 
-from engine.report import build_report, model_figures
+from engine.report import build_report, joint_figures, model_figures
 from engine.report.builder import _facts_table
 from engine.report.diagnostics import load_diagnostics
 from engine.report.metrics import metrics_table, paired_t
@@ -24,6 +25,7 @@ SECTIONS = [
     "forecasts",
     "calibration",
     "simulation",
+    "together",
     "training",
     "actions",
     "time",
@@ -77,7 +79,7 @@ def without_plotly(text):
 
 def test_page_is_complete_and_loads_nothing(full):
     assert list(full.sections) == SECTIONS
-    assert full.plots == 9  # one a section, without the tables of figures
+    assert full.plots == 12  # the tables of figures have none, imagined markets have several
     assert full.fetched == []
 
 
@@ -98,7 +100,7 @@ def test_result_of_lean_alone_makes_a_page_that_says_what_it_lacks(tmp_path):
     (folder / "timing.json").unlink(missing_ok=True)
     page = Page(build_report(folder, data_folder=folder).read_text())
     assert list(page.sections) == SECTIONS
-    for name in ("calibration", "simulation", "training", "time"):
+    for name in ("calibration", "simulation", "together", "training", "time"):
         assert "No data" in page.sections[name], name
     # LEAN's charts suffice for the rest.
     assert page.plots == 5
@@ -118,7 +120,13 @@ def test_result_without_the_algorithms_charts_still_makes_a_page(tmp_path):
     assert "No prices" in page.sections["trades"]
 
 
-@pytest.mark.parametrize("part", ["forecasts", "calibration", "facts", "paths", "trainings"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "forecasts", "calibration", "facts", "paths", "trainings", "dependence", "crisis",
+        "two_sample",
+    ],
+)  # fmt: skip
 def test_any_part_of_the_diagnostics_may_stand_alone(tmp_path, part):
     folder = write_backtest(tmp_path, count=40, parts=(part,))
     build_report(folder, data_folder=folder)
@@ -205,6 +213,10 @@ def test_hostile_text_stays_text(tmp_path):
     folder = write_backtest(tmp_path, symbols=(evil, "IBM"), count=40)
     document = json.loads((folder / "diagnostics.json").read_text())
     document["facts"]["rows"][0]["name"] = evil
+    document["dependence"]["rows"][0]["name"] = evil
+    document["dependence"]["maps"][0]["name"] = evil
+    document["two_sample"]["used"][0] |= {"name": evil, "family": evil}
+    document["two_sample"]["columns"][1] = evil
     document["algorithm"]["trade_mode"] = evil
     document["algorithm"]["parameters"][evil] = evil
     document["timings"][evil] = 1.0
@@ -225,8 +237,116 @@ def test_simulator_closest_to_the_real_market_is_marked():
             {"name": "alone", "values": [1.0, None, 2.0]},  # nothing to choose from
         ],
     }
-    marked = re.findall(r'class="best">([^<]*)<', _facts_table(facts))
+    marked = re.findall(r'class="best">([^<]*)<', _facts_table(facts, "Fact"))
     assert marked == ["6.500", "0.200"]
+
+
+def sample(tmp_path, **options):
+    folder = write_backtest(tmp_path, count=40, **options)
+    return folder, json.loads((folder / "diagnostics.json").read_text())
+
+
+def test_correlations_are_drawn_real_above_imagined(tmp_path):
+    _, document = sample(tmp_path)
+    figure = joint_figures.correlations(document["dependence"])
+    drawn = {(trace.name, trace.xaxis): np.array(trace.z, dtype=float) for trace in figure.data}
+    assert len(drawn) == 4
+    for (name, axis), level in zip(
+        [("real", "x"), ("imagined", "x3"), ("real", "x2"), ("imagined", "x4")],
+        [0.46, 0.39, 0.41, -0.05],
+        strict=True,
+    ):
+        matrix = drawn[name, axis]
+        assert np.isnan(np.diag(matrix)).all()
+        np.testing.assert_array_equal(matrix[~np.eye(3, dtype=bool)], level)
+    titles = [note.text for note in figure.layout.annotations]
+    assert titles == [
+        "<b>daily returns</b>: real, mean 0.46",
+        "<b>volume</b>: real, mean 0.41",
+        "imagined, mean 0.39, pairs off by 0.07",
+        "imagined, mean \N{MINUS SIGN}0.05, pairs off by 0.46",
+    ]
+    assert list(figure.data[0].x) == ["AAPL", "GOOG", "IBM"]
+
+
+def test_many_symbols_are_put_in_order_and_their_names_left_out():
+    rng = np.random.default_rng(0)
+    load = rng.permutation(np.linspace(0.1, 0.9, 30))
+    matrix = np.outer(load, load)
+    np.fill_diagonal(matrix, 1.0)
+    names = [f"S{value:.2f}" for value in load]
+    markets = {"real": matrix.tolist(), "simulated": matrix.tolist()}
+    section = {"symbols": names, "maps": [{"name": "daily returns", "correlations": markets}]}
+    figure = joint_figures.correlations(section)
+    assert list(figure.data[0].x) == sorted(names, reverse=True)
+    assert not figure.layout.xaxis.showticklabels
+    assert figure.data[0].texttemplate is None
+
+
+def test_a_crisis_is_drawn_and_counted(tmp_path):
+    _, document = sample(tmp_path)
+    section = document["crisis"]
+    figure = joint_figures.crisis(section)
+    bars = [trace for trace in figure.data if trace.type == "bar"]
+    assert [list(trace.y) for trace in bars] == [
+        section["real"]["returns"],
+        section["simulated"]["returns"],
+    ]
+    lines = [trace for trace in figure.data if trace.type == "scatter"]
+    assert [list(trace.y) for trace in lines[:3]] == section["real"]["closes"]
+    assert lines[0].x[section["real"]["day"]] == 0
+    titles = " ".join(note.text for note in figure.layout.annotations)
+    assert "2008-09-29" in titles
+    assert "market 5" in titles
+    said = joint_figures.crisis_words(section)
+    assert "2008-09-29, 3 of 3 symbols fell, 3 of them by more than two" in said
+    assert "imagined days shown above 2 of 3 symbols fell, 2 of them" in said
+    assert "the mean was \N{MINUS SIGN}7.0%, or \N{MINUS SIGN}3.5 deviations" in said
+
+
+def test_the_market_with_the_worst_day_is_marked_in_every_panel(tmp_path):
+    _, document = sample(tmp_path)
+    figure = model_figures.paths(document)
+    marked = [trace for trace in figure.data if trace.name == "worst day's market"]
+    assert [list(trace.y) for trace in marked] == [
+        table["simulated"][4] for table in document["paths"].values()
+    ]
+
+
+def test_what_a_classifier_told_is_drawn_beside_chance(tmp_path):
+    _, document = sample(tmp_path)
+    figure = joint_figures.told_apart(document["two_sample"])
+    (trace,) = figure.data
+    assert (list(trace.x), list(trace.y)) == ([0.6123, 0.5678], ["simulated", "block bootstrap"])
+    band = figure.layout.shapes[0]
+    assert (band.x0, band.x1) == pytest.approx((0.5 - 0.1215, 0.5 + 0.1215))
+
+
+def test_imagined_markets_are_explained_with_their_numbers(full):
+    simulation, together = full.sections["simulation"], full.sections["together"]
+    for words in (
+        "Can they be told apart?", "60-bar windows", "90 real windows, of which only 30 do not",
+        "± 0.12", "corr volume, range", "0.610", "0.563", "0.495",
+    ):  # fmt: skip
+        assert words in simulation, words
+    for words in ("corr of daily returns", "0.456", "0.389", "One imagined crisis.", "Co-jump"):
+        assert words in together, words
+
+
+def test_one_symbol_has_no_dependence_to_show(tmp_path):
+    folder, document = sample(tmp_path, symbols=("IBM",))
+    assert {"dependence", "crisis"} & set(document) == set()
+    page = Page(build_report(folder, data_folder=folder).read_text())
+    assert "The run has one symbol" in page.sections["together"]
+    assert "worst day" not in page.sections["simulation"]
+
+
+def test_a_run_that_could_not_be_told_says_so(tmp_path):
+    folder, document = sample(tmp_path)
+    del document["two_sample"]
+    (folder / "diagnostics.json").write_text(json.dumps(document))
+    page = Page(build_report(folder, data_folder=folder).read_text())
+    assert "was not tried" in page.sections["simulation"]
 
 
 def test_same_folder_gives_the_same_page(tmp_path):
@@ -247,6 +367,31 @@ def test_same_folder_gives_the_same_page(tmp_path):
         (lambda d: d["forecasts"]["IBM"].pop("q05"), "at forecasts/IBM: 'q05' is a required"),
         (lambda d: d["forecasts"]["IBM"]["q05"].pop(), "columns must be equally long"),
         (lambda d: d["facts"]["rows"][1]["values"].pop(), "4 values are needed"),
+        (
+            lambda d: d["dependence"]["rows"][0]["values"].pop(),
+            "dependence/corr of daily.*4 values",
+        ),
+        (
+            lambda d: d["dependence"]["maps"][0]["correlations"]["real"].pop(),
+            "at dependence/daily returns/real: 3 values are needed, one per symbol; received 2",
+        ),
+        (
+            lambda d: d["dependence"]["maps"][1]["correlations"]["simulated"][2].pop(),
+            "at dependence/volume/simulated: 3 values are needed",
+        ),
+        (
+            lambda d: d["dependence"]["maps"][0]["correlations"].pop("simulated"),
+            "at dependence/maps/0/correlations: 'simulated' is a required",
+        ),
+        (lambda d: d["crisis"].pop("real"), "at crisis: 'real' is a required"),
+        (lambda d: d["crisis"]["real"]["returns"].pop(), "at crisis/real/returns: 3 values"),
+        (lambda d: d["crisis"]["real"]["closes"][0].pop(), "closes must be equally long"),
+        (lambda d: d["crisis"]["simulated"].update(day=42), "hold the day, number 42; received"),
+        (lambda d: d["crisis"]["real"].update(date="soon"), "at crisis/real/date: 'soon' does not"),
+        (lambda d: d["two_sample"]["auc"].append(0.5), "at two_sample/auc: 3 values are needed"),
+        (lambda d: d["two_sample"].update(auc=[None, 2, 0.5]), "at two_sample/auc/1: 2 is greater"),
+        (lambda d: d["two_sample"]["used"][1]["means"].pop(), "two_sample/used/mean lower wick: 3"),
+        (lambda d: d["two_sample"].pop("windows"), "at two_sample: 'windows' is a required"),
         (lambda d: d["calibration"].update(pit_counts=["x"]), "at calibration/pit_counts/0"),
         (lambda d: agent_of(d).pop("held_out_error"), "at trainings/0/agent: 'held_out_error' is"),
         (lambda d: agent_of(d)["held_out_error"].pop(), "at trainings/0/agent: columns must be"),

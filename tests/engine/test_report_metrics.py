@@ -272,3 +272,27 @@ def test_facts_are_printed_as_a_table():
     assert lines[1].split() == ["real", "simulated"]
     assert lines[3].split() == ["kurtosis", "6.000", "-"]
     assert summary.facts_lines({}) == []
+
+
+def test_dependence_and_the_classifiers_verdict_are_printed_below_the_facts():
+    rows = [{"name": "corr of daily returns", "values": [0.4, 0.3]}]
+    told = {
+        "columns": ["real", "simulated", "block bootstrap"],
+        "auc": [None, 0.614, 0.5],
+        "chance": 0.124,
+        "windows": 90,
+        "disjoint": 30,
+        "used": [{"name": name} for name in ("a", "b", "c", "d")],
+    }
+    facts = {"columns": ["real", "simulated"], "rows": [{"name": "kurtosis", "values": [6, None]}]}
+    found = {"facts": facts, "dependence": {"columns": facts["columns"], "rows": rows}}
+    lines = summary.facts_lines(found | {"two_sample": told})
+    assert lines[5] == "Symbols together (means over pairs)"
+    assert lines[8].split() == ["corr", "of", "daily", "returns", "0.400", "0.300"]
+    assert len(lines[1]) == len(lines[6])  # columns stand under each other
+    assert "\n".join(lines).endswith(
+        "Told from real windows, AUC: simulated 0.61, block bootstrap 0.50\n"
+        "  (.50: cannot be told; chance \N{PLUS-MINUS SIGN} 0.12, 90 windows, 30 side by side)\n"
+        "  by a, b, c"
+    )
+    assert summary.facts_lines({"two_sample": told})[0].startswith("Told from real")

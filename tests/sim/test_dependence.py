@@ -1,5 +1,8 @@
 """Measures of dependence against closed forms and against one pair at a time."""
 
+import json
+import warnings
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -7,7 +10,9 @@ from scipy import stats
 from models.market.features import VOLUME_MEAN_BARS, parts_from_bars
 from sim.baselines import BlockBootstrapSampler
 from sim.dependence import (
+    LABELS,
     Dependence,
+    DependenceTable,
     JointSeries,
     co_jump_frequency,
     correlation_matrix,
@@ -143,3 +148,40 @@ def test_bad_input_is_named():
         exceedance_matrices(gaussian(1, 50), 0.6)
     with pytest.raises(ValueError, match=r"must share a shape \(N, S, T\)"):
         JointSeries(np.zeros((1, 2, 3)), np.zeros((1, 2, 3)), np.zeros((1, 2, 4)))
+
+
+def test_the_table_holds_every_measure_of_every_market():
+    rng = np.random.default_rng(0)
+    paths = BlockBootstrapSampler(TABLES).sample(4, 60, rng)
+    found = DependenceTable.of(HISTORIES, {"simulated": paths, "other": paths.take([0, 1])})
+    document = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert document["symbols"] == ["ALL", "NEW", "GAP"]
+    assert document["columns"] == ["real", "simulated", "other"]
+    real = Dependence.of(JointSeries.of_histories(HISTORIES))
+    imagined = Dependence.of(JointSeries.of_paths(paths))
+    rows = {row["name"]: row["values"] for row in document["rows"]}
+    assert len(rows) == len(LABELS)
+    for field, label in LABELS.items():
+        assert rows[label][:2] == [getattr(real, field), getattr(imagined, field)], field
+    maps = {each["name"]: each["correlations"] for each in document["maps"]}
+    assert [set(each) for each in maps.values()] == [{"real", "simulated"}] * 3
+    wanted = correlation_matrix(JointSeries.of_paths(paths).returns).round(4)
+    np.testing.assert_allclose(maps["daily returns"]["simulated"], wanted, atol=1e-9)
+
+
+def test_what_is_not_defined_is_none_in_the_table():
+    """Volumes of paths shorter than their mean have no deviation, tails of few bars no pairs."""
+    paths = BlockBootstrapSampler(TABLES).sample(2, 12, np.random.default_rng(0))
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        document = DependenceTable.of(HISTORIES, {"simulated": paths}).to_json()
+    rows = {row["name"]: row["values"] for row in document["rows"]}
+    assert rows["corr of volume deviations"][1] is None
+    volume = document["maps"][-1]["correlations"]["simulated"]
+    assert volume == [[None] * 3] * 3
+    json.dumps(document, allow_nan=False)
+
+
+def test_one_symbol_depends_on_none():
+    paths = BlockBootstrapSampler(TABLES[:1]).sample(2, 60, np.random.default_rng(0))
+    assert DependenceTable.of(HISTORIES[:1], {"simulated": paths}) is None

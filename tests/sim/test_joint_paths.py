@@ -76,6 +76,22 @@ def test_pairs_start_on_the_given_dates_in_turn(observer):
     np.testing.assert_array_equal(draw(observer, 2, 1, starts=exact).start_row[:, 0], 400)
 
 
+def test_the_same_source_starts_elsewhere_and_shares_what_was_fitted(observer):
+    source = sampler(observer)
+    assert source.first == FIRST
+    source.sample(4, 2, np.random.default_rng(5))
+    other = source.starting("latest")
+    assert other.residuals is source.residuals
+    found = other.sample(6, 3, np.random.default_rng(0))
+    wanted = draw(observer, 6, 3, starts="latest")
+    np.testing.assert_array_equal(found.bars, wanted.bars)
+    # The source itself goes on as before.
+    again = source.sample(6, 3, np.random.default_rng(0))
+    np.testing.assert_array_equal(again.bars, draw(observer, 6, 3).bars)
+    with pytest.raises(ValueError, match="starts must be any or latest"):
+        source.starting("now")
+
+
 def test_dates_nobody_can_start_on_are_refused(observer):
     for day in (CALENDAR[10], CALENDAR[639] + np.timedelta64(60, "D")):
         with pytest.raises(ValueError, match=f"starts must be dates .* received {day}"):

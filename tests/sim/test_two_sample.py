@@ -3,8 +3,6 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from sim.baselines import BlockBootstrapSampler
-from sim.paths import Paths
 from sim.two_sample import (
     BOOSTING,
     FOREST,
@@ -12,11 +10,9 @@ from sim.two_sample import (
     balanced,
     fold_of_groups,
     ks_distance,
-    market_test,
     two_sample_test,
 )
-from sim.windows import CONTEXT, Statistics
-from tests.sim.forecasting import HISTORIES, TABLES
+from sim.windows import Statistics
 
 
 def statistics(seed, count=240, shift=0.0, families=("x", "x", "y")):
@@ -119,37 +115,6 @@ def test_folds_hold_whole_groups_of_about_equal_number():
     assert sorted(len(set(groups[fold == k])) for k in range(3)) == [2, 2, 3]
     with pytest.raises(ValueError, match=r"folds must lie in 2..7, .*received 8"):
         fold_of_groups(groups, 8, np.random.default_rng(0))
-
-
-@pytest.mark.parametrize("joint", [False, True])
-def test_resampled_days_in_their_order_are_harder_to_tell_than_shuffled_ones(joint):
-    def told(mean_block):
-        sampler = BlockBootstrapSampler(TABLES, mean_block=mean_block)
-        paths = sampler.sample(300, 60, np.random.default_rng(0))
-        return market_test(paths, HISTORIES, seed=1, joint=joint, most=300)
-
-    whole, shuffled = told(60.0), told(1.0)
-    assert list(whole.auc) == [BOOSTING]
-    assert whole.auc[BOOSTING] < shuffled.auc[BOOSTING]
-    assert "share of unmoved closes" not in whole.used
-    assert ("cross-correlation of r" in whole.used) == joint
-
-
-def test_real_windows_are_not_told_from_themselves():
-    """Paths that are stretches of the real bars: only luck can tell them apart."""
-    history, rng = HISTORIES[1], np.random.default_rng(0)
-    rows = rng.integers(CONTEXT, len(history) - 31, 300)
-    bars = history.bars[rows[:, None] + np.arange(31)][:, None]
-    still = np.zeros((300, 1), np.int64)
-    paths = Paths(bars, np.zeros((300, 1, 31, 0)), still, rows[:, None])
-    found = market_test(paths, [history], seed=1)
-    assert found.auc[BOOSTING] == pytest.approx(0.5, abs=0.12)
-
-
-def test_paths_of_one_era_cannot_be_judged():
-    paths = BlockBootstrapSampler(TABLES, starts="latest").sample(40, 30, np.random.default_rng(0))
-    with pytest.raises(ValueError, match=r"in three of 6 eras that paths start in; received 0"):
-        market_test(paths, HISTORIES, seed=1)
 
 
 def test_bad_input_is_named():
