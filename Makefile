@@ -11,7 +11,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev data backtest report test test-slow check format bench mutants notebooks clean-models clean
+.PHONY: help setup setup-dev data backtest report test test-slow check format bench realism mutants notebooks clean-models clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,12 @@ bench: setup-dev data ## measure speed against others (prints medians and ratios
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/bench.txt
 	@for script in env_steps predictive_draws sampling_speed agent_updates joint_paths backtest_cost; do \
 	  echo "== $$script"; $(BIN)/python -m research.benchmarks.$$script || exit 1; done
+
+realism: setup-dev ## measure how real the imagined markets are (TDQN=FOLDER: the paper's stocks, else packaged bars)
+	@for script in two_sample rollout_calibration economic_content; do \
+	  echo "== $$script"; \
+	  $(BIN)/python -m research.benchmarks.$$script $(if $(TDQN),--tdqn $(TDQN),--packaged) || exit 1; done
+	@echo "== coverage"; $(BIN)/python -m research.benchmarks.coverage
 
 mutants: setup-dev ## list faults in caps, accounting, orders and artifacts that tests would miss
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/mutants.txt

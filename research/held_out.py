@@ -56,13 +56,41 @@ class Stock:
         return self.history.tail(len(self.history) - len(self.past) + CONTEXT)
 
     def sampler(self, name: str) -> PathSampler:
-        """A simulator of this stock, by its name in `SIMULATORS`."""
-        if name == "block bootstrap":
-            return BlockBootstrapSampler([self.past])
-        if name == "GJR-GARCH":
-            return GarchSampler([self.past])
-        blend = float(name.removeprefix("blend "))
-        return ForecasterSampler(Observer(self.forecaster), [self.past], blend=blend)
+        """A simulator of this stock alone, by its name in `SIMULATORS`."""
+        return simulator(name, [self])
+
+
+def simulator(name: str, stocks: Sequence[Stock]) -> PathSampler:
+    """A simulator of markets of stocks that share a forecaster.
+
+    Args:
+        name: one of `SIMULATORS`, ``"blend "`` and any share, or that with ``" alone"`` behind it:
+            without a copula.
+        stocks: the market's, in order.
+    """
+    tables = [stock.past for stock in stocks]
+    if name == "block bootstrap":
+        return BlockBootstrapSampler(tables)
+    if name == "GJR-GARCH":
+        return GarchSampler(tables)
+    blend = float(name.removeprefix("blend ").removesuffix(" alone"))
+    observer = Observer(stocks[0].forecaster)
+    if name.endswith(" alone"):
+        return ForecasterSampler(observer, tables, blend=blend, copula="independent")
+    return ForecasterSampler(observer, tables, blend=blend)
+
+
+def markets_of(stocks: Sequence[Stock], size: int = 3) -> list[list[Stock]]:
+    """Markets of stocks on one calendar that share a forecaster, `size` of them in each.
+
+    Of every forecaster and calendar of the bars after the split the first `size` stocks, where
+    there are as many: fewer bars than stocks would be lost to holidays that others do not share.
+    """
+    groups: dict[tuple[int, bytes], list[Stock]] = {}
+    for stock in stocks:
+        days = stock.later.time.astype("datetime64[D]")
+        groups.setdefault((id(stock.forecaster), days.tobytes()), []).append(stock)
+    return [group[:size] for group in groups.values() if len(group) >= size]
 
 
 def fit(

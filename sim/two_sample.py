@@ -22,7 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
-from sim.windows import Statistics
+from sim.windows import (
+    Statistics,
+)
 
 Floats = NDArray[np.float64]
 

@@ -11,15 +11,17 @@ deviation of returns. Nothing is fitted, so windows may come from anywhere, in a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.market.features import VOLUME_MEAN_BARS
-from models.market.history import CLOSE, HIGH, LOW, OPEN, VOLUME
+from models.market.history import CLOSE, HIGH, LOW, OPEN, VOLUME, History
+from sim.dates import CommonDates
 from sim.facts import series_correlations
+from sim.paths import Paths
 
 CONTEXT = VOLUME_MEAN_BARS
 """Bars of a window that come before its first return."""
@@ -503,3 +505,54 @@ def cut_windows(bars: Floats, first: int, length: int, stride: int) -> tuple[Flo
     rows = np.arange(first, bars.shape[-2] - length + 1, stride)
     index = rows[:, None] + np.arange(-CONTEXT, length)
     return (bars[index] if bars.ndim == 2 else np.moveaxis(bars[:, index], 0, 1)), rows
+
+
+def history_windows(
+    histories: Sequence[History], first: int, length: int, stride: int
+) -> tuple[Floats, NDArray[np.datetime64], NDArray[np.datetime64]]:
+    """Overlapping windows of several histories on the dates on which all have a bar.
+
+    Args:
+        histories: of S symbols.
+        first: earliest row, of every history, of a window's first return; at least `CONTEXT`.
+        length: returns of a window.
+        stride: bars between neighbouring windows, >= 1.
+
+    Returns:
+        Windows (N, S, CONTEXT + length, 5), and the dates of each one's first return and of its
+        last, (N,) each. N is 0 if there is no room.
+
+    Raises:
+        ValueError: as `cut_windows`.
+    """
+    common = CommonDates.of(histories)
+    shared = common.present.all(axis=1)
+    rows, dates = common.rows[shared], common.dates[shared]
+    bars = np.stack([h.bars[own] for h, own in zip(histories, rows.T, strict=True)])
+    late = (rows >= first).all(axis=1)
+    begin = max(int(np.argmax(late)) if late.any() else len(rows), min(first, CONTEXT))
+    windows, at = cut_windows(bars, begin, length, stride)
+    return windows, dates[at], dates[at + length - 1]
+
+
+def path_windows(paths: Paths, histories: Sequence[History]) -> Floats:
+    """Imagined windows (B, S, CONTEXT + T, 5): after the real bars that they follow.
+
+    Args:
+        paths: B markets of S symbols.
+        histories: that `paths.series` names.
+
+    Raises:
+        ValueError: for a path with fewer than `CONTEXT` bars up to its start.
+    """
+    if paths.start_row.min() < CONTEXT - 1:
+        raise ValueError(
+            f"paths must have {CONTEXT} real bars up to their start; received one that starts in "
+            f"row {paths.start_row.min()}"
+        )
+    before = np.empty((*paths.start_row.shape, CONTEXT - 1, 5))
+    for s in np.unique(paths.series):
+        mine = paths.series == s
+        rows = paths.start_row[mine][:, None] + np.arange(1 - CONTEXT, 0)
+        before[mine] = histories[s].bars[rows]
+    return np.concatenate([before, paths.bars], axis=2)

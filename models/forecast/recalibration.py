@@ -37,7 +37,7 @@ correction), mean error of the coverage of four intervals 0.011 (0.012), log sco
 120 bars give 0.033, 0.012 and 2.867.
 """
 
-PRIOR_BARS = np.array([50.0, 50.0])
+PRIOR_BARS = np.array([25.0, 50.0])
 """Outcomes that "no correction" weighs as much as: of the shift, of the width."""
 
 MAX_SUM = 0.9

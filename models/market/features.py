@@ -440,13 +440,16 @@ class BaselineMixture:
     Attributes:
         long: exponent of the long EWMA (0.99).
         ranged: exponent of the range-based EWMA (0.90).
-        reversion: share of the way to the anchor, per bar.
+        reversion: share of the way to the anchor, per bar. Less of it forecasts too much after wild
+            bars and too little after calm ones: log scores over the TDQN stocks and the packaged
+            ones are 2.8682 and 2.8320 with 0.03, 2.8683 and 2.8328 with 0.08, 2.8688 and 2.8338
+            with 0.2, 2.8687 and 2.8331 with 0.3.
         high: log ratio to the anchor beyond which half is taken off.
     """
 
     long: float = 0.25
     ranged: float = 0.35
-    reversion: float = 0.08
+    reversion: float = 0.2
     high: float = 1.25
 
 

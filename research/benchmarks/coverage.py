@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from models.agent.account import ACCOUNT_FEATURES
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgent
 from models.forecast.config import ForecasterConfig
-from models.market.features import FeatureTable
+from models.market.features import LOOKBACK, FeatureTable
 from models.seeding import streams
 from research.conditions import conditions, option_parser
 from research.held_out import fit
@@ -38,7 +39,9 @@ from research.stocks import FIRST_TRAINING, packaged_histories, since
 from sim.accounting import Rules
 from sim.agent_training import train_on_imagined
 from sim.curriculum import growing
-from sim.facts import FACT_LABELS, Facts, facts, simulated_markets
+from sim.dates import CommonDates
+from sim.facts import FACT_LABELS, facts, simulated_markets
+from sim.noise import NoiseSource
 from sim.path_sampler import ForecasterSampler
 from sim.paths import Paths, PathSampler
 
@@ -48,30 +51,52 @@ END = np.datetime64("2009-01-01")  # of the first training span of the default r
 Floats = NDArray[np.float64]
 
 
-class PlainSampler:
-    """Plain Monte Carlo from another sampler: every market is sampled on its own.
+class PlainNoise:
+    """The pairs of another source of noise, each drawn on its own and made of two equals.
 
-    A single market has no mirror image and is the only one in its stratum, and a single scrambled
-    Sobol point is uniform: starts, masks and noise are independent between markets.
-
-    Args:
-        source: a sampler with the given share of blended markets, 0 or 1.
-        blend: share of the blended markets, decided for each by chance.
+    A single pair gets a single scrambled Sobol point, which is uniform: pairs are independent.
     """
 
-    def __init__(self, source: Callable[[float], PathSampler], blend: float) -> None:
-        self._plain, self._blended = source(0.0), source(1.0)
-        self._blend = blend
+    def __init__(self, source: NoiseSource) -> None:
+        self._source = source
+
+    @property
+    def lean(self) -> Floats:
+        """See `sim.noise.NoiseSource`."""
+        return self._source.lean
+
+    def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
+        """See `sim.noise.NoiseSource`."""
+        pairs = rng.spawn(n_markets // 2)
+        first = np.concatenate([self._source.draw(2, n_steps, own)[:1] for own in pairs])
+        return np.repeat(first, 2, axis=0)
+
+
+class PlainSampler:
+    """Plain Monte Carlo: independent starts, masks and noise of all markets.
+
+    Of every pair of markets of the sampler, which shares its start and mask, the first is taken.
+
+    Args:
+        observer: as in `sim.path_sampler.ForecasterSampler`; likewise the next two.
+        tables: of the symbols of every market.
+        blend: share of the blended markets.
+    """
+
+    def __init__(self, observer: Observer, tables: Sequence[FeatureTable], blend: float) -> None:
+        self._make = partial(ForecasterSampler, observer, tables, blend=blend)
+        known = self._make()
+        self._noise = {"copula_noise": PlainNoise(known.copula_noise)}
+        if blend > 0:
+            self._noise["dated_noise"] = PlainNoise(known.dated_noise)
+        first = LOOKBACK + observer.forecaster.config.window - 1
+        self._dates = CommonDates.of([table.history for table in tables], first).dates
 
     def sample(self, n_paths: int, n_steps: int, rng: np.random.Generator) -> Paths:
         """See `sim.paths.PathSampler`."""
-        blended = rng.random(n_paths) < self._blend
-        return joined(
-            [
-                (self._blended if one else self._plain).sample(1, n_steps, own)
-                for one, own in zip(blended, rng.spawn(n_paths), strict=True)
-            ]
-        )
+        sampler = self._make(starts=rng.choice(self._dates, n_paths))
+        vars(sampler).update(self._noise)  # in the place of what it would work out itself
+        return sampler.sample(2 * n_paths, n_steps, rng).take(np.arange(0, 2 * n_paths, 2))
 
 
 class FixedSampler:
@@ -85,20 +110,14 @@ class FixedSampler:
         return self._source.sample(n_paths, n_steps, streams(self._seed, "fixed")["paths"])
 
 
-def joined(paths: Sequence[Paths]) -> Paths:
-    """Markets of several samples, one after the other."""
-    return Paths(
-        **{
-            item.name: np.concatenate([getattr(one, item.name) for one in paths])
-            for item in fields(Paths)
-        }
-    )
+LABELS = {"mean": "mean of r, bp", **FACT_LABELS}
 
 
 def mean_facts(paths: Paths) -> dict[str, float]:
-    """Stylised facts, mean over the symbols."""
-    each = [asdict(facts(market)) for market in simulated_markets(paths)]
-    return {item.name: float(np.mean([one[item.name] for one in each])) for item in fields(Facts)}
+    """Mean return and stylised facts, mean over the symbols; see `LABELS`."""
+    markets = simulated_markets(paths)
+    each = [{"mean": 1e4 * one.returns.mean(), **asdict(facts(one))} for one in markets]
+    return {name: float(np.mean([one[name] for one in each])) for name in LABELS}
 
 
 def deviations_table(
@@ -140,11 +159,10 @@ def samplers(options: argparse.Namespace) -> dict[str, PathSampler]:
     histories = [since(history.until(END), FIRST_TRAINING) for history in packaged_histories()]
     tables = [FeatureTable.of(history) for history in histories]
     observer = Observer(fit(tables, ForecasterConfig(), options.seed, options.models))
-
-    def source(blend: float) -> ForecasterSampler:
-        return ForecasterSampler(observer, tables, blend=blend)
-
-    return {OURS: source(options.blend), PLAIN: PlainSampler(source, options.blend)}
+    return {
+        OURS: ForecasterSampler(observer, tables, blend=options.blend),
+        PLAIN: PlainSampler(observer, tables, options.blend),
+    }
 
 
 def compare_facts(sampler: Mapping[str, PathSampler], options: argparse.Namespace) -> str:
@@ -161,7 +179,7 @@ def compare_facts(sampler: Mapping[str, PathSampler], options: argparse.Namespac
                 found[name].append(mean_facts(paths))
                 progress.update()
     took = ", ".join(f"{name} {total / options.seeds:.1f}" for name, total in seconds.items())
-    return f"{deviations_table(found, FACT_LABELS)}\nseconds a sample: {took}"
+    return f"{deviations_table(found, LABELS)}\nseconds a sample: {took}"
 
 
 def compare_agents(sampler: Mapping[str, PathSampler], options: argparse.Namespace) -> str:
@@ -170,8 +188,8 @@ def compare_agents(sampler: Mapping[str, PathSampler], options: argparse.Namespa
     stages = growing(options.paths, options.bars, options.updates)
     seen = sampler[OURS].sample(options.paths, 1, streams(options.seed, "coverage")["paths"])
     width = seen.observations.shape[-1]
-    observations = seen.observations.reshape(-1, 2, width)[:, 0]
-    rules = Rules(np.full(int(seen.series.max()) + 1, 0.32), equity=1e5)
+    observations = seen.observations[::2, :, 0].reshape(-1, width)
+    rules = Rules(np.full(seen.n_symbols, 0.32), equity=1e5)
     every = dict(sampler) | {SAME: FixedSampler(sampler[OURS], options.seed)}
     lines = [
         f"{'action values less flat, bp':34s}{'deviation':>11s}{'size':>9s}{'same choice':>13s}"

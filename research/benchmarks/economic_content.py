@@ -47,6 +47,7 @@ from sim.accounting import Account, Rules, step
 from sim.baselines import BlockBootstrapSampler
 from sim.blocks import stationary_rows
 from sim.costs import ProportionalCost
+from sim.dates import CommonDates
 from sim.path_sampler import ForecasterSampler
 from sim.paths import Paths, PathSampler
 
@@ -160,20 +161,21 @@ class Markets:
     @classmethod
     def of_paths(cls, paths: Paths, histories: Sequence[History]) -> Markets:
         """Of a sampler's paths; pairs of markets share their start, and are one cluster."""
-        shape = paths.bars.shape if paths.bars.ndim == 4 else (len(paths.bars), 1, -1, 5)
-        bars = paths.bars.reshape(shape)
-        series, rows = paths.series.reshape(len(bars), -1), paths.start_row.reshape(len(bars), -1)
-        flat = bars.reshape(-1, *bars.shape[2:])
-        n = flat.shape[1]
+        n = paths.n_steps + 1
         found = []
-        for path, s, row in zip(flat, series.ravel(), rows.ravel(), strict=True):
+        for path, s, row in zip(
+            paths.each().bars[:, 0], paths.series.ravel(), paths.start_row.ravel(), strict=True
+        ):
             close = np.concatenate([histories[s].close[:row], path[:, CLOSE]])
             found.append(Indicators.of(close).rows(slice(-n, None)))
         every = stacked(found)
         indicators = Indicators(
-            *(getattr(every, name).reshape(*bars.shape[:3]) for name in every.__dataclass_fields__)
+            *(
+                getattr(every, name).reshape(paths.bars.shape[:3])
+                for name in Indicators.__dataclass_fields__
+            )
         )
-        return cls(bars, indicators, series, np.arange(len(bars)) // 2)
+        return cls(paths.bars, indicators, paths.series, np.arange(paths.n_paths) // 2)
 
     @classmethod
     def of_history(
@@ -183,16 +185,17 @@ class Markets:
 
         Args:
             histories: of S symbols.
-            first: earliest row of the common dates that is row 0 of an episode.
+            first: earliest of the common dates that is row 0 of an episode.
             bars: T.
             stride: dates between neighbouring episodes.
         """
-        dates = common_dates(histories)
-        rows = [np.searchsorted(history.time, dates) for history in histories]
+        shared = shared_rows(histories)
+        rows = list(shared.T)
         whole = [
-            Indicators.of(history.close).rows(r) for history, r in zip(histories, rows, strict=True)
+            Indicators.of(history.close).rows(own)
+            for history, own in zip(histories, rows, strict=True)
         ]
-        starts = np.arange(first, len(dates) - bars, stride)
+        starts = np.arange(first, len(shared) - bars, stride)
         index = starts[:, None] + np.arange(bars + 1)
         taken = np.stack(
             [history.bars[r][index] for history, r in zip(histories, rows, strict=True)], axis=1
@@ -208,18 +211,17 @@ class Markets:
         return cls(taken, indicators, series, np.arange(len(starts)))
 
 
-def common_dates(histories: Sequence[History]) -> NDArray[np.datetime64]:
-    """Times at which every history has a bar.
+def shared_rows(histories: Sequence[History]) -> NDArray[np.int64]:
+    """Rows (D, S) of the dates on which all histories have a bar, oldest first.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if there is no such date.
     """
-    dates = histories[0].time
-    for history in histories[1:]:
-        dates = np.intersect1d(dates, history.time)
-    if not dates.size:
+    dates = CommonDates.of(histories)
+    rows = dates.rows[dates.present.all(axis=1)]
+    if not len(rows):
         raise ValueError("histories must have bars on common dates; they have none")
-    return dates
+    return rows
 
 
 @dataclass(frozen=True)
@@ -475,11 +477,10 @@ def report(title: str, histories: Sequence[History], options: argparse.Namespace
     first = LOOKBACK + ForecasterConfig().window
     scale = Scale.of(histories, first)
     stride = 10
-    since = int(np.searchsorted(common_dates(histories), max(h.time[first] for h in histories)))
+    rows = shared_rows(histories)
+    since = int(np.argmax((rows >= first).all(axis=1)))
     real = Markets.of_history(histories, since, options.bars, stride)
-    whole = Markets.of_history(
-        histories, since, len(common_dates(histories)) - since - 1, len(histories[0])
-    )
+    whole = Markets.of_history(histories, since, len(rows) - since - 1, len(rows))
     markets = {}
     for name, sampler in tqdm(simulators(histories, options).items(), desc=title, leave=False):
         rng = streams(options.seed, "economic", name)["paths"]

@@ -7,7 +7,8 @@ over the stocks; gradient boosting and a random forest try to tell it from the r
 by stock (`sim.two_sample`). The training span's own windows set the floor: what the change of eras
 alone gives away; a last column adds the share of closes that have not moved, which shows the grid
 of real prices. Then what the classifier used, the mean of every statistic, how much stocks
-differ in it, and stylised facts and distances of two-year paths (`sim.facts`).
+differ in it, and stylised facts and distances of two-year paths (`sim.facts`). With `--joint` the
+same for windows of whole markets: three held-out stocks of one calendar each, folds by market.
 
     python -m research.benchmarks.two_sample --tdqn FOLDER [--seeds 1 2 3] [--models FOLDER]
     python -m research.benchmarks.two_sample --packaged    # AAPL, GOOG, IBM as the default run:
@@ -31,47 +32,61 @@ from models.market.features import LOOKBACK
 from models.market.history import History
 from models.seeding import streams
 from research.conditions import conditions
-from research.held_out import ROTATIONS, SIMULATORS, Stock, stocks_of
+from research.held_out import (
+    ROTATIONS,
+    SIMULATORS,
+    Stock,
+    markets_of,
+    simulator,
+    stocks_of,
+)
 from research.stocks import FIRST_TRAINING, packaged_histories, parse, since, stock_parser
 from research.tdqn_data import load_all
-from sim.facts import FactsTable, MarketSeries, facts_table, real_markets
-from sim.paths import Paths
+from sim.facts import FactsTable, MarketSeries, facts_table, real_markets, simulated_markets
 from sim.two_sample import BOOSTING, FOREST, Told, two_sample_test
-from sim.windows import CONTEXT, OF_EACH, TICKS, Statistics, cut_windows, window_statistics
+from sim.windows import (
+    CONTEXT,
+    OF_EACH,
+    TICKS,
+    Statistics,
+    history_windows,
+    joint_statistics,
+    path_windows,
+    window_statistics,
+)
 
 WINDOW = 60
 STRIDE = 5  # bars between real windows: overlap costs nothing, folds are of whole stocks
+JOINT_STRIDE, JOINT_PATHS = 2, 240  # there are fewer markets than stocks
 FACT_BARS = 480  # the shortest of the TDQN test spans has 486 bars
 FACT_PATHS = 40  # of each stock
 FLOOR = "training span"
+JOINT_SIMULATORS = (
+    "block bootstrap",
+    "blend 0.25",
+    "blend 0",
+    "blend 0 alone",
+    "blend 1",
+    "GJR-GARCH",
+)
 
 Floats = NDArray[np.float64]
 
 
-def path_bars(paths: Paths) -> tuple[Floats, NDArray[np.int64]]:
-    """Bars (B, T+1, 5) of single-symbol paths and the rows they start at (B,)."""
-    return paths.bars.reshape(-1, *paths.bars.shape[-2:]), paths.start_row.reshape(-1)
-
-
-def with_context(paths: Paths, history: History) -> Floats:
-    """Windows (B, CONTEXT + T, 5) of paths of one history, after the real bars they follow."""
-    bars, rows = path_bars(paths)
-    before = history.bars[rows[:, None] + np.arange(1 - CONTEXT, 0)]
-    return np.concatenate([before, bars], axis=1)
-
-
 @dataclass(frozen=True)
 class Windows:
-    """Statistics of windows of all stocks, and the stock of each."""
+    """Statistics of windows of all stocks (or markets of them), and the stock of each."""
 
     statistics: Statistics
     symbol: NDArray[np.str_]
 
     @classmethod
     def pooled(cls, bars: Mapping[str, Floats]) -> Windows:
-        """From windows by stock."""
+        """From windows (N, S, bars, 5) by stock or market; single ones where S = 1."""
         symbols = np.concatenate([np.repeat(name, len(each)) for name, each in bars.items()])
-        return cls(window_statistics(np.concatenate(list(bars.values()))), symbols)
+        every = np.concatenate(list(bars.values()))
+        single = every.shape[1] == 1
+        return cls(window_statistics(every[:, 0]) if single else joint_statistics(every), symbols)
 
     def mean(self, name: str) -> float:
         """Mean of a statistic, stocks weighing the same."""
@@ -86,11 +101,26 @@ class Windows:
         return np.array([values[self.symbol == s].mean() for s in np.unique(self.symbol)])
 
 
-def real_windows(stocks: Sequence[Stock]) -> tuple[Windows, Windows]:
+Market = Sequence[Stock]
+
+
+def name_of(market: Market) -> str:
+    """The tickers of its stocks."""
+    return "+".join(stock.symbol for stock in market)
+
+
+def real_windows(markets: Sequence[Market]) -> tuple[Windows, Windows]:
     """Of the test span and of the part of the training span that paths may start in."""
-    later = {s.symbol: cut_windows(s.later.bars, CONTEXT, WINDOW, STRIDE)[0] for s in stocks}
-    first = LOOKBACK + stocks[0].forecaster.config.window
-    past = {s.symbol: cut_windows(s.past.history.bars, first, WINDOW, STRIDE)[0] for s in stocks}
+    later: dict[str, Floats] = {}
+    past: dict[str, Floats] = {}
+    for market in markets:
+        name, stride = name_of(market), STRIDE if len(market) == 1 else JOINT_STRIDE
+        first = LOOKBACK + market[0].forecaster.config.window
+        for found, histories, earliest in (
+            (later, [stock.later for stock in market], CONTEXT),
+            (past, [stock.past.history for stock in market], first),
+        ):
+            found[name] = history_windows(histories, earliest, WINDOW, stride)[0]
     return Windows.pooled(later), Windows.pooled(past)
 
 
@@ -104,7 +134,7 @@ class Found:
         told: verdict on each kind, without the statistics of the price grid.
         ticks: AUC of gradient boosting with them.
         families: AUC of gradient boosting that is given a single family of statistics.
-        facts: of two-year paths, unless in a hurry.
+        facts: of two-year paths of single stocks, unless in a hurry.
     """
 
     real: Windows
@@ -116,59 +146,65 @@ class Found:
 
 
 def measure(
-    stocks: Sequence[Stock], seed: int, options: argparse.Namespace, progress: tqdm
+    markets: Sequence[Market],
+    simulators: Sequence[str],
+    seed: int,
+    options: argparse.Namespace,
+    progress: tqdm,
 ) -> Found:
     """Sample, describe and tell apart."""
-    real, past = real_windows(stocks)
-    kinds, markets = {FLOOR: past}, {}
-    for name in options.simulators:
+    real, past = real_windows(markets)
+    single, kinds = len(markets[0]) == 1, {FLOOR: past}
+    series: dict[str, list[MarketSeries]] = {}
+    for name in simulators:
         progress.set_postfix_str(f"sample {name}")
-        bars, series = {}, []
-        for stock in stocks:
-            rng = streams(seed, "two-sample", name, stock.symbol)["paths"]
-            sampler = stock.sampler(name)
-            paths = sampler.sample(options.paths, WINDOW, rng)
-            bars[stock.symbol] = with_context(paths, stock.past.history)
-            if not options.quick:
-                long, _ = path_bars(sampler.sample(FACT_PATHS, FACT_BARS, rng))
-                series.append(MarketSeries.of_bars(long))
+        bars, series[name] = {}, []
+        for market in markets:
+            rng = streams(seed, "two-sample", name, name_of(market))["paths"]
+            sampler = simulator(name, market)
+            paths = sampler.sample(options.paths if single else JOINT_PATHS, WINDOW, rng)
+            bars[name_of(market)] = path_windows(paths, [s.past.history for s in market])
+            if single and not options.quick:
+                long = sampler.sample(FACT_PATHS, FACT_BARS, rng)
+                series[name] += simulated_markets(long)
         kinds[name] = Windows.pooled(bars)
-        markets[name] = series
         progress.update()
     told, ticks, families = {}, {}, {}
-    test = partial(
-        two_sample_test,
-        seed=seed,
-        folds=min(5, len(stocks)),
-        repeats=1 if options.quick else options.repeats,
-    )
-    for name, windows in kinds.items():
+    for name in kinds:
         progress.set_postfix_str(f"classify {name}")
-        told[name] = test(
-            real.statistics.without(TICKS),
-            windows.statistics.without(TICKS),
-            real.symbol,
-            windows.symbol,
-            classifiers=(BOOSTING,) if options.quick else (BOOSTING, FOREST),
-            shuffles=1,
-        )
-        alone = partial(test, classifiers=(BOOSTING,), shuffles=0)
-        pair = real.statistics, windows.statistics
-        ticks[name] = alone(*pair, real.symbol, windows.symbol).auc[BOOSTING]
-        families[name] = {
-            family: alone(
-                *(kind.only(family) for kind in pair), real.symbol, windows.symbol, repeats=1
-            ).auc[BOOSTING]
-            for family in dict.fromkeys(real.statistics.families)
-        }
+        told[name], ticks[name], families[name] = tell(real, kinds[name], seed, options)
         progress.update()
     table = None
-    if not options.quick:
-        history = [
-            market.pieces(FACT_BARS) for market in real_markets([s.past.history for s in stocks])
-        ]
-        table = facts_table(real_markets([s.later for s in stocks]), {FLOOR: history} | markets)
+    if single and not options.quick:
+        history = real_markets([market[0].past.history for market in markets])
+        series = {FLOOR: [one.pieces(FACT_BARS) for one in history]} | series
+        table = facts_table(real_markets([market[0].later for market in markets]), series)
     return Found(real, kinds, told, ticks, families, table)
+
+
+def tell(
+    real: Windows, windows: Windows, seed: int, options: argparse.Namespace
+) -> tuple[Told, float, dict[str, float]]:
+    """The verdict on one kind, gradient boosting's AUC with ticks, and its AUC by family."""
+    folds = min(5, len(np.unique(real.symbol)))
+    test = partial(two_sample_test, seed=seed, folds=folds)
+    symbols = real.symbol, windows.symbol
+    repeats = 1 if options.quick else options.repeats
+    verdict = test(
+        real.statistics.without(TICKS),
+        windows.statistics.without(TICKS),
+        *symbols,
+        repeats=repeats,
+        classifiers=(BOOSTING,) if options.quick else (BOOSTING, FOREST),
+        shuffles=1,
+    )
+    quickly = partial(test, classifiers=(BOOSTING,), shuffles=0)
+    pair = real.statistics, windows.statistics
+    families = {
+        family: quickly(*(kind.only(family) for kind in pair), *symbols, repeats=1).auc[BOOSTING]
+        for family in dict.fromkeys(real.statistics.families)
+    }
+    return verdict, quickly(*pair, *symbols, repeats=repeats).auc[BOOSTING], families
 
 
 def auc_table(found: Sequence[Found]) -> str:
@@ -176,12 +212,12 @@ def auc_table(found: Sequence[Found]) -> str:
     classifiers = list(found[0].told[FLOOR].auc)
     families = list(found[0].families[FLOOR])
     lines = [
-        f"{'AUC against later real windows':32s}"
+        f"{'AUC against later real windows':40s}"
         + "".join(f"{name:>16s}" for name in classifiers)
         + f"{'with ticks':>12s}   boosting on one family: {', '.join(families)}"
     ]
     for name in found[0].kinds:
-        row = f"{name:32s}"
+        row = f"{name:40s}"
         for classifier in classifiers:
             each = [one.told[name].auc[classifier] for one in found]
             spread = found[0].told[name].spread[classifier]
@@ -207,35 +243,47 @@ def used_table(found: Sequence[Found], name: str, most: int = 10) -> str:
     share = ", ".join(f"{f} {mean([t.families for t in told], f):.3f}" for f in families)
     lines = [f"{name}: AUC falls by (family shuffled) {share}"]
     lines.append(
-        f"  {'statistic shuffled':32s}{'falls by':>9s}{'alone':>8s}{'KS':>7s}"
+        f"  {'statistic shuffled':40s}{'falls by':>9s}{'alone':>8s}{'KS':>7s}"
         f"{'real':>9s}{'seen':>9s}"
     )
     ranked = sorted(told[0].used, key=lambda s: -mean([t.used for t in told], s))
     for key in ranked[:most]:
         real, seen = np.mean([t.means[key] for t in told], axis=0)
         lines.append(
-            f"  {key:32s}{mean([t.used for t in told], key):9.3f}"
+            f"  {key:40s}{mean([t.used for t in told], key):9.3f}"
             f"{mean([t.alone for t in told], key):8.3f}{mean([t.distance for t in told], key):7.3f}"
             f"{real:9.3f}{seen:9.3f}"
         )
     return "\n".join(lines)
 
 
-def means_table(found: Sequence[Found], between: bool = False) -> str:
-    """The mean of every statistic (or how much stocks differ in it) in every kind of windows."""
+def means_table(found: Sequence[Found], between: Sequence[str] = ()) -> str:
+    """The mean of every statistic in every kind of windows, or how much stocks differ in some."""
     kinds = {"test span": [one.real for one in found]} | {
         name: [one.kinds[name] for one in found] for name in found[0].kinds
     }
-    names = OF_EACH if between else found[0].real.statistics.names
     title = "deviation between stocks" if between else "mean over stocks"
-    lines = [f"{title:32s}" + "".join(f"{kind:>16s}" for kind in kinds)]
-    for name in names:
+    lines = [f"{title:40s}" + "".join(f"{kind:>16s}" for kind in kinds)]
+    for name in between or found[0].real.statistics.names:
         values = (
             np.mean([w.between(name) if between else w.mean(name) for w in every])
             for every in kinds.values()
         )
-        lines.append(f"{name:32s}" + "".join(f"{value:16.3f}" for value in values))
+        lines.append(f"{name:40s}" + "".join(f"{value:16.3f}" for value in values))
     return "\n".join(lines)
+
+
+def show(title: str, found: Sequence[Found], between: Sequence[str]) -> None:
+    """Print all tables."""
+    print(f"\n{title}\n\n{auc_table(found)}\n")
+    for name in found[0].kinds:
+        print(used_table(found, name) + "\n")
+    print(means_table(found))
+    if between:
+        print("\n" + means_table(found, between))
+    for one in found:
+        if one.facts is not None:
+            print(f"\n{FACT_PATHS} paths of {FACT_BARS} bars a stock\n{one.facts}")
 
 
 def report(
@@ -246,31 +294,33 @@ def report(
     rotations: int,
 ) -> None:
     """Measure with every seed and print."""
-    config = ForecasterConfig(epochs=options.epochs)
-    found = []
-    steps = len(options.seeds) * (2 * len(options.simulators) + 1)
+    config, single, joint = ForecasterConfig(epochs=options.epochs), [], []
+    # Folds are of markets: where one forecaster knows all stocks there is only one.
+    of_markets = JOINT_SIMULATORS if options.joint and rotations > 1 else ()
+    kinds = len(options.simulators) + len(of_markets)
+    steps = len(options.seeds) * (2 * kinds + 1 + bool(of_markets))
     with tqdm(total=steps, desc=title, leave=False) as progress:
         for seed in options.seeds:
             stocks = stocks_of(
-                histories,
-                split,
-                config,
-                seed,
-                rotations=rotations,
-                cache=options.models,
+                histories, split, config, seed, rotations=rotations, cache=options.models
             )
-            found.append(measure(stocks, seed, options, progress))
-    print(
-        f"\n{title}: {len(histories)} stocks, {options.paths} imagined windows of each, "
-        f"seeds {options.seeds}\n\n{auc_table(found)}\n"
+            each = [[stock] for stock in stocks]
+            single.append(measure(each, options.simulators, seed, options, progress))
+            if of_markets:
+                markets = markets_of(stocks)
+                joint.append(measure(markets, JOINT_SIMULATORS, seed, options, progress))
+    show(
+        f"{title}: {len(histories)} stocks, {options.paths} imagined windows of each, "
+        f"seeds {options.seeds}",
+        single,
+        OF_EACH,
     )
-    for name in found[0].kinds:
-        print(used_table(found, name) + "\n")
-    print(means_table(found) + "\n")
-    print(means_table(found, between=True))
-    for seed, one in zip(options.seeds, found, strict=True):
-        if one.facts is not None:
-            print(f"\nseed {seed}: {FACT_PATHS} paths of {FACT_BARS} bars a stock\n{one.facts}")
+    if joint:
+        show(
+            f"{title}: joint windows, {JOINT_PATHS} of {', '.join(map(name_of, markets))}",
+            joint,
+            (),
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -288,6 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="NAME",
         help=f"of {', '.join(SIMULATORS)}, or another blend",
     )
+    parser.add_argument("--joint", action="store_true", help="windows of whole markets as well")
     parser.add_argument(
         "--quick", action="store_true", help="gradient boosting alone, once, without facts"
     )

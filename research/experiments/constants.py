@@ -128,7 +128,7 @@ def baselines() -> Iterator[tuple[str, tuple[float, ...], features.BaselineMixtu
         for ranged in (0.0, 0.2, 0.35, 0.5, 0.7):
             mixture = replace(BASELINE, long=long, ranged=ranged)
             yield f"long {long:g}, ranged {ranged:g}", features.DECAY, mixture
-    for reversion in (0.0, 0.03, 0.05, 0.12):
+    for reversion in (0.03, 0.08, 0.3):
         yield f"reversion {reversion:g}", features.DECAY, replace(BASELINE, reversion=reversion)
     for high in (0.5, 0.75, 1.0, 1.5, np.inf):
         yield f"high {high:g}", features.DECAY, replace(BASELINE, high=high)

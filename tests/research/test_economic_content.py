@@ -15,9 +15,9 @@ from research.benchmarks.economic_content import (
     Markets,
     Scale,
     cells,
-    common_dates,
     imagined_cells,
     real_cells,
+    shared_rows,
     stacked,
     states_table,
     traded,
@@ -79,15 +79,15 @@ def test_real_episodes_are_on_common_dates():
     other = HISTORIES[1]
     late = History("CCC", other.time[3:], other.bars[3:])
     found = Markets.of_history([HISTORIES[0], late], 250, 30, 50)
-    dates = common_dates([HISTORIES[0], late])
-    row = np.searchsorted(late.time, dates[300])
+    row = shared_rows([HISTORIES[0], late])[300, 1]
+    assert late.time[row] == HISTORIES[0].time[303]
     np.testing.assert_array_equal(found.bars[1, 1], late.bars[row : row + 31])
     np.testing.assert_array_equal(
         found.indicators.variance[1, 1], Indicators.of(late.close).variance[row : row + 31]
     )
     far = History("DDD", late.time + np.timedelta64(9000, "D"), late.bars)
     with pytest.raises(ValueError, match="common dates"):
-        common_dates([late, far])
+        shared_rows([late, far])
 
 
 def test_cells_equal_a_slow_twin(markets):

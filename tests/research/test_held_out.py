@@ -4,7 +4,7 @@ import pytest
 from models.forecast.config import ForecasterConfig
 from models.forecast.forecaster import Forecaster
 from models.market.features import LOOKBACK, FeatureTable
-from research.held_out import SIMULATORS, fit, stocks_of
+from research.held_out import SIMULATORS, fit, markets_of, simulator, stocks_of
 from sim.windows import CONTEXT
 from tests.sim.forecasting import HISTORIES, TABLES, history, small_forecaster
 
@@ -69,8 +69,21 @@ def test_every_simulator_starts_in_the_past_of_its_stock(fits):
     stock = stocks_of(HISTORIES, SPLIT, CONFIG, 1, rotations=2, cache=None)[0]
     for name in SIMULATORS:
         paths = stock.sampler(name).sample(4, 10, np.random.default_rng(0))
-        assert paths.bars.reshape(4, 11, 5).shape == (4, 11, 5)
-        rows = paths.start_row.ravel()
+        assert paths.bars.shape == (4, 1, 11, 5)
+        rows = paths.start_row
         assert rows.min() >= CONTEXT
         assert rows.max() < len(stock.past)
     assert len(stock.past) > LOOKBACK
+
+
+def test_markets_are_of_stocks_with_one_forecaster_and_calendar(fits, forecaster):
+    histories = [history(name, seed=seed) for seed, name in enumerate("ABCDE")]
+    late = HISTORIES[1]  # sixty bars more: another calendar
+    stocks = stocks_of([*histories, late], SPLIT, CONFIG, 1, rotations=1, cache=None)
+    symbols = [[stock.symbol for stock in market] for market in markets_of(stocks)]
+    assert symbols == [["A", "B", "C"]]
+    assert len(markets_of(stocks, size=1)) == 2
+    market = markets_of(stocks)[0]
+    for name in ("block bootstrap", "blend 0", "blend 1", "blend 0 alone"):
+        paths = simulator(name, market).sample(4, 10, np.random.default_rng(0))
+        assert paths.bars.shape == (4, 3, 11, 5)

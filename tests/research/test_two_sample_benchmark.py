@@ -15,11 +15,9 @@ from research.benchmarks.two_sample import (
     measure,
     real_windows,
     used_table,
-    with_context,
 )
 from research.held_out import Stock
-from sim.baselines import BlockBootstrapSampler
-from sim.windows import CONTEXT, cut_windows, window_statistics
+from sim.windows import cut_windows, joint_statistics, window_statistics
 from tests.sim.forecasting import TABLES, history, small_forecaster
 
 SPLIT_ROW = 450
@@ -28,26 +26,15 @@ SPLIT_ROW = 450
 @pytest.fixture(scope="module")
 def stocks():
     forecaster, found = small_forecaster(), []
-    for seed, symbol in enumerate("ABCDE"):
+    for seed, symbol in enumerate("ABCD"):
         whole = history(symbol, n=650, seed=seed)
         past = whole.until(whole.time[SPLIT_ROW])
         found.append(Stock(whole, type(TABLES[0]).of(past), forecaster))
     return found
 
 
-def test_imagined_windows_have_the_real_bars_before_them():
-    table = TABLES[0]
-    paths = BlockBootstrapSampler([table]).sample(5, 30, np.random.default_rng(0))
-    found = with_context(paths, table.history)
-    assert found.shape == (5, CONTEXT + 30, 5)
-    for window, row in zip(found, paths.start_row.ravel(), strict=True):
-        np.testing.assert_array_equal(
-            window[:CONTEXT], table.history.bars[row - CONTEXT + 1 : row + 1]
-        )
-
-
 def test_real_windows_are_of_either_side_of_the_split(stocks):
-    later, past = real_windows(stocks)
+    later, past = real_windows([[stock] for stock in stocks])
     whole = stocks[0].history.bars
     ends = SPLIT_ROW + 1
     first = LOOKBACK + ForecasterConfig(window=20).window
@@ -58,12 +45,21 @@ def test_real_windows_are_of_either_side_of_the_split(stocks):
     for name, windows in (("later", later), ("past", past)):
         mine = windows.symbol == "A"
         np.testing.assert_allclose(windows.statistics.values[mine], want[name].values)
-    assert sorted(set(later.symbol)) == list("ABCDE")
+    assert sorted(set(later.symbol)) == list("ABCD")
+
+
+def test_real_windows_of_markets_are_on_common_dates(stocks):
+    later, _ = real_windows([stocks[:2], stocks[2:4]])
+    bars = np.stack([stock.history.bars for stock in stocks[2:4]])
+    want = joint_statistics(cut_windows(bars, SPLIT_ROW + 1, 60, 2)[0])
+    mine = later.symbol == "C+D"
+    np.testing.assert_allclose(later.statistics.values[mine], want.values)
+    assert set(later.symbol) == {"A+B", "C+D"}
 
 
 def test_stocks_weigh_the_same_in_means():
     bars = cut_windows(TABLES[0].history.bars, 40, 60, 60)[0]
-    windows = Windows.pooled({"A": bars[:1], "B": bars[1:]})
+    windows = Windows.pooled({"A": bars[:1, None], "B": bars[1:, None]})
     values = window_statistics(bars)["log deviation of r"]
     assert windows.mean("log deviation of r") == pytest.approx(
         0.5 * (values[0] + values[1:].mean())
@@ -75,11 +71,10 @@ def test_stocks_weigh_the_same_in_means():
 
 @pytest.fixture(scope="module")
 def found(stocks) -> Found:
-    options = argparse.Namespace(
-        simulators=["block bootstrap", "blend 1"], paths=12, repeats=1, quick=True
-    )
+    options = argparse.Namespace(paths=8, repeats=1, quick=True)
     with tqdm(disable=True) as progress:
-        return measure(stocks, 1, options, progress)
+        markets = [[stock] for stock in stocks]
+        return measure(markets, ["block bootstrap", "blend 1"], 1, options, progress)
 
 
 def test_every_kind_is_told_from_the_later_windows(found):
@@ -106,4 +101,4 @@ def test_tables_hold_what_was_found(found):
     assert means[0].split()[-6:] == ["training", "span", "block", "bootstrap", "blend", "1"]
     assert len(means) == 1 + len(found.real.statistics.names)
     assert f"{found.real.mean('log deviation of r'):.3f}" in means[1]
-    assert f"{found.real.between('mean range'):.3f}" in means_table([found], between=True)
+    assert f"{found.real.between('mean range'):.3f}" in means_table([found], ["mean range"])

@@ -10,7 +10,6 @@ from sim.two_sample import (
     balanced,
     fold_of_groups,
     ks_distance,
-    quick_test,
     two_sample_test,
 )
 from sim.windows import Statistics
@@ -116,13 +115,6 @@ def test_folds_hold_whole_groups_of_about_equal_number():
     assert sorted(len(set(groups[fold == k])) for k in range(3)) == [2, 2, 3]
     with pytest.raises(ValueError, match=r"folds must lie in 2..7, .*received 8"):
         fold_of_groups(groups, 8, np.random.default_rng(0))
-
-
-def test_the_quick_test_looks_at_a_few_windows_only():
-    found = quick_test(statistics(0), statistics(1, shift=2.0), GROUPS, GROUPS, seed=1, most=120)
-    assert list(found.auc) == [BOOSTING]
-    assert 0.8 < found.auc[BOOSTING] < 1.0
-    assert next(iter(found.used)) == "b"
 
 
 def test_bad_input_is_named():

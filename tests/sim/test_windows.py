@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from models.market.features import parts_from_bars
+from models.market.history import History
+from sim.baselines import BlockBootstrapSampler
 from sim.windows import (
     CONTEXT,
     OF_EACH,
@@ -13,11 +15,13 @@ from sim.windows import (
     co_exceedance,
     correlation,
     cut_windows,
+    history_windows,
     joint_statistics,
     pair_means,
+    path_windows,
     window_statistics,
 )
-from tests.sim.forecasting import HISTORIES
+from tests.sim.forecasting import HISTORIES, TABLES
 
 T = 60
 
@@ -271,6 +275,30 @@ def test_windows_are_cut_with_their_context():
     np.testing.assert_array_equal(both[:, 0], found)
     np.testing.assert_array_equal(both[:, 1], 2 * found)
     assert cut_windows(bars[:50], 40, 30, 7)[0].shape == (0, CONTEXT + 30, 5)
+
+
+def test_imagined_windows_have_the_real_bars_before_them():
+    paths = BlockBootstrapSampler(TABLES).sample(5, 30, np.random.default_rng(0))
+    found = path_windows(paths, [table.history for table in TABLES])
+    assert found.shape == (5, 2, CONTEXT + 30, 5)
+    for market, rows, bars in zip(found, paths.start_row, paths.bars, strict=True):
+        for s, row in enumerate(rows):
+            np.testing.assert_array_equal(
+                market[s, :CONTEXT], TABLES[s].history.bars[row - CONTEXT + 1 : row + 1]
+            )
+            np.testing.assert_array_equal(market[s, CONTEXT - 1 :], bars[s])
+
+
+def test_windows_of_histories_are_on_their_common_dates():
+    one, other = HISTORIES
+    other = History("BBB", other.time[3:], other.bars[3:])
+    found, begin, end = history_windows([one, other], 100, 30, 50)
+    row = 103  # of the first, where the second is in its row 100
+    np.testing.assert_array_equal(found[1, 0], one.bars[row + 50 - CONTEXT : row + 80])
+    np.testing.assert_array_equal(found[1, 1], other.bars[row + 47 - CONTEXT : row + 77])
+    assert begin[1] == one.time[row + 50]
+    assert end[1] == one.time[row + 79]
+    assert history_windows([one, other], 590, 30, 50)[0].shape == (0, 2, CONTEXT + 30, 5)
 
 
 def test_bad_input_is_named():

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.market.features import (
+    BASELINE,
     COLUMN,
     FEATURES,
     LOOKBACK,
@@ -178,6 +179,9 @@ def test_the_baseline_reverts_to_its_anchor():
     rows = np.zeros((3, len(FEATURES)))
     rows[:, COLUMN["volatility_ewma"]] = np.log([0.005, 0.02, 0.4])
     found = baseline_volatility(rows, np.log(0.02))
-    assert 0.005 < found[0] < 0.006
+    kept = 1.0 - BASELINE.reversion
+    assert np.isclose(found[0], 0.02 * 0.25**kept)
     assert np.isclose(found[1], 0.02)
-    assert 0.05 < found[2] < 0.2
+    # Beyond `high` half of the distance in logs is taken off.
+    far = kept * np.log(20.0)
+    assert np.isclose(found[2], 0.02 * np.exp(far - 0.5 * (far - BASELINE.high)))

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from models.agent.observation import Observer
+from research.benchmarks.coverage import (
+    OURS,
+    PLAIN,
+    FixedSampler,
+    PlainNoise,
+    PlainSampler,
+    between_seeds,
+    deviations_table,
+    mean_facts,
+)
+from sim.baselines import BlockBootstrapSampler
+from sim.facts import facts, simulated_markets
+from sim.noise import CopulaNoise
+from sim.path_sampler import ForecasterSampler
+from tests.sim.forecasting import TABLES, small_forecaster
+
+
+@pytest.fixture(scope="module")
+def observer():
+    return Observer(small_forecaster())
+
+
+def test_plain_noise_is_uniform_and_independent_between_pairs():
+    noise = PlainNoise(CopulaNoise.independent(1))
+    found = noise.draw(800, 3, np.random.default_rng(0))
+    assert found.shape == (800, 1, 3, 5)
+    np.testing.assert_array_equal(found[::2], found[1::2])
+    flat = found[::2].reshape(400, -1)
+    # The deviation of a mean of 400 independent uniforms; Sobol points leave a twentieth of it.
+    deviation = np.sqrt(1 / 12 / 400)
+    errors = np.abs(flat.mean(axis=0) - 0.5)
+    assert errors.max() < 4 * deviation
+    assert errors.mean() > 0.4 * deviation
+    covered = CopulaNoise.independent(1).draw(800, 3, np.random.default_rng(0)).reshape(800, -1)
+    assert np.abs(covered.mean(axis=0) - 0.5).max() < 1e-9  # mirror images cancel
+
+
+def test_plain_markets_share_nothing(observer):
+    sampler = PlainSampler(observer, TABLES, blend=0.5)
+    paths = sampler.sample(12, 40, np.random.default_rng(0))
+    assert paths.bars.shape == (12, 2, 41, 5)
+    returns = paths.log_returns.reshape(12, -1)
+    between = np.corrcoef(returns)[np.triu_indices(12, 1)]
+    assert np.abs(between).max() < 0.6
+    assert len(np.unique(paths.start_row[:, 0])) > 8
+    ours = ForecasterSampler(observer, TABLES, blend=0.0).sample(12, 40, np.random.default_rng(0))
+    assert np.corrcoef(ours.log_returns.reshape(12, -1))[0, 1] < -0.6  # antithetic
+    again = sampler.sample(12, 40, np.random.default_rng(0))
+    np.testing.assert_array_equal(again.bars, paths.bars)
+
+
+def test_plain_markets_are_of_the_same_law(observer):
+    plain = PlainSampler(observer, TABLES, blend=0.0).sample(150, 30, np.random.default_rng(1))
+    ours = ForecasterSampler(observer, TABLES, blend=0.0).sample(150, 30, np.random.default_rng(1))
+    for s in (0, 1):
+        wide, same = (x.log_returns[:, s].std() for x in (plain, ours))
+        assert wide == pytest.approx(same, rel=0.12)
+
+
+def test_fixed_markets_stay():
+    fixed = FixedSampler(BlockBootstrapSampler(TABLES), 1)
+    one, other = (fixed.sample(4, 30, np.random.default_rng(seed)) for seed in (0, 1))
+    np.testing.assert_array_equal(one.bars, other.bars)
+
+
+def test_facts_are_averaged_over_symbols():
+    paths = BlockBootstrapSampler(TABLES).sample(20, 60, np.random.default_rng(0))
+    each = [facts(market) for market in simulated_markets(paths)]
+    found = mean_facts(paths)
+    assert found["hill"] == pytest.approx(np.mean([one.hill for one in each]))
+    assert found["mean"] == pytest.approx(1e4 * paths.log_returns.mean())
+
+
+def test_the_table_shows_the_ratio_of_the_deviations():
+    found = {
+        OURS: [{"x": 1.0}, {"x": 2.0}],
+        PLAIN: [{"x": 1.0}, {"x": 5.0}],
+    }
+    row = deviations_table(found, {"x": "a fact"}).splitlines()[1].split()
+    assert row[:2] == ["a", "fact"]
+    assert [float(x) for x in row[2:]] == pytest.approx([1.5, 0.7071, 3.0, 2.8284, 0.25], abs=1e-4)
+
+
+def test_between_seeds_is_a_root_mean_square():
+    values = [np.array([[1.0, 0.0]]), np.array([[3.0, 0.0]])]
+    assert between_seeds(values) == pytest.approx(1.0)  # deviations of root two and nothing
