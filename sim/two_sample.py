@@ -38,7 +38,7 @@ def _boosting(seed: int) -> Any:
 
 def _forest(seed: int) -> Any:
     return RandomForestClassifier(
-        n_estimators=300, min_samples_leaf=3, max_features="sqrt", random_state=seed, n_jobs=1
+        n_estimators=200, min_samples_leaf=3, max_features="sqrt", random_state=seed, n_jobs=1
     )
 
 

@@ -81,9 +81,16 @@ class Statistics:
         """Chosen windows, repeats allowed."""
         return Statistics(self.values[np.asarray(windows)], self.names, self.families)
 
-    def without(self, family: str) -> Statistics:
-        """All statistics but those of one family."""
-        kept = [i for i, other in enumerate(self.families) if other != family]
+    def without(self, *families: str) -> Statistics:
+        """All statistics but those of some families."""
+        return self._kept([family not in families for family in self.families])
+
+    def only(self, *families: str) -> Statistics:
+        """The statistics of some families."""
+        return self._kept([family in families for family in self.families])
+
+    def _kept(self, keep: list[bool]) -> Statistics:
+        kept = np.flatnonzero(keep)
         return Statistics(
             self.values[:, kept],
             tuple(self.names[i] for i in kept),

@@ -102,14 +102,16 @@ class Found:
         real: windows of the test span.
         kinds: every other kind, by name.
         told: verdict on each kind, without the statistics of the price grid.
-        ticks: likewise with them, gradient boosting alone.
+        ticks: AUC of gradient boosting with them.
+        families: AUC of gradient boosting that is given a single family of statistics.
         facts: of two-year paths, unless in a hurry.
     """
 
     real: Windows
     kinds: Mapping[str, Windows]
     told: Mapping[str, Told]
-    ticks: Mapping[str, Told]
+    ticks: Mapping[str, float]
+    families: Mapping[str, Mapping[str, float]]
     facts: FactsTable | None
 
 
@@ -133,7 +135,7 @@ def measure(
         kinds[name] = Windows.pooled(bars)
         markets[name] = series
         progress.update()
-    told, ticks = {}, {}
+    told, ticks, families = {}, {}, {}
     test = partial(
         two_sample_test,
         seed=seed,
@@ -150,14 +152,15 @@ def measure(
             classifiers=(BOOSTING,) if options.quick else (BOOSTING, FOREST),
             shuffles=1,
         )
-        ticks[name] = test(
-            real.statistics,
-            windows.statistics,
-            real.symbol,
-            windows.symbol,
-            classifiers=(BOOSTING,),
-            shuffles=0,
-        )
+        alone = partial(test, classifiers=(BOOSTING,), shuffles=0)
+        pair = real.statistics, windows.statistics
+        ticks[name] = alone(*pair, real.symbol, windows.symbol).auc[BOOSTING]
+        families[name] = {
+            family: alone(
+                *(kind.only(family) for kind in pair), real.symbol, windows.symbol, repeats=1
+            ).auc[BOOSTING]
+            for family in dict.fromkeys(real.statistics.families)
+        }
         progress.update()
     table = None
     if not options.quick:
@@ -165,22 +168,31 @@ def measure(
             market.pieces(FACT_BARS) for market in real_markets([s.past.history for s in stocks])
         ]
         table = facts_table(real_markets([s.later for s in stocks]), {FLOOR: history} | markets)
-    return Found(real, kinds, told, ticks, table)
+    return Found(real, kinds, told, ticks, families, table)
 
 
 def auc_table(found: Sequence[Found]) -> str:
     """AUC of every kind by classifier: mean over seeds and deviation over seeds, or repeats."""
-    columns = [(name, name, False) for name in found[0].told[FLOOR].auc]
-    columns.append((f"{BOOSTING}, ticks", BOOSTING, True))
-    lines = [f"{'AUC against later real windows':32s}" + "".join(f"{c[0]:>18s}" for c in columns)]
+    classifiers = list(found[0].told[FLOOR].auc)
+    families = list(found[0].families[FLOOR])
+    lines = [
+        f"{'AUC against later real windows':32s}"
+        + "".join(f"{name:>16s}" for name in classifiers)
+        + f"{'with ticks':>12s}   boosting on one family: {', '.join(families)}"
+    ]
     for name in found[0].kinds:
-        cells = []
-        for _, classifier, ticks in columns:
-            told = [(one.ticks if ticks else one.told)[name] for one in found]
-            each = [one.auc[classifier] for one in told]
-            spread = float(np.std(each, ddof=1)) if len(each) > 1 else told[0].spread[classifier]
-            cells.append(f"{np.mean(each):11.3f} ± {spread:.3f}")
-        lines.append(f"{name:32s}" + "".join(f"{cell:>18s}" for cell in cells))
+        row = f"{name:32s}"
+        for classifier in classifiers:
+            each = [one.told[name].auc[classifier] for one in found]
+            spread = found[0].told[name].spread[classifier]
+            if len(each) > 1:
+                spread = float(np.std(each, ddof=1))
+            row += f"{np.mean(each):8.3f} ± {spread:.3f}"
+        row += f"{np.mean([one.ticks[name] for one in found]):12.3f}   "
+        row += "  ".join(
+            f"{np.mean([one.families[name][family] for one in found]):.3f}" for family in families
+        )
+        lines.append(row)
     return "\n".join(lines)
 
 

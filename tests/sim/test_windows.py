@@ -150,6 +150,16 @@ def test_statistics_are_free_of_price_shares_and_level_of_volatility(price, volu
     )
 
 
+def test_families_are_taken_apart():
+    found = window_statistics(windows(3))
+    only, rest = found.only("wicks", "ticks"), found.without("wicks", "ticks")
+    assert set(only.families) == {"wicks", "ticks"}
+    assert sorted(only.names + rest.names) == sorted(found.names)
+    for part in (only, rest):
+        for name in part.names:
+            np.testing.assert_array_equal(part[name], found[name])
+
+
 def test_a_window_knows_only_its_own_bars():
     bars = windows(4)
     alone = np.concatenate([window_statistics(one[None]).values for one in bars])
