@@ -124,9 +124,11 @@ def test_real_residuals_replayed_in_order_give_back_the_real_bars(observer):
     """Transforming a history to noise and back is the identity, step for step."""
     sampler = ForecasterSampler(observer, TABLES, blend=1.0)
     first = LOOKBACK + 19
-    view = MarketView.at_rows(TABLES[0], np.arange(first, first + 30), window=20)
-    state = observer.forecaster.start(view)
-    parts, _ = observer.forecaster.draw(state, sampler.residuals.uniforms[:30, 0])
+    rows = np.arange(first, first + 30)
+    view = MarketView.at_rows(TABLES[0], rows, window=20)
+    memory = observer.forecaster.hindcast(TABLES[0]).memory_at(rows)
+    state = observer.forecaster.start(view, memory=memory)
+    parts = observer.forecaster.draw(state, sampler.residuals.uniforms[:30, 0]).parts
     real = parts_from_bars(HISTORIES[0].bars)[first + 1 : first + 31]
     np.testing.assert_allclose(parts, real, atol=2e-3 * np.abs(real).max())
 
@@ -142,8 +144,8 @@ def wilder(observer):
     """Draws three times as wide as calibrated: features leave the range they had in history."""
 
     def wide(name, value):
-        moved = name in ("calibrated_gap", "calibrated_intraday", "calibrated_upper")
-        return value + np.log(3.0) * (np.arange(len(value)) == 0) if moved else value
+        moved = name in ("traits_gap", "traits_intraday", "traits_upper")
+        return value + np.log(3.0) * (np.arange(value.shape[1]) == 0) if moved else value
 
     return changed(observer, wide)
 
@@ -158,7 +160,7 @@ def test_trading_observes_the_bars_of_a_path_as_the_path_did(observer):
         seen = MarketView.at_rows(table, [row], window=20)
         stream = wild.stream(seen)
         found = [stream.current()]
-        low, high = wild.forecaster.feature_bounds([table.symbol])[0]
+        low, high = wild.forecaster.traits([table.symbol]).ranges[0]
         for bar in bars[1:]:
             rows = seen.push(bar[None])
             n_outside += int(((rows < low) | (rows > high)).any())
@@ -174,7 +176,8 @@ def test_simulated_volatility_stays_within_that_of_the_paths_own_history(observe
     wild = wilder(observer)
     bounds = Bounds.of(TABLES, wild.forecaster)
     for s, table in enumerate(TABLES):
-        seen = wild.forecaster.baseline_volatility(table.rows[LOOKBACK:])
+        rows = table.rows[LOOKBACK:]
+        seen = wild.forecaster.baseline_volatility(rows, [table.symbol] * len(rows))
         assert bounds.volatility[s] == seen.max()
     view = MarketView.at(TABLES, window=20)
     state = wild.forecaster.start(view)
