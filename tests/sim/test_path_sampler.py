@@ -1,7 +1,10 @@
 """Simulated markets: valid, reproducible, covering, bounded, and true to the forecaster."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from models.agent.observation import Observer
 from models.forecast.config import ForecasterConfig
@@ -10,7 +13,9 @@ from models.market import features as features_module
 from models.market.features import FEATURES, LOOKBACK, FeatureTable, features, parts_from_bars
 from models.market.history import CLOSE, VOLUME
 from models.market.market_view import MarketView
+from sim import path_sampler
 from sim.baselines import BlockBootstrapSampler, GarchSampler
+from sim.noise import CopulaNoise
 from sim.path_sampler import MOVE_LIMIT, VOLUME_MARGIN, Bounds, ForecasterSampler
 from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
 
@@ -96,11 +101,63 @@ def test_no_two_paths_are_alike(observer):
     assert len(np.unique(returns.round(12), axis=0)) == 80
 
 
-def test_antithetic_pairs_share_their_start_and_mirror_their_first_step(observer):
+def test_twins_share_their_start_and_have_noise_of_their_own(observer):
     paths = draw(observer, n_paths=200, blend=0.0)
     np.testing.assert_array_equal(paths.start_row[0::2], paths.start_row[1::2])
+    np.testing.assert_array_equal(paths.observations[0::2, :, 0], paths.observations[1::2, :, 0])
     one, two = paths.log_returns[0::2, :, 0], paths.log_returns[1::2, :, 0]
-    assert np.corrcoef(one.ravel(), two.ravel())[0, 1] < -0.8
+    assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 0.25
+
+
+def test_noise_is_dealt_out_in_the_order_of_volatility(observer, monkeypatch):
+    """Noise that grows with the place falls on the wilder markets, at every bar anew."""
+
+    def ramp(self, n, n_steps, rng):
+        level = (np.arange(n) + 0.5) / n
+        return np.broadcast_to(level[:, None, None, None], (n, 1, n_steps, 5)).copy()
+
+    monkeypatch.setattr(CopulaNoise, "draw", ramp)
+    sampler = ForecasterSampler(observer, TABLES[:1], blend=0.0)
+    paths = sampler.sample(32, 6, np.random.default_rng(0))
+    column = FEATURES.index("volatility_ewma")
+    for t in range(6):
+        wild = paths.observations[:, 0, t, column]
+        gained = np.log(paths.bars[:, 0, t + 1, 4] / paths.bars[:, 0, t, 4])
+        volume = paths.innovations[:, 0, t, 0]
+        assert np.isfinite(gained).all()
+        assert stats.spearmanr(wild, volume)[0] > 0.8
+
+
+def test_threads_and_portions_do_not_matter(observer, monkeypatch):
+    def sample(threads=1):
+        sampler = ForecasterSampler(observer, TABLES, blend=0.25, threads=threads)
+        return sampler.sample(41, 12, np.random.default_rng(2))
+
+    whole = sample()
+    for rows, threads in ((8, 1), (8, 3), (512, 2)):
+        monkeypatch.setattr(path_sampler, "ROWS_TOGETHER", rows)
+        parts = sample(threads)
+        np.testing.assert_array_equal(parts.start_row, whole.start_row)
+        np.testing.assert_allclose(parts.bars, whole.bars, rtol=1e-9)
+        np.testing.assert_allclose(parts.observations, whole.observations, atol=1e-6)
+
+
+def test_means_and_sizes_of_returns_repeat_better_than_by_chance(observer, monkeypatch):
+    """Deviations over seeds at equal numbers of markets, against random noise."""
+
+    def spread():
+        found = [draw(observer, 64, 20, seed=seed, blend=0.0) for seed in range(12)]
+        returns = np.array([p.log_returns for p in found])
+        return returns.mean(axis=(1, 3)).std(axis=0), np.abs(returns).mean(axis=(1, 3)).std(axis=0)
+
+    def chance(n_points, n_dimensions, n_steps, rng):
+        yield from rng.random((n_steps, n_points, n_dimensions))
+
+    ours = spread()
+    monkeypatch.setattr(path_sampler, "CopulaNoise", partial(CopulaNoise, points=chance))
+    by_chance = spread()
+    assert (ours[0] < 0.7 * by_chance[0]).all()
+    assert (ours[1] < 0.9 * by_chance[1]).all()
 
 
 def test_coverage_makes_the_mean_more_exact_than_independent_draws_would(observer):
@@ -113,11 +170,18 @@ def test_coverage_makes_the_mean_more_exact_than_independent_draws_would(observe
 
 
 def test_blending_uses_real_residuals_for_its_share_of_the_pairs(observer):
-    plain, half, full = (draw(observer, 80, blend=share) for share in (0.0, 0.5, 1.0))
-    same = (plain.bars == half.bars).all(axis=(1, 2, 3)).reshape(40, 2)
-    assert same.all(axis=1).sum() == 20
-    assert not same[~same.all(axis=1)].any()
-    assert not (plain.bars[:, :, 1:] == full.bars[:, :, 1:]).all(axis=(1, 2, 3)).any()
+    sampler = ForecasterSampler(observer, TABLES, blend=0.5)
+    plan = sampler._plan(40, 6, np.random.default_rng(0))
+    placed = np.isin(np.arange(80), plan.placed).reshape(40, 2)
+    assert (placed[:, 0] == placed[:, 1]).all()
+    assert placed[:, 0].sum() == 20
+    real = {tuple(day.ravel()) for day in sampler.dated_noise.uniforms}
+    for market, noise in enumerate(plan.uniforms.swapaxes(1, 2)):
+        found = {tuple(day.ravel()) in real for day in noise}
+        assert found == {market not in plan.placed}
+    for blend, count in ((0.0, 80), (1.0, 0)):
+        whole = ForecasterSampler(observer, TABLES, blend=blend)
+        assert len(whole._plan(40, 2, np.random.default_rng(0)).placed) == count
 
 
 def test_real_residuals_replayed_in_order_give_back_the_real_bars(observer):
@@ -233,6 +297,7 @@ def test_bad_input_is_named(observer):
             "starts must be any or latest or an array of dates; received 'first'",
         ),
         ({"mean_block": 0.5}, "mean_block"),
+        ({"threads": 0}, "threads must be >= 1; received 0"),
         ({"copula": "frank"}, "copula must be one of independent, .*; received 'frank'"),
         ({"n_paths": 0}, "n_paths must be at least 1; received 0"),
         ({"n_steps": 0}, "n_steps"),
