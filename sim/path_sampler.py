@@ -46,7 +46,7 @@ from sim.blocks import MEAN_BLOCK
 from sim.copula import Copula, check_kind
 from sim.noise import N_PARTS, CopulaNoise, DatedNoise, Residuals
 from sim.paths import Paths, check_counts
-from sim.starts import Starts, check_starts, draw_starts, start_bars, start_view
+from sim.starts import ROWS_AT_ONCE, Starts, check_starts, draw_starts, start_bars, start_view
 
 MOVE_LIMIT = 1.5
 """Times the largest move of the history. Moves some 0.2 to 0.6 % of simulated bars (this and the
@@ -54,10 +54,6 @@ next two: `research.experiments.constants --rails`)."""
 
 VOLUME_MARGIN = 1.0
 """Beyond the range of log volume in the history. Moves 0.4 to 1 % of simulated bars."""
-
-ROWS_TOGETHER = 512
-"""Symbols' paths that take a step together: what they touch stays in the processor's cache. Results
-do not depend on it."""
 
 PRICE_LIMIT = 1e3
 """Times the price at the start, or one over that. Met by no simulated bar of a sane forecaster."""
@@ -317,7 +313,7 @@ class ForecasterSampler:
         bars = np.empty((*shape, 5))
         observations = np.empty((*shape, self._observer.size), np.float32)
         innovations = np.zeros((b, s, n_steps, 2))
-        step = max(ROWS_TOGETHER // (twins * s), 1)
+        step = max(ROWS_AT_ONCE // (twins * s), 1)
         portions = [slice(k, min(k + step, b // twins)) for k in range(0, b // twins, step)]
         markets = [slice(twins * of.start, twins * of.stop) for of in portions]
 

@@ -1,7 +1,5 @@
 """Simulated markets: valid, reproducible, covering, bounded, and true to the forecaster."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -135,29 +133,11 @@ def test_threads_and_portions_do_not_matter(observer, monkeypatch):
 
     whole = sample()
     for rows, threads in ((8, 1), (8, 3), (512, 2)):
-        monkeypatch.setattr(path_sampler, "ROWS_TOGETHER", rows)
+        monkeypatch.setattr(path_sampler, "ROWS_AT_ONCE", rows)
         parts = sample(threads)
         np.testing.assert_array_equal(parts.start_row, whole.start_row)
         np.testing.assert_allclose(parts.bars, whole.bars, rtol=1e-9)
         np.testing.assert_allclose(parts.observations, whole.observations, atol=1e-6)
-
-
-def test_means_and_sizes_of_returns_repeat_better_than_by_chance(observer, monkeypatch):
-    """Deviations over seeds at equal numbers of markets, against random noise."""
-
-    def spread():
-        found = [draw(observer, 64, 20, seed=seed, blend=0.0) for seed in range(12)]
-        returns = np.array([p.log_returns for p in found])
-        return returns.mean(axis=(1, 3)).std(axis=0), np.abs(returns).mean(axis=(1, 3)).std(axis=0)
-
-    def chance(n_points, n_dimensions, n_steps, rng):
-        yield from rng.random((n_steps, n_points, n_dimensions))
-
-    ours = spread()
-    monkeypatch.setattr(path_sampler, "CopulaNoise", partial(CopulaNoise, points=chance))
-    by_chance = spread()
-    assert (ours[0] < 0.7 * by_chance[0]).all()
-    assert (ours[1] < 0.9 * by_chance[1]).all()
 
 
 def test_coverage_makes_the_mean_more_exact_than_independent_draws_would(observer):
