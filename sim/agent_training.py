@@ -136,7 +136,7 @@ def train_agent(
     Where the shares hold more decisions than the memory has room for, as many as fit are drawn.
 
     Args:
-        paths: B markets; neighbours 2i and 2i+1 (antithetic pairs, as samplers lay them out) stay
+        paths: B markets; neighbours 2i and 2i+1 (pairs of twins, as samplers lay them out) stay
             together.
         rules: what the agent trades under; one cap, or one for each series of the paths.
         config: its observation width must be that of the paths.

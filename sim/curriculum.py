@@ -27,7 +27,7 @@ def growing(n_paths: int, n_steps: int, updates: int, stages: int = 3) -> tuple[
 
     Early stages are short, many and quick to learn one-bar consequences from; late ones teach
     what positions lead to. Every stage samples the same number of bars, as nearly as whole paths
-    allow (an even number, antithetic pairs), and the last has the full length and `n_paths` paths.
+    allow (an even number, pairs of twins), and the last has the full length and `n_paths` paths.
     Updates grow in proportion to the data there is at each stage.
 
     Args:

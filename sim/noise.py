@@ -4,14 +4,17 @@ A forecaster's density turns uniforms into the next bar, so what happens togethe
 Two sources behind one interface:
 
 - `CopulaNoise` draws from the copula fitted to the probability integral transforms of all symbols
-  by date (`sim.copula`). Markets come in antithetic pairs, 2i and 2i+1: the second has every z
-  mirrored and the mixing variables of the first, so that a crisis of one is a rally of the other.
-  The first `QMC_STEPS` bars are scrambled Sobol points in the principal components of the
-  correlation, the largest first, since the later a dimension, the worse are its projections (Joe
-  and Kuo 2008). One symbol alone has no copula: its uniforms are the Sobol points themselves.
+  by date (`sim.copula`). It is array-RQMC (L'Ecuyer, Lécot and Tuffin 2008, "A randomized
+  quasi-Monte Carlo simulation method for Markov chains"): at every bar all markets together get a
+  fresh randomised Sobol set, whose first coordinate is their place in an order that the sampler
+  sets, calm ones first. So every kind of noise falls on calm and on wild markets alike, at bar 60
+  as well as at bar 1, and the dimensions are those of one bar. They are used for the mixing
+  variables and the principal components of the correlation, the largest first, since the later a
+  dimension, the worse are its projections (Joe and Kuo 2008). Noise is not mirrored: two markets
+  with opposite noise have the same moves in size, and tell of volatility what one would.
 - `DatedNoise` takes the transforms themselves, blocks of dates with all symbols of a date together
   (stationary bootstrap), so that what happened together stays together, crises and their days
-  after as they were.
+  after as they were. All dates are taken equally often (`sim.blocks.balanced_rows`).
 
 Gaps. Symbols need not share all dates. The copula is fitted with the gaps; in `DatedNoise` what a
 symbol lacks is drawn once from the copula given those that are there, and looked up among its own
@@ -20,7 +23,7 @@ transforms, so that its distribution stays its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -32,22 +35,25 @@ from scipy.stats import qmc
 
 from models.forecast.forecaster import Hindcast
 from models.market.features import PARTS, FeatureTable
-from sim.blocks import stationary_rows
+from sim.blocks import balanced_rows
 from sim.copula import Copula, ranks
 from sim.dates import CommonDates
 
 Floats = NDArray[np.float64]
 
-N_PARTS = len(PARTS)
+PointSource = Callable[[int, int, int, np.random.Generator], Iterable[Floats]]
+"""For each of T steps, uniforms (B, d) from B, d, T and a generator; see `placed_points`."""
 
-QMC_STEPS = 60
-"""Bars whose noise is a Sobol point."""
+RowSource = Callable[[int, int, int, float, np.random.Generator], NDArray[np.int64]]
+"""See `sim.blocks.balanced_rows`."""
+
+N_PARTS = len(PARTS)
 
 MAX_DIMENSIONS = 21_201
 """Of SciPy's Sobol points (Joe and Kuo's direction numbers)."""
 
-PAIRS_AT_ONCE = 64
-"""Pairs of markets whose uniforms are worked out together; results do not depend on it."""
+BITS = 30
+"""Binary digits of a point's coordinates."""
 
 COMPLETION_SEED = 1
 """Of the draws that fill gaps: they are a part of the fit, not of a sample."""
@@ -65,39 +71,51 @@ class NoiseSource(Protocol):
         """Uniforms, shape (B, S, T, 5), columns `features.PARTS`.
 
         Args:
-            n_markets: B, an even number.
+            n_markets: B.
             n_steps: T.
             rng: fixes them.
         """
         ...
 
 
-def covered_uniforms(
-    n_points: int, n_groups: int, n_steps: int, rng: np.random.Generator
-) -> Floats:
-    """Uniforms (n_points, n_groups, T, 5): Sobol points as far as they go, random ones beyond.
+def placed_points(
+    n_points: int, n_dimensions: int, n_steps: int, rng: np.random.Generator
+) -> Iterator[Floats]:
+    """For each of T steps, uniforms (n_points, n_dimensions), point k for place k of an order.
 
-    Dimensions are used group by group, within it bar by bar: the first groups are covered best.
+    Sobol points of one more dimension in the order of their first coordinate, scrambled (Matoušek
+    1998), with a fresh digital shift for every step: a point is uniform in every dimension and
+    independent of those of other steps. Neighbours (root of n of them) are shuffled: else the
+    points of two steps, one a shift of the other, would tie the noise of all markets that keep
+    their places from bar to bar in the same way. Beyond `MAX_DIMENSIONS`, random numbers.
     """
-    covered = min(n_steps, QMC_STEPS)
-    each = covered * N_PARTS
-    groups = min(n_groups, MAX_DIMENSIONS // each)
-    drawn = rng.random((n_points, n_groups, n_steps, N_PARTS))
-    sobol = qmc.Sobol(groups * each, scramble=True, seed=rng)
-    points = sobol.random_base2(max(int(np.ceil(np.log2(n_points))), 0))[:n_points]
-    drawn[:, :groups, :covered] = points.reshape(n_points, groups, covered, N_PARTS)
-    return drawn
+    covered = min(n_dimensions + 1, MAX_DIMENSIONS)
+    sobol = qmc.Sobol(covered, scramble=True, bits=BITS, seed=rng)
+    points = sobol.random_base2(max(int(np.ceil(np.log2(max(n_points, 1)))), 0))[:n_points]
+    digits = (points * 2.0**BITS).astype(np.uint32)
+    neighbourhood = np.arange(n_points) // max(int(np.sqrt(n_points)), 1)
+    for _ in range(n_steps):
+        shifted = digits ^ rng.integers(2**BITS, size=covered, dtype=np.uint32)
+        shifted = shifted[np.argsort(shifted[:, 0], kind="stable"), 1:]
+        shuffled = np.argsort(neighbourhood + rng.random(n_points))
+        found = (shifted[shuffled] + 0.5) * 2.0**-BITS
+        if covered <= n_dimensions:
+            others = rng.random((n_points, n_dimensions + 1 - covered))
+            found = np.concatenate([found, others], axis=1)
+        yield found
 
 
 @dataclass(frozen=True, eq=False)
 class CopulaNoise:
-    """Antithetic pairs of markets from a copula; see the module's description.
+    """Noise of markets from a copula; see the module's description.
 
     Attributes:
         copula: of the parts of S symbols.
+        points: where its uniforms come from.
     """
 
     copula: Copula
+    points: PointSource = placed_points
 
     @classmethod
     def independent(cls, n_symbols: int) -> CopulaNoise:
@@ -118,25 +136,25 @@ class CopulaNoise:
         return (vectors * np.sqrt(np.maximum(values, 0.0)))[:, ::-1].T
 
     def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
-        """See `NoiseSource`; markets 2i and 2i+1 are an antithetic pair."""
-        pairs, s, mixed = n_markets // 2, self.copula.n_symbols, int(self.copula.mixed)
-        # Groups of five: the first components, the mixing variables, the other components.
-        drawn = covered_uniforms(pairs, s + mixed, n_steps, rng)
-        both = np.empty((pairs, 2, s, n_steps, N_PARTS))
-        if self.copula.independent:
-            both[:, 0], both[:, 1] = drawn, 1.0 - drawn
-            return both.reshape(2 * pairs, s, n_steps, N_PARTS)
-        for first in range(0, pairs, PAIRS_AT_ONCE):
-            block = slice(first, first + PAIRS_AT_ONCE)
-            scores = special.ndtri(np.clip(drawn[block], 1e-12, 1.0 - 1e-12)).swapaxes(1, 2)
-            common = scores[:, :, mixed]
-            components = np.delete(scores, 1, axis=2) if mixed else scores
-            shape = components.shape[:2]  # pairs, T
-            z = (components.reshape(*shape, -1) @ self._loadings).reshape(*shape, N_PARTS, s)
-            for mirror, signed in enumerate((z, -z)):
-                u = self.copula.uniforms(signed, common)
-                both[block, mirror] = np.moveaxis(u, (1, 2, 3), (2, 3, 1))
-        return both.reshape(2 * pairs, s, n_steps, N_PARTS)
+        """See `NoiseSource`; entry k is at each bar for the market in place k of that bar's order.
+
+        Without an order it is independent from bar to bar all the same.
+        """
+        s, mixed = self.copula.n_symbols, N_PARTS if self.copula.mixed else 0
+        found = np.empty((n_markets, s, n_steps, N_PARTS))
+        steps = self.points(n_markets, mixed + N_PARTS * s, n_steps, rng)
+        for t, drawn in enumerate(steps):
+            if self.copula.independent:
+                found[:, :, t] = drawn.reshape(n_markets, s, N_PARTS)
+            else:
+                found[:, :, t] = self._dependent(drawn[:, :mixed], drawn[:, mixed:])
+        return found
+
+    def _dependent(self, of_mixing: Floats, of_components: Floats) -> Floats:
+        """Uniforms (B, S, 5) of independent ones for the mixing variables and the components."""
+        common = special.ndtri(of_mixing) if of_mixing.size else np.zeros((1, N_PARTS))
+        z = special.ndtri(of_components) @ self._loadings
+        return self.copula.uniforms(z.reshape(len(z), N_PARTS, -1), common).swapaxes(1, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,11 +165,13 @@ class DatedNoise:
         uniforms: of N dates, shape (N, S, 5), nothing missing.
         lean: see `NoiseSource`.
         mean_block: mean length of a block of dates, >= 1.
+        rows: which dates are taken.
     """
 
     uniforms: Floats
     lean: Floats
     mean_block: float
+    rows: RowSource = balanced_rows
 
     @classmethod
     def of(cls, residuals: Residuals, copula: Copula, mean_block: float) -> DatedNoise:
@@ -160,7 +180,7 @@ class DatedNoise:
 
     def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
         """See `NoiseSource`; every market has blocks of its own."""
-        rows = stationary_rows(len(self.uniforms), n_markets, n_steps, self.mean_block, rng)
+        rows = self.rows(len(self.uniforms), n_markets, n_steps, self.mean_block, rng)
         return np.ascontiguousarray(self.uniforms[rows].swapaxes(1, 2))
 
 

@@ -6,16 +6,16 @@ never recomputed. All symbols of a market share its mask: a mask is one network 
 posterior, and there is one network for all symbols, so what it is wrong about it is wrong about
 everywhere.
 
-Coverage. Starts are stratified over all dates. Markets come in antithetic pairs: 2i and 2i+1 share
-start and mask, and one has the mirrored noise of the other. Noise comes from a copula between the
-symbols, over Sobol points (`sim.noise`).
+Coverage. Starts are stratified over all dates. Markets come in pairs of twins: 2i and 2i+1 share
+start and mask, and have noise of their own. Noise comes from a copula between the symbols; it is
+dealt out bar by bar to all markets together, in the order of their volatility, from points that
+cover both (`sim.noise`).
 
 Blending. A share of the pairs takes its noise from reality: the probability integral transforms of
 the real bars under the forecaster, block-bootstrapped by date, all symbols of a date together.
 What the densities and the copula miss, shape, serial or joint dependence of the residuals, these
-markets still have. The two of such a pair have blocks of their own. What they were expected to
-return is what the model said plus the mean of the real residuals; the rest is luck, even where
-blocks repeat it.
+markets still have. What they were expected to return is what the model said plus the mean of the
+real residuals; the rest is luck, even where blocks repeat it.
 
 Bounds. A learned recursion may run away, so
 - the volatility that draws are scaled with stays within the highest baseline volatility of the
@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,7 +45,7 @@ from models.market.features import LOOKBACK, FeatureTable, bars_from_parts
 from models.market.history import VOLUME
 from sim.blocks import MEAN_BLOCK
 from sim.copula import Copula, check_kind
-from sim.noise import CopulaNoise, DatedNoise, Residuals
+from sim.noise import N_PARTS, CopulaNoise, DatedNoise, Residuals
 from sim.paths import Paths, check_counts
 from sim.starts import ROWS_AT_ONCE, Starts, check_starts, draw_starts, start_bars, start_view
 
@@ -111,6 +112,106 @@ class Bounds:
         return held
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What B markets of S symbols are made of, K starts with B / K markets each.
+
+    Attributes:
+        rows: at which symbols start, shape (K, S).
+        masks: of the starts' networks, K of them.
+        uniforms: noise, shape (B, S, T, 5).
+        lean: mean of it in gap and intraday return, in volatilities, shape (B, S, 2).
+        placed: which markets' noise is dealt out anew at every bar, by their order.
+    """
+
+    rows: NDArray[np.int64]
+    masks: Masks
+    uniforms: NDArray[np.float64]
+    lean: NDArray[np.float64]
+    placed: NDArray[np.int64]
+
+    @property
+    def twins(self) -> int:
+        """Markets of each start."""
+        return len(self.uniforms) // len(self.rows)
+
+
+class _Portion:
+    """Some markets on their way, neighbours in a plan.
+
+    Within, symbol follows upon symbol, with all its markets: a start is then looked up once for
+    each history, and nothing needs to be put in order.
+    """
+
+    def __init__(
+        self,
+        sampler: ForecasterSampler,
+        plan: Plan,
+        of: slice,
+        lean: NDArray[np.float64],
+        made: tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float64]],
+    ) -> None:
+        """Stand at the starts.
+
+        Args:
+            sampler: whose forecaster, histories and bounds are used.
+            plan: of all markets.
+            of: which of its starts.
+            lean: of these markets' noise, shape (b, S, 2).
+            made: bars, observations and innovations of these markets, to be filled.
+        """
+        rows = plan.rows[of]
+        starts, s = rows.shape
+        self._shape = (s, plan.twins * starts)
+        self._forecaster, self._made, self._t = sampler._forecaster, made, 0
+        series, start = np.repeat(np.arange(s), starts), rows.T.reshape(-1)
+        view = start_view(sampler._tables, series, start, sampler._window)
+        memory = Memory.concatenate(
+            [known.memory_at(at) for known, at in zip(sampler._hindcasts, rows.T, strict=True)]
+        )
+        masks = plan.masks.take(np.tile(np.arange(of.start, of.stop), s))
+        # Twins start alike: the window is read once for both.
+        twins = np.repeat(np.arange(s * starts), plan.twins)
+        self._bounds = sampler._bounds.take(series[twins])
+        self._state = self._forecaster.start(view, masks, memory).take(twins)
+        self._bounds.hold_volatility(self._state)
+        self._market = sampler._observer.follow(view).take(twins, window=1)
+        self._lean = self._by_symbol(lean)
+        self._first_close = self._market.view.last_close
+        bars, observations, _ = made
+        bars[:, :, 0] = self._by_market(start_bars(sampler._tables, series, start)[twins])
+        observations[:, :, 0] = self._by_market(self._market.current())
+
+    @property
+    def log_volatility(self) -> NDArray[np.float64]:
+        """Of each market, mean over its symbols, shape (b,)."""
+        return np.log(self._state.volatility).reshape(self._shape).mean(axis=0)
+
+    def _by_symbol(self, values: NDArray) -> NDArray:
+        return values.swapaxes(0, 1).reshape(-1, *values.shape[2:])
+
+    def _by_market(self, values: NDArray) -> NDArray:
+        return values.reshape(*self._shape, *values.shape[1:]).swapaxes(0, 1)
+
+    def step(self, uniforms: NDArray[np.float64]) -> None:
+        """Walk one bar on through noise (b, S, 5)."""
+        (bars, observations, innovations), t = self._made, self._t
+        state, view = self._state, self._market.view
+        close, volume_mean = view.last_close, view.volume_mean
+        drawn = self._forecaster.draw(state, self._by_symbol(uniforms))
+        missed = drawn.parts[:, :2] - drawn.means - self._lean * state.volatility[:, None]
+        innovations[:, :, t] = self._by_market(missed)
+        held = self._bounds.hold(drawn.parts, np.log(close / self._first_close), volume_mean)
+        # Columns must be contiguous: NumPy's exp takes another path, one bit apart, for strided
+        # input that happens to lie right before its output in memory.
+        pushed = bars_from_parts(close, volume_mean, np.asfortranarray(held))
+        bars[:, :, t + 1] = self._by_market(pushed)
+        observations[:, :, t + 1] = self._by_market(self._market.push(pushed))
+        self._forecaster.advance(state, view.feature_rows, drawn.pits)
+        self._bounds.hold_volatility(state)
+        self._t += 1
+
+
 class ForecasterSampler:
     """Draws `Paths` from a forecaster; see the module's description.
 
@@ -119,9 +220,10 @@ class ForecasterSampler:
         tables: of the S symbols of every market, each long enough for the forecaster's window.
         blend: share of the markets whose noise is bootstrapped from reality, in [0, 1].
         starts: ``"any"`` date of the histories, ``"latest"``: the newest bars only, or dates
-            (datetime64), of which pair p of antithetic markets starts at number p modulo n.
+            (datetime64), of which pair p of twins starts at number p modulo n.
         mean_block: mean length of the bootstrapped blocks, in bars, >= 1.
         copula: family of the dependence between symbols, one of `sim.copula.KINDS`.
+        threads: that walk at the same time, >= 1; results do not depend on them.
 
     Raises:
         ValueError: naming the argument, the rule and the received value.
@@ -136,6 +238,7 @@ class ForecasterSampler:
         starts: Starts = "any",
         mean_block: float = MEAN_BLOCK,
         copula: str = "skewed-t",
+        threads: int = 1,
     ) -> None:
         if not tables:
             raise ValueError("tables must hold at least one symbol; received none")
@@ -143,6 +246,9 @@ class ForecasterSampler:
             raise ValueError(f"blend must lie in [0, 1]; received {blend!r}")
         if not mean_block >= 1:
             raise ValueError(f"mean_block must be >= 1; received {mean_block!r}")
+        if threads < 1:
+            raise ValueError(f"threads must be >= 1; received {threads!r}")
+        self._threads = threads
         self._observer = observer
         self._forecaster: Forecaster = observer.forecaster
         self._window = self._forecaster.config.window
@@ -158,41 +264,23 @@ class ForecasterSampler:
         """Draw markets; see `sim.paths.PathSampler`.
 
         Args:
-            n_paths: B, at least 1 (an odd last market has no mirror image).
+            n_paths: B, at least 1 (an odd last market has no twin).
             n_steps: T, at least 1.
-            rng: fixes everything.
+            rng: fixes everything; threads and portions do not matter.
         """
         check_counts(n_paths, n_steps)
+        paths = self._imagine(self._plan((n_paths + 1) // 2, n_steps, rng))
+        return paths if paths.n_paths == n_paths else paths.take(np.arange(n_paths))
+
+    def _plan(self, pairs: int, n_steps: int, rng: np.random.Generator) -> Plan:
+        """What so many pairs of twins are made of."""
         start_rng, mask_rng, noise_rng, block_rng = rng.spawn(4)
-        pairs, s = (n_paths + 1) // 2, len(self._tables)
         rows = draw_starts(self._tables, self._first, pairs, self._starts, start_rng)
-        rows = np.repeat(rows, 2, axis=0)
         masks = self._forecaster.masks(pairs, mask_rng)
-        uniforms = self.copula_noise.draw(2 * pairs, n_steps, noise_rng)
-        lean = np.tile(self.copula_noise.lean, (2 * pairs, 1, 1))
         # Spread over the pairs, which are in random order, so that any head of them is blended.
         share = np.floor(np.arange(pairs + 1) * self._blend)
-        blended = np.flatnonzero(np.repeat(np.diff(share) > 0, 2))
-        if blended.size:
-            uniforms[blended] = self.dated_noise.draw(len(blended), n_steps, block_rng)
-            lean[blended] = self.dated_noise.lean
-        shape = (n_paths, s, n_steps + 1)
-        bars = np.empty((*shape, 5))
-        observations = np.empty((*shape, self._observer.size), np.float32)
-        innovations = np.zeros((n_paths, s, n_steps, 2))
-        together = max(ROWS_AT_ONCE // s, 1)
-        for first in range(0, n_paths, together):
-            these = slice(first, min(first + together, n_paths))
-            self._run(
-                rows[these],
-                masks.take(np.tile(np.arange(these.start, these.stop) // 2, s)),
-                uniforms[these],
-                lean[these],
-                (bars[these], observations[these], innovations[these]),
-            )
-        del uniforms
-        series = np.tile(np.arange(s), (n_paths, 1))
-        return Paths(bars, observations, series, rows[:n_paths], innovations)
+        is_blended = np.repeat(np.diff(share) > 0, 2)
+        return self._with_noise(rows, masks, is_blended, n_steps, noise_rng, block_rng)
 
     @property
     def first(self) -> int:
@@ -205,61 +293,62 @@ class ForecasterSampler:
         other._starts = check_starts(starts)
         return other
 
-    def _run(
+    def _with_noise(
         self,
         rows: NDArray[np.int64],
         masks: Masks,
-        uniforms: NDArray[np.float64],
-        lean: NDArray[np.float64],
-        out: tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float64]],
-    ) -> None:
-        """Walk some markets forward through the given noise.
+        is_blended: NDArray[np.bool_],
+        n_steps: int,
+        noise_rng: np.random.Generator,
+        block_rng: np.random.Generator,
+    ) -> Plan:
+        """A plan for starts and masks of which market b has number b · K // B."""
+        blended, placed = np.flatnonzero(is_blended), np.flatnonzero(~is_blended)
+        shape = (len(is_blended), len(self._tables))
+        uniforms, lean = np.empty((*shape, n_steps, N_PARTS)), np.zeros((*shape, 2))
+        if placed.size:
+            uniforms[placed] = self.copula_noise.draw(len(placed), n_steps, noise_rng)
+            lean[placed] = self.copula_noise.lean
+        if blended.size:
+            uniforms[blended] = self.dated_noise.draw(len(blended), n_steps, block_rng)
+            lean[blended] = self.dated_noise.lean
+        return Plan(rows, masks, uniforms, lean, placed)
 
-        Within, symbol follows upon symbol, with all its markets: a start is then looked up once
-        for each history, and nothing needs to be put in order.
+    def _imagine(self, plan: Plan) -> Paths:
+        """The markets of a plan.
 
-        Args:
-            rows: of the starts, shape (b, S).
-            masks: of S · b rows, in that order.
-            uniforms: shape (b, S, T, 5).
-            lean: mean of that noise in gap and intraday return, in volatilities, shape (b, S, 2).
-            out: bars, observations and innovations of these markets, to be filled.
+        They advance together, bar by bar, in portions whose working memory stays near the
+        processor; a portion may have a thread of its own.
         """
-        b, s, n_steps = uniforms.shape[:3]
+        (b, s, n_steps), twins = plan.uniforms.shape[:3], plan.twins
+        shape = (b, s, n_steps + 1)
+        bars = np.empty((*shape, 5))
+        observations = np.empty((*shape, self._observer.size), np.float32)
+        innovations = np.zeros((b, s, n_steps, 2))
+        step = max(ROWS_AT_ONCE // (twins * s), 1)
+        portions = [slice(k, min(k + step, b // twins)) for k in range(0, b // twins, step)]
+        markets = [slice(twins * of.start, twins * of.stop) for of in portions]
 
-        def by_symbol(values: NDArray) -> NDArray:
-            return values.swapaxes(0, 1).reshape(s * b, *values.shape[2:])
+        def begin(of: slice, these: slice) -> _Portion:
+            made = bars[these], observations[these], innovations[these]
+            return _Portion(self, plan, of, plan.lean[these], made)
 
-        def by_market(values: NDArray) -> NDArray:
-            return values.reshape(s, b, *values.shape[1:]).swapaxes(0, 1)
-
-        bars, observations, innovations = out
-        series, start, lean = np.repeat(np.arange(s), b), by_symbol(rows), by_symbol(lean)
-        bounds = self._bounds.take(series)
-        view = start_view(self._tables, series, start, self._window)
-        memory = Memory.concatenate(
-            [known.memory_at(at) for known, at in zip(self._hindcasts, rows.T, strict=True)]
-        )
-        state = self._forecaster.start(view, masks, memory)
-        bounds.hold_volatility(state)
-        market = self._observer.follow(view)
-        bars[:, :, 0] = by_market(start_bars(self._tables, series, start))
-        observations[:, :, 0] = by_market(market.current())
-        first_close = view.last_close
-        for t in range(n_steps):
-            close, volume_mean = view.last_close, view.volume_mean
-            drawn = self._forecaster.draw(state, by_symbol(uniforms[:, :, t]))
-            missed = drawn.parts[:, :2] - drawn.means - lean * state.volatility[:, None]
-            innovations[:, :, t] = by_market(missed)
-            held = bounds.hold(drawn.parts, np.log(close / first_close), volume_mean)
-            # Columns must be contiguous: NumPy's exp takes another path, one bit apart, for
-            # strided input that happens to lie right before its output in memory.
-            parts = np.asfortranarray(held)
-            pushed = bars_from_parts(close, volume_mean, parts)
-            bars[:, :, t + 1] = by_market(pushed)
-            observations[:, :, t + 1] = by_market(market.push(pushed))
-            self._forecaster.advance(state, view.feature_rows, drawn.pits)
-            bounds.hold_volatility(state)
+        _ = self._hindcasts  # before threads ask for it
+        with ThreadPoolExecutor(self._threads) as pool:
+            run = map if self._threads == 1 else pool.map
+            walking = list(run(begin, portions, markets))
+            for t in range(n_steps):
+                noise = plan.uniforms[:, :, t]
+                if plan.placed.size:
+                    # Rounded, so that equal ones keep their order whatever the portions.
+                    key = np.concatenate([one.log_volatility for one in walking]).round(9)
+                    order = np.argsort(key[plan.placed], kind="stable")
+                    dealt = noise[plan.placed]
+                    noise = noise.copy()
+                    noise[plan.placed[order]] = dealt
+                list(run(_Portion.step, walking, [noise[these] for these in markets]))
+        series = np.tile(np.arange(s), (b, 1))
+        return Paths(bars, observations, series, np.repeat(plan.rows, twins, axis=0), innovations)
 
     @cached_property
     def residuals(self) -> Residuals:

@@ -292,7 +292,7 @@ class Forecaster:
             state: where the paths stand; its memory corrects the widths of gap and intraday
                 return.
             uniforms: shape (B, 5) in (0, 1), columns `features.PARTS`: random numbers, Sobol
-                points, mirrored ones.
+                points.
         """
         density = self.parameters(state)
         correction = state.memory.coefficients(shift=False)

@@ -1,10 +1,10 @@
 """Do imagined markets repeat because the sample covers, or only because the seed is fixed?
 
 Deviation between seeds of the stylised facts of the imagined markets, at equal cost (markets times
-bars): sampled as agents learn on them (stratified starts, antithetic pairs, scrambled Sobol
-points) and by plain Monte Carlo, where starts, dropout masks and noise of all markets are
-independent. A ratio of .1 is worth a hundred times the markets. Means over seeds show that both
-sample the same thing.
+bars): sampled as agents learn on them (stratified starts, twins, noise dealt out bar by bar,
+balanced blocks of dates) and by plain Monte Carlo, where starts, dropout masks and noise of all
+markets are independent. A ratio of .1 is worth a hundred times the markets. Means over seeds show
+that both sample the same thing.
 
 With `--agents N`, the same for what is learned on them: deviation between N seeds of the agent's
 action values on fixed observations, and, for comparison, when only the learner's seed changes and
@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -31,19 +31,20 @@ from models.agent.account import ACCOUNT_FEATURES
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgent
 from models.forecast.config import ForecasterConfig
-from models.market.features import LOOKBACK, FeatureTable
+from models.market.features import FeatureTable
 from models.seeding import streams
 from research.conditions import conditions, option_parser
 from research.held_out import fit
 from research.stocks import FIRST_TRAINING, packaged_histories, since
 from sim.accounting import Rules
 from sim.agent_training import train_on_imagined
+from sim.blocks import stationary_rows
 from sim.curriculum import growing
-from sim.dates import CommonDates
-from sim.facts import FACT_LABELS, facts, simulated_markets
-from sim.noise import NoiseSource
-from sim.path_sampler import ForecasterSampler
+from sim.facts import FACT_LABELS, Facts, facts, simulated_markets
+from sim.noise import CopulaNoise, DatedNoise
+from sim.path_sampler import ForecasterSampler, Plan
 from sim.paths import Paths, PathSampler
+from sim.starts import draw_starts
 
 OURS, PLAIN, SAME = "Mirage", "plain Monte Carlo", "same markets"
 END = np.datetime64("2009-01-01")  # of the first training span of the default run
@@ -51,52 +52,38 @@ END = np.datetime64("2009-01-01")  # of the first training span of the default r
 Floats = NDArray[np.float64]
 
 
-class PlainNoise:
-    """The pairs of another source of noise, each drawn on its own and made of two equals.
-
-    A single pair gets a single scrambled Sobol point, which is uniform: pairs are independent.
-    """
-
-    def __init__(self, source: NoiseSource) -> None:
-        self._source = source
-
-    @property
-    def lean(self) -> Floats:
-        """See `sim.noise.NoiseSource`."""
-        return self._source.lean
-
-    def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
-        """See `sim.noise.NoiseSource`."""
-        pairs = rng.spawn(n_markets // 2)
-        first = np.concatenate([self._source.draw(2, n_steps, own)[:1] for own in pairs])
-        return np.repeat(first, 2, axis=0)
+def random_points(
+    n_points: int, n_dimensions: int, n_steps: int, rng: np.random.Generator
+) -> Iterator[Floats]:
+    """Random numbers in place of `sim.noise.placed_points`."""
+    for _ in range(n_steps):
+        yield rng.random((n_points, n_dimensions))
 
 
-class PlainSampler:
-    """Plain Monte Carlo: independent starts, masks and noise of all markets.
+class PlainSampler(ForecasterSampler):
+    """Plain Monte Carlo: starts, masks and noise of all markets are independent, no twins."""
 
-    Of every pair of markets of the sampler, which shares its start and mask, the first is taken.
+    @cached_property
+    def copula_noise(self) -> CopulaNoise:
+        """With random numbers."""
+        return replace(super().copula_noise, points=random_points)
 
-    Args:
-        observer: as in `sim.path_sampler.ForecasterSampler`; likewise the next two.
-        tables: of the symbols of every market.
-        blend: share of the blended markets.
-    """
+    @cached_property
+    def dated_noise(self) -> DatedNoise:
+        """Every market by itself."""
+        return replace(super().dated_noise, rows=stationary_rows)
 
-    def __init__(self, observer: Observer, tables: Sequence[FeatureTable], blend: float) -> None:
-        self._make = partial(ForecasterSampler, observer, tables, blend=blend)
-        known = self._make()
-        self._noise = {"copula_noise": PlainNoise(known.copula_noise)}
-        if blend > 0:
-            self._noise["dated_noise"] = PlainNoise(known.dated_noise)
-        first = LOOKBACK + observer.forecaster.config.window - 1
-        self._dates = CommonDates.of([table.history for table in tables], first).dates
-
-    def sample(self, n_paths: int, n_steps: int, rng: np.random.Generator) -> Paths:
-        """See `sim.paths.PathSampler`."""
-        sampler = self._make(starts=rng.choice(self._dates, n_paths))
-        vars(sampler).update(self._noise)  # in the place of what it would work out itself
-        return sampler.sample(2 * n_paths, n_steps, rng).take(np.arange(0, 2 * n_paths, 2))
+    def _plan(self, pairs: int, n_steps: int, rng: np.random.Generator) -> Plan:
+        start_rng, mask_rng, noise_rng, block_rng = rng.spawn(4)
+        count = 2 * pairs
+        each = [
+            draw_starts(self._tables, self._first, 1, self._starts, start_rng) for _ in range(count)
+        ]
+        masks = self._forecaster.masks(count, mask_rng)
+        is_blended = mask_rng.random(count) < self._blend
+        return self._with_noise(
+            np.concatenate(each), masks, is_blended, n_steps, noise_rng, block_rng
+        )
 
 
 class FixedSampler:
@@ -110,20 +97,34 @@ class FixedSampler:
         return self._source.sample(n_paths, n_steps, streams(self._seed, "fixed")["paths"])
 
 
-LABELS = {"mean": "mean of r, bp", **FACT_LABELS}
+MOMENT_LABELS = {
+    "mean": "mean of r, bp",
+    "size": "mean of abs(r), bp",
+    "month": "deviation of 20-day returns, %",
+    "cross": "correlation of symbols",
+}
 
 
 def mean_facts(paths: Paths) -> dict[str, float]:
-    """Mean return and stylised facts, mean over the symbols; see `LABELS`."""
-    markets = simulated_markets(paths)
-    each = [{"mean": 1e4 * one.returns.mean(), **asdict(facts(one))} for one in markets]
-    return {name: float(np.mean([one[name] for one in each])) for name in LABELS}
+    """Stylised facts and moments, mean over the symbols."""
+    each = [asdict(facts(market)) for market in simulated_markets(paths)]
+    found = {item.name: float(np.mean([one[item.name] for one in each])) for item in fields(Facts)}
+    returns = paths.log_returns
+    found["mean"] = float(1e4 * returns.mean())
+    found["size"] = float(1e4 * np.abs(returns).mean())
+    month = returns[:, :, : returns.shape[2] // 20 * 20].reshape(*returns.shape[:2], -1, 20)
+    found["month"] = float(100 * month.sum(axis=3).std(axis=(0, 2)).mean())
+    together = np.corrcoef(returns.swapaxes(0, 1).reshape(returns.shape[1], -1))
+    found["cross"] = float(together[np.triu_indices(len(together), 1)].mean())
+    return found
 
 
 def deviations_table(
     found: Mapping[str, Sequence[Mapping[str, float]]], labels: Mapping[str, str]
 ) -> str:
     """Mean, deviation between seeds and its ratio to plain Monte Carlo's, of every figure.
+
+    The last line is the geometric mean of the ratios.
 
     The ratio of two deviations of n seeds each has a relative error of about 1 / sqrt(n - 1).
     """
@@ -132,13 +133,16 @@ def deviations_table(
         + "".join(f"{name + ': mean':>26s}{'deviation':>11s}" for name in found)
         + f"{'ratio':>8s}"
     ]
+    ratios = []
     for key, label in labels.items():
         row, deviation = f"{label:34s}", {}
         for name, each in found.items():
             values = [one[key] for one in each]
             deviation[name] = float(np.std(values, ddof=1))
             row += f"{np.mean(values):26.4f}{deviation[name]:11.4f}"
-        lines.append(row + f"{deviation[OURS] / deviation[PLAIN]:8.2f}")
+        ratios.append(deviation[OURS] / deviation[PLAIN])
+        lines.append(row + f"{ratios[-1]:8.2f}")
+    lines.append(f"{'all':{len(lines[0]) - 8}s}{np.exp(np.mean(np.log(ratios))):8.2f}")
     return "\n".join(lines)
 
 
@@ -159,10 +163,9 @@ def samplers(options: argparse.Namespace) -> dict[str, PathSampler]:
     histories = [since(history.until(END), FIRST_TRAINING) for history in packaged_histories()]
     tables = [FeatureTable.of(history) for history in histories]
     observer = Observer(fit(tables, ForecasterConfig(), options.seed, options.models))
-    return {
-        OURS: ForecasterSampler(observer, tables, blend=options.blend),
-        PLAIN: PlainSampler(observer, tables, options.blend),
-    }
+
+    kinds = {OURS: ForecasterSampler, PLAIN: PlainSampler}
+    return {name: kind(observer, tables, blend=options.blend) for name, kind in kinds.items()}
 
 
 def compare_facts(sampler: Mapping[str, PathSampler], options: argparse.Namespace) -> str:
@@ -171,15 +174,17 @@ def compare_facts(sampler: Mapping[str, PathSampler], options: argparse.Namespac
     seconds = dict.fromkeys(sampler, 0.0)
     with tqdm(total=len(sampler) * options.seeds, desc="facts", leave=False) as progress:
         for name, one in sampler.items():
+            one.sample(2, 1, np.random.default_rng(0))  # residuals are worked out once
             for seed in range(options.seeds):
-                began = time.perf_counter()
+                began = time.process_time()
                 rng = streams(options.seed, "coverage", name, seed)["paths"]
                 paths = one.sample(options.paths, options.bars, rng)
-                seconds[name] += time.perf_counter() - began
+                seconds[name] += time.process_time() - began
                 found[name].append(mean_facts(paths))
                 progress.update()
     took = ", ".join(f"{name} {total / options.seeds:.1f}" for name, total in seconds.items())
-    return f"{deviations_table(found, LABELS)}\nseconds a sample: {took}"
+    table = deviations_table(found, FACT_LABELS | MOMENT_LABELS)
+    return f"{table}\nprocessor seconds a sample: {took}"
 
 
 def compare_agents(sampler: Mapping[str, PathSampler], options: argparse.Namespace) -> str:
@@ -188,8 +193,8 @@ def compare_agents(sampler: Mapping[str, PathSampler], options: argparse.Namespa
     stages = growing(options.paths, options.bars, options.updates)
     seen = sampler[OURS].sample(options.paths, 1, streams(options.seed, "coverage")["paths"])
     width = seen.observations.shape[-1]
-    observations = seen.observations[::2, :, 0].reshape(-1, width)
-    rules = Rules(np.full(seen.n_symbols, 0.32), equity=1e5)
+    observations = seen.observations.reshape(-1, 2, width)[:, 0]
+    rules = Rules(np.full(int(seen.series.max()) + 1, 0.32), equity=1e5)
     every = dict(sampler) | {SAME: FixedSampler(sampler[OURS], options.seed)}
     lines = [
         f"{'action values less flat, bp':34s}{'deviation':>11s}{'size':>9s}{'same choice':>13s}"

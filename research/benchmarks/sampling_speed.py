@@ -45,12 +45,12 @@ from sim.path_sampler import ForecasterSampler
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "features": [(FeatureState, "push")],
     "view": [(MarketView, "push"), (MarketView, "at_rows"), (MarketView, "take")],
-    "network steps": [(LSTMInference, "step"), (LSTMInference, "run")],
+    "network steps": [(LSTMInference, "step"), (LSTMInference, "settle")],
     "network outputs": [(LSTMInference, "outputs")],
     "between features and network": [(Forecaster, "advance"), (Forecaster, "start")],
     "density and quantiles": [(Forecaster, "draw")],
     "observation": [(Observer, "_describe")],
-    "noise": [(ForecasterSampler, "_noise")],
+    "noise": [(ForecasterSampler, "_with_noise")],
     "bars from parts": [(path_sampler, "bars_from_parts"), (path_sampler.Bounds, "hold")],
     "checks of the paths": [(path_sampler, "Paths")],
 }

@@ -4,7 +4,7 @@ Trains the agent of the default run's first training (warm-up bars only, the pro
 with one constant changed at a time, and lets it trade imagined paths that it has not seen. Every
 alternative sees the same paths and the same streams as the present values. Figures are log growth
 a year in %, less the control variate and less a constant mix at the cap on the same paths: mean
-over seeds, and the difference to the present values with its standard error over antithetic pairs
+over seeds, and the difference to the present values with its standard error over pairs of twins
 of markets of all seeds. Judging is the agent's own: the hurdle is set before what is scored.
 
     python -m research.experiments.agent_constants [--seeds 1 2 3] [--paths 1024]

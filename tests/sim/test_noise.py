@@ -1,4 +1,4 @@
-"""Uniforms for joint markets: uniform, antithetic, covering, dependent as fitted or as it was."""
+"""Uniforms for joint markets: uniform, covering, dependent as fitted or as it was."""
 
 import numpy as np
 import pytest
@@ -8,16 +8,16 @@ from models.forecast.config import ForecasterConfig
 from models.forecast.forecaster import Forecaster
 from models.market.features import LOOKBACK
 from models.market.market_view import MarketView
+from sim import noise as noise_module
 from sim.copula import Copula, PartCopula, margin
 from sim.dates import CommonDates
 from sim.noise import (
     N_PARTS,
-    QMC_STEPS,
     CopulaNoise,
     DatedNoise,
     Residuals,
     completed,
-    covered_uniforms,
+    placed_points,
 )
 from tests.sim.joint import CALENDAR, HISTORIES, TABLES
 
@@ -38,7 +38,7 @@ def forecaster():
 
 @pytest.fixture(scope="module")
 def residuals(forecaster):
-    return Residuals.of(TABLES, forecaster)
+    return Residuals.of(TABLES, [forecaster.hindcast(table) for table in TABLES])
 
 
 def test_every_part_of_every_symbol_is_uniform():
@@ -46,9 +46,10 @@ def test_every_part_of_every_symbol_is_uniform():
     assert u.shape == (512, 3, 70, 5)
     assert ((u > 0) & (u < 1)).all()
     for s, p in np.ndindex(3, N_PARTS):
-        for steps in (slice(0, QMC_STEPS), slice(QMC_STEPS, None)):
-            # Antithetic halves are not independent: one of each pair.
-            assert stats.kstest(u[::2, s, steps, p].ravel(), "uniform").pvalue > 1e-3
+        # Points of one bar are more even than chance, those of one place are independent.
+        assert stats.kstest(u[:, s, :, p].ravel(), "uniform").pvalue > 1e-3
+    for place in (0, 200, 511):
+        assert stats.kstest(u[place, 1, :, 0], "uniform").pvalue > 1e-3
 
 
 def test_symbols_depend_as_the_copula_says_and_bars_not_at_all():
@@ -65,40 +66,70 @@ def test_symbols_depend_as_the_copula_says_and_bars_not_at_all():
     assert np.abs(np.corrcoef(both.T) - np.eye(5)).max() < 0.02  # of one symbol, at one bar
 
 
-def test_pairs_mirror_z_and_share_the_mixing_variables():
-    u = noise().draw(64, 10, np.random.default_rng(2))
-    for p, (df, skew) in enumerate(SHAPES):
-        one, two = u[0::2, ..., p], u[1::2, ..., p]
-        if skew == 0.0:
-            np.testing.assert_allclose(one + two, 1.0, atol=1e-5)
-        else:  # the mean of x is skew · (W - 1), which both know
-            of = margin(df, skew)
-            total = of.quantile(one) + of.quantile(two)
-            np.testing.assert_allclose(total, total[:, [0, 0, 0]], rtol=0.01, atol=0.01)
-
-
-def test_one_symbol_alone_takes_the_sobol_points_themselves():
+def test_one_symbol_alone_takes_the_points_themselves():
     alone = CopulaNoise.independent(1)
-    u = alone.draw(16, 65, np.random.default_rng(3))
-    points = covered_uniforms(8, 1, 65, np.random.default_rng(3))
-    np.testing.assert_array_equal(u[0::2], points)
-    np.testing.assert_array_equal(u[1::2], 1.0 - points)
+    u = alone.draw(16, 7, np.random.default_rng(3))
+    points = list(placed_points(16, N_PARTS, 7, np.random.default_rng(3)))
+    np.testing.assert_array_equal(u[:, 0].swapaxes(0, 1), points)
     assert alone.lean.shape == (1, 2)
 
 
-def test_first_bars_are_stratified_in_every_dimension():
-    """Sobol points: one in each of 64 strata, whatever the group, the bar and the part."""
-    u = covered_uniforms(64, 4, QMC_STEPS + 5, np.random.default_rng(4))
-    strata = np.sort((u * 64).astype(int), axis=0)
-    np.testing.assert_array_equal(strata[:, :, :QMC_STEPS].reshape(64, -1).T[0], np.arange(64))
-    assert (strata[:, :, :QMC_STEPS] == np.arange(64)[:, None, None, None]).all()
-    assert (strata[:, :, QMC_STEPS:] != np.arange(64)[:, None, None, None]).any()
+def test_points_are_stratified_in_every_dimension_at_every_step():
+    for points in placed_points(64, 20, 5, np.random.default_rng(4)):
+        assert points.shape == (64, 20)
+        strata = np.sort((points * 64).astype(int), axis=0)
+        assert (strata == np.arange(64)[:, None]).all()
 
 
-def test_many_symbols_have_as_many_sobol_dimensions_as_there_are():
-    u = covered_uniforms(2, 80, QMC_STEPS, np.random.default_rng(5))
-    assert u.shape == (2, 80, QMC_STEPS, 5)
-    assert ((u >= 0) & (u < 1)).all()
+def test_points_cover_places_and_noise_together():
+    """In each eighth of the places, one point in each eighth of the first dimensions."""
+    for points in placed_points(64, 4, 10, np.random.default_rng(4)):
+        for eighth in points[:, 0].reshape(8, 8):
+            np.testing.assert_array_equal(np.sort((eighth * 8).astype(int)), np.arange(8))
+
+
+def test_points_of_a_place_are_uniform_and_independent_of_those_before():
+    for place in (0, 5, 11):
+        found = np.array(
+            [points[place] for points in placed_points(12, 3, 4000, np.random.default_rng(place))]
+        )
+        for column in found.T:
+            assert stats.kstest(column, "uniform").pvalue > 1e-3
+        assert (np.abs(np.corrcoef(found.T) - np.eye(3)) < 0.06).all()
+        assert np.abs(np.corrcoef(found[1:].T, found[:-1].T)[:3, 3:]).max() < 0.06
+
+
+def test_a_chain_whose_state_is_the_order_is_covered_far_better_than_by_chance():
+    """Returns of a GARCH process: deviations over seeds of their mean, size and deviation."""
+
+    def sample(points, rng, n=128):
+        variance, found = np.exp(rng.permutation(np.linspace(-1, 1, n))), []
+        for drawn in points(n, 4, 20, rng):
+            order = np.argsort(variance)
+            z = np.empty(n)
+            z[order] = special.ndtri(drawn[:, 0])
+            found.append(np.sqrt(variance) * z)
+            variance = 0.03 + 0.9 * variance + 0.06 * found[-1] ** 2
+        returns = np.array(found)
+        return returns.mean(), np.abs(returns).mean(), returns.std()
+
+    def chance(n_points, n_dimensions, n_steps, rng):
+        yield from rng.random((n_steps, n_points, n_dimensions))
+
+    ours, by_chance = (
+        np.std([sample(points, np.random.default_rng(seed)) for seed in range(40)], axis=0)
+        for points in (placed_points, chance)
+    )
+    assert (ours < np.array([0.25, 0.35, 0.6]) * by_chance).all()
+
+
+def test_beyond_the_sobol_dimensions_come_random_numbers(monkeypatch):
+    monkeypatch.setattr(noise_module, "MAX_DIMENSIONS", 6)
+    (points,) = placed_points(64, 9, 1, np.random.default_rng(5))
+    strata = np.sort((points * 64).astype(int), axis=0) == np.arange(64)[:, None]
+    assert strata[:, :5].all()
+    assert not strata[:, 5:].all(axis=0).any()
+    assert ((points > 0) & (points < 1)).all()
 
 
 def test_the_common_factor_is_covered_better_than_by_chance():
@@ -106,7 +137,7 @@ def test_the_common_factor_is_covered_better_than_by_chance():
     whole = np.kron(np.eye(N_PARTS), 0.4 * np.eye(8) + 0.6)
     many = CopulaNoise(Copula(whole, (margin(np.inf, 0.0),) * 5))
     means = [
-        special.ndtri(many.draw(512, 5, np.random.default_rng(seed))[0::2]).mean(axis=(0, 1))
+        special.ndtri(many.draw(256, 5, np.random.default_rng(seed))).mean(axis=(0, 1))
         for seed in range(8)
     ]
     by_chance = np.sqrt(0.65 / 256)
@@ -119,21 +150,14 @@ def test_residuals_are_the_transforms_of_the_bars_of_each_date(residuals, foreca
     for s, (history, table) in enumerate(zip(HISTORIES, TABLES, strict=True)):
         there = np.isin(residuals.dates, history.time[first + 1 :].astype("datetime64[D]"))
         np.testing.assert_array_equal(np.isfinite(residuals.uniforms[:, s]).all(axis=1), there)
-        # One by one, from a state that starts where the walk does.
-        view = MarketView.at_rows(table, [first], window=20)
-        state = forecaster.start(view)
+        # Walked through one by one, they give the bars back.
+        state = forecaster.start(MarketView.at_rows(table, [first], window=20))
         for row in range(first + 1, first + 30):
-            want = forecaster.parameters(state).pit(table.parts[row : row + 1])[0]
             at = np.searchsorted(residuals.dates, history.time[row].astype("datetime64[D]"))
-            found = residuals.uniforms[at, s]
-            some = [0, 1, 4]
-            np.testing.assert_allclose(found[some], want[some], atol=1e-5)
-            for wick in (2, 3):
-                if table.parts[row, wick] > 0:
-                    assert found[wick] == pytest.approx(want[wick], abs=1e-5)
-                else:
-                    assert 0 < found[wick] < want[wick]
-            forecaster.advance(state, table.rows[row : row + 1])
+            drawn = forecaster.draw(state, residuals.uniforms[at, s][None])
+            missed = np.abs(drawn.parts[0] - table.parts[row])
+            assert (missed < 2e-3 * np.abs(table.parts[first:]).max(axis=0)).all()
+            forecaster.advance(state, table.rows[row : row + 1], drawn.pits)
 
 
 def test_wicks_of_zero_are_spread_over_their_atom(residuals):
@@ -154,6 +178,8 @@ def test_dated_noise_takes_whole_dates_in_blocks(residuals):
     follows = np.diff(found, axis=1) % len(dated.uniforms) == 1
     assert 1 - follows.mean() == pytest.approx(1 / 10, rel=0.2)
     assert len(np.unique(found[:, 0])) > 25  # markets have blocks of their own
+    often = np.bincount(found.ravel(), minlength=len(dated.uniforms))
+    assert often.max() - often.min() <= 1
 
 
 def fitted(residuals):

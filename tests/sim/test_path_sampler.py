@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from models.agent.observation import Observer
 from models.forecast.config import ForecasterConfig
@@ -10,7 +11,9 @@ from models.market import features as features_module
 from models.market.features import FEATURES, LOOKBACK, FeatureTable, features, parts_from_bars
 from models.market.history import CLOSE, VOLUME
 from models.market.market_view import MarketView
+from sim import path_sampler
 from sim.baselines import BlockBootstrapSampler, GarchSampler
+from sim.noise import CopulaNoise
 from sim.path_sampler import MOVE_LIMIT, VOLUME_MARGIN, Bounds, ForecasterSampler
 from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
 
@@ -96,11 +99,45 @@ def test_no_two_paths_are_alike(observer):
     assert len(np.unique(returns.round(12), axis=0)) == 80
 
 
-def test_antithetic_pairs_share_their_start_and_mirror_their_first_step(observer):
+def test_twins_share_their_start_and_have_noise_of_their_own(observer):
     paths = draw(observer, n_paths=200, blend=0.0)
     np.testing.assert_array_equal(paths.start_row[0::2], paths.start_row[1::2])
+    np.testing.assert_array_equal(paths.observations[0::2, :, 0], paths.observations[1::2, :, 0])
     one, two = paths.log_returns[0::2, :, 0], paths.log_returns[1::2, :, 0]
-    assert np.corrcoef(one.ravel(), two.ravel())[0, 1] < -0.8
+    assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 0.25
+
+
+def test_noise_is_dealt_out_in_the_order_of_volatility(observer, monkeypatch):
+    """Noise that grows with the place falls on the wilder markets, at every bar anew."""
+
+    def ramp(self, n, n_steps, rng):
+        level = (np.arange(n) + 0.5) / n
+        return np.broadcast_to(level[:, None, None, None], (n, 1, n_steps, 5)).copy()
+
+    monkeypatch.setattr(CopulaNoise, "draw", ramp)
+    sampler = ForecasterSampler(observer, TABLES[:1], blend=0.0)
+    paths = sampler.sample(32, 6, np.random.default_rng(0))
+    column = FEATURES.index("volatility_ewma")
+    for t in range(6):
+        wild = paths.observations[:, 0, t, column]
+        gained = np.log(paths.bars[:, 0, t + 1, 4] / paths.bars[:, 0, t, 4])
+        volume = paths.innovations[:, 0, t, 0]
+        assert np.isfinite(gained).all()
+        assert stats.spearmanr(wild, volume)[0] > 0.8
+
+
+def test_threads_and_portions_do_not_matter(observer, monkeypatch):
+    def sample(threads=1):
+        sampler = ForecasterSampler(observer, TABLES, blend=0.25, threads=threads)
+        return sampler.sample(41, 12, np.random.default_rng(2))
+
+    whole = sample()
+    for rows, threads in ((8, 1), (8, 3), (512, 2)):
+        monkeypatch.setattr(path_sampler, "ROWS_AT_ONCE", rows)
+        parts = sample(threads)
+        np.testing.assert_array_equal(parts.start_row, whole.start_row)
+        np.testing.assert_allclose(parts.bars, whole.bars, rtol=1e-9)
+        np.testing.assert_allclose(parts.observations, whole.observations, atol=1e-6)
 
 
 def test_coverage_makes_the_mean_more_exact_than_independent_draws_would(observer):
@@ -113,20 +150,29 @@ def test_coverage_makes_the_mean_more_exact_than_independent_draws_would(observe
 
 
 def test_blending_uses_real_residuals_for_its_share_of_the_pairs(observer):
-    plain, half, full = (draw(observer, 80, blend=share) for share in (0.0, 0.5, 1.0))
-    same = (plain.bars == half.bars).all(axis=(1, 2, 3)).reshape(40, 2)
-    assert same.all(axis=1).sum() == 20
-    assert not same[~same.all(axis=1)].any()
-    assert not (plain.bars[:, :, 1:] == full.bars[:, :, 1:]).all(axis=(1, 2, 3)).any()
+    sampler = ForecasterSampler(observer, TABLES, blend=0.5)
+    plan = sampler._plan(40, 6, np.random.default_rng(0))
+    placed = np.isin(np.arange(80), plan.placed).reshape(40, 2)
+    assert (placed[:, 0] == placed[:, 1]).all()
+    assert placed[:, 0].sum() == 20
+    real = {tuple(day.ravel()) for day in sampler.dated_noise.uniforms}
+    for market, noise in enumerate(plan.uniforms.swapaxes(1, 2)):
+        found = {tuple(day.ravel()) in real for day in noise}
+        assert found == {market not in plan.placed}
+    for blend, count in ((0.0, 80), (1.0, 0)):
+        whole = ForecasterSampler(observer, TABLES, blend=blend)
+        assert len(whole._plan(40, 2, np.random.default_rng(0)).placed) == count
 
 
 def test_real_residuals_replayed_in_order_give_back_the_real_bars(observer):
     """Transforming a history to noise and back is the identity, step for step."""
     sampler = ForecasterSampler(observer, TABLES, blend=1.0)
     first = LOOKBACK + 19
-    view = MarketView.at_rows(TABLES[0], np.arange(first, first + 30), window=20)
-    state = observer.forecaster.start(view)
-    parts, _ = observer.forecaster.draw(state, sampler.residuals.uniforms[:30, 0])
+    rows = np.arange(first, first + 30)
+    view = MarketView.at_rows(TABLES[0], rows, window=20)
+    memory = observer.forecaster.hindcast(TABLES[0]).memory_at(rows)
+    state = observer.forecaster.start(view, memory=memory)
+    parts = observer.forecaster.draw(state, sampler.residuals.uniforms[:30, 0]).parts
     real = parts_from_bars(HISTORIES[0].bars)[first + 1 : first + 31]
     np.testing.assert_allclose(parts, real, atol=2e-3 * np.abs(real).max())
 
@@ -142,8 +188,8 @@ def wilder(observer):
     """Draws three times as wide as calibrated: features leave the range they had in history."""
 
     def wide(name, value):
-        moved = name in ("calibrated_gap", "calibrated_intraday", "calibrated_upper")
-        return value + np.log(3.0) * (np.arange(len(value)) == 0) if moved else value
+        moved = name in ("traits_gap", "traits_intraday", "traits_upper")
+        return value + np.log(3.0) * (np.arange(value.shape[1]) == 0) if moved else value
 
     return changed(observer, wide)
 
@@ -158,7 +204,7 @@ def test_trading_observes_the_bars_of_a_path_as_the_path_did(observer):
         seen = MarketView.at_rows(table, [row], window=20)
         stream = wild.stream(seen)
         found = [stream.current()]
-        low, high = wild.forecaster.feature_bounds([table.symbol])[0]
+        low, high = wild.forecaster.traits([table.symbol]).ranges[0]
         for bar in bars[1:]:
             rows = seen.push(bar[None])
             n_outside += int(((rows < low) | (rows > high)).any())
@@ -174,7 +220,8 @@ def test_simulated_volatility_stays_within_that_of_the_paths_own_history(observe
     wild = wilder(observer)
     bounds = Bounds.of(TABLES, wild.forecaster)
     for s, table in enumerate(TABLES):
-        seen = wild.forecaster.baseline_volatility(table.rows[LOOKBACK:])
+        rows = table.rows[LOOKBACK:]
+        seen = wild.forecaster.baseline_volatility(rows, [table.symbol] * len(rows))
         assert bounds.volatility[s] == seen.max()
     view = MarketView.at(TABLES, window=20)
     state = wild.forecaster.start(view)
@@ -230,6 +277,7 @@ def test_bad_input_is_named(observer):
             "starts must be any or latest or an array of dates; received 'first'",
         ),
         ({"mean_block": 0.5}, "mean_block"),
+        ({"threads": 0}, "threads must be >= 1; received 0"),
         ({"copula": "frank"}, "copula must be one of independent, .*; received 'frank'"),
         ({"n_paths": 0}, "n_paths must be at least 1; received 0"),
         ({"n_steps": 0}, "n_steps"),

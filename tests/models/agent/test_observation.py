@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models.agent.observation import OBSERVATION_CLIP, SUMMARY, Observer, forecast_summary
+from models.agent.observation import (
+    OBSERVATION_CLIP,
+    SUMMARY,
+    Observer,
+    RiseTable,
+    forecast_summary,
+)
 from models.forecast.config import ForecasterConfig
 from models.forecast.density import MAX_DRIFT, MAX_LOG_SCALE, BarDensity, DensityParameters
-from models.forecast.distributions import NUMPY
+from models.forecast.distributions import NUMPY, SkewedT, TailShape
 from models.forecast.forecaster import Forecaster
 from models.forecast.scaling import CLIP
 from models.market.features import FEATURES, FeatureTable
@@ -44,10 +50,27 @@ def test_an_observation_is_the_scaled_row_and_the_forecast(observer):
         found[:, : len(FEATURES)], np.clip(scaled, -OBSERVATION_CLIP, OBSERVATION_CLIP), atol=1e-6
     )
     assert OBSERVATION_CLIP <= CLIP
-    density = observer.forecaster.parameters(observer.forecaster.start(seen))
+    state = observer.forecaster.start(seen)
+    density = observer.forecaster.parameters(state)
+    rise = RiseTable(density.typical_return().shape)
     np.testing.assert_allclose(
-        found[:, len(FEATURES) :], forecast_summary(density), rtol=1e-6, atol=1e-6
+        found[:, len(FEATURES) :], forecast_summary(density, rise, [0, 1]), rtol=1e-6, atol=1e-6
     )
+
+
+def test_the_probability_of_a_rise_is_that_of_the_distribution():
+    shapes = TailShape(
+        np.array([2.6, 4.0, 30.0]), np.array([5.0, 4.0, 3.0]), np.array([0.4, 0.5, 0.6])
+    )
+    ratios = np.concatenate([np.linspace(-3.0, 3.0, 997), [-60.0, -20.0, 20.0, 60.0]])
+    rise = RiseTable(shapes)
+    for k in range(3):
+        one = shapes.take(k)
+        exact = 1.0 - SkewedT(ratios, 1.0, one).cdf(np.zeros(1))
+        found = rise(ratios, np.full(len(ratios), k))
+        inner = np.abs(ratios) < np.sinh(4.0)
+        np.testing.assert_allclose(found[inner], exact[inner], atol=1e-5)
+        np.testing.assert_allclose(found, exact, atol=1e-3)
 
 
 def test_an_observation_is_cut_off_on_both_sides(observer):
@@ -62,13 +85,14 @@ def test_the_forecast_in_numbers_by_hand():
     rng = np.random.default_rng(4)
     outputs, volatility = rng.normal(0.0, 0.7, (6, 10)), rng.uniform(0.005, 0.03, 6)
     parameters = DensityParameters.initial()
-    found = forecast_summary(BarDensity(NUMPY, outputs, volatility, parameters))
+    density = BarDensity(NUMPY, outputs, volatility, parameters)
+    found = forecast_summary(density, RiseTable(density.typical_return().shape))
     drift = volatility[:, None] * MAX_DRIFT * np.tanh(outputs[:, [0, 2]] / MAX_DRIFT)
     moved = MAX_LOG_SCALE * np.tanh(outputs[:, [1, 3]] / MAX_LOG_SCALE)
     bases = np.array([parameters.gap[0], parameters.intraday[0]])
     scales = volatility[:, None] * np.exp(bases + moved)
     location, scale = drift.sum(axis=1), np.sqrt((scales**2).sum(axis=1))
-    shape = BarDensity(NUMPY, outputs, volatility, parameters).typical_return().shape
+    shape = density.typical_return().shape
     assert (shape.left, shape.alpha) == (shape.right, 0.5)
     wanted = {
         "forecast_location": 10 * location / scale,
@@ -78,7 +102,7 @@ def test_the_forecast_in_numbers_by_hand():
         "forecast_volume": outputs[:, 4],
     }
     assert tuple(wanted) == SUMMARY
-    np.testing.assert_allclose(found, np.stack(list(wanted.values()), axis=1), rtol=1e-9)
+    np.testing.assert_allclose(found, np.stack(list(wanted.values()), axis=1), rtol=1e-9, atol=1e-4)
 
 
 def test_an_observation_depends_on_the_past_alone_and_repeats_itself(observer):
