@@ -163,7 +163,7 @@ def main() -> None:
         print(
             f"\n{n_paths:,} paths of {options.bars} bars, {len(tables)} symbols, "
             f"{n_features} features, {units} units; median of {options.repeats}; "
-            f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS')}"
+            f"OMP_NUM_THREADS={os.getenv('OMP_NUM_THREADS')}"
         )
         for shape, rate in medians.items():
             print(f"  matrix product {'x'.join(map(str, shape)):16s} {rate / 1e9:8.1f} GFLOP/s")

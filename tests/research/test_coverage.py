@@ -6,15 +6,14 @@ from research.benchmarks.coverage import (
     OURS,
     PLAIN,
     FixedSampler,
-    PlainNoise,
     PlainSampler,
     between_seeds,
     deviations_table,
     mean_facts,
+    random_points,
 )
 from sim.baselines import BlockBootstrapSampler
 from sim.facts import facts, simulated_markets
-from sim.noise import CopulaNoise
 from sim.path_sampler import ForecasterSampler
 from tests.sim.forecasting import TABLES, small_forecaster
 
@@ -24,19 +23,14 @@ def observer():
     return Observer(small_forecaster())
 
 
-def test_plain_noise_is_uniform_and_independent_between_pairs():
-    noise = PlainNoise(CopulaNoise.independent(1))
-    found = noise.draw(800, 3, np.random.default_rng(0))
-    assert found.shape == (800, 1, 3, 5)
-    np.testing.assert_array_equal(found[::2], found[1::2])
-    flat = found[::2].reshape(400, -1)
-    # The deviation of a mean of 400 independent uniforms; Sobol points leave a twentieth of it.
+def test_random_points_are_uniform_and_independent():
+    found = np.stack(list(random_points(400, 6, 3, np.random.default_rng(0))))
+    assert found.shape == (3, 400, 6)
+    # The deviation of a mean of 400 independent uniforms.
     deviation = np.sqrt(1 / 12 / 400)
-    errors = np.abs(flat.mean(axis=0) - 0.5)
+    errors = np.abs(found.mean(axis=1) - 0.5)
     assert errors.max() < 4 * deviation
     assert errors.mean() > 0.4 * deviation
-    covered = CopulaNoise.independent(1).draw(800, 3, np.random.default_rng(0)).reshape(800, -1)
-    assert np.abs(covered.mean(axis=0) - 0.5).max() < 1e-9  # mirror images cancel
 
 
 def test_plain_markets_share_nothing(observer):
@@ -47,8 +41,6 @@ def test_plain_markets_share_nothing(observer):
     between = np.corrcoef(returns)[np.triu_indices(12, 1)]
     assert np.abs(between).max() < 0.6
     assert len(np.unique(paths.start_row[:, 0])) > 8
-    ours = ForecasterSampler(observer, TABLES, blend=0.0).sample(12, 40, np.random.default_rng(0))
-    assert np.corrcoef(ours.log_returns.reshape(12, -1))[0, 1] < -0.6  # antithetic
     again = sampler.sample(12, 40, np.random.default_rng(0))
     np.testing.assert_array_equal(again.bars, paths.bars)
 

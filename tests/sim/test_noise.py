@@ -157,7 +157,8 @@ def test_residuals_are_the_transforms_of_the_bars_of_each_date(residuals, foreca
             drawn = forecaster.draw(state, residuals.uniforms[at, s][None])
             missed = np.abs(drawn.parts[0] - table.parts[row])
             assert (missed < 2e-3 * np.abs(table.parts[first:]).max(axis=0)).all()
-            forecaster.advance(state, table.rows[row : row + 1], drawn.pits)
+            pits = forecaster.returns_pit(state, table.parts[row : row + 1, :2])
+            forecaster.advance(state, table.rows[row : row + 1], pits)
 
 
 def test_wicks_of_zero_are_spread_over_their_atom(residuals):
