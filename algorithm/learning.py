@@ -45,7 +45,7 @@ class ImaginationConfig:
     paths: int = 512
     retrain_paths: int = 256
     bars: int = 60
-    blend: float = 0.75
+    blend: float = 0.9
     mean_block: float = MEAN_BLOCK
     stages: int = 3
 

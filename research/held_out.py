@@ -25,7 +25,7 @@ from sim.path_sampler import ForecasterSampler
 from sim.paths import PathSampler
 from sim.windows import CONTEXT
 
-SIMULATORS = ("block bootstrap", "blend 0.25", "blend 0", "blend 1", "GJR-GARCH")
+SIMULATORS = ("block bootstrap", "blend 0.9", "blend 0", "blend 1", "GJR-GARCH")
 """Names that `Stock.sampler` knows; any other blend will do as well."""
 ROTATIONS = 3
 """Groups of stocks that are left out in turn: ten of fifteen are fitted on."""

@@ -503,7 +503,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--paths", type=int, default=500, help="imagined markets")
     parser.add_argument("--bars", type=int, default=120, help="of an episode")
-    parser.add_argument("--blends", type=float, nargs="+", default=[0.25, 0.0])
+    parser.add_argument("--blends", type=float, nargs="+", default=[0.9, 0.0])
     parser.add_argument("--models", type=Path, help="folder that keeps fitted forecasters")
     options = parser.parse_args(arguments)
     if options.lean is None and options.tdqn is None and not options.packaged:

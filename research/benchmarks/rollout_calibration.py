@@ -220,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--paths", type=int, default=256, help="from each start")
     parser.add_argument("--stride", type=int, default=10, help="bars between starts")
-    parser.add_argument("--blends", type=float, nargs="+", default=[0.25, 0.0])
+    parser.add_argument("--blends", type=float, nargs="+", default=[0.9, 0.0])
     parser.add_argument("--models", type=Path, help="folder that keeps fitted forecasters")
     options = parse(parser, arguments)
     print(conditions("numpy", "tensorflow", "keras", "arch"), flush=True)

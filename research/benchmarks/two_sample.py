@@ -63,7 +63,7 @@ FACT_PATHS = 40  # of each stock
 FLOOR = "training span"
 JOINT_SIMULATORS = (
     "block bootstrap",
-    "blend 0.25",
+    "blend 0.9",
     "blend 0",
     "blend 0 alone",
     "blend 1",
