@@ -57,7 +57,7 @@ def dependence_of(
         kind: ForecasterSampler(observer, tables, blend=0.0, copula=kind) for kind in KINDS
     }
     samplers["by date"] = ForecasterSampler(observer, tables, blend=1.0)
-    samplers["blend 0.25"] = ForecasterSampler(observer, tables, blend=0.25)
+    samplers["blend 0.9"] = ForecasterSampler(observer, tables, blend=0.9)
     samplers["block bootstrap"] = BlockBootstrapSampler(tables, observer)
     for name, sampler in samplers.items():
         rng = streams(seed, "joint")["paths"]

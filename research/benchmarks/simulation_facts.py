@@ -48,7 +48,7 @@ def compare(
     asymmetric, symmetric = GarchSampler(tables), GarchSampler(tables, asymmetric=False)
     samplers: dict[str, PathSampler] = {
         "forecaster": ForecasterSampler(observer, tables, blend=0.0),
-        "blend 0.25": ForecasterSampler(observer, tables, blend=0.25),
+        "blend 0.9": ForecasterSampler(observer, tables, blend=0.9),
         "blend 1": ForecasterSampler(observer, tables, blend=1.0),
         "block": BlockBootstrapSampler(tables),
         "GJR-GARCH": asymmetric,
