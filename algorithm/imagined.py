@@ -85,8 +85,8 @@ def imagined(
     saved = artifacts.load(key, not_after=now)
     if saved is not None:
         try:
-            return _read(saved)
-        except (KeyError, ValueError) as problem:
+            return _read(saved, len(tables))
+        except (KeyError, TypeError, ValueError) as problem:
             artifacts.set_aside(key, f"what was imagined cannot be read ({problem})")
     found = _measured(tables, models, config, seed)
     artifacts.save(
@@ -104,13 +104,17 @@ def imagined(
     return found
 
 
-def _read(saved: Artifact) -> Imagined:
-    """What was kept; KeyError or ValueError if a part is missing or not understood."""
-    meta = saved.meta
+def _read(saved: Artifact, n_symbols: int) -> Imagined:
+    """What was kept; KeyError, TypeError or ValueError if a part is missing or not understood."""
+    meta, closes = saved.meta, saved.parts["shown"]["closes"]
+    if closes.ndim != 3 or closes.shape[1] != n_symbols:
+        raise ValueError(f"closes must have shape (B, {n_symbols}, T); received {closes.shape}")
+    if not (np.isfinite(closes) & (closes > 0)).all():
+        raise ValueError("closes must be finite and > 0; received others")
     return Imagined(
         FactsTable.from_json(meta["facts"]),
         tuple(meta["unconverged"]),
-        saved.parts["shown"]["closes"],
+        closes,
         {name: meta["sections"][name] for name in SECTIONS if name in meta["sections"]},
         str(meta["said"]),
     )

@@ -143,6 +143,8 @@ def dispersion(returns: Floats) -> Floats:
 def co_jump_frequency(returns: Floats, jump: float = JUMP) -> float:
     """Share of the bars on which two or more symbols jump (Gilder, Shackleton and Taylor 2014).
 
+    Of the bars that two symbols or more have.
+
     Args:
         returns: shape (N, S, T).
         jump: in deviations of the symbol.
@@ -150,7 +152,8 @@ def co_jump_frequency(returns: Floats, jump: float = JUMP) -> float:
     flat = _by_symbol(returns)
     deviation = np.nanstd(flat, axis=1, keepdims=True)
     jumps = (np.abs(flat) > jump * deviation).sum(axis=0)
-    return float((jumps >= 2).mean())
+    known = np.isfinite(flat).sum(axis=0) >= 2
+    return float((jumps[known] >= 2).mean())
 
 
 def mean_of_pairs(matrix: Floats) -> float:

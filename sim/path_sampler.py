@@ -277,9 +277,12 @@ class ForecasterSampler:
         start_rng, mask_rng, noise_rng, block_rng = rng.spawn(4)
         rows = draw_starts(self._tables, self._first, pairs, self._starts, start_rng)
         masks = self._forecaster.masks(pairs, mask_rng)
-        # Spread over the pairs, which are in random order, so that any head of them is blended.
-        share = np.floor(np.arange(pairs + 1) * self._blend)
-        is_blended = np.repeat(np.diff(share) > 0, 2)
+        # Spread evenly over the pairs, so that any head of them is blended.
+        blended = np.diff(np.floor(np.arange(pairs + 1) * self._blend)) > 0
+        if not isinstance(self._starts, str):
+            # Given dates come in turn: a rule by number would always blend the same ones.
+            blended = mask_rng.permutation(blended)
+        is_blended = np.repeat(blended, 2)
         return self._with_noise(rows, masks, is_blended, n_steps, noise_rng, block_rng)
 
     @property

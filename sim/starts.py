@@ -20,8 +20,8 @@ from sim.dates import CommonDates
 ANY, LATEST = "any", "latest"
 
 ROWS_AT_ONCE = 4096
-"""Symbols' paths that are walked together from their starts: few enough that what a step touches
-stays near the processor, and memory does not grow with the markets. Results do not depend on it."""
+"""Symbols' paths whose windows are read and whose bars are drawn together: few enough that what a
+step touches stays near the processor. Results do not depend on it."""
 
 Starts = str | NDArray[np.datetime64]
 """`ANY` date, the `LATEST` bars, or given dates."""

@@ -143,5 +143,7 @@ def _check_shapes(
             raise ValueError(
                 f"forecaster array {name} must have shape {shape}; received {received}"
             )
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"forecaster array {name} must be finite; received others")
     if "curve" not in arrays or np.ndim(arrays["curve"]) != 2:
         raise ValueError("forecaster array curve must have shape (epochs, 3)")

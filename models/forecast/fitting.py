@@ -21,7 +21,7 @@ from models.forecast.calibration import (
     calibrate,
 )
 from models.forecast.config import ForecasterConfig
-from models.forecast.density import BarDensity, DensityParameters
+from models.forecast.density import OUTPUTS, BarDensity, DensityParameters
 from models.forecast.distributions import NUMPY
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks
@@ -34,6 +34,9 @@ from models.market.features import LOOKBACK, FeatureTable, baseline_volatility
 from models.market.splits import validation_split
 from models.reporting import Reporter
 from models.seeding import streams
+
+ROWS_AT_ONCE = 4096
+"""Windows that are run through the network together; results do not depend on it."""
 
 CALIBRATION_MASKS = 2
 """Dropout masks under which each calibration row is forecast."""
@@ -321,7 +324,7 @@ def early_stopping_loss(
 ) -> float:
     """Mean negative log density of the bars after the early-stopping rows, mean network."""
     ends = samples.rows.early_stopping
-    outputs = _outputs(weights.lstm, samples.windows(ends, config.window), None)
+    outputs = _outputs(samples, weights.lstm, ends, config)
     density = BarDensity(NUMPY, outputs, samples.volatility[ends], weights.density)
     return -float(density.log_density(samples.rows.parts[ends]).sum(axis=1).mean())
 
@@ -331,10 +334,9 @@ def calibrate_network(
 ) -> Calibration:
     """Calibrate a trained network on the calibration rows, under masks drawn from `rng`."""
     ends = samples.rows.calibration
-    windows = samples.windows(ends, config.window)
     outputs = np.stack(
         [
-            _outputs(weights.lstm, windows, _masks(len(ends), config, rng))
+            _outputs(samples, weights.lstm, ends, config, _masks(len(ends), config, rng))
             for _ in range(CALIBRATION_MASKS)
         ]
     )
@@ -349,10 +351,9 @@ def calibrate_symbols(
 ) -> Calibration:
     """Each history's own density parameters, and after them the common ones: arrays (S + 1, n)."""
     ends = samples.rows.whole_windows(config.window)
-    outputs = _outputs(weights.lstm, samples.windows(ends, config.window), None)
     found = calibrate(
         common,
-        outputs[None],
+        _outputs(samples, weights.lstm, ends, config)[None],
         samples.volatility[ends],
         samples.rows.parts[ends],
         SYMBOL_PRIOR,
@@ -369,7 +370,7 @@ def fit_levels(
     ends = samples.rows.whole_windows(config.window)
     density = BarDensity(
         NUMPY,
-        _outputs(weights.lstm, samples.windows(ends, config.window), None),
+        _outputs(samples, weights.lstm, ends, config),
         samples.volatility[ends],
         own.take(samples.rows.series[ends]),
     )
@@ -391,8 +392,21 @@ def adapt(fitted: FittedForecaster, tables: Sequence[FeatureTable]) -> FittedFor
     )
 
 
-def _outputs(weights: LSTMWeights, windows: np.ndarray, masks: Masks | None) -> np.ndarray:
-    """Outputs (m, 10) at the end of windows (m, W, F')."""
+def _outputs(
+    samples: Samples,
+    weights: LSTMWeights,
+    ends: np.ndarray,
+    config: ForecasterConfig,
+    masks: Masks | None = None,
+) -> np.ndarray:
+    """Outputs (m, 10) at the end of the windows that end at given rows (m,), some at a time."""
     network = LSTMInference(weights)
-    _, hidden, _ = network.run(windows, masks)
-    return network.outputs(hidden, windows[:, -1], None if masks is None else masks.outputs)
+    found = np.empty((len(ends), len(OUTPUTS)))
+    for first in range(0, len(ends), ROWS_AT_ONCE):
+        some = slice(first, first + ROWS_AT_ONCE)
+        windows = samples.windows(ends[some], config.window)
+        mine = None if masks is None else masks.take(np.arange(len(ends))[some])
+        hidden, _ = network.settle(windows, mine)
+        mask = None if mine is None else mine.outputs
+        found[some] = network.outputs(hidden, windows[:, -1], mask)
+    return found

@@ -133,7 +133,7 @@ class Forecaster:
 
         Returns:
             The forecaster with the best loss on the early-stopping blocks, calibrated on the
-            calibration blocks.
+            calibration blocks; then each symbol's own parameters, and the level maps, on all bars.
 
         Raises:
             ValueError: if there is no history, one is too short, two have one symbol, or

@@ -45,6 +45,9 @@ class FeatureScaler:
                 raise ValueError(
                     f"scaler {name} must have shape ({len(FEATURES)},); received {value.shape}"
                 )
+            if not np.isfinite(value).all() or (name == "scale" and not (value > 0).all()):
+                rule = "finite and > 0" if name == "scale" else "finite"
+                raise ValueError(f"scaler {name} must be {rule}; received {value.tolist()}")
 
     @classmethod
     def fit(cls, rows: np.ndarray) -> FeatureScaler:

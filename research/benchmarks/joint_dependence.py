@@ -64,7 +64,8 @@ def dependence_of(
         paths = sampler.sample(options.markets, options.bars, rng)
         found[name] = Dependence.of(JointSeries.of_paths(paths))
     fitted = samplers["skewed-t"]
-    assert isinstance(fitted, ForecasterSampler)
+    if not isinstance(fitted, ForecasterSampler):
+        raise TypeError(f"skewed-t must be a ForecasterSampler; received {type(fitted).__name__}")
     print(
         f"seed {seed}: "
         + ", ".join(

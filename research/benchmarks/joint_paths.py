@@ -53,7 +53,8 @@ def measure(count: int, markets: int, bars: int) -> tuple[float, float, float]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert child.stdout is not None
+    if child.stdout is None:
+        raise RuntimeError("the child's output must be a pipe")
     said = child.stdout.read()
     _, status, usage = wait_for(child)
     if status:

@@ -67,7 +67,7 @@ def alternatives(present: AgentConfig) -> dict[str, AgentConfig]:
 def earned(
     config: LearningConfig, tables: list[FeatureTable], rules: Rules, n_paths: int
 ) -> dict[str, np.ndarray]:
-    """By alternative, growth ahead of the constant mix of each antithetic pair, shape (pairs,)."""
+    """By alternative, growth ahead of the constant mix of each pair of twins, shape (pairs,)."""
     forecaster = fit_forecaster(tables, config, None, Silent())
     rng = streams(config.seed, "constants")["paths"]
     fresh = imagined_markets(tables, forecaster, config.imagination).sample(

@@ -510,7 +510,9 @@ def test_right_forecasts_are_not_corrected_and_wrong_ones_are(fitted):
     right, wrong = found
     seen = memory.count[0]
     chance = np.sqrt((1.0 - 0.5 ** (2 * steps / HALF_LIFE)) / (1.0 - 0.5 ** (2 / HALF_LIFE)))
-    np.testing.assert_allclose(right.std(axis=0), np.broadcast_to(chance / (seen + PRIOR_BARS), (2, 2)), rtol=0.2)
+    np.testing.assert_allclose(
+        right.std(axis=0), np.broadcast_to(chance / (seen + PRIOR_BARS), (2, 2)), rtol=0.2
+    )
     assert np.abs(right.mean(axis=0)).max() < 0.02
     assert (wrong[..., 1].mean(axis=0) > 0.15).all()
 
