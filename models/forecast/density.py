@@ -98,6 +98,9 @@ Daily returns of stocks have tail indices of three to five (Cont 2001, "Empirica
 asset returns"); alternatives: `research.experiments.constants`.
 """
 
+STUDENT_PARTS = {"gap": 0, "intraday": 1, "volume": 4}
+"""The parts that are asymmetric Student-t, and their columns of `features.PARTS`."""
+
 MAX_SKEW = 1.0
 """Bound of the logit of falling below the mode: its probability stays in 0.27..0.73, a rail."""
 
@@ -218,6 +221,14 @@ class DensityParameters:
         """The parameters of chosen bars (NumPy only)."""
         return DensityParameters(**{name: x[index] for name, x in self.by_name().items()})
 
+    @cached_property
+    def tails(self) -> dict[str, TailShape]:
+        """Skewness and tails of gap, intraday return and volume by name (NumPy only).
+
+        Bars come and go, their parameters stay: worked out once for all of them.
+        """
+        return {name: tail_shape(NUMPY, getattr(self, name)) for name in STUDENT_PARTS}
+
     def by_name(self) -> dict[str, Any]:
         """The parameters by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -265,7 +276,8 @@ class BarDensity:
             self._output("volume_scale") if name == "volume" else self._gained(f"{name}_scale", 1)
         )
         scale = unit * ops.exp(_log_scale(ops, base[..., 0], told, shift))
-        return SkewedT(location, scale, tail_shape(ops, base))
+        shape = self.parameters.tails[name] if ops is NUMPY else tail_shape(ops, base)
+        return SkewedT(location, scale, shape)
 
     @cached_property
     def gap(self) -> SkewedT:
@@ -368,6 +380,12 @@ class BarDensity:
     def sample(
         self, uniforms: np.ndarray, quantiles: QuantileTables, which: np.ndarray | int = 0
     ) -> np.ndarray:
+        """One bar's parts for each row (NumPy only), as `draw` has them."""
+        return self.draw(uniforms, quantiles, which)[0]
+
+    def draw(
+        self, uniforms: np.ndarray, quantiles: QuantileTables, which: np.ndarray | int = 0
+    ) -> tuple[np.ndarray, GivenGap]:
         """One bar's parts for each row by inverting the conditionals (NumPy only).
 
         Args:
@@ -377,7 +395,7 @@ class BarDensity:
             which: which of the quantile tables each bar's parameters are.
 
         Returns:
-            Shape (..., 5), columns `features.PARTS`.
+            Parts, shape (..., 5), columns `features.PARTS`, and the density given their gaps.
         """
         u = np.clip(uniforms, MIN_UNIFORM, 1.0 - MIN_UNIFORM)
 
@@ -393,7 +411,7 @@ class BarDensity:
         upper = given_volume.upper_wick.quantile(u[..., 2], quantiles.levels[2])
         of_lower = given_volume.given_upper_wick(upper).lower_wick
         lower = of_lower.quantile(u[..., 3], quantiles.levels[3])
-        return np.stack([gap, intraday, upper, lower, volume], axis=-1)
+        return np.stack([gap, intraday, upper, lower, volume], axis=-1), given_gap
 
 
 @dataclass(frozen=True, eq=False)
@@ -608,8 +626,8 @@ class QuantileTables:
     def of(cls, parameters: DensityParameters, levels: LevelMaps | None = None) -> QuantileTables:
         """The tables of one set of parameters, or of K: arrays (K, n)."""
         levels = LevelMaps.identity() if levels is None else levels
-        parts = ((0, parameters.gap), (1, parameters.intraday), (4, parameters.volume))
         gap, intraday, volume = (
-            QuantileTable(tail_shape(NUMPY, part), levels[i]) for i, part in parts
+            QuantileTable(parameters.tails[name], levels[column])
+            for name, column in STUDENT_PARTS.items()
         )
         return cls(gap, intraday, volume, levels)

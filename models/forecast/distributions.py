@@ -88,6 +88,10 @@ class TailShape:
         over = (np.maximum(u, self.alpha) + 1.0 - 2.0 * self.alpha) / (2.0 * rest)
         return below + right * special.stdtrit(self.right, over) - self.mean(NUMPY)
 
+    def spread(self) -> TailShape:
+        """The same with one more axis at the end, for several values of each (NumPy only)."""
+        return TailShape(*(np.asarray(x)[..., None] for x in (self.left, self.right, self.alpha)))
+
     def take(self, index: Any) -> TailShape:
         """The shapes of chosen series, of arrays (S, ...)."""
         return TailShape(self.left[index], self.right[index], self.alpha[index])
@@ -207,10 +211,7 @@ class QuantileTable:
         self._edge = -special.logit(MIN_UNIFORM)
         levels = special.expit(np.linspace(-self._edge, self._edge, self._POINTS))
         levels = correction.quantile(levels)
-        column = TailShape(
-            *(np.reshape(x, (-1, 1)) for x in (shapes.left, shapes.right, shapes.alpha))
-        )
-        self._quantile = column.standard_quantile(levels).reshape(-1)
+        self._quantile = shapes.spread().standard_quantile(levels).reshape(-1)
 
     def __call__(self, uniforms: np.ndarray, which: np.ndarray | int = 0) -> np.ndarray:
         """Quantiles, mean 0 and scale 1.

@@ -210,13 +210,14 @@ def fit(
     samples = Samples.of(rows, scaler, traits.anchors)
     trained = train(samples, weights, config, schedule, random, reporter)
     common = calibrate_network(samples, trained.weights, config, random["draws"])
-    own = calibrate_symbols(samples, trained.weights, common.parameters, config)
+    every = Asked.of(samples, trained.weights, config)
+    own = calibrate_symbols(samples, every, common.parameters)
     return FittedForecaster(
         config=config,
         weights=trained.weights,
         scaler=scaler,
         traits=traits.with_density(own.parameters),
-        levels=fit_levels(samples, trained.weights, own.parameters, config),
+        levels=fit_levels(samples, every, own.parameters),
         curve=trained.curve,
         data_end=end,
         converged=common.converged and own.converged,
@@ -346,35 +347,48 @@ def calibrate_network(
     return dataclasses.replace(found, parameters=found.parameters.take(0))
 
 
-def calibrate_symbols(
-    samples: Samples, weights: NetworkWeights, common: DensityParameters, config: ForecasterConfig
-) -> Calibration:
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What the mean network says of all rows that end a whole window.
+
+    Attributes:
+        ends: row numbers, shape (m,).
+        outputs: of the network, shape (m, 10).
+    """
+
+    ends: np.ndarray
+    outputs: np.ndarray
+
+    @classmethod
+    def of(cls, samples: Samples, weights: NetworkWeights, config: ForecasterConfig) -> Asked:
+        """Ask a trained network."""
+        ends = samples.rows.whole_windows(config.window)
+        return cls(ends, _outputs(samples, weights.lstm, ends, config))
+
+
+def calibrate_symbols(samples: Samples, every: Asked, common: DensityParameters) -> Calibration:
     """Each history's own density parameters, and after them the common ones: arrays (S + 1, n)."""
-    ends = samples.rows.whole_windows(config.window)
     found = calibrate(
         common,
-        _outputs(samples, weights.lstm, ends, config)[None],
-        samples.volatility[ends],
-        samples.rows.parts[ends],
+        every.outputs[None],
+        samples.volatility[every.ends],
+        samples.rows.parts[every.ends],
         SYMBOL_PRIOR,
-        samples.rows.series[ends],
+        samples.rows.series[every.ends],
     )
-    every = np.concatenate([found.parameters.joined(), common.joined()[None]])
-    return dataclasses.replace(found, parameters=DensityParameters.split(every))
+    numbers = np.concatenate([found.parameters.joined(), common.joined()[None]])
+    return dataclasses.replace(found, parameters=DensityParameters.split(numbers))
 
 
-def fit_levels(
-    samples: Samples, weights: NetworkWeights, own: DensityParameters, config: ForecasterConfig
-) -> LevelMaps:
+def fit_levels(samples: Samples, every: Asked, own: DensityParameters) -> LevelMaps:
     """What the distributions get wrong over all rows, with each history's own parameters."""
-    ends = samples.rows.whole_windows(config.window)
     density = BarDensity(
         NUMPY,
-        _outputs(samples, weights.lstm, ends, config),
-        samples.volatility[ends],
-        own.take(samples.rows.series[ends]),
+        every.outputs,
+        samples.volatility[every.ends],
+        own.take(samples.rows.series[every.ends]),
     )
-    parts = samples.rows.parts[ends]
+    parts = samples.rows.parts[every.ends]
     return LevelMaps(tuple(LevelMap.fit(levels) for levels in density.levels(parts)))
 
 
@@ -384,7 +398,8 @@ def adapt(fitted: FittedForecaster, tables: Sequence[FeatureTable]) -> FittedFor
     rows = TrainingRows.of(tables, fitted.config)
     traits = SymbolTraits.of(tables, fitted.scaler.log_volatility, fitted.traits.common)
     samples = Samples.of(rows, fitted.scaler, traits.anchors)
-    own = calibrate_symbols(samples, fitted.weights, fitted.traits.common, fitted.config)
+    every = Asked.of(samples, fitted.weights, fitted.config)
+    own = calibrate_symbols(samples, every, fitted.traits.common)
     known = fitted.traits.and_those_of(traits.with_density(own.parameters))
     end = max(fitted.data_end, *(table.history.data_end for table in tables))
     return dataclasses.replace(

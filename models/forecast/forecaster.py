@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.forecast.config import ForecasterConfig
-from models.forecast.density import BarDensity, QuantileTables, tail_shape
+from models.forecast.density import BarDensity, GivenGap, QuantileTables
 from models.forecast.distributions import NUMPY, SkewedT
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks, RecurrentState
@@ -105,8 +105,8 @@ class Forecaster:
         self._quantiles = QuantileTables.of(own, fitted.levels)
         self._moments = np.stack(
             [
-                moments(tail_shape(NUMPY, numbers), fitted.levels[part])
-                for part, numbers in enumerate((own.gap, own.intraday))
+                moments(own.tails[name], fitted.levels[part])
+                for part, name in enumerate(("gap", "intraday"))
             ],
             axis=1,
         )
@@ -298,18 +298,15 @@ class Forecaster:
         correction = state.memory.coefficients(shift=False)
         levels = np.array(uniforms, order="F")
         levels[:, CORRECTED] = quantile(levels[:, CORRECTED], correction)
-        parts = density.sample(levels, self._quantiles, state.traits.rows)
-        means = self._means(density, parts, correction, state.traits.rows)
+        parts, given_gap = density.draw(levels, self._quantiles, state.traits.rows)
+        means = self._means(given_gap, correction, state.traits.rows)
         return Drawn(parts, means, np.array(uniforms[:, CORRECTED]))
 
-    def _means(
-        self, density: BarDensity, parts: np.ndarray, correction: np.ndarray, rows: np.ndarray
-    ) -> np.ndarray:
+    def _means(self, given_gap: GivenGap, correction: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Conditional means (B, 2) of gap, and of intraday return given the gap, corrected."""
-        bases = density.gap, density.given_gap(parts[:, 0]).intraday
         corrected = [
             CorrectedT(base, self._levels[part], correction[:, part], self._moments[rows, part])
-            for part, base in enumerate(bases)
+            for part, base in enumerate((given_gap.bar.gap, given_gap.intraday))
         ]
         return np.stack([each.mean for each in corrected], axis=1)
 
@@ -335,7 +332,8 @@ class Forecaster:
         correction = memory.take(slice(0, -1)).coefficients(shift=False)
         uniforms = pits.copy()
         uniforms[:, CORRECTED] = distribution(pits[:, CORRECTED], correction)
-        missed = parts[:, :2] - self._means(density, parts, correction, traits.rows)
+        given_gap = density.given_gap(parts[:, 0])
+        missed = parts[:, :2] - self._means(given_gap, correction, traits.rows)
         return Hindcast(first, uniforms, missed / density.volatility[:, None], memory)
 
     def returns_pit(self, state: RecurrentState, returns: np.ndarray) -> np.ndarray:
@@ -388,8 +386,8 @@ class Forecaster:
         density = BarDensity(NUMPY, of_mask.outputs[pick], of_mask.volatility[pick], own.density)
         levels = _latin_hypercube(series, n_draws, rng)
         levels[:, CORRECTED] = quantile(levels[:, CORRECTED], correction[of_draw])
-        parts = density.sample(levels, self._quantiles, own.rows)
-        intraday = density.given_gap(parts[:, 0]).intraday
+        parts, given_gap = density.draw(levels, self._quantiles, own.rows)
+        intraday = given_gap.intraday
         shape = (series, n_draws)
         of_intraday = self._moments[traits.rows, None, 1]
         given = SkewedT(

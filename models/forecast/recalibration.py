@@ -103,8 +103,7 @@ def moments(shape: TailShape, levels: LevelMap) -> np.ndarray:
         np.append(u, [MIN_UNIFORM, 1.0 - MIN_UNIFORM]),
         np.append(weights, [MIN_UNIFORM] * 2),
     )
-    column = TailShape(*(np.reshape(x, (-1, 1)) for x in (shape.left, shape.right, shape.alpha)))
-    z = column.standard_quantile(levels.quantile(u))
+    z = shape.spread().standard_quantile(levels.quantile(u))
     terms = np.column_stack([np.ones(len(u)), _terms(u)]) * weights[:, None]
     return np.stack([z @ terms, z**2 @ terms], axis=1)
 
@@ -133,10 +132,9 @@ class CorrectedT:
 
     def spread(self) -> CorrectedT:
         """The same with one more axis at the end, for several values of each."""
-        base, shape = self.base, self.base.shape
-        wide = TailShape(shape.left[..., None], shape.right[..., None], shape.alpha[..., None])
+        base = self.base
         return CorrectedT(
-            SkewedT(base.location[..., None], base.scale[..., None], wide),
+            SkewedT(base.location[..., None], base.scale[..., None], base.shape.spread()),
             self.levels,
             self.coefficients[..., None, :],
             self.moments[..., None, :, :],

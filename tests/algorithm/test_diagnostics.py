@@ -33,7 +33,7 @@ def student(close, scale=0.02, df=5.0, n=4000):
             SkewedT(np.zeros((1, n)), np.full((1, n), scale), shape),
             LevelMap.identity(),
             np.zeros((1, 1, 2)),
-            moments(shape, LevelMap.identity()),
+            moments(shape.take(0), LevelMap.identity()),
         ),
         mask_mean=np.zeros((1, 1)),
         last_close=np.array([close]),
