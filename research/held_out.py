@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from algorithm.learning import ImaginationConfig
 from models import provenance
 from models.agent.observation import Observer
 from models.forecast.config import ForecasterConfig
@@ -25,7 +26,9 @@ from sim.path_sampler import ForecasterSampler
 from sim.paths import PathSampler
 from sim.windows import CONTEXT
 
-SIMULATORS = ("block bootstrap", "blend 0.9", "blend 0", "blend 1", "GJR-GARCH")
+DEFAULT_BLEND = ImaginationConfig.blend
+DEFAULT = f"blend {DEFAULT_BLEND:g}"
+SIMULATORS = ("block bootstrap", DEFAULT, "blend 0", "blend 1", "GJR-GARCH")
 """Names that `Stock.sampler` knows; any other blend will do as well."""
 ROTATIONS = 3
 """Groups of stocks that are left out in turn: ten of fifteen are fitted on."""

@@ -27,6 +27,7 @@ from models.market.features import LOOKBACK, PARTS, FeatureTable
 from models.market.history import History
 from models.seeding import streams
 from research.conditions import conditions
+from research.held_out import DEFAULT, DEFAULT_BLEND
 from research.stocks import FIRST_TRAINING, packaged_histories, since, stock_parser
 from research.tdqn_data import load_all
 from research.workspace import load_histories, load_settings
@@ -57,7 +58,7 @@ def dependence_of(
         kind: ForecasterSampler(observer, tables, blend=0.0, copula=kind) for kind in KINDS
     }
     samplers["by date"] = ForecasterSampler(observer, tables, blend=1.0)
-    samplers["blend 0.9"] = ForecasterSampler(observer, tables, blend=0.9)
+    samplers[DEFAULT] = ForecasterSampler(observer, tables, blend=DEFAULT_BLEND)
     samplers["block bootstrap"] = BlockBootstrapSampler(tables, observer)
     for name, sampler in samplers.items():
         rng = streams(seed, "joint")["paths"]

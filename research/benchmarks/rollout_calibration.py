@@ -33,7 +33,7 @@ from models.market.features import FeatureTable
 from models.market.history import CLOSE, History
 from models.seeding import streams
 from research.conditions import conditions
-from research.held_out import ROTATIONS, Stock, stocks_of
+from research.held_out import DEFAULT_BLEND, ROTATIONS, Stock, stocks_of
 from research.stocks import FIRST_TRAINING, packaged_histories, parse, since, stock_parser
 from research.tdqn_data import load_all
 from sim.baselines import GarchFit
@@ -220,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--paths", type=int, default=256, help="from each start")
     parser.add_argument("--stride", type=int, default=10, help="bars between starts")
-    parser.add_argument("--blends", type=float, nargs="+", default=[0.9, 0.0])
+    parser.add_argument("--blends", type=float, nargs="+", default=[DEFAULT_BLEND, 0.0])
     parser.add_argument("--models", type=Path, help="folder that keeps fitted forecasters")
     options = parse(parser, arguments)
     print(conditions("numpy", "tensorflow", "keras", "arch"), flush=True)

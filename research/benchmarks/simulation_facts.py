@@ -22,6 +22,7 @@ from models.market.features import FeatureTable
 from models.market.history import History
 from models.seeding import streams
 from research.conditions import conditions
+from research.held_out import DEFAULT, DEFAULT_BLEND
 from research.stocks import FIRST_TRAINING, packaged_histories, parse, since, stock_parser
 from research.tdqn_data import load_all
 from sim.baselines import BlockBootstrapSampler, GarchSampler
@@ -48,7 +49,7 @@ def compare(
     asymmetric, symmetric = GarchSampler(tables), GarchSampler(tables, asymmetric=False)
     samplers: dict[str, PathSampler] = {
         "forecaster": ForecasterSampler(observer, tables, blend=0.0),
-        "blend 0.9": ForecasterSampler(observer, tables, blend=0.9),
+        DEFAULT: ForecasterSampler(observer, tables, blend=DEFAULT_BLEND),
         "blend 1": ForecasterSampler(observer, tables, blend=1.0),
         "block": BlockBootstrapSampler(tables),
         "GJR-GARCH": asymmetric,

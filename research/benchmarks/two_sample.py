@@ -33,6 +33,7 @@ from models.market.history import History
 from models.seeding import streams
 from research.conditions import conditions
 from research.held_out import (
+    DEFAULT,
     ROTATIONS,
     SIMULATORS,
     Stock,
@@ -63,7 +64,7 @@ FACT_PATHS = 40  # of each stock
 FLOOR = "training span"
 JOINT_SIMULATORS = (
     "block bootstrap",
-    "blend 0.9",
+    DEFAULT,
     "blend 0",
     "blend 0 alone",
     "blend 1",
