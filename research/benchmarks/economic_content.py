@@ -39,7 +39,7 @@ from models.market.history import CLOSE, OPEN, History
 from models.seeding import streams
 from research.conditions import conditions
 from research.figures import drawdown, sharpe
-from research.held_out import fit
+from research.held_out import DEFAULT_BLEND, fit
 from research.stocks import packaged_histories, stock_parser
 from research.tdqn_data import load_all
 from research.workspace import load_histories, load_settings
@@ -82,6 +82,8 @@ class Indicators:
     @classmethod
     def of(cls, close: Floats) -> Indicators:
         """Of closes (R,), oldest first; NaN (or False) where there are not enough of them."""
+        # Contiguous: NumPy's log of a column takes another path, one bit apart, at some addresses.
+        close = np.ascontiguousarray(close)
         log_close = np.log(close)
         returns = pd.Series(np.diff(log_close, prepend=np.nan))
         variance = (returns**2).ewm(alpha=1.0 - DECAY).mean()
@@ -503,7 +505,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--paths", type=int, default=500, help="imagined markets")
     parser.add_argument("--bars", type=int, default=120, help="of an episode")
-    parser.add_argument("--blends", type=float, nargs="+", default=[0.9, 0.0])
+    parser.add_argument("--blends", type=float, nargs="+", default=[DEFAULT_BLEND, 0.0])
     parser.add_argument("--models", type=Path, help="folder that keeps fitted forecasters")
     options = parser.parse_args(arguments)
     if options.lean is None and options.tdqn is None and not options.packaged:
