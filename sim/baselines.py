@@ -16,6 +16,8 @@ from arch import arch_model
 from numpy.typing import NDArray
 
 from models.agent.observation import Observer
+from models.agent.outlook import FORECAST
+from models.forecast.recalibration import Memory
 from models.market.features import (
     LOOKBACK,
     VOLUME_MEAN_BARS,
@@ -32,6 +34,7 @@ from sim.starts import (
     check_starts,
     draw_starts,
     start_bars,
+    start_moments,
     start_view,
 )
 
@@ -73,12 +76,18 @@ class _Sampler:
         s = len(self._tables)
         series = np.tile(np.arange(s), n_paths)
         bars = self._assemble(series, rows.ravel(), parts.reshape(n_paths * s, n_steps, 5))
-        seen = self._observe(series, rows.ravel(), bars)
+        made = bars.reshape(n_paths, s, n_steps + 1, 5), series.reshape(n_paths, s)
+        if self._observer is None:
+            blind = np.zeros((*made[0].shape[:3], 0), np.float32)
+            return Paths(made[0], blind, made[1], rows)
+        seen, forecasts = self._observe(self._observer, series, rows.ravel(), bars)
         return Paths(
-            bars.reshape(n_paths, s, n_steps + 1, 5),
+            made[0],
             seen.reshape(n_paths, s, *seen.shape[1:]),
-            series.reshape(n_paths, s),
+            made[1],
             rows,
+            forecasts=forecasts.reshape(n_paths, s, *forecasts.shape[1:]),
+            moments=start_moments(self._tables, rows),
         )
 
     def _parts(
@@ -103,18 +112,26 @@ class _Sampler:
             recent[:, t % VOLUME_MEAN_BARS] = np.log(bars[:, t + 1, VOLUME].copy())
         return bars
 
-    def _observe(self, series: NDArray, rows: NDArray, bars: NDArray) -> NDArray[np.float32]:
-        if self._observer is None:
-            return np.zeros((*bars.shape[:2], 0), np.float32)
-        found = np.empty((*bars.shape[:2], self._observer.size), np.float32)
+    def _observe(
+        self, observer: Observer, series: NDArray, rows: NDArray, bars: NDArray
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Observations (N, T+1, D) and forecasts (N, T+1, 8) of the bars of N series."""
+        found = np.empty((*bars.shape[:2], observer.size), np.float32)
+        forecasts = np.empty((*bars.shape[:2], len(FORECAST)))
+        hindcasts = [observer.forecaster.hindcast(table) for table in self._tables]
         for first in range(0, len(rows), ROWS_AT_ONCE):
             these = slice(first, first + ROWS_AT_ONCE)
             view = start_view(self._tables, series[these], rows[these], self._window)
-            market = self._observer.follow(view)
-            found[these, 0] = market.current()
+            known = [
+                hindcasts[s].memory_at(rows[row : row + 1])
+                for row, s in enumerate(series[these], first)
+            ]
+            market = observer.follow(view, Memory.concatenate(known))
+            found[these, 0], forecasts[these, 0] = market.current(), market.forecast
             for t in range(1, bars.shape[1]):
                 found[these, t] = market.push(bars[these, t])
-        return found
+                forecasts[these, t] = market.forecast
+        return found, forecasts
 
 
 class BlockBootstrapSampler(_Sampler):

@@ -38,6 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.agent.observation import Observer
+from models.agent.outlook import FORECAST
 from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import Masks, RecurrentState
 from models.forecast.recalibration import Memory
@@ -47,7 +48,15 @@ from sim.blocks import MEAN_BLOCK
 from sim.copula import Copula, check_kind
 from sim.noise import N_PARTS, CopulaNoise, DatedNoise, Residuals
 from sim.paths import Paths, check_counts
-from sim.starts import ROWS_AT_ONCE, Starts, check_starts, draw_starts, start_bars, start_view
+from sim.starts import (
+    ROWS_AT_ONCE,
+    Starts,
+    check_starts,
+    draw_starts,
+    start_bars,
+    start_moments,
+    start_view,
+)
 
 MOVE_LIMIT = 1.5
 """Times the largest move of the history. Moves some 0.2 to 0.6 % of simulated bars (this and the
@@ -149,7 +158,9 @@ class _Portion:
         plan: Plan,
         of: slice,
         lean: NDArray[np.float64],
-        made: tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float64]],
+        made: tuple[
+            NDArray[np.float64], NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]
+        ],
     ) -> None:
         """Stand at the starts.
 
@@ -158,7 +169,7 @@ class _Portion:
             plan: of all markets.
             of: which of its starts.
             lean: of these markets' noise, shape (b, S, 2).
-            made: bars, observations and innovations of these markets, to be filled.
+            made: bars, observations, innovations and forecasts of these markets, to be filled.
         """
         rows = plan.rows[of]
         starts, s = rows.shape
@@ -175,12 +186,15 @@ class _Portion:
         self._bounds = sampler._bounds.take(series[twins])
         self._state = self._forecaster.start(view, masks, memory).take(twins)
         self._bounds.hold_volatility(self._state)
-        self._market = sampler._observer.follow(view).take(twins, window=1)
+        # The observer's forecasts are corrected by the same outcomes, of its own network.
+        self._market = sampler._observer.follow(view, memory.take(slice(None)))
+        self._market = self._market.take(twins, window=1)
         self._lean = self._by_symbol(lean)
         self._first_close = self._market.view.last_close
-        bars, observations, _ = made
+        bars, observations, _, forecasts = made
         bars[:, :, 0] = self._by_market(start_bars(sampler._tables, series, start)[twins])
         observations[:, :, 0] = self._by_market(self._market.current())
+        forecasts[:, :, 0] = self._by_market(self._market.forecast)
 
     @property
     def log_volatility(self) -> NDArray[np.float64]:
@@ -195,7 +209,7 @@ class _Portion:
 
     def step(self, uniforms: NDArray[np.float64]) -> None:
         """Walk one bar on through noise (b, S, 5)."""
-        (bars, observations, innovations), t = self._made, self._t
+        (bars, observations, innovations, forecasts), t = self._made, self._t
         state, view = self._state, self._market.view
         close, volume_mean = view.last_close, view.volume_mean
         drawn = self._forecaster.draw(state, self._by_symbol(uniforms))
@@ -206,7 +220,8 @@ class _Portion:
         # input that happens to lie right before its output in memory.
         pushed = bars_from_parts(close, volume_mean, np.asfortranarray(held))
         bars[:, :, t + 1] = self._by_market(pushed)
-        observations[:, :, t + 1] = self._by_market(self._market.push(pushed))
+        observations[:, :, t + 1] = self._by_market(self._market.push(pushed, drawn.pits))
+        forecasts[:, :, t + 1] = self._by_market(self._market.forecast)
         self._forecaster.advance(state, view.feature_rows, drawn.pits)
         self._bounds.hold_volatility(state)
         self._t += 1
@@ -328,12 +343,13 @@ class ForecasterSampler:
         bars = np.empty((*shape, 5))
         observations = np.empty((*shape, self._observer.size), np.float32)
         innovations = np.zeros((b, s, n_steps, 2))
+        forecasts = np.empty((*shape, len(FORECAST)))
         step = max(ROWS_AT_ONCE // (twins * s), 1)
         portions = [slice(k, min(k + step, b // twins)) for k in range(0, b // twins, step)]
         markets = [slice(twins * of.start, twins * of.stop) for of in portions]
 
         def begin(of: slice, these: slice) -> _Portion:
-            made = bars[these], observations[these], innovations[these]
+            made = bars[these], observations[these], innovations[these], forecasts[these]
             return _Portion(self, plan, of, plan.lean[these], made)
 
         _ = self._hindcasts  # before threads ask for it
@@ -351,7 +367,15 @@ class ForecasterSampler:
                     noise[plan.placed[order]] = dealt
                 list(run(_Portion.step, walking, [noise[these] for these in markets]))
         series = np.tile(np.arange(s), (b, 1))
-        return Paths(bars, observations, series, np.repeat(plan.rows, twins, axis=0), innovations)
+        return Paths(
+            bars,
+            observations,
+            series,
+            np.repeat(plan.rows, twins, axis=0),
+            innovations,
+            forecasts,
+            np.repeat(start_moments(self._tables, plan.rows), twins, axis=0),
+        )
 
     @cached_property
     def residuals(self) -> Residuals:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.agent.outlook import FORECAST, Outlook, correlation_of, moments_along, surprises
 from models.market.history import BAR_FIELDS, CLOSE, HIGH, LOW, OPEN
 
 
@@ -29,6 +31,10 @@ class Paths:
         innovations: gap and intraday log return of each step less their conditional means, shape
             (B, S, T, 2). None, or zero, where no conditional mean is known (real or resampled
             bars).
+        forecasts: what else is known of a symbol after the close of each row, shape
+            (B, S, T+1, 8), columns `models.agent.outlook.FORECAST`; None where nobody observes.
+        moments: moving second moments of surprises at row 0, shape (B, S, S)
+            (`models.agent.outlook.advance_moments`); they come with forecasts.
 
     Raises:
         ValueError: for shapes that disagree, an invalid bar, or an observation or innovation that
@@ -40,6 +46,8 @@ class Paths:
     series: NDArray[np.int64]
     start_row: NDArray[np.int64]
     innovations: NDArray[np.float64] | None = None
+    forecasts: NDArray[np.float64] | None = None
+    moments: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (
@@ -71,6 +79,17 @@ class Paths:
             )
         if self.innovations is not None and not np.isfinite(self.innovations).all():
             raise ValueError("innovations must be finite; received others")
+        if (self.forecasts is None) != (self.moments is None):
+            raise ValueError("forecasts and moments must come together; received one of them")
+        if self.forecasts is not None and self.moments is not None:
+            for name, value, wanted in (
+                ("forecasts", self.forecasts, (*shape[:3], len(FORECAST))),
+                ("moments", self.moments, (shape[0], shape[1], shape[1])),
+            ):
+                if value.shape != wanted or not np.isfinite(value).all():
+                    raise ValueError(
+                        f"{name} must be finite and have shape {wanted}; received {value.shape}"
+                    )
         check_bars(self.bars)
         if not np.isfinite(self.observations).all():
             path, symbol, row, _ = np.argwhere(~np.isfinite(self.observations))[0]
@@ -107,6 +126,8 @@ class Paths:
             self.series[index],
             self.start_row[index],
             None if self.innovations is None else self.innovations[index],
+            None if self.forecasts is None else self.forecasts[index],
+            None if self.moments is None else self.moments[index],
         )
 
     def each(self) -> Paths:
@@ -124,7 +145,46 @@ class Paths:
             alone(self.series),
             alone(self.start_row),
             None if self.innovations is None else alone(self.innovations),
+            None if self.forecasts is None else alone(self.forecasts),
+            None if self.moments is None else alone(_own(self.moments)),
         )
+
+    @cached_property
+    def correlations(self) -> NDArray[np.float32]:
+        """Correlations of the symbols as known after each row, shape (B, T+1, S, S).
+
+        Raises:
+            ValueError: for paths without forecasts.
+        """
+        forecasts, start = self._observed()
+        surprise = np.moveaxis(surprises(forecasts)[:, :, 1:], 2, 0)
+        along = moments_along(surprise, start)
+        every = np.concatenate([start[None], along])
+        return np.moveaxis(correlation_of(every), 0, 1).astype(np.float32)
+
+    def outlook(self, rows: ArrayLike, markets: ArrayLike | None = None) -> Outlook:
+        """What is known after the close of a row of each market.
+
+        Args:
+            rows: one for all, or one of each.
+            markets: which, shape (E,); all by default.
+
+        Raises:
+            ValueError: for paths without forecasts.
+        """
+        forecasts, _ = self._observed()
+        at = np.arange(self.n_paths) if markets is None else np.asarray(markets)
+        row = np.broadcast_to(np.asarray(rows), at.shape)
+        return Outlook(
+            self.observations[at, :, row],
+            forecasts[at, :, row],
+            self.correlations[at, row].astype(np.float64),
+        )
+
+    def _observed(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        if self.forecasts is None or self.moments is None:
+            raise ValueError("paths must carry forecasts; received some that nobody observed")
+        return self.forecasts, self.moments
 
     def require_single(self) -> Paths:
         """The same paths, if they are of one symbol each.
@@ -138,6 +198,11 @@ class Paths:
                 f"paths.each(); received {self.n_symbols} symbols"
             )
         return self
+
+
+def _own(moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each symbol's own second moment, shape (B, S, 1), of moments (B, S, S)."""
+    return np.diagonal(moments, axis1=-2, axis2=-1)[..., None]
 
 
 def check_bars(bars: NDArray[np.float64]) -> None:

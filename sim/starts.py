@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.market.features import FeatureTable
+from models.agent.outlook import moments_along, surprise_of
+from models.market.features import LOOKBACK, FeatureTable
 from models.market.market_view import MarketView
 from sim.dates import CommonDates
 
@@ -121,3 +122,30 @@ def start_view(
         return MarketView.concatenate(views) if len(views) > 1 else views[0]
     order = np.concatenate([np.flatnonzero(series == s) for s in present])
     return MarketView.concatenate(views).take(np.argsort(order))
+
+
+def start_moments(tables: Sequence[FeatureTable], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Moving second moments of the symbols' surprises where markets start, shape (K, S, S).
+
+    They are those of the market's date; of the date that most of its symbols start on, if not all
+    do.
+
+    Args:
+        tables: of S histories.
+        rows: at which symbols start, shape (K, S), each with features.
+    """
+    if len(tables) == 1:
+        return np.ones((len(rows), 1, 1))
+    common = CommonDates.of([table.history for table in tables], LOOKBACK)
+    surprise = np.zeros(common.rows.shape)
+    place = np.zeros(rows.shape, np.int64)
+    for s, table in enumerate(tables):
+        there = common.present[:, s]
+        own = common.rows[there, s]
+        surprise[there, s] = surprise_of(table.rows[own])
+        of_row = np.zeros(len(table), np.int64)
+        of_row[own] = np.flatnonzero(there)
+        place[:, s] = of_row[rows[:, s]]
+    alike = (place[:, :, None] == place[:, None, :]).sum(axis=2)
+    date = np.take_along_axis(place, alike.argmax(axis=1)[:, None], axis=1)[:, 0]
+    return moments_along(surprise)[date]

@@ -6,6 +6,8 @@ symbol: -1 is fully short, 1 fully long. Accounts show their exposure, actions a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -18,6 +20,29 @@ ACCOUNT_FEATURES = ("exposure",)
 EXPOSURE_LIMIT = 1.5
 """Exposures beyond are reported as this. A position above its cap is trimmed at the next open, so
 more takes a move of half the position in one bar, and calls for the same: trim."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where B accounts with S symbols stand, and what binds them.
+
+    Attributes:
+        exposure: weight of each position over its cap, shape (B, S), not clipped.
+        caps: largest absolute weight of each symbol, shape (B, S) or (1, S), > 0.
+        gross: bound on the sum of absolute weights.
+    """
+
+    exposure: NDArray[np.float64]
+    caps: NDArray[np.float64]
+    gross: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.exposure)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Value of each position over equity, shape (B, S)."""
+        return self.exposure * self.caps
 
 
 def account_features(weights: ArrayLike, caps: ArrayLike) -> NDArray[np.float32]:

@@ -7,9 +7,11 @@ bar. Position, cash and the like are not here: they belong to the account.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from models.agent.outlook import forecast_columns
 from models.forecast.density import OUTPUTS, BarDensity, tail_shape
 from models.forecast.distributions import NUMPY, SkewedT, TailShape
 from models.forecast.forecaster import Forecaster
@@ -32,38 +34,66 @@ OBSERVATION_CLIP = 5.0
 """Entries are cut off here: an agent's network should meet no number far from its others."""
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What is seen of B series at a close."""
+
+    observation: np.ndarray
+    forecast: np.ndarray
+
+    def take(self, rows: np.ndarray) -> _Seen:
+        """That of chosen series."""
+        return _Seen(self.observation[rows], self.forecast[rows])
+
+
 class ObservationStream:
     """Observations of B series, bar by bar; see `Observer.stream`."""
 
-    def __init__(self, observer: Observer, state: RecurrentState) -> None:
+    def __init__(self, observer: Observer, state: RecurrentState, seen: _Seen) -> None:
         self._observer = observer
         self._state = state
+        self._seen = seen
 
     def current(self) -> np.ndarray:
         """Observations (B, D) at the newest bar."""
-        return self._observer._describe(self._state)
+        return self._seen.observation
+
+    @property
+    def forecast(self) -> np.ndarray:
+        """What else is known at the newest bar, (B, 8), columns `models.agent.outlook.FORECAST`."""
+        return self._seen.forecast
 
     @property
     def memory(self) -> Memory:
         """What outcomes so far said of the forecasts."""
         return self._state.memory
 
-    def push(self, feature_rows: np.ndarray, returns: np.ndarray | None = None) -> np.ndarray:
+    def push(
+        self,
+        feature_rows: np.ndarray,
+        returns: np.ndarray | None = None,
+        pits: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Observations (B, D) at the next bar.
 
         Args:
             feature_rows: at its close, shape (B, F).
-            returns: its gaps and intraday returns, shape (B, 2); without them the memory of
-                outcomes stays as it is.
+            returns: its gaps and intraday returns, shape (B, 2), which enter the memory of
+                outcomes by their levels under the forecast.
+            pits: these levels, shape (B, 2), where they are known already (`Drawn.pits`). Without
+                either the memory stays as it is.
         """
         forecaster, state = self._observer.forecaster, self._state
-        pits = None if returns is None else forecaster.returns_pit(state, returns)
+        if returns is not None:
+            pits = forecaster.returns_pit(state, returns)
         forecaster.advance(state, feature_rows, pits)
+        self._seen = self._observer._look(state, feature_rows)
         return self.current()
 
     def take(self, rows: np.ndarray | Sequence[int]) -> ObservationStream:
         """An independent stream of chosen series (repeats allowed), seen alike so far."""
-        return ObservationStream(self._observer, self._state.take(np.asarray(rows)))
+        index = np.asarray(rows)
+        return ObservationStream(self._observer, self._state.take(index), self._seen.take(index))
 
 
 class ObservedMarket:
@@ -94,13 +124,24 @@ class ObservedMarket:
         """Observations (B, D) at the newest bar."""
         return self._stream.current()
 
-    def push(self, bars: np.ndarray) -> np.ndarray:
-        """Observations (B, D) at the close of the next bars (B, 5), columns `BAR_FIELDS`."""
+    @property
+    def forecast(self) -> np.ndarray:
+        """What else is known at the newest bar, (B, 8), columns `models.agent.outlook.FORECAST`."""
+        return self._stream.forecast
+
+    def push(self, bars: np.ndarray, pits: np.ndarray | None = None) -> np.ndarray:
+        """Observations (B, D) at the close of the next bars (B, 5), columns `BAR_FIELDS`.
+
+        Args:
+            bars: valid bars.
+            pits: levels of their gaps and intraday returns under the forecast, shape (B, 2), where
+                they are known already; otherwise worked out if the market remembers outcomes.
+        """
         returns = None
-        if self._remembers:
+        if self._remembers and pits is None:
             gap = np.log(bars[:, OPEN] / self.view.last_close)
             returns = np.stack([gap, np.log(bars[:, CLOSE] / bars[:, OPEN])], axis=1)
-        return self._stream.push(self.view.push(bars), returns)
+        return self._stream.push(self.view.push(bars), returns, pits)
 
     @property
     def memory(self) -> Memory:
@@ -150,7 +191,7 @@ class Observer:
 
     def observe(self, view: MarketView) -> np.ndarray:
         """Observations (B, D), float32, a function of the view's last W feature rows only."""
-        return self._describe(self.forecaster.start(view))
+        return self._look(self.forecaster.start(view), view.feature_rows).observation
 
     def stream(self, view: MarketView, memory: Memory | None = None) -> ObservationStream:
         """Observations of a view's series as their feature rows are pushed on.
@@ -158,7 +199,8 @@ class Observer:
         The recurrent state runs on instead of restarting from zero W bars ago as `observe` does;
         the difference fades as the network forgets, and is measured by a test.
         """
-        return ObservationStream(self, self.forecaster.start(view, memory=memory))
+        state = self.forecaster.start(view, memory=memory)
+        return ObservationStream(self, state, self._look(state, view.feature_rows))
 
     def follow(self, view: MarketView, memory: Memory | None = None) -> ObservedMarket:
         """A view's series and their stream of observations as bars are pushed on.
@@ -169,18 +211,22 @@ class Observer:
         Args:
             view: taken over: it advances with what is returned.
             memory: of the outcomes up to the view's bars (`Forecaster.hindcast`), taken over and
-                kept up to date; None where nobody asks for corrected forecasts.
+                kept up to date; None where nobody asks for forecasts.
         """
         return ObservedMarket(view, self.stream(view, memory), remembers=memory is not None)
 
-    def _describe(self, state: RecurrentState) -> np.ndarray:
+    def _look(self, state: RecurrentState, feature_rows: np.ndarray) -> _Seen:
+        """What is seen of B series; their features as they are, shape (B, F)."""
         density = self.forecaster.parameters(state)
         summary = forecast_summary(density, self._rise, state.traits.rows)
         limit = np.float32(OBSERVATION_CLIP)
         observation = np.empty((self.size, len(state)), np.float32)
         np.clip(state.scaled.T, -limit, limit, out=observation[: len(FEATURES)])
         observation[len(FEATURES) :] = np.clip(summary.T, -limit, limit)
-        return observation.T
+        mean, deviation = self.forecaster.expected_return(state, density)
+        long_run = np.exp(state.traits.anchors)
+        forecast = forecast_columns(mean, deviation, long_run, feature_rows)
+        return _Seen(observation.T, forecast)
 
 
 class RiseTable:
@@ -227,7 +273,7 @@ def forecast_summary(
         rise: of the shapes of their intraday returns.
         which: number of each series' shape there.
     """
-    intraday = density.given_gap(density.gap.location).intraday
+    intraday = density.given_typical_gap.intraday
     # As `BarDensity.typical_return`, whose shape the table knows.
     scale = np.hypot(density.gap.scale, intraday.scale)
     ratio = (density.gap.location + intraday.location) / scale

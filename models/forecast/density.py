@@ -290,12 +290,17 @@ class BarDensity:
         missed = gap - self.gap.location
         return GivenGap(self, missed, *_size(self.ops, missed / self.gap.scale))
 
+    @cached_property
+    def given_typical_gap(self) -> GivenGap:
+        """What is left when the gap is at its location."""
+        return self.given_gap(self.gap.location)
+
     def typical_return(self) -> SkewedT:
         """The log return when the gap is at its location: location and scale (...), shape.
 
         The scale adds those of gap and intraday return in squares: a summary without draws.
         """
-        intraday = self.given_gap(self.gap.location).intraday
+        intraday = self.given_typical_gap.intraday
         return SkewedT(
             self.gap.location + intraday.location,
             np.hypot(self.gap.scale, intraday.scale),

@@ -302,13 +302,37 @@ class Forecaster:
         means = self._means(given_gap, correction, state.traits.rows)
         return Drawn(parts, means, np.array(uniforms[:, CORRECTED]))
 
+    def expected_return(
+        self, state: RecurrentState, density: BarDensity
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation of the next log return, close to close, shape (B,) each.
+
+        The gap and, as if it were typical, the intraday return; variances add. Corrected as the
+        bars of paths are (`draw`): in levels, and in width by the memory of outcomes.
+
+        Args:
+            state: whose next return.
+            density: of it (`parameters`).
+        """
+        correction, rows = state.memory.coefficients(shift=False), state.traits.rows
+        parts = self._corrected(density.given_typical_gap, correction, rows)
+        return (
+            parts[0].mean + parts[1].mean,
+            np.sqrt(parts[0].variance + parts[1].variance),
+        )
+
     def _means(self, given_gap: GivenGap, correction: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Conditional means (B, 2) of gap, and of intraday return given the gap, corrected."""
-        corrected = [
+        return np.stack([x.mean for x in self._corrected(given_gap, correction, rows)], axis=1)
+
+    def _corrected(
+        self, given_gap: GivenGap, correction: np.ndarray, rows: np.ndarray
+    ) -> list[CorrectedT]:
+        """The distributions of gap, and of intraday return given the gap, after corrections."""
+        return [
             CorrectedT(base, self._levels[part], correction[:, part], self._moments[rows, part])
             for part, base in enumerate((given_gap.bar.gap, given_gap.intraday))
         ]
-        return np.stack([each.mean for each in corrected], axis=1)
 
     def hindcast(self, table: FeatureTable) -> Hindcast:
         """What the mean network would have forecast for every bar of a history, and what came.

@@ -49,7 +49,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "network outputs": [(LSTMInference, "outputs")],
     "between features and network": [(Forecaster, "advance"), (Forecaster, "start")],
     "density and quantiles": [(Forecaster, "draw")],
-    "observation": [(Observer, "_describe")],
+    "observation": [(Observer, "_look")],
     "noise": [(ForecasterSampler, "_with_noise")],
     "bars from parts": [(path_sampler, "bars_from_parts"), (path_sampler.Bounds, "hold")],
     "checks of the paths": [(path_sampler, "Paths")],

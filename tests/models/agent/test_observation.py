@@ -76,7 +76,7 @@ def test_the_probability_of_a_rise_is_that_of_the_distribution():
 def test_an_observation_is_cut_off_on_both_sides(observer):
     state = observer.forecaster.start(view([300, 400]))
     state.scaled[:, :2] = [[5.5, -5.5], [4.5, -4.5]]
-    found = observer._describe(state)
+    found = observer._look(state, view([300, 400]).feature_rows).observation
     np.testing.assert_array_equal(found[:, :2], [[5.0, -5.0], [4.5, -4.5]])
 
 
