@@ -1,4 +1,4 @@
-"""Inner loops of simulation, compiled: features of a new bar, steps of the network.
+"""Inner loops, compiled: features of a new bar, steps of the network, capped mean-variance.
 
 Arrays are laid out with the series (paths or symbols) last and contiguous, so that one instruction
 works on several series, and every series is computed for itself by the same operations in the same
@@ -640,3 +640,70 @@ def network_outputs(hidden, inputs, weights, masked, hidden_mask, out):
             _multiply_tile(read, weights, first * depth, depth, found)
             for c in range(min(COLUMNS, out.shape[0] - first)):
                 _store(found, c, out, first + c, start, width)
+
+
+# --- capped mean-variance ------------------------------------------------------------------------
+
+
+@inlined
+def _descend(linear, quadratic, low, high, toll, weights):
+    """Cyclic coordinate ascent of c'w - w'Qw/2 - toll·sum|w| within bounds, from `weights` on."""
+    n = linear.shape[0]
+    for _ in range(1000):
+        moved = 0.0
+        for i in range(n):
+            pull = linear[i]
+            for j in range(n):
+                if j != i:
+                    pull -= quadratic[i, j] * weights[j]
+            if pull > toll:
+                best = (pull - toll) / quadratic[i, i]
+            elif pull < -toll:
+                best = (pull + toll) / quadratic[i, i]
+            else:
+                best = 0.0
+            best = min(max(best, low[i]), high[i])
+            moved = max(moved, abs(best - weights[i]))
+            weights[i] = best
+        if moved < 1e-11:
+            break
+    total = 0.0
+    for i in range(n):
+        total += abs(weights[i])
+    return total
+
+
+@compiled(
+    "void(float64[:, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, ::1], float64,"
+    " float64[:, ::1])"
+)
+def bounded_quadratic(linear, quadratic, low, high, gross, out):
+    """Maximize c'w - w'Qw/2 of B problems, each w within its bounds, sum|w| at most `gross`.
+
+    Coordinate ascent; the bound on the sum is met by its multiplier, found by bisection.
+
+    Args:
+        linear: c, shape (B, S).
+        quadratic: Q, positive definite, shape (B, S, S).
+        low: shape (B, S), <= 0.
+        high: shape (B, S), >= 0.
+        gross: >= 0.
+        out: w, shape (B, S), written to.
+    """
+    count, n = linear.shape
+    for b in range(count):
+        c, q, w = linear[b], quadratic[b], out[b]
+        w[:] = 0.0
+        total = _descend(c, q, low[b], high[b], 0.0, w)
+        if total > gross:
+            least, most = 0.0, 0.0
+            for i in range(n):
+                most = max(most, abs(c[i]))
+            for _ in range(48):
+                toll = 0.5 * (least + most)
+                total = _descend(c, q, low[b], high[b], toll, w)
+                if total > gross:
+                    least = toll
+                else:
+                    most = toll
+            total = _descend(c, q, low[b], high[b], most, w)
