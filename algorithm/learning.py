@@ -6,11 +6,13 @@ No LEAN and no store here: `algorithm.training` decides whether to learn or to r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from models.agent.account import ACTIONS
+from models.agent.agent import Agent
+from models.agent.family import AGENTS, DQN, MEAN_VARIANCE
+from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgent, QAgentConfig
 from models.forecast.forecaster import Forecaster, ForecasterConfig
@@ -23,10 +25,6 @@ from sim.blocks import MEAN_BLOCK
 from sim.curriculum import Stage, growing
 from sim.path_sampler import ForecasterSampler
 from sim.starts import Starts
-
-SHORT_FLAT_LONG = ACTIONS
-FLAT_LONG = tuple(exposure for exposure in ACTIONS if exposure >= 0)
-"""Actions with and without going short."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +53,18 @@ class AgentConfig:
     """The agent and how long it learns.
 
     Attributes:
-        network: what it is made of.
+        kind: one of `models.agent.family.AGENTS`.
+        allow_short: whether it may hold less than nothing.
+        analytic: the investor, and what the analytic agent expects of symbols.
+        network: what a double DQN is made of.
         judging: how held-out paths decide what it may do.
         updates: of its network in a first training.
         retrain_updates: in a later one.
     """
 
+    kind: str = MEAN_VARIANCE
+    allow_short: bool = True
+    analytic: MeanVarianceConfig = field(default_factory=MeanVarianceConfig)
     network: QAgentConfig = field(
         default_factory=lambda: QAgentConfig(observation_width=len(Observer.names))
     )
@@ -143,35 +147,78 @@ def curriculum(config: LearningConfig, *, first: bool) -> tuple[Stage, ...]:
     return growing(imagination.retrain_paths, imagination.bars, agent.retrain_updates, stages=1)
 
 
+@dataclass(frozen=True)
+class AgentCurve:
+    """How an agent's learning went; empty for one that has nothing to learn.
+
+    Attributes:
+        update: updates done so far, shape (M,).
+        loss: of the scaled action values, shape (M,).
+        claimed_value: mean value that the agent claims for its best action, in log growth, (M,).
+        held_out_update: updates done at the end of each stage, shape (G,).
+        held_out_reward: what it earned on held-out imagined paths, mean log growth a bar, (G,).
+        held_out_error: standard error of that, shape (G,).
+    """
+
+    update: tuple[float, ...] = ()
+    loss: tuple[float, ...] = ()
+    claimed_value: tuple[float, ...] = ()
+    held_out_update: tuple[float, ...] = ()
+    held_out_reward: tuple[float, ...] = ()
+    held_out_error: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, done: AgentTraining) -> AgentCurve:
+        """The numbers of a training that are kept and shown."""
+        judged = done.judgements
+        return cls(
+            update=tuple(map(float, done.curve.update)),
+            loss=tuple(map(float, done.curve.loss)),
+            claimed_value=tuple(map(float, done.curve.claimed_value)),
+            held_out_update=tuple(float(one.update) for one in judged),
+            held_out_reward=tuple(float(one.reward[one.chosen]) for one in judged),
+            held_out_error=tuple(float(one.error[one.chosen]) for one in judged),
+        )
+
+
 def learn_to_trade(
     tables: Sequence[FeatureTable],
     forecaster: Forecaster,
     config: LearningConfig,
     rules: Rules,
-    previous: QAgent | None,
+    previous: Agent | None,
     progress: Progress,
-) -> AgentTraining:
-    """An agent, trained on imagined markets only, in the account it will trade.
+) -> tuple[Agent, AgentCurve]:
+    """An agent of the kind that is asked for, and how its learning went.
 
-    A first training goes through the growing curriculum; a later one goes on from the previous
-    agent with paths of full length from the new forecaster.
+    One that learns does so on imagined markets only, in the account it will trade. A first training
+    goes through the growing curriculum; a later one goes on from the previous agent with paths of
+    full length from the new forecaster.
 
     Args:
         tables: one per symbol, in the order of `rules.caps`.
         forecaster: imagines the markets.
         config: see `LearningConfig`.
         rules: the account's size, caps and costs.
-        previous: agent to go on from, or None.
+        previous: agent to go on from; one of another kind is none.
         progress: hears of the stages ``simulation`` and ``agent``.
     """
     agent = config.agent
-    return train_on_imagined(
+    if agent.kind == MEAN_VARIANCE:
+        return MeanVariance(replace(agent.analytic, allow_short=agent.allow_short)), AgentCurve()
+    if agent.kind != DQN:
+        raise ValueError(f"agent must be one of {AGENTS}; received {agent.kind!r}")
+    actions = tuple(a for a in agent.network.actions if a >= 0 or agent.allow_short)
+    network = replace(agent.network, actions=actions)
+    before = previous if isinstance(previous, QAgent) else None
+    done = train_on_imagined(
         imagined_markets(tables, forecaster, config.imagination),
         rules,
-        agent.network,
-        curriculum(config, first=previous is None),
+        network,
+        curriculum(config, first=before is None),
         streams(config.seed, "agent", str(data_end(tables))),
-        previous=previous,
+        previous=before,
         judging=agent.judging,
         progress=progress,
     )
+    return done.agent, AgentCurve.of(done)
