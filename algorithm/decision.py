@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from algorithm.bars import BarBook, Row
+from algorithm.bars import BarBook
 from models.agent.account import Standing, account_features
 from models.agent.agent import Agent
 from models.agent.observation import Observer
@@ -24,7 +25,7 @@ from models.market.features import FeatureTable
 from models.market.market_view import MarketView
 from models.seeding import streams
 from sim.accounting import Rules
-from sim.starts import start_moments
+from sim.starts import newest_moments
 
 FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Levels of the forecast quantiles that are shown."""
@@ -72,6 +73,31 @@ class Decider(Protocol):
             held: weight now held of every ticker, a signed fraction of portfolio value.
         """
         ...
+
+
+class _Dependence:
+    """Moving second moments of surprises that come symbol by symbol, in any order of closes."""
+
+    def __init__(self, start: NDArray[np.float64]) -> None:
+        """Begin with moments of shape (1, S, S)."""
+        self._start = start
+        self._surprises: dict[datetime, NDArray[np.float64]] = {}
+        self._along: list[tuple[datetime, NDArray[np.float64]]] = []
+
+    def add(self, time: datetime, symbol: int, surprise: float) -> None:
+        """Take in what a symbol did at a close; the others count as still until they are told."""
+        row = self._surprises.setdefault(time, np.zeros((1, self._start.shape[-1])))
+        row[0, symbol] = surprise
+        while self._along and self._along[-1][0] >= time:
+            self._along.pop()
+
+    def moments(self) -> NDArray[np.float64]:
+        """After the newest close, shape (1, S, S)."""
+        reached = self._along[-1][0] if self._along else datetime.min
+        for time in sorted(time for time in self._surprises if time > reached):
+            before = self._along[-1][1] if self._along else self._start
+            self._along.append((time, advance_moments(before, self._surprises[time])))
+        return self._along[-1][1] if self._along else self._start
 
 
 class AgentDecider:
@@ -124,26 +150,18 @@ class AgentDecider:
             for table in tables
         }
         self._seen = {table.symbol: table.history.data_end for table in tables}
-        newest = np.array([[len(table) - 1 for table in tables]])
-        self._moments = start_moments(tables, newest)
+        self._dependence = _Dependence(newest_moments(tables))
         self._rules = rules
         self._seed = seed
         self._draws = draws
 
     def catch_up(self, bars: BarBook) -> None:
-        """Push the bars that are newer than those a market has seen, close by close."""
-        closes: dict[datetime, dict[str, Row]] = {}
-        for name in self._markets:
+        """Push the bars that are newer than those a market has seen."""
+        for s, (name, market) in enumerate(self._markets.items()):
             for time, row in bars.later_than(name, self._seen[name]):
-                closes.setdefault(time, {})[name] = row
-        for time in sorted(closes):
-            surprise = np.zeros((1, len(self._markets)))
-            for s, (name, market) in enumerate(self._markets.items()):
-                if name in closes[time]:
-                    market.push(np.array([closes[time][name]]))
-                    self._seen[name] = np.datetime64(time, "ns")
-                    surprise[0, s] = surprises(market.forecast)[0]
-            self._moments = advance_moments(self._moments, surprise)
+                market.push(np.array([row]))
+                self._seen[name] = np.datetime64(time, "ns")
+                self._dependence.add(time, s, surprises(market.forecast)[0])
 
     def outlook(self) -> Outlook:
         """What is known now, of one market with all symbols."""
@@ -151,7 +169,7 @@ class AgentDecider:
         return Outlook(
             np.stack([market.current() for market in markets], axis=1),
             np.stack([market.forecast for market in markets], axis=1),
-            correlation_of(self._moments),
+            correlation_of(self._dependence.moments()),
         )
 
     def decide(self, time: datetime, fresh: Sequence[str], held: Mapping[str, float]) -> Decision:

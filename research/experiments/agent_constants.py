@@ -23,13 +23,14 @@ from algorithm.learning import (
     imagined_markets,
     learn_to_trade,
 )
+from models.agent.family import DQN
 from models.market.features import FeatureTable
 from models.reporting import Silent
 from models.seeding import streams
 from research.conditions import conditions, option_parser
 from research.workspace import known_at_start, load_histories, load_settings
 from sim.accounting import Rules
-from sim.rollout import constant, greedy, rollout
+from sim.rollout import constant, rollout
 
 PER_YEAR_IN_PERCENT = 25_200
 
@@ -76,11 +77,11 @@ def earned(
     shares = fresh.each()
     mix = rollout(constant(1.0), shares, rules).controlled
     found = {}
-    for name, agent in alternatives(config.agent).items():
-        trained = learn_to_trade(
+    for name, agent in alternatives(replace(config.agent, kind=DQN)).items():
+        trained, _ = learn_to_trade(
             tables, forecaster, replace(config, agent=agent), rules, None, Silent()
-        ).agent
-        ahead = rollout(greedy(trained), shares, rules).controlled - mix
+        )
+        ahead = rollout(trained.act, shares, rules).controlled - mix
         pairs = ahead.mean(axis=1).reshape(-1, 2 * fresh.n_symbols).mean(axis=1)
         found[name] = PER_YEAR_IN_PERCENT * pairs
     return found
