@@ -180,7 +180,7 @@ def settle(
     cash = account.cash - _total(orders * fills + fees)
     equity = cash + _total(holdings * closes)
     solvent = equity > 0.0
-    growth = tf.math.log(tf.where(solvent, equity, 1.0) / account.equity)
+    growth = tf.math.log(tf.where(solvent, equity, _double(1.0)) / account.equity)
     growth = tf.where(solvent, growth, _double(float("-inf")))
     return TensorSettled(TensorAccount(cash, holdings, equity), orders, fills, fees, growth)
 
@@ -208,9 +208,9 @@ def control_variate(
     old = account.holdings * closes / account.equity[:, None]
     at_open = account.cash + _total(account.holdings * opens)
     solvent = at_open > 0.0
-    new = done.account.holdings * opens / tf.where(solvent, at_open, 1.0)[:, None]
+    new = done.account.holdings * opens / tf.where(solvent, at_open, _double(1.0))[:, None]
     missed = _total(old * innovations[..., 0] + new * innovations[..., 1])
-    return tf.where(solvent, missed, 0.0)
+    return tf.where(solvent, missed, _double(0.0))
 
 
 def _total(values: tf.Tensor) -> tf.Tensor:
@@ -242,24 +242,24 @@ def _cap_weights(weights: tf.Tensor, caps: tf.Tensor, gross: float) -> tf.Tensor
 def _fit_growth(final: tf.Tensor, current: tf.Tensor, terms: Terms) -> tf.Tensor:
     """As in `models.limits`: what grows must fit beside what is held, drift is scaled back."""
     size = tf.abs(final)
-    stays = tf.where(final * current > 0.0, tf.minimum(size, tf.abs(current)), 0.0)
+    stays = tf.where(final * current > 0.0, tf.minimum(size, tf.abs(current)), _double(0.0))
     growth = size - stays
     kept = tf.reduce_sum(stays, axis=-1, keepdims=True)
     room = tf.maximum(terms.gross * (1.0 - terms.buffer) - kept, 0.0)
     wants = tf.reduce_sum(growth, axis=-1, keepdims=True)
     fits = wants <= room * (1.0 + TOLERANCE)
-    share = room / tf.where(fits, 1.0, wants)
+    share = room / tf.where(fits, _double(1.0), wants)
     final = tf.where(fits, final, tf.sign(final) * (stays + growth * share))
 
     total = tf.reduce_sum(tf.abs(final), axis=-1, keepdims=True)
     over = total > terms.gross * (1.0 + TOLERANCE)
-    scaled = final * (terms.gross * (1.0 - terms.buffer) / tf.where(over, total, 1.0))
+    scaled = final * (terms.gross * (1.0 - terms.buffer) / tf.where(over, total, _double(1.0)))
     final = tf.where(over, scaled, final)
     if terms.gross <= SHORT_LIMIT:
         return final
     short = -tf.reduce_sum(tf.minimum(final, 0.0), axis=-1, keepdims=True)
     over = short > SHORT_LIMIT * (1.0 + TOLERANCE)
-    factor = SHORT_LIMIT * (1.0 - terms.buffer) / tf.where(over, short, 1.0)
+    factor = SHORT_LIMIT * (1.0 - terms.buffer) / tf.where(over, short, _double(1.0))
     return tf.where(over & (final < 0.0), final * factor, final)
 
 
@@ -282,7 +282,7 @@ def _orders(
         down = tf.minimum(tf.math.ceil(tf.abs(lots)), tf.floor(tf.abs(held) / lot_size))
         whole = tf.where(reduces, tf.sign(lots) * down, _toward_zero(lots))
         change = whole * lot_size
-    return _valued(tf.where(kept, 0.0, change), goal - held)
+    return _valued(tf.where(kept, _double(0.0), change), goal - held)
 
 
 def _toward_zero(values: tf.Tensor) -> tf.Tensor:
@@ -307,7 +307,7 @@ def _broker_fees(orders: tf.Tensor, marks: tf.Tensor, costs: InteractiveBrokersC
     uncapped = shares * costs.per_share
     fee = tf.minimum(uncapped, shares * marks * costs.maximum_rate)
     small = uncapped < costs.minimum
-    value = tf.where(shares > 0.0, tf.where(small, _double(costs.minimum), fee), 0.0)
+    value = tf.where(shares > 0.0, tf.where(small, _double(costs.minimum), fee), _double(0.0))
     rate = costs.minimum / tf.stop_gradient(tf.maximum(shares, 1.0))
     rate *= tf.stop_gradient(tf.minimum(shares, 1.0))
     return _valued(value, tf.where(small, shares * rate, fee))
