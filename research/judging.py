@@ -123,7 +123,7 @@ def difference_interval(
     seed: int = 1,
     level: float = 0.95,
     replicates: int = REPLICATES,
-    mean_block: float = MEAN_BLOCK,
+    mean_block: int = MEAN_BLOCK,
 ) -> tuple[float, float]:
     """Interval of the Sharpe ratio of one run less that of another on the same days.
 
@@ -155,11 +155,11 @@ def difference_interval(
     return float(found[0]), float(found[1])
 
 
-def _sharpe_difference(pairs: Floats) -> float:
+def _sharpe_difference(pairs: Floats) -> Floats:
     deviation = pairs.std(axis=0, ddof=1)
     # A run that never moves has a ratio of 0 here: nothing earned, nothing risked.
     ratios = np.where(deviation > 0, pairs.mean(axis=0) / np.where(deviation > 0, deviation, 1), 0)
-    return float(np.sqrt(BARS_PER_YEAR) * (ratios[0] - ratios[1]))
+    return np.sqrt(BARS_PER_YEAR) * (ratios[:1] - ratios[1:])
 
 
 def expected_best(ratios: ArrayLike, trials: int) -> float:
