@@ -129,7 +129,7 @@ class AgentDecider:
         caps = np.array([self._caps[name] for name in fresh])
         account = account_features([held[name] for name in fresh], caps)
         observation = np.concatenate([self._markets[name].current() for name in fresh])
-        actions = self._agent.act(observation, account)
+        actions = self._agent.choose(observation, account)
         values = self._agent.q_values(observation, account)
         rng = streams(self._seed, "forecast", time.isoformat())["draws"]
         memory = Memory.concatenate([self._markets[name].memory for name in fresh])

@@ -100,25 +100,26 @@ class Rules:
         )
 
     def caps_of(self, series: NDArray[np.int64]) -> Floats:
-        """Caps of accounts that trade one symbol each, to be passed to the kernel.
+        """Caps of the symbols that accounts trade, to be passed to the kernel.
 
         Args:
-            series: index of each account's symbol, shape (B,).
+            series: index of the symbol of accounts of one, shape (B,), or of several, (B, S).
 
         Returns:
-            Shape (B, 1), or (1, 1) where one cap serves all.
+            Shape (B, 1) or (B, S); (1, 1) or (1, S) where all accounts have the same caps.
 
         Raises:
             ValueError: for a series that has no cap.
         """
+        index = series if series.ndim == 2 else series[:, None]
         if self.caps.size == 1:
-            return self.caps[:, None]
-        if series.min() < 0 or series.max() >= self.caps.size:
+            return np.broadcast_to(self.caps, (1, index.shape[1]))
+        if index.min() < 0 or index.max() >= self.caps.size:
             raise ValueError(
                 f"series must have a cap each, 0..{self.caps.size - 1}; received "
-                f"{series.min()}..{series.max()}"
+                f"{index.min()}..{index.max()}"
             )
-        return self.caps[series][:, None]
+        return self.caps[index[:1] if (index == index[0]).all() else index]
 
 
 @dataclass(frozen=True)
@@ -230,25 +231,35 @@ def control_variate(
 ) -> Floats:
     """What of a step's log growth nobody could have known, to first order.
 
-    The old position contributes its weight times the innovation of the gap, the new one its
-    weight at the open times the innovation of the intraday return. Both have mean zero given what
-    was known at the decision, so growth less this control variate has the mean of growth and a
+    An old position contributes its weight times the innovation of the gap, a new one its weight
+    at the open times the innovation of the intraday return. Both have mean zero given what was
+    known at the decision, so growth less this control variate has the mean of growth and a
     fraction of its noise (Glasserman 2003, section 4.1, with coefficient 1).
 
     Args:
-        account: before the step, one symbol, holdings (..., 1).
+        account: before the step, holdings (..., N).
         done: what the step did.
-        closes: before the step, shape (..., 1).
-        opens: at which it filled, shape (..., 1).
-        innovations: log returns less their conditional means, gap and intraday, shape (..., 2).
+        closes: before the step, shape (..., N).
+        opens: at which it filled, shape (..., N).
+        innovations: log returns less their conditional means, gap and intraday, shape (..., N, 2).
 
     Returns:
         Shape (...), in log growth; 0 where the gap alone took all equity.
+
+    Raises:
+        ValueError: unless the innovations are those of each symbol.
     """
-    old = account.holdings[..., 0] * closes[..., 0] / account.equity
-    at_open = account.cash + account.holdings[..., 0] * opens[..., 0]
-    new = done.account.holdings[..., 0] * opens[..., 0] / np.where(at_open > 0, at_open, 1.0)
-    return np.where(at_open > 0, old * innovations[..., 0] + new * innovations[..., 1], 0.0)
+    if innovations.ndim != closes.ndim + 1 or innovations.shape[-2] != closes.shape[-1]:
+        raise ValueError(
+            f"innovations must be two for each of {closes.shape[-1]} symbols; received shape "
+            f"{innovations.shape}"
+        )
+    old = account.holdings * closes / account.equity[..., None]
+    at_open = account.cash + _total(account.holdings * opens)
+    solvent = at_open > 0
+    new = done.account.holdings * opens / np.where(solvent, at_open, 1.0)[..., None]
+    known = _total(old * innovations[..., 0] + new * innovations[..., 1])
+    return np.where(solvent, known, 0.0)
 
 
 def _total(values: Floats) -> Floats:
@@ -335,13 +346,26 @@ def all_action_outcomes(
     weight = done.account.holdings[..., 0] * then[..., 0] / solvent
     known = np.zeros_like(done.growth)
     if innovations is not None:
-        known = control_variate(wide, done, now, opens, innovations[:, None, :])
+        known = control_variate(wide, done, now, opens, innovations[:, None, None, :])
     return Outcomes(
         finite_growth(done.growth, wide.equity, rules),
         known,
         np.where(ruined, 0.0, weight),
         ruined,
     )
+
+
+def traded(account: Account, done: Settled, closes: Floats) -> Floats:
+    """Value that a step traded, at the closes of the decision, over the equity before, (...)."""
+    return _total(np.abs(done.orders * closes)) / account.equity
+
+
+def costs_paid(account: Account, done: Settled, opens: Floats) -> Floats:
+    """Fees and slippage of a step over the equity before it, shape (...)."""
+    paid = _total(done.fees)
+    if done.fills is not opens:
+        paid = paid + _total(done.orders * (done.fills - opens))
+    return paid / account.equity
 
 
 def is_ruined(equity: Floats, rules: Rules) -> Bools:

@@ -34,6 +34,7 @@ def transitions(
     Raises:
         ValueError: for paths of several symbols.
     """
+    paths.require_single()
     path, row = np.divmod(np.arange(paths.n_paths * paths.n_steps), paths.n_steps)
     envs = MarketVectorEnv(
         paths, rules, len(path), actions, horizon=1, control_variate=True, positions="random"

@@ -1,19 +1,28 @@
-"""Gymnasium environments of one account trading one symbol on market tapes.
+"""Gymnasium environments of one account trading the symbols of market tapes.
 
 `MarketEnv` and `MarketVectorEnv` share one core, so a step of the one is a row of the other, to
 the last bit. What a step does is `sim.accounting.step`: a decision after the close of bar t fills
-at the open of t+1 and is valued at the close of t+1. The project's own agent learns
-(`sim.experience`) and is judged (`sim.rollout`) in the vector environment and nowhere else.
+at the open of t+1 and is valued at the close of t+1. The project's own agents learn
+(`sim.experience`) and are judged (`sim.rollout`) in the vector environment and nowhere else.
+
+An account trades all S symbols of a market. One symbol is the special case without an axis of
+symbols; `Paths.each` makes it of any tape.
 
 ## Action
-`Discrete(A)`: an index into `actions`, target exposures (weights over the cap), by default short,
-flat, long; or, with `actions=None`, `Box(-1, 1, (1,))`: the target exposure itself. The cap is that
-of the path's symbol (`Rules.caps_of`).
+`Discrete(A)`, with several symbols `MultiDiscrete([A] * S)`: indices into `actions`, target
+exposures (weights over caps), by default short, flat, long; or, with `actions=None`,
+`Box(-1, 1, (S,))`: the target exposures themselves. Caps are those of the tape's series
+(`Rules.caps_of`); the gross cap binds after them. The vector environment also takes exposures
+outright, with NaN for positions to keep (`MarketVectorEnv.trade`).
 
 ## Observation
-`Box(D + K,)`, float32: the market observation of the tape, then
-`models.agent.account.ACCOUNT_FEATURES` of the position at the same close. Market observations are
-finite but carry no bounds.
+Of one symbol `Box(D + K,)`, float32: the market observation of the tape, then
+`models.agent.account.ACCOUNT_FEATURES` of the position at the same close. Of several
+`Box(S, D + S + K + 1)`, a row for each symbol: its market observation, its correlations with all
+symbols (no columns where the tape has no forecasts), the features of its position, and the sum of
+absolute weights over the gross cap, the same in each row. Market observations are finite but carry
+no bounds. `observation` makes the same of an `Outlook` and a `Standing`, which the vector
+environment has too.
 
 ## Reward
 Log growth of equity from close t to close t+1, times `reward_scale`, after costs; a step that
@@ -24,22 +33,23 @@ knows its innovations, and no difference where it does not.
 ## Episode
 Starts on a path and a row drawn from the environment's generator, or given by
 `reset(options={"path": i, "row": j})`, with `rules.equity` in $. `positions="flat"` starts with
-cash only. `positions="random"` starts in a position that the actions lead to, each equally likely,
-in fractional shares: (1 - buffer) of the action's exposure, drifted by a lognormal factor of
-deviation band / 2 (two deviations reach the edge of the band, where an order would bring it back),
-at most 1; with continuous actions, uniform in [-1, 1]. Ruin (`sim.accounting.is_ruined`)
-terminates; `horizon` decisions truncate. The vector environment resets within the same step
+cash only. `positions="random"` starts in positions that the actions lead to, each equally likely,
+in fractional shares: (1 - buffer) of the action's exposure (several symbols: fitted to the gross
+cap), drifted by a lognormal factor of deviation band / 2 (two deviations reach the edge of the
+band, where an order would bring it back), at most the caps; with continuous actions, uniform in
+[-1, 1] (several symbols: fitted to the gross cap). Ruin (`sim.accounting.is_ruined`) terminates;
+`horizon` decisions truncate. The vector environment resets within the same step
 (`AutoresetMode.SAME_STEP`): the last observations come in `info["final_obs"]`.
 
 ## Info
-At the present close: `equity` in $ and `exposure`, not clipped; of the step: `log_growth` (the
-reward without scale and control variate), `control_variate` (0 where innovations are not known) and
-`turnover` (traded value at the closes of the decision over equity and cap). The last three are 0
-after a reset; in a vector step that resets, the ended episode's values come in
-`info["final_info"]`.
+At the present close: `equity` in $ and `exposure` (of several symbols an array), not clipped; of
+the step: `log_growth` (the reward without scale and control variate), `control_variate` (0 where
+innovations are not known), `turnover` (traded value at the closes of the decision over equity) and
+`costs` (fees and slippage over equity). The last four are 0 after a reset; in a vector step that
+resets, the ended episode's values come in `info["final_info"]`.
 
 ## All actions at once
-`outcomes()` gives what `step` would give for every discrete action, without stepping.
+`outcomes()` gives what `step` would give for every discrete action on one symbol, without stepping.
 """
 
 from __future__ import annotations
@@ -55,13 +65,45 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from models.agent.account import ACCOUNT_FEATURES, ACTIONS, account_features
+from models.agent.account import (
+    ACCOUNT_FEATURES,
+    ACTIONS,
+    Standing,
+    account_features,
+    exposure_features,
+)
+from models.agent.outlook import Outlook
+from models.limits import cap_weights
 from models.market.history import CLOSE, OPEN
 from sim import accounting
 from sim.accounting import Account, Rules, all_action_outcomes, finite_growth, is_ruined
 from sim.paths import Paths
 
 POSITIONS = ("flat", "random")
+
+MOVED = ("log_growth", "control_variate", "turnover", "costs")
+"""What the infos tell of a step."""
+
+
+def observation(outlook: Outlook, standing: Standing) -> NDArray[np.float32]:
+    """What the environments show of markets (B) and accounts: so that others' agents can decide.
+
+    Returns:
+        Shape (B, D + K) for one symbol, else (B, S, D + S + K + 1); see the module's description.
+    """
+    parts: list[NDArray] = [outlook.observation, exposure_features(standing.exposure)]
+    if standing.exposure.shape[1] == 1:
+        return np.concatenate([part[:, 0] for part in parts], axis=1)
+    if outlook.forecasts:
+        parts.insert(1, outlook.correlation)
+    used = _gross_use(standing.weights, standing.gross)
+    parts.append(np.broadcast_to(used[:, None], (*standing.exposure.shape, 1)))
+    return np.concatenate(parts, axis=2, dtype=np.float32)
+
+
+def _gross_use(weights: NDArray[np.float64], gross: float) -> NDArray[np.float64]:
+    """Sum of absolute weights (B, S) over the gross cap, shape (B, 1)."""
+    return np.abs(weights).sum(axis=1, keepdims=True) / gross
 
 
 @dataclass(frozen=True)
@@ -94,7 +136,6 @@ class _Core:
         control_variate: bool,
         positions: str,
     ) -> None:
-        paths.require_single()
         self.horizon = paths.n_steps if horizon is None else horizon
         if not 1 <= self.horizon <= paths.n_steps:
             raise ValueError(f"horizon must lie in 1..{paths.n_steps}; received {horizon}")
@@ -113,43 +154,62 @@ class _Core:
                 raise ValueError(f"actions must be two or more in [-1, 1]; received {actions!r}")
         self.rules, self.n, self.scale = rules, n, reward_scale
         self.controlled, self.random = control_variate, positions == "random"
+        self.paths = paths
         self.rows = paths.n_steps + 1
         self.n_paths = paths.n_paths
-        self.opens = paths.bars[..., OPEN].ravel()
-        self.closes = paths.bars[..., CLOSE].ravel()
+        self.symbols = paths.n_symbols
+        self.opens = self._by_row(paths.bars[..., OPEN])
+        self.closes = self._by_row(paths.bars[..., CLOSE])
         self.innovations = None
         if paths.innovations is not None:
             # Beside the bar that they belong to; none belongs to a path's first.
-            aligned = np.zeros((paths.n_paths, self.rows, 2))
-            aligned[:, 1:] = paths.innovations[:, 0]
-            self.innovations = aligned.reshape(-1, 2)
-        self.width = paths.observations.shape[3]
-        # One row holds what an observation needs, so a step gathers it in one go.
-        blank = np.zeros((self.n_paths, self.rows, len(ACCOUNT_FEATURES)), np.float32)
-        tape = np.concatenate([paths.observations[:, 0], blank], axis=2)
-        self.tape = tape.reshape(-1, tape.shape[2])
-        self.path_caps = rules.caps_of(paths.series[:, 0])
-        one_cap = len(self.path_caps) == 1
-        self.caps = self.path_caps if one_cap else np.ones((n, 1))
-        self.account = Account.opened(np.zeros(n))
-        self.exposure = np.zeros(n)
-        self.moved = {name: np.zeros(n) for name in ("log_growth", "control_variate", "turnover")}
+            aligned = np.zeros((*paths.bars.shape[:3], 2))
+            aligned[:, :, 1:] = paths.innovations
+            self.innovations = self._by_row(aligned)
+        self.tape, self.width = self._tape()
+        self.path_caps = rules.caps_of(paths.series)
+        one_row = len(self.path_caps) == 1
+        self.caps = self.path_caps if one_row else np.ones((n, self.symbols))
+        self.account = Account.opened(np.zeros(n), self.symbols)
+        self.exposure = np.zeros((n, self.symbols))
+        self.moved = {name: np.zeros(n) for name in MOVED}
         self.at = np.zeros(n, dtype=np.int64)
         self.end = np.zeros(n, dtype=np.int64)
-        self.close = np.empty((n, 1))
+        self.close = np.empty((n, self.symbols))
+
+    def _by_row(self, values: NDArray) -> NDArray:
+        """Of every row of every market, (B·(T+1), S, ...), from (B, S, T+1, ...)."""
+        rows = np.ascontiguousarray(np.moveaxis(values, 1, 2))
+        return rows.reshape(-1, *rows.shape[2:])
+
+    def _tape(self) -> tuple[NDArray[np.float32], int]:
+        """What an observation needs, so that a step gathers it in one go; width of what is fixed.
+
+        Shape (B·(T+1), D+K) for one symbol, else (B·(T+1), S, D+S+K+1).
+        """
+        parts = [self._by_row(self.paths.observations)]
+        if self.symbols > 1 and self.paths.forecasts is not None:
+            parts.append(self.paths.correlations.reshape(-1, self.symbols, self.symbols))
+        width = sum(part.shape[2] for part in parts)
+        own = len(ACCOUNT_FEATURES) + (self.symbols > 1)
+        parts.append(np.zeros((*parts[0].shape[:2], own), np.float32))
+        tape = np.concatenate(parts, axis=2)
+        return (tape[:, 0] if self.symbols == 1 else tape), width
 
     def observation_space(self) -> spaces.Box:
-        return spaces.Box(-np.inf, np.inf, (self.width + len(ACCOUNT_FEATURES),), np.float32)
+        return spaces.Box(-np.inf, np.inf, self.tape.shape[1:], np.float32)
 
-    def action_space(self) -> spaces.Discrete | spaces.Box:
+    def action_space(self) -> spaces.Discrete | spaces.MultiDiscrete | spaces.Box:
         if self.exposures is None:
-            return spaces.Box(-1.0, 1.0, (1,), np.float64)
-        return spaces.Discrete(len(self.exposures))
+            return spaces.Box(-1.0, 1.0, (self.symbols,), np.float64)
+        if self.symbols == 1:
+            return spaces.Discrete(len(self.exposures))
+        return spaces.MultiDiscrete([len(self.exposures)] * self.symbols)
 
     def draw(
         self, count: int, rng: np.random.Generator, given: dict[str, NDArray] | None = None
     ) -> tuple[NDArray, NDArray, NDArray]:
-        """Paths, rows with room for a whole horizon and exposures of new episodes.
+        """Paths, rows with room for a whole horizon and exposures (count, S) of new episodes.
 
         What is given is not drawn.
         """
@@ -158,25 +218,34 @@ class _Core:
         row = (
             placed["row"] if "row" in placed else rng.integers(self.rows - self.horizon, size=count)
         )
+        size = (count, self.symbols)
         if not self.random:
-            return path, row, np.zeros(count)
+            return path, row, np.zeros(size)
         if self.exposures is None:
-            return path, row, rng.uniform(-1.0, 1.0, count)
-        ordered = self.exposures[rng.integers(len(self.exposures), size=count)]
-        drift = np.exp(rng.normal(0.0, 0.5 * self.rules.band, count))
-        return path, row, np.clip(ordered * (1.0 - self.rules.buffer) * drift, -1.0, 1.0)
+            return path, row, self._fit(rng.uniform(-1.0, 1.0, size), path)
+        ordered = self._fit(self.exposures[rng.integers(len(self.exposures), size=size)], path)
+        drift = np.exp(rng.normal(0.0, 0.5 * self.rules.band, size))
+        held = np.clip(ordered * (1.0 - self.rules.buffer) * drift, -1.0, 1.0)
+        return path, row, self._fit(held, path)
+
+    def _fit(self, exposure: NDArray, path: NDArray) -> NDArray:
+        """Exposures (count, S) that the gross cap allows."""
+        if self.symbols == 1:
+            return exposure
+        caps = self.path_caps if len(self.path_caps) == 1 else self.path_caps[path]
+        return cap_weights(exposure * caps, caps, self.rules.gross) / caps
 
     def start(
         self, who: NDArray[np.bool_], path: NDArray, row: NDArray, exposure: NDArray
     ) -> NDArray[np.float32]:
         """Begin new episodes for the chosen environments; their observations."""
         at = path * self.rows + row
-        close = self.closes[at][:, None]
+        close = self.closes[at]
         caps = self.path_caps
         if len(caps) > 1:
             caps = caps[path]
             self.caps[who] = caps
-        weights = exposure[:, None] * caps
+        weights = exposure * caps
         opened = Account.at_weights(weights, close, self.rules.equity)
         self.at[who], self.end[who], self.close[who] = at, at + self.horizon, close
         self.account.cash[who] = opened.cash
@@ -185,28 +254,44 @@ class _Core:
         self.exposure[who] = exposure
         self.moved = {name: np.where(who, 0.0, value) for name, value in self.moved.items()}
         observations = self.tape[at]
-        observations[:, self.width :] = account_features(weights[:, 0], caps[:, 0])
+        self._show(observations, weights, account_features(weights, caps))
         return observations
 
+    def _show(self, observations: NDArray, weights: NDArray, features: NDArray) -> None:
+        """Write what is seen of accounts into their observations."""
+        if self.symbols == 1:
+            observations[:, self.width :] = features[:, 0]
+            return
+        observations[..., self.width : -1] = features
+        observations[..., -1] = _gross_use(weights, self.rules.gross)
+
     def targets(self, actions: Any) -> NDArray[np.float64]:
-        """Target weights (E, 1) of checked actions (E,) or (E, 1)."""
+        """Target exposures (E, S) of checked actions (E, S), for one symbol also (E,)."""
+        shape = (self.n, self.symbols)
         if self.exposures is None:
-            exposures = np.asarray(actions, dtype=float).reshape(self.n, 1)
+            exposures = np.asarray(actions, dtype=float).reshape(shape)
             if not (np.abs(exposures) <= 1).all():
                 raise ValueError(f"actions must lie in [-1, 1]; received {actions!r}")
-            return exposures * self.caps
-        index = np.asarray(actions).reshape(self.n)
+            return exposures
+        index = np.asarray(actions).reshape(shape)
         last = len(self.exposures) - 1
         if index.dtype.kind not in "iu" or index.min() < 0 or index.max() > last:
             raise ValueError(f"actions must be whole numbers in 0..{last}; received {actions!r}")
-        return self.exposures[index][:, None] * self.caps
+        return self.exposures[index]
 
-    def step(self, actions: Any) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-        """Observations (E, D+K), rewards (E,), terminated (E,), truncated (E,)."""
-        targets = self.targets(actions)
+    def _prices(self, at: NDArray) -> tuple[NDArray, NDArray]:
+        """Opens and closes (E, S) of rows."""
+        return self.opens.take(at, axis=0), self.closes.take(at, axis=0)
+
+    def step(self, exposures: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+        """Trade towards exposures (E, S), NaN to keep a position.
+
+        Returns:
+            Observations (E, ...), rewards (E,), terminated (E,), truncated (E,).
+        """
+        targets = exposures * self.caps
         self.at += 1
-        opens = self.opens.take(self.at)[:, None]
-        closes = self.closes.take(self.at)[:, None]
+        opens, closes = self._prices(self.at)
         before = self.account
         done = accounting.step(before, targets, self.close, opens, closes, self.rules, self.caps)
         growth = finite_growth(done.growth, before.equity, self.rules)
@@ -215,21 +300,23 @@ class _Core:
         else:
             missed = self.innovations.take(self.at, axis=0)
             known = accounting.control_variate(before, done, self.close, opens, missed)
-        cap = self.caps[:, 0]
-        turnover = np.abs(done.orders[:, 0] * self.close[:, 0]) / before.equity / cap
+        turnover = accounting.traded(before, done, self.close)
+        costs = accounting.costs_paid(before, done, opens)
         account = done.account
         terminated = is_ruined(account.equity, self.rules)
         truncated = self.at >= self.end
-        value = account.holdings[:, 0] * closes[:, 0]
+        value = account.holdings * closes
         if terminated.any():  # a ruined account may have no equity to measure against
-            weight = np.where(terminated, 0.0, value) / np.where(terminated, 1.0, account.equity)
+            solvent = np.where(terminated, 1.0, account.equity)
+            weights = np.where(terminated[:, None], 0.0, value) / solvent[:, None]
             truncated &= ~terminated
         else:
-            weight = value / account.equity
+            weights = value / account.equity[:, None]
+        exposure = weights / self.caps
         observations = self.tape.take(self.at, axis=0)
-        observations[:, self.width :] = account_features(weight, cap)
-        self.account, self.close, self.exposure = account, closes, weight / cap
-        self.moved = {"log_growth": growth, "control_variate": known, "turnover": turnover}
+        self._show(observations, weights, exposure_features(exposure))
+        self.account, self.close, self.exposure = account, closes, exposure
+        self.moved = dict(zip(MOVED, (growth, known, turnover, costs), strict=True))
         return observations, self.rewards(growth, known), terminated, truncated
 
     def rewards(self, growth: NDArray, known: NDArray) -> NDArray[np.float64]:
@@ -240,16 +327,19 @@ class _Core:
         """What every action would do."""
         if self.exposures is None:
             raise ValueError("outcomes need discrete actions; received a continuous action space")
+        if self.symbols > 1:
+            raise ValueError(f"outcomes need one symbol; received {self.symbols}")
         at = self.at + 1
+        opens, closes = self._prices(at)
         found = all_action_outcomes(
             self.account,
             self.exposures,
             self.close[:, 0],
-            self.opens.take(at),
-            self.closes.take(at),
+            opens[:, 0],
+            closes[:, 0],
             self.rules,
             self.caps,
-            None if self.innovations is None else self.innovations.take(at, axis=0),
+            None if self.innovations is None else self.innovations.take(at, axis=0)[:, 0],
         )
         return ActionOutcomes(
             self.rewards(found.log_growth, found.control_variate),
@@ -257,19 +347,31 @@ class _Core:
             found.ruined,
         )
 
+    def outlook(self) -> Outlook:
+        """What is known of the markets at the present rows."""
+        market, row = np.divmod(self.at, self.rows)
+        if self.paths.forecasts is None:
+            return Outlook.unforecast(self.paths.observations[market, :, row])
+        return self.paths.outlook(row, market)
+
+    def standing(self) -> Standing:
+        """Where the accounts stand at the present rows."""
+        return Standing(self.exposure.copy(), self.caps.copy(), self.rules.gross)
+
     def info(self) -> dict[str, NDArray[np.float64]]:
-        """What the module's description lists, shape (E,) each."""
-        return {"equity": self.account.equity.copy(), "exposure": self.exposure.copy()} | self.moved
+        """What the module's description lists, shape (E,) each, exposures (E, S) of several."""
+        exposure = self.exposure[:, 0] if self.symbols == 1 else self.exposure
+        return {"equity": self.account.equity.copy(), "exposure": exposure.copy()} | self.moved
 
 
 class MarketEnv(gym.Env[NDArray[np.float32], Any]):
-    """One account on one symbol; see the module's description.
+    """One account on the symbols of a market; see the module's description.
 
     Args:
-        paths: the market tapes, one symbol each (`Paths.each`).
+        paths: the market tapes.
         rules: the account's size, caps (one, or one for each series of the paths), costs, lots,
             ruin.
-        actions: target exposures in [-1, 1], or None for continuous ones.
+        actions: target exposures of a symbol in [-1, 1], or None for continuous ones.
         horizon: decisions in an episode, 1..T; default T.
         reward_scale: factor on the reward, > 0.
         control_variate: whether rewards come without their control variate.
@@ -316,7 +418,8 @@ class MarketEnv(gym.Env[NDArray[np.float32], Any]):
                 outside the action space.
         """
         self._require_running()
-        observation, reward, terminated, truncated = self._core.step(np.asarray(action))
+        core = self._core
+        observation, reward, terminated, truncated = core.step(core.targets(action))
         self._running = not (terminated[0] or truncated[0])
         return (
             observation[0],
@@ -330,7 +433,8 @@ class MarketEnv(gym.Env[NDArray[np.float32], Any]):
         """What each action would do now: arrays of shape (A,), (A, K) and (A,).
 
         Raises:
-            ValueError: outside a running episode or for a continuous action space.
+            ValueError: outside a running episode, for a continuous action space or for several
+                symbols.
         """
         self._require_running()
         found = self._core.outcomes()
@@ -341,7 +445,10 @@ class MarketEnv(gym.Env[NDArray[np.float32], Any]):
             raise ValueError("a running episode is needed; call reset first")
 
     def _info(self) -> dict[str, Any]:
-        return {name: float(value[0]) for name, value in self._core.info().items()}
+        return {
+            name: float(value[0]) if value.ndim == 1 else value[0]
+            for name, value in self._core.info().items()
+        }
 
 
 class MarketVectorEnv(VectorEnv[NDArray[np.float32], Any, NDArray]):
@@ -393,8 +500,35 @@ class MarketVectorEnv(VectorEnv[NDArray[np.float32], Any, NDArray]):
             ValueError: before the first reset, or for actions outside the action space.
         """
         self._require_running()
+        return self._moved(self._core.targets(actions))
+
+    def trade(
+        self, exposures: NDArray[np.float64]
+    ) -> tuple[NDArray, NDArray, NDArray, NDArray, dict[str, Any]]:
+        """A step with given target exposures, whatever the action space.
+
+        Args:
+            exposures: of every symbol, shape (E, S), in [-1, 1]; NaN keeps a position.
+
+        Raises:
+            ValueError: before the first reset, or for exposures of another shape or outside
+                [-1, 1].
+        """
+        self._require_running()
+        wanted = np.asarray(exposures, dtype=float)
+        shape = (self.num_envs, self._core.symbols)
+        if wanted.shape != shape or (np.abs(wanted) > 1).any():
+            raise ValueError(
+                f"exposures must have shape {shape} and lie in [-1, 1] or be NaN; received shape "
+                f"{wanted.shape}, {exposures!r}"
+            )
+        return self._moved(wanted)
+
+    def _moved(
+        self, exposures: NDArray[np.float64]
+    ) -> tuple[NDArray, NDArray, NDArray, NDArray, dict[str, Any]]:
         core = self._core
-        observations, rewards, terminated, truncated = core.step(actions)
+        observations, rewards, terminated, truncated = core.step(exposures)
         ended = terminated | truncated
         if not ended.any():
             return observations, rewards, terminated, truncated, self._info()
@@ -403,7 +537,8 @@ class MarketVectorEnv(VectorEnv[NDArray[np.float32], Any, NDArray]):
             final[i] = observations[i].copy()
         last: dict[str, NDArray] = {}
         for name, value in core.info().items():
-            last |= {name: np.where(ended, value, 0.0), f"_{name}": ended}
+            heard = ended if value.ndim == 1 else ended[:, None]
+            last |= {name: np.where(heard, value, 0.0), f"_{name}": ended}
         observations[ended] = core.start(ended, *core.draw(int(ended.sum()), self.np_random))
         info = self._info()
         info |= {"final_obs": final, "_final_obs": ended, "final_info": last, "_final_info": ended}
@@ -416,10 +551,29 @@ class MarketVectorEnv(VectorEnv[NDArray[np.float32], Any, NDArray]):
         gives the reward, the (unreset) account features and the end that are said here.
 
         Raises:
-            ValueError: before the first reset or for a continuous action space.
+            ValueError: before the first reset, for a continuous action space or for several
+                symbols.
         """
         self._require_running()
         return self._core.outcomes()
+
+    def outlook(self) -> Outlook:
+        """What is known of each environment's market at its present close.
+
+        Raises:
+            ValueError: before the first reset.
+        """
+        self._require_running()
+        return self._core.outlook()
+
+    def standing(self) -> Standing:
+        """Where each environment's account stands at its present close, and what binds it.
+
+        Raises:
+            ValueError: before the first reset.
+        """
+        self._require_running()
+        return self._core.standing()
 
     def _require_running(self) -> None:
         if not self._running:

@@ -55,6 +55,10 @@ def account_features(weights: ArrayLike, caps: ArrayLike) -> NDArray[np.float32]
     Returns:
         Shape (..., K), columns `ACCOUNT_FEATURES`.
     """
-    exposure = np.asarray(weights, dtype=float) / caps
+    return exposure_features(np.asarray(weights, dtype=float) / caps)
+
+
+def exposure_features(exposure: ArrayLike) -> NDArray[np.float32]:
+    """`account_features` of positions (...) whose exposures are known, shape (..., K)."""
     bounded = np.minimum(np.maximum(exposure, -EXPOSURE_LIMIT), EXPOSURE_LIMIT)
     return bounded.astype(np.float32)[..., None]

@@ -58,7 +58,8 @@ class Outlook:
 
     Attributes:
         observation: what an agent sees of each symbol, shape (B, S, D), float32.
-        forecast: shape (B, S, 8), columns `FORECAST`.
+        forecast: shape (B, S, 8), columns `FORECAST`; without columns, (B, S, 0), where nobody
+            forecast.
         correlation: of the symbols' next returns, shape (B, S, S).
     """
 
@@ -69,8 +70,26 @@ class Outlook:
     def __len__(self) -> int:
         return len(self.forecast)
 
+    @classmethod
+    def unforecast(cls, observation: NDArray[np.float32]) -> Outlook:
+        """That of markets which are observed (B, S, D) but not forecast: of prior dependence."""
+        b, s = observation.shape[:2]
+        prior = correlation_of(prior_moments(s))
+        return cls(observation, np.empty((b, s, 0)), np.broadcast_to(prior, (b, s, s)))
+
+    @property
+    def forecasts(self) -> bool:
+        """Whether there is a forecast."""
+        return self.forecast.shape[-1] > 0
+
     def column(self, name: str) -> Floats:
-        """One of `FORECAST` for every symbol, shape (B, S)."""
+        """One of `FORECAST` for every symbol, shape (B, S).
+
+        Raises:
+            ValueError: where nobody forecast.
+        """
+        if not self.forecasts:
+            raise ValueError(f"outlook must have a forecast for its {name}; received none")
         return self.forecast[..., FORECAST.index(name)]
 
     @property

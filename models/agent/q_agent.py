@@ -30,7 +30,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.agent.account import ACCOUNT_FEATURES, ACTIONS
+from models.agent.account import ACCOUNT_FEATURES, ACTIONS, Standing, exposure_features
+from models.agent.outlook import Outlook
 from models.agent.replay import ReplayMemory
 from models.arrays import read_only
 from models.reporting import Reporter, Silent
@@ -201,6 +202,23 @@ class QAgent:
         return self._forward(self._inputs(market, position))
 
     def act(
+        self, outlook: Outlook, standing: Standing, hurdle: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """Target exposures (B, S), each symbol's from its own observation and position alone.
+
+        Args:
+            outlook: B markets of S symbols; only their observations are looked at.
+            standing: where the accounts stand.
+            hurdle: overrides the agent's own; one number or shape (B,).
+        """
+        b, s, width = outlook.observation.shape
+        account = exposure_features(standing.exposure).reshape(b * s, -1)
+        if hurdle is not None:
+            hurdle = np.repeat(np.broadcast_to(hurdle, b), s)
+        chosen = self.choose(outlook.observation.reshape(b * s, width), account, hurdle)
+        return self.actions[chosen].reshape(b, s)
+
+    def choose(
         self, observation: ArrayLike, account: ArrayLike, hurdle: ArrayLike | None = None
     ) -> NDArray[np.int64]:
         """Index of the chosen action for each row, shape (B,).

@@ -34,7 +34,9 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from algorithm.learning import curriculum, data_end, fit_forecaster, imagined_markets
 from algorithm.settings import Settings
+from models.agent.account import Standing
 from models.agent.observation import Observer
+from models.agent.outlook import Outlook
 from models.agent.q_agent import QAgentConfig
 from models.market.features import FeatureTable
 from models.market.history import History
@@ -52,7 +54,7 @@ from research.workspace import (
 from sim.accounting import Rules
 from sim.agent_training import train_on_imagined
 from sim.curriculum import Stage
-from sim.market_env import MarketVectorEnv
+from sim.market_env import MarketVectorEnv, observation
 from sim.paths import Paths, PathSampler
 from sim.rollout import Policy, Rollout, constant, greedy, rollout
 
@@ -110,9 +112,9 @@ def theirs(
         agent.learn(round(steps * stage.updates / updates), reset_num_timesteps=False)
     exposures = np.array(config.actions)
 
-    def policy(seen: np.ndarray, account: np.ndarray) -> np.ndarray:
-        observation = scaled.normalize_obs(np.concatenate([seen, account], axis=1))
-        return exposures[agent.predict(observation, deterministic=True)[0]]
+    def policy(outlook: Outlook, standing: Standing) -> np.ndarray:
+        seen = scaled.normalize_obs(observation(outlook, standing))
+        return exposures[agent.predict(seen, deterministic=True)[0]][:, None]
 
     return policy
 

@@ -47,7 +47,7 @@ class Scripted:
         self.picks = np.array(picks)
         self.shown = []
 
-    def act(self, observations, account):
+    def choose(self, observations, account):
         self.shown.append((observations, account))
         return self.picks
 

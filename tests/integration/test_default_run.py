@@ -94,7 +94,7 @@ def test_the_simulators_way_of_seeing_takes_every_action_of_the_default_run(algo
             assert {time for time, _ in rows.values()} == {decision.time}
             seen.push(np.array([rows[name][1] for name in symbols]))
             exposure = account_features([held[name] for name in symbols], rules.caps)
-            actions = models.agent.act(seen.current(), exposure)
+            actions = models.agent.choose(seen.current(), exposure)
             wanted = models.agent.actions[actions] * rules.caps
             assert [decision.weights[name] for name in symbols] == wanted.tolist(), decision.time
             found = seen.view.feature_rows

@@ -41,3 +41,19 @@ def random_tape(b=5, t=30, d=3, seed=0, volatility=0.02, known=False, **options)
     if known:
         options["innovations"] = returns[..., None] * np.array([0.3, 0.7])
     return tape_of(returns, seen, **options)
+
+
+def joined(paths, symbols):
+    """Markets of several symbols each: neighbours of a tape of single ones, series 0..S-1."""
+    b = paths.n_paths // symbols
+
+    def shaped(value):
+        return None if value is None else value.reshape(b, symbols, *value.shape[2:])
+
+    return Paths(
+        shaped(paths.bars),
+        shaped(paths.observations),
+        np.tile(np.arange(symbols), (b, 1)),
+        shaped(paths.start_row),
+        shaped(paths.innovations),
+    )

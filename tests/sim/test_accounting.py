@@ -14,11 +14,13 @@ from sim.accounting import (
     Rules,
     all_action_outcomes,
     control_variate,
+    costs_paid,
     finite_growth,
     is_ruined,
     replay,
     settle,
     step,
+    traded,
 )
 from sim.costs import InteractiveBrokersCost, ProportionalCost, ZeroCost
 from tests.sim.honest import HonestAccount, HonestRules, exact
@@ -240,7 +242,7 @@ def test_all_action_outcomes_equal_taking_each_action():
         done = step(account, action * caps, now, then, ends[:, None], rules, caps)
         np.testing.assert_array_equal(every.log_growth[:, a], done.growth)
         np.testing.assert_array_equal(
-            every.control_variate[:, a], control_variate(account, done, now, then, missed)
+            every.control_variate[:, a], control_variate(account, done, now, then, missed[:, None])
         )
         weight = done.account.holdings[:, 0] * ends / done.account.equity
         np.testing.assert_array_equal(every.weight[:, a], weight)
@@ -300,11 +302,51 @@ def test_the_control_variate_by_hand():
     )
     closes, opens = np.full((4, 1), 10.0), np.full((4, 1), 12.0)
     done = settle(account, np.full((4, 1), -50.0), opens, opens, replace(ONE, costs=ZeroCost()))
-    missed = np.tile([0.01, -0.02], (4, 1))
+    missed = np.tile([0.01, -0.02], (4, 1, 1))
     found = control_variate(account, done, closes, opens, missed)
     late = 0.02 - 1200 * 0.02
     np.testing.assert_allclose(found, [0.02 - 6 / 7 * 0.02, 0.0, 0.0, late], rtol=1e-12)
     assert control_variate(account, done, closes, opens, missed).dtype == float
+
+
+def test_the_control_variate_of_a_portfolio_by_hand():
+    """1,000 $, of which 300 in one symbol and -200 in another; the second is bought back."""
+    account = Account(np.array([900.0]), np.array([[30.0, -10.0]]), np.array([1000.0]))
+    closes, opens = np.array([[10.0, 20.0]]), np.array([[11.0, 19.0]])
+    free = replace(ONE, caps=np.array([0.5, 0.5]), costs=ZeroCost())
+    done = settle(account, np.array([[10.0, 10.0]]), opens, opens, free)
+    missed = np.array([[[0.02, 0.01], [-0.01, 0.05]]])
+    at_open = 900.0 + 30 * 11.0 - 10 * 19.0
+    want = 0.3 * 0.02 + -0.2 * -0.01 + 40 * 11.0 / at_open * 0.01
+    np.testing.assert_allclose(control_variate(account, done, closes, opens, missed), want)
+    assert traded(account, done, closes) == pytest.approx(0.3)
+    for shape in ((1, 2), (1, 1, 2), (1, 3, 2)):
+        with pytest.raises(ValueError, match="innovations must be two for each of 2 symbols"):
+            control_variate(account, done, closes, opens, np.zeros(shape))
+
+
+def test_costs_are_fees_and_slippage():
+    """Half a percent of slippage on 1,000 $ traded each way, and one dollar of fees."""
+    account = Account.opened([10_000.0], 2)
+    opens = np.array([[100.0, 50.0]])
+    rules = replace(ONE, caps=np.array([0.5, 0.5]), costs=InteractiveBrokersCost(slippage=0.005))
+    done = settle(account, np.array([[10.0, -20.0]]), opens, opens, rules)
+    assert costs_paid(account, done, opens) == pytest.approx((2.0 + 10.0) / 10_000)
+    free = settle(
+        account, np.array([[10.0, -20.0]]), opens, opens, replace(rules, costs=ZeroCost())
+    )
+    assert costs_paid(account, free, opens) == 0.0
+
+
+def test_caps_of_accounts_with_one_symbol_and_with_several():
+    rules = Rules(np.array([0.5, 0.2, 0.3]), 1.0)
+    np.testing.assert_array_equal(rules.caps_of(np.array([2, 0])), [[0.3], [0.5]])
+    np.testing.assert_array_equal(
+        rules.caps_of(np.array([[2, 0], [1, 1]])), [[0.3, 0.5], [0.2] * 2]
+    )
+    np.testing.assert_array_equal(rules.caps_of(np.array([[2, 0]] * 4)), [[0.3, 0.5]])
+    np.testing.assert_array_equal(rules.caps_of(np.array([1, 1])), [[0.2]])
+    np.testing.assert_array_equal(Rules([0.4], 1.0).caps_of(np.zeros((5, 3), int)), [[0.4] * 3])
 
 
 def test_accounts_of_whole_dollars_are_counted_in_floats():

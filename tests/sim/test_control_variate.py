@@ -40,7 +40,7 @@ def test_control_variate_by_hand(holdings, cash, opened, want):
     account = Account(np.array([cash]), np.array([[holdings]]), np.array([1000.0]))
     closes, opens = np.array([[10.0]]), np.array([[opened]])
     done = step(account, np.array([[1.0]]), closes, opens, opens, RULES)
-    got = control_variate(account, done, closes, opens, np.array([[0.02, -0.03]]))
+    got = control_variate(account, done, closes, opens, np.array([[[0.02, -0.03]]]))
     np.testing.assert_allclose(got, [want], rtol=1e-9)
 
 

@@ -1,17 +1,20 @@
 """The environments against Gymnasium's contract, against each other, and against accounting."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.vector.utils import batch_space
 
+from models.agent.outlook import FORECAST, prior_moments
 from models.market.history import CLOSE
 from sim.accounting import Rules, replay
 from sim.costs import InteractiveBrokersCost
-from sim.market_env import MarketEnv, MarketVectorEnv
+from sim.market_env import MOVED, MarketEnv, MarketVectorEnv, observation
 from sim.paths import Paths
-from tests.sim.markets import random_tape, tape_of
+from tests.sim.markets import joined, random_tape, tape_of
 
 RULES = Rules(np.array([0.8]), 100_000.0, costs=InteractiveBrokersCost(slippage=0.001))
 VARIANTS = [
@@ -24,18 +27,39 @@ VARIANTS = [
         {"actions": None, "positions": "random", "control_variate": True}, id="random continuous"
     ),
 ]
-INFO = {"equity", "exposure", "log_growth", "control_variate", "turnover"}
+INFO = {"equity", "exposure", "log_growth", "control_variate", "turnover", "costs"}
 
 
+def joint(b=5, s=3, t=30, volatility=0.02, forecasts=True):
+    """Markets of several symbols with innovations, and forecasts of nothing in particular."""
+    paths = joined(random_tape(b=b * s, t=t, volatility=volatility, known=True), s)
+    if not forecasts:
+        return paths
+    noise = np.random.default_rng(0).normal(0.0, 1.0, (b, s, t + 1, len(FORECAST)))
+    return replace(paths, forecasts=noise, moments=np.tile(prior_moments(s), (b, 1, 1)))
+
+
+THREE = Rules(
+    np.array([0.5, 0.3, 0.6]), 50_000.0, 0.9, ruin=0.3, costs=InteractiveBrokersCost(slippage=0.001)
+)
+MARKETS = [
+    pytest.param(random_tape(known=True), RULES, id="one"),
+    pytest.param(joint(), THREE, id="three"),
+    pytest.param(joint(forecasts=False), THREE, id="not forecast"),
+]
+
+
+@pytest.mark.parametrize(("paths", "rules"), MARKETS)
 @pytest.mark.parametrize("options", VARIANTS)
 @pytest.mark.filterwarnings("ignore:.*Box observation space m")  # market features have no bounds
-def test_gymnasium_accepts_the_environment(options):
-    check_env(MarketEnv(random_tape(known=True), RULES, **options))
+def test_gymnasium_accepts_the_environment(paths, rules, options):
+    check_env(MarketEnv(paths, rules, **options))
 
 
+@pytest.mark.parametrize(("paths", "rules"), MARKETS)
 @pytest.mark.parametrize("options", VARIANTS)
-def test_vector_spaces_and_types(options):
-    envs = MarketVectorEnv(random_tape(known=True), RULES, 6, **options)
+def test_vector_spaces_and_types(paths, rules, options):
+    envs = MarketVectorEnv(paths, rules, 6, **options)
     assert envs.observation_space == batch_space(envs.single_observation_space, 6)
     assert envs.action_space == batch_space(envs.single_action_space, 6)
     assert envs.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
@@ -50,18 +74,20 @@ def test_vector_spaces_and_types(options):
     envs.close()
 
 
+@pytest.mark.parametrize("symbols", [1, 3, 9])
 @pytest.mark.parametrize("options", VARIANTS)
-def test_vector_environment_equals_gymnasiums_own_over_the_scalar_one(options):
+def test_vector_environment_equals_gymnasiums_own_over_the_scalar_one(options, symbols):
     """One path, so that resets agree too: observations, rewards, ends and infos, bit for bit.
 
     Random positions come from the generator of each environment, so there one is compared.
     """
-    paths = random_tape(b=1, t=12, known=True)
+    paths = random_tape(b=1, t=12, known=True) if symbols == 1 else joint(1, symbols, 12)
+    rules = RULES if symbols == 1 else replace(THREE, caps=np.linspace(0.2, 0.6, symbols))
     options = options | ({"horizon": 12} if "horizon" in options else {})
     n = 1 if options.get("positions") == "random" else 4
-    ours = MarketVectorEnv(paths, RULES, n, **options)
+    ours = MarketVectorEnv(paths, rules, n, **options)
     theirs = SyncVectorEnv(
-        [lambda: MarketEnv(paths, RULES, **options)] * n, autoreset_mode=AutoresetMode.SAME_STEP
+        [lambda: MarketEnv(paths, rules, **options)] * n, autoreset_mode=AutoresetMode.SAME_STEP
     )
     assert data_equivalence(ours.reset(seed=0), theirs.reset(seed=0), exact=True)
     ours.action_space.seed(5)
@@ -89,6 +115,7 @@ def test_vector_environment_equals_gymnasiums_own_over_the_scalar_one(options):
 def test_infos_tell_what_each_step_did(options):
     """Growth, turnover and exposure from equity and the tape alone, over ends and resets."""
     paths = random_tape(b=7, t=9, known=True, series=[0, 1, 0, 1, 1, 0, 1])
+    paths.observations[..., 0] = paths.series[..., None]
     rules = Rules(np.array([0.8, 0.3]), 50_000.0, lot_size=0)
     options = options | ({"horizon": 7} if "horizon" in options else {})
     env = MarketEnv(paths, rules, **options)
@@ -103,12 +130,13 @@ def test_infos_tell_what_each_step_did(options):
         assert reward == pytest.approx(left * options.get("reward_scale", 1.0), rel=1e-12)
         assert info["control_variate"] != 0.0 or abs(info["exposure"]) < 1e-9
         assert observation[-1] == np.float32(info["exposure"])
-        assert info["turnover"] <= 2.0
+        cap = rules.caps[int(observation[0])]
+        assert info["turnover"] <= 2.0 * cap
         if abs(info["exposure"]) < 1e-9:
-            assert info["turnover"] == pytest.approx(abs(before["exposure"]), abs=1e-9)
+            assert info["turnover"] == pytest.approx(abs(before["exposure"]) * cap, abs=1e-9)
         if terminated or truncated:
             observation, info = env.reset()
-            assert [info[name] for name in ("log_growth", "control_variate", "turnover")] == [0] * 3
+            assert [info[name] for name in MOVED] == [0] * 4
 
 
 @pytest.mark.parametrize("options", [v for v in VARIANTS if "continuous" not in v.id])
@@ -168,6 +196,73 @@ def test_random_positions_are_those_of_the_actions_drifted():
     free = MarketVectorEnv(paths, rules, 30_000, positions="random", actions=None)
     exposure = free.reset(seed=0)[1]["exposure"]
     assert np.histogram(exposure, 4, (-1, 1))[0] == pytest.approx(7500, rel=0.06)
+
+
+def test_several_symbols_are_seen_with_their_dependence_and_the_portfolio():
+    """Row s is symbol s; the same is made of outlook and standing, whatever happened."""
+    paths = joint(b=6, t=9, volatility=0.4)
+    for tape, width in ((paths, 3 + 3), (replace(paths, forecasts=None, moments=None), 3)):
+        envs = MarketVectorEnv(tape, THREE, 20, actions=None, positions="random", horizon=7)
+        seen, info = envs.reset(seed=1)
+        envs.action_space.seed(1)
+        ended = 0
+        for _ in range(20):
+            assert seen.shape == (20, 3, width + 2)
+            outlook, standing = envs.outlook(), envs.standing()
+            np.testing.assert_array_equal(seen[..., :3], outlook.observation)
+            if tape.forecasts is not None:
+                np.testing.assert_array_equal(seen[..., 3:6], outlook.correlation.astype("f4"))
+            np.testing.assert_array_equal(standing.exposure, info["exposure"])
+            np.testing.assert_array_equal(standing.caps, THREE.caps[None])
+            gross = np.abs(standing.weights).sum(axis=1) / 0.9
+            np.testing.assert_allclose(seen[..., -1], np.tile(gross[:, None], 3), rtol=1e-6)
+            np.testing.assert_array_equal(observation(outlook, standing), seen)
+            seen, _, terminated, _, info = envs.step(envs.action_space.sample())
+            ended += terminated.sum()
+        assert ended
+
+
+def test_one_symbol_is_seen_alike_from_outlook_and_standing():
+    paths = random_tape(b=4, t=9, volatility=0.3, series=[0, 1, 0, 1])
+    envs = MarketVectorEnv(paths, Rules(np.array([0.9, 0.3]), 1e5), 30)
+    seen, _ = envs.reset(seed=0)
+    envs.action_space.seed(0)
+    for _ in range(20):
+        np.testing.assert_array_equal(observation(envs.outlook(), envs.standing()), seen)
+        seen = envs.step(envs.action_space.sample())[0]
+    assert envs.standing().caps.shape == (30, 1)
+
+
+def test_random_positions_of_several_symbols_keep_every_cap():
+    """Independent symbols; where the gross cap leaves room, as those of one symbol."""
+    for actions in ((-1.0, 0.0, 1.0), None):
+        envs = MarketVectorEnv(joint(b=2), THREE, 20_000, actions, positions="random")
+        envs.reset(seed=0)
+        standing = envs.standing()
+        gross = np.abs(standing.weights).sum(axis=1)
+        assert gross.max() <= 0.9 * (1 + 1e-9)
+        assert np.mean(gross > 0.8) > 0.05
+        assert np.abs(standing.exposure).max() <= 1.0
+        corr = np.corrcoef(standing.exposure.T)
+        assert np.abs(corr - np.eye(3)).max() < 0.03
+
+
+def test_exposures_are_traded_outright_and_nan_keeps_a_position():
+    paths = joint(b=4, volatility=0.01)
+    first = MarketVectorEnv(paths, THREE, 4, actions=None)
+    other = MarketVectorEnv(paths, THREE, 4)
+    for envs in (first, other):
+        envs.reset(options={"path": np.arange(4), "row": 0})
+    wanted = np.array([[0.5, -0.25, 0.1]] * 4)
+    for mine, theirs in zip(first.step(wanted)[:4], other.trade(wanted)[:4], strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    *_, info = first.trade(np.array([[np.nan, 0.0, np.nan]] * 4))
+    assert (np.abs(info["turnover"] - 0.25 * 0.3) < 0.02).all()
+    *_, info = first.trade(np.full((4, 3), np.nan))
+    np.testing.assert_array_equal(info["turnover"], 0.0)
+    np.testing.assert_array_equal(info["costs"], 0.0)
+    # A target would have been corrected by now.
+    assert (np.abs(info["exposure"][:, 0]) > 0.4).all()
 
 
 def test_the_account_and_its_fees_are_as_large_as_the_rules_say():
@@ -284,6 +379,11 @@ def test_seeds_repeat_and_differ():
         (lambda p: MarketEnv(p, RULES).outcomes(), "call reset first"),
         (lambda p: MarketVectorEnv(p, RULES, 2).outcomes(), "call reset first"),
         (lambda p: _outcomes(MarketEnv(p, RULES, actions=None)), "discrete"),
+        (lambda p: MarketVectorEnv(p, RULES, 2).outlook(), "call reset first"),
+        (lambda p: MarketVectorEnv(p, RULES, 2).standing(), "call reset first"),
+        (lambda p: _outcomes(MarketEnv(joint(), THREE)), "outcomes need one symbol; received 3"),
+        (lambda p: _trade(p, np.full((2, 1), 1.5)), r"exposures must have .* \[-1, 1\] or be NaN"),
+        (lambda p: _trade(p, np.zeros(2)), r"exposures must have shape \(2, 1\)"),
         (lambda p: MarketEnv(p, RULES, reward_scale=0), "reward_scale"),
         (lambda p: MarketEnv(p, RULES, actions=(2.0, 1.0)), "actions"),
         (lambda p: MarketEnv(p, RULES, actions=(1.0,)), "actions"),
@@ -305,6 +405,12 @@ def test_bad_input_is_named(act, words):
 def _outcomes(env):
     env.reset()
     env.outcomes()
+
+
+def _trade(paths, exposures):
+    envs = MarketVectorEnv(paths, RULES, 2)
+    envs.reset()
+    envs.trade(exposures)
 
 
 def _step(env, action):

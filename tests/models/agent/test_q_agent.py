@@ -267,17 +267,17 @@ def fixed_agent(values):
 )
 def test_decision_rule(values, exposure, hurdle, action):
     agent = fixed_agent(values).with_hurdle(hurdle)
-    assert agent.act([[0.0]], [[exposure]])[0] == action
+    assert agent.choose([[0.0]], [[exposure]])[0] == action
     assert agent.stays_flat == (hurdle == np.inf)
     other = fixed_agent(values)
-    chosen = other.act([[0.0]] * 2, [[exposure]] * 2, hurdle=[hurdle, np.inf])
+    chosen = other.choose([[0.0]] * 2, [[exposure]] * 2, hurdle=[hurdle, np.inf])
     np.testing.assert_array_equal(chosen, [action, 1])  # each row has its own
 
 
 def test_an_untrained_agent_stays():
     agent = q_agent.new_agent(QAgentConfig(3), memory_of(), np.random.default_rng(0))
     market, _ = some_states(3)
-    np.testing.assert_array_equal(agent.act(market, [[-1.0], [0.0], [1.0]]), [0, 1, 2])
+    np.testing.assert_array_equal(agent.choose(market, [[-1.0], [0.0], [1.0]]), [0, 1, 2])
 
 
 def test_observations_far_outside_the_training_change_nothing_more():
