@@ -130,8 +130,8 @@ def difference_interval(
     Percentiles over a stationary bootstrap (Politis & Romano 1994) of days, both runs' together.
 
     Args:
-        first: log growth, shape (T,).
-        second: log growth, shape (T,).
+        first: log growth, shape (T,); of several seeds (K, T), whose ratios are averaged.
+        second: likewise, of as many seeds or another number.
         seed: of the resampling.
         level: of the interval.
         replicates: resampled spans.
@@ -143,23 +143,23 @@ def difference_interval(
     Raises:
         ValueError: if the runs differ in length.
     """
-    if first.shape != second.shape:
+    one, other = np.atleast_2d(first), np.atleast_2d(second)
+    if one.shape[1] != other.shape[1]:
         raise ValueError(
-            f"runs must be of the same days; received {first.shape} and {second.shape}"
+            f"runs must be of the same days; received {one.shape[1]} and {other.shape[1]}"
         )
-    pairs = np.expm1(np.stack([first, second], axis=1))
-    bootstrap = StationaryBootstrap(mean_block, pairs, seed=np.random.default_rng(seed))
-    found = bootstrap.conf_int(
-        _sharpe_difference, replicates, method="percentile", size=level
-    ).ravel()
+    days = np.expm1(np.concatenate([one, other])).T
+    weights = np.repeat([1 / len(one), -1 / len(other)], [len(one), len(other)])
+
+    def difference(drawn: Floats) -> Floats:
+        deviation = drawn.std(axis=0, ddof=1)
+        # A run that never moves has a ratio of 0 here: nothing earned, nothing risked.
+        ratios = drawn.mean(axis=0) / np.where(deviation > 0, deviation, np.inf)
+        return np.sqrt(BARS_PER_YEAR) * (weights * ratios).sum(keepdims=True)
+
+    bootstrap = StationaryBootstrap(mean_block, days, seed=np.random.default_rng(seed))
+    found = bootstrap.conf_int(difference, replicates, method="percentile", size=level).ravel()
     return float(found[0]), float(found[1])
-
-
-def _sharpe_difference(pairs: Floats) -> Floats:
-    deviation = pairs.std(axis=0, ddof=1)
-    # A run that never moves has a ratio of 0 here: nothing earned, nothing risked.
-    ratios = np.where(deviation > 0, pairs.mean(axis=0) / np.where(deviation > 0, deviation, 1), 0)
-    return np.sqrt(BARS_PER_YEAR) * (ratios[:1] - ratios[1:])
 
 
 def expected_best(ratios: ArrayLike, trials: int) -> float:

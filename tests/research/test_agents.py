@@ -100,7 +100,11 @@ def test_an_agent_is_taught_at_every_refit_and_knows_the_one_before(refit, monke
         return Fixed(0.1 * len(lessons))
 
     monkeypatch.setattr(agents, "LEARNERS", {"taught": learner})
-    later = [refit, Refit(DAYS[580], *astuple(refit)[1:]), Refit(DAYS[620], *astuple(refit)[1:])]
+    later = [
+        refit,
+        Refit(DAYS[580], *astuple(refit)[1:]),
+        Refit(DAYS[599] + 1, *astuple(refit)[1:]),
+    ]
     policy = succession("taught", later, market, RULES, 7, "GJR-GARCH")
     standing = Standing(np.zeros((1, 2)), np.full((1, 2), 0.5))
     asked = [policy(None, standing)[0, 0] for _ in range(market.paths.n_steps)]

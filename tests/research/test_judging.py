@@ -99,3 +99,12 @@ def test_an_account_that_never_moves_has_no_ratio():
     a = np.random.default_rng(5).normal(1e-3, 0.01, 500)
     low, high = difference_interval(np.zeros(500), a)
     assert low < -sharpe(a) < high
+
+
+def test_several_seeds_are_averaged():
+    rng = np.random.default_rng(6)
+    a, b = rng.normal(1e-3, 0.01, (2, 800))
+    assert difference_interval(np.stack([a, a]), b) == pytest.approx(difference_interval(a, b))
+    low, high = difference_interval(np.stack([a, b]), b)
+    one = difference_interval(a, b)
+    assert (low, high) == pytest.approx((one[0] / 2, one[1] / 2))
