@@ -270,7 +270,7 @@ def market_inputs(outlook: Outlook, aim: Floats, caps: Floats, gross: float) -> 
     """What the network reads of B markets besides observations, whatever is held.
 
     Args:
-        outlook: B markets of S symbols; deviations must be > 0 for finite inputs.
+        outlook: B markets of S symbols; what is not finite, nor has deviations > 0, gives NaN.
         aim: exposures of the analytic policy, shape (B, S).
         caps: shape (B, S) or (1, S).
         gross: bound on the sum of absolute weights.
@@ -295,7 +295,8 @@ def market_inputs(outlook: Outlook, aim: Floats, caps: Floats, gross: float) -> 
         "gross_aim": np.broadcast_to(total, aim.shape),
     }
     columns = np.stack([known[name] for name in MARKET_INPUTS], axis=-1)
-    return np.where(np.isnan(columns), np.nan, np.clip(columns, -CLIP, CLIP)).astype(np.float32)
+    bounded = np.clip(columns, -CLIP, CLIP)
+    return np.where(np.isfinite(columns), bounded, np.nan).astype(np.float32)
 
 
 def position_inputs(standing: Standing) -> Floats32:
