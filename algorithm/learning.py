@@ -5,16 +5,18 @@ No LEAN and no store here: `algorithm.training` decides whether to learn or to r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from models.agent.agent import Agent
-from models.agent.family import AGENTS, DQN, MEAN_VARIANCE
 from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
 from models.agent.observation import Observer
+from models.agent.outlook import PRIOR_CORRELATION
 from models.agent.q_agent import QAgent, QAgentConfig
+from models.agent.residual_agent import ResidualAgent, ResidualAgentConfig
 from models.forecast.forecaster import Forecaster, ForecasterConfig
 from models.market.features import FeatureTable
 from models.reporting import Progress
@@ -24,7 +26,21 @@ from sim.agent_training import AgentTraining, JudgingConfig, train_on_imagined
 from sim.blocks import MEAN_BLOCK
 from sim.curriculum import Stage, growing
 from sim.path_sampler import ForecasterSampler
+from sim.residual_training import train_residual
+from sim.rewards import REWARDS, aversion_for
 from sim.starts import Starts
+
+MEAN_VARIANCE, GRADIENT, DQN = "mean_variance", "gradient", "dqn"
+
+RESTORE: Mapping[str, Callable[[Mapping[str, np.ndarray]], Agent]] = {
+    MEAN_VARIANCE: MeanVariance.from_arrays,
+    GRADIENT: ResidualAgent.from_arrays,
+    DQN: QAgent.from_arrays,
+}
+"""From the arrays of an agent of each kind to the agent."""
+
+AGENTS = tuple(RESTORE)
+"""Every kind of agent, by the name that the setting `agent` gives it."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +69,15 @@ class AgentConfig:
     """The agent and how long it learns.
 
     Attributes:
-        kind: one of `models.agent.family.AGENTS`.
+        kind: one of `AGENTS`.
         allow_short: whether it may hold less than nothing.
+        reward: what it learns to earn, one of `sim.rewards.REWARDS`, under the investor's aversion.
+        target_volatility: of the account's returns, a year, from which the investor's aversion
+            follows; None: the aversion is as stated.
         analytic: the investor, and what the analytic agent expects of symbols.
+        residual: what the network beside the analytic policy is made of; its policy is `analytic`.
+        residual_updates: of that network in a first training, >= 1.
+        residual_retrain_updates: in a later one.
         network: what a double DQN is made of.
         judging: how held-out paths decide what it may do.
         updates: of its network in a first training.
@@ -64,7 +86,14 @@ class AgentConfig:
 
     kind: str = MEAN_VARIANCE
     allow_short: bool = True
+    reward: str = "mean_variance"
+    target_volatility: float | None = None
     analytic: MeanVarianceConfig = field(default_factory=MeanVarianceConfig)
+    residual: ResidualAgentConfig = field(
+        default_factory=lambda: ResidualAgentConfig(observation_width=len(Observer.names))
+    )
+    residual_updates: int = 300
+    residual_retrain_updates: int = 30
     network: QAgentConfig = field(
         default_factory=lambda: QAgentConfig(observation_width=len(Observer.names))
     )
@@ -204,21 +233,77 @@ def learn_to_trade(
         progress: hears of the stages ``simulation`` and ``agent``.
     """
     agent = config.agent
+    if agent.kind not in AGENTS:
+        raise ValueError(f"agent must be one of {', '.join(AGENTS)}; received {agent.kind!r}")
+    policy = investor(agent, len(tables))
     if agent.kind == MEAN_VARIANCE:
-        return MeanVariance(replace(agent.analytic, allow_short=agent.allow_short)), AgentCurve()
-    if agent.kind != DQN:
-        raise ValueError(f"agent must be one of {AGENTS}; received {agent.kind!r}")
-    actions = tuple(a for a in agent.network.actions if a >= 0 or agent.allow_short)
-    network = replace(agent.network, actions=actions)
+        return MeanVariance(policy), AgentCurve()
+    markets = imagined_markets(tables, forecaster, config.imagination)
+    rngs = streams(config.seed, "agent", str(data_end(tables)))
+    if agent.kind == GRADIENT:
+        return _learn_residual(markets, config, policy, rules, previous, rngs, progress)
     before = previous if isinstance(previous, QAgent) else None
     done = train_on_imagined(
-        imagined_markets(tables, forecaster, config.imagination),
+        markets,
         rules,
-        network,
+        replace(
+            agent.network,
+            actions=tuple(a for a in agent.network.actions if a >= 0 or agent.allow_short),
+        ),
         curriculum(config, first=before is None),
-        streams(config.seed, "agent", str(data_end(tables))),
+        rngs,
         previous=before,
         judging=agent.judging,
         progress=progress,
+        reward=REWARDS[agent.reward](alone(policy.aversion, len(tables))),
     )
     return done.agent, AgentCurve.of(done)
+
+
+def investor(agent: AgentConfig, n_symbols: int) -> MeanVarianceConfig:
+    """The investor that the settings tell of, for a portfolio of so many symbols."""
+    aversion = agent.analytic.aversion
+    if agent.target_volatility is not None:
+        # What is held together has a higher Sharpe ratio than each part of it.
+        spread = n_symbols / (1.0 + (n_symbols - 1) * PRIOR_CORRELATION)
+        together = agent.analytic.sharpe_ratio * math.sqrt(spread)
+        aversion = aversion_for(agent.target_volatility, together)
+    return replace(agent.analytic, aversion=aversion, allow_short=agent.allow_short)
+
+
+def alone(aversion: float, n_symbols: int) -> float:
+    """The aversion of an account that trades one symbol of a portfolio's.
+
+    If the others are held to the same degree, a symbol adds to the portfolio's variance not only
+    its own but what it shares with each of them: 1 + (S - 1) · correlation times as much.
+    """
+    return aversion * (1.0 + (n_symbols - 1) * PRIOR_CORRELATION)
+
+
+def _learn_residual(
+    markets: ForecasterSampler,
+    config: LearningConfig,
+    policy: MeanVarianceConfig,
+    rules: Rules,
+    previous: Agent | None,
+    rngs: Mapping[str, np.random.Generator],
+    progress: Progress,
+) -> tuple[Agent, AgentCurve]:
+    """Train what is added to the analytic policy, in one account for all symbols."""
+    agent, imagination = config.agent, config.imagination
+    before = previous if isinstance(previous, ResidualAgent) else None
+    count = imagination.paths if before is None else imagination.retrain_paths
+    updates = agent.residual_updates if before is None else agent.residual_retrain_updates
+    with progress.stage("simulation"):
+        paths = markets.sample(count, imagination.bars, rngs["paths"])
+    with progress.stage("agent", updates) as reporter:
+        done = train_residual(
+            paths,
+            rules,
+            replace(agent.residual, policy=policy),
+            updates,
+            rngs,
+            previous=before,
+            reporter=reporter,
+        )
+    return done.agent, AgentCurve()

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from algorithm.learning import AgentConfig, ImaginationConfig, LearningConfig
+from algorithm.learning import AGENTS, AgentConfig, ImaginationConfig, LearningConfig
 from algorithm.stops import StopRules
-from models.agent.family import AGENTS
 from models.forecast.forecaster import ForecasterConfig
 from models.limits import Caps, parse_overrides
 from sim.accounting import Rules
 from sim.costs import InteractiveBrokersCost
+from sim.rewards import REWARDS
 
 OFF = "off"
 """The word that switches an optional rule off."""
@@ -299,6 +299,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     _flag("allow_short", "agent.allow_short"),
     _choice("agent", "agent.kind", *AGENTS),
     _number("aversion", "agent.analytic.aversion", "in (0, 1000]", lambda v: 0 < v <= 1000),
+    _optional("target_volatility", "agent.target_volatility", "in (0, 1]", lambda v: 0 < v <= 1),
+    _choice("reward", "agent.reward", *REWARDS),
     _number("premium", "agent.analytic.sharpe_ratio", "in [0, 5]", lambda v: 0 <= v <= 5),
     _number("trend", "agent.analytic.trend", "in [0, 1]", lambda v: 0 <= v <= 1),
     _optional("stop_loss", "stops.stop_loss", "in (0, 1)", lambda v: 0 < v < 1),

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from algorithm.learning import (
+    RESTORE,
     AgentCurve,
     LearningConfig,
     data_end,
@@ -24,7 +25,6 @@ from algorithm.learning import (
     learn_to_trade,
 )
 from models.agent.agent import Agent
-from models.agent.family import RESTORE
 from models.artifacts import ArtifactStore, Parts
 from models.forecast.forecaster import Forecaster
 from models.market.features import FeatureTable
