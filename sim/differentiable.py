@@ -10,10 +10,11 @@ learns nothing. There, and nowhere else, it is that of a smoother account (strai
 estimation: Bengio, Léonard and Courville, arXiv 1308.3432):
 
 - *Whole lots*: shares are rounded for the value, fractional for the gradient.
-- *No-trade band of the rules*: a position kept because it is near its target moves with the target
-  in the gradient, as if it had been brought there free of costs.
-- *Positions kept by the caller* (`keep`, NaN in the kernel) do not move with their target, which is
-  true; with `through` they do as those within the band.
+- *No-trade bands*, those of the rules and the caller's own (`keep`, NaN in the kernel): what stays
+  where it is does not depend on its target, which is true. With `follow` it moves with the target
+  by that share, as if it had been brought so far free of costs: straight through at 1. That never
+  lacks a gradient, but forgets that today's trade is tomorrow's position and what the next trade
+  costs (`sim.residual_training` goes from the one to the other).
 - *Minimum fees*: up to where the fee per share takes over, the fee is constant with a jump at zero.
   In the gradient it is proportional to the order, at the rate that the order pays: trades made
   smaller stand for trades made more seldom. Below one share it falls to nothing.
@@ -112,7 +113,7 @@ def step(
     caps: tf.Tensor,
     terms: Terms,
     keep: tf.Tensor | None = None,
-    through: bool = False,
+    follow: float | tf.Tensor = 0.0,
 ) -> TensorSettled:
     """Decide at the closes of t, fill at the opens of t+1, value at the closes of t+1.
 
@@ -125,9 +126,9 @@ def step(
         caps: of each account's symbols, shape (B, S) or (1, S), > 0.
         terms: what else binds the accounts.
         keep: where a position is kept whatever its target (the kernel's NaN), shape (B, S), bool.
-        through: whether kept positions move with their targets in the gradient.
+        follow: share by which kept positions move with their targets in the gradient, in [0, 1].
     """
-    orders = plan(account, targets, closes, caps, terms, keep, through)
+    orders = plan(account, targets, closes, caps, terms, keep, follow)
     return settle(account, orders, next_opens, next_closes, terms)
 
 
@@ -138,7 +139,7 @@ def plan(
     caps: tf.Tensor,
     terms: Terms,
     keep: tf.Tensor | None = None,
-    through: bool = False,
+    follow: float | tf.Tensor = 0.0,
 ) -> tf.Tensor:
     """Orders of shape (B, S), as `models.limits.size_orders`; arguments as of `step`."""
     per_share = closes / account.equity[:, None]
@@ -151,13 +152,13 @@ def plan(
     allowed = current <= caps * (1.0 + TOLERANCE)
     allowed &= current >= tf.minimum(caps, _double(SHORT_LIMIT)) * -(1.0 + TOLERANCE)
     kept = allowed & (near if keep is None else near | keep)
-    leads = wanted
-    if keep is not None:
-        aimed = current
-        if through:
+    final = tf.where(kept, current, wanted)
+    if tf.is_tensor(follow) or follow:
+        goal = wanted
+        if keep is not None:
             aimed = _cap_weights(targets, caps, terms.gross) * (1.0 - terms.buffer)
-        leads = tf.where(keep & kept, aimed, wanted)
-    final = _valued(tf.where(kept, current, wanted), leads)
+            goal = tf.where(keep & kept, aimed, wanted)
+        final = _valued(final, tf.where(kept, current + follow * (goal - current), wanted))
     if targets.shape[-1] != 1:
         free = min(terms.gross * (1.0 - terms.buffer), SHORT_LIMIT)
         bound = tf.reduce_max(_total(caps)) > free

@@ -7,12 +7,12 @@ critic and no exploration whose noise would have to be averaged out. What is lef
 markets' own, and most of that is known here: rewards come less what nobody could have known
 (`sim.differentiable.control_variate`), which leaves the gradient's mean where it is.
 
-The reward of a bar is the mean-variance utility R - aversion / 2 · R² of the simple return R of the
-whole account, in units of return, under the aversion of the agent's analytic policy.
+Rewards are those of `sim.rewards`; one that remembers starts afresh on each stretch.
 
 Corrections to the analytic policy are charged pull · mean(correction²), in units of the variance
-that they move: aversion / 2 · (cap · deviation)², averaged over the training markets. So a pull
-means the same for wild and calm symbols, large and small caps.
+that they move: aversion / 2 · (cap · deviation)², averaged over the training markets and times what
+a small gain is worth. So a pull means the same in wild and calm markets, for large and small caps
+and for any reward.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from models.market.history import CLOSE, OPEN
 from models.reporting import Reporter, Silent
 from sim.accounting import Rules
 from sim.paths import Paths
+from sim.rewards import MeanVariance, Reward
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +51,12 @@ START_SPREAD = 0.3
 """Deviation, in exposure, of half of the first positions about the analytic policy's: as far from
 it as a band and some bars' correction lead. The others are anywhere, so that the way back is
 learned, too."""
+FOLLOWING = 0.5
+"""Share of a training in which positions within a no-trade band follow their targets in the
+gradient (`sim.differentiable`), fully at the start and less and less. Without, an agent that starts
+within the band of its targets never learns to leave it; with it to the end, it trades half as much
+again as it should (an Ornstein-Uhlenbeck market at 20 bp, where this order earns 99 % of the
+optimum)."""
 ROWS_AT_ONCE = 4096
 """Rows whose analytic policy is worked out in one go, to bound memory."""
 
@@ -86,6 +93,7 @@ def train_residual(
     rngs: Mapping[str, np.random.Generator],
     previous: ResidualAgent | None = None,
     reporter: Reporter | None = None,
+    reward: Reward | None = None,
 ) -> ResidualTraining:
     """Train on stretches of markets drawn anew in every update; twins 2i, 2i+1 come together.
 
@@ -101,6 +109,7 @@ def train_residual(
             markets, rows and first positions; `models.seeding.streams`).
         previous: agent to go on from; it keeps its scaling.
         reporter: hears ``reward`` and ``correction``; must not itself train.
+        reward: of a bar; by default mean and variance under the aversion of the analytic policy.
 
     Raises:
         ValueError: for no updates, paths without forecasts or of another width, forecasts that
@@ -120,25 +129,26 @@ def train_residual(
     agent = replace(agent, config=config)
     if math.isinf(config.pull):
         return ResidualTraining(agent, ResidualCurve())
-    tapes = Tapes.of(paths, rules, agent)
+    reward = reward or MeanVariance(config.policy.aversion)
+    tapes = Tapes.of(paths, rules, agent, reward)
     reporter = reporter or Silent()
     horizon = min(config.horizon, paths.n_steps)
     found = np.empty((updates, 2))
     entries: list[tuple[int, float, float]] = []
-    with _borrowed(config, terms, rules.ruin, paths.n_symbols) as unroll:
+    with _borrowed(config, terms, rules.ruin, reward) as unroll:
         unroll.learner.load(agent.weights)
         for i in range(updates):
             rate = config.learning_rate * (0.525 + 0.475 * math.cos(math.pi * i / updates))
             unroll.learner.set_rate(rate)
-            found[i] = unroll.update(tapes.draw(config, horizon, rngs["replay"]), config.pull)
+            batch = tapes.draw(config, horizon, rngs["replay"])
+            found[i] = unroll.update(batch, config.pull, max(0.0, 1.0 - i / (FOLLOWING * updates)))
             done = i + 1
             if done % REPORT_EVERY == 0 or done == updates:
                 since = found[entries[-1][0] if entries else 0 : done].mean(axis=0)
                 entries.append((done, since[0], math.sqrt(since[1])))
                 reporter.update(done, reward=since[0], correction=math.sqrt(since[1]))
         agent = replace(agent, weights=unroll.learner.weights())
-    update, reward, correction = zip(*entries, strict=True)
-    curve = ResidualCurve(np.array(update), np.array(reward), np.array(correction))
+    curve = ResidualCurve(*(np.array(column) for column in zip(*entries, strict=True)))
     return ResidualTraining(agent, curve)
 
 
@@ -183,7 +193,7 @@ class Tapes:
         closes: likewise.
         innovations: shape (B, T, S, 2); zero where none are known.
         caps: shape (B, S).
-        scale: the variance that a full exposure of one symbol brings, times half the aversion.
+        scale: what the variance of full exposures costs, the symbols' summed, in units of reward.
     """
 
     agent: ResidualAgent
@@ -198,7 +208,7 @@ class Tapes:
     scale: float
 
     @classmethod
-    def of(cls, paths: Paths, rules: Rules, agent: ResidualAgent) -> Tapes:
+    def of(cls, paths: Paths, rules: Rules, agent: ResidualAgent, reward: Reward) -> Tapes:
         """Those of given paths; errors as of `train_residual`."""
         b, s, rows = paths.n_paths, paths.n_symbols, paths.n_steps + 1
         caps = np.broadcast_to(rules.caps, (b, s))
@@ -219,6 +229,7 @@ class Tapes:
             aim[some] = best.reshape(-1, rows, s)
             known[some] = inputs.reshape(-1, rows, s, inputs.shape[-1])
             moved += float(((limits * outlook.column("deviation")) ** 2).sum())
+        worth = float(np.mean(reward.slope(reward.start(1))))
         innovations = np.zeros((b, rows - 1, s, 2))
         if paths.innovations is not None:
             innovations[:] = paths.innovations.swapaxes(1, 2)
@@ -232,7 +243,7 @@ class Tapes:
             np.ascontiguousarray(paths.bars[..., CLOSE].swapaxes(1, 2)),
             innovations,
             caps,
-            0.5 * agent.config.policy.aversion * moved / (b * rows * s),
+            0.5 * agent.config.policy.aversion * moved / (b * rows) * worth,
         )
 
     def draw(self, config: ResidualAgentConfig, horizon: int, rng: np.random.Generator) -> Batch:
@@ -282,7 +293,7 @@ def _make(config: ResidualAgentConfig) -> tuple:
 
 
 @contextmanager
-def _borrowed(config: ResidualAgentConfig, terms: object, ruin: float, n_symbols: int) -> Iterator:
+def _borrowed(config: ResidualAgentConfig, terms: object, ruin: float, reward: Reward) -> Iterator:
     """The compiled update of an architecture under given terms, for this thread alone.
 
     There is one for all retrainings of a process, because compiling it takes seconds.
@@ -291,7 +302,7 @@ def _borrowed(config: ResidualAgentConfig, terms: object, ruin: float, n_symbols
     policy = replace(config.policy, sharpe_ratio=1.0, trend=1.0)
     make = replace(config, policy=policy, pull=0.0, learning_rate=1.0, markets=1, horizon=1)
     with _UPDATES_LOCK:
-        unroll, lock = _update_of(make, terms, ruin, n_symbols)
+        unroll, lock = _update_of(make, terms, ruin, reward)
     with lock:
         yield unroll
 

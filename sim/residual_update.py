@@ -5,6 +5,7 @@ Apart from `sim.residual_training`, so that describing a training needs no Tenso
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
 
 import tensorflow as tf
@@ -13,9 +14,13 @@ from models.agent.residual_agent import ResidualAgentConfig
 from models.agent.residual_learner import ResidualLearner
 from sim import differentiable
 from sim.differentiable import TensorAccount, Terms
+from sim.rewards import Reward
 
 if TYPE_CHECKING:
     from sim.residual_training import Batch
+
+TENSORFLOW = SimpleNamespace(expm1=tf.math.expm1, maximum=tf.maximum, stack=tf.stack)
+"""Operations that rewards are made of (`sim.rewards`)."""
 
 
 class _Tensors(NamedTuple):
@@ -33,10 +38,14 @@ class _Tensors(NamedTuple):
 
 
 class _State(NamedTuple):
-    """While trading: accounts, who is not ruined, sums of rewards and squared corrections."""
+    """While trading: accounts, those not ruined, what rewards remember, and sums.
+
+    Sums are of rewards and of squared corrections.
+    """
 
     account: TensorAccount
     alive: tf.Tensor
+    memory: tf.Tensor
     reward: tf.Tensor
     squares: tf.Tensor
 
@@ -48,63 +57,80 @@ class ResidualUpdate:
     """
 
     def __init__(
-        self, config: ResidualAgentConfig, terms: Terms, ruin: float, n_symbols: int
+        self, config: ResidualAgentConfig, terms: Terms, ruin: float, reward: Reward
     ) -> None:
         self.learner = ResidualLearner(config)
-        self._aversion = config.policy.aversion
         self._band = config.policy.band
         self._terms = terms
         self._ruin = ruin
-        self._symbols = n_symbols
+        self._reward = reward
         # Hundreds of small operations a bar: fused they take a fraction of the time.
         self._gradients = tf.function(self._loss_and_gradients, jit_compile=True, autograph=False)
         self._compiled = tf.function(self._run, autograph=False)
 
-    def update(self, batch: Batch, pull: float) -> tuple[float, float]:
-        """Move the weights once; mean reward per bar and mean squared correction before that."""
+    def update(self, batch: Batch, pull: float, follow: float) -> tuple[float, float]:
+        """Move the weights once; mean reward per bar and mean squared correction before that.
+
+        Args:
+            batch: what is traded.
+            pull: of corrections towards zero.
+            follow: of positions within a band (`sim.differentiable`).
+        """
         tensors = _Tensors(
             *(
                 tf.constant(getattr(batch, name), tf.float32 if name == "market" else tf.float64)
                 for name in _Tensors._fields
             )
         )
-        reward, squares = self._compiled(tensors, tf.constant(pull, tf.float64))
+        reward, squares = self._compiled(
+            tensors, *(tf.constant(x, tf.float64) for x in (pull, follow))
+        )
         return float(reward), float(squares)
 
-    def _run(self, batch: _Tensors, pull: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        reward, squares, gradients = self._gradients(batch, pull)
+    def _run(
+        self, batch: _Tensors, pull: tf.Tensor, follow: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        reward, squares, gradients = self._gradients(batch, pull, follow)
         self.learner.apply(gradients)
         return reward, squares
 
     def _loss_and_gradients(
-        self, batch: _Tensors, pull: tf.Tensor
+        self, batch: _Tensors, pull: tf.Tensor, follow: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            reward, squares = self.trade(batch)
-            loss = pull * squares - reward / (self._symbols * batch.scale)
+            reward, squares = self.trade(batch, follow)
+            loss = pull * squares - reward / batch.scale
         return reward, squares, tape.gradient(loss, self.learner.variables)
 
-    def trade(self, batch: _Tensors) -> tuple[tf.Tensor, tf.Tensor]:
+    def trade(self, batch: _Tensors, follow: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Mean reward per bar and mean squared correction of a batch."""
-        horizon, markets = batch.aim.shape[:2]
+        horizon, markets, symbols = batch.aim.shape
         opening = self.learner.opening(batch.market)
         equity = tf.fill((markets,), batch.equity)
         state = _State(
             differentiable.at_weights(batch.start, batch.closes[0], equity),
             tf.ones((markets,), tf.bool),
+            tf.constant(self._reward.start(markets), tf.float64),
             tf.zeros((), tf.float64),
             tf.zeros((), tf.float64),
         )
         _, state = tf.while_loop(
             lambda t, state: t < horizon,
-            lambda t, state: (t + 1, self._bar(t, state, batch, opening)),
+            lambda t, state: (t + 1, self._bar(t, state, batch, opening, follow)),
             (tf.constant(0), state),
             maximum_iterations=horizon,
         )
         bars = horizon * markets
-        return state.reward / bars, state.squares / (bars * self._symbols)
+        return state.reward / bars, state.squares / (bars * symbols)
 
-    def _bar(self, t: tf.Tensor, state: _State, batch: _Tensors, opening: tf.Tensor) -> _State:
+    def _bar(
+        self,
+        t: tf.Tensor,
+        state: _State,
+        batch: _Tensors,
+        opening: tf.Tensor,
+        follow: tf.Tensor,
+    ) -> _State:
         account, gross = state.account, self._terms.gross
         closes, opens, caps = batch.closes[t], batch.opens[t], batch.caps
         exposure = account.holdings * closes / account.equity[:, None] / caps
@@ -120,11 +146,13 @@ class ResidualUpdate:
             caps,
             self._terms,
             keep,
-            through=True,
+            follow,
         )
         known = differentiable.control_variate(account, done, closes, opens, batch.innovations[t])
-        gained = tf.math.expm1(self._floored(done.growth, account.equity, batch.equity))
-        reward = gained - 0.5 * self._aversion * gained**2 - known
+        growth = self._floored(done.growth, account.equity, batch.equity)
+        slope = self._reward.slope(state.memory, TENSORFLOW)
+        reward, memory = self._reward.step(growth, state.memory, TENSORFLOW)
+        reward -= slope * known
         reward = tf.reduce_sum(tf.where(state.alive, reward, tf.zeros_like(reward)))
         alive = state.alive & (done.account.equity > batch.equity * self._ruin)
         # A ruined account goes on with fresh cash, unheard, so that every account can be traded.
@@ -133,9 +161,8 @@ class ResidualUpdate:
             tf.where(alive[:, None], done.account.holdings, tf.zeros_like(batch.start)),
             tf.where(alive, done.account.equity, batch.equity),
         )
-        return _State(
-            after, alive, state.reward + reward, state.squares + tf.reduce_sum(correction**2)
-        )
+        squares = state.squares + tf.reduce_sum(correction**2)
+        return _State(after, alive, memory, state.reward + reward, squares)
 
     def _floored(self, growth: tf.Tensor, before: tf.Tensor, equity: tf.Tensor) -> tf.Tensor:
         """As `sim.accounting.finite_growth`."""
