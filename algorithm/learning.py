@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.agent.agent import Agent
 from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
@@ -26,18 +27,25 @@ from sim.agent_training import AgentTraining, JudgingConfig, train_on_imagined
 from sim.blocks import MEAN_BLOCK
 from sim.curriculum import Stage, growing
 from sim.path_sampler import ForecasterSampler
+from sim.paths import Paths
 from sim.residual_training import train_residual
-from sim.rewards import REWARDS, aversion_for
+from sim.rewards import REWARDS, Reward, aversion_for
+from sim.rollout import rollout
+from sim.rules import RULES, Rule
 from sim.starts import Starts
 
 MEAN_VARIANCE, GRADIENT, DQN = "mean_variance", "gradient", "dqn"
+
+BEST = "best"
+"""The setting for the best of several candidates (`algorithm.promotion`)."""
 
 RESTORE: Mapping[str, Callable[[Mapping[str, np.ndarray]], Agent]] = {
     MEAN_VARIANCE: MeanVariance.from_arrays,
     GRADIENT: ResidualAgent.from_arrays,
     DQN: QAgent.from_arrays,
+    **dict.fromkeys(RULES, Rule.from_arrays),
 }
-"""From the arrays of an agent of each kind to the agent."""
+"""From the arrays of an agent of each kind to the agent; a simple rule is one too."""
 
 AGENTS = tuple(RESTORE)
 """Every kind of agent, by the name that the setting `agent` gives it."""
@@ -69,7 +77,11 @@ class AgentConfig:
     """The agent and how long it learns.
 
     Attributes:
-        kind: one of `AGENTS`.
+        kind: one of `AGENTS`, or `BEST`: that of the candidates which does best.
+        candidates: kinds that are trained beside each other for `BEST`, the first of which trades
+            until another is promoted; two or more, each once.
+        judged_on: imagined markets that candidates are judged on, besides those they learn on; an
+            even number >= 8.
         allow_short: whether it may hold less than nothing.
         reward: what it learns to earn, one of `sim.rewards.REWARDS`, under the investor's aversion.
         target_volatility: of the account's returns, a year, from which the investor's aversion
@@ -85,6 +97,8 @@ class AgentConfig:
     """
 
     kind: str = MEAN_VARIANCE
+    candidates: tuple[str, ...] = (MEAN_VARIANCE, GRADIENT, DQN)
+    judged_on: int = 128
     allow_short: bool = True
     reward: str = "mean_variance"
     target_volatility: float | None = None
@@ -238,6 +252,8 @@ def learn_to_trade(
     policy = investor(agent, len(tables))
     if agent.kind == MEAN_VARIANCE:
         return MeanVariance(policy), AgentCurve()
+    if agent.kind in RULES:
+        return Rule(agent.kind, band=policy.band), AgentCurve()
     markets = imagined_markets(tables, forecaster, config.imagination)
     rngs = streams(config.seed, "agent", str(data_end(tables)))
     if agent.kind == GRADIENT:
@@ -305,5 +321,21 @@ def _learn_residual(
             rngs,
             previous=before,
             reporter=reporter,
+            reward=REWARDS[agent.reward](policy.aversion),
         )
     return done.agent, AgentCurve()
+
+
+def judged(agent: Agent, markets: Paths, rules: Rules, reward: Reward) -> NDArray[np.float64]:
+    """What an agent earns a bar in each pair of twins of imagined markets, shape (B / 2,).
+
+    Rewards come without their control variate: markets to judge on are few.
+
+    Args:
+        agent: that trades all symbols of a market in one account.
+        markets: B of them, an even number; the same for all that are to be compared.
+        rules: of the account.
+        reward: in whose units.
+    """
+    earned = rollout(agent.act, markets, rules, reward).controlled.mean(axis=1)
+    return 0.5 * (earned[0::2] + earned[1::2])
