@@ -7,7 +7,7 @@ few numbers by which its density differs from the common one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,14 +111,36 @@ def fit(
             "seed": seed,
         }
     )
-    path = cache / f"forecaster-{key}.npz"
+    arrays = saved_arrays(
+        cache,
+        f"forecaster-{key}",
+        lambda: Forecaster.fit(tables, config, seed=seed).to_arrays(),
+    )
+    return Forecaster.from_arrays(arrays)
+
+
+def saved_arrays(
+    folder: Path | None, name: str, make: Callable[[], Mapping[str, np.ndarray]]
+) -> Mapping[str, np.ndarray]:
+    """Arrays by name: those kept in a folder under a name, else made and kept there.
+
+    Args:
+        folder: None: nothing is kept.
+        name: of the file without its ending; says what the arrays depend on.
+        make: makes them.
+    """
+    if folder is None:
+        return make()
+    path = folder / f"{name}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as saved:
-            return Forecaster.from_arrays({name: saved[name] for name in saved.files})
-    fitted = Forecaster.fit(tables, config, seed=seed)
-    cache.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **fitted.to_arrays())
-    return fitted
+            return {entry: saved[entry] for entry in saved.files}
+    made = make()
+    folder.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{name}.part.npz")
+    np.savez(part, **made)
+    part.replace(path)
+    return made
 
 
 def stocks_of(
