@@ -34,8 +34,11 @@ BARS_PER_YEAR = 252
 class Reward(Protocol):
     """Rewards of steps; some remember what came before, in an explicit state.
 
-    Implementations are immutable. Arrays are NumPy's or those of the module that `ops` speaks for.
+    Implementations are immutable and hashable. Arrays are NumPy's or those of the module that `ops`
+    speaks for.
     """
+
+    def __hash__(self) -> int: ...
 
     @property
     def entries(self) -> int:

@@ -103,7 +103,7 @@ def test_control_variate_is_the_kernels():
     targets, missed = rng.uniform(-1, 1, (B, 1)), rng.normal(0, 0.1, (B, 1, 2))
     now = closes[0], opens[1], closes[1]
     done = accounting.step(account, targets, *now, rules)
-    wanted = accounting.control_variate(account, done, closes[0], opens[1], missed[:, 0])
+    wanted = accounting.control_variate(account, done, closes[0], opens[1], missed)
     price, opened = tf.constant(closes[0]), tf.constant(opens[1])
     found = differentiable.settle(
         tensors(account), tf.constant(done.orders), opened, tf.constant(closes[1]), Terms.of(rules)
