@@ -73,7 +73,8 @@ def _inverse_volatility(column: str) -> Aim:
 
 def _target(column: str, power: int) -> Aim:
     def aim(outlook: Outlook, standing: Standing) -> Floats:
-        return np.minimum(1.0, outlook.column("long_run") / outlook.column(column)) ** power
+        share = np.minimum(1.0, outlook.column("long_run") / outlook.column(column))
+        return np.power(share, float(power))
 
     return aim
 
