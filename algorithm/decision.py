@@ -11,10 +11,13 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from algorithm.bars import BarBook
-from models.agent.account import account_features
+from algorithm.bars import BarBook, Row
+from models.agent.account import Standing, account_features
+from models.agent.agent import Agent
 from models.agent.observation import Observer
+from models.agent.outlook import Outlook, advance_moments, correlation_of, surprises
 from models.agent.q_agent import QAgent
 from models.forecast.predictive import PredictiveDistribution
 from models.forecast.recalibration import Memory
@@ -22,6 +25,8 @@ from models.market.features import FeatureTable
 from models.market.market_view import MarketView
 from models.seeding import streams
 from sim.accounting import Rules
+from sim.shadow import ShadowAccounts
+from sim.starts import newest_moments
 
 FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Levels of the forecast quantiles that are shown."""
@@ -38,7 +43,8 @@ class Decision:
         magnitudes: forecast mean of the next log return, close to close.
         confidences: forecast probability that the next close lies on the decision's side of this
             one; one half for a flat decision.
-        action_values: by ticker, the agent's value of each action ("short", "flat", "long").
+        action_values: by ticker, the agent's value of each action ("short", "flat", "long"); empty
+            for an agent that has no such thing.
         forecasts: by ticker, the distribution of the next bar.
         fans: by ticker, quantiles of the next close at the levels `FAN`, in currency.
     """
@@ -70,24 +76,51 @@ class Decider(Protocol):
         ...
 
 
-class AgentDecider:
-    """Decides with a trained forecaster and agent.
+class _Dependence:
+    """Moving second moments of surprises that come symbol by symbol, in any order of closes."""
 
-    Carries market view and recurrent state of each symbol forward bar by bar from the bar that
-    the training ended with, as the simulator carries those of a path from its start. A decision
-    is a function of the bars, the models, the present position and the date: it does not depend
-    on when the run started, so a restarted algorithm decides alike.
+    def __init__(self, start: NDArray[np.float64]) -> None:
+        """Begin with moments of shape (1, S, S)."""
+        self._start = start
+        self._surprises: dict[datetime, NDArray[np.float64]] = {}
+        self._along: list[tuple[datetime, NDArray[np.float64]]] = []
+
+    def add(self, time: datetime, symbol: int, surprise: float) -> None:
+        """Take in what a symbol did at a close; the others count as still until they are told."""
+        row = self._surprises.setdefault(time, np.zeros((1, self._start.shape[-1])))
+        row[0, symbol] = surprise
+        while self._along and self._along[-1][0] >= time:
+            self._along.pop()
+
+    def moments(self) -> NDArray[np.float64]:
+        """After the newest close, shape (1, S, S)."""
+        reached = self._along[-1][0] if self._along else datetime.min
+        for time in sorted(time for time in self._surprises if time > reached):
+            before = self._along[-1][1] if self._along else self._start
+            self._along.append((time, advance_moments(before, self._surprises[time])))
+        return self._along[-1][1] if self._along else self._start
+
+
+class AgentDecider:
+    """Decides with a trained forecaster and agent, for all symbols together.
+
+    Carries market view and recurrent state of each symbol, and the dependence between symbols,
+    forward bar by bar from the bar that the training ended with, as the simulator carries those of
+    a path from its start. A decision is a function of the bars, the models, the present positions
+    and the date: it does not depend on when the run started, so a restarted algorithm decides
+    alike.
     """
 
     def __init__(
         self,
         observer: Observer,
-        agent: QAgent,
+        agent: Agent,
         tables: Sequence[FeatureTable],
         rules: Rules,
         *,
         seed: int,
         draws: int,
+        shadows: ShadowAccounts | None = None,
     ) -> None:
         """Stand at the newest bar of every history.
 
@@ -98,7 +131,16 @@ class AgentDecider:
             rules: the caps.
             seed: of the forecasts' draws.
             draws: of each forecast.
+            shadows: accounts that are shown what the agent is shown.
+
+        Raises:
+            ValueError: unless there is a cap for every symbol.
         """
+        if len(rules.caps) != len(tables):
+            raise ValueError(
+                f"rules must have a cap for each of {len(tables)} symbols; received "
+                f"{len(rules.caps)}"
+            )
         forecaster = observer.forecaster
         window = forecaster.config.window
         self._observer = observer
@@ -111,44 +153,80 @@ class AgentDecider:
             for table in tables
         }
         self._seen = {table.symbol: table.history.data_end for table in tables}
-        names = [table.symbol for table in tables]
-        self._caps = _by_name(names, rules.caps)
+        self._dependence = _Dependence(newest_moments(tables))
+        self._rules = rules
         self._seed = seed
         self._draws = draws
+        self._shadows = shadows
+        self._newest: dict[str, tuple[datetime, Row]] = {}
 
     def catch_up(self, bars: BarBook) -> None:
         """Push the bars that are newer than those a market has seen."""
-        for name, market in self._markets.items():
+        for s, (name, market) in enumerate(self._markets.items()):
             for time, row in bars.later_than(name, self._seen[name]):
                 market.push(np.array([row]))
+                self._newest[name] = time, row
                 self._seen[name] = np.datetime64(time, "ns")
+                self._dependence.add(time, s, surprises(market.forecast)[0])
+
+    def outlook(self) -> Outlook:
+        """What is known now, of one market with all symbols."""
+        markets = self._markets.values()
+        return Outlook(
+            np.stack([market.current() for market in markets], axis=1),
+            np.stack([market.forecast for market in markets], axis=1),
+            correlation_of(self._dependence.moments()),
+        )
 
     def decide(self, time: datetime, fresh: Sequence[str], held: Mapping[str, float]) -> Decision:
-        """Observe, forecast and act greedily, for the symbols with a new bar."""
+        """Observe, forecast and act greedily; targets are for the symbols with a new bar."""
+        outlook, rules = self.outlook(), self._rules
+        if self._shadows is not None:
+            self._shadows.close(time, outlook, *self._prices(time))
+        weights = np.array([[held[name] for name in self._markets]])
+        standing = Standing(weights / rules.caps, rules.caps[None], rules.gross)
+        exposures = self._agent.act(outlook, standing)[0]
+        place = [list(self._markets).index(name) for name in fresh]
         view = MarketView.concatenate([self._markets[name].view for name in fresh])
-        caps = np.array([self._caps[name] for name in fresh])
-        account = account_features([held[name] for name in fresh], caps)
-        observation = np.concatenate([self._markets[name].current() for name in fresh])
-        actions = self._agent.choose(observation, account)
-        values = self._agent.q_values(observation, account)
         rng = streams(self._seed, "forecast", time.isoformat())["draws"]
         memory = Memory.concatenate([self._markets[name].memory for name in fresh])
         forecast = self._observer.forecaster.predict(view, self._draws, rng, memory)
-        exposures = self._agent.actions[actions]
         up = forecast.probability_up
-        sides = np.select([exposures > 0, exposures < 0], [up, 1.0 - up], 0.5)
-        labels = [action_name(exposure) for exposure in self._agent.actions]
+        # A position that is kept is a side taken, too.
+        taken = np.where(np.isnan(exposures), weights[0], exposures)[place]
+        sides = np.select([taken > 0, taken < 0], [up, 1.0 - up], 0.5)
         return Decision(
             time=time,
-            weights=_by_name(fresh, exposures * caps),
+            weights=_by_name(fresh, (exposures * rules.caps)[place]),
             magnitudes=_by_name(fresh, forecast.mean),
             confidences=_by_name(fresh, sides),
-            action_values={
-                name: _by_name(labels, row) for name, row in zip(fresh, values, strict=True)
-            },
+            action_values=self._action_values(outlook, standing, fresh, place),
             forecasts={name: forecast.of_series(i) for i, name in enumerate(fresh)},
             fans=_by_name(fresh, forecast.close_quantiles(FAN)),
         )
+
+    def _prices(self, time: datetime) -> NDArray[np.float64]:
+        """Opens and closes of the bars that end at a time, (2, S); the last close where none does.
+
+        A symbol whose bar comes later, at the same close, counts as still.
+        """
+        found = []
+        for name, market in self._markets.items():
+            close = float(market.view.last_close[0])
+            newest = self._newest.get(name)
+            found.append((newest[1][0] if newest and newest[0] == time else close, close))
+        return np.array(found).T
+
+    def _action_values(
+        self, outlook: Outlook, standing: Standing, fresh: Sequence[str], place: Sequence[int]
+    ) -> dict[str, dict[str, float]]:
+        """The agent's value of each action, where it has such a thing."""
+        if not isinstance(self._agent, QAgent):
+            return {}
+        account = account_features(standing.weights[0], standing.caps[0])
+        values = self._agent.q_values(outlook.observation[0], account)
+        labels = [action_name(exposure) for exposure in self._agent.actions]
+        return {name: _by_name(labels, values[s]) for name, s in zip(fresh, place, strict=True)}
 
 
 def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, Any]:

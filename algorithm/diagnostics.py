@@ -20,6 +20,8 @@ import numpy as np
 from algorithm.imagined import Imagined
 from algorithm.training import TrainedModels
 from models.forecast.predictive import PredictiveDistribution
+from sim.rules import RULES
+from sim.shadow import ShadowAccounts
 
 KEY = "mirage/diagnostics.json"
 NOMINAL_COVERAGE = (0.5, 0.8, 0.9, 0.95)
@@ -59,6 +61,7 @@ class Diagnostics:
         self._prices: dict[str, deque] = {name: deque(maxlen=PRICES_KEPT) for name in self._symbols}
         self._paths: dict[str, dict[str, Any]] = {}
         self._sections: dict[str, Any] = {}
+        self._rivals: ShadowAccounts | None = None
         self._pit_counts = np.zeros(PIT_BINS, dtype=int)
         self._covered = dict.fromkeys(NOMINAL_COVERAGE, 0)
         self._crps_sum = 0.0
@@ -103,6 +106,10 @@ class Diagnostics:
             },
             **found.sections,
         }
+
+    def rivals(self, accounts: ShadowAccounts) -> None:
+        """Shadow accounts of simple rules, to be read at the end."""
+        self._rivals = accounts
 
     def forecast(
         self, symbol: str, distribution: PredictiveDistribution, fan: Sequence[float]
@@ -185,5 +192,23 @@ class Diagnostics:
         }
         if self._scored:
             document["calibration"] = self.calibration()
+        if self._rivals is not None and self._rivals.times:
+            document["rivals"] = _described(self._rivals)
         document |= self._sections
         return json.dumps(document, allow_nan=False)
+
+
+def _described(rivals: ShadowAccounts) -> dict[str, Any]:
+    """What rules earned, close by close."""
+    return {
+        "time": [time.isoformat() for time in rivals.times],
+        "rows": [
+            {
+                "name": name,
+                "says": RULES[name].says,
+                "equity": [round(value, 2) for value in rivals[name].equity],
+                "turnover": sum(rivals[name].turnover),
+            }
+            for name in rivals
+        ],
+    }

@@ -20,6 +20,26 @@ from models.market.features import FeatureTable
 from models.market.history import History
 from models.reporting import Reporter, Silent
 from sim.accounting import Rules
+from sim.rules import Rule
+from sim.shadow import ShadowAccounts
+
+RIVALS = (
+    "constant_mix",
+    "buy_and_hold",
+    "inverse_volatility_forecast",
+    "volatility_target_forecast",
+    "variance_target_ewma",
+    "variance_target_forecast",
+    "variance_target_forecast_200",
+    "average_200",
+    "moving_average_cross",
+    "momentum",
+    "mean_reversion",
+    "mean_variance_ewma",
+    "mean_variance_forecast",
+)
+"""Rules (`sim.rules`) that a run is shown beside: of a kind that comes with several volatilities or
+filters those that differ most."""
 
 
 class Learner(Protocol):
@@ -66,6 +86,7 @@ class ModelLearner:
         self._diagnostics = diagnostics
         self._report = report
         self.models: TrainedModels | None = None
+        self._shadows: ShadowAccounts | None = None
 
     def decider(self, histories: Sequence[History], rules: Rules, now: datetime) -> Decider | None:
         """See `Learner`; models are trained only if a bar came since the last training."""
@@ -89,7 +110,15 @@ class ModelLearner:
             rules,
             seed=self._options.run.seed,
             draws=self._options.run.forecast_draws,
+            shadows=self._rivals(rules),
         )
+
+    def _rivals(self, rules: Rules) -> ShadowAccounts:
+        """Accounts of simple rules, opened when trading begins."""
+        if self._shadows is None:
+            self._shadows = ShadowAccounts({name: Rule(name) for name in RIVALS}, rules)
+            self._diagnostics.rivals(self._shadows)
+        return self._shadows
 
     def _require_bars(self, histories: Sequence[History]) -> None:
         """Name the symbol that is too young, and the setting that may be at fault."""

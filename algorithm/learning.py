@@ -5,14 +5,18 @@ No LEAN and no store here: `algorithm.training` decides whether to learn or to r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from models.agent.account import ACTIONS
+from models.agent.agent import Agent
+from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
 from models.agent.observation import Observer
+from models.agent.outlook import PRIOR_CORRELATION
 from models.agent.q_agent import QAgent, QAgentConfig
+from models.agent.residual_agent import ResidualAgent, ResidualAgentConfig
 from models.forecast.forecaster import Forecaster, ForecasterConfig
 from models.market.features import FeatureTable
 from models.reporting import Progress
@@ -22,11 +26,21 @@ from sim.agent_training import AgentTraining, JudgingConfig, train_on_imagined
 from sim.blocks import MEAN_BLOCK
 from sim.curriculum import Stage, growing
 from sim.path_sampler import ForecasterSampler
+from sim.residual_training import train_residual
+from sim.rewards import REWARDS, aversion_for
 from sim.starts import Starts
 
-SHORT_FLAT_LONG = ACTIONS
-FLAT_LONG = tuple(exposure for exposure in ACTIONS if exposure >= 0)
-"""Actions with and without going short."""
+MEAN_VARIANCE, GRADIENT, DQN = "mean_variance", "gradient", "dqn"
+
+RESTORE: Mapping[str, Callable[[Mapping[str, np.ndarray]], Agent]] = {
+    MEAN_VARIANCE: MeanVariance.from_arrays,
+    GRADIENT: ResidualAgent.from_arrays,
+    DQN: QAgent.from_arrays,
+}
+"""From the arrays of an agent of each kind to the agent."""
+
+AGENTS = tuple(RESTORE)
+"""Every kind of agent, by the name that the setting `agent` gives it."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +69,31 @@ class AgentConfig:
     """The agent and how long it learns.
 
     Attributes:
-        network: what it is made of.
+        kind: one of `AGENTS`.
+        allow_short: whether it may hold less than nothing.
+        reward: what it learns to earn, one of `sim.rewards.REWARDS`, under the investor's aversion.
+        target_volatility: of the account's returns, a year, from which the investor's aversion
+            follows; None: the aversion is as stated.
+        analytic: the investor, and what the analytic agent expects of symbols.
+        residual: what the network beside the analytic policy is made of; its policy is `analytic`.
+        residual_updates: of that network in a first training, >= 1.
+        residual_retrain_updates: in a later one.
+        network: what a double DQN is made of.
         judging: how held-out paths decide what it may do.
         updates: of its network in a first training.
         retrain_updates: in a later one.
     """
 
+    kind: str = MEAN_VARIANCE
+    allow_short: bool = True
+    reward: str = "mean_variance"
+    target_volatility: float | None = None
+    analytic: MeanVarianceConfig = field(default_factory=MeanVarianceConfig)
+    residual: ResidualAgentConfig = field(
+        default_factory=lambda: ResidualAgentConfig(observation_width=len(Observer.names))
+    )
+    residual_updates: int = 300
+    residual_retrain_updates: int = 30
     network: QAgentConfig = field(
         default_factory=lambda: QAgentConfig(observation_width=len(Observer.names))
     )
@@ -143,35 +176,134 @@ def curriculum(config: LearningConfig, *, first: bool) -> tuple[Stage, ...]:
     return growing(imagination.retrain_paths, imagination.bars, agent.retrain_updates, stages=1)
 
 
+@dataclass(frozen=True)
+class AgentCurve:
+    """How an agent's learning went; empty for one that has nothing to learn.
+
+    Attributes:
+        update: updates done so far, shape (M,).
+        loss: of the scaled action values, shape (M,).
+        claimed_value: mean value that the agent claims for its best action, in log growth, (M,).
+        held_out_update: updates done at the end of each stage, shape (G,).
+        held_out_reward: what it earned on held-out imagined paths, mean log growth a bar, (G,).
+        held_out_error: standard error of that, shape (G,).
+    """
+
+    update: tuple[float, ...] = ()
+    loss: tuple[float, ...] = ()
+    claimed_value: tuple[float, ...] = ()
+    held_out_update: tuple[float, ...] = ()
+    held_out_reward: tuple[float, ...] = ()
+    held_out_error: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, done: AgentTraining) -> AgentCurve:
+        """The numbers of a training that are kept and shown."""
+        judged = done.judgements
+        return cls(
+            update=tuple(map(float, done.curve.update)),
+            loss=tuple(map(float, done.curve.loss)),
+            claimed_value=tuple(map(float, done.curve.claimed_value)),
+            held_out_update=tuple(float(one.update) for one in judged),
+            held_out_reward=tuple(float(one.reward[one.chosen]) for one in judged),
+            held_out_error=tuple(float(one.error[one.chosen]) for one in judged),
+        )
+
+
 def learn_to_trade(
     tables: Sequence[FeatureTable],
     forecaster: Forecaster,
     config: LearningConfig,
     rules: Rules,
-    previous: QAgent | None,
+    previous: Agent | None,
     progress: Progress,
-) -> AgentTraining:
-    """An agent, trained on imagined markets only, in the account it will trade.
+) -> tuple[Agent, AgentCurve]:
+    """An agent of the kind that is asked for, and how its learning went.
 
-    A first training goes through the growing curriculum; a later one goes on from the previous
-    agent with paths of full length from the new forecaster.
+    One that learns does so on imagined markets only, in the account it will trade. A first training
+    goes through the growing curriculum; a later one goes on from the previous agent with paths of
+    full length from the new forecaster.
 
     Args:
         tables: one per symbol, in the order of `rules.caps`.
         forecaster: imagines the markets.
         config: see `LearningConfig`.
         rules: the account's size, caps and costs.
-        previous: agent to go on from, or None.
+        previous: agent to go on from; one of another kind is none.
         progress: hears of the stages ``simulation`` and ``agent``.
     """
     agent = config.agent
-    return train_on_imagined(
-        imagined_markets(tables, forecaster, config.imagination),
+    if agent.kind not in AGENTS:
+        raise ValueError(f"agent must be one of {', '.join(AGENTS)}; received {agent.kind!r}")
+    policy = investor(agent, len(tables))
+    if agent.kind == MEAN_VARIANCE:
+        return MeanVariance(policy), AgentCurve()
+    markets = imagined_markets(tables, forecaster, config.imagination)
+    rngs = streams(config.seed, "agent", str(data_end(tables)))
+    if agent.kind == GRADIENT:
+        return _learn_residual(markets, config, policy, rules, previous, rngs, progress)
+    before = previous if isinstance(previous, QAgent) else None
+    done = train_on_imagined(
+        markets,
         rules,
-        agent.network,
-        curriculum(config, first=previous is None),
-        streams(config.seed, "agent", str(data_end(tables))),
-        previous=previous,
+        replace(
+            agent.network,
+            actions=tuple(a for a in agent.network.actions if a >= 0 or agent.allow_short),
+        ),
+        curriculum(config, first=before is None),
+        rngs,
+        previous=before,
         judging=agent.judging,
         progress=progress,
+        reward=REWARDS[agent.reward](alone(policy.aversion, len(tables))),
     )
+    return done.agent, AgentCurve.of(done)
+
+
+def investor(agent: AgentConfig, n_symbols: int) -> MeanVarianceConfig:
+    """The investor that the settings tell of, for a portfolio of so many symbols."""
+    aversion = agent.analytic.aversion
+    if agent.target_volatility is not None:
+        # What is held together has a higher Sharpe ratio than each part of it.
+        spread = n_symbols / (1.0 + (n_symbols - 1) * PRIOR_CORRELATION)
+        together = agent.analytic.sharpe_ratio * math.sqrt(spread)
+        aversion = aversion_for(agent.target_volatility, together)
+    return replace(agent.analytic, aversion=aversion, allow_short=agent.allow_short)
+
+
+def alone(aversion: float, n_symbols: int) -> float:
+    """The aversion of an account that trades one symbol of a portfolio's.
+
+    If the others are held to the same degree, a symbol adds to the portfolio's variance not only
+    its own but what it shares with each of them: 1 + (S - 1) · correlation times as much.
+    """
+    return aversion * (1.0 + (n_symbols - 1) * PRIOR_CORRELATION)
+
+
+def _learn_residual(
+    markets: ForecasterSampler,
+    config: LearningConfig,
+    policy: MeanVarianceConfig,
+    rules: Rules,
+    previous: Agent | None,
+    rngs: Mapping[str, np.random.Generator],
+    progress: Progress,
+) -> tuple[Agent, AgentCurve]:
+    """Train what is added to the analytic policy, in one account for all symbols."""
+    agent, imagination = config.agent, config.imagination
+    before = previous if isinstance(previous, ResidualAgent) else None
+    count = imagination.paths if before is None else imagination.retrain_paths
+    updates = agent.residual_updates if before is None else agent.residual_retrain_updates
+    with progress.stage("simulation"):
+        paths = markets.sample(count, imagination.bars, rngs["paths"])
+    with progress.stage("agent", updates) as reporter:
+        done = train_residual(
+            paths,
+            rules,
+            replace(agent.residual, policy=policy),
+            updates,
+            rngs,
+            previous=before,
+            reporter=reporter,
+        )
+    return done.agent, AgentCurve()

@@ -16,18 +16,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from algorithm.learning import (
-    FLAT_LONG,
-    SHORT_FLAT_LONG,
-    AgentConfig,
-    ImaginationConfig,
-    LearningConfig,
-)
+from algorithm.learning import AGENTS, AgentConfig, ImaginationConfig, LearningConfig
 from algorithm.stops import StopRules
 from models.forecast.forecaster import ForecasterConfig
 from models.limits import Caps, parse_overrides
 from sim.accounting import Rules
 from sim.costs import InteractiveBrokersCost
+from sim.rewards import REWARDS
 
 OFF = "off"
 """The word that switches an optional rule off."""
@@ -76,7 +71,7 @@ class Settings:
         stops: when to get out regardless of the agent.
         forecaster: the LSTM.
         imagination: the markets that are imagined for a training.
-        agent: the double DQN and how long it learns.
+        agent: which agent trades, what it wants and how long it learns.
 
     Raises:
         ValueError: naming the parameter, the rule and what was received.
@@ -301,14 +296,13 @@ PARAMETERS: tuple[Parameter, ...] = (
     _number("cap_buffer", "caps.buffer", "in [0, 1)", lambda v: 0 <= v < 1),
     _number("rebalance_band", "caps.band", "in [0, 1]", lambda v: 0 <= v <= 1),
     _number("slippage", "costs.slippage", "in [0, 0.1]", lambda v: 0 <= v <= 0.1),
-    Parameter(
-        "allow_short",
-        ("agent", "network", "actions"),
-        lambda text: SHORT_FLAT_LONG if _parse_bool(text) else FLAT_LONG,
-        "be true or false",
-        lambda v: v in (SHORT_FLAT_LONG, FLAT_LONG),
-        lambda v: _show(v == SHORT_FLAT_LONG),
-    ),
+    _flag("allow_short", "agent.allow_short"),
+    _choice("agent", "agent.kind", *AGENTS),
+    _number("aversion", "agent.analytic.aversion", "in (0, 1000]", lambda v: 0 < v <= 1000),
+    _optional("target_volatility", "agent.target_volatility", "in (0, 1]", lambda v: 0 < v <= 1),
+    _choice("reward", "agent.reward", *REWARDS),
+    _number("premium", "agent.analytic.sharpe_ratio", "in [0, 5]", lambda v: 0 <= v <= 5),
+    _number("trend", "agent.analytic.trend", "in [0, 1]", lambda v: 0 <= v <= 1),
     _optional("stop_loss", "stops.stop_loss", "in (0, 1)", lambda v: 0 < v < 1),
     _optional("take_profit", "stops.take_profit", "> 0", lambda v: 0 < v < float("inf")),
     _optional("daily_stop", "stops.daily_stop", "in (0, 1)", lambda v: 0 < v < 1),

@@ -16,15 +16,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from algorithm.learning import LearningConfig, data_end, fit_forecaster, learn_to_trade
-from models.agent.q_agent import QAgent
+from algorithm.learning import (
+    RESTORE,
+    AgentCurve,
+    LearningConfig,
+    data_end,
+    fit_forecaster,
+    learn_to_trade,
+)
+from models.agent.agent import Agent
 from models.artifacts import ArtifactStore, Parts
 from models.forecast.forecaster import Forecaster
 from models.market.features import FeatureTable
 from models.provenance import code_fingerprint, described, key_for, versions
 from models.reporting import Progress, Silent
 from sim.accounting import Rules
-from sim.agent_training import AgentTraining
 
 FORECASTER_CODE = ("models",)
 AGENT_CODE = ("models", "sim", "algorithm.learning")
@@ -34,33 +40,12 @@ Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
-class AgentCurve:
-    """How an agent's learning went.
-
-    Attributes:
-        update: updates done so far, shape (M,).
-        loss: of the scaled action values, shape (M,).
-        claimed_value: mean value that the agent claims for its best action, in log growth, (M,).
-        held_out_update: updates done at the end of each stage, shape (G,).
-        held_out_reward: what it earned on held-out imagined paths, mean log growth a bar, (G,).
-        held_out_error: standard error of that, shape (G,).
-    """
-
-    update: tuple[float, ...]
-    loss: tuple[float, ...]
-    claimed_value: tuple[float, ...]
-    held_out_update: tuple[float, ...]
-    held_out_reward: tuple[float, ...]
-    held_out_error: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class TrainedModels:
     """What a training gave; its arrays are read-only.
 
     Attributes:
         forecaster: of the next bar.
-        agent: trained on the forecaster's markets only.
+        agent: trained on the forecaster's markets only, if it learns.
         forecaster_key: of the forecaster's artifact.
         agent_key: of the agent's artifact.
         data_end: time of the newest bar that was learned from.
@@ -70,7 +55,7 @@ class TrainedModels:
     """
 
     forecaster: Forecaster
-    agent: QAgent
+    agent: Agent
     forecaster_key: str
     agent_key: str
     data_end: np.datetime64
@@ -166,12 +151,12 @@ class Trainer:
         previous: TrainedModels | None,
         end: np.datetime64,
         now: datetime,
-    ) -> tuple[tuple[QAgent, AgentCurve], str, bool]:
+    ) -> tuple[tuple[Agent, AgentCurve], str, bool]:
         parent = None if previous is None else previous.agent
+        kind = self._config.agent.kind
 
-        def make() -> tuple[QAgent, AgentCurve]:
-            done = learn_to_trade(tables, forecaster, self._config, rules, parent, self._progress)
-            return done.agent, curve_of(done)
+        def make() -> tuple[Agent, AgentCurve]:
+            return learn_to_trade(tables, forecaster, self._config, rules, parent, self._progress)
 
         return self._saved_or_made(
             "agent",
@@ -183,7 +168,7 @@ class Trainer:
             ),
             end,
             now,
-            restore=lambda arrays, meta: (QAgent.from_arrays(arrays), _curve_from(meta)),
+            restore=lambda arrays, meta: (RESTORE[kind](arrays), _curve_from(meta)),
             make=make,
             pack=lambda made: (made[0].to_arrays(), described(made[1])),
         )
@@ -266,19 +251,6 @@ def agent_depends(
         "versions": versions(),
         "previous": previous,
     }
-
-
-def curve_of(done: AgentTraining) -> AgentCurve:
-    """The numbers of a training that are kept and shown."""
-    judged = done.judgements
-    return AgentCurve(
-        update=tuple(map(float, done.curve.update)),
-        loss=tuple(map(float, done.curve.loss)),
-        claimed_value=tuple(map(float, done.curve.claimed_value)),
-        held_out_update=tuple(float(judgement.update) for judgement in judged),
-        held_out_reward=tuple(float(judgement.reward[judgement.chosen]) for judgement in judged),
-        held_out_error=tuple(float(judgement.error[judgement.chosen]) for judgement in judged),
-    )
 
 
 def _curve_from(meta: Mapping[str, Any]) -> AgentCurve:

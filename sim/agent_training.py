@@ -3,9 +3,9 @@
 A network trained on noise finds patterns in it and claims they pay. So a share of the markets is
 held out, the trained agent trades them greedily, and its `hurdle` (what a position must promise
 beyond staying flat) is set to the candidate with the best lower confidence bound of the held-out
-reward. Staying flat, an infinite hurdle, is always among the candidates and earns exactly nothing:
-an agent that has learned nothing does nothing. Markets are held out whole, since an account trades
-one symbol's share of a market and the other shares know what happened there.
+reward. Staying flat, an infinite hurdle, is always among the candidates and earns exactly what no
+growth is worth: an agent that has learned nothing does nothing. Markets are held out whole, since
+an account trades one symbol's share of a market and the other shares know what happened there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sim.accounting import Rules
 from sim.curriculum import Stage
 from sim.experience import transitions
 from sim.paths import Paths, PathSampler
+from sim.rewards import Reward
 from sim.rollout import greedy, rollout
 
 
@@ -38,9 +39,9 @@ class JudgingConfig:
             A candidate worth nothing is preferred to staying flat only where its mean is above so
             many errors: at 2 with a chance of 2.3 % each, so of at most 2.3 % · C for any of C
             finite candidates (Bonferroni), 11 % for the default ones.
-        hurdle_quantiles: candidate hurdles as quantiles of the advantage that the agent claims on
-            held-out rows, ascending, in (0, 1). By default each keeps a half to a third of the
-            rows of the one before, from all that claim any to one in thirty-three.
+        hurdle_quantiles: candidate hurdles as quantiles of the advantage for a whole exposure that
+            the agent claims on held-out rows, ascending, in (0, 1). By default each keeps a half to
+            a third of the rows of the one before, from all that claim any to one in thirty-three.
 
     Raises:
         ValueError: naming the field, the rule and the received value.
@@ -69,7 +70,7 @@ class Judgement:
     Attributes:
         update: updates done when it was judged, counted over all stages.
         hurdles: candidates, ascending, shape (C,); the first is 0, the last infinite.
-        reward: mean log growth per bar with each, less its control variate, shape (C,).
+        reward: mean reward per bar with each, less its control variate, shape (C,).
         error: standard error of that over pairs of markets with all their symbols, which are not
             independent of each other, shape (C,); 0 for a single pair.
         chosen: index of the candidate with the best lower confidence bound.
@@ -105,7 +106,7 @@ class AgentTraining:
 
     @property
     def held_out_reward(self) -> NDArray[np.float64]:
-        """Mean log growth per bar with each candidate at the last judgement, shape (C,)."""
+        """Mean reward per bar with each candidate at the last judgement, shape (C,)."""
         return self.judgements[-1].reward
 
     @property
@@ -130,6 +131,7 @@ def train_agent(
     memory: ReplayMemory | None = None,
     reporter: Reporter | None = None,
     judging: JudgingConfig | None = None,
+    reward: Reward | None = None,
 ) -> AgentTraining:
     """Train on most markets, judge on the rest, in an account for each symbol's share.
 
@@ -146,6 +148,7 @@ def train_agent(
         memory: memory to add to; a new one by default.
         reporter: hears how the updates go.
         judging: how the agent is judged; as `JudgingConfig` by default.
+        reward: what it learns to earn and is judged by; log growth by default.
 
     Raises:
         ValueError: for paths of another width than the agent's or fewer than four markets.
@@ -163,7 +166,8 @@ def train_agent(
     if len(shares) > room:
         shares = np.sort(rngs["episodes"].permutation(shares)[:room])
     each = paths.each()
-    memory.add(transitions(each.take(shares), rules, config.actions, rngs["episodes"]))
+    found = transitions(each.take(shares), rules, config.actions, rngs["episodes"], reward)
+    memory.add(found)
     agent, curve = train(
         config,
         memory,
@@ -174,7 +178,9 @@ def train_agent(
         reporter=reporter,
     )
     held_out = each.take(_shares(paths, judge))
-    judgement = _judge(agent, held_out, paths.n_symbols, rules, judging, int(curve.update[-1]))
+    judgement = _judge(
+        agent, held_out, paths.n_symbols, rules, judging, reward, int(curve.update[-1])
+    )
     agent = agent.with_hurdle(judgement.hurdles[judgement.chosen])
     return AgentTraining(agent, curve, memory, (judgement,))
 
@@ -189,6 +195,7 @@ def train_on_imagined(
     previous: QAgent | None = None,
     progress: Progress | None = None,
     judging: JudgingConfig | None = None,
+    reward: Reward | None = None,
 ) -> AgentTraining:
     """Train through a curriculum: each stage imagines paths, remembers them and goes on learning.
 
@@ -201,6 +208,7 @@ def train_on_imagined(
         previous: agent to go on from.
         progress: hears of the stages ``simulation`` and ``agent``, and of the updates of these.
         judging: how the agent is judged after each stage; as `JudgingConfig` by default.
+        reward: as for `train_agent`.
 
     Returns:
         The training of the last stage, with the curve and the judgements of all.
@@ -228,6 +236,7 @@ def train_on_imagined(
                 memory=memory,
                 reporter=reporter,
                 judging=judging,
+                reward=reward,
             )
         agent, memory = training.agent, training.memory
         curves.append(replace(training.curve, update=done + training.curve.update))
@@ -263,6 +272,7 @@ def _judge(
     n_symbols: int,
     rules: Rules,
     judging: JudgingConfig,
+    reward: Reward | None,
     update: int,
 ) -> Judgement:
     """Trade the shares of markets of so many symbols under every candidate.
@@ -271,17 +281,20 @@ def _judge(
     """
     rows = paths.observations[:, 0, :-1].reshape(-1, paths.observations.shape[3])
     values = agent.q_values(rows, np.zeros((len(rows), len(ACCOUNT_FEATURES))))
-    claimed = (values - values[:, [agent.flat]]).max(axis=1)
+    # Of each row, the hurdle that would keep it flat.
+    size = np.abs(agent.actions) - np.abs(agent.actions[agent.flat])
+    claimed = (values - values[:, [agent.flat]])[:, size > 0] / size[size > 0]
+    claimed = claimed.max(axis=1)
     claimed = claimed[claimed > 0]
     quantiles = np.quantile(claimed, judging.hurdle_quantiles) if claimed.size else np.empty(0)
     hurdles = np.array([0.0, *quantiles, np.inf])
     tiled = paths.take(np.tile(np.arange(paths.n_paths), len(hurdles)))
-    done = rollout(greedy(agent, np.repeat(hurdles, paths.n_paths)), tiled, rules)
+    done = rollout(greedy(agent, np.repeat(hurdles, paths.n_paths)), tiled, rules, reward)
     rewards = done.controlled.mean(axis=1).reshape(len(hurdles), -1, n_symbols).mean(axis=2)
     pairs = 0.5 * (rewards[:, 0::2] + rewards[:, 1::2])
     error = np.zeros(len(hurdles))
     if pairs.shape[1] > 1:
         error = pairs.std(axis=1, ddof=1) / np.sqrt(pairs.shape[1])
-    reward = rewards.mean(axis=1)
-    chosen = int(np.argmax(reward - judging.confidence * error))
-    return Judgement(update, hurdles, reward, error, chosen)
+    mean = rewards.mean(axis=1)
+    chosen = int(np.argmax(mean - judging.confidence * error))
+    return Judgement(update, hurdles, mean, error, chosen)

@@ -11,10 +11,15 @@ from models.agent.replay import Transitions
 from sim.accounting import Rules
 from sim.market_env import MarketVectorEnv
 from sim.paths import Paths
+from sim.rewards import Reward
 
 
 def transitions(
-    paths: Paths, rules: Rules, actions: Sequence[float], rng: np.random.Generator
+    paths: Paths,
+    rules: Rules,
+    actions: Sequence[float],
+    rng: np.random.Generator,
+    reward: Reward | None = None,
 ) -> Transitions:
     """All decisions that the tapes allow, each from a random position.
 
@@ -27,6 +32,7 @@ def transitions(
         rules: the account's size, its caps (one, or one for each series) and costs.
         actions: target exposures, shape (A,).
         rng: stream of the positions.
+        reward: what a step is worth, each as the first of an account; log growth by default.
 
     Returns:
         B·T transitions, path by path.
@@ -37,7 +43,14 @@ def transitions(
     paths.require_single()
     path, row = np.divmod(np.arange(paths.n_paths * paths.n_steps), paths.n_steps)
     envs = MarketVectorEnv(
-        paths, rules, len(path), actions, horizon=1, control_variate=True, positions="random"
+        paths,
+        rules,
+        len(path),
+        actions,
+        horizon=1,
+        control_variate=True,
+        positions="random",
+        reward=reward,
     )
     envs.np_random = rng
     seen, _ = envs.reset(options={"path": path, "row": row})

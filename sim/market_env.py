@@ -25,10 +25,12 @@ no bounds. `observation` makes the same of an `Outlook` and a `Standing`, which 
 environment has too.
 
 ## Reward
-Log growth of equity from close t to close t+1, times `reward_scale`, after costs; a step that
-ruins the account is floored (`sim.accounting.finite_growth`). With `control_variate`, less
-`sim.accounting.control_variate` (before scaling): the same mean with less noise, where the tape
-knows its innovations, and no difference where it does not.
+What `reward` (`sim.rewards`), by default log growth, makes of the growth of equity from close t to
+close t+1, times `reward_scale`, after costs; a step that ruins the account is floored
+(`sim.accounting.finite_growth`). A reward that remembers starts anew with each episode. With
+`control_variate`, less `sim.accounting.control_variate` times the reward's slope (before scaling):
+the same mean with less noise, where the tape knows its innovations, and no difference where it does
+not.
 
 ## Episode
 Starts on a path and a row drawn from the environment's generator, or given by
@@ -43,10 +45,10 @@ band, where an order would bring it back), at most the caps; with continuous act
 
 ## Info
 At the present close: `equity` in $ and `exposure` (of several symbols an array), not clipped; of
-the step: `log_growth` (the reward without scale and control variate), `control_variate` (0 where
-innovations are not known), `turnover` (traded value at the closes of the decision over equity) and
-`costs` (fees and slippage over equity). The last four are 0 after a reset; in a vector step that
-resets, the ended episode's values come in `info["final_info"]`.
+the step: `log_growth`, `control_variate` (what the reward is less of, before scaling, if asked to;
+0 where innovations are not known), `turnover` (traded value at the closes of the decision over
+equity) and `costs` (fees and slippage over equity). The last four are 0 after a reset; in a vector
+step that resets, the ended episode's values come in `info["final_info"]`.
 
 ## All actions at once
 `outcomes()` gives what `step` would give for every discrete action on one symbol, without stepping.
@@ -78,6 +80,7 @@ from models.market.history import CLOSE, OPEN
 from sim import accounting
 from sim.accounting import Account, Rules, all_action_outcomes, finite_growth, is_ruined
 from sim.paths import Paths
+from sim.rewards import LogGrowth, Reward
 
 POSITIONS = ("flat", "random")
 
@@ -135,6 +138,7 @@ class _Core:
         reward_scale: float,
         control_variate: bool,
         positions: str,
+        reward: Reward | None,
     ) -> None:
         self.horizon = paths.n_steps if horizon is None else horizon
         if not 1 <= self.horizon <= paths.n_steps:
@@ -154,6 +158,8 @@ class _Core:
                 raise ValueError(f"actions must be two or more in [-1, 1]; received {actions!r}")
         self.rules, self.n, self.scale = rules, n, reward_scale
         self.controlled, self.random = control_variate, positions == "random"
+        self.reward = LogGrowth() if reward is None else reward
+        self.memory = self.reward.start(n)
         self.paths = paths
         self.rows = paths.n_steps + 1
         self.n_paths = paths.n_paths
@@ -252,6 +258,8 @@ class _Core:
         self.account.holdings[who] = opened.holdings
         self.account.equity[who] = opened.equity
         self.exposure[who] = exposure
+        if self.reward.entries:
+            self.memory[who] = self.reward.start(len(path))
         self.moved = {name: np.where(who, 0.0, value) for name, value in self.moved.items()}
         observations = self.tape[at]
         self._show(observations, weights, account_features(weights, caps))
@@ -300,6 +308,8 @@ class _Core:
         else:
             missed = self.innovations.take(self.at, axis=0)
             known = accounting.control_variate(before, done, self.close, opens, missed)
+            known = known * self.reward.slope(self.memory)
+        earned, self.memory = self.reward.step(growth, self.memory)
         turnover = accounting.traded(before, done, self.close)
         costs = accounting.costs_paid(before, done, opens)
         account = done.account
@@ -317,11 +327,11 @@ class _Core:
         self._show(observations, weights, exposure_features(exposure))
         self.account, self.close, self.exposure = account, closes, exposure
         self.moved = dict(zip(MOVED, (growth, known, turnover, costs), strict=True))
-        return observations, self.rewards(growth, known), terminated, truncated
+        return observations, self._scaled(earned, known), terminated, truncated
 
-    def rewards(self, growth: NDArray, known: NDArray) -> NDArray[np.float64]:
-        """Rewards of given log growth and control variates, of any shape; a new array."""
-        return (growth - known if self.controlled else growth) * self.scale
+    def _scaled(self, earned: NDArray, known: NDArray) -> NDArray[np.float64]:
+        """What comes of rewards and their control variates, of any shape; a new array."""
+        return (earned - known if self.controlled else earned) * self.scale
 
     def outcomes(self) -> ActionOutcomes:
         """What every action would do."""
@@ -341,8 +351,11 @@ class _Core:
             self.caps,
             None if self.innovations is None else self.innovations.take(at, axis=0)[:, 0],
         )
+        memory = self.memory[:, None]
+        earned, _ = self.reward.step(found.log_growth, memory)
+        known = found.control_variate * self.reward.slope(memory)
         return ActionOutcomes(
-            self.rewards(found.log_growth, found.control_variate),
+            self._scaled(earned, known),
             account_features(found.weight, self.caps),
             found.ruined,
         )
@@ -376,6 +389,7 @@ class MarketEnv(gym.Env[NDArray[np.float32], Any]):
         reward_scale: factor on the reward, > 0.
         control_variate: whether rewards come without their control variate.
         positions: what episodes start with, ``"flat"`` or ``"random"``.
+        reward: what steps are worth; `sim.rewards.LogGrowth` by default.
 
     Raises:
         ValueError: naming the argument, the rule and the received value.
@@ -392,9 +406,10 @@ class MarketEnv(gym.Env[NDArray[np.float32], Any]):
         reward_scale: float = 1.0,
         control_variate: bool = False,
         positions: str = "flat",
+        reward: Reward | None = None,
     ) -> None:
         self._core = _Core(
-            paths, rules, 1, actions, horizon, reward_scale, control_variate, positions
+            paths, rules, 1, actions, horizon, reward_scale, control_variate, positions, reward
         )
         self.observation_space = self._core.observation_space()
         self.action_space = self._core.action_space()
@@ -469,12 +484,21 @@ class MarketVectorEnv(VectorEnv[NDArray[np.float32], Any, NDArray]):
         reward_scale: float = 1.0,
         control_variate: bool = False,
         positions: str = "flat",
+        reward: Reward | None = None,
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1; received {num_envs}")
         self.num_envs = num_envs
         self._core = _Core(
-            paths, rules, num_envs, actions, horizon, reward_scale, control_variate, positions
+            paths,
+            rules,
+            num_envs,
+            actions,
+            horizon,
+            reward_scale,
+            control_variate,
+            positions,
+            reward,
         )
         self.single_observation_space = self._core.observation_space()
         self.single_action_space = self._core.action_space()

@@ -14,6 +14,7 @@ from models.agent.q_agent import QAgent
 from sim.accounting import Rules
 from sim.market_env import MarketVectorEnv
 from sim.paths import Paths
+from sim.rewards import Reward
 
 Policy = Callable[[Outlook, Standing], NDArray[np.float64]]
 """What is known of B markets and where the accounts stand, to target exposures (B, S) in [-1, 1];
@@ -25,9 +26,9 @@ class Rollout:
     """B accounts with S symbols over T decisions.
 
     Attributes:
-        reward: of each step, shape (B, T); 0 after ruin.
-        controlled: the same less its control variate (`sim.accounting.control_variate`): same
-            mean, less noise; `reward` where the tape knows no innovations.
+        reward: of each step (`sim.rewards`), shape (B, T); 0 after ruin.
+        controlled: the same less its control variate: same mean, less noise; `reward` where the
+            tape knows no innovations.
         growth: log growth of equity in each step, shape (B, T); 0 after ruin.
         exposure: weights over caps after each step, shape (B, S, T); 0 from ruin on.
         turnover: value traded in each step over the equity before it, shape (B, T); 0 from ruin
@@ -56,7 +57,7 @@ class Rollout:
         return float(self.turnover.mean())
 
 
-def rollout(policy: Policy, paths: Paths, rules: Rules) -> Rollout:
+def rollout(policy: Policy, paths: Paths, rules: Rules, reward: Reward | None = None) -> Rollout:
     """Trade every market from row 0 to its end in one account, starting with cash only.
 
     Every market is an environment (`sim.market_env`) with one episode of its whole length. One that
@@ -66,15 +67,16 @@ def rollout(policy: Policy, paths: Paths, rules: Rules) -> Rollout:
         policy: what decides.
         paths: B tapes of T decisions. Agents that look at forecasts need tapes that carry them.
         rules: the account's size, its caps (one, or one for each series) and costs.
+        reward: what steps are worth; log growth by default.
 
     Raises:
         ValueError: for a policy that asks for more than a cap or for other symbols.
     """
     b, t_max = paths.n_paths, paths.n_steps
-    envs = MarketVectorEnv(paths, rules, b, actions=None)
+    envs = MarketVectorEnv(paths, rules, b, actions=None, reward=reward)
     # The seed is for where the ruined go on.
     envs.reset(seed=0, options={"path": np.arange(b), "row": 0})
-    reward, controlled, growth, turnover, costs, equity = np.zeros((6, b, t_max))
+    rewards, controlled, growth, turnover, costs, equity = np.zeros((6, b, t_max))
     exposure = np.zeros((b, paths.n_symbols, t_max))
     present = np.full(b, float(rules.equity))
     alive = np.ones(b, bool)
@@ -85,7 +87,7 @@ def rollout(policy: Policy, paths: Paths, rules: Rules) -> Rollout:
         if "final_info" in info:
             ended, last = info["_final_info"], info["final_info"]
             moved = {name: np.where(ended, last[name].T, info[name].T).T for name in _HEARD}
-        reward[alive, t] = earned[alive]
+        rewards[alive, t] = earned[alive]
         controlled[alive, t] = (earned - moved["control_variate"])[alive]
         growth[alive, t] = moved["log_growth"][alive]
         present = np.where(alive, moved["equity"], present)
@@ -97,7 +99,7 @@ def rollout(policy: Policy, paths: Paths, rules: Rules) -> Rollout:
         if ruined.any():  # what is left may be less than nothing; the floored growth tells
             present[ruined] = rules.equity * np.exp(growth[ruined].sum(axis=1))
         equity[:, t] = present
-    return Rollout(reward, controlled, growth, exposure, turnover, costs, equity)
+    return Rollout(rewards, controlled, growth, exposure, turnover, costs, equity)
 
 
 _HEARD = ("log_growth", "control_variate", "equity", "exposure", "turnover", "costs")

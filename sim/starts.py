@@ -124,6 +124,21 @@ def start_view(
     return MarketView.concatenate(views).take(np.argsort(order))
 
 
+def _moments_by_date(tables: Sequence[FeatureTable]) -> tuple[CommonDates, NDArray[np.float64]]:
+    """The dates of rows with features, and the moving second moments after each, (N, S, S)."""
+    common = CommonDates.of([table.history for table in tables], LOOKBACK)
+    surprise = np.zeros(common.rows.shape)
+    for s, table in enumerate(tables):
+        there = common.present[:, s]
+        surprise[there, s] = surprise_of(table.rows[common.rows[there, s]])
+    return common, moments_along(surprise)
+
+
+def newest_moments(tables: Sequence[FeatureTable]) -> NDArray[np.float64]:
+    """Moving second moments of the symbols' surprises after the newest bars, shape (1, S, S)."""
+    return _moments_by_date(tables)[1][-1:]
+
+
 def start_moments(tables: Sequence[FeatureTable], rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """Moving second moments of the symbols' surprises where markets start, shape (K, S, S).
 
@@ -134,18 +149,13 @@ def start_moments(tables: Sequence[FeatureTable], rows: NDArray[np.int64]) -> ND
         tables: of S histories.
         rows: at which symbols start, shape (K, S), each with features.
     """
-    if len(tables) == 1:
-        return np.ones((len(rows), 1, 1))
-    common = CommonDates.of([table.history for table in tables], LOOKBACK)
-    surprise = np.zeros(common.rows.shape)
+    common, moments = _moments_by_date(tables)
     place = np.zeros(rows.shape, np.int64)
     for s, table in enumerate(tables):
         there = common.present[:, s]
-        own = common.rows[there, s]
-        surprise[there, s] = surprise_of(table.rows[own])
         of_row = np.zeros(len(table), np.int64)
-        of_row[own] = np.flatnonzero(there)
+        of_row[common.rows[there, s]] = np.flatnonzero(there)
         place[:, s] = of_row[rows[:, s]]
     alike = (place[:, :, None] == place[:, None, :]).sum(axis=2)
     date = np.take_along_axis(place, alike.argmax(axis=1)[:, None], axis=1)[:, 0]
-    return moments_along(surprise)[date]
+    return moments[date]

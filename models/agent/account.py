@@ -14,6 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 ACTIONS = (-1.0, 0.0, 1.0)
 """The default actions, as target exposures: short, flat, long."""
 
+GRADED = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)
+"""Actions with degrees. An investor whose best exposure is w loses at most (1/8 / w)² of the best
+mean-variance reward by rounding to a quarter: 2 % at 7/8, 11 % at 3/8."""
+
 ACCOUNT_FEATURES = ("exposure",)
 """What an agent sees of an account."""
 

@@ -1,7 +1,7 @@
 """A Double DQN agent with full-action targets.
 
 The network reads the market observation and the account features and gives the value of every
-action, in log growth of equity. Because the agent does not move the price, the reward and the
+action, in units of the reward. Because the agent does not move the price, the reward and the
 next position of *every* action are known (`models.agent.replay`), so one transition trains all
 action values at once and no exploration is needed:
 
@@ -116,7 +116,7 @@ class TrainingCurve:
     Attributes:
         update: updates done so far, shape (M,).
         loss: mean Huber loss of the scaled action values, shape (M,).
-        claimed_value: mean over the batches of the largest action value, in log growth, shape
+        claimed_value: mean over the batches of the largest action value, in rewards, shape
             (M,): what the agent claims, to be held against `sim.agent_training.Judgement`.
     """
 
@@ -136,7 +136,7 @@ class QAgent:
         mean: of the observations of the first training, shape (D,).
         deviation: likewise, shape (D,), > 0.
         reward_scale: rewards are multiplied by this for training, > 0.
-        hurdle: charged against every action in proportion to its exposure, in log growth, >= 0;
+        hurdle: charged against every action in proportion to its exposure, in rewards, >= 0;
             infinite: no position is worth taking. `sim.agent_training` sets it so that held-out
             paths pay for the risk of having learned noise.
     """
@@ -175,7 +175,7 @@ class QAgent:
         return math.isinf(self.hurdle)
 
     def q_values(self, observation: ArrayLike, account: ArrayLike) -> NDArray[np.float64]:
-        """Value of every action, in log growth, discounted.
+        """Value of every action, in units of the reward, discounted.
 
         Args:
             observation: market, shape (B, D).

@@ -21,7 +21,7 @@ class Transitions:
     Attributes:
         observation: market at the decision, shape (N, D), float32.
         account: position at the decision, shape (N, K), float32.
-        reward: of every action, shape (N, A), float32, in log growth.
+        reward: of every action, shape (N, A), float32.
         next_observation: market one bar later, shape (N, D), float32.
         next_account: position one bar later after every action, shape (N, A, K), float32.
         terminated: 1 where the action ruins the account, else 0, shape (N, A), float32.

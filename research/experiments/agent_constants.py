@@ -17,6 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from algorithm.learning import (
+    DQN,
     AgentConfig,
     LearningConfig,
     fit_forecaster,
@@ -29,7 +30,7 @@ from models.seeding import streams
 from research.conditions import conditions, option_parser
 from research.workspace import known_at_start, load_histories, load_settings
 from sim.accounting import Rules
-from sim.rollout import constant, greedy, rollout
+from sim.rollout import constant, rollout
 
 PER_YEAR_IN_PERCENT = 25_200
 
@@ -76,11 +77,11 @@ def earned(
     shares = fresh.each()
     mix = rollout(constant(1.0), shares, rules).controlled
     found = {}
-    for name, agent in alternatives(config.agent).items():
-        trained = learn_to_trade(
+    for name, agent in alternatives(replace(config.agent, kind=DQN, reward="log_growth")).items():
+        trained, _ = learn_to_trade(
             tables, forecaster, replace(config, agent=agent), rules, None, Silent()
-        ).agent
-        ahead = rollout(greedy(trained), shares, rules).controlled - mix
+        )
+        ahead = rollout(trained.act, shares, rules).controlled - mix
         pairs = ahead.mean(axis=1).reshape(-1, 2 * fresh.n_symbols).mean(axis=1)
         found[name] = PER_YEAR_IN_PERCENT * pairs
     return found

@@ -9,6 +9,7 @@ from algorithm.bars import BarBook
 from algorithm.decision import FAN, AgentDecider, action_name
 from models.agent.account import account_features
 from models.agent.observation import Observer
+from models.agent.outlook import correlation_of
 from models.agent.q_agent import QAgent, QAgentConfig
 from models.forecast.config import ForecasterConfig
 from models.forecast.recalibration import Memory
@@ -18,6 +19,7 @@ from models.market.history import History
 from models.market.market_view import MarketView
 from models.seeding import streams
 from sim.accounting import Rules
+from sim.starts import newest_moments
 from tests.models.synthetic import random_forecaster
 from tests.sim.forecasting import TABLES, small_forecaster
 
@@ -39,21 +41,20 @@ def linear_agent(seed=0, hurdle=0.0):
 
 
 class Scripted:
-    """An agent that picks given actions and remembers what it was shown."""
+    """An agent that asks for given exposures and remembers what it was shown."""
 
-    actions = np.array(ACTIONS)
+    stays_flat = False
 
-    def __init__(self, *picks):
-        self.picks = np.array(picks)
+    def __init__(self, *exposures):
+        self.exposures = np.array([exposures])
         self.shown = []
 
-    def choose(self, observations, account):
-        self.shown.append((observations, account))
-        return self.picks
+    def act(self, outlook, standing):
+        self.shown.append((outlook, standing))
+        return self.exposures
 
-    def q_values(self, observations, account):
-        self.shown.append((observations, account))
-        return np.arange(4.0) + 10.0 * np.arange(len(account))[:, None]
+    def to_arrays(self):
+        return {}
 
 
 @pytest.fixture(scope="module")
@@ -108,14 +109,21 @@ def markets(observer, names=NAMES, bars_left=12):
 
 
 def test_a_decision_follows_from_the_bars_the_models_the_position_and_the_date(observer):
-    """To the last bit, in the order in which the symbols are asked about."""
-    agent, names = Scripted(1, 3), ("BBB", "AAA")
+    """To the last bit; all symbols are decided together, whatever order they are asked about in."""
+    agent, names = Scripted(1.0, -0.5), ("BBB", "AAA")
     found = decider(observer, agent, seed=7).decide(NOW, names, {"AAA": 0.1, "BBB": -0.01})
+    ((outlook, standing),) = agent.shown
+    together = markets(observer)
+    np.testing.assert_array_equal(
+        outlook.observation[0], np.concatenate([market.current() for market in together])
+    )
+    np.testing.assert_array_equal(
+        outlook.forecast[0], np.concatenate([market.forecast for market in together])
+    )
+    np.testing.assert_array_equal(standing.exposure, [[0.1 / 0.3, -0.01 / 0.05]])
+    np.testing.assert_array_equal(standing.caps, [[0.3, 0.05]])
+    assert standing.gross == RULES.gross
     seen = markets(observer, names)
-    for observation, account in agent.shown:
-        np.testing.assert_array_equal(observation, np.concatenate([m.current() for m in seen]))
-        np.testing.assert_array_equal(account, account_features([-0.01, 0.1], [0.05, 0.3]))
-    assert len(agent.shown) == 2
     rng = streams(7, "forecast", NOW.isoformat())["draws"]
     view = MarketView.concatenate([market.view for market in seen])
     memory = Memory.concatenate([market.memory for market in seen])
@@ -125,14 +133,68 @@ def test_a_decision_follows_from_the_bars_the_models_the_position_and_the_date(o
     assert found.time == NOW
     assert found.weights == {"BBB": -0.025, "AAA": 0.3}
     assert found.confidences == {"BBB": 1 - up[0], "AAA": up[1]}
-    assert found.action_values == {
-        "BBB": {"short": 0.0, "short 0.5": 1.0, "flat": 2.0, "long": 3.0},
-        "AAA": {"short": 10.0, "short 0.5": 11.0, "flat": 12.0, "long": 13.0},
-    }
+    assert found.action_values == {}
     for i, name in enumerate(names):
         assert found.magnitudes[name] == forecast.mean[i]
         np.testing.assert_array_equal(found.forecasts[name].parts, forecast.parts[i : i + 1])
         np.testing.assert_array_equal(found.fans[name], forecast.close_quantiles(FAN)[i])
+
+
+def test_the_dependence_is_that_of_all_closes_up_to_now(observer):
+    """As the whole histories have it, however many bars came after the training, and in whatever
+    order the symbols' bars of a close came."""
+    end = TABLES[0].history.data_end
+    tables = [FeatureTable.of(table.history.until(end)) for table in TABLES]
+    whole = correlation_of(newest_moments(tables))
+    assert np.abs(whole[0, 0, 1]) > 0.01
+    for bars_left in (1, 12):
+        early, book = start(tables, bars_left)
+        at_once, slowly = (
+            AgentDecider(observer, Scripted(), early, RULES, seed=1, draws=16) for _ in range(2)
+        )
+        at_once.catch_up(book)
+        growing = BarBook(NAMES, keep=10_000)
+        for table in tables:
+            for time, row in book.later_than(table.symbol, np.datetime64("1900-01-01")):
+                growing.add(table.symbol, time, row)
+                slowly.catch_up(growing)
+                slowly.outlook()
+        for made in (at_once, slowly):
+            np.testing.assert_allclose(made.outlook().correlation, whole, atol=1e-12)
+
+
+def test_shadow_accounts_are_shown_every_close_once(observer):
+    """The outlook of the agent, and the newest bar's open and close, where it ends now."""
+    shown = []
+
+    class Shadows:
+        def close(self, *told):
+            shown.append(told)
+
+    early, book = start(TABLES, 12)
+    agent = Scripted(0.0, 0.0)
+    made = AgentDecider(observer, agent, early, RULES, seed=1, draws=16, shadows=Shadows())
+    made.decide(NOW, NAMES, FLAT)
+    before = [table.history.close[-1] for table in early]
+    time, outlook, opens, closes = shown[0]
+    assert time == NOW
+    assert outlook is agent.shown[0][0]
+    assert opens.tolist() == closes.tolist() == before
+    made.catch_up(book)
+    end = book.newest("BBB")[0]
+    assert end != book.newest("AAA")[0]
+    made.decide(end, NAMES, FLAT)
+    last = [table.history.bars[-1] for table in TABLES]
+    assert shown[1][2].tolist() == [last[0][3], last[1][0]]
+    assert shown[1][3].tolist() == [last[0][3], last[1][3]]
+
+
+def test_a_position_that_is_kept_has_no_target_and_its_own_side(observer):
+    agent = Scripted(np.nan, np.nan)
+    found = decider(observer, agent).decide(NOW, NAMES, {"AAA": -0.1, "BBB": 0.0})
+    assert all(np.isnan(weight) for weight in found.weights.values())
+    up = found.forecasts["AAA"].probability_up[0]
+    assert found.confidences == {"AAA": 1 - up, "BBB": 0.5}
 
 
 def test_a_market_is_kept_as_wide_as_the_forecasters_window(observer):
@@ -144,16 +206,8 @@ def test_a_market_is_kept_as_wide_as_the_forecasters_window(observer):
 def test_there_must_be_a_cap_for_every_symbol(observer):
     early, _ = start(TABLES, 12)
     rules = Rules([0.5, 0.25, 0.1], 1e4)
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="a cap for each of 2 symbols; received 3"):
         AgentDecider(observer, Scripted(), early, rules, seed=7, draws=16)
-
-
-@pytest.mark.parametrize("shape", [(1, 4), (2, 3)])
-def test_values_must_be_of_every_symbol_and_action(observer, shape):
-    agent = Scripted(1, 3)
-    agent.q_values = lambda observations, account: np.zeros(shape)
-    with pytest.raises(ValueError, match="zip"):
-        decider(observer, agent).decide(NOW, NAMES, FLAT)
 
 
 def test_weights_are_the_greedy_actions_times_each_symbols_own_cap(observer):

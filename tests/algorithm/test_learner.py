@@ -12,6 +12,7 @@ from algorithm.diagnostics import Diagnostics, Stopwatch
 from algorithm.imagined import Imagined
 from algorithm.learner import ModelLearner, TimedProgress
 from algorithm.settings import Settings
+from sim.rules import Rule
 from tests.models.synthetic import garch_history
 
 OPTIONS = Settings.from_parameters({"symbols": "AAA,BBB", "warm_up_years": "2"})
@@ -115,7 +116,18 @@ def test_the_decider_gets_the_rules_it_was_trained_under(learn):
     (_, _, tables, rules), options = learn.decider(histories(), RULES, NOW)
     assert rules is RULES
     assert [table.symbol for table in tables] == ["AAA", "BBB"]
+    shadows = options.pop("shadows")
     assert options == {"seed": 1, "draws": 128}
+    assert list(shadows) == list(module.RIVALS)
+
+
+def test_the_rivals_accounts_outlive_a_training(learn):
+    (_, first), (_, later) = (
+        learn.decider(histories(n), OPTIONS.rules(cash), NOW)
+        for n, cash in ((600, 100_000.0), (601, 200_000.0))
+    )
+    assert first["shadows"] is later["shadows"]
+    assert later["shadows"]["constant_mix"].policy == Rule("constant_mix")
 
 
 def test_a_symbol_too_young_is_named_with_the_setting(learn):

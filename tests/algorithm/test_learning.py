@@ -8,17 +8,17 @@ import pytest
 
 from algorithm import learning
 from algorithm.learning import (
-    FLAT_LONG,
-    SHORT_FLAT_LONG,
     AgentConfig,
+    AgentCurve,
     ImaginationConfig,
     LearningConfig,
     fit_forecaster,
     imagined_markets,
     learn_to_trade,
 )
+from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
 from models.agent.observation import Observer
-from models.agent.q_agent import QAgentConfig
+from models.agent.q_agent import QAgent, QAgentConfig
 from models.forecast.config import ForecasterConfig
 from models.limits import Caps
 from models.reporting import Silent
@@ -35,6 +35,9 @@ CONFIG = LearningConfig(
         paths=64, retrain_paths=32, bars=24, blend=0.4, mean_block=11.0, stages=2
     ),
     agent=AgentConfig(
+        kind="dqn",
+        allow_short=False,
+        analytic=MeanVarianceConfig(aversion=3.0),
         network=QAgentConfig(observation_width=len(Observer.names), units=(6,)),
         judging=JudgingConfig(confidence=1.25),
         updates=90,
@@ -47,6 +50,18 @@ TABLES = [
     SimpleNamespace(history=SimpleNamespace(data_end=end))
     for end in (END - np.timedelta64(1, "D"), END)
 ]
+
+
+DONE = SimpleNamespace(
+    agent="an agent",
+    curve=SimpleNamespace(update=[25], loss=[0.5], claimed_value=[1e-4]),
+    judgements=[
+        SimpleNamespace(
+            update=25, reward=np.array([0.0, 2e-4]), error=np.array([0, 1e-5]), chosen=1
+        )
+    ],
+)
+CURVE = AgentCurve((25.0,), (0.5,), (1e-4,), (25.0,), (2e-4,), (1e-5,))
 
 
 class Journal(Silent):
@@ -68,7 +83,7 @@ def calls(monkeypatch):
     def spy(name):
         def remember(*args, **options):
             found[name] = (args, options)
-            return f"made by {name}"
+            return DONE if name == "train" else f"made by {name}"
 
         return remember
 
@@ -101,14 +116,14 @@ def test_markets_are_imagined_with_every_field_that_is_theirs(starts, calls):
 
 def test_a_first_agent_goes_through_the_whole_curriculum(calls):
     progress = Journal()
-    assert learn_to_trade(TABLES, "f", CONFIG, RULES, None, progress) == "made by train"
+    assert learn_to_trade(TABLES, "f", CONFIG, RULES, None, progress) == ("an agent", CURVE)
     args, options = calls["train"]
     sampler, rules, network, stages, rngs = args
     assert sampler == "made by sampler"
     imagined = {"blend": 0.4, "mean_block": 11.0, "starts": "any"}
     assert calls["sampler"] == ((("observer", "f"), TABLES), imagined)
     assert rules is RULES
-    assert network is CONFIG.agent.network
+    assert network == dataclasses.replace(CONFIG.agent.network, actions=(0.0, 1.0))
     assert stages == growing(64, 24, 90, stages=2)
     assert len(stages) == 2
     assert options == {"previous": None, "judging": CONFIG.agent.judging, "progress": progress}
@@ -119,11 +134,34 @@ def test_a_first_agent_goes_through_the_whole_curriculum(calls):
 
 
 def test_a_later_agent_goes_on_with_one_stage_of_full_length(calls):
-    learn_to_trade(TABLES, "f", CONFIG, RULES, "earlier", Silent())
+    earlier = object.__new__(QAgent)
+    learn_to_trade(TABLES, "f", CONFIG, RULES, earlier, Silent())
     args, options = calls["train"]
     (stage,) = args[3]
     assert (stage.n_paths, stage.n_steps, stage.updates) == (32, 24, 30)
-    assert options["previous"] == "earlier"
+    assert options["previous"] is earlier
+
+
+def test_an_agent_of_another_kind_is_no_predecessor(calls):
+    learn_to_trade(TABLES, "f", CONFIG, RULES, MeanVariance(), Silent())
+    args, options = calls["train"]
+    assert options["previous"] is None
+    assert len(args[3]) == 2
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_the_analytic_agent_needs_no_markets(short, calls):
+    agent = dataclasses.replace(CONFIG.agent, kind="mean_variance", allow_short=short)
+    config = dataclasses.replace(CONFIG, agent=agent)
+    made = learn_to_trade(TABLES, "f", config, RULES, None, Silent())
+    assert made == (MeanVariance(MeanVarianceConfig(aversion=3.0, allow_short=short)), AgentCurve())
+    assert calls == {}
+
+
+def test_an_unknown_kind_is_named():
+    config = dataclasses.replace(CONFIG, agent=dataclasses.replace(CONFIG.agent, kind="oracle"))
+    with pytest.raises(ValueError, match=r"agent must be one of .*; received 'oracle'"):
+        learn_to_trade(TABLES, "f", config, RULES, None, Silent())
 
 
 def test_every_field_of_the_configuration_is_one_of_those_above():
@@ -135,10 +173,13 @@ def test_every_field_of_the_configuration_is_one_of_those_above():
     assert fields == {
         LearningConfig: {"seed", "forecaster", "imagination", "agent"},
         ImaginationConfig: {"paths", "retrain_paths", "bars", "blend", "mean_block", "stages"},
-        AgentConfig: {"network", "judging", "updates", "retrain_updates"},
+        AgentConfig: {
+            "kind",
+            "allow_short",
+            "analytic",
+            "network",
+            "judging",
+            "updates",
+            "retrain_updates",
+        },
     }
-
-
-def test_actions_with_and_without_short():
-    assert SHORT_FLAT_LONG == (-1.0, 0.0, 1.0)
-    assert FLAT_LONG == (0.0, 1.0)

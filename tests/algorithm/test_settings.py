@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algorithm.learning import FLAT_LONG
 from algorithm.settings import PARAMETERS, RunSettings, Settings, account_size
 from algorithm.stops import StopRules
 from models.limits import Caps
@@ -37,7 +36,7 @@ def test_strings_become_values():
     assert settings.run.start_date == date(2010, 1, 4)
     assert settings.run.cash == 50_000.0
     assert settings.run.seed == settings.learning().seed == 7
-    assert settings.agent.network.actions == FLAT_LONG
+    assert not settings.agent.allow_short
     assert settings.agent.network.units == (16, 16)
     assert settings.stops == StopRules(stop_loss=None, take_profit=0.3)
     assert settings.caps == Caps(default=0.32, overrides={"TSLA": 0.01, "MSFT": 0.2})
@@ -60,6 +59,10 @@ OTHERS = {
     "rebalance_band": "0.2",
     "slippage": "0.001",
     "allow_short": "false",
+    "agent": "dqn",
+    "aversion": "4.5",
+    "premium": "0.3",
+    "trend": "0.25",
     "stop_loss": "off",
     "take_profit": "0.3",
     "daily_stop": "0.1",

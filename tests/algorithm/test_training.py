@@ -143,6 +143,7 @@ TINY = LearningConfig(
     forecaster=ForecasterConfig(units=4, window=20, epochs=2, retrain_epochs=1),
     imagination=ImaginationConfig(paths=16, retrain_paths=16, bars=10),
     agent=AgentConfig(
+        kind="dqn",
         network=QAgentConfig(observation_width=len(Observer.names), units=(8, 8)),
         updates=150,  # stages of 25, 50 and 75, whole calls of the compiled update
         retrain_updates=25,

@@ -14,6 +14,7 @@ from sim.accounting import Rules, replay
 from sim.costs import InteractiveBrokersCost
 from sim.market_env import MOVED, MarketEnv, MarketVectorEnv, observation
 from sim.paths import Paths
+from sim.rewards import DifferentialSharpe, LogGrowth, MeanVariance
 from tests.sim.markets import joined, random_tape, tape_of
 
 RULES = Rules(np.array([0.8]), 100_000.0, costs=InteractiveBrokersCost(slippage=0.001))
@@ -25,6 +26,10 @@ VARIANTS = [
     pytest.param({"positions": "random"}, id="random"),
     pytest.param(
         {"actions": None, "positions": "random", "control_variate": True}, id="random continuous"
+    ),
+    pytest.param({"reward": MeanVariance(8.0), "control_variate": True}, id="mean variance"),
+    pytest.param(
+        {"reward": DifferentialSharpe(0.1), "control_variate": True, "horizon": 7}, id="sharpe"
     ),
 ]
 INFO = {"equity", "exposure", "log_growth", "control_variate", "turnover", "costs"}
@@ -121,12 +126,15 @@ def test_infos_tell_what_each_step_did(options):
     env = MarketEnv(paths, rules, **options)
     env.action_space.seed(1)
     observation, info = env.reset(seed=1)
+    reward_of = options.get("reward", LogGrowth())
+    state = reward_of.start(1)
     for _ in range(40):
         before = info
         observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
         assert info["log_growth"] == pytest.approx(np.log(info["equity"] / before["equity"]))
         controlled = options.get("control_variate", False)
-        left = info["log_growth"] - (info["control_variate"] if controlled else 0.0)
+        worth, state = reward_of.step(np.array([info["log_growth"]]), state)
+        left = worth[0] - (info["control_variate"] if controlled else 0.0)
         assert reward == pytest.approx(left * options.get("reward_scale", 1.0), rel=1e-12)
         assert info["control_variate"] != 0.0 or abs(info["exposure"]) < 1e-9
         assert observation[-1] == np.float32(info["exposure"])
@@ -136,6 +144,7 @@ def test_infos_tell_what_each_step_did(options):
             assert info["turnover"] == pytest.approx(abs(before["exposure"]) * cap, abs=1e-9)
         if terminated or truncated:
             observation, info = env.reset()
+            state = reward_of.start(1)
             assert [info[name] for name in MOVED] == [0] * 4
 
 
