@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from algorithm.imagined import Imagined
+from algorithm.promotion import Promotion
 from algorithm.training import TrainedModels
 from models.forecast.predictive import PredictiveDistribution
-from sim.rules import RULES
 from sim.shadow import ShadowAccounts
 
 KEY = "mirage/diagnostics.json"
@@ -62,6 +62,8 @@ class Diagnostics:
         self._paths: dict[str, dict[str, Any]] = {}
         self._sections: dict[str, Any] = {}
         self._rivals: ShadowAccounts | None = None
+        self._says: Mapping[str, str] = {}
+        self._promotions: list[dict[str, Any]] = []
         self._pit_counts = np.zeros(PIT_BINS, dtype=int)
         self._covered = dict.fromkeys(NOMINAL_COVERAGE, 0)
         self._crps_sum = 0.0
@@ -107,9 +109,25 @@ class Diagnostics:
             **found.sections,
         }
 
-    def rivals(self, accounts: ShadowAccounts) -> None:
-        """Shadow accounts of simple rules, to be read at the end."""
-        self._rivals = accounts
+    def rivals(self, accounts: ShadowAccounts, says: Mapping[str, str]) -> None:
+        """Shadow accounts of rules and candidates, to be read at the end.
+
+        Args:
+            accounts: by name.
+            says: what each does, in a sentence.
+        """
+        self._rivals, self._says = accounts, says
+
+    def promotion(self, at: datetime, decision: Promotion) -> None:
+        """Note which of several candidates trades from now on, and why."""
+        self._promotions.append(
+            {
+                "time": at.isoformat(),
+                "trading": decision.trading,
+                "before": decision.before,
+                "says": str(decision),
+            }
+        )
 
     def forecast(
         self, symbol: str, distribution: PredictiveDistribution, fan: Sequence[float]
@@ -193,19 +211,21 @@ class Diagnostics:
         if self._scored:
             document["calibration"] = self.calibration()
         if self._rivals is not None and self._rivals.times:
-            document["rivals"] = _described(self._rivals)
+            document["rivals"] = _described(self._rivals, self._says)
+        if self._promotions:
+            document["promotions"] = self._promotions
         document |= self._sections
         return json.dumps(document, allow_nan=False)
 
 
-def _described(rivals: ShadowAccounts) -> dict[str, Any]:
-    """What rules earned, close by close."""
+def _described(rivals: ShadowAccounts, says: Mapping[str, str]) -> dict[str, Any]:
+    """What rules and candidates earned, close by close."""
     return {
         "time": [time.isoformat() for time in rivals.times],
         "rows": [
             {
                 "name": name,
-                "says": RULES[name].says,
+                "says": says[name],
                 "equity": [round(value, 2) for value in rivals[name].equity],
                 "turnover": sum(rivals[name].turnover),
             }

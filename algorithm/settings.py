@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from algorithm.learning import AGENTS, AgentConfig, ImaginationConfig, LearningConfig
+from algorithm.learning import AGENTS, BEST, AgentConfig, ImaginationConfig, LearningConfig
 from algorithm.stops import StopRules
 from models.forecast.forecaster import ForecasterConfig
 from models.limits import Caps, parse_overrides
@@ -297,7 +297,15 @@ PARAMETERS: tuple[Parameter, ...] = (
     _number("rebalance_band", "caps.band", "in [0, 1]", lambda v: 0 <= v <= 1),
     _number("slippage", "costs.slippage", "in [0, 0.1]", lambda v: 0 <= v <= 0.1),
     _flag("allow_short", "agent.allow_short"),
-    _choice("agent", "agent.kind", *AGENTS),
+    _choice("agent", "agent.kind", BEST, *AGENTS),
+    Parameter(
+        "candidates",
+        ("agent", "candidates"),
+        lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+        f"name two or more of {', '.join(AGENTS)}, each once",
+        lambda v: len(v) >= 2 and len(set(v)) == len(v) and set(v) <= set(AGENTS),
+        ",".join,
+    ),
     _number("aversion", "agent.analytic.aversion", "in (0, 1000]", lambda v: 0 < v <= 1000),
     _optional("target_volatility", "agent.target_volatility", "in (0, 1]", lambda v: 0 < v <= 1),
     _choice("reward", "agent.reward", *REWARDS),

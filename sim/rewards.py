@@ -247,6 +247,15 @@ it, so that all ask for about the same; a Sharpe ratio and log growth have an av
 own."""
 
 
+def along(reward: Reward, growth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rewards (T,) of the steps of one account whose log growth was (T,), from its first on."""
+    state, found = reward.start(1), np.empty(len(growth))
+    for t, step in enumerate(growth):
+        earned, state = reward.step(np.array([step]), state)
+        found[t] = earned[0]
+    return found
+
+
 def aversion_for(target_volatility: float, sharpe_ratio: float = 0.5) -> float:
     """The aversion of an investor who wants a given volatility.
 

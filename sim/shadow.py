@@ -82,6 +82,14 @@ class ShadowAccount:
             self._targets = self.policy.act(outlook, standing) * caps
 
     @property
+    def growth(self) -> Floats:
+        """Log growth from close to close, shape (closes - 1,); 0 from ruin on."""
+        if not self.equity:
+            return np.empty(0)
+        least = np.maximum(self.equity, 1e-3 * self._rules.equity)
+        return np.diff(np.log(least))
+
+    @property
     def ruined(self) -> bool:
         """Whether it may not trade any more (`sim.accounting.is_ruined`)."""
         return bool(is_ruined(self._account.equity, self._rules)[0])

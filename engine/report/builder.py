@@ -141,6 +141,7 @@ def _rivals(backtest: Backtest, diagnostics: Mapping[str, Any]) -> Section:
         "best is known in hindsight only. Point at a name for the rule."
     )
     body = page.plot(rivals.picture(backtest, known)) + rivals.table(backtest, known)
+    body += rivals.promotions(diagnostics.get("promotions", []))
     return Section("rivals", "Beside simple rules", body, lead, NO_DIAGNOSTICS)
 
 

@@ -5,7 +5,8 @@ a batch of the highest action value, a discounted sum of rewards); and, as often
 judged: the mean log growth per bar on imagined paths kept from training, with its standard error.
 
 Of simple rules it tells what each earned in a shadow account under the same caps and costs
-(``rivals``): equity at every close, and traded value over equity, summed.
+(``rivals``): equity at every close, and traded value over equity, summed. Where several candidates
+were trained, which of them traded after each training, and why (``promotions``).
 
 Of imagined markets it tells, beside stylised facts and some paths: how symbols depend on each other
 (``dependence``: means over pairs by market, the real one first, and correlation matrices), the
@@ -154,6 +155,16 @@ SCHEMA: dict[str, Any] = {
                 ),
             },
         ),
+        promotions={
+            "type": "array",
+            "items": _record(
+                ("time", "trading", "before", "says"),
+                time=_TEXT,
+                trading=_TEXT,
+                before=_TEXT,
+                says=_TEXT,
+            ),
+        },
         rivals=_record(
             ("time", "rows"),
             time=_TIMES,

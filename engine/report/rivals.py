@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,6 +153,19 @@ def picture(backtest: Backtest, rivals: list[Rival]) -> go.Figure | None:
     style.label_ends(figure, ends, [everything.min(), everything.max()], gap=0.14)
     figure.update_yaxes(title_text="growth of 1")
     return span_run(figure, backtest)
+
+
+def promotions(records: Sequence[Mapping[str, Any]]) -> str:
+    """Who traded when, where several candidates were trained; "" otherwise."""
+    if not records:
+        return ""
+    changes = [one for one in records if one["trading"] != one["before"]]
+    said = f"{len(records):,} times the candidates were compared, {len(changes):,} times another "
+    said += f"was promoted. At first {records[0]['before']} traded, at the end "
+    said += f"{records[-1]['trading']}."
+    rows = [[page.text(one["time"][:10]), page.text(one["says"])] for one in changes]
+    rows.append([page.text(records[-1]["time"][:10]), page.text(records[-1]["says"])])
+    return f"<p>{page.text(said)}</p>" + page.table(("", "Decision"), rows)
 
 
 def lines(backtest: Backtest, diagnostics: Mapping[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from models.forecast.predictive import PredictiveDistribution
 from models.forecast.recalibration import CorrectedT, moments
 from sim.accounting import Rules
 from sim.costs import ZeroCost
-from sim.rules import RULES, Rule
+from sim.rules import Rule
 from sim.shadow import ShadowAccounts
 
 DAY = datetime(2009, 1, 2, 16)
@@ -206,7 +206,7 @@ def test_rules_are_told_with_what_they_earned():
     rules = Rules([0.5], 1_000.0, lot_size=0, costs=ZeroCost())
     accounts = ShadowAccounts({"constant_mix": Rule("constant_mix")}, rules)
     diagnostics = Diagnostics(["AAA"])
-    diagnostics.rivals(accounts)
+    diagnostics.rivals(accounts, {"constant_mix": "Always at the caps."})
     assert "rivals" not in json.loads(diagnostics.to_json({}))
     nothing = np.zeros((1, 1, len(FORECAST)))
     blank = Outlook(np.zeros((1, 1, 0), np.float32), nothing, np.ones((1, 1, 1)))
@@ -216,6 +216,6 @@ def test_rules_are_told_with_what_they_earned():
     assert told["time"] == ["2020-01-02T00:00:00", "2020-01-03T00:00:00"]
     (row,) = told["rows"]
     assert row["name"] == "constant_mix"
-    assert row["says"] == RULES["constant_mix"].says
+    assert row["says"] == "Always at the caps."
     assert row["equity"] == [1000.0, round(1000 + 0.5 * (1 - rules.buffer) * 100, 2)]
     assert row["turnover"] == pytest.approx(0.5 * (1 - rules.buffer))
