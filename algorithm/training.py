@@ -194,7 +194,9 @@ class Trainer:
         now: datetime,
     ) -> TrainedAgent:
         """The agent of a kind; its artifact is the same with rivals and without."""
-        config = replace(self._config, agent=replace(self._config.agent, kind=kind, candidates=()))
+        config = replace(
+            self._config, agent=replace(self._config.agent, kind=kind, candidates=(), judged_on=0)
+        )
         parent = None if previous is None else previous.agents.get(kind)
 
         def make() -> tuple[Agent, AgentCurve]:
