@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from algorithm.bars import BarBook
+from algorithm.bars import BarBook, Row
 from models.agent.account import Standing, account_features
 from models.agent.agent import Agent
 from models.agent.observation import Observer
@@ -25,6 +25,7 @@ from models.market.features import FeatureTable
 from models.market.market_view import MarketView
 from models.seeding import streams
 from sim.accounting import Rules
+from sim.shadow import ShadowAccounts
 from sim.starts import newest_moments
 
 FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -119,6 +120,7 @@ class AgentDecider:
         *,
         seed: int,
         draws: int,
+        shadows: ShadowAccounts | None = None,
     ) -> None:
         """Stand at the newest bar of every history.
 
@@ -129,6 +131,7 @@ class AgentDecider:
             rules: the caps.
             seed: of the forecasts' draws.
             draws: of each forecast.
+            shadows: accounts that are shown what the agent is shown.
 
         Raises:
             ValueError: unless there is a cap for every symbol.
@@ -154,12 +157,15 @@ class AgentDecider:
         self._rules = rules
         self._seed = seed
         self._draws = draws
+        self._shadows = shadows
+        self._newest: dict[str, tuple[datetime, Row]] = {}
 
     def catch_up(self, bars: BarBook) -> None:
         """Push the bars that are newer than those a market has seen."""
         for s, (name, market) in enumerate(self._markets.items()):
             for time, row in bars.later_than(name, self._seen[name]):
                 market.push(np.array([row]))
+                self._newest[name] = time, row
                 self._seen[name] = np.datetime64(time, "ns")
                 self._dependence.add(time, s, surprises(market.forecast)[0])
 
@@ -175,6 +181,8 @@ class AgentDecider:
     def decide(self, time: datetime, fresh: Sequence[str], held: Mapping[str, float]) -> Decision:
         """Observe, forecast and act greedily; targets are for the symbols with a new bar."""
         outlook, rules = self.outlook(), self._rules
+        if self._shadows is not None:
+            self._shadows.close(time, outlook, *self._prices(time))
         weights = np.array([[held[name] for name in self._markets]])
         standing = Standing(weights / rules.caps, rules.caps[None], rules.gross)
         exposures = self._agent.act(outlook, standing)[0]
@@ -196,6 +204,18 @@ class AgentDecider:
             forecasts={name: forecast.of_series(i) for i, name in enumerate(fresh)},
             fans=_by_name(fresh, forecast.close_quantiles(FAN)),
         )
+
+    def _prices(self, time: datetime) -> NDArray[np.float64]:
+        """Opens and closes of the bars that end at a time, (2, S); the last close where none does.
+
+        A symbol whose bar comes later, at the same close, counts as still.
+        """
+        found = []
+        for name, market in self._markets.items():
+            close = float(market.view.last_close[0])
+            newest = self._newest.get(name)
+            found.append((newest[1][0] if newest and newest[0] == time else close, close))
+        return np.array(found).T
 
     def _action_values(
         self, outlook: Outlook, standing: Standing, fresh: Sequence[str], place: Sequence[int]

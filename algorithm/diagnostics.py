@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 
 from algorithm.imagined import Imagined
+from algorithm.promotion import Promotion
 from algorithm.training import TrainedModels
 from models.forecast.predictive import PredictiveDistribution
+from sim.shadow import ShadowAccounts
 
 KEY = "mirage/diagnostics.json"
 NOMINAL_COVERAGE = (0.5, 0.8, 0.9, 0.95)
@@ -59,6 +61,9 @@ class Diagnostics:
         self._prices: dict[str, deque] = {name: deque(maxlen=PRICES_KEPT) for name in self._symbols}
         self._paths: dict[str, dict[str, Any]] = {}
         self._sections: dict[str, Any] = {}
+        self._rivals: ShadowAccounts | None = None
+        self._says: Mapping[str, str] = {}
+        self._promotions: list[dict[str, Any]] = []
         self._pit_counts = np.zeros(PIT_BINS, dtype=int)
         self._covered = dict.fromkeys(NOMINAL_COVERAGE, 0)
         self._crps_sum = 0.0
@@ -103,6 +108,26 @@ class Diagnostics:
             },
             **found.sections,
         }
+
+    def rivals(self, accounts: ShadowAccounts, says: Mapping[str, str]) -> None:
+        """Shadow accounts of rules and candidates, to be read at the end.
+
+        Args:
+            accounts: by name.
+            says: what each does, in a sentence.
+        """
+        self._rivals, self._says = accounts, says
+
+    def promotion(self, at: datetime, decision: Promotion) -> None:
+        """Note which of several candidates trades from now on, and why."""
+        self._promotions.append(
+            {
+                "time": at.isoformat(),
+                "trading": decision.trading,
+                "before": decision.before,
+                "says": str(decision),
+            }
+        )
 
     def forecast(
         self, symbol: str, distribution: PredictiveDistribution, fan: Sequence[float]
@@ -185,5 +210,25 @@ class Diagnostics:
         }
         if self._scored:
             document["calibration"] = self.calibration()
+        if self._rivals is not None and self._rivals.times:
+            document["rivals"] = _described(self._rivals, self._says)
+        if self._promotions:
+            document["promotions"] = self._promotions
         document |= self._sections
         return json.dumps(document, allow_nan=False)
+
+
+def _described(rivals: ShadowAccounts, says: Mapping[str, str]) -> dict[str, Any]:
+    """What rules and candidates earned, close by close."""
+    return {
+        "time": [time.isoformat() for time in rivals.times],
+        "rows": [
+            {
+                "name": name,
+                "says": says[name],
+                "equity": [round(value, 2) for value in rivals[name].equity],
+                "turnover": sum(rivals[name].turnover),
+            }
+            for name in rivals
+        ],
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ from tqdm import tqdm
 from algorithm.decision import AgentDecider, Decider
 from algorithm.diagnostics import Diagnostics, Stopwatch
 from algorithm.imagined import imagined
+from algorithm.learning import investor
+from algorithm.promotion import promote
 from algorithm.settings import Settings
 from algorithm.training import TrainedModels, Trainer
 from models.agent.observation import Observer
@@ -20,6 +23,31 @@ from models.market.features import FeatureTable
 from models.market.history import History
 from models.reporting import Reporter, Silent
 from sim.accounting import Rules
+from sim.rewards import REWARDS, along
+from sim.rules import RULES, Rule
+from sim.shadow import Acts, ShadowAccounts
+
+RIVALS = (
+    "constant_mix",
+    "buy_and_hold",
+    "inverse_volatility_forecast",
+    "volatility_target_forecast",
+    "variance_target_ewma",
+    "variance_target_forecast",
+    "variance_target_forecast_200",
+    "average_200",
+    "moving_average_cross",
+    "momentum",
+    "mean_reversion",
+    "mean_variance_ewma",
+    "mean_variance_forecast",
+)
+"""Rules (`sim.rules`) that a run is shown beside: of a kind that comes with several volatilities or
+filters those that differ most."""
+
+
+CANDIDATE = "candidate: "
+"""Before the name of a candidate's shadow account."""
 
 
 class Learner(Protocol):
@@ -66,6 +94,7 @@ class ModelLearner:
         self._diagnostics = diagnostics
         self._report = report
         self.models: TrainedModels | None = None
+        self._shadows: ShadowAccounts | None = None
 
     def decider(self, histories: Sequence[History], rules: Rules, now: datetime) -> Decider | None:
         """See `Learner`; models are trained only if a bar came since the last training."""
@@ -78,7 +107,9 @@ class ModelLearner:
         progress = TimedProgress(self._diagnostics.stopwatch, shown=first)
         trainer = Trainer(self._options.learning(), self._artifacts, progress)
         tables = [FeatureTable.of(history) for history in histories]
-        self.models = trainer.train(tables, rules, self.models, now=now)
+        models = trainer.train(tables, rules, self.models, now=now)
+        shadows = self._opened(models, rules)
+        self.models = models = self._promoted(models, shadows, now)
         self._tell(self.models, now)
         if first:
             self._introduce(tables, self.models, now)
@@ -89,7 +120,43 @@ class ModelLearner:
             rules,
             seed=self._options.run.seed,
             draws=self._options.run.forecast_draws,
+            shadows=shadows,
         )
+
+    def _opened(self, models: TrainedModels, rules: Rules) -> ShadowAccounts:
+        """Accounts of simple rules and candidates, opened when trading begins.
+
+        A candidate's account goes on with its newest agent.
+        """
+        several = len(models.agents) > 1
+        if self._shadows is None:
+            policies: dict[str, Acts] = {name: Rule(name) for name in RIVALS}
+            says = {name: RULES[name].says for name in RIVALS}
+            for kind, one in models.agents.items() if several else ():
+                policies[CANDIDATE + kind] = one.agent
+                says[CANDIDATE + kind] = "A candidate, trained anew whenever the others are."
+            self._shadows = ShadowAccounts(policies, rules)
+            self._diagnostics.rivals(self._shadows, says)
+        for kind, one in models.agents.items() if several else ():
+            self._shadows[CANDIDATE + kind].policy = one.agent
+        return self._shadows
+
+    def _promoted(
+        self, models: TrainedModels, shadows: ShadowAccounts, now: datetime
+    ) -> TrainedModels:
+        """The same models, with whichever candidate trades from now on."""
+        if len(models.agents) < 2:
+            return models
+        agent = self._options.agent
+        reward = REWARDS[agent.reward](investor(agent, len(self._options.run.symbols)).aversion)
+        decision = promote(
+            models.trading,
+            {kind: one.judged for kind, one in models.agents.items()},
+            {kind: along(reward, shadows[CANDIDATE + kind].growth) for kind in models.agents},
+        )
+        self._report(str(decision))
+        self._diagnostics.promotion(now, decision)
+        return replace(models, trading=decision.trading)
 
     def _require_bars(self, histories: Sequence[History]) -> None:
         """Name the symbol that is too young, and the setting that may be at fault."""

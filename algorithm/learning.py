@@ -5,16 +5,19 @@ No LEAN and no store here: `algorithm.training` decides whether to learn or to r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.agent.agent import Agent
-from models.agent.family import AGENTS, DQN, MEAN_VARIANCE
 from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
 from models.agent.observation import Observer
+from models.agent.outlook import PRIOR_CORRELATION
 from models.agent.q_agent import QAgent, QAgentConfig
+from models.agent.residual_agent import ResidualAgent, ResidualAgentConfig
 from models.forecast.forecaster import Forecaster, ForecasterConfig
 from models.market.features import FeatureTable
 from models.reporting import Progress
@@ -24,7 +27,28 @@ from sim.agent_training import AgentTraining, JudgingConfig, train_on_imagined
 from sim.blocks import MEAN_BLOCK
 from sim.curriculum import Stage, growing
 from sim.path_sampler import ForecasterSampler
+from sim.paths import Paths
+from sim.residual_training import train_residual
+from sim.rewards import REWARDS, Reward, aversion_for
+from sim.rollout import rollout
+from sim.rules import RULES, Rule
 from sim.starts import Starts
+
+MEAN_VARIANCE, GRADIENT, DQN = "mean_variance", "gradient", "dqn"
+
+BEST = "best"
+"""The setting for the best of several candidates (`algorithm.promotion`)."""
+
+RESTORE: Mapping[str, Callable[[Mapping[str, np.ndarray]], Agent]] = {
+    MEAN_VARIANCE: MeanVariance.from_arrays,
+    GRADIENT: ResidualAgent.from_arrays,
+    DQN: QAgent.from_arrays,
+    **dict.fromkeys(RULES, Rule.from_arrays),
+}
+"""From the arrays of an agent of each kind to the agent; a simple rule is one too."""
+
+AGENTS = tuple(RESTORE)
+"""Every kind of agent, by the name that the setting `agent` gives it."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +77,19 @@ class AgentConfig:
     """The agent and how long it learns.
 
     Attributes:
-        kind: one of `models.agent.family.AGENTS`.
+        kind: one of `AGENTS`, or `BEST`: that of the candidates which does best.
+        candidates: kinds that are trained beside each other for `BEST`, the first of which trades
+            until another is promoted; two or more, each once.
+        judged_on: imagined markets that candidates are judged on, besides those they learn on; an
+            even number >= 8.
         allow_short: whether it may hold less than nothing.
+        reward: what it learns to earn, one of `sim.rewards.REWARDS`, under the investor's aversion.
+        target_volatility: of the account's returns, a year, from which the investor's aversion
+            follows; None: the aversion is as stated.
         analytic: the investor, and what the analytic agent expects of symbols.
+        residual: what the network beside the analytic policy is made of; its policy is `analytic`.
+        residual_updates: of that network in a first training, >= 1.
+        residual_retrain_updates: in a later one.
         network: what a double DQN is made of.
         judging: how held-out paths decide what it may do.
         updates: of its network in a first training.
@@ -63,8 +97,17 @@ class AgentConfig:
     """
 
     kind: str = MEAN_VARIANCE
+    candidates: tuple[str, ...] = (MEAN_VARIANCE, GRADIENT, DQN)
+    judged_on: int = 128
     allow_short: bool = True
+    reward: str = "mean_variance"
+    target_volatility: float | None = None
     analytic: MeanVarianceConfig = field(default_factory=MeanVarianceConfig)
+    residual: ResidualAgentConfig = field(
+        default_factory=lambda: ResidualAgentConfig(observation_width=len(Observer.names))
+    )
+    residual_updates: int = 300
+    residual_retrain_updates: int = 30
     network: QAgentConfig = field(
         default_factory=lambda: QAgentConfig(observation_width=len(Observer.names))
     )
@@ -204,21 +247,95 @@ def learn_to_trade(
         progress: hears of the stages ``simulation`` and ``agent``.
     """
     agent = config.agent
+    if agent.kind not in AGENTS:
+        raise ValueError(f"agent must be one of {', '.join(AGENTS)}; received {agent.kind!r}")
+    policy = investor(agent, len(tables))
     if agent.kind == MEAN_VARIANCE:
-        return MeanVariance(replace(agent.analytic, allow_short=agent.allow_short)), AgentCurve()
-    if agent.kind != DQN:
-        raise ValueError(f"agent must be one of {AGENTS}; received {agent.kind!r}")
-    actions = tuple(a for a in agent.network.actions if a >= 0 or agent.allow_short)
-    network = replace(agent.network, actions=actions)
+        return MeanVariance(policy), AgentCurve()
+    if agent.kind in RULES:
+        return Rule(agent.kind, band=policy.band), AgentCurve()
+    markets = imagined_markets(tables, forecaster, config.imagination)
+    rngs = streams(config.seed, "agent", str(data_end(tables)))
+    if agent.kind == GRADIENT:
+        return _learn_residual(markets, config, policy, rules, previous, rngs, progress)
     before = previous if isinstance(previous, QAgent) else None
     done = train_on_imagined(
-        imagined_markets(tables, forecaster, config.imagination),
+        markets,
         rules,
-        network,
+        replace(
+            agent.network,
+            actions=tuple(a for a in agent.network.actions if a >= 0 or agent.allow_short),
+        ),
         curriculum(config, first=before is None),
-        streams(config.seed, "agent", str(data_end(tables))),
+        rngs,
         previous=before,
         judging=agent.judging,
         progress=progress,
+        reward=REWARDS[agent.reward](alone(policy.aversion, len(tables))),
     )
     return done.agent, AgentCurve.of(done)
+
+
+def investor(agent: AgentConfig, n_symbols: int) -> MeanVarianceConfig:
+    """The investor that the settings tell of, for a portfolio of so many symbols."""
+    aversion = agent.analytic.aversion
+    if agent.target_volatility is not None:
+        # What is held together has a higher Sharpe ratio than each part of it.
+        spread = n_symbols / (1.0 + (n_symbols - 1) * PRIOR_CORRELATION)
+        together = agent.analytic.sharpe_ratio * math.sqrt(spread)
+        aversion = aversion_for(agent.target_volatility, together)
+    return replace(agent.analytic, aversion=aversion, allow_short=agent.allow_short)
+
+
+def alone(aversion: float, n_symbols: int) -> float:
+    """The aversion of an account that trades one symbol of a portfolio's.
+
+    If the others are held to the same degree, a symbol adds to the portfolio's variance not only
+    its own but what it shares with each of them: 1 + (S - 1) · correlation times as much.
+    """
+    return aversion * (1.0 + (n_symbols - 1) * PRIOR_CORRELATION)
+
+
+def _learn_residual(
+    markets: ForecasterSampler,
+    config: LearningConfig,
+    policy: MeanVarianceConfig,
+    rules: Rules,
+    previous: Agent | None,
+    rngs: Mapping[str, np.random.Generator],
+    progress: Progress,
+) -> tuple[Agent, AgentCurve]:
+    """Train what is added to the analytic policy, in one account for all symbols."""
+    agent, imagination = config.agent, config.imagination
+    before = previous if isinstance(previous, ResidualAgent) else None
+    count = imagination.paths if before is None else imagination.retrain_paths
+    updates = agent.residual_updates if before is None else agent.residual_retrain_updates
+    with progress.stage("simulation"):
+        paths = markets.sample(count, imagination.bars, rngs["paths"])
+    with progress.stage("agent", updates) as reporter:
+        done = train_residual(
+            paths,
+            rules,
+            replace(agent.residual, policy=policy),
+            updates,
+            rngs,
+            previous=before,
+            reporter=reporter,
+            reward=REWARDS[agent.reward](policy.aversion),
+        )
+    return done.agent, AgentCurve()
+
+
+def judged(agent: Agent, markets: Paths, rules: Rules, reward: Reward) -> NDArray[np.float64]:
+    """What an agent earns a bar in each pair of twins of imagined markets, shape (B / 2,).
+
+    Rewards come without their control variate: markets to judge on are few.
+
+    Args:
+        agent: that trades all symbols of a market in one account.
+        markets: B of them, an even number; the same for all that are to be compared.
+        rules: of the account.
+        reward: in whose units.
+    """
+    earned = rollout(agent.act, markets, rules, reward).controlled.mean(axis=1)
+    return 0.5 * (earned[0::2] + earned[1::2])

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from algorithm.learning import AgentConfig, ImaginationConfig, LearningConfig
+from algorithm.learning import AGENTS, BEST, AgentConfig, ImaginationConfig, LearningConfig
 from algorithm.stops import StopRules
-from models.agent.family import AGENTS
 from models.forecast.forecaster import ForecasterConfig
 from models.limits import Caps, parse_overrides
 from sim.accounting import Rules
 from sim.costs import InteractiveBrokersCost
+from sim.rewards import REWARDS
 
 OFF = "off"
 """The word that switches an optional rule off."""
@@ -297,8 +297,18 @@ PARAMETERS: tuple[Parameter, ...] = (
     _number("rebalance_band", "caps.band", "in [0, 1]", lambda v: 0 <= v <= 1),
     _number("slippage", "costs.slippage", "in [0, 0.1]", lambda v: 0 <= v <= 0.1),
     _flag("allow_short", "agent.allow_short"),
-    _choice("agent", "agent.kind", *AGENTS),
+    _choice("agent", "agent.kind", BEST, *AGENTS),
+    Parameter(
+        "candidates",
+        ("agent", "candidates"),
+        lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+        f"name two or more of {', '.join(AGENTS)}, each once",
+        lambda v: len(v) >= 2 and len(set(v)) == len(v) and set(v) <= set(AGENTS),
+        ",".join,
+    ),
     _number("aversion", "agent.analytic.aversion", "in (0, 1000]", lambda v: 0 < v <= 1000),
+    _optional("target_volatility", "agent.target_volatility", "in (0, 1]", lambda v: 0 < v <= 1),
+    _choice("reward", "agent.reward", *REWARDS),
     _number("premium", "agent.analytic.sharpe_ratio", "in [0, 5]", lambda v: 0 <= v <= 5),
     _number("trend", "agent.analytic.trend", "in [0, 1]", lambda v: 0 <= v <= 1),
     _optional("stop_loss", "stops.stop_loss", "in (0, 1)", lambda v: 0 < v < 1),

@@ -9,28 +9,37 @@ cap, account or agent setting leaves the forecasters as they are.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from algorithm.learning import (
+    BEST,
+    RESTORE,
     AgentCurve,
     LearningConfig,
     data_end,
     fit_forecaster,
+    imagined_markets,
+    investor,
+    judged,
     learn_to_trade,
 )
 from models.agent.agent import Agent
-from models.agent.family import RESTORE
 from models.artifacts import ArtifactStore, Parts
 from models.forecast.forecaster import Forecaster
 from models.market.features import FeatureTable
 from models.provenance import code_fingerprint, described, key_for, versions
 from models.reporting import Progress, Silent
+from models.seeding import streams
 from sim.accounting import Rules
+from sim.paths import Paths
+from sim.rewards import REWARDS
 
 FORECASTER_CODE = ("models",)
 AGENT_CODE = ("models", "sim", "algorithm.learning")
@@ -40,28 +49,64 @@ Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
+class TrainedAgent:
+    """An agent, and what its training left.
+
+    Attributes:
+        agent: trained on the forecaster's markets only, if it learns.
+        key: of its artifact.
+        curve: of its learning.
+        reused: whether it came from the object store.
+        judged: what it earned a bar in each pair of imagined markets that candidates are judged on
+            (`algorithm.learning.judged`); empty for an agent without rivals.
+    """
+
+    agent: Agent
+    key: str
+    curve: AgentCurve
+    reused: bool
+    judged: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class TrainedModels:
     """What a training gave; its arrays are read-only.
 
     Attributes:
         forecaster: of the next bar.
-        agent: trained on the forecaster's markets only, if it learns.
         forecaster_key: of the forecaster's artifact.
-        agent_key: of the agent's artifact.
-        data_end: time of the newest bar that was learned from.
-        curve: of the agent's learning.
         forecaster_reused: whether the forecaster came from the object store.
-        agent_reused: whether the agent did.
+        agents: by kind, in the order of the settings.
+        trading: kind of the one that trades.
+        data_end: time of the newest bar that was learned from.
     """
 
     forecaster: Forecaster
-    agent: Agent
     forecaster_key: str
-    agent_key: str
-    data_end: np.datetime64
-    curve: AgentCurve
     forecaster_reused: bool
-    agent_reused: bool
+    agents: Mapping[str, TrainedAgent]
+    trading: str
+    data_end: np.datetime64
+
+    @property
+    def agent(self) -> Agent:
+        """The one that trades."""
+        return self.agents[self.trading].agent
+
+    @property
+    def agent_key(self) -> str:
+        """Of its artifact."""
+        return self.agents[self.trading].key
+
+    @property
+    def curve(self) -> AgentCurve:
+        """Of its learning."""
+        return self.agents[self.trading].curve
+
+    @property
+    def agent_reused(self) -> bool:
+        """Whether all agents came from the object store."""
+        return all(one.reused for one in self.agents.values())
 
     @property
     def reused(self) -> bool:
@@ -108,19 +153,16 @@ class Trainer:
         """
         end = data_end(tables)
         forecaster, forecaster_key, forecaster_reused = self._forecaster(tables, previous, end, now)
-        (agent, curve), agent_key, agent_reused = self._agent(
-            tables, rules, forecaster, forecaster_key, previous, end, now
-        )
-        return TrainedModels(
-            forecaster,
-            agent,
-            forecaster_key,
-            agent_key,
-            end,
-            curve,
-            forecaster_reused,
-            agent_reused,
-        )
+        agent = self._config.agent
+        kinds = agent.candidates if agent.kind == BEST else (agent.kind,)
+        made = TrainedModels(forecaster, forecaster_key, forecaster_reused, {}, kinds[0], end)
+        found = {kind: self._agent(kind, tables, rules, made, previous, now) for kind in kinds}
+        if len(kinds) > 1:
+            found = self._judged(found, tables, rules, made, now)
+        trading = kinds[0]
+        if previous is not None and previous.trading in kinds:
+            trading = previous.trading
+        return replace(made, agents=found, trading=trading)
 
     def _forecaster(
         self,
@@ -144,34 +186,77 @@ class Trainer:
 
     def _agent(
         self,
+        kind: str,
         tables: Sequence[FeatureTable],
         rules: Rules,
-        forecaster: Forecaster,
-        forecaster_key: str,
+        models: TrainedModels,
         previous: TrainedModels | None,
-        end: np.datetime64,
         now: datetime,
-    ) -> tuple[tuple[Agent, AgentCurve], str, bool]:
-        parent = None if previous is None else previous.agent
-        kind = self._config.agent.kind
+    ) -> TrainedAgent:
+        """The agent of a kind; its artifact is the same with rivals and without."""
+        config = replace(
+            self._config, agent=replace(self._config.agent, kind=kind, candidates=(), judged_on=0)
+        )
+        parent = None if previous is None else previous.agents.get(kind)
 
         def make() -> tuple[Agent, AgentCurve]:
-            return learn_to_trade(tables, forecaster, self._config, rules, parent, self._progress)
+            before = None if parent is None else parent.agent
+            return learn_to_trade(tables, models.forecaster, config, rules, before, self._progress)
 
-        return self._saved_or_made(
+        (agent, curve), key, reused = self._saved_or_made(
             "agent",
             agent_depends(
-                self._config,
-                rules,
-                forecaster_key,
-                None if previous is None else previous.agent_key,
+                config, rules, models.forecaster_key, None if parent is None else parent.key
             ),
-            end,
+            models.data_end,
             now,
             restore=lambda arrays, meta: (RESTORE[kind](arrays), _curve_from(meta)),
             make=make,
             pack=lambda made: (made[0].to_arrays(), described(made[1])),
         )
+        return TrainedAgent(agent, key, curve, reused, np.empty(0))
+
+    def _judged(
+        self,
+        agents: Mapping[str, TrainedAgent],
+        tables: Sequence[FeatureTable],
+        rules: Rules,
+        models: TrainedModels,
+        now: datetime,
+    ) -> dict[str, TrainedAgent]:
+        """The same agents, each judged on the same imagined markets, which are made if needed."""
+        config = self._config
+        agent = config.agent
+        reward = REWARDS[agent.reward](investor(agent, len(tables)).aversion)
+
+        @functools.cache
+        def markets() -> Paths:
+            rng = streams(config.seed, "judging", str(models.data_end))["paths"]
+            source = imagined_markets(tables, models.forecaster, config.imagination)
+            with self._progress.stage("simulation"):
+                return source.sample(agent.judged_on, config.imagination.bars, rng)
+
+        def judgement(one: TrainedAgent) -> NDArray[np.float64]:
+            earned, _, _ = self._saved_or_made(
+                "judgement",
+                {
+                    "agent": one.key,
+                    "seed": config.seed,
+                    "imagination": described(config.imagination),
+                    "markets": agent.judged_on,
+                    "reward": [agent.reward, described(investor(agent, len(tables)))],
+                    "rules": described(rules),
+                    "code": code_fingerprint(*AGENT_CODE),
+                },
+                models.data_end,
+                now,
+                restore=lambda arrays, meta: _rewards_from(arrays, agent.judged_on // 2),
+                make=lambda: judged(one.agent, markets(), rules, reward),
+                pack=lambda made: ({"rewards": made}, {}),
+            )
+            return earned
+
+        return {kind: replace(one, judged=judgement(one)) for kind, one in agents.items()}
 
     def _saved_or_made(
         self,
@@ -251,6 +336,14 @@ def agent_depends(
         "versions": versions(),
         "previous": previous,
     }
+
+
+def _rewards_from(arrays: Mapping[str, np.ndarray], pairs: int) -> NDArray[np.float64]:
+    """A kept judgement; ValueError if it is none."""
+    rewards = arrays.get("rewards", np.empty(0))
+    if rewards.shape != (pairs,) or not np.isfinite(rewards).all():
+        raise ValueError(f"rewards must be finite, {pairs} of them; received {rewards.shape}")
+    return rewards
 
 
 def _curve_from(meta: Mapping[str, Any]) -> AgentCurve:

@@ -179,22 +179,23 @@ def _state(path: Path) -> tuple[int, int] | None:
 
 def show(results: Path, data_folder: Path, total: float) -> None:
     """Print the summary of a finished run, build its report, say where the time went."""
-    from engine.report import build_report, summary, verdict
+    from engine.report import build_report, rivals, summary, verdict
     from engine.report.diagnostics import load_diagnostics
     from engine.report.results import load_backtest
 
     summary.write_timing(results, total)
     finished, diagnostics = load_backtest(results), load_diagnostics(results)
     click.echo("\n" + summary.console(finished, data_folder))
-    if facts := summary.facts_lines(diagnostics):
-        click.echo("\n" + "\n".join(facts))
+    for told in (rivals.lines(finished, diagnostics), summary.facts_lines(diagnostics)):
+        if told:
+            click.echo("\n" + "\n".join(told))
     report = build_report(results, data_folder=data_folder)
     parts = summary.stages(diagnostics.get("timings", {}), total)
     click.echo("\n" + "\n".join(summary.timing_lines(parts)) + "\n")
     for said in verdict.in_words(finished, diagnostics):
         click.echo(textwrap.fill(said, 100))
-    if told := summary.trainings_line(diagnostics):
-        click.echo(f"\nModels   {told}")
+    if trained := summary.trainings_line(diagnostics):
+        click.echo(f"\nModels   {trained}")
     click.echo(f"Results  {results}\nReport   {report}")
 
 

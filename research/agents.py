@@ -172,7 +172,8 @@ def succession(
 
     Args:
         name: one of `LEARNERS`.
-        refits: ascending; the market's first row is the last close before the first of them.
+        refits: ascending, the first one no later than the market's first day. Of those before
+            it the last one trades.
         market: that is to be traded.
         rules: the account's.
         seed: of everything random.
@@ -181,10 +182,11 @@ def succession(
     agents: list[Agent] = []
     begins: list[int] = []
     for refit in refits:
-        row = market.row_before(refit.date)
+        row = market.row_before(refit.date) if refit.date > market.dates[0] else 0
         if row >= market.paths.n_steps:
             break
         lesson = Lesson(refit, source, rules, seed, agents[-1] if agents else None)
         agents.append(agent_of(name, lesson))
         begins.append(row)
-    return Succession(agents, begins)
+    trading = dict(zip(begins, agents, strict=True))
+    return Succession(list(trading.values()), list(trading))

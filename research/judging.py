@@ -67,7 +67,8 @@ class Figures:
     """A run in numbers.
 
     Attributes:
-        sharpe: annualised, of simple daily returns, risk-free rate 0.
+        sharpe: annualised, of simple daily returns, risk-free rate 0; 0 for an account that never
+            moves: nothing earned, nothing risked.
         growth: a year, compounded.
         drawdown: deepest loss from a peak, as a fraction.
         shortfall: mean simple return of the worst `TAIL` of days (CVaR), as a loss.
@@ -88,7 +89,7 @@ class Figures:
     def of(cls, run: Run) -> Figures:
         """Of one run."""
         return cls(
-            sharpe(run.growth),
+            float(np.nan_to_num(sharpe(run.growth))),
             float(np.expm1(BARS_PER_YEAR * run.growth.mean())),
             drawdown(run.growth),
             shortfall(run.growth),
@@ -153,7 +154,7 @@ def difference_interval(
 
     def difference(drawn: Floats) -> Floats:
         deviation = drawn.std(axis=0, ddof=1)
-        # A run that never moves has a ratio of 0 here: nothing earned, nothing risked.
+        # A run that never moves has a ratio of 0, as in `Figures`.
         ratios = drawn.mean(axis=0) / np.where(deviation > 0, deviation, np.inf)
         return np.sqrt(BARS_PER_YEAR) * (weights * ratios).sum(keepdims=True)
 

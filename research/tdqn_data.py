@@ -47,9 +47,18 @@ def scale_ratio(low: np.ndarray, high: np.ndarray, close: np.ndarray) -> np.ndar
     return np.exp(ratio)
 
 
+def trading_days(path: Path) -> np.ndarray:
+    """All days of a file, those without a trade included, shape (N,), datetime64[D]."""
+    return _frame(path).index.to_numpy().astype("datetime64[D]")
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, index_col=0, parse_dates=True).dropna()
+
+
 def load(path: Path) -> History:
     """One stock; rows without a trade are dropped."""
-    frame = pd.read_csv(path, index_col=0, parse_dates=True).dropna()
+    frame = _frame(path)
     frame.columns = [name.lower() for name in frame.columns]
     frame = frame[(frame > 0).all(axis=1)]
     ratio = scale_ratio(*(frame[name].to_numpy() for name in ("low", "high", "close")))

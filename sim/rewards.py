@@ -18,6 +18,7 @@ What a reward makes of risk, its curvature, is left as it is.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -33,8 +34,11 @@ BARS_PER_YEAR = 252
 class Reward(Protocol):
     """Rewards of steps; some remember what came before, in an explicit state.
 
-    Implementations are immutable. Arrays are NumPy's or those of the module that `ops` speaks for.
+    Implementations are immutable and hashable. Arrays are NumPy's or those of the module that `ops`
+    speaks for.
     """
+
+    def __hash__(self) -> int: ...
 
     @property
     def entries(self) -> int:
@@ -229,6 +233,27 @@ class DifferentialSharpe:
     def _cubed(self, first: Any, second: Any, ops: Any) -> Any:
         """Moving deviation to the third."""
         return ops.maximum(second - first * first, 0.1 * self._prior[1]) ** 1.5
+
+
+REWARDS: Mapping[str, Callable[[float], Reward]] = {
+    "mean_variance": MeanVariance,
+    "crra": ConstantRelativeRiskAversion,
+    "shortfall": lambda aversion: Shortfall(2.0 * aversion),
+    "sharpe": lambda aversion: DifferentialSharpe(),
+    "log_growth": lambda aversion: LogGrowth(),
+}
+"""From the name of a reward to the reward of an investor of an aversion. Shortfall takes twice of
+it, so that all ask for about the same; a Sharpe ratio and log growth have an aversion of their
+own."""
+
+
+def along(reward: Reward, growth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rewards (T,) of the steps of one account whose log growth was (T,), from its first on."""
+    state, found = reward.start(1), np.empty(len(growth))
+    for t, step in enumerate(growth):
+        earned, state = reward.step(np.array([step]), state)
+        found[t] = earned[0]
+    return found
 
 
 def aversion_for(target_volatility: float, sharpe_ratio: float = 0.5) -> float:

@@ -73,7 +73,8 @@ def _inverse_volatility(column: str) -> Aim:
 
 def _target(column: str, power: int) -> Aim:
     def aim(outlook: Outlook, standing: Standing) -> Floats:
-        return np.minimum(1.0, outlook.column("long_run") / outlook.column(column)) ** power
+        share = np.minimum(1.0, outlook.column("long_run") / outlook.column(column))
+        return np.power(share, float(power))
 
     return aim
 
@@ -125,7 +126,7 @@ def on_ewma(outlook: Outlook) -> Outlook:
 
 
 def _mean_variance(trend: float, column: str) -> Aim:
-    agent = MeanVariance(MeanVarianceConfig(trend=trend, band=0.0))
+    agent = MeanVariance(MeanVarianceConfig(trend=trend, band=0.0, allow_short=False))
 
     def aim(outlook: Outlook, standing: Standing) -> Floats:
         known = on_ewma(outlook) if column == VOLATILITY else outlook
@@ -216,13 +217,15 @@ RULES: Mapping[str, Kind] = {
     **_on_both(
         "mean_variance",
         lambda column: _mean_variance(0.0, column),
-        "The mean-variance optimum with correlations on {}, equal long-run Sharpe ratios.",
+        "The long-only mean-variance optimum with correlations on {}, equal long-run Sharpe "
+        "ratios.",
         "Markowitz 1952, 'Portfolio selection'; `models.agent.mean_variance`",
     ),
     **_on_both(
         "mean_variance_trend",
-        lambda column: _mean_variance(1.0, column),
-        "The mean-variance optimum with correlations on {}, larger premia above averages.",
+        lambda column: _mean_variance(MeanVarianceConfig.trend, column),
+        "The long-only mean-variance optimum with correlations on {}, larger premia above "
+        "averages.",
         "as without trend, and Moskowitz, Ooi & Pedersen 2012",
     ),
 }

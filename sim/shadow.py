@@ -7,7 +7,8 @@ rules, and candidates earn a record on bars that they were not trained on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Protocol
 
 import numpy as np
@@ -81,23 +82,41 @@ class ShadowAccount:
             self._targets = self.policy.act(outlook, standing) * caps
 
     @property
+    def growth(self) -> Floats:
+        """Log growth from close to close, shape (closes - 1,); 0 from ruin on."""
+        if not self.equity:
+            return np.empty(0)
+        least = np.maximum(self.equity, 1e-3 * self._rules.equity)
+        return np.diff(np.log(least))
+
+    @property
     def ruined(self) -> bool:
         """Whether it may not trade any more (`sim.accounting.is_ruined`)."""
         return bool(is_ruined(self._account.equity, self._rules)[0])
 
 
 class ShadowAccounts:
-    """Several of them, by name."""
+    """Several of them, by name.
+
+    Attributes:
+        times: of the closes so far.
+    """
 
     def __init__(self, policies: Mapping[str, Acts], rules: Rules) -> None:
         """Open one account for each policy."""
         self._accounts = {name: ShadowAccount(each, rules) for name, each in policies.items()}
+        self.times: list[datetime] = []
 
-    def close(self, outlook: Outlook, opens: ArrayLike, closes: ArrayLike) -> None:
-        """See `ShadowAccount.close`."""
+    def __getitem__(self, name: str) -> ShadowAccount:
+        return self._accounts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._accounts)
+
+    def close(self, time: datetime, outlook: Outlook, opens: ArrayLike, closes: ArrayLike) -> None:
+        """See `ShadowAccount.close`; a close that was seen already is not seen again."""
+        if self.times and time <= self.times[-1]:
+            return
+        self.times.append(time)
         for account in self._accounts.values():
             account.close(outlook, opens, closes)
-
-    def equity(self) -> dict[str, list[float]]:
-        """Equity of each at every close so far, in $."""
-        return {name: account.equity for name, account in self._accounts.items()}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.data_import.folder import write_atomically
-from engine.report import joint_figures, market_figures, model_figures, page, style, verdict
+from engine.report import joint_figures, market_figures, model_figures, page, rivals, style, verdict
 from engine.report.diagnostics import load_diagnostics
 from engine.report.metrics import Metric, metrics_table
 from engine.report.page import Section, swatch
@@ -56,6 +56,7 @@ def _page(
     symbols = _symbols(backtest, diagnostics)
     sections = [
         _performance(backtest),
+        _rivals(backtest, diagnostics),
         _metrics(backtest, rows, data_folder),
         _trades(backtest, diagnostics, symbols),
         _exposure(backtest),
@@ -130,6 +131,18 @@ def _performance(backtest: Backtest) -> Section:
         "picture, drag to zoom and double-click to return."
     )
     return Section("performance", "Performance", page.plot(market_figures.equity(backtest)), lead)
+
+
+def _rivals(backtest: Backtest, diagnostics: Mapping[str, Any]) -> Section:
+    known = rivals.rivals_of(diagnostics)
+    lead = (
+        "What simple rules earned in shadow accounts of the same size, under the same caps, costs "
+        "and no-trade band, on the same bars: the caps are nobody's merit or fault. Which rule was "
+        "best is known in hindsight only. Point at a name for the rule."
+    )
+    body = page.plot(rivals.picture(backtest, known)) + rivals.table(backtest, known)
+    body += rivals.promotions(diagnostics.get("promotions", []))
+    return Section("rivals", "Beside simple rules", body, lead, NO_DIAGNOSTICS)
 
 
 def _metrics(backtest: Backtest, rows: list[Metric], data_folder: Path) -> Section:

@@ -4,6 +4,10 @@ Of an agent's training it tells, by update: the loss, and the value that the age
 a batch of the highest action value, a discounted sum of rewards); and, as often as the agent was
 judged: the mean log growth per bar on imagined paths kept from training, with its standard error.
 
+Of simple rules it tells what each earned in a shadow account under the same caps and costs
+(``rivals``): equity at every close, and traded value over equity, summed. Where several candidates
+were trained, which of them traded after each training, and why (``promotions``).
+
 Of imagined markets it tells, beside stylised facts and some paths: how symbols depend on each other
 (``dependence``: means over pairs by market, the real one first, and correlation matrices), the
 worst day of the real market and of the imagined ones that are shown (``crisis``), and how well a
@@ -151,6 +155,31 @@ SCHEMA: dict[str, Any] = {
                 ),
             },
         ),
+        promotions={
+            "type": "array",
+            "items": _record(
+                ("time", "trading", "before", "says"),
+                time=_TEXT,
+                trading=_TEXT,
+                before=_TEXT,
+                says=_TEXT,
+            ),
+        },
+        rivals=_record(
+            ("time", "rows"),
+            time=_TIMES,
+            rows={
+                "type": "array",
+                "items": _record(
+                    ("name", "says", "equity", "turnover"),
+                    name=_TEXT,
+                    says=_TEXT,
+                    equity={**_NUMBERS, "minItems": 1},
+                    turnover={"type": "number", "minimum": 0},
+                ),
+                "minItems": 1,
+            },
+        ),
         paths=_map(
             _record(("simulated",), real=_NUMBERS, simulated={"type": "array", "items": _NUMBERS})
         ),
@@ -188,6 +217,11 @@ def _check_lengths(path: Path, document: dict[str, Any]) -> None:
         (f"{section}/{symbol}", {k: v for k, v in table.items() if isinstance(v, list)})
         for section in ("forecasts", "prices")
         for symbol, table in document.get(section, {}).items()
+    ]
+    rivals = document.get("rivals", {"time": [], "rows": []})
+    tables += [
+        (f"rivals/{row['name']}", {"time": rivals["time"], "equity": row["equity"]})
+        for row in rivals["rows"]
     ]
     for number, training in enumerate(document.get("trainings", [])):
         agent = training.get("agent", {})

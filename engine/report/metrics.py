@@ -87,8 +87,8 @@ def paired_t(backtest: Backtest) -> tuple[float, int]:
 
 def metrics_table(backtest: Backtest) -> list[Metric]:
     """All rows, strategy and benchmark side by side."""
-    ours = _figures(backtest.equity, backtest.benchmark)
-    theirs = {} if backtest.benchmark is None else _figures(backtest.benchmark, None)
+    ours = figures_of(backtest.equity, backtest.benchmark)
+    theirs = {} if backtest.benchmark is None else figures_of(backtest.benchmark, None)
     ours |= _trading(backtest)
     return [
         Metric(name, kind, ours.get(name, math.nan), theirs.get(name, math.nan), definition)
@@ -145,7 +145,13 @@ _ROWS = (
 )
 
 
-def _figures(values: pd.Series, benchmark: pd.Series | None) -> dict[str, float]:
+def figures_of(values: pd.Series, benchmark: pd.Series | None) -> dict[str, float]:
+    """What the definitions of `_ROWS` make of values at the end of each session.
+
+    Args:
+        values: of a portfolio.
+        benchmark: beside it, at the same sessions, or None.
+    """
     returns = returns_of(values)
     moves = len(returns) > 1 and float(returns.std()) > 1e-12
     figures = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from scipy import stats
 
+from engine.report import rivals
 from engine.report.metrics import Metric, metrics_table, paired_t
 from engine.report.results import Backtest
 from engine.report.style import signed
@@ -58,6 +59,8 @@ def caveats(backtest: Backtest, diagnostics: Mapping[str, Any]) -> list[str]:
                 f"The daily difference to the benchmark has t = {signed(f'{t:+.2f}')} over "
                 f"{days:,} sessions: chance alone gives one as large in {chance:.1%} of cases."
             )
+    if beside := rivals.sentence(backtest, diagnostics):
+        said.append(beside)
     algorithm = diagnostics.get("algorithm", {})
     setting = []
     if symbols := algorithm.get("symbols"):

@@ -9,7 +9,6 @@ from a history, from imagined bars and in trading, because one object makes them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -179,12 +178,3 @@ def correlation_of(moments: Floats) -> Floats:
 def surprises(forecasts: Floats) -> Floats:
     """The surprises (...) of forecast arrays (..., 8)."""
     return forecasts[..., _SURPRISE]
-
-
-def stacked(outlooks: Sequence[Outlook]) -> Outlook:
-    """Several outlooks with the same symbols as one, in their order."""
-    return Outlook(
-        np.concatenate([one.observation for one in outlooks]),
-        np.concatenate([one.forecast for one in outlooks]),
-        np.concatenate([one.correlation for one in outlooks]),
-    )

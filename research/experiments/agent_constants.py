@@ -17,13 +17,13 @@ from dataclasses import replace
 import numpy as np
 
 from algorithm.learning import (
+    DQN,
     AgentConfig,
     LearningConfig,
     fit_forecaster,
     imagined_markets,
     learn_to_trade,
 )
-from models.agent.family import DQN
 from models.market.features import FeatureTable
 from models.reporting import Silent
 from models.seeding import streams
@@ -77,7 +77,7 @@ def earned(
     shares = fresh.each()
     mix = rollout(constant(1.0), shares, rules).controlled
     found = {}
-    for name, agent in alternatives(replace(config.agent, kind=DQN)).items():
+    for name, agent in alternatives(replace(config.agent, kind=DQN, reward="log_growth")).items():
         trained, _ = learn_to_trade(
             tables, forecaster, replace(config, agent=agent), rules, None, Silent()
         )

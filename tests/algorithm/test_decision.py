@@ -163,6 +163,32 @@ def test_the_dependence_is_that_of_all_closes_up_to_now(observer):
             np.testing.assert_allclose(made.outlook().correlation, whole, atol=1e-12)
 
 
+def test_shadow_accounts_are_shown_every_close_once(observer):
+    """The outlook of the agent, and the newest bar's open and close, where it ends now."""
+    shown = []
+
+    class Shadows:
+        def close(self, *told):
+            shown.append(told)
+
+    early, book = start(TABLES, 12)
+    agent = Scripted(0.0, 0.0)
+    made = AgentDecider(observer, agent, early, RULES, seed=1, draws=16, shadows=Shadows())
+    made.decide(NOW, NAMES, FLAT)
+    before = [table.history.close[-1] for table in early]
+    time, outlook, opens, closes = shown[0]
+    assert time == NOW
+    assert outlook is agent.shown[0][0]
+    assert opens.tolist() == closes.tolist() == before
+    made.catch_up(book)
+    end = book.newest("BBB")[0]
+    assert end != book.newest("AAA")[0]
+    made.decide(end, NAMES, FLAT)
+    last = [table.history.bars[-1] for table in TABLES]
+    assert shown[1][2].tolist() == [last[0][3], last[1][0]]
+    assert shown[1][3].tolist() == [last[0][3], last[1][3]]
+
+
 def test_a_position_that_is_kept_has_no_target_and_its_own_side(observer):
     agent = Scripted(np.nan, np.nan)
     found = decider(observer, agent).decide(NOW, NAMES, {"AAA": -0.1, "BBB": 0.0})

@@ -13,10 +13,15 @@ from scipy import stats
 from algorithm import diagnostics as module
 from algorithm.diagnostics import Diagnostics, Stopwatch
 from algorithm.imagined import Imagined
+from models.agent.outlook import FORECAST, Outlook
 from models.forecast.distributions import SkewedT, TailShape
 from models.forecast.levels import LevelMap
 from models.forecast.predictive import PredictiveDistribution
 from models.forecast.recalibration import CorrectedT, moments
+from sim.accounting import Rules
+from sim.costs import ZeroCost
+from sim.rules import Rule
+from sim.shadow import ShadowAccounts
 
 DAY = datetime(2009, 1, 2, 16)
 
@@ -194,3 +199,23 @@ def test_a_stopwatch_adds_up_what_is_told_in_pieces(monkeypatch):
     with pytest.raises(ValueError, match="broken"), watch.stage("a"):
         raise ValueError("broken")
     assert watch.seconds == {"a": 3.0, "b": 4.5}
+
+
+def test_rules_are_told_with_what_they_earned():
+    """Equity at every close in cents, and what was traded, summed."""
+    rules = Rules([0.5], 1_000.0, lot_size=0, costs=ZeroCost())
+    accounts = ShadowAccounts({"constant_mix": Rule("constant_mix")}, rules)
+    diagnostics = Diagnostics(["AAA"])
+    diagnostics.rivals(accounts, {"constant_mix": "Always at the caps."})
+    assert "rivals" not in json.loads(diagnostics.to_json({}))
+    nothing = np.zeros((1, 1, len(FORECAST)))
+    blank = Outlook(np.zeros((1, 1, 0), np.float32), nothing, np.ones((1, 1, 1)))
+    for day, (opened, close) in enumerate([(10.0, 10.0), (10.0, 11.0)], start=2):
+        accounts.close(datetime(2020, 1, day), blank, [opened], [close])
+    told = json.loads(diagnostics.to_json({}))["rivals"]
+    assert told["time"] == ["2020-01-02T00:00:00", "2020-01-03T00:00:00"]
+    (row,) = told["rows"]
+    assert row["name"] == "constant_mix"
+    assert row["says"] == "Always at the caps."
+    assert row["equity"] == [1000.0, round(1000 + 0.5 * (1 - rules.buffer) * 100, 2)]
+    assert row["turnover"] == pytest.approx(0.5 * (1 - rules.buffer))

@@ -11,7 +11,10 @@ from algorithm import learner as module
 from algorithm.diagnostics import Diagnostics, Stopwatch
 from algorithm.imagined import Imagined
 from algorithm.learner import ModelLearner, TimedProgress
+from algorithm.learning import AgentCurve
 from algorithm.settings import Settings
+from algorithm.training import TrainedAgent, TrainedModels
+from sim.rules import Rule
 from tests.models.synthetic import garch_history
 
 OPTIONS = Settings.from_parameters({"symbols": "AAA,BBB", "warm_up_years": "2"})
@@ -46,21 +49,31 @@ class FakeTrainer:
     asked: ClassVar[list] = []
     converged = True
     stays_flat = False
+    kinds: ClassVar = ("mean_variance",)
 
     def __init__(self, config, artifacts, progress):
         self.config = config
 
     def train(self, tables, rules, previous, *, now):
         self.asked.append((tables, rules, previous, now))
-        return SimpleNamespace(
-            forecaster=SimpleNamespace(converged=self.converged, curve=np.zeros((1, 3))),
-            agent=SimpleNamespace(stays_flat=self.stays_flat),
-            agent_key="key",
-            reused=False,
-            forecaster_reused=False,
-            curve=SimpleNamespace(),
-            data_end=max(table.history.data_end for table in tables),
-        )
+        end = max(table.history.data_end for table in tables)
+        made = {
+            kind: TrainedAgent(
+                SimpleNamespace(stays_flat=self.stays_flat, act=hold),
+                f"key of {kind}",
+                AgentCurve(),
+                False,
+                np.arange(4.0) * 1e-4 * k if len(self.kinds) > 1 else np.empty(0),
+            )
+            for k, kind in enumerate(self.kinds)
+        }
+        forecaster = SimpleNamespace(converged=self.converged, curve=np.zeros((1, 3)))
+        trading = self.kinds[0] if previous is None else previous.trading
+        return TrainedModels(forecaster, "key", False, made, trading, end)
+
+
+def hold(outlook, standing):
+    return np.full(standing.exposure.shape, np.nan)
 
 
 @pytest.fixture
@@ -84,7 +97,7 @@ def histories(n=600):
 def test_the_first_training_is_introduced_and_a_later_one_is_not(learn):
     assert learn.decider(histories(), RULES, NOW) is not None
     assert learn.lines == [
-        "Models trained: 2 symbols, 1200 bars, key key",
+        "Models trained: 2 symbols, 1200 bars, key key of mean_variance",
         "fact 1",
         "fact 2",
         "AUC .6",
@@ -115,7 +128,38 @@ def test_the_decider_gets_the_rules_it_was_trained_under(learn):
     (_, _, tables, rules), options = learn.decider(histories(), RULES, NOW)
     assert rules is RULES
     assert [table.symbol for table in tables] == ["AAA", "BBB"]
+    shadows = options.pop("shadows")
     assert options == {"seed": 1, "draws": 128}
+    assert list(shadows) == list(module.RIVALS)
+
+
+def test_the_rivals_accounts_outlive_a_training(learn):
+    (_, first), (_, later) = (
+        learn.decider(histories(n), OPTIONS.rules(cash), NOW)
+        for n, cash in ((600, 100_000.0), (601, 200_000.0))
+    )
+    assert first["shadows"] is later["shadows"]
+    assert later["shadows"]["constant_mix"].policy == Rule("constant_mix")
+
+
+def test_a_candidate_that_is_ahead_everywhere_is_promoted(learn, monkeypatch):
+    """By its record in a shadow account, which its newest agent goes on with."""
+    monkeypatch.setattr(FakeTrainer, "kinds", ("mean_variance", "gradient"))
+    (_, agent, *_), options = learn.decider(histories(600), RULES, NOW)
+    first, shadows = learn.models, options["shadows"]
+    assert first.trading == "mean_variance"
+    assert list(shadows)[-2:] == ["candidate: mean_variance", "candidate: gradient"]
+    assert "mean_variance goes on trading" in learn.lines[0]
+    for k, name in enumerate(list(shadows)[-2:]):
+        steps = np.arange(200) % 5 * 1e-4 * (1 + k) + 1e-3 * k
+        shadows[name].equity[:] = (1e5 * np.exp(np.cumsum(steps))).tolist()
+    (_, agent, *_), _ = learn.decider(histories(601), RULES, NOW)
+    assert learn.models.trading == "gradient"
+    assert agent is learn.models.agents["gradient"].agent is shadows["candidate: gradient"].policy
+    assert learn.models.agents["gradient"].agent is not first.agents["gradient"].agent
+    assert "gradient replaces mean_variance" in learn.lines[-1]
+    told = [one["trading"] for one in learn._diagnostics._promotions]
+    assert told == ["mean_variance", "gradient"]
 
 
 def test_a_symbol_too_young_is_named_with_the_setting(learn):

@@ -14,11 +14,13 @@ from algorithm.learning import (
     LearningConfig,
     fit_forecaster,
     imagined_markets,
+    investor,
     learn_to_trade,
 )
 from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgent, QAgentConfig
+from models.agent.residual_agent import ResidualAgent
 from models.forecast.config import ForecasterConfig
 from models.limits import Caps
 from models.reporting import Silent
@@ -26,6 +28,8 @@ from models.seeding import streams
 from sim.accounting import Rules
 from sim.agent_training import JudgingConfig
 from sim.curriculum import growing
+from sim.rewards import Shortfall
+from sim.rules import Rule
 
 # No value is a default: what does not arrive is told apart.
 CONFIG = LearningConfig(
@@ -37,6 +41,7 @@ CONFIG = LearningConfig(
     agent=AgentConfig(
         kind="dqn",
         allow_short=False,
+        reward="shortfall",
         analytic=MeanVarianceConfig(aversion=3.0),
         network=QAgentConfig(observation_width=len(Observer.names), units=(6,)),
         judging=JudgingConfig(confidence=1.25),
@@ -126,7 +131,12 @@ def test_a_first_agent_goes_through_the_whole_curriculum(calls):
     assert network == dataclasses.replace(CONFIG.agent.network, actions=(0.0, 1.0))
     assert stages == growing(64, 24, 90, stages=2)
     assert len(stages) == 2
-    assert options == {"previous": None, "judging": CONFIG.agent.judging, "progress": progress}
+    assert options == {
+        "previous": None,
+        "judging": CONFIG.agent.judging,
+        "progress": progress,
+        "reward": Shortfall(2 * 3.0 * 1.4),
+    }
     wanted = streams(7, "agent", str(END))
     assert {name: rng.random() for name, rng in rngs.items()} == {
         name: rng.random() for name, rng in wanted.items()
@@ -158,6 +168,53 @@ def test_the_analytic_agent_needs_no_markets(short, calls):
     assert calls == {}
 
 
+def test_a_rule_is_an_agent_too(calls):
+    agent = dataclasses.replace(CONFIG.agent, kind="variance_target_ewma")
+    config = dataclasses.replace(CONFIG, agent=agent)
+    made = learn_to_trade(TABLES, "f", config, RULES, None, Silent())
+    assert made == (Rule("variance_target_ewma", band=CONFIG.agent.analytic.band), AgentCurve())
+    assert calls == {}
+
+
+@pytest.mark.parametrize("earlier", [None, object.__new__(ResidualAgent)])
+def test_the_residual_learns_beside_the_investors_policy(earlier, calls, monkeypatch):
+    """All symbols in one account, on markets of full length, in the investor's reward."""
+    asked = []
+
+    def train(*args, **options):
+        asked.append((args, options))
+        return SimpleNamespace(agent="an agent")
+
+    sampled = []
+    source = SimpleNamespace(sample=lambda *args: sampled.append(args) or "paths")
+    monkeypatch.setattr(learning, "ForecasterSampler", lambda *args, **options: source)
+    monkeypatch.setattr(learning, "train_residual", train)
+    agent = dataclasses.replace(
+        CONFIG.agent, kind="gradient", residual_updates=11, residual_retrain_updates=4
+    )
+    config = dataclasses.replace(CONFIG, agent=agent)
+    progress = Journal()
+    made = learn_to_trade(TABLES, "f", config, RULES, earlier, progress)
+    assert made == ("an agent", AgentCurve())
+    (((paths, rules, network, updates, rngs), options),) = asked
+    assert (paths, rules) == ("paths", RULES)
+    policy = MeanVarianceConfig(aversion=3.0, allow_short=False)
+    assert network == dataclasses.replace(agent.residual, policy=policy)
+    assert (sampled[0][:2], updates) == (((64, 24), 11) if earlier is None else ((32, 24), 4))
+    assert progress.stages == [("simulation", None), ("agent", updates)]
+    assert options.pop("reporter") is not None
+    assert options == {"previous": earlier, "reward": Shortfall(6.0)}
+    assert sampled[0][2] is rngs["paths"]
+
+
+def test_a_target_volatility_stands_for_an_aversion():
+    """Three symbols with correlations of .4 have together 1.29 times the Sharpe ratio of one."""
+    agent = AgentConfig(target_volatility=0.1, analytic=MeanVarianceConfig(sharpe_ratio=0.5))
+    assert investor(agent, 1).aversion == pytest.approx(0.5 / 0.1)
+    assert investor(agent, 3).aversion == pytest.approx(0.5 * np.sqrt(3 / 1.8) / 0.1)
+    assert investor(dataclasses.replace(agent, target_volatility=None), 3) == agent.analytic
+
+
 def test_an_unknown_kind_is_named():
     config = dataclasses.replace(CONFIG, agent=dataclasses.replace(CONFIG.agent, kind="oracle"))
     with pytest.raises(ValueError, match=r"agent must be one of .*; received 'oracle'"):
@@ -175,8 +232,15 @@ def test_every_field_of_the_configuration_is_one_of_those_above():
         ImaginationConfig: {"paths", "retrain_paths", "bars", "blend", "mean_block", "stages"},
         AgentConfig: {
             "kind",
+            "candidates",
+            "judged_on",
             "allow_short",
+            "reward",
+            "target_volatility",
             "analytic",
+            "residual",
+            "residual_updates",
+            "residual_retrain_updates",
             "network",
             "judging",
             "updates",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from algorithm import training
-from algorithm.learning import AgentConfig, ImaginationConfig, LearningConfig
+from algorithm.learning import AgentConfig, ImaginationConfig, LearningConfig, imagined_markets
 from algorithm.training import Trainer, agent_depends, forecaster_depends
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgentConfig
@@ -20,7 +20,10 @@ from models.market.features import FeatureTable
 from models.market.history import History
 from models.provenance import key_for
 from models.reporting import Silent
+from models.seeding import streams
 from sim.accounting import Rules
+from sim.rewards import MeanVariance
+from sim.rollout import rollout
 from tests.models.synthetic import garch_history
 from tests.models.test_artifacts import MemoryStore
 
@@ -311,3 +314,81 @@ def test_an_agent_without_its_curve_is_set_aside(trained, tables, make, lines):
     assert_same(trainer.train(tables, RULES, now=NOW), models)
     assert len(lines) == 1
     assert "curve must have update" in lines[0]
+
+
+# Candidates ------------------------------------------------------------------------------------
+
+SEVERAL = dataclasses.replace(
+    TINY,
+    agent=dataclasses.replace(
+        TINY.agent, kind="best", candidates=("mean_variance", "dqn"), judged_on=8
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def candidates(tables):
+    store = MemoryStore()
+    models = Trainer(SEVERAL, ArtifactStore(store)).train(tables, RULES, now=NOW)
+    return models, store
+
+
+def test_candidates_are_trained_beside_each_other_and_judged_alike(candidates, tables, make):
+    models, store = candidates
+    assert list(models.agents) == ["mean_variance", "dqn"]
+    assert models.trading == "mean_variance"
+    assert models.agent is models.agents["mean_variance"].agent
+    markets = imagined_markets(tables, models.forecaster, SEVERAL.imagination).sample(
+        8, SEVERAL.imagination.bars, streams(3, "judging", str(models.data_end))["paths"]
+    )
+    reward = MeanVariance(6.0)
+    for one in models.agents.values():
+        wanted = rollout(one.agent.act, markets, RULES, reward).controlled.mean(axis=1)
+        np.testing.assert_allclose(one.judged, (wanted[::2] + wanted[1::2]) / 2, rtol=1e-12)
+    trainer, stages = make(copied(store), SEVERAL)
+    again = trainer.train(tables, RULES, now=NOW)
+    assert again.reused
+    assert stages.names == []
+    for kind, one in models.agents.items():
+        np.testing.assert_array_equal(again.agents[kind].judged, one.judged)
+
+
+def test_a_candidate_is_the_agent_that_it_would_be_alone(candidates, trained):
+    models, _ = candidates
+    assert models.agents["dqn"].key == trained[0].agent_key
+    for name, array in trained[0].agent.to_arrays().items():
+        np.testing.assert_array_equal(models.agents["dqn"].agent.to_arrays()[name], array)
+
+
+def test_who_was_promoted_goes_on_trading(candidates, make):
+    models, store = candidates
+    later = [FeatureTable.of(garch_history(n, 505, seed=i)) for i, n in enumerate(SYMBOLS)]
+    trainer, _ = make(copied(store), SEVERAL)
+    promoted = dataclasses.replace(models, trading="dqn")
+    assert trainer.train(later, RULES, promoted, now=NOW).trading == "dqn"
+    alone, _ = make(copied(store))
+    assert alone.train(later, RULES, promoted, now=NOW).trading == "dqn"
+    other = dataclasses.replace(TINY, agent=dataclasses.replace(TINY.agent, kind="mean_variance"))
+    analytic, _ = make(copied(store), other)
+    assert analytic.train(later, RULES, promoted, now=NOW).trading == "mean_variance"
+
+
+def test_a_judgement_that_cannot_be_read_is_made_again(candidates, tables, make, lines):
+    models, store = candidates
+    store = copied(store)
+    artifacts = ArtifactStore(store)
+    keys = [name.split("/")[1] for name in store.files if name.endswith("manifest.json")]
+    found = {key: artifacts.load(key, not_after=NOW) for key in keys}
+    key = next(key for key, one in found.items() if "judgement" in one.parts)
+    artifacts.save(
+        key,
+        {"judgement": {"rewards": np.zeros(3)}},
+        found[key].meta,
+        depends=found[key].manifest["depends"],
+        data_end=models.data_end,
+    )
+    trainer, _ = make(store, SEVERAL)
+    again = trainer.train(tables, RULES, now=NOW)
+    assert "rewards must be finite, 4 of them" in lines[0]
+    for kind, one in models.agents.items():
+        np.testing.assert_array_equal(again.agents[kind].judged, one.judged)

@@ -218,9 +218,23 @@ def diagnostics(rng, symbols, closes, scale):
         },
         "facts": {"columns": names, "rows": [{"name": n, "values": v} for n, v in rows]},
         **together(rng, list(symbols), names),
+        "rivals": rivals(times),
         "paths": paths,
         "prices": {s: {"time": times, "close": closes[s].tolist()} for s in symbols},
     }  # fmt: skip
+
+
+def rivals(times):
+    """Two rules, one that ends 30 % up and one 30 % down."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for name, end in (("constant_mix", 1.3), ("mean_reversion", 0.7)):
+        steps = 0.004 * rng.standard_normal(len(times) - 1)
+        steps += (np.log(end) - steps.sum()) / len(steps)
+        equity = 100_000 * np.exp(np.append(0.0, steps.cumsum()))
+        says = f"What {name} does, <b>in words</b>."
+        rows.append({"name": name, "says": says, "equity": equity.tolist(), "turnover": 12.5})
+    return {"time": times, "rows": rows}
 
 
 def together(rng, symbols, columns):

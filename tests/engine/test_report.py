@@ -19,6 +19,7 @@ from tests.engine.report_sample import write_backtest
 HELD_OUT = "held-out reward, ± standard error"
 SECTIONS = [
     "performance",
+    "rivals",
     "metrics",
     "trades",
     "exposure",
@@ -79,7 +80,7 @@ def without_plotly(text):
 
 def test_page_is_complete_and_loads_nothing(full):
     assert list(full.sections) == SECTIONS
-    assert full.plots == 12  # the tables of figures have none, imagined markets have several
+    assert full.plots == 13  # the tables of figures have none, imagined markets have several
     assert full.fetched == []
 
 
@@ -100,7 +101,7 @@ def test_result_of_lean_alone_makes_a_page_that_says_what_it_lacks(tmp_path):
     (folder / "timing.json").unlink(missing_ok=True)
     page = Page(build_report(folder, data_folder=folder).read_text())
     assert list(page.sections) == SECTIONS
-    for name in ("calibration", "simulation", "together", "training", "time"):
+    for name in ("rivals", "calibration", "simulation", "together", "training", "time"):
         assert "No data" in page.sections[name], name
     # LEAN's charts suffice for the rest.
     assert page.plots == 5
@@ -124,7 +125,7 @@ def test_result_without_the_algorithms_charts_still_makes_a_page(tmp_path):
     "part",
     [
         "forecasts", "calibration", "facts", "paths", "trainings", "dependence", "crisis",
-        "two_sample",
+        "two_sample", "rivals",
     ],
 )  # fmt: skip
 def test_any_part_of_the_diagnostics_may_stand_alone(tmp_path, part):

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from algorithm.settings import Settings
-from models.agent.account import account_features
+from models.agent.account import Standing
 from models.agent.observation import Observer
+from models.agent.outlook import Outlook, advance_moments, correlation_of, surprises
+from models.forecast.recalibration import Memory
 from models.market.features import FeatureTable
 from models.market.market_view import MarketView
 from sim.accounting import replay
+from sim.starts import newest_moments
 from tests.integration.bars import bars_of
 
 ROOT = Path(__file__).parents[2]
@@ -77,8 +80,8 @@ def test_the_environment_gives_the_default_runs_equity(algorithm, parameters, da
 
 @pytest.mark.slow
 def test_the_simulators_way_of_seeing_takes_every_action_of_the_default_run(algorithm, parameters):
-    """The observations of the traded bars, seen as a path's are in training: all symbols in one
-    batch, from a view at the training's last bar. No action differs."""
+    """The outlooks of the traded bars, seen as a path's are in training: all symbols in one batch,
+    from a view at the training's last bar. No target differs."""
     symbols = Settings.from_parameters(parameters).run.symbols
     ends = [now for now, *_ in algorithm.trainings[1:]] + [None]
     checked = outside = 0
@@ -86,17 +89,23 @@ def test_the_simulators_way_of_seeing_takes_every_action_of_the_default_run(algo
         tables = [FeatureTable.of(history) for history in histories]
         observer = Observer(models.forecaster)
         view = MarketView.at(tables, window=models.forecaster.config.window)
-        seen = observer.follow(view)
+        newest = [
+            models.forecaster.hindcast(table).memory_at(np.array([len(table) - 1]))
+            for table in tables
+        ]
+        seen, moments = observer.follow(view, Memory.concatenate(newest)), newest_moments(tables)
         lowest, highest = bounds_of(tables)
         for decision, _, held, rows in algorithm.decisions:
             if decision.time < now or (until is not None and decision.time >= until):
                 continue
             assert {time for time, _ in rows.values()} == {decision.time}
             seen.push(np.array([rows[name][1] for name in symbols]))
-            exposure = account_features([held[name] for name in symbols], rules.caps)
-            actions = models.agent.choose(seen.current(), exposure)
-            wanted = models.agent.actions[actions] * rules.caps
-            assert [decision.weights[name] for name in symbols] == wanted.tolist(), decision.time
+            moments = advance_moments(moments, surprises(seen.forecast)[None])
+            outlook = Outlook(seen.current()[None], seen.forecast[None], correlation_of(moments))
+            weights = np.array([[held[name] for name in symbols]])
+            standing = Standing(weights / rules.caps, rules.caps[None], rules.gross)
+            wanted = models.agent.act(outlook, standing)[0] * rules.caps
+            np.testing.assert_array_equal([decision.weights[name] for name in symbols], wanted)
             found = seen.view.feature_rows
             outside += int(((found < lowest) | (found > highest)).any(axis=1).sum())
             checked += len(symbols)

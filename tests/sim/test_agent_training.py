@@ -15,6 +15,7 @@ from sim.costs import ProportionalCost
 from sim.curriculum import Stage
 from sim.experience import transitions
 from sim.paths import Paths
+from sim.rewards import MeanVariance
 from sim.rollout import greedy, rollout
 from tests.sim.markets import random_tape, tape_of
 
@@ -184,6 +185,37 @@ def test_judging_follows_its_configuration():
     assert train(
         paths=drifting(), updates=400, judging=JudgingConfig(confidence=1e9)
     ).agent.stays_flat
+
+
+def test_hurdles_of_actions_with_degrees_are_claims_for_a_whole_exposure():
+    """Each quantile keeps that share of the held-out rows that claim anything flat."""
+    config = replace(CONFIG, actions=(-0.5, -0.25, 0.0, 0.25, 0.5))
+    paths = drifting()
+    done = train(paths=paths, updates=400, config=config)
+    learned = {tuple(row) for row in done.memory.contents().observation}
+    unseen = [i for i in range(20) if tuple(paths.observations[i, 0, 0]) not in learned]
+    rows = paths.observations[unseen, 0, :-1].reshape(-1, 3)
+    flat = np.zeros((len(rows), 1))
+    active = [(done.agent.choose(rows, flat, h) != 2).mean() for h in done.hurdles]
+    want = active[0] * (1 - np.array([0.5, 0.75, 0.9, 0.97]))
+    np.testing.assert_allclose(active[1:-1], want, atol=0.02)
+    assert active[0] > 0.5
+
+
+def test_training_and_judging_go_by_the_reward():
+    """A premium that log growth takes and an aversion of a thousand leaves."""
+    rng = np.random.default_rng(0)
+    returns = rng.normal(0.002, 0.02, (20, 30))
+    paths = tape_of(returns, rng.normal(0, 1, (20, 31, 3)))
+    missed = np.stack([0.3 * (returns - 0.002), 0.7 * (returns - 0.002)], axis=-1)
+    paths = replace(paths, innovations=missed[:, None])
+    bold, timid = (
+        train(paths=paths, updates=800, reward=reward) for reward in (None, MeanVariance(1000.0))
+    )
+    assert rollout(greedy(bold.agent), paths, RULES).exposure.mean() > 0.5
+    assert np.abs(rollout(greedy(timid.agent), paths, RULES).exposure).mean() < 0.05
+    (judgement,) = bold.judgements
+    assert judgement.reward[judgement.chosen] > 0
 
 
 @pytest.mark.parametrize(

@@ -102,10 +102,10 @@ def test_the_random_rule_is_even_and_repeats_itself():
     assert (np.array(asked("random", seen)) == np.maximum(drawn, 0)).all()
 
 
-@pytest.mark.parametrize("trend", [0.0, 1.0])
-def test_mean_variance_is_the_agent_of_that_name(trend):
+@pytest.mark.parametrize("trend", [0.0, MeanVarianceConfig.trend])
+def test_mean_variance_is_the_agent_of_that_name_without_shorts(trend):
     seen, name = random_outlook(2), "mean_variance_trend" if trend else "mean_variance"
-    agent = MeanVariance(MeanVarianceConfig(trend=trend, band=0.0))
+    agent = MeanVariance(MeanVarianceConfig(trend=trend, band=0.0, allow_short=False))
     np.testing.assert_array_equal(asked(f"{name}_forecast", seen), agent.act(seen, flat(20)))
     plain = outlook(**{k: seen.column(k) for k in FORECAST if k != "deviation"},
                     deviation=seen.column("volatility"))  # fmt: skip

@@ -1,5 +1,7 @@
 """Shadow accounts beside the accounting kernel's replay of the same decisions."""
 
+from datetime import datetime, timedelta
+
 import numpy as np
 
 from models.agent.account import Standing
@@ -27,11 +29,21 @@ class Scripted:
         return next(self._left)[None]
 
 
+TIMES = [datetime(2020, 1, 1) + timedelta(days=day) for day in range(len(BARS))]
+
+
+def run(accounts, bars):
+    """Every close, each told of twice."""
+    for time, bar in zip(TIMES, bars, strict=True):
+        for _ in range(2):
+            accounts.close(time, BLANK, bar[:, 0], bar[:, 3])
+
+
 def trade(policies):
     accounts = ShadowAccounts(policies, RULES)
-    for bar in BARS:
-        accounts.close(BLANK, bar[:, 0], bar[:, 3])
-    return accounts.equity()
+    run(accounts, BARS)
+    assert accounts.times == TIMES
+    return {name: accounts[name].equity for name in accounts}
 
 
 def test_equity_is_that_of_the_replayed_decisions():
@@ -51,9 +63,8 @@ def test_a_ruined_account_stays_as_it_is():
     crash[40:, :, :4] *= 0.001
     rules = Rules.of(Caps(1.0, gross=1.0), ("AAA", "BBB"), equity=10_000.0)
     accounts = ShadowAccounts({"all in": Scripted(np.tile([1.0, np.nan], (80, 1)))}, rules)
-    for bar in crash:
-        accounts.close(BLANK, bar[:, 0], bar[:, 3])
-    equity = np.array(accounts.equity()["all in"])
+    run(accounts, crash)
+    equity = np.array(accounts["all in"].equity)
     assert len(equity) == 80
     assert equity[39] > 5_000
     assert (equity[40:] == equity[40]).all()

@@ -9,6 +9,8 @@ import pytest
 import tensorflow as tf
 
 from models.agent import q_agent
+from models.agent.account import Standing, exposure_features
+from models.agent.outlook import Outlook
 from models.agent.q_agent import UPDATES_PER_CALL, QAgent, QAgentConfig, train
 from models.agent.q_learner import CompiledLearner
 from models.agent.replay import ReplayMemory, Transitions
@@ -272,6 +274,29 @@ def test_decision_rule(values, exposure, hurdle, action):
     other = fixed_agent(values)
     chosen = other.choose([[0.0]] * 2, [[exposure]] * 2, hurdle=[hurdle, np.inf])
     np.testing.assert_array_equal(chosen, [action, 1])  # each row has its own
+
+
+def test_an_agent_decides_for_every_symbol_as_if_it_were_alone():
+    """Any number of them, in any order; a hurdle may differ between markets."""
+    agent, _ = trained()
+    rng = np.random.default_rng(5)
+    seen = rng.normal(0, 1, (6, 4, 3)).astype(np.float32)
+    exposure = rng.uniform(-2, 2, (6, 4))
+    outlook = Outlook.unforecast(seen)
+    standing = Standing(exposure, np.full((1, 4), 0.2))
+    found = agent.act(outlook, standing)
+    hurdles = np.where(np.arange(6) % 2, 0.0, np.inf)
+    some = agent.act(outlook, standing, hurdles)
+    for s in range(4):
+        alone = agent.choose(seen[:, s], exposure_features(exposure[:, s]))
+        np.testing.assert_array_equal(found[:, s], agent.actions[alone])
+    np.testing.assert_array_equal(some[1::2], found[1::2])
+    np.testing.assert_array_equal(some[::2], 0.0)
+    order = [2, 0, 3, 1]
+    turned = agent.act(
+        Outlook.unforecast(seen[:, order]), Standing(exposure[:, order], standing.caps)
+    )
+    np.testing.assert_array_equal(turned, found[:, order])
 
 
 def test_an_untrained_agent_stays():
