@@ -137,7 +137,7 @@ class Succession:
 
     Call k decides at row k, so it serves one rollout from row 0 on.
 
-    Args:
+    Attributes:
         agents: in order, at least one.
         begins: first row of each, the first one 0, ascending.
 
@@ -151,13 +151,13 @@ class Succession:
             raise ValueError(
                 f"begins must ascend from 0, one for each of {len(agents)} agents; received {rows}"
             )
-        self._agents, self._begins, self._row = list(agents), rows, 0
+        self.agents, self.begins, self._row = list(agents), rows, 0
 
     def __call__(self, outlook: Outlook, standing: Standing) -> Floats:
         """Target exposures at the next row."""
-        current = int(np.searchsorted(self._begins, self._row, side="right")) - 1
+        current = int(np.searchsorted(self.begins, self._row, side="right")) - 1
         self._row += 1
-        return self._agents[current].act(outlook, standing)
+        return self.agents[current].act(outlook, standing)
 
 
 def succession(
