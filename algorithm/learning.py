@@ -26,7 +26,7 @@ from sim.accounting import Rules
 from sim.agent_training import AgentTraining, JudgingConfig, train_on_imagined
 from sim.blocks import MEAN_BLOCK
 from sim.curriculum import Stage, growing
-from sim.path_sampler import ForecasterSampler
+from sim.path_sampler import ForecasterSampler, Premium
 from sim.paths import Paths
 from sim.residual_training import train_residual
 from sim.rewards import REWARDS, Reward, aversion_for
@@ -62,6 +62,8 @@ class ImaginationConfig:
         blend: share of the markets whose noise is bootstrapped from real residuals, in [0, 1].
         mean_block: mean length of the bootstrapped blocks, bars, >= 1.
         stages: of the curriculum of a first training, >= 1; a later one has a single stage.
+        premium_deviation: of the Sharpe ratios of the markets that agents learn on, about the
+            investor's `sharpe_ratio`, >= 0 (`sim.path_sampler.Premium`).
     """
 
     paths: int = 512
@@ -70,6 +72,7 @@ class ImaginationConfig:
     blend: float = 0.9
     mean_block: float = MEAN_BLOCK
     stages: int = 3
+    premium_deviation: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -169,15 +172,25 @@ def imagined_markets(
     config: ImaginationConfig,
     *,
     starts: Starts = "any",
+    premium: Premium | None = None,
 ) -> ForecasterSampler:
-    """The source of the markets that an agent learns on; `starts` as in `ForecasterSampler`."""
+    """A source of imagined markets; `starts` and `premium` as in `ForecasterSampler`."""
     return ForecasterSampler(
         Observer(forecaster),
         tables,
         blend=config.blend,
         mean_block=config.mean_block,
         starts=starts,
+        premium=premium,
     )
+
+
+def markets_to_learn_on(
+    tables: Sequence[FeatureTable], forecaster: Forecaster, config: LearningConfig
+) -> ForecasterSampler:
+    """The source of the markets that agents learn on and are judged on: the investor's premium."""
+    premium = Premium(config.agent.analytic.sharpe_ratio, config.imagination.premium_deviation)
+    return imagined_markets(tables, forecaster, config.imagination, premium=premium)
 
 
 def curriculum(config: LearningConfig, *, first: bool) -> tuple[Stage, ...]:
@@ -254,7 +267,7 @@ def learn_to_trade(
         return MeanVariance(policy), AgentCurve()
     if agent.kind in RULES:
         return Rule(agent.kind, band=policy.band), AgentCurve()
-    markets = imagined_markets(tables, forecaster, config.imagination)
+    markets = markets_to_learn_on(tables, forecaster, config)
     rngs = streams(config.seed, "agent", str(data_end(tables)))
     if agent.kind == GRADIENT:
         return _learn_residual(markets, config, policy, rules, previous, rngs, progress)

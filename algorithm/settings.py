@@ -310,6 +310,9 @@ PARAMETERS: tuple[Parameter, ...] = (
     _optional("target_volatility", "agent.target_volatility", "in (0, 1]", lambda v: 0 < v <= 1),
     _choice("reward", "agent.reward", *REWARDS),
     _number("premium", "agent.analytic.sharpe_ratio", "in [0, 5]", lambda v: 0 <= v <= 5),
+    _number(
+        "premium_deviation", "imagination.premium_deviation", "in [0, 2]", lambda v: 0 <= v <= 2
+    ),
     _number("trend", "agent.analytic.trend", "in [0, 1]", lambda v: 0 <= v <= 1),
     _optional("stop_loss", "stops.stop_loss", "in (0, 1)", lambda v: 0 < v < 1),
     _optional("take_profit", "stops.take_profit", "> 0", lambda v: 0 < v < float("inf")),

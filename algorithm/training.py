@@ -25,10 +25,10 @@ from algorithm.learning import (
     LearningConfig,
     data_end,
     fit_forecaster,
-    imagined_markets,
     investor,
     judged,
     learn_to_trade,
+    markets_to_learn_on,
 )
 from models.agent.agent import Agent
 from models.artifacts import ArtifactStore, Parts
@@ -232,7 +232,7 @@ class Trainer:
         @functools.cache
         def markets() -> Paths:
             rng = streams(config.seed, "judging", str(models.data_end))["paths"]
-            source = imagined_markets(tables, models.forecaster, config.imagination)
+            source = markets_to_learn_on(tables, models.forecaster, config)
             with self._progress.stage("simulation"):
                 return source.sample(agent.judged_on, config.imagination.bars, rng)
 

@@ -28,6 +28,7 @@ from models.seeding import streams
 from sim.accounting import Rules
 from sim.agent_training import JudgingConfig
 from sim.curriculum import growing
+from sim.path_sampler import Premium
 from sim.rewards import Shortfall
 from sim.rules import Rule
 
@@ -36,7 +37,13 @@ CONFIG = LearningConfig(
     seed=7,
     forecaster=ForecasterConfig(units=5, epochs=9, retrain_epochs=3),
     imagination=ImaginationConfig(
-        paths=64, retrain_paths=32, bars=24, blend=0.4, mean_block=11.0, stages=2
+        paths=64,
+        retrain_paths=32,
+        bars=24,
+        blend=0.4,
+        mean_block=11.0,
+        stages=2,
+        premium_deviation=0.125,
     ),
     agent=AgentConfig(
         kind="dqn",
@@ -116,7 +123,7 @@ def test_markets_are_imagined_with_every_field_that_is_theirs(starts, calls):
     imagined_markets(TABLES, "forecaster", CONFIG.imagination, starts=starts)
     args, options = calls["sampler"]
     assert args == (("observer", "forecaster"), TABLES)
-    assert options == {"blend": 0.4, "mean_block": 11.0, "starts": starts}
+    assert options == {"blend": 0.4, "mean_block": 11.0, "starts": starts, "premium": None}
 
 
 def test_a_first_agent_goes_through_the_whole_curriculum(calls):
@@ -125,7 +132,8 @@ def test_a_first_agent_goes_through_the_whole_curriculum(calls):
     args, options = calls["train"]
     sampler, rules, network, stages, rngs = args
     assert sampler == "made by sampler"
-    imagined = {"blend": 0.4, "mean_block": 11.0, "starts": "any"}
+    premium = Premium(0.5, 0.125)
+    imagined = {"blend": 0.4, "mean_block": 11.0, "starts": "any", "premium": premium}
     assert calls["sampler"] == ((("observer", "f"), TABLES), imagined)
     assert rules is RULES
     assert network == dataclasses.replace(CONFIG.agent.network, actions=(0.0, 1.0))
@@ -229,7 +237,15 @@ def test_every_field_of_the_configuration_is_one_of_those_above():
     }
     assert fields == {
         LearningConfig: {"seed", "forecaster", "imagination", "agent"},
-        ImaginationConfig: {"paths", "retrain_paths", "bars", "blend", "mean_block", "stages"},
+        ImaginationConfig: {
+            "paths",
+            "retrain_paths",
+            "bars",
+            "blend",
+            "mean_block",
+            "stages",
+            "premium_deviation",
+        },
         AgentConfig: {
             "kind",
             "candidates",

@@ -65,6 +65,7 @@ OTHERS = {
     "reward": "crra",
     "aversion": "4.5",
     "premium": "0.3",
+    "premium_deviation": "0.1",
     "trend": "0.25",
     "stop_loss": "off",
     "take_profit": "0.3",

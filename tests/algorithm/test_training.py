@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from algorithm import training
-from algorithm.learning import AgentConfig, ImaginationConfig, LearningConfig, imagined_markets
+from algorithm.learning import AgentConfig, ImaginationConfig, LearningConfig, markets_to_learn_on
 from algorithm.training import Trainer, agent_depends, forecaster_depends
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgentConfig
@@ -338,7 +338,7 @@ def test_candidates_are_trained_beside_each_other_and_judged_alike(candidates, t
     assert list(models.agents) == ["mean_variance", "dqn"]
     assert models.trading == "mean_variance"
     assert models.agent is models.agents["mean_variance"].agent
-    markets = imagined_markets(tables, models.forecaster, SEVERAL.imagination).sample(
+    markets = markets_to_learn_on(tables, models.forecaster, SEVERAL).sample(
         8, SEVERAL.imagination.bars, streams(3, "judging", str(models.data_end))["paths"]
     )
     reward = MeanVariance(6.0)
