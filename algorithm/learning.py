@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from models.agent.account import GRADED
 from models.agent.agent import Agent
 from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
 from models.agent.observation import Observer
@@ -112,7 +113,7 @@ class AgentConfig:
     residual_updates: int = 300
     residual_retrain_updates: int = 30
     network: QAgentConfig = field(
-        default_factory=lambda: QAgentConfig(observation_width=len(Observer.names))
+        default_factory=lambda: QAgentConfig(observation_width=len(Observer.names), actions=GRADED)
     )
     judging: JudgingConfig = field(default_factory=JudgingConfig)
     updates: int = 4000

@@ -10,6 +10,7 @@ two together), because `lean backtest --parameter` replaces its whole dictionary
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -314,6 +315,19 @@ PARAMETERS: tuple[Parameter, ...] = (
         "premium_deviation", "imagination.premium_deviation", "in [0, 2]", lambda v: 0 <= v <= 2
     ),
     _number("trend", "agent.analytic.trend", "in [0, 1]", lambda v: 0 <= v <= 1),
+    Parameter(
+        "actions",
+        ("agent", "network", "actions"),
+        lambda text: tuple(float(part) for part in text.split(",")),
+        "be two or more ascending numbers in [-1, 1], zero among them",
+        lambda v: (
+            len(v) >= 2
+            and 0.0 in v
+            and all(-1 <= a <= 1 for a in v)
+            and all(a < b for a, b in itertools.pairwise(v))
+        ),
+        lambda v: ",".join(f"{a:g}" for a in v),
+    ),
     _optional("stop_loss", "stops.stop_loss", "in (0, 1)", lambda v: 0 < v < 1),
     _optional("take_profit", "stops.take_profit", "> 0", lambda v: 0 < v < float("inf")),
     _optional("daily_stop", "stops.daily_stop", "in (0, 1)", lambda v: 0 < v < 1),

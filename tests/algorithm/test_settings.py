@@ -63,6 +63,7 @@ OTHERS = {
     "candidates": "gradient,variance_target_ewma",
     "target_volatility": "0.12",
     "reward": "crra",
+    "actions": "-1,0,0.3",
     "aversion": "4.5",
     "premium": "0.3",
     "premium_deviation": "0.1",
