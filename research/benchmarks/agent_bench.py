@@ -462,7 +462,7 @@ def _imagined_figures(
 def _small_head(title: str) -> str:
     sizes = "".join(f"{f'{equity:,.0f} $':>42s}   " for equity in SMALL_EQUITY)
     columns = f"{'no band':>10s}{'band':>6s}{'Sharpe':>8s}{'drawdown':>10s}{'costs':>8s}{'':3s}"
-    return f"{title:36s}{sizes}\n{'':36s}" + columns * len(SMALL_EQUITY)
+    return f"{title:36s}{sizes}".rstrip() + f"\n{'':36s}" + (columns * len(SMALL_EQUITY)).rstrip()
 
 
 def _small_rows(found: Mapping[float, Mapping[Variant, Figures]]) -> list[str]:
@@ -490,7 +490,7 @@ def _small_rows(found: Mapping[float, Mapping[Variant, Figures]]) -> list[str]:
             for equity in SMALL_EQUITY:
                 row += f"{'':16s}{_small_cell(found[equity][variant])}"
             rows.append((found[middle][variant].sharpe, row))
-    return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
+    return [row.rstrip() for _, row in sorted(rows, key=lambda pair: -pair[0])]
 
 
 def _small_cell(figures: Figures) -> str:
