@@ -91,6 +91,10 @@ class AgentConfig:
         target_volatility: of the account's returns, a year, from which the investor's aversion
             follows; None: the aversion is as stated.
         analytic: the investor, and what the analytic agent expects of symbols.
+        bands: no-trade bands of which an analytic policy takes the one that earns most on imagined
+            markets, under the account's own costs: small accounts trade less often. One or more,
+            each in [0, 1].
+        band_markets: how many imagined markets say so, an even number >= 8.
         residual: what the network beside the analytic policy is made of; its policy is `analytic`.
         residual_updates: of that network in a first training, >= 1.
         residual_retrain_updates: in a later one.
@@ -107,6 +111,8 @@ class AgentConfig:
     reward: str = "mean_variance"
     target_volatility: float | None = None
     analytic: MeanVarianceConfig = field(default_factory=MeanVarianceConfig)
+    bands: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
+    band_markets: int = 128
     residual: ResidualAgentConfig = field(
         default_factory=lambda: ResidualAgentConfig(observation_width=len(Observer.names))
     )
@@ -264,13 +270,19 @@ def learn_to_trade(
     if agent.kind not in AGENTS:
         raise ValueError(f"agent must be one of {', '.join(AGENTS)}; received {agent.kind!r}")
     policy = investor(agent, len(tables))
-    if agent.kind == MEAN_VARIANCE:
-        return MeanVariance(policy), AgentCurve()
-    if agent.kind in RULES:
-        return Rule(agent.kind, band=policy.band), AgentCurve()
     markets = markets_to_learn_on(tables, forecaster, config)
     rngs = streams(config.seed, "agent", str(data_end(tables)))
-    if agent.kind == GRADIENT:
+    if agent.kind != DQN:
+
+        def analytic(band: float) -> Agent:
+            if agent.kind in RULES:
+                return Rule(agent.kind, band)
+            return MeanVariance(replace(policy, band=band))
+
+        band = best_band(analytic, markets, config, policy, rules, progress)
+        if agent.kind != GRADIENT:
+            return analytic(band), AgentCurve()
+        policy = replace(policy, band=band)
         return _learn_residual(markets, config, policy, rules, previous, rngs, progress)
     before = previous if isinstance(previous, QAgent) else None
     done = train_on_imagined(
@@ -338,6 +350,38 @@ def _learn_residual(
             reward=REWARDS[agent.reward](policy.aversion),
         )
     return done.agent, AgentCurve()
+
+
+def best_band(
+    agent: Callable[[float], Agent],
+    markets: ForecasterSampler,
+    config: LearningConfig,
+    policy: MeanVarianceConfig,
+    rules: Rules,
+    progress: Progress,
+) -> float:
+    """The no-trade band with which an agent earns most on imagined markets.
+
+    All are held against the same markets, so that a few of them tell bands apart.
+
+    Args:
+        agent: from a band to the agent.
+        markets: their source.
+        config: which bands, how many markets, the reward, the seed.
+        policy: of the investor, whose aversion the reward has.
+        rules: the account's size and costs, which the band depends on.
+        progress: hears of the stages ``simulation`` and ``agent``.
+    """
+    bands = config.agent.bands
+    if len(bands) == 1:
+        return bands[0]
+    reward = REWARDS[config.agent.reward](policy.aversion)
+    rng = streams(config.seed, "bands", str(markets.data_end))["paths"]
+    with progress.stage("simulation"):
+        paths = markets.sample(config.agent.band_markets, config.imagination.bars, rng)
+    with progress.stage("agent"):
+        earned = [judged(agent(band), paths, rules, reward).mean() for band in bands]
+    return bands[int(np.argmax(earned))]
 
 
 def judged(agent: Agent, markets: Paths, rules: Rules, reward: Reward) -> NDArray[np.float64]:

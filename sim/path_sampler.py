@@ -369,6 +369,11 @@ class ForecasterSampler:
         """Earliest row of a history at which a market may start."""
         return self._first
 
+    @property
+    def data_end(self) -> np.datetime64:
+        """Time of the newest bar of all histories."""
+        return max(table.history.data_end for table in self._tables)
+
     def starting(self, starts: Starts) -> ForecasterSampler:
         """The same source from other starts; what was fitted to reality so far is shared."""
         other = copy.copy(self)
