@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from algorithm.learning import AGENTS, BEST, AgentConfig, ImaginationConfig, LearningConfig
+from algorithm.learning import AGENTS, ALONE, BEST, AgentConfig, ImaginationConfig, LearningConfig
 from algorithm.stops import StopRules
 from models.forecast.forecaster import ForecasterConfig
 from models.limits import Caps, parse_overrides
@@ -305,6 +305,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
         f"name two or more of {', '.join(AGENTS)}, each once",
         lambda v: len(v) >= 2 and len(set(v)) == len(v) and set(v) <= set(AGENTS),
+        ",".join,
+    ),
+    Parameter(
+        "members",
+        ("agent", "members"),
+        lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+        f"name two or more of {', '.join(ALONE)}, each once",
+        lambda v: len(v) >= 2 and len(set(v)) == len(v) and set(v) <= set(ALONE),
         ",".join,
     ),
     _number("aversion", "agent.analytic.aversion", "in (0, 1000]", lambda v: 0 < v <= 1000),

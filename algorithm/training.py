@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algorithm.learning import (
+    AGREEMENT,
     BEST,
     RESTORE,
     AgentCurve,
@@ -194,9 +195,10 @@ class Trainer:
         now: datetime,
     ) -> TrainedAgent:
         """The agent of a kind; its artifact is the same with rivals and without."""
-        config = replace(
-            self._config, agent=replace(self._config.agent, kind=kind, candidates=(), judged_on=0)
-        )
+        asked = self._config.agent
+        members = asked.members if kind == AGREEMENT else ()
+        alone = replace(asked, kind=kind, candidates=(), judged_on=0, members=members)
+        config = replace(self._config, agent=alone)
         parent = None if previous is None else previous.agents.get(kind)
 
         def make() -> tuple[Agent, AgentCurve]:

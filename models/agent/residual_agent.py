@@ -44,7 +44,7 @@ CLIP = 6.0
 MEAN_SCALE = 10.0
 """Forecast means are a tenth of a deviation where they are large; so much enlarged they count."""
 
-MARKET_INPUTS = (
+FORECAST_INPUTS = (
     "deviation",  # log of the forecast deviation over the long-run one
     "volatility",  # log of the EWMA deviation over the long-run one
     "mean",  # forecast mean over the deviation, times `MEAN_SCALE`
@@ -54,6 +54,10 @@ MARKET_INPUTS = (
     "trend",  # `models.agent.outlook.Outlook.trend`
     "surprise",  # of this bar
     "correlation",  # mean correlation with the other symbols; 0 for a single one
+)
+"""What is known of a symbol besides its observation, in forms that have no units."""
+MARKET_INPUTS = (
+    *FORECAST_INPUTS,
     "aim",  # exposure of the analytic policy
     "gross_aim",  # gross weight of the analytic policy over the gross cap
 )
@@ -278,9 +282,22 @@ def market_inputs(outlook: Outlook, aim: Floats, caps: Floats, gross: float) -> 
     Returns:
         Shape (B, S, 11), columns `MARKET_INPUTS`.
     """
-    deviation, long_run = outlook.column("deviation"), outlook.column("long_run")
-    n = aim.shape[1]
     total = np.abs(aim * caps).sum(axis=1, keepdims=True) / gross
+    policy = np.stack([aim, np.broadcast_to(total, aim.shape)], axis=-1)
+    return np.concatenate([forecast_inputs(outlook), _bounded(policy)], axis=-1)
+
+
+def forecast_inputs(outlook: Outlook) -> Floats32:
+    """What a network reads of the forecasts for B markets of S symbols.
+
+    Args:
+        outlook: what is not finite, nor has deviations > 0, gives NaN.
+
+    Returns:
+        Shape (B, S, 9), columns `FORECAST_INPUTS`.
+    """
+    deviation, long_run = outlook.column("deviation"), outlook.column("long_run")
+    others = max(deviation.shape[1] - 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         known = {
             "deviation": np.log(deviation / long_run),
@@ -290,13 +307,15 @@ def market_inputs(outlook: Outlook, aim: Floats, caps: Floats, gross: float) -> 
     known |= {name: outlook.column(name) for name in ("sma_20", "sma_50", "sma_200", "surprise")}
     known |= {
         "trend": outlook.trend,
-        "correlation": (outlook.correlation.sum(axis=2) - 1.0) / max(n - 1, 1),
-        "aim": aim,
-        "gross_aim": np.broadcast_to(total, aim.shape),
+        "correlation": (outlook.correlation.sum(axis=2) - 1.0) / others,
     }
-    columns = np.stack([known[name] for name in MARKET_INPUTS], axis=-1)
-    bounded = np.clip(columns, -CLIP, CLIP)
-    return np.where(np.isfinite(columns), bounded, np.nan).astype(np.float32)
+    return _bounded(np.stack([known[name] for name in FORECAST_INPUTS], axis=-1))
+
+
+def _bounded(columns: Floats) -> Floats32:
+    """The same, cut off; NaN where they are not finite."""
+    held = np.clip(columns, -CLIP, CLIP)
+    return np.where(np.isfinite(columns), held, np.nan).astype(np.float32)
 
 
 def position_inputs(standing: Standing) -> Floats32:

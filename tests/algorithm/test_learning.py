@@ -257,6 +257,8 @@ def test_every_field_of_the_configuration_is_one_of_those_above():
             "residual",
             "residual_updates",
             "residual_retrain_updates",
+            "members",
+            "forest",
             "network",
             "judging",
             "updates",

@@ -61,6 +61,7 @@ OTHERS = {
     "allow_short": "false",
     "agent": "best",
     "candidates": "gradient,variance_target_ewma",
+    "members": "forest,dqn",
     "target_volatility": "0.12",
     "reward": "crra",
     "actions": "-1,0,0.3",
@@ -163,6 +164,9 @@ def test_an_unknown_parameter_is_named():
         ("blend", "1.1"),
         ("paths", "2"),
         ("clear_models", "maybe"),
+        ("members", "forest"),
+        ("members", "forest,forest"),
+        ("members", "forest,agreement"),
     ],
 )
 def test_a_bad_value_is_named_with_its_rule_and_what_was_received(name, value):
