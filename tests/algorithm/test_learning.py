@@ -29,8 +29,12 @@ from sim.accounting import Rules
 from sim.agent_training import JudgingConfig
 from sim.curriculum import growing
 from sim.path_sampler import Premium
+from sim.rewards import MeanVariance as MeanVarianceReward
 from sim.rewards import Shortfall
+from sim.rollout import rollout
 from sim.rules import Rule
+from tests.models.synthetic import random_forecaster
+from tests.sim.forecasting import TABLES as REAL
 
 # No value is a default: what does not arrive is told apart.
 CONFIG = LearningConfig(
@@ -50,6 +54,7 @@ CONFIG = LearningConfig(
         allow_short=False,
         reward="shortfall",
         analytic=MeanVarianceConfig(aversion=3.0),
+        bands=(0.25,),
         network=QAgentConfig(observation_width=len(Observer.names), units=(6,)),
         judging=JudgingConfig(confidence=1.25),
         updates=90,
@@ -168,19 +173,48 @@ def test_an_agent_of_another_kind_is_no_predecessor(calls):
 
 
 @pytest.mark.parametrize("short", [True, False])
-def test_the_analytic_agent_needs_no_markets(short, calls):
+def test_the_analytic_agent_with_one_band_needs_no_markets(short, calls):
     agent = dataclasses.replace(CONFIG.agent, kind="mean_variance", allow_short=short)
     config = dataclasses.replace(CONFIG, agent=agent)
     made = learn_to_trade(TABLES, "f", config, RULES, None, Silent())
-    assert made == (MeanVariance(MeanVarianceConfig(aversion=3.0, allow_short=short)), AgentCurve())
+    wanted = MeanVarianceConfig(aversion=3.0, allow_short=short, band=0.25)
+    assert made == (MeanVariance(wanted), AgentCurve())
     assert calls == {}
+
+
+def test_small_accounts_learn_to_trade_less():
+    """On the same imagined markets; a dollar a trade is much to one and nothing to the other."""
+    forecaster = random_forecaster(REAL, ForecasterConfig(units=8, window=20, masks=4), 1)
+    agent = AgentConfig(kind="mean_variance", bands=(0.0, 0.2, 0.4), band_markets=16)
+    config = dataclasses.replace(CONFIG, agent=agent)
+    found = {}
+    for cash in (1_000.0, 10_000_000.0):
+        rules = Rules.of(Caps(default=0.4), ("AAA", "BBB"), equity=cash, lot_size=0)
+        progress = Journal()
+        made, _ = learn_to_trade(REAL, forecaster, config, rules, None, progress)
+        assert progress.stages == [("simulation", None), ("agent", None)]
+        markets = learning.markets_to_learn_on(REAL, forecaster, config).sample(
+            16, 24, streams(7, "bands", str(REAL[1].history.data_end))["paths"]
+        )
+        earned = [
+            rollout(
+                MeanVariance(dataclasses.replace(made.config, band=band)).act,
+                markets,
+                rules,
+                MeanVarianceReward(6.0),
+            ).controlled.mean()
+            for band in agent.bands
+        ]
+        assert made.config.band == agent.bands[int(np.argmax(earned))]
+        found[cash] = made.config.band
+    assert found[1_000.0] > found[10_000_000.0]
 
 
 def test_a_rule_is_an_agent_too(calls):
     agent = dataclasses.replace(CONFIG.agent, kind="variance_target_ewma")
     config = dataclasses.replace(CONFIG, agent=agent)
     made = learn_to_trade(TABLES, "f", config, RULES, None, Silent())
-    assert made == (Rule("variance_target_ewma", band=CONFIG.agent.analytic.band), AgentCurve())
+    assert made == (Rule("variance_target_ewma", band=0.25), AgentCurve())
     assert calls == {}
 
 
@@ -206,7 +240,7 @@ def test_the_residual_learns_beside_the_investors_policy(earlier, calls, monkeyp
     assert made == ("an agent", AgentCurve())
     (((paths, rules, network, updates, rngs), options),) = asked
     assert (paths, rules) == ("paths", RULES)
-    policy = MeanVarianceConfig(aversion=3.0, allow_short=False)
+    policy = MeanVarianceConfig(aversion=3.0, allow_short=False, band=0.25)
     assert network == dataclasses.replace(agent.residual, policy=policy)
     assert (sampled[0][:2], updates) == (((64, 24), 11) if earlier is None else ((32, 24), 4))
     assert progress.stages == [("simulation", None), ("agent", updates)]
@@ -254,6 +288,8 @@ def test_every_field_of_the_configuration_is_one_of_those_above():
             "reward",
             "target_volatility",
             "analytic",
+            "bands",
+            "band_markets",
             "residual",
             "residual_updates",
             "residual_retrain_updates",
