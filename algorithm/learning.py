@@ -99,6 +99,7 @@ class AgentConfig:
         kind: one of `AGENTS`, or `BEST`: that of the candidates which does best.
         candidates: kinds that are trained beside each other for `BEST`, the first of which trades
             until another is promoted; two or more, each once.
+        workers: processes that candidates learn in, >= 1; what they learn does not depend on it.
         judged_on: imagined markets that candidates are judged on, besides those they learn on; an
             even number >= 8.
         members: kinds of `ALONE` that must agree before `AGREEMENT` trades; two or more, each once.
@@ -123,6 +124,7 @@ class AgentConfig:
 
     kind: str = MEAN_VARIANCE
     candidates: tuple[str, ...] = (MEAN_VARIANCE, GRADIENT, DQN)
+    workers: int = 1
     judged_on: int = 128
     members: tuple[str, ...] = (GRADIENT, FOREST)
     allow_short: bool = True

@@ -316,6 +316,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         ",".join,
     ),
     _number("aversion", "agent.analytic.aversion", "in (0, 1000]", lambda v: 0 < v <= 1000),
+    _count("workers", "agent.workers", 1, 256),
     _optional("target_volatility", "agent.target_volatility", "in (0, 1]", lambda v: 0 < v <= 1),
     _choice("reward", "agent.reward", *REWARDS),
     _number("premium", "agent.analytic.sharpe_ratio", "in [0, 5]", lambda v: 0 <= v <= 5),

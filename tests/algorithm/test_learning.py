@@ -283,6 +283,7 @@ def test_every_field_of_the_configuration_is_one_of_those_above():
         AgentConfig: {
             "kind",
             "candidates",
+            "workers",
             "judged_on",
             "allow_short",
             "reward",

@@ -62,6 +62,7 @@ OTHERS = {
     "agent": "best",
     "candidates": "gradient,variance_target_ewma",
     "members": "forest,dqn",
+    "workers": "2",
     "target_volatility": "0.12",
     "reward": "crra",
     "actions": "-1,0,0.3",

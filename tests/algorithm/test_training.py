@@ -353,6 +353,32 @@ def test_candidates_are_trained_beside_each_other_and_judged_alike(candidates, t
         np.testing.assert_array_equal(again.agents[kind].judged, one.judged)
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_workers_learn_the_same_and_are_not_needed(broken, candidates, tables, make, monkeypatch):
+    """In processes of their own, or in this one where none can be started."""
+    models, _ = candidates
+    asked = []
+
+    class Workers(training.Parallel):
+        def __call__(self, jobs):
+            asked.append(len(jobs))
+            if broken:
+                raise OSError("no processes here")
+            return super().__call__(jobs)
+
+    monkeypatch.setattr(training, "Parallel", Workers)
+    config = dataclasses.replace(SEVERAL, agent=dataclasses.replace(SEVERAL.agent, workers=2))
+    trainer, _ = make(MemoryStore(), config)
+    found = trainer.train(tables, RULES, now=NOW)
+    assert asked == [2]
+    for kind, one in found.agents.items():
+        assert one.key == models.agents[kind].key
+        wanted = models.agents[kind].agent.to_arrays()
+        for name, array in one.agent.to_arrays().items():
+            np.testing.assert_array_equal(array, wanted[name], err_msg=name)
+        np.testing.assert_array_equal(one.judged, models.agents[kind].judged)
+
+
 def test_a_candidate_is_the_agent_that_it_would_be_alone(candidates, trained):
     models, _ = candidates
     assert models.agents["dqn"].key == trained[0].agent_key
