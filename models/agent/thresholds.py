@@ -9,7 +9,8 @@ value each, and under a normal forecast a probability of as much more than a hal
     exposure = (|p - 1/2| - charge - (flat - 1/2)) / (full - flat),  within 0 and 1,
 
 on the side of p: nothing up to `flat`, a whole position from `full` on, and both moved up by the
-charge. `flat` is configured; `full` is chosen by what held-out markets pay for (`sim.threshold_training`).
+charge. `flat` is configured; `full` is chosen by what held-out markets pay for
+(`sim.threshold_training`).
 """
 
 from __future__ import annotations
