@@ -19,8 +19,8 @@ from sim.threshold_training import (
     judged_thresholds,
     labels,
     split_markets,
-    train_forest,
     trading_cost,
+    train_forest,
 )
 from tests.sim.known_truths import SIGMA, ar1, no_edge
 from tests.sim.markets import random_tape
