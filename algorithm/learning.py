@@ -414,11 +414,12 @@ def _thresholds(lesson: _Lesson, config: ThresholdConfig) -> ThresholdConfig:
 
 def _learn_agreement(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCurve]:
     """Train the members one after the other, each as it is trained alone."""
+    strangers = [kind for kind in lesson.agent.members if kind not in ALONE]
+    if strangers:
+        raise ValueError(f"members must be some of {', '.join(ALONE)}; received {strangers}")
     before = previous.members if isinstance(previous, Agreement) else {}
     found = {}
     for kind in lesson.agent.members:
-        if kind not in ALONE:
-            raise ValueError(f"members must be some of {', '.join(ALONE)}; received {kind!r}")
         config = replace(lesson.config, agent=replace(lesson.agent, kind=kind))
         found[kind], _ = _LEARN[kind](replace(lesson, config=config), before.get(kind))
     return Agreement(found), AgentCurve()

@@ -46,14 +46,14 @@ class Agreement:
     def act(self, outlook: Outlook, standing: Standing) -> Floats:
         """See `models.agent.agent.Agent`; NaN where the members agree on what is held."""
         asked = np.stack([member.act(outlook, standing) for member in self.members.values()])
-        held = np.broadcast_to(standing.exposure, asked.shape)
         kept = np.isnan(asked)
-        wanted = np.where(kept, held, asked)
-        least = np.abs(wanted).argmin(axis=0)[None]
-        one_side = (wanted > 0).all(axis=0) | (wanted < 0).all(axis=0)
-        agreed = np.take_along_axis(asked, least, axis=0)[0]
-        # Where all leave it as it is there is nothing to do, whatever is held.
-        return np.where(one_side | kept.all(axis=0), agreed, 0.0)
+        wanted = np.where(kept, standing.exposure, asked)
+        size = np.abs(wanted)
+        least = size.min(axis=0)
+        long, short = (wanted > 0).all(axis=0), (wanted < 0).all(axis=0)
+        agreed = np.select([long, short], [least, -least], 0.0)
+        stays = (kept & (size == least)).any(axis=0) & (long | short)
+        return np.where(stays | kept.all(axis=0), np.nan, agreed)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything the members are, as ``kind/name``."""

@@ -17,10 +17,13 @@ from algorithm.learning import (
     investor,
     learn_to_trade,
 )
+from models.agent.agreement import Agreement
+from models.agent.forest import ForestAgent, ForestConfig
 from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgent, QAgentConfig
 from models.agent.residual_agent import ResidualAgent
+from models.agent.thresholds import ThresholdConfig
 from models.forecast.config import ForecasterConfig
 from models.limits import Caps
 from models.reporting import Silent
@@ -247,6 +250,87 @@ def test_the_residual_learns_beside_the_investors_policy(earlier, calls, monkeyp
     assert options.pop("reporter") is not None
     assert options == {"previous": earlier, "reward": Shortfall(6.0)}
     assert sampled[0][2] is rngs["paths"]
+
+
+@pytest.fixture
+def source(monkeypatch):
+    """What was sampled, of markets that are imagined nowhere."""
+    sampled = []
+    source = SimpleNamespace(sample=lambda *args: sampled.append(args) or "paths")
+    monkeypatch.setattr(learning, "ForecasterSampler", lambda *args, **options: source)
+    return sampled
+
+
+@pytest.mark.parametrize("earlier", [None, object.__new__(ForestAgent)])
+def test_a_forest_is_grown_for_the_investor(earlier, calls, source, monkeypatch):
+    asked = []
+
+    def train(*args):
+        asked.append(args)
+        return SimpleNamespace(agent="an agent")
+
+    monkeypatch.setattr(learning, "train_forest", train)
+    forest = ForestConfig(len(Observer.names), ThresholdConfig(horizon=3), trees=7)
+    analytic = dataclasses.replace(CONFIG.agent.analytic, band=0.3)
+    agent = dataclasses.replace(CONFIG.agent, kind="forest", forest=forest, analytic=analytic)
+    config = dataclasses.replace(CONFIG, agent=agent)
+    progress = Journal()
+    made = learn_to_trade(TABLES, "f", config, RULES, earlier, progress)
+    assert made == ("an agent", AgentCurve())
+    ((paths, rules, made_of, rngs, judging, reward),) = asked
+    assert (paths, rules, judging, reward) == ("paths", RULES, agent.judging, Shortfall(6.0))
+    wanted = ThresholdConfig(horizon=3, band=0.3, allow_short=False)
+    assert made_of == dataclasses.replace(forest, thresholds=wanted)
+    ((count, bars, rng),) = source
+    assert (count, bars) == ((64, 24) if earlier is None else (32, 24))
+    assert rng is rngs["paths"]
+    assert progress.stages == [("simulation", None), ("agent", None)]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_members_learn_one_after_the_other_as_they_would_alone(again, calls, source, monkeypatch):
+    asked = []
+
+    def spy(name):
+        def train(paths, rules, made_of, *args, previous=None, **options):
+            rngs = next(arg for arg in args if isinstance(arg, dict))
+            asked.append((name, previous, rngs["paths"].random()))
+            return SimpleNamespace(agent=name)
+
+        return train
+
+    monkeypatch.setattr(learning, "train_residual", spy("gradient"))
+    monkeypatch.setattr(learning, "train_forest", spy("forest"))
+    agent = dataclasses.replace(
+        CONFIG.agent, kind="agreement", members=("forest", "mean_variance", "gradient")
+    )
+    config = dataclasses.replace(CONFIG, agent=agent)
+    earlier = {name: object.__new__(of) for name, of in EARLIER.items()}
+    previous = Agreement(earlier) if again else None
+    made, curve = learn_to_trade(TABLES, "f", config, RULES, previous, Silent())
+    analytic = MeanVariance(MeanVarianceConfig(aversion=3.0, allow_short=False))
+    assert list(made.members.items()) == [
+        ("forest", "forest"),
+        ("mean_variance", analytic),
+        ("gradient", "gradient"),
+    ]
+    assert curve == AgentCurve()
+    alone = streams(7, "agent", str(END))["paths"].random()
+    assert asked == [
+        ("forest", None, alone),
+        ("gradient", earlier["gradient"] if again else None, alone),
+    ]
+    assert [count for count, *_ in source] == ([32, 32] if again else [64, 64])
+
+
+EARLIER = {"forest": ForestAgent, "gradient": ResidualAgent}
+
+
+def test_an_agreement_is_no_member():
+    agent = dataclasses.replace(CONFIG.agent, kind="agreement", members=("forest", "agreement"))
+    config = dataclasses.replace(CONFIG, agent=agent)
+    with pytest.raises(ValueError, match=r"members must be .*; received .*agreement"):
+        learn_to_trade(TABLES, "f", config, RULES, None, Silent())
 
 
 def test_a_target_volatility_stands_for_an_aversion():

@@ -386,6 +386,31 @@ def test_a_candidate_is_the_agent_that_it_would_be_alone(candidates, trained):
         np.testing.assert_array_equal(models.agents["dqn"].agent.to_arrays()[name], array)
 
 
+def test_an_agreement_is_kept_with_its_members(tables, make, trained):
+    """Real members, warm-started; a member is the agent that it would be alone."""
+    agent = dataclasses.replace(TINY.agent, kind="agreement", members=("dqn", "forest"))
+    config = dataclasses.replace(TINY, agent=agent)
+    store = copied(trained[1])
+    models = make(store, config)[0].train(tables, RULES, now=NOW)
+    assert models.forecaster_reused
+    assert not models.agent_reused
+    alone = trained[0].agent.to_arrays()
+    for name, array in models.agent.members["dqn"].to_arrays().items():
+        np.testing.assert_array_equal(array, alone[name])
+    again = make(store, config)[0].train(tables, RULES, now=NOW)
+    assert again.agent_reused
+    assert_same(again, models)
+    others = dataclasses.replace(agent, members=("dqn", "mean_variance"))
+    other = make(store, dataclasses.replace(TINY, agent=others))[0].train(tables, RULES, now=NOW)
+    assert other.agent_key != models.agent_key
+
+
+def test_members_are_in_no_key_but_that_of_their_agreement(trained, tables, make):
+    agent = dataclasses.replace(TINY.agent, members=("dqn", "mean_variance"))
+    other = make(copied(trained[1]), dataclasses.replace(TINY, agent=agent))[0]
+    assert other.train(tables, RULES, now=NOW).agent_key == trained[0].agent_key
+
+
 def test_who_was_promoted_goes_on_trading(candidates, make):
     models, store = candidates
     later = [FeatureTable.of(garch_history(n, 505, seed=i)) for i, n in enumerate(SYMBOLS)]
