@@ -8,16 +8,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.agent.account import GRADED
 from models.agent.agent import Agent
+from models.agent.agreement import Agreement
+from models.agent.forest import ForestAgent, ForestConfig
 from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
 from models.agent.observation import Observer
 from models.agent.outlook import PRIOR_CORRELATION
 from models.agent.q_agent import QAgent, QAgentConfig
 from models.agent.residual_agent import ResidualAgent, ResidualAgentConfig
+from models.agent.thresholds import ThresholdConfig
 from models.forecast.forecaster import Forecaster, ForecasterConfig
 from models.market.features import FeatureTable
 from models.reporting import Progress
@@ -26,26 +31,37 @@ from sim.accounting import Rules
 from sim.agent_training import AgentTraining, JudgingConfig, train_on_imagined
 from sim.blocks import MEAN_BLOCK
 from sim.curriculum import Stage, growing
-from sim.path_sampler import ForecasterSampler
+from sim.path_sampler import ForecasterSampler, Premium
 from sim.paths import Paths
 from sim.residual_training import train_residual
 from sim.rewards import REWARDS, Reward, aversion_for
 from sim.rollout import rollout
 from sim.rules import RULES, Rule
 from sim.starts import Starts
+from sim.threshold_training import train_forest
 
 MEAN_VARIANCE, GRADIENT, DQN = "mean_variance", "gradient", "dqn"
+FOREST, AGREEMENT = "forest", "agreement"
 
 BEST = "best"
 """The setting for the best of several candidates (`algorithm.promotion`)."""
 
-RESTORE: Mapping[str, Callable[[Mapping[str, np.ndarray]], Agent]] = {
+Restore = Callable[[Mapping[str, np.ndarray]], Agent]
+
+ALONE: Mapping[str, Restore] = {
     MEAN_VARIANCE: MeanVariance.from_arrays,
     GRADIENT: ResidualAgent.from_arrays,
     DQN: QAgent.from_arrays,
+    FOREST: ForestAgent.from_arrays,
     **dict.fromkeys(RULES, Rule.from_arrays),
 }
-"""From the arrays of an agent of each kind to the agent; a simple rule is one too."""
+"""Agents that decide alone, as `RESTORE`; a simple rule is one too."""
+
+RESTORE: Mapping[str, Restore] = {
+    **ALONE,
+    AGREEMENT: lambda arrays: Agreement.from_arrays(arrays, ALONE),
+}
+"""From the arrays of an agent of each kind to the agent."""
 
 AGENTS = tuple(RESTORE)
 """Every kind of agent, by the name that the setting `agent` gives it."""
@@ -62,6 +78,8 @@ class ImaginationConfig:
         blend: share of the markets whose noise is bootstrapped from real residuals, in [0, 1].
         mean_block: mean length of the bootstrapped blocks, bars, >= 1.
         stages: of the curriculum of a first training, >= 1; a later one has a single stage.
+        premium_deviation: of the Sharpe ratios of the markets that agents learn on, about the
+            investor's `sharpe_ratio`, >= 0 (`sim.path_sampler.Premium`).
     """
 
     paths: int = 512
@@ -70,6 +88,7 @@ class ImaginationConfig:
     blend: float = 0.9
     mean_block: float = MEAN_BLOCK
     stages: int = 3
+    premium_deviation: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -80,36 +99,50 @@ class AgentConfig:
         kind: one of `AGENTS`, or `BEST`: that of the candidates which does best.
         candidates: kinds that are trained beside each other for `BEST`, the first of which trades
             until another is promoted; two or more, each once.
+        workers: processes that candidates learn in, >= 1; what they learn does not depend on it.
         judged_on: imagined markets that candidates are judged on, besides those they learn on; an
             even number >= 8.
+        members: kinds of `ALONE` that must agree before `AGREEMENT` trades; two or more, each once.
         allow_short: whether it may hold less than nothing.
         reward: what it learns to earn, one of `sim.rewards.REWARDS`, under the investor's aversion.
         target_volatility: of the account's returns, a year, from which the investor's aversion
             follows; None: the aversion is as stated.
         analytic: the investor, and what the analytic agent expects of symbols.
+        bands: no-trade bands of which an analytic policy takes the one that earns most on imagined
+            markets, under the account's own costs: small accounts trade less often. One or more,
+            each in [0, 1].
+        band_markets: how many imagined markets say so, an even number >= 8.
         residual: what the network beside the analytic policy is made of; its policy is `analytic`.
         residual_updates: of that network in a first training, >= 1.
         residual_retrain_updates: in a later one.
+        forest: what a random forest is made of, and what probability is traded on.
         network: what a double DQN is made of.
-        judging: how held-out paths decide what it may do.
-        updates: of its network in a first training.
+        judging: how held-out paths decide what a double DQN or a forest may do.
+        updates: of a double DQN's network in a first training.
         retrain_updates: in a later one.
     """
 
     kind: str = MEAN_VARIANCE
     candidates: tuple[str, ...] = (MEAN_VARIANCE, GRADIENT, DQN)
+    workers: int = 1
     judged_on: int = 128
+    members: tuple[str, ...] = (GRADIENT, FOREST)
     allow_short: bool = True
     reward: str = "mean_variance"
     target_volatility: float | None = None
     analytic: MeanVarianceConfig = field(default_factory=MeanVarianceConfig)
+    bands: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
+    band_markets: int = 128
     residual: ResidualAgentConfig = field(
         default_factory=lambda: ResidualAgentConfig(observation_width=len(Observer.names))
     )
     residual_updates: int = 300
     residual_retrain_updates: int = 30
+    forest: ForestConfig = field(
+        default_factory=lambda: ForestConfig(observation_width=len(Observer.names))
+    )
     network: QAgentConfig = field(
-        default_factory=lambda: QAgentConfig(observation_width=len(Observer.names))
+        default_factory=lambda: QAgentConfig(observation_width=len(Observer.names), actions=GRADED)
     )
     judging: JudgingConfig = field(default_factory=JudgingConfig)
     updates: int = 4000
@@ -169,15 +202,25 @@ def imagined_markets(
     config: ImaginationConfig,
     *,
     starts: Starts = "any",
+    premium: Premium | None = None,
 ) -> ForecasterSampler:
-    """The source of the markets that an agent learns on; `starts` as in `ForecasterSampler`."""
+    """A source of imagined markets; `starts` and `premium` as in `ForecasterSampler`."""
     return ForecasterSampler(
         Observer(forecaster),
         tables,
         blend=config.blend,
         mean_block=config.mean_block,
         starts=starts,
+        premium=premium,
     )
+
+
+def markets_to_learn_on(
+    tables: Sequence[FeatureTable], forecaster: Forecaster, config: LearningConfig
+) -> ForecasterSampler:
+    """The source of the markets that agents learn on and are judged on: the investor's premium."""
+    premium = Premium(config.agent.analytic.sharpe_ratio, config.imagination.premium_deviation)
+    return imagined_markets(tables, forecaster, config.imagination, premium=premium)
 
 
 def curriculum(config: LearningConfig, *, first: bool) -> tuple[Stage, ...]:
@@ -246,34 +289,150 @@ def learn_to_trade(
         previous: agent to go on from; one of another kind is none.
         progress: hears of the stages ``simulation`` and ``agent``.
     """
-    agent = config.agent
-    if agent.kind not in AGENTS:
-        raise ValueError(f"agent must be one of {', '.join(AGENTS)}; received {agent.kind!r}")
-    policy = investor(agent, len(tables))
-    if agent.kind == MEAN_VARIANCE:
-        return MeanVariance(policy), AgentCurve()
-    if agent.kind in RULES:
-        return Rule(agent.kind, band=policy.band), AgentCurve()
-    markets = imagined_markets(tables, forecaster, config.imagination)
-    rngs = streams(config.seed, "agent", str(data_end(tables)))
-    if agent.kind == GRADIENT:
-        return _learn_residual(markets, config, policy, rules, previous, rngs, progress)
+    kind = config.agent.kind
+    if kind not in AGENTS:
+        raise ValueError(f"agent must be one of {', '.join(AGENTS)}; received {kind!r}")
+    lesson = _Lesson(tables, forecaster, config, rules, progress)
+    return _LEARN[kind](lesson, previous)
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What there is to learn an agent from; attributes as the arguments of `learn_to_trade`."""
+
+    tables: Sequence[FeatureTable]
+    forecaster: Forecaster
+    config: LearningConfig
+    rules: Rules
+    progress: Progress
+
+    @property
+    def agent(self) -> AgentConfig:
+        """The agent that is asked for."""
+        return self.config.agent
+
+    @property
+    def policy(self) -> MeanVarianceConfig:
+        """The investor."""
+        return investor(self.agent, len(self.tables))
+
+    @property
+    def reward(self) -> Reward:
+        """Of an account that trades all symbols."""
+        return REWARDS[self.agent.reward](self.policy.aversion)
+
+    @cached_property
+    def markets(self) -> ForecasterSampler:
+        """The source of what to learn on."""
+        return markets_to_learn_on(self.tables, self.forecaster, self.config)
+
+    def rngs(self) -> dict[str, np.random.Generator]:
+        """Fresh streams, the same for every kind: an agent does not depend on who learns beside."""
+        return streams(self.config.seed, "agent", str(data_end(self.tables)))
+
+    def imagine(self, rng: np.random.Generator, *, first: bool) -> Paths:
+        """Markets of full length, as many as for a first training or a later one."""
+        imagination = self.config.imagination
+        count = imagination.paths if first else imagination.retrain_paths
+        with self.progress.stage("simulation"):
+            return self.markets.sample(count, imagination.bars, rng)
+
+
+def _learn_rule(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCurve]:
+    """A simple rule learns when not to trade."""
+    kind = lesson.agent.kind
+    return Rule(kind, best_band(lambda band: Rule(kind, band), lesson)), AgentCurve()
+
+
+def _banded_policy(lesson: _Lesson) -> MeanVarianceConfig:
+    """The investor, with the band that suits the account."""
+
+    def agent(band: float) -> Agent:
+        return MeanVariance(replace(lesson.policy, band=band))
+
+    return replace(lesson.policy, band=best_band(agent, lesson))
+
+
+def _learn_mean_variance(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCurve]:
+    """So does the analytic policy, and nothing else."""
+    return MeanVariance(_banded_policy(lesson)), AgentCurve()
+
+
+def _learn_dqn(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCurve]:
+    """Train a double DQN, in an account for each symbol."""
+    agent, n = lesson.agent, len(lesson.tables)
     before = previous if isinstance(previous, QAgent) else None
+    actions = tuple(a for a in agent.network.actions if a >= 0 or agent.allow_short)
     done = train_on_imagined(
-        markets,
-        rules,
-        replace(
-            agent.network,
-            actions=tuple(a for a in agent.network.actions if a >= 0 or agent.allow_short),
-        ),
-        curriculum(config, first=before is None),
-        rngs,
+        lesson.markets,
+        lesson.rules,
+        replace(agent.network, actions=actions),
+        curriculum(lesson.config, first=before is None),
+        lesson.rngs(),
         previous=before,
         judging=agent.judging,
-        progress=progress,
-        reward=REWARDS[agent.reward](alone(policy.aversion, len(tables))),
+        progress=lesson.progress,
+        reward=REWARDS[agent.reward](alone(lesson.policy.aversion, n)),
     )
     return done.agent, AgentCurve.of(done)
+
+
+def _learn_gradient(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCurve]:
+    """Train what is added to the analytic policy, in one account for all symbols."""
+    agent, rngs = lesson.agent, lesson.rngs()
+    before = previous if isinstance(previous, ResidualAgent) else None
+    updates = agent.residual_updates if before is None else agent.residual_retrain_updates
+    paths = lesson.imagine(rngs["paths"], first=before is None)
+    with lesson.progress.stage("agent", updates) as reporter:
+        done = train_residual(
+            paths,
+            lesson.rules,
+            replace(agent.residual, policy=_banded_policy(lesson)),
+            updates,
+            rngs,
+            previous=before,
+            reporter=reporter,
+            reward=lesson.reward,
+        )
+    return done.agent, AgentCurve()
+
+
+def _learn_forest(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCurve]:
+    """Grow a forest and find what probability to trade on, in one account for all symbols."""
+    agent, rngs = lesson.agent, lesson.rngs()
+    paths = lesson.imagine(rngs["paths"], first=not isinstance(previous, ForestAgent))
+    config = replace(agent.forest, thresholds=_thresholds(lesson, agent.forest.thresholds))
+    with lesson.progress.stage("agent"):
+        done = train_forest(paths, lesson.rules, config, rngs, agent.judging, lesson.reward)
+    return done.agent, AgentCurve()
+
+
+def _thresholds(lesson: _Lesson, config: ThresholdConfig) -> ThresholdConfig:
+    """The same, with the band and the sides that the investor trades with."""
+    return replace(config, band=lesson.policy.band, allow_short=lesson.agent.allow_short)
+
+
+def _learn_agreement(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCurve]:
+    """Train the members one after the other, each as it is trained alone."""
+    strangers = [kind for kind in lesson.agent.members if kind not in ALONE]
+    if strangers:
+        raise ValueError(f"members must be some of {', '.join(ALONE)}; received {strangers}")
+    before = previous.members if isinstance(previous, Agreement) else {}
+    found = {}
+    for kind in lesson.agent.members:
+        config = replace(lesson.config, agent=replace(lesson.agent, kind=kind))
+        found[kind], _ = _LEARN[kind](replace(lesson, config=config), before.get(kind))
+    return Agreement(found), AgentCurve()
+
+
+_LEARN: Mapping[str, Callable[[_Lesson, Agent | None], tuple[Agent, AgentCurve]]] = {
+    MEAN_VARIANCE: _learn_mean_variance,
+    GRADIENT: _learn_gradient,
+    DQN: _learn_dqn,
+    FOREST: _learn_forest,
+    AGREEMENT: _learn_agreement,
+    **dict.fromkeys(RULES, _learn_rule),
+}
 
 
 def investor(agent: AgentConfig, n_symbols: int) -> MeanVarianceConfig:
@@ -296,34 +455,26 @@ def alone(aversion: float, n_symbols: int) -> float:
     return aversion * (1.0 + (n_symbols - 1) * PRIOR_CORRELATION)
 
 
-def _learn_residual(
-    markets: ForecasterSampler,
-    config: LearningConfig,
-    policy: MeanVarianceConfig,
-    rules: Rules,
-    previous: Agent | None,
-    rngs: Mapping[str, np.random.Generator],
-    progress: Progress,
-) -> tuple[Agent, AgentCurve]:
-    """Train what is added to the analytic policy, in one account for all symbols."""
-    agent, imagination = config.agent, config.imagination
-    before = previous if isinstance(previous, ResidualAgent) else None
-    count = imagination.paths if before is None else imagination.retrain_paths
-    updates = agent.residual_updates if before is None else agent.residual_retrain_updates
-    with progress.stage("simulation"):
-        paths = markets.sample(count, imagination.bars, rngs["paths"])
-    with progress.stage("agent", updates) as reporter:
-        done = train_residual(
-            paths,
-            rules,
-            replace(agent.residual, policy=policy),
-            updates,
-            rngs,
-            previous=before,
-            reporter=reporter,
-            reward=REWARDS[agent.reward](policy.aversion),
-        )
-    return done.agent, AgentCurve()
+def best_band(agent: Callable[[float], Agent], lesson: _Lesson) -> float:
+    """The no-trade band with which an agent earns most on imagined markets.
+
+    All are held against the same markets, so that a few of them tell bands apart. What trading
+    costs an account of this size is what the band depends on.
+
+    Args:
+        agent: from a band to the agent.
+        lesson: what there is to learn from.
+    """
+    bands = lesson.agent.bands
+    if len(bands) == 1:
+        return bands[0]
+    rng = streams(lesson.config.seed, "bands", str(data_end(lesson.tables)))["paths"]
+    with lesson.progress.stage("simulation"):
+        bars = lesson.config.imagination.bars
+        paths = lesson.markets.sample(lesson.agent.band_markets, bars, rng)
+    with lesson.progress.stage("agent"):
+        earned = [judged(agent(band), paths, lesson.rules, lesson.reward).mean() for band in bands]
+    return bands[int(np.argmax(earned))]
 
 
 def judged(agent: Agent, markets: Paths, rules: Rules, reward: Reward) -> NDArray[np.float64]:

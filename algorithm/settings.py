@@ -10,13 +10,14 @@ two together), because `lean backtest --parameter` replaces its whole dictionary
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from algorithm.learning import AGENTS, BEST, AgentConfig, ImaginationConfig, LearningConfig
+from algorithm.learning import AGENTS, ALONE, BEST, AgentConfig, ImaginationConfig, LearningConfig
 from algorithm.stops import StopRules
 from models.forecast.forecaster import ForecasterConfig
 from models.limits import Caps, parse_overrides
@@ -306,11 +307,36 @@ PARAMETERS: tuple[Parameter, ...] = (
         lambda v: len(v) >= 2 and len(set(v)) == len(v) and set(v) <= set(AGENTS),
         ",".join,
     ),
+    Parameter(
+        "members",
+        ("agent", "members"),
+        lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+        f"name two or more of {', '.join(ALONE)}, each once",
+        lambda v: len(v) >= 2 and len(set(v)) == len(v) and set(v) <= set(ALONE),
+        ",".join,
+    ),
     _number("aversion", "agent.analytic.aversion", "in (0, 1000]", lambda v: 0 < v <= 1000),
+    _count("workers", "agent.workers", 1, 256),
     _optional("target_volatility", "agent.target_volatility", "in (0, 1]", lambda v: 0 < v <= 1),
     _choice("reward", "agent.reward", *REWARDS),
     _number("premium", "agent.analytic.sharpe_ratio", "in [0, 5]", lambda v: 0 <= v <= 5),
+    _number(
+        "premium_deviation", "imagination.premium_deviation", "in [0, 2]", lambda v: 0 <= v <= 2
+    ),
     _number("trend", "agent.analytic.trend", "in [0, 1]", lambda v: 0 <= v <= 1),
+    Parameter(
+        "actions",
+        ("agent", "network", "actions"),
+        lambda text: tuple(float(part) for part in text.split(",")),
+        "be two or more ascending numbers in [-1, 1], zero among them",
+        lambda v: (
+            len(v) >= 2
+            and 0.0 in v
+            and all(-1 <= a <= 1 for a in v)
+            and all(a < b for a, b in itertools.pairwise(v))
+        ),
+        lambda v: ",".join(f"{a:g}" for a in v),
+    ),
     _optional("stop_loss", "stops.stop_loss", "in (0, 1)", lambda v: 0 < v < 1),
     _optional("take_profit", "stops.take_profit", "> 0", lambda v: 0 < v < float("inf")),
     _optional("daily_stop", "stops.daily_stop", "in (0, 1)", lambda v: 0 < v < 1),

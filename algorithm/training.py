@@ -13,22 +13,26 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pickle import PicklingError
 from typing import Any, TypeVar
 
 import numpy as np
+from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from numpy.typing import NDArray
 
 from algorithm.learning import (
+    AGREEMENT,
     BEST,
     RESTORE,
     AgentCurve,
     LearningConfig,
     data_end,
     fit_forecaster,
-    imagined_markets,
     investor,
     judged,
     learn_to_trade,
+    markets_to_learn_on,
 )
 from models.agent.agent import Agent
 from models.artifacts import ArtifactStore, Parts
@@ -114,6 +118,21 @@ class TrainedModels:
         return self.forecaster_reused and self.agent_reused
 
 
+@dataclass(frozen=True)
+class _Lesson:
+    """What one agent is to learn.
+
+    Attributes:
+        config: everything that its learning takes.
+        depends: everything that it depends on, as JSON can say it.
+        parent: agent to go on from, or None.
+    """
+
+    config: LearningConfig
+    depends: Mapping[str, Any]
+    parent: Agent | None
+
+
 class Trainer:
     """Trains models or takes them from the object store; says nothing but how far it is."""
 
@@ -156,7 +175,12 @@ class Trainer:
         agent = self._config.agent
         kinds = agent.candidates if agent.kind == BEST else (agent.kind,)
         made = TrainedModels(forecaster, forecaster_key, forecaster_reused, {}, kinds[0], end)
-        found = {kind: self._agent(kind, tables, rules, made, previous, now) for kind in kinds}
+        asked = {kind: self._lesson(kind, rules, made, previous) for kind in kinds}
+        learned = self._learned_beside(asked, tables, made, rules, now)
+        found = {
+            kind: self._agent(lesson, tables, rules, made, learned.get(kind), now)
+            for kind, lesson in asked.items()
+        }
         if len(kinds) > 1:
             found = self._judged(found, tables, rules, made, now)
         trading = kinds[0]
@@ -184,30 +208,73 @@ class Trainer:
             pack=lambda made: (made.to_arrays(), {}),
         )
 
+    def _lesson(
+        self, kind: str, rules: Rules, models: TrainedModels, previous: TrainedModels | None
+    ) -> _Lesson:
+        """What an agent of a kind is to learn; its artifact is the same with rivals and without."""
+        asked = self._config.agent
+        members = asked.members if kind == AGREEMENT else ()
+        alone = replace(asked, kind=kind, candidates=(), judged_on=0, members=members, workers=1)
+        config = replace(self._config, agent=alone)
+        parent = None if previous is None else previous.agents.get(kind)
+        depends = agent_depends(
+            config, rules, models.forecaster_key, None if parent is None else parent.key
+        )
+        return _Lesson(config, depends, None if parent is None else parent.agent)
+
+    def _learned_beside(
+        self,
+        asked: Mapping[str, _Lesson],
+        tables: Sequence[FeatureTable],
+        models: TrainedModels,
+        rules: Rules,
+        now: datetime,
+    ) -> dict[str, tuple[Agent, AgentCurve]]:
+        """Agents that are not kept yet, each learned in a process of its own.
+
+        None with a single worker, or where processes cannot be started (an interpreter inside
+        another program): they are then learned one after the other, with the same result.
+        """
+        missing = {
+            kind: lesson
+            for kind, lesson in asked.items()
+            if self._artifacts.load(key_for(lesson.depends), not_after=now) is None
+        }
+        if self._config.agent.workers == 1 or len(missing) < 2:
+            return {}
+        jobs = [
+            delayed(learn_to_trade)(
+                tables, models.forecaster, lesson.config, rules, lesson.parent, Silent()
+            )
+            for lesson in missing.values()
+        ]
+        try:
+            with self._progress.stage("agent"):
+                found = Parallel(n_jobs=self._config.agent.workers, backend="loky")(jobs)
+        except (OSError, PicklingError, TerminatedWorkerError):
+            return {}
+        return dict(zip(missing, found, strict=True))
+
     def _agent(
         self,
-        kind: str,
+        lesson: _Lesson,
         tables: Sequence[FeatureTable],
         rules: Rules,
         models: TrainedModels,
-        previous: TrainedModels | None,
+        learned: tuple[Agent, AgentCurve] | None,
         now: datetime,
     ) -> TrainedAgent:
-        """The agent of a kind; its artifact is the same with rivals and without."""
-        config = replace(
-            self._config, agent=replace(self._config.agent, kind=kind, candidates=(), judged_on=0)
-        )
-        parent = None if previous is None else previous.agents.get(kind)
+        """An agent: kept, learned already, or learned now."""
+        kind = lesson.config.agent.kind
 
         def make() -> tuple[Agent, AgentCurve]:
-            before = None if parent is None else parent.agent
-            return learn_to_trade(tables, models.forecaster, config, rules, before, self._progress)
+            return learned or learn_to_trade(
+                tables, models.forecaster, lesson.config, rules, lesson.parent, self._progress
+            )
 
         (agent, curve), key, reused = self._saved_or_made(
             "agent",
-            agent_depends(
-                config, rules, models.forecaster_key, None if parent is None else parent.key
-            ),
+            lesson.depends,
             models.data_end,
             now,
             restore=lambda arrays, meta: (RESTORE[kind](arrays), _curve_from(meta)),
@@ -232,7 +299,7 @@ class Trainer:
         @functools.cache
         def markets() -> Paths:
             rng = streams(config.seed, "judging", str(models.data_end))["paths"]
-            source = imagined_markets(tables, models.forecaster, config.imagination)
+            source = markets_to_learn_on(tables, models.forecaster, config)
             with self._progress.stage("simulation"):
                 return source.sample(agent.judged_on, config.imagination.bars, rng)
 

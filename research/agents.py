@@ -15,17 +15,26 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from models.agent.account import Standing
+from algorithm.learning import alone
+from models.agent.account import GRADED, Standing
 from models.agent.agent import Agent
-from models.agent.mean_variance import MeanVariance
+from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
+from models.agent.observation import Observer
 from models.agent.outlook import Outlook
+from models.agent.q_agent import QAgent, QAgentConfig
+from models.agent.residual_agent import ResidualAgent, ResidualAgentConfig
 from models.market.features import LOOKBACK
+from models.seeding import streams
 from research.held_out import DEFAULT_BLEND
 from research.real_markets import RealMarket, Refit, follow
 from sim.accounting import Rules
+from sim.agent_training import train_on_imagined
 from sim.baselines import BlockBootstrapSampler, GarchSampler
-from sim.path_sampler import ForecasterSampler
+from sim.curriculum import growing
+from sim.path_sampler import ForecasterSampler, Premium
 from sim.paths import Paths, PathSampler, check_counts
+from sim.residual_training import train_residual
+from sim.rewards import MeanVariance as MeanVarianceReward
 
 Floats = NDArray[np.float64]
 
@@ -72,7 +81,12 @@ class RealSpanSampler:
 
 
 SOURCES: Mapping[str, Callable[[Refit], PathSampler]] = {
-    "imagined": lambda refit: ForecasterSampler(refit.observer, refit.tables, blend=DEFAULT_BLEND),
+    "imagined": lambda refit: ForecasterSampler(
+        refit.observer, refit.tables, blend=DEFAULT_BLEND, premium=Premium()
+    ),
+    "imagined, the span's premium": lambda refit: ForecasterSampler(
+        refit.observer, refit.tables, blend=DEFAULT_BLEND
+    ),
     "block bootstrap": lambda refit: BlockBootstrapSampler(refit.tables, refit.observer),
     "GJR-GARCH": lambda refit: GarchSampler(refit.tables, refit.observer),
     "real span": RealSpanSampler,
@@ -115,8 +129,57 @@ class Lesson:
 
 Learner = Callable[[Lesson], Agent]
 
+MARKETS, LATER_MARKETS, BARS = 512, 256, 60
+"""Markets of a first lesson and of a later one, and their length: the strategy's defaults."""
+UPDATES, LATER_UPDATES = 300, 100
+"""Of the residual; a year has passed between two lessons, so later ones are longer than the
+strategy's of every month."""
+Q_UPDATES, LATER_Q_UPDATES = 4000, 1000
+"""Of the double DQN, likewise."""
+
+
+def residual(pull: float) -> Learner:
+    """What learns beside the analytic policy, drawn towards it by a pull."""
+
+    def learn(lesson: Lesson) -> Agent:
+        before = lesson.previous if isinstance(lesson.previous, ResidualAgent) else None
+        rngs = streams(lesson.seed, "residual", str(lesson.refit.date))
+        count, updates = (MARKETS, UPDATES) if before is None else (LATER_MARKETS, LATER_UPDATES)
+        config = ResidualAgentConfig(observation_width=len(Observer.names), pull=pull)
+        paths = lesson.sampler.sample(count, BARS, rngs["paths"])
+        return train_residual(paths, lesson.rules, config, updates, rngs, previous=before).agent
+
+    return learn
+
+
+def double_dqn(lesson: Lesson) -> Agent:
+    """The double DQN with degrees, an account for each symbol, in the investor's reward."""
+    before = lesson.previous if isinstance(lesson.previous, QAgent) else None
+    first = before is None
+    stages = growing(
+        MARKETS if first else LATER_MARKETS,
+        BARS,
+        Q_UPDATES if first else LATER_Q_UPDATES,
+        stages=3 if first else 1,
+    )
+    aversion = alone(MeanVarianceConfig().aversion, len(lesson.refit.tables))
+    return train_on_imagined(
+        lesson.sampler,
+        lesson.rules,
+        QAgentConfig(observation_width=len(Observer.names), actions=GRADED),
+        stages,
+        streams(lesson.seed, "double dqn", str(lesson.refit.date)),
+        previous=before,
+        reward=MeanVarianceReward(aversion),
+    ).agent
+
+
 LEARNERS: Mapping[str, Learner] = {
     "mean_variance": lambda lesson: MeanVariance(),
+    "gradient": residual(1.0),
+    "gradient, weak pull": residual(0.25),
+    "gradient, strong pull": residual(4.0),
+    "dqn": double_dqn,
 }
 """Agents by name. One that learns nothing ignores its lesson."""
 
@@ -137,7 +200,7 @@ class Succession:
 
     Call k decides at row k, so it serves one rollout from row 0 on.
 
-    Args:
+    Attributes:
         agents: in order, at least one.
         begins: first row of each, the first one 0, ascending.
 
@@ -151,13 +214,13 @@ class Succession:
             raise ValueError(
                 f"begins must ascend from 0, one for each of {len(agents)} agents; received {rows}"
             )
-        self._agents, self._begins, self._row = list(agents), rows, 0
+        self.agents, self.begins, self._row = list(agents), rows, 0
 
     def __call__(self, outlook: Outlook, standing: Standing) -> Floats:
         """Target exposures at the next row."""
-        current = int(np.searchsorted(self._begins, self._row, side="right")) - 1
+        current = int(np.searchsorted(self.begins, self._row, side="right")) - 1
         self._row += 1
-        return self._agents[current].act(outlook, standing)
+        return self.agents[current].act(outlook, standing)
 
 
 def succession(

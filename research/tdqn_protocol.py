@@ -18,6 +18,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from models.agent.account import Standing
+from models.agent.outlook import Outlook
 from models.market.history import CLOSE, HIGH, LOW, OPEN, History
 from research.real_markets import RealMarket, Refit, follow
 from research.tdqn_data import load, trading_days
@@ -127,6 +129,11 @@ class TestSpan:
         found = np.zeros(len(self.days))
         found[np.searchsorted(self.days, self.market.dates)] = along
         return found
+
+
+def sell_and_hold(outlook: Outlook, standing: Standing) -> NDArray[np.float64]:
+    """Sells once and keeps, as a policy. Unlike the paper's it is bound by our short limit."""
+    return np.where(standing.exposure == 0.0, -1.0, np.nan)
 
 
 def at_closes(paths: Paths) -> Paths:

@@ -159,7 +159,7 @@ def train_agent(
         raise ValueError(f"paths must have {config.observation_width} observations; got {width}")
     if paths.n_paths < 4:
         raise ValueError(f"paths must be at least 4, some to hold out; received {paths.n_paths}")
-    learn, judge = _split(paths.n_paths, judging.held_out, rngs["episodes"])
+    learn, judge = hold_out(paths.n_paths, judging.held_out, rngs["episodes"])
     memory = ReplayMemory(config.memory) if memory is None else memory
     shares = _shares(paths, learn)
     room = max(memory.capacity // paths.n_steps, 1)
@@ -257,8 +257,10 @@ def _shares(paths: Paths, markets: NDArray[np.int64]) -> NDArray[np.int64]:
     return (markets[:, None] * paths.n_symbols + np.arange(paths.n_symbols)).ravel()
 
 
-def _split(n_paths: int, share: float, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
-    """Markets to learn from and to judge on; pairs of neighbours stay together."""
+def hold_out(
+    n_paths: int, share: float, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Markets to learn from and to judge on, a share of them; pairs of neighbours stay together."""
     order = rng.permutation(n_paths // 2)
     count = min(max(round(share * len(order)), 1), len(order) - 1)
     pairs = np.sort(order[:count])

@@ -21,9 +21,8 @@ estimation: Bengio, Léonard and Courville, arXiv 1308.3432):
 - *At kinks* (no order, a target just at a cap) the gradient is one of the two sides' or their
   mean, as TensorFlow has it.
 
-What lies beyond a cap has no gradient, which is true; whoever asks for exposures keeps them within
-(`models.agent.residual_learner.bounded`). Everything is float64, elementwise over accounts; tensors
-have shapes (B, S) or (B,).
+What lies beyond a cap has no gradient, which is true. Everything is float64, elementwise over
+accounts; tensors have shapes (B, S) or (B,).
 """
 
 from __future__ import annotations

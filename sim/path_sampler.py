@@ -17,6 +17,11 @@ What the densities and the copula miss, shape, serial or joint dependence of the
 markets still have. What they were expected to return is what the model said plus the mean of the
 real residuals; the rest is luck, even where blocks repeat it.
 
+Premium. What a few years paid for holding a symbol says little of what it will pay, and an agent
+would learn it by heart. With a `Premium` every market is shifted to have one from a prior instead,
+drawn anew for each market and symbol: so much is unknown. What the model says of how expected
+returns vary is left as it is.
+
 Bounds. A learned recursion may run away, so
 - the volatility that draws are scaled with stays within the highest baseline volatility of the
   path's own history (the features that the network reads are held in range by the forecaster);
@@ -37,6 +42,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from models.agent.mean_variance import BARS_PER_YEAR
 from models.agent.observation import Observer
 from models.agent.outlook import FORECAST
 from models.forecast.forecaster import Forecaster, Hindcast
@@ -122,6 +128,49 @@ class Bounds:
 
 
 @dataclass(frozen=True)
+class Premium:
+    """What is believed of the return for holding a symbol.
+
+    Attributes:
+        sharpe_ratio: a year, of every symbol in the long run, finite.
+        deviation: of that belief, finite, >= 0: what a Sharpe ratio may be beside the mean one. A
+            quarter is about what five decades of large stocks leave unknown of any one of them
+            beyond what all share.
+
+    Raises:
+        ValueError: naming the field, the rule and the received value.
+    """
+
+    sharpe_ratio: float = 0.5
+    deviation: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.sharpe_ratio):
+            raise ValueError(f"sharpe_ratio must be finite; received {self.sharpe_ratio!r}")
+        if not 0 <= self.deviation < np.inf:
+            raise ValueError(f"deviation must be finite and >= 0; received {self.deviation!r}")
+
+    def shifts(
+        self,
+        tables: Sequence[FeatureTable],
+        forecaster: Forecaster,
+        markets: int,
+        rng: np.random.Generator,
+    ) -> NDArray[np.float64]:
+        """What to add to log returns per bar, shape (markets, S).
+
+        Left to itself a symbol's simulated log return has the mean of its history. It gets that of
+        a simple return of Sharpe ratio times long-run deviation, which is half the variance more
+        than the log return's.
+        """
+        drawn = self.sharpe_ratio + self.deviation * rng.standard_normal((markets, len(tables)))
+        anchors = forecaster.traits([table.symbol for table in tables]).anchors
+        past = [table.history.log_returns[LOOKBACK:] for table in tables]
+        usual = np.array([one.mean() + 0.5 * one.var() for one in past])
+        return drawn * np.exp(anchors) / np.sqrt(BARS_PER_YEAR) - usual
+
+
+@dataclass(frozen=True)
 class Plan:
     """What B markets of S symbols are made of, K starts with B / K markets each.
 
@@ -131,6 +180,7 @@ class Plan:
         uniforms: noise, shape (B, S, T, 5).
         lean: mean of it in gap and intraday return, in volatilities, shape (B, S, 2).
         placed: which markets' noise is dealt out anew at every bar, by their order.
+        shifts: added to intraday returns, shape (B, S).
     """
 
     rows: NDArray[np.int64]
@@ -138,6 +188,7 @@ class Plan:
     uniforms: NDArray[np.float64]
     lean: NDArray[np.float64]
     placed: NDArray[np.int64]
+    shifts: NDArray[np.float64]
 
     @property
     def twins(self) -> int:
@@ -158,6 +209,7 @@ class _Portion:
         plan: Plan,
         of: slice,
         lean: NDArray[np.float64],
+        shifts: NDArray[np.float64],
         made: tuple[
             NDArray[np.float64], NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]
         ],
@@ -169,6 +221,7 @@ class _Portion:
             plan: of all markets.
             of: which of its starts.
             lean: of these markets' noise, shape (b, S, 2).
+            shifts: of their intraday returns, shape (b, S).
             made: bars, observations, innovations and forecasts of these markets, to be filled.
         """
         rows = plan.rows[of]
@@ -190,6 +243,7 @@ class _Portion:
         self._market = sampler._observer.follow(view, memory.take(slice(None)))
         self._market = self._market.take(twins, window=1)
         self._lean = self._by_symbol(lean)
+        self._shift = self._by_symbol(shifts)
         self._first_close = self._market.view.last_close
         bars, observations, _, forecasts = made
         bars[:, :, 0] = self._by_market(start_bars(sampler._tables, series, start)[twins])
@@ -215,6 +269,7 @@ class _Portion:
         drawn = self._forecaster.draw(state, self._by_symbol(uniforms))
         missed = drawn.parts[:, :2] - drawn.means - self._lean * state.volatility[:, None]
         innovations[:, :, t] = self._by_market(missed)
+        drawn.parts[:, 1] += self._shift
         held = self._bounds.hold(drawn.parts, np.log(close / self._first_close), volume_mean)
         # Columns must be contiguous: NumPy's exp takes another path, one bit apart, for strided
         # input that happens to lie right before its output in memory.
@@ -237,6 +292,7 @@ class ForecasterSampler:
         starts: ``"any"`` date of the histories, ``"latest"``: the newest bars only, or dates
             (datetime64), of which pair p of twins starts at number p modulo n.
         mean_block: mean length of the bootstrapped blocks, in bars, >= 1.
+        premium: of the markets; None leaves them with that of the histories.
         copula: family of the dependence between symbols, one of `sim.copula.KINDS`.
         threads: that walk at the same time, >= 1; results do not depend on them.
 
@@ -252,6 +308,7 @@ class ForecasterSampler:
         blend: float,
         starts: Starts = "any",
         mean_block: float = MEAN_BLOCK,
+        premium: Premium | None = None,
         copula: str = "skewed-t",
         threads: int = 1,
     ) -> None:
@@ -273,6 +330,7 @@ class ForecasterSampler:
         self._tables = list(tables)
         self._blend, self._starts, self._mean_block = blend, check_starts(starts), mean_block
         self._kind = check_kind(copula)
+        self._premium = premium
         self._bounds = Bounds.of(tables, self._forecaster)
 
     def sample(self, n_paths: int, n_steps: int, rng: np.random.Generator) -> Paths:
@@ -298,12 +356,23 @@ class ForecasterSampler:
             # Given dates come in turn: a rule by number would always blend the same ones.
             blended = mask_rng.permutation(blended)
         is_blended = np.repeat(blended, 2)
-        return self._with_noise(rows, masks, is_blended, n_steps, noise_rng, block_rng)
+        shifts = np.zeros((pairs, len(self._tables)))
+        if self._premium is not None:
+            (premium_rng,) = rng.spawn(1)
+            shifts = self._premium.shifts(self._tables, self._forecaster, pairs, premium_rng)
+        return self._with_noise(
+            rows, masks, is_blended, n_steps, noise_rng, block_rng, np.repeat(shifts, 2, axis=0)
+        )
 
     @property
     def first(self) -> int:
         """Earliest row of a history at which a market may start."""
         return self._first
+
+    @property
+    def data_end(self) -> np.datetime64:
+        """Time of the newest bar of all histories."""
+        return max(table.history.data_end for table in self._tables)
 
     def starting(self, starts: Starts) -> ForecasterSampler:
         """The same source from other starts; what was fitted to reality so far is shared."""
@@ -319,6 +388,7 @@ class ForecasterSampler:
         n_steps: int,
         noise_rng: np.random.Generator,
         block_rng: np.random.Generator,
+        shifts: NDArray[np.float64],
     ) -> Plan:
         """A plan for starts and masks of which market b has number b · K // B."""
         blended, placed = np.flatnonzero(is_blended), np.flatnonzero(~is_blended)
@@ -330,7 +400,7 @@ class ForecasterSampler:
         if blended.size:
             uniforms[blended] = self.dated_noise.draw(len(blended), n_steps, block_rng)
             lean[blended] = self.dated_noise.lean
-        return Plan(rows, masks, uniforms, lean, placed)
+        return Plan(rows, masks, uniforms, lean, placed, shifts)
 
     def _imagine(self, plan: Plan) -> Paths:
         """The markets of a plan.
@@ -350,7 +420,7 @@ class ForecasterSampler:
 
         def begin(of: slice, these: slice) -> _Portion:
             made = bars[these], observations[these], innovations[these], forecasts[these]
-            return _Portion(self, plan, of, plan.lean[these], made)
+            return _Portion(self, plan, of, plan.lean[these], plan.shifts[these], made)
 
         _ = self._hindcasts  # before threads ask for it
         with ThreadPoolExecutor(self._threads) as pool:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 TENSORFLOW = SimpleNamespace(expm1=tf.math.expm1, maximum=tf.maximum, stack=tf.stack)
 """Operations that rewards are made of (`sim.rewards`)."""
 
+RETURN = 0.1
+"""Charge on squared exposure asked for beyond the caps, in units of a pull. The reward has no
+gradient out there; a small charge leads back to where it has one. (To pass the gradients that lead
+back and stop the others would pass noise of one sign alone.)"""
+
 
 class _Tensors(NamedTuple):
     """`sim.residual_training.Batch` as tensors."""
@@ -40,7 +45,7 @@ class _Tensors(NamedTuple):
 class _State(NamedTuple):
     """While trading: accounts, those not ruined, what rewards remember, and sums.
 
-    Sums are of rewards and of squared corrections.
+    Sums are of rewards, of squared corrections and of squares of what went beyond the bounds.
     """
 
     account: TensorAccount
@@ -48,6 +53,7 @@ class _State(NamedTuple):
     memory: tf.Tensor
     reward: tf.Tensor
     squares: tf.Tensor
+    beyond: tf.Tensor
 
 
 class ResidualUpdate:
@@ -98,12 +104,12 @@ class ResidualUpdate:
         self, batch: _Tensors, pull: tf.Tensor, follow: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
-            reward, squares = self.trade(batch, follow)
-            loss = pull * squares - reward / batch.scale
+            reward, squares, beyond = self.trade(batch, follow)
+            loss = pull * squares + RETURN * beyond - reward / batch.scale
         return reward, squares, tape.gradient(loss, self.learner.variables)
 
-    def trade(self, batch: _Tensors, follow: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mean reward per bar and mean squared correction of a batch."""
+    def trade(self, batch: _Tensors, follow: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Mean reward per bar, mean squares of corrections and of what goes beyond the bounds."""
         horizon, markets, symbols = batch.aim.shape
         opening = self.learner.opening(batch.market)
         equity = tf.fill((markets,), batch.equity)
@@ -111,8 +117,7 @@ class ResidualUpdate:
             differentiable.at_weights(batch.start, batch.closes[0], equity),
             tf.ones((markets,), tf.bool),
             tf.constant(self._reward.start(markets), tf.float64),
-            tf.zeros((), tf.float64),
-            tf.zeros((), tf.float64),
+            *(tf.zeros((), tf.float64),) * 3,
         )
         _, state = tf.while_loop(
             lambda t, state: t < horizon,
@@ -121,7 +126,8 @@ class ResidualUpdate:
             maximum_iterations=horizon,
         )
         bars = horizon * markets
-        return state.reward / bars, state.squares / (bars * symbols)
+        shares = bars * symbols
+        return state.reward / bars, state.squares / shares, state.beyond / shares
 
     def _bar(
         self,
@@ -135,7 +141,8 @@ class ResidualUpdate:
         closes, opens, caps = batch.closes[t], batch.opens[t], batch.caps
         exposure = account.holdings * closes / account.equity[:, None] / caps
         correction = self.learner.correction(opening[t], exposure, caps, gross)
-        target = self.learner.target(batch.aim[t], correction, caps, gross)
+        asked = batch.aim[t] + correction
+        target, beyond = self.learner.target(asked, caps, gross)
         keep = (tf.abs(target - exposure) < self._band) & tf.not_equal(target, 0.0)
         done = differentiable.step(
             account,
@@ -162,7 +169,8 @@ class ResidualUpdate:
             tf.where(alive, done.account.equity, batch.equity),
         )
         squares = state.squares + tf.reduce_sum(correction**2)
-        return _State(after, alive, memory, state.reward + reward, squares)
+        beyond = state.beyond + tf.reduce_sum(beyond**2)
+        return _State(after, alive, memory, state.reward + reward, squares, beyond)
 
     def _floored(self, growth: tf.Tensor, before: tf.Tensor, equity: tf.Tensor) -> tf.Tensor:
         """As `sim.accounting.finite_growth`."""

@@ -21,21 +21,6 @@ from models.limits import TOLERANCE
 Floats32 = NDArray[np.float32]
 
 
-@tf.custom_gradient
-def bounded(values: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, object]:
-    """Values clipped to bounds, with the gradient of a loss that is to fall (projected descent).
-
-    Beyond a bound the gradient of clipping is zero, and what once went there would stay. Here a
-    gradient passes where following it leads back, and none does where it leads farther out.
-    """
-
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
-        out = ((values > high) & (upstream < 0.0)) | ((values < low) & (upstream > 0.0))
-        return tf.where(out, tf.zeros_like(upstream), upstream), None, None
-
-    return tf.clip_by_value(values, low, high), gradient
-
-
 class ResidualLearner:
     """The network and its optimizer; one serves all trainings of an architecture.
 
@@ -100,11 +85,20 @@ class ResidualLearner:
         return self._range * tf.tanh(tf.cast(layer[..., 0], tf.float64))
 
     def target(
-        self, aim: tf.Tensor, correction: tf.Tensor, caps: tf.Tensor, gross: float
-    ) -> tf.Tensor:
-        """Exposures (B, S) as `models.agent.residual_agent.ResidualAgent.target` has them."""
-        low, high = tf.constant(self._low, tf.float64), tf.constant(1.0, tf.float64)
-        asked = bounded(aim + correction, low, high)
-        total = tf.reduce_sum(tf.abs(asked * caps), axis=1, keepdims=True)
+        self, asked: tf.Tensor, caps: tf.Tensor, gross: float
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Exposures as `models.agent.residual_agent.ResidualAgent.target` has them.
+
+        Args:
+            asked: aim and correction together, shape (B, S).
+            caps: shape (B, S).
+            gross: bound on the sum of absolute weights.
+
+        Returns:
+            Targets, and how far beyond its bounds each was asked to be; both (B, S).
+        """
+        kept = tf.clip_by_value(asked, tf.constant(self._low, tf.float64), 1.0)
+        total = tf.reduce_sum(tf.abs(kept * caps), axis=1, keepdims=True)
         over = total > gross * (1.0 + TOLERANCE)
-        return tf.where(over, asked * (gross / tf.where(over, total, tf.ones_like(total))), asked)
+        scaled = kept * (gross / tf.where(over, total, tf.ones_like(total)))
+        return tf.where(over, scaled, kept), asked - kept

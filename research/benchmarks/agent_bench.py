@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +56,7 @@ from research.judging import Figures, Run, deflated_sharpe, difference_interval,
 from research.real_markets import RealMarket, Refit, WalkForward, new_years, real_market, walk
 from research.stocks import packaged_histories
 from research.tdqn_data import load_all
-from research.tdqn_protocol import PUBLISHED, SPLIT, STRATEGIES, TestSpan
+from research.tdqn_protocol import PUBLISHED, SPLIT, STRATEGIES, TestSpan, sell_and_hold
 from research.tdqn_protocol import RULES as TDQN_RULES
 from research.workspace import load_histories, load_settings
 from sim.accounting import Rules
@@ -461,7 +462,7 @@ def _imagined_figures(
 def _small_head(title: str) -> str:
     sizes = "".join(f"{f'{equity:,.0f} $':>42s}   " for equity in SMALL_EQUITY)
     columns = f"{'no band':>10s}{'band':>6s}{'Sharpe':>8s}{'drawdown':>10s}{'costs':>8s}{'':3s}"
-    return f"{title:36s}{sizes}\n{'':36s}" + columns * len(SMALL_EQUITY)
+    return f"{title:36s}{sizes}".rstrip() + f"\n{'':36s}" + (columns * len(SMALL_EQUITY)).rstrip()
 
 
 def _small_rows(found: Mapping[float, Mapping[Variant, Figures]]) -> list[str]:
@@ -489,7 +490,7 @@ def _small_rows(found: Mapping[float, Mapping[Variant, Figures]]) -> list[str]:
             for equity in SMALL_EQUITY:
                 row += f"{'':16s}{_small_cell(found[equity][variant])}"
             rows.append((found[middle][variant].sharpe, row))
-    return [row for _, row in sorted(rows, key=lambda pair: -pair[0])]
+    return [row.rstrip() for _, row in sorted(rows, key=lambda pair: -pair[0])]
 
 
 def _small_cell(figures: Figures) -> str:
@@ -521,29 +522,34 @@ def _add_tdqn(
 ) -> None:
     """Sharpe ratios of all policies on one stock, by (policy, at close) and symbol."""
     tape = tape_fingerprint(span.market.paths)
-    agents = [Variant(name) for name in options.agents]
-    everybody: list[Variant] = [Variant(name, BAND) for name in options.rules] + agents
-    for variant in everybody:
+    code = provenance.code_fingerprint("models", "sim", "research.tdqn_protocol")
+    policies: dict[str, tuple[Callable[[], Policy], dict[str, Any]]] = {
+        "sell_and_hold": (_always(sell_and_hold), {"versions": provenance.versions()})
+    }
+    for variant in [Variant(name, BAND) for name in options.rules]:
+        rule = Rule(variant.name, BAND, allow_short=True)
+        policies[variant.name] = (_always(rule.act), variant.depends())
+    for variant in [Variant(name) for name in options.agents]:
+        traded = Span(span.market, refits, TDQN_RULES, seed)
+        policies[f"agent: {variant.name}"] = (
+            functools.partial(variant.policy, traded),
+            {**variant.depends(), "seed": seed},
+        )
+    for label, (policy, known) in policies.items():
         for at_close in (True, False):
 
-            def make(variant=variant, at_close=at_close) -> float:
-                policy: Policy
-                if variant.is_rule:
-                    policy = Rule(variant.name, BAND, allow_short=True).act
-                else:
-                    policy = variant.policy(Span(span.market, refits, TDQN_RULES, seed))
-                return float(np.nan_to_num(sharpe(span.growth(policy, at_close=at_close))))
+            def make(policy=policy, at_close=at_close) -> float:
+                return float(np.nan_to_num(sharpe(span.growth(policy(), at_close=at_close))))
 
-            depends = {
-                **variant.depends(),
-                "protocol": provenance.code_fingerprint("research.tdqn_protocol"),
-                "tape": tape,
-                "at_close": at_close,
-                "seed": None if variant.is_rule else seed,
-            }
-            value = store.get(f"tdqn {span.symbol} {variant.name}", depends, make)
-            label = variant.name if variant.is_rule else f"agent: {variant.name}"
+            depends = {**known, "protocol": code, "tape": tape, "at_close": at_close}
+            name = f"tdqn {span.symbol} {label.replace(':', '')}"
+            value = store.get(name, depends, make)
             found.setdefault((label, at_close), {}).setdefault(span.symbol, []).append(value)
+
+
+def _always(policy: Policy) -> Callable[[], Policy]:
+    """The same policy for every pass: one without a memory."""
+    return lambda: policy
 
 
 def _tdqn_tables(found: Mapping[tuple[str, bool], Mapping[str, Sequence[float]]]) -> str:

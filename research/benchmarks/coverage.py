@@ -81,8 +81,9 @@ class PlainSampler(ForecasterSampler):
         ]
         masks = self._forecaster.masks(count, mask_rng)
         is_blended = mask_rng.random(count) < self._blend
+        shifts = np.zeros((count, len(self._tables)))
         return self._with_noise(
-            np.concatenate(each), masks, is_blended, n_steps, noise_rng, block_rng
+            np.concatenate(each), masks, is_blended, n_steps, noise_rng, block_rng, shifts
         )
 
 

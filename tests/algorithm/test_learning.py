@@ -17,10 +17,13 @@ from algorithm.learning import (
     investor,
     learn_to_trade,
 )
+from models.agent.agreement import Agreement
+from models.agent.forest import ForestAgent, ForestConfig
 from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgent, QAgentConfig
 from models.agent.residual_agent import ResidualAgent
+from models.agent.thresholds import ThresholdConfig
 from models.forecast.config import ForecasterConfig
 from models.limits import Caps
 from models.reporting import Silent
@@ -28,21 +31,33 @@ from models.seeding import streams
 from sim.accounting import Rules
 from sim.agent_training import JudgingConfig
 from sim.curriculum import growing
+from sim.path_sampler import Premium
+from sim.rewards import MeanVariance as MeanVarianceReward
 from sim.rewards import Shortfall
+from sim.rollout import rollout
 from sim.rules import Rule
+from tests.models.synthetic import random_forecaster
+from tests.sim.forecasting import TABLES as REAL
 
 # No value is a default: what does not arrive is told apart.
 CONFIG = LearningConfig(
     seed=7,
     forecaster=ForecasterConfig(units=5, epochs=9, retrain_epochs=3),
     imagination=ImaginationConfig(
-        paths=64, retrain_paths=32, bars=24, blend=0.4, mean_block=11.0, stages=2
+        paths=64,
+        retrain_paths=32,
+        bars=24,
+        blend=0.4,
+        mean_block=11.0,
+        stages=2,
+        premium_deviation=0.125,
     ),
     agent=AgentConfig(
         kind="dqn",
         allow_short=False,
         reward="shortfall",
         analytic=MeanVarianceConfig(aversion=3.0),
+        bands=(0.25,),
         network=QAgentConfig(observation_width=len(Observer.names), units=(6,)),
         judging=JudgingConfig(confidence=1.25),
         updates=90,
@@ -116,7 +131,7 @@ def test_markets_are_imagined_with_every_field_that_is_theirs(starts, calls):
     imagined_markets(TABLES, "forecaster", CONFIG.imagination, starts=starts)
     args, options = calls["sampler"]
     assert args == (("observer", "forecaster"), TABLES)
-    assert options == {"blend": 0.4, "mean_block": 11.0, "starts": starts}
+    assert options == {"blend": 0.4, "mean_block": 11.0, "starts": starts, "premium": None}
 
 
 def test_a_first_agent_goes_through_the_whole_curriculum(calls):
@@ -125,7 +140,8 @@ def test_a_first_agent_goes_through_the_whole_curriculum(calls):
     args, options = calls["train"]
     sampler, rules, network, stages, rngs = args
     assert sampler == "made by sampler"
-    imagined = {"blend": 0.4, "mean_block": 11.0, "starts": "any"}
+    premium = Premium(0.5, 0.125)
+    imagined = {"blend": 0.4, "mean_block": 11.0, "starts": "any", "premium": premium}
     assert calls["sampler"] == ((("observer", "f"), TABLES), imagined)
     assert rules is RULES
     assert network == dataclasses.replace(CONFIG.agent.network, actions=(0.0, 1.0))
@@ -160,19 +176,48 @@ def test_an_agent_of_another_kind_is_no_predecessor(calls):
 
 
 @pytest.mark.parametrize("short", [True, False])
-def test_the_analytic_agent_needs_no_markets(short, calls):
+def test_the_analytic_agent_with_one_band_needs_no_markets(short, calls):
     agent = dataclasses.replace(CONFIG.agent, kind="mean_variance", allow_short=short)
     config = dataclasses.replace(CONFIG, agent=agent)
     made = learn_to_trade(TABLES, "f", config, RULES, None, Silent())
-    assert made == (MeanVariance(MeanVarianceConfig(aversion=3.0, allow_short=short)), AgentCurve())
+    wanted = MeanVarianceConfig(aversion=3.0, allow_short=short, band=0.25)
+    assert made == (MeanVariance(wanted), AgentCurve())
     assert calls == {}
+
+
+def test_small_accounts_learn_to_trade_less():
+    """On the same imagined markets; a dollar a trade is much to one and nothing to the other."""
+    forecaster = random_forecaster(REAL, ForecasterConfig(units=8, window=20, masks=4), 1)
+    agent = AgentConfig(kind="mean_variance", bands=(0.0, 0.2, 0.4), band_markets=16)
+    config = dataclasses.replace(CONFIG, agent=agent)
+    found = {}
+    for cash in (1_000.0, 10_000_000.0):
+        rules = Rules.of(Caps(default=0.4), ("AAA", "BBB"), equity=cash, lot_size=0)
+        progress = Journal()
+        made, _ = learn_to_trade(REAL, forecaster, config, rules, None, progress)
+        assert progress.stages == [("simulation", None), ("agent", None)]
+        markets = learning.markets_to_learn_on(REAL, forecaster, config).sample(
+            16, 24, streams(7, "bands", str(REAL[1].history.data_end))["paths"]
+        )
+        earned = [
+            rollout(
+                MeanVariance(dataclasses.replace(made.config, band=band)).act,
+                markets,
+                rules,
+                MeanVarianceReward(6.0),
+            ).controlled.mean()
+            for band in agent.bands
+        ]
+        assert made.config.band == agent.bands[int(np.argmax(earned))]
+        found[cash] = made.config.band
+    assert found[1_000.0] > found[10_000_000.0]
 
 
 def test_a_rule_is_an_agent_too(calls):
     agent = dataclasses.replace(CONFIG.agent, kind="variance_target_ewma")
     config = dataclasses.replace(CONFIG, agent=agent)
     made = learn_to_trade(TABLES, "f", config, RULES, None, Silent())
-    assert made == (Rule("variance_target_ewma", band=CONFIG.agent.analytic.band), AgentCurve())
+    assert made == (Rule("variance_target_ewma", band=0.25), AgentCurve())
     assert calls == {}
 
 
@@ -198,13 +243,94 @@ def test_the_residual_learns_beside_the_investors_policy(earlier, calls, monkeyp
     assert made == ("an agent", AgentCurve())
     (((paths, rules, network, updates, rngs), options),) = asked
     assert (paths, rules) == ("paths", RULES)
-    policy = MeanVarianceConfig(aversion=3.0, allow_short=False)
+    policy = MeanVarianceConfig(aversion=3.0, allow_short=False, band=0.25)
     assert network == dataclasses.replace(agent.residual, policy=policy)
     assert (sampled[0][:2], updates) == (((64, 24), 11) if earlier is None else ((32, 24), 4))
     assert progress.stages == [("simulation", None), ("agent", updates)]
     assert options.pop("reporter") is not None
     assert options == {"previous": earlier, "reward": Shortfall(6.0)}
     assert sampled[0][2] is rngs["paths"]
+
+
+@pytest.fixture
+def source(monkeypatch):
+    """What was sampled, of markets that are imagined nowhere."""
+    sampled = []
+    source = SimpleNamespace(sample=lambda *args: sampled.append(args) or "paths")
+    monkeypatch.setattr(learning, "ForecasterSampler", lambda *args, **options: source)
+    return sampled
+
+
+@pytest.mark.parametrize("earlier", [None, object.__new__(ForestAgent)])
+def test_a_forest_is_grown_for_the_investor(earlier, calls, source, monkeypatch):
+    asked = []
+
+    def train(*args):
+        asked.append(args)
+        return SimpleNamespace(agent="an agent")
+
+    monkeypatch.setattr(learning, "train_forest", train)
+    forest = ForestConfig(len(Observer.names), ThresholdConfig(horizon=3), trees=7)
+    analytic = dataclasses.replace(CONFIG.agent.analytic, band=0.3)
+    agent = dataclasses.replace(CONFIG.agent, kind="forest", forest=forest, analytic=analytic)
+    config = dataclasses.replace(CONFIG, agent=agent)
+    progress = Journal()
+    made = learn_to_trade(TABLES, "f", config, RULES, earlier, progress)
+    assert made == ("an agent", AgentCurve())
+    ((paths, rules, made_of, rngs, judging, reward),) = asked
+    assert (paths, rules, judging, reward) == ("paths", RULES, agent.judging, Shortfall(6.0))
+    wanted = ThresholdConfig(horizon=3, band=0.3, allow_short=False)
+    assert made_of == dataclasses.replace(forest, thresholds=wanted)
+    ((count, bars, rng),) = source
+    assert (count, bars) == ((64, 24) if earlier is None else (32, 24))
+    assert rng is rngs["paths"]
+    assert progress.stages == [("simulation", None), ("agent", None)]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_members_learn_one_after_the_other_as_they_would_alone(again, calls, source, monkeypatch):
+    asked = []
+
+    def spy(name):
+        def train(paths, rules, made_of, *args, previous=None, **options):
+            rngs = next(arg for arg in args if isinstance(arg, dict))
+            asked.append((name, previous, rngs["paths"].random()))
+            return SimpleNamespace(agent=name)
+
+        return train
+
+    monkeypatch.setattr(learning, "train_residual", spy("gradient"))
+    monkeypatch.setattr(learning, "train_forest", spy("forest"))
+    agent = dataclasses.replace(
+        CONFIG.agent, kind="agreement", members=("forest", "mean_variance", "gradient")
+    )
+    config = dataclasses.replace(CONFIG, agent=agent)
+    earlier = {name: object.__new__(of) for name, of in EARLIER.items()}
+    previous = Agreement(earlier) if again else None
+    made, curve = learn_to_trade(TABLES, "f", config, RULES, previous, Silent())
+    analytic = MeanVariance(MeanVarianceConfig(aversion=3.0, allow_short=False))
+    assert list(made.members.items()) == [
+        ("forest", "forest"),
+        ("mean_variance", analytic),
+        ("gradient", "gradient"),
+    ]
+    assert curve == AgentCurve()
+    alone = streams(7, "agent", str(END))["paths"].random()
+    assert asked == [
+        ("forest", None, alone),
+        ("gradient", earlier["gradient"] if again else None, alone),
+    ]
+    assert [count for count, *_ in source] == ([32, 32] if again else [64, 64])
+
+
+EARLIER = {"forest": ForestAgent, "gradient": ResidualAgent}
+
+
+def test_an_agreement_is_no_member():
+    agent = dataclasses.replace(CONFIG.agent, kind="agreement", members=("forest", "agreement"))
+    config = dataclasses.replace(CONFIG, agent=agent)
+    with pytest.raises(ValueError, match=r"members must be .*; received .*agreement"):
+        learn_to_trade(TABLES, "f", config, RULES, None, Silent())
 
 
 def test_a_target_volatility_stands_for_an_aversion():
@@ -229,18 +355,31 @@ def test_every_field_of_the_configuration_is_one_of_those_above():
     }
     assert fields == {
         LearningConfig: {"seed", "forecaster", "imagination", "agent"},
-        ImaginationConfig: {"paths", "retrain_paths", "bars", "blend", "mean_block", "stages"},
+        ImaginationConfig: {
+            "paths",
+            "retrain_paths",
+            "bars",
+            "blend",
+            "mean_block",
+            "stages",
+            "premium_deviation",
+        },
         AgentConfig: {
             "kind",
             "candidates",
+            "workers",
             "judged_on",
             "allow_short",
             "reward",
             "target_volatility",
             "analytic",
+            "bands",
+            "band_markets",
             "residual",
             "residual_updates",
             "residual_retrain_updates",
+            "members",
+            "forest",
             "network",
             "judging",
             "updates",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from algorithm import training
-from algorithm.learning import AgentConfig, ImaginationConfig, LearningConfig, imagined_markets
+from algorithm.learning import AgentConfig, ImaginationConfig, LearningConfig, markets_to_learn_on
 from algorithm.training import Trainer, agent_depends, forecaster_depends
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgentConfig
@@ -338,7 +338,7 @@ def test_candidates_are_trained_beside_each_other_and_judged_alike(candidates, t
     assert list(models.agents) == ["mean_variance", "dqn"]
     assert models.trading == "mean_variance"
     assert models.agent is models.agents["mean_variance"].agent
-    markets = imagined_markets(tables, models.forecaster, SEVERAL.imagination).sample(
+    markets = markets_to_learn_on(tables, models.forecaster, SEVERAL).sample(
         8, SEVERAL.imagination.bars, streams(3, "judging", str(models.data_end))["paths"]
     )
     reward = MeanVariance(6.0)
@@ -353,11 +353,62 @@ def test_candidates_are_trained_beside_each_other_and_judged_alike(candidates, t
         np.testing.assert_array_equal(again.agents[kind].judged, one.judged)
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_workers_learn_the_same_and_are_not_needed(broken, candidates, tables, make, monkeypatch):
+    """In processes of their own, or in this one where none can be started."""
+    models, _ = candidates
+    asked = []
+
+    class Workers(training.Parallel):
+        def __call__(self, jobs):
+            asked.append(len(jobs))
+            if broken:
+                raise OSError("no processes here")
+            return super().__call__(jobs)
+
+    monkeypatch.setattr(training, "Parallel", Workers)
+    config = dataclasses.replace(SEVERAL, agent=dataclasses.replace(SEVERAL.agent, workers=2))
+    trainer, _ = make(MemoryStore(), config)
+    found = trainer.train(tables, RULES, now=NOW)
+    assert asked == [2]
+    for kind, one in found.agents.items():
+        assert one.key == models.agents[kind].key
+        wanted = models.agents[kind].agent.to_arrays()
+        for name, array in one.agent.to_arrays().items():
+            np.testing.assert_array_equal(array, wanted[name], err_msg=name)
+        np.testing.assert_array_equal(one.judged, models.agents[kind].judged)
+
+
 def test_a_candidate_is_the_agent_that_it_would_be_alone(candidates, trained):
     models, _ = candidates
     assert models.agents["dqn"].key == trained[0].agent_key
     for name, array in trained[0].agent.to_arrays().items():
         np.testing.assert_array_equal(models.agents["dqn"].agent.to_arrays()[name], array)
+
+
+def test_an_agreement_is_kept_with_its_members(tables, make, trained):
+    """Real members, warm-started; a member is the agent that it would be alone."""
+    agent = dataclasses.replace(TINY.agent, kind="agreement", members=("dqn", "forest"))
+    config = dataclasses.replace(TINY, agent=agent)
+    store = copied(trained[1])
+    models = make(store, config)[0].train(tables, RULES, now=NOW)
+    assert models.forecaster_reused
+    assert not models.agent_reused
+    alone = trained[0].agent.to_arrays()
+    for name, array in models.agent.members["dqn"].to_arrays().items():
+        np.testing.assert_array_equal(array, alone[name])
+    again = make(store, config)[0].train(tables, RULES, now=NOW)
+    assert again.agent_reused
+    assert_same(again, models)
+    others = dataclasses.replace(agent, members=("dqn", "mean_variance"))
+    other = make(store, dataclasses.replace(TINY, agent=others))[0].train(tables, RULES, now=NOW)
+    assert other.agent_key != models.agent_key
+
+
+def test_members_are_in_no_key_but_that_of_their_agreement(trained, tables, make):
+    agent = dataclasses.replace(TINY.agent, members=("dqn", "mean_variance"))
+    other = make(copied(trained[1]), dataclasses.replace(TINY, agent=agent))[0]
+    assert other.train(tables, RULES, now=NOW).agent_key == trained[0].agent_key
 
 
 def test_who_was_promoted_goes_on_trading(candidates, make):

@@ -14,6 +14,7 @@ TINY = {
     "end_date": "2009-02-13",
     "warm_up_years": "2",
     "cap": "0.45",
+    "agent": "dqn",
     "forecaster_units": "4",
     "forecaster_window": "20",
     "forecaster_epochs": "3",

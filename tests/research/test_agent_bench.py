@@ -19,11 +19,10 @@ from research.benchmarks.agent_bench import (
     run_all,
     run_variant,
     runs_of,
-    small_rules,
     table,
 )
 from research.figures import sharpe
-from research.judging import Run
+from research.judging import Figures, Run
 from research.real_markets import RealMarket, Refit, follow
 from sim.accounting import Account, step
 from sim.rules import Rule
@@ -78,16 +77,15 @@ def test_what_was_run_is_not_run_again(span, tmp_path, monkeypatch):
     assert not calls
     for other in (
         (Variant("constant_mix", 0.2), span),
-        (variant, replace(span, rules=small_rules(1e4))),
+        (variant, replace(span, rules=replace(span.rules, equity=1e4))),
         (Variant("mean_variance"), span),
         (Variant("mean_variance"), replace(span, seed=2)),
         (Variant("mean_variance", source="real span"), span),
     ):
         before = len(calls)
-        if other[1].rules.caps.size == 2:
-            run_variant(other[0], other[1], store)
-            assert len(calls) == before + 1
-    assert len(list(tmp_path.glob("*.json"))) == 5
+        run_variant(*other, store)
+        assert len(calls) == before + 1
+    assert len(list(tmp_path.glob("*.json"))) == 6
     assert Store(None).get("x", {}, lambda: 3) == 3
 
 
@@ -149,3 +147,38 @@ def test_options_must_ask_for_something(capsys):
     with pytest.raises(SystemExit):
         main(["--packaged", "--rules", "momentum"])
     assert "--rules must hold constant_mix" in capsys.readouterr().err
+
+
+def test_small_accounts_show_each_rule_with_its_best_band():
+    def figures(ratio):
+        return Figures(ratio, 0.1, 0.2, 0.02, 0.01, 0.03, 0.5)
+
+    by_size = {
+        Variant("momentum", 0.0): figures(0.1),
+        Variant("momentum", 0.3): figures(0.4),
+        Variant("constant_mix", 0.0): figures(0.6),
+        Variant("constant_mix", 0.3): figures(0.5),
+        Variant("mean_variance"): figures(0.45),
+    }
+    rows = agent_bench._small_rows(dict.fromkeys(agent_bench.SMALL_EQUITY, by_size))
+    assert [row.split()[:4] for row in rows] == [
+        ["constant_mix", "0.60", "0.0", "0.60"],
+        ["agent:", "mean_variance", "0.45", "20.0"],
+        ["momentum", "0.10", "0.3", "0.40"],
+    ]
+    assert {len(row) for row in rows} == {len(agent_bench._small_head("real").splitlines()[1])}
+
+
+def test_tdqn_means_are_beside_the_papers():
+    hold = {"AAPL": [1.0], "KO": [1.0]}
+    better = {"AAPL": [1.5, 1.5], "KO": [0.9, 0.9]}
+    text = agent_bench._tdqn_tables(
+        {("buy_and_hold", True): hold, ("buy_and_hold", False): hold,
+         ("clever", True): better, ("clever", False): hold}
+    )  # fmt: skip
+    lines = [line.split() for line in text.splitlines()]
+    clever = next(line for line in lines if line[:1] == ["clever"])
+    # Differences of .5 and -.1: mean .2, deviation .424, over the root of two .3.
+    assert clever[1:] == ["1.200", "1.000", "1", "of", "2", "0.67"]
+    paper = next(line for line in lines if line[:2] == ["paper:", "TDQN"])
+    assert paper[2] == f"{(1.424 + 1.068) / 2:.3f}"

@@ -121,3 +121,15 @@ def test_names_that_are_none_are_refused(refit):
         agent_of("oracle", Lesson(refit, "imagined", RULES, 1))
     with pytest.raises(ValueError, match=r"source must be one of imagined, .*; received 'dreams'"):
         Lesson(refit, "dreams", RULES, 1)
+
+
+def test_of_refits_before_the_first_row_the_last_one_trades(refit, monkeypatch):
+    market = follow(HISTORIES, [refit]).rows(10, 40)
+    monkeypatch.setattr(agents, "LEARNERS", {"dated": lambda one: Fixed(one.refit.date)})
+    days = DAYS[[560, 565, 570, 571, 580]]
+    policy = succession(
+        "dated", [Refit(day, *astuple(refit)[1:]) for day in days], market, RULES, 1
+    )
+    # Row 0 is the close of day 569, where the refit of day 570 decides.
+    assert policy.begins == [0, 1, 10]
+    assert [agent.exposure for agent in policy.agents] == list(days[2:])

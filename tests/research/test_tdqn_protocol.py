@@ -15,6 +15,7 @@ from research.tdqn_protocol import (
     STRATEGIES,
     TestSpan,
     at_closes,
+    sell_and_hold,
 )
 from sim.rules import Rule
 from tests.models.synthetic import garch_history
@@ -64,6 +65,15 @@ def test_at_the_next_open_the_gap_is_lost(span):
     shares = np.floor(EQUITY / (bars[0, CLOSE] * (1 + COST)))
     gained = shares * (bars[1, CLOSE] - bars[1, OPEN] * (1 + COST))
     assert late[FLAT_BARS + 1] == pytest.approx(np.log1p(gained / EQUITY), abs=1e-12)
+
+
+def test_sell_and_hold_loses_what_buy_and_hold_gains(span):
+    long = span.growth(Rule("buy_and_hold").act, at_close=True)
+    short = span.growth(sell_and_hold, at_close=True)
+    assert np.corrcoef(long, short)[0, 1] < -0.95
+    assert (short[:FLAT_BARS] == 0).all()
+    # The short limit is .98 of equity.
+    assert short[FLAT_BARS] == pytest.approx(np.log1p(-0.98 * COST), rel=0.03)
 
 
 def test_a_tape_of_closes_is_valid_and_changes_nothing_else(span):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models import kernels
 from models.agent.outlook import FORECAST, prior_moments
 from sim.accounting import Rules
 from sim.paths import Paths
@@ -96,7 +97,10 @@ def two_regimes(rng, aversion, premium=0.0006, b=400, t=60, wild=3.0, stays=0.95
 
 
 def correlated_pair(rng, aversion, share=0.6, b=400, t=40):
-    """Two symbols that move together; each one's premium is seen, the dependence is not."""
+    """Two symbols that move together; each one's premium is seen, the dependence is not.
+
+    The best weights are those under caps of a half each.
+    """
     premium = 0.0012 * rng.normal(size=(b, 2, t + 1))
     covariance = SIGMA**2 * np.array([[1.0, share], [share, 1.0]])
     noise = rng.normal(size=(b, t, 2)) @ np.linalg.cholesky(covariance).T
@@ -107,8 +111,11 @@ def correlated_pair(rng, aversion, share=0.6, b=400, t=40):
         expected,
         correlation=np.eye(2),
     )
-    best = np.linalg.solve(covariance, premium[..., :-1].swapaxes(1, 2)[..., None])[..., 0]
-    return Known(paths, best / aversion)
+    rows = premium[..., :-1].swapaxes(1, 2).reshape(-1, 2) / aversion
+    high, best = np.full(rows.shape, 0.5), np.empty(rows.shape)
+    matrices = np.tile(covariance, (len(rows), 1, 1))
+    kernels.bounded_quadratic(rows, matrices, -high, high, 1.0, best)
+    return Known(paths, best.reshape(b, t, 2))
 
 
 def leaked(rng, b=400, t=60):

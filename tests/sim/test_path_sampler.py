@@ -14,7 +14,7 @@ from models.market.market_view import MarketView
 from sim import path_sampler
 from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.noise import CopulaNoise
-from sim.path_sampler import MOVE_LIMIT, VOLUME_MARGIN, Bounds, ForecasterSampler
+from sim.path_sampler import MOVE_LIMIT, VOLUME_MARGIN, Bounds, ForecasterSampler, Premium
 from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
 
 
@@ -288,3 +288,35 @@ def test_bad_input_is_named(observer):
         ForecasterSampler(observer, [], blend=0.0)
     with pytest.raises(ValueError, match="AAA: history must have at least"):
         ForecasterSampler(observer, [FeatureTable.of(HISTORIES[0].tail(210))], blend=0.0)
+
+
+def test_a_premium_shifts_returns_and_nothing_that_nobody_could_know(observer):
+    """The same noise; returns of the first bar differ by the premium less the history's mean."""
+    plain, shifted = draw(observer), draw(observer, premium=Premium(0.5, 0.0))
+    moved = (shifted.log_returns - plain.log_returns)[:, :, 0]
+    forecaster = observer.forecaster
+    for s, table in enumerate(TABLES):
+        past = table.history.log_returns[LOOKBACK:]
+        long_run = np.exp(forecaster.traits([table.symbol]).anchors[0])
+        wanted = 0.5 / np.sqrt(252) * long_run - past.mean() - past.var() / 2
+        np.testing.assert_allclose(moved[:, s], wanted, atol=1e-12)
+    np.testing.assert_allclose(shifted.innovations[:, :, 0], plain.innovations[:, :, 0], atol=1e-12)
+
+
+def test_every_market_and_symbol_has_a_premium_of_its_own_but_twins(observer):
+    premium = Premium(0.5, 0.25)
+    moved = draw(observer, n_paths=512, n_steps=1, premium=premium).log_returns
+    moved = (moved - draw(observer, n_paths=512, n_steps=1).log_returns)[:, :, 0]
+    np.testing.assert_allclose(moved[::2], moved[1::2], atol=1e-12)
+    long_run = np.exp(observer.forecaster.traits(["AAA", "BBB"]).anchors)
+    ratios = moved[::2] * np.sqrt(252) / long_run
+    np.testing.assert_allclose(ratios.std(axis=0), 0.25, rtol=0.2)
+    assert abs(np.corrcoef(ratios.T)[0, 1]) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("change", "name"), [((np.nan, 0.1), "sharpe_ratio"), ((0.5, -0.1), "deviation")]
+)
+def test_a_premium_that_makes_no_sense_is_refused(change, name):
+    with pytest.raises(ValueError, match=f"{name} must be finite"):
+        Premium(*change)
