@@ -327,29 +327,34 @@ def _shapes(config: QAgentConfig) -> list[tuple[int, ...]]:
     return [shape for a, b in pairs for shape in ((a, b), (b,))]
 
 
+def initial_weights(config: QAgentConfig, rng: np.random.Generator) -> tuple[Floats32, ...]:
+    """He normal; the last layer starts at zero, so that an untrained agent stays where it is."""
+    shapes = _shapes(config)
+    weights = []
+    for i, shape in enumerate(shapes):
+        scale = math.sqrt(2.0 / shape[0]) if len(shape) == 2 and i < len(shapes) - 2 else 0.0
+        weights.append((rng.standard_normal(shape) * scale).astype(np.float32))
+    return tuple(weights)
+
+
 def new_agent(config: QAgentConfig, memory: ReplayMemory, rng: np.random.Generator) -> QAgent:
     """An untrained agent, scaled to the data it is going to be trained on.
 
     Args:
         config: what it is made of.
         memory: the first training's transitions; must not be empty.
-        rng: stream of the initial weights (He normal; the last layer starts at zero, so that
-            an untrained agent stays where it is).
+        rng: stream of the initial weights.
     """
     data = memory.contents()
-    weights = []
-    shapes = _shapes(config)
-    for i, shape in enumerate(shapes):
-        scale = math.sqrt(2.0 / shape[0]) if len(shape) == 2 and i < len(shapes) - 2 else 0.0
-        weights.append((rng.standard_normal(shape) * scale).astype(np.float32))
+    weights = initial_weights(config, rng)
     deviation = data.observation.std(axis=0)
     # A constant feature carries nothing; leaving it unscaled keeps it finite.
     deviation = np.where(deviation > 1e-8, deviation, 1.0).astype(np.float32)
     spread = float(data.reward.std(dtype=np.float64))
     return QAgent(
         config,
-        tuple(weights),
-        tuple(weights),
+        weights,
+        weights,
         data.observation.mean(axis=0),
         deviation,
         1.0 / max(spread, 1e-8),

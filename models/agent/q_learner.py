@@ -63,6 +63,16 @@ class CompiledLearner:
                 batches(n_actions),
             ],
         )
+        self._compiled_taken = tf.function(
+            self._run_taken,
+            input_signature=[
+                batches(input_width),
+                tf.TensorSpec((None, batch_size), tf.int32),
+                batches(),
+                batches(input_width),
+                batches(),
+            ],
+        )
 
     def load(self, online: Sequence[Floats32], target: Sequence[Floats32]) -> None:
         """Set the weights of both networks and start the optimizer afresh."""
@@ -92,10 +102,24 @@ class CompiledLearner:
         loss, value = self._compiled(inputs, reward, next_market, next_position, terminated)
         return float(loss), float(value)
 
+    def update_taken(
+        self,
+        rate: float,
+        inputs: Floats32,
+        taken: NDArray[np.int32],
+        reward: Floats32,
+        next_inputs: Floats32,
+        terminated: Floats32,
+    ) -> tuple[float, float]:
+        """As `update` where only the outcome of the action taken is known, (U, batch) each."""
+        self._optimizer.learning_rate = rate
+        loss, value = self._compiled_taken(inputs, taken, reward, next_inputs, terminated)
+        return float(loss), float(value)
+
     def targets(
         self, reward: tf.Tensor, next_inputs: tf.Tensor, terminated: tf.Tensor
     ) -> tf.Tensor:
-        """Double-DQN targets of every action.
+        """Double-DQN targets of every action, or of the one that was taken (A is 1).
 
         Args:
             reward: shape (batch, A).
@@ -122,20 +146,46 @@ class CompiledLearner:
             position = tf.reshape(next_position[i], (-1, len(ACCOUNT_FEATURES)))
             next_inputs = tf.concat([market, position], axis=1)
             goal = tf.stop_gradient(self.targets(reward[i], next_inputs, terminated[i]))
-            with tf.GradientTape() as tape:
-                values = self._online(inputs[i], training=True)
-                error = values - goal
-                size = tf.abs(error)
-                # Huber with a wide knee, at five deviations of the reward: inside it the optimum
-                # is the mean, which is what counts; beyond it one fat-tailed row pulls no more.
-                loss = tf.reduce_mean(
-                    tf.where(size < 5.0, 0.5 * tf.square(error), 5.0 * size - 12.5)
-                )
-            variables = self._online.trainable_variables
-            self._optimizer.apply(tape.gradient(loss, variables), variables)
-            for target, online in zip(self._target.trainable_variables, variables, strict=True):
-                target.assign_add(self._tau * (online - target))
+            loss, value = self._improve(inputs[i], goal, None)
             loss_sum += loss
-            value_sum += tf.reduce_mean(tf.reduce_max(values, axis=1))
+            value_sum += value
         scale = 1.0 / tf.cast(count, tf.float32)
         return loss_sum * scale, value_sum * scale
+
+    def _run_taken(
+        self,
+        inputs: tf.Tensor,
+        taken: tf.Tensor,
+        reward: tf.Tensor,
+        next_inputs: tf.Tensor,
+        terminated: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        count = tf.shape(inputs)[0]
+        loss_sum, value_sum = tf.constant(0.0), tf.constant(0.0)
+        for i in tf.range(count):
+            ends = self.targets(reward[i][:, None], next_inputs[i], terminated[i][:, None])
+            loss, value = self._improve(inputs[i], tf.stop_gradient(ends), taken[i])
+            loss_sum += loss
+            value_sum += value
+        scale = 1.0 / tf.cast(count, tf.float32)
+        return loss_sum * scale, value_sum * scale
+
+    def _improve(
+        self, inputs: tf.Tensor, goal: tf.Tensor, taken: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """One update towards goals of all actions (batch, A), or of those taken (batch, 1)."""
+        with tf.GradientTape() as tape:
+            values = self._online(inputs, training=True)
+            known = values
+            if taken is not None:
+                known = tf.gather(values, taken[:, None], axis=1, batch_dims=1)
+            error = known - goal
+            size = tf.abs(error)
+            # Huber with a wide knee, at five deviations of the reward: inside it the optimum
+            # is the mean, which is what counts; beyond it one fat-tailed row pulls no more.
+            loss = tf.reduce_mean(tf.where(size < 5.0, 0.5 * tf.square(error), 5.0 * size - 12.5))
+        variables = self._online.trainable_variables
+        self._optimizer.apply(tape.gradient(loss, variables), variables)
+        for target, online in zip(self._target.trainable_variables, variables, strict=True):
+            target.assign_add(self._tau * (online - target))
+        return loss, tf.reduce_mean(tf.reduce_max(values, axis=1))

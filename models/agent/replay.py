@@ -59,8 +59,30 @@ class Transitions:
         return len(self.reward)
 
 
+@dataclass(frozen=True)
+class Steps:
+    """N steps of which only the action that was taken is known, as of any Gymnasium environment.
+
+    Attributes:
+        inputs: observation at the decision, shape (N, D), float32.
+        taken: index of the action, shape (N,), float32.
+        reward: shape (N,), float32.
+        next_inputs: observation after the step, shape (N, D), float32.
+        terminated: 1 where the episode ended for good, else 0, shape (N,), float32.
+    """
+
+    inputs: Floats32
+    taken: Floats32
+    reward: Floats32
+    next_inputs: Floats32
+    terminated: Floats32
+
+    def __len__(self) -> int:
+        return len(self.reward)
+
+
 class ReplayMemory:
-    """The newest `capacity` transitions.
+    """The newest `capacity` transitions (`Transitions`, or `Steps`, not both).
 
     Args:
         capacity: at least 1.
@@ -77,7 +99,7 @@ class ReplayMemory:
     def __len__(self) -> int:
         return self._size
 
-    def add(self, transitions: Transitions) -> None:
+    def add(self, transitions: Transitions | Steps) -> None:
         """Append; the oldest give way.
 
         Raises:
@@ -104,7 +126,7 @@ class ReplayMemory:
         self._size = min(self._size + count, self.capacity)
 
     def gather(self, rows: NDArray[np.int64]) -> tuple[Floats32, ...]:
-        """Fields of `Transitions` in their order, for row numbers in 0..len-1 of any shape."""
+        """Fields of what is held in their order, for row numbers in 0..len-1 of any shape."""
         return tuple(array.take(rows, axis=0) for array in self._arrays.values())
 
     def contents(self) -> Transitions:
