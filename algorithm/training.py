@@ -31,7 +31,7 @@ from algorithm.learning import (
     judged,
     learn_to_trade,
 )
-from models.agent.agent import Agent
+from models.agent.agent import Agent, window_of
 from models.artifacts import ArtifactStore, Parts
 from models.forecast.forecaster import Forecaster
 from models.market.features import FeatureTable
@@ -234,7 +234,12 @@ class Trainer:
         @functools.cache
         def markets() -> Paths:
             rng = streams(config.seed, "judging", str(models.data_end))["paths"]
-            source = imagined_markets(tables, models.forecaster, config.imagination)
+            source = imagined_markets(
+                tables,
+                models.forecaster,
+                config.imagination,
+                remembers=max(window_of(one.agent) for one in agents.values()) - 1,
+            )
             with self._progress.stage("simulation"):
                 return source.sample(agent.judged_on, config.imagination.bars, rng)
 
