@@ -5,6 +5,7 @@ No LEAN here: the same object decides in backtests, in paper trading and in note
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -121,6 +122,7 @@ class AgentDecider:
         seed: int,
         draws: int,
         shadows: ShadowAccounts | None = None,
+        remembers: int = 0,
     ) -> None:
         """Stand at the newest bar of every history.
 
@@ -132,6 +134,8 @@ class AgentDecider:
             seed: of the forecasts' draws.
             draws: of each forecast.
             shadows: accounts that are shown what the agent is shown.
+            remembers: bars before a close whose observations are shown, too, >= 0; at first real
+                bars of the histories, as in imagined markets (`ForecasterSampler`).
 
         Raises:
             ValueError: unless there is a cap for every symbol.
@@ -145,13 +149,18 @@ class AgentDecider:
         window = forecaster.config.window
         self._observer = observer
         self._agent = agent
-        self._markets = {
-            table.symbol: observer.follow(
-                MarketView.at([table], window=window),
-                forecaster.hindcast(table).memory_at(np.array([len(table) - 1])),
+        self._markets = {}
+        self._recent: dict[str, deque[NDArray[np.float32]]] = {}
+        for table in tables:
+            hindcast, newest = forecaster.hindcast(table), len(table) - 1
+            market = observer.follow(
+                MarketView.at([table], window=window), hindcast.memory_at(np.array([newest]))
             )
-            for table in tables
-        }
+            recent = deque([market.current()[0]], maxlen=remembers + 1)
+            if remembers:
+                before = observer.remembered(table, hindcast, newest + np.arange(-remembers, 0))
+                recent.extendleft(before[::-1])
+            self._markets[table.symbol], self._recent[table.symbol] = market, recent
         self._seen = {table.symbol: table.history.data_end for table in tables}
         self._dependence = _Dependence(newest_moments(tables))
         self._rules = rules
@@ -164,7 +173,7 @@ class AgentDecider:
         """Push the bars that are newer than those a market has seen."""
         for s, (name, market) in enumerate(self._markets.items()):
             for time, row in bars.later_than(name, self._seen[name]):
-                market.push(np.array([row]))
+                self._recent[name].append(market.push(np.array([row]))[0])
                 self._newest[name] = time, row
                 self._seen[name] = np.datetime64(time, "ns")
                 self._dependence.add(time, s, surprises(market.forecast)[0])
@@ -176,7 +185,14 @@ class AgentDecider:
             np.stack([market.current() for market in markets], axis=1),
             np.stack([market.forecast for market in markets], axis=1),
             correlation_of(self._dependence.moments()),
+            self._last,
         )
+
+    def _last(self, window: int) -> NDArray[np.float32]:
+        """See `Outlook.recent`."""
+        known = np.stack([np.stack(seen) for seen in self._recent.values()])
+        place = np.maximum(np.arange(-window, 0) + known.shape[1], 0)
+        return known[None, :, place]
 
     def decide(self, time: datetime, fresh: Sequence[str], held: Mapping[str, float]) -> Decision:
         """Observe, forecast and act greedily; targets are for the symbols with a new bar."""

@@ -17,6 +17,7 @@ from algorithm.learning import investor
 from algorithm.promotion import promote
 from algorithm.settings import Settings
 from algorithm.training import TrainedModels, Trainer
+from models.agent.agent import window_of
 from models.agent.observation import Observer
 from models.artifacts import ArtifactStore
 from models.market.features import FeatureTable
@@ -121,6 +122,7 @@ class ModelLearner:
             seed=self._options.run.seed,
             draws=self._options.run.forecast_draws,
             shadows=shadows,
+            remembers=max(window_of(one.agent) for one in self.models.agents.values()) - 1,
         )
 
     def _opened(self, models: TrainedModels, rules: Rules) -> ShadowAccounts:

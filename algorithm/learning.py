@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from models.agent.account import GRADED
 from models.agent.agent import Agent
 from models.agent.agreement import Agreement
+from models.agent.convolution import ConvolutionAgent, ConvolutionConfig
 from models.agent.forest import ForestAgent, ForestConfig
 from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
 from models.agent.observation import Observer
@@ -38,10 +38,10 @@ from sim.rewards import REWARDS, Reward, aversion_for
 from sim.rollout import rollout
 from sim.rules import RULES, Rule
 from sim.starts import Starts
-from sim.threshold_training import train_forest
+from sim.threshold_training import train_convolution, train_forest
 
 MEAN_VARIANCE, GRADIENT, DQN = "mean_variance", "gradient", "dqn"
-FOREST, AGREEMENT = "forest", "agreement"
+FOREST, CNN, AGREEMENT = "forest", "cnn", "agreement"
 
 BEST = "best"
 """The setting for the best of several candidates (`algorithm.promotion`)."""
@@ -53,6 +53,7 @@ ALONE: Mapping[str, Restore] = {
     GRADIENT: ResidualAgent.from_arrays,
     DQN: QAgent.from_arrays,
     FOREST: ForestAgent.from_arrays,
+    CNN: ConvolutionAgent.from_arrays,
     **dict.fromkeys(RULES, Rule.from_arrays),
 }
 """Agents that decide alone, as `RESTORE`; a simple rule is one too."""
@@ -116,8 +117,12 @@ class AgentConfig:
         residual_updates: of that network in a first training, >= 1.
         residual_retrain_updates: in a later one.
         forest: what a random forest is made of, and what probability is traded on.
+        convolution: what a convolutional network is made of, and what probability is traded on.
+        convolution_updates: of that network in a first training, >= 1.
+        convolution_retrain_updates: in a later one.
         network: what a double DQN is made of.
-        judging: how held-out paths decide what a double DQN or a forest may do.
+        judging: how held-out paths decide what a double DQN, a forest or a convolutional network
+            may do.
         updates: of a double DQN's network in a first training.
         retrain_updates: in a later one.
     """
@@ -141,6 +146,11 @@ class AgentConfig:
     forest: ForestConfig = field(
         default_factory=lambda: ForestConfig(observation_width=len(Observer.names))
     )
+    convolution: ConvolutionConfig = field(
+        default_factory=lambda: ConvolutionConfig(observation_width=len(Observer.names))
+    )
+    convolution_updates: int = 400
+    convolution_retrain_updates: int = 50
     network: QAgentConfig = field(
         default_factory=lambda: QAgentConfig(observation_width=len(Observer.names), actions=GRADED)
     )
@@ -203,8 +213,9 @@ def imagined_markets(
     *,
     starts: Starts = "any",
     premium: Premium | None = None,
+    remembers: int = 0,
 ) -> ForecasterSampler:
-    """A source of imagined markets; `starts` and `premium` as in `ForecasterSampler`."""
+    """A source of imagined markets; options as in `ForecasterSampler`."""
     return ForecasterSampler(
         Observer(forecaster),
         tables,
@@ -212,15 +223,22 @@ def imagined_markets(
         mean_block=config.mean_block,
         starts=starts,
         premium=premium,
+        remembers=remembers,
     )
 
 
 def markets_to_learn_on(
-    tables: Sequence[FeatureTable], forecaster: Forecaster, config: LearningConfig
+    tables: Sequence[FeatureTable],
+    forecaster: Forecaster,
+    config: LearningConfig,
+    *,
+    remembers: int = 0,
 ) -> ForecasterSampler:
     """The source of the markets that agents learn on and are judged on: the investor's premium."""
     premium = Premium(config.agent.analytic.sharpe_ratio, config.imagination.premium_deviation)
-    return imagined_markets(tables, forecaster, config.imagination, premium=premium)
+    return imagined_markets(
+        tables, forecaster, config.imagination, premium=premium, remembers=remembers
+    )
 
 
 def curriculum(config: LearningConfig, *, first: bool) -> tuple[Stage, ...]:
@@ -321,21 +339,20 @@ class _Lesson:
         """Of an account that trades all symbols."""
         return REWARDS[self.agent.reward](self.policy.aversion)
 
-    @cached_property
-    def markets(self) -> ForecasterSampler:
-        """The source of what to learn on."""
-        return markets_to_learn_on(self.tables, self.forecaster, self.config)
+    def markets(self, remembers: int = 0) -> ForecasterSampler:
+        """The source of what to learn on; `remembers` as in `ForecasterSampler`."""
+        return markets_to_learn_on(self.tables, self.forecaster, self.config, remembers=remembers)
 
     def rngs(self) -> dict[str, np.random.Generator]:
         """Fresh streams, the same for every kind: an agent does not depend on who learns beside."""
         return streams(self.config.seed, "agent", str(data_end(self.tables)))
 
-    def imagine(self, rng: np.random.Generator, *, first: bool) -> Paths:
+    def imagine(self, rng: np.random.Generator, *, first: bool, remembers: int = 0) -> Paths:
         """Markets of full length, as many as for a first training or a later one."""
         imagination = self.config.imagination
         count = imagination.paths if first else imagination.retrain_paths
         with self.progress.stage("simulation"):
-            return self.markets.sample(count, imagination.bars, rng)
+            return self.markets(remembers).sample(count, imagination.bars, rng)
 
 
 def _learn_rule(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCurve]:
@@ -364,7 +381,7 @@ def _learn_dqn(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCur
     before = previous if isinstance(previous, QAgent) else None
     actions = tuple(a for a in agent.network.actions if a >= 0 or agent.allow_short)
     done = train_on_imagined(
-        lesson.markets,
+        lesson.markets(),
         lesson.rules,
         replace(agent.network, actions=actions),
         curriculum(lesson.config, first=before is None),
@@ -407,6 +424,31 @@ def _learn_forest(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, Agent
     return done.agent, AgentCurve()
 
 
+def _learn_cnn(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCurve]:
+    """Train a convolutional network and find what probability to trade on, as for a forest."""
+    agent, rngs = lesson.agent, lesson.rngs()
+    before = previous if isinstance(previous, ConvolutionAgent) else None
+    updates = agent.convolution_updates if before is None else agent.convolution_retrain_updates
+    remembers = agent.convolution.window - 1
+    paths = lesson.imagine(rngs["paths"], first=before is None, remembers=remembers)
+    config = replace(
+        agent.convolution, thresholds=_thresholds(lesson, agent.convolution.thresholds)
+    )
+    with lesson.progress.stage("agent", updates) as reporter:
+        done = train_convolution(
+            paths,
+            lesson.rules,
+            config,
+            updates,
+            rngs,
+            previous=before,
+            judging=agent.judging,
+            reward=lesson.reward,
+            reporter=reporter,
+        )
+    return done.agent, AgentCurve()
+
+
 def _thresholds(lesson: _Lesson, config: ThresholdConfig) -> ThresholdConfig:
     """The same, with the band and the sides that the investor trades with."""
     return replace(config, band=lesson.policy.band, allow_short=lesson.agent.allow_short)
@@ -430,6 +472,7 @@ _LEARN: Mapping[str, Callable[[_Lesson, Agent | None], tuple[Agent, AgentCurve]]
     GRADIENT: _learn_gradient,
     DQN: _learn_dqn,
     FOREST: _learn_forest,
+    CNN: _learn_cnn,
     AGREEMENT: _learn_agreement,
     **dict.fromkeys(RULES, _learn_rule),
 }
@@ -471,7 +514,7 @@ def best_band(agent: Callable[[float], Agent], lesson: _Lesson) -> float:
     rng = streams(lesson.config.seed, "bands", str(data_end(lesson.tables)))["paths"]
     with lesson.progress.stage("simulation"):
         bars = lesson.config.imagination.bars
-        paths = lesson.markets.sample(lesson.agent.band_markets, bars, rng)
+        paths = lesson.markets().sample(lesson.agent.band_markets, bars, rng)
     with lesson.progress.stage("agent"):
         earned = [judged(agent(band), paths, lesson.rules, lesson.reward).mean() for band in bands]
     return bands[int(np.argmax(earned))]

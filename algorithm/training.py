@@ -34,7 +34,7 @@ from algorithm.learning import (
     learn_to_trade,
     markets_to_learn_on,
 )
-from models.agent.agent import Agent
+from models.agent.agent import Agent, window_of
 from models.artifacts import ArtifactStore, Parts
 from models.forecast.forecaster import Forecaster
 from models.market.features import FeatureTable
@@ -299,7 +299,12 @@ class Trainer:
         @functools.cache
         def markets() -> Paths:
             rng = streams(config.seed, "judging", str(models.data_end))["paths"]
-            source = markets_to_learn_on(tables, models.forecaster, config)
+            source = markets_to_learn_on(
+                tables,
+                models.forecaster,
+                config,
+                remembers=max(window_of(one.agent) for one in agents.values()) - 1,
+            )
             with self._progress.stage("simulation"):
                 return source.sample(agent.judged_on, config.imagination.bars, rng)
 

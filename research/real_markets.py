@@ -127,6 +127,7 @@ class RealMarket:
             paths.start_row + first,
             forecasts=None if paths.forecasts is None else paths.forecasts[:, :, kept],
             moments=moments,
+            before=paths.observations[:, :, :first] if first else None,
         )
         return RealMarket(self.symbols, self.dates[kept], part)
 

@@ -295,6 +295,9 @@ class ForecasterSampler:
         premium: of the markets; None leaves them with that of the histories.
         copula: family of the dependence between symbols, one of `sim.copula.KINDS`.
         threads: that walk at the same time, >= 1; results do not depend on them.
+        remembers: real bars before the start whose observations markets come with, >= 0
+            (`Paths.before`). In place of bars that are too early to be observed comes the first
+            that is not.
 
     Raises:
         ValueError: naming the argument, the rule and the received value.
@@ -311,6 +314,7 @@ class ForecasterSampler:
         premium: Premium | None = None,
         copula: str = "skewed-t",
         threads: int = 1,
+        remembers: int = 0,
     ) -> None:
         if not tables:
             raise ValueError("tables must hold at least one symbol; received none")
@@ -320,7 +324,9 @@ class ForecasterSampler:
             raise ValueError(f"mean_block must be >= 1; received {mean_block!r}")
         if threads < 1:
             raise ValueError(f"threads must be >= 1; received {threads!r}")
-        self._threads = threads
+        if remembers < 0:
+            raise ValueError(f"remembers must be >= 0; received {remembers!r}")
+        self._threads, self._remembers = threads, remembers
         self._observer = observer
         self._forecaster: Forecaster = observer.forecaster
         self._window = self._forecaster.config.window
@@ -445,7 +451,15 @@ class ForecasterSampler:
             innovations,
             forecasts,
             np.repeat(start_moments(self._tables, plan.rows), twins, axis=0),
+            np.repeat(self._before(plan.rows), twins, axis=0) if self._remembers else None,
         )
+
+    def _before(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Observations of the real bars before starts (K, S), shape (K, S, P, D)."""
+        back = np.arange(-self._remembers, 0)
+        each = zip(self._tables, self._hindcasts, rows.T, strict=True)
+        seen = [self._observer.remembered(t, known, row[:, None] + back) for t, known, row in each]
+        return np.stack(seen, axis=1)
 
     @cached_property
     def residuals(self) -> Residuals:

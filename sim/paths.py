@@ -35,6 +35,8 @@ class Paths:
             (B, S, T+1, 8), columns `models.agent.outlook.FORECAST`; None where nobody observes.
         moments: moving second moments of surprises at row 0, shape (B, S, S)
             (`models.agent.outlook.advance_moments`); they come with forecasts.
+        before: observations of the P bars before row 0, oldest first, shape (B, S, P, D); None
+            where nobody looks back. They are remembered in an `Outlook`.
 
     Raises:
         ValueError: for shapes that disagree, an invalid bar, or an observation or innovation that
@@ -48,6 +50,7 @@ class Paths:
     innovations: NDArray[np.float64] | None = None
     forecasts: NDArray[np.float64] | None = None
     moments: NDArray[np.float64] | None = None
+    before: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (
@@ -90,6 +93,16 @@ class Paths:
                     raise ValueError(
                         f"{name} must be finite and have shape {wanted}; received {value.shape}"
                     )
+        if self.before is not None and (
+            self.before.ndim != 4
+            or self.before.shape[:2] != shape[:2]
+            or self.before.shape[3] != self.observations.shape[3]
+            or not np.isfinite(self.before).all()
+        ):
+            raise ValueError(
+                f"before must be finite and have shape ({shape[0]}, {shape[1]}, P, "
+                f"{self.observations.shape[3]}); received {self.before.shape}"
+            )
         check_bars(self.bars)
         if not np.isfinite(self.observations).all():
             path, symbol, row, _ = np.argwhere(~np.isfinite(self.observations))[0]
@@ -128,6 +141,7 @@ class Paths:
             None if self.innovations is None else self.innovations[index],
             None if self.forecasts is None else self.forecasts[index],
             None if self.moments is None else self.moments[index],
+            None if self.before is None else self.before[index],
         )
 
     def each(self) -> Paths:
@@ -147,6 +161,7 @@ class Paths:
             None if self.innovations is None else alone(self.innovations),
             None if self.forecasts is None else alone(self.forecasts),
             None if self.moments is None else alone(_own(self.moments)),
+            None if self.before is None else alone(self.before),
         )
 
     @cached_property
@@ -179,7 +194,24 @@ class Paths:
             self.observations[at, :, row],
             forecasts[at, :, row],
             self.correlations[at, row].astype(np.float64),
+            lambda window: self.recent(window, row, at),
         )
+
+    def recent(
+        self, window: int, rows: NDArray[np.int64], markets: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """The last observations up to rows (E,) of markets (E,); see `Outlook.recent`."""
+        known = self._remembered
+        newest = rows + known.shape[2] - self.observations.shape[2]
+        place = np.maximum(newest[:, None] + np.arange(1 - window, 1), 0)
+        return np.moveaxis(known[markets[:, None], :, place], 2, 1)
+
+    @cached_property
+    def _remembered(self) -> NDArray[np.float32]:
+        """Observations of all rows, those before row 0 included, shape (B, S, P+T+1, D)."""
+        if self.before is None:
+            return self.observations
+        return np.concatenate([self.before, self.observations], axis=2)
 
     def _observed(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         if self.forecasts is None or self.moments is None:

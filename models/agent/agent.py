@@ -42,3 +42,11 @@ class Agent(Protocol):
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything it is, as plain arrays of finite numbers."""
         ...
+
+
+def window_of(agent: Agent) -> int:
+    """How many of the last observations an agent looks at (`Outlook.recent`).
+
+    Most look at the newest only; another says how far it looks back by an attribute ``window``.
+    """
+    return getattr(agent, "window", 1)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.agent.account import Standing
-from models.agent.agent import Agent
+from models.agent.agent import Agent, window_of
 from models.agent.outlook import Outlook
 
 Floats = NDArray[np.float64]
@@ -42,6 +42,11 @@ class Agreement:
     def stays_flat(self) -> bool:
         """Whether a member does: then it agrees to nothing."""
         return any(member.stays_flat for member in self.members.values())
+
+    @property
+    def window(self) -> int:
+        """As many observations as the member that looks back farthest."""
+        return max(map(window_of, self.members.values()))
 
     def act(self, outlook: Outlook, standing: Standing) -> Floats:
         """See `models.agent.agent.Agent`; NaN where the members agree on what is held."""

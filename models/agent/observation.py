@@ -14,10 +14,10 @@ import numpy as np
 from models.agent.outlook import forecast_columns
 from models.forecast.density import OUTPUTS, BarDensity, tail_shape
 from models.forecast.distributions import NUMPY, SkewedT, TailShape
-from models.forecast.forecaster import Forecaster
+from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import RecurrentState
 from models.forecast.recalibration import Memory
-from models.market.features import FEATURES
+from models.market.features import FEATURES, FeatureTable
 from models.market.history import CLOSE, OPEN
 from models.market.market_view import MarketView
 
@@ -192,6 +192,24 @@ class Observer:
     def observe(self, view: MarketView) -> np.ndarray:
         """Observations (B, D), float32, a function of the view's last W feature rows only."""
         return self._look(self.forecaster.start(view), view.feature_rows).observation
+
+    def remembered(self, table: FeatureTable, hindcast: Hindcast, rows: np.ndarray) -> np.ndarray:
+        """Observations after given rows of a history, each as `follow` begins there.
+
+        Args:
+            table: the history.
+            hindcast: of it (`Forecaster.hindcast`).
+            rows: shape (...); in place of rows that are too early to be observed comes the first
+                that is not.
+
+        Returns:
+            Shape (..., D).
+        """
+        held = np.maximum(rows, hindcast.first)
+        each, place = np.unique(held, return_inverse=True)
+        view = MarketView.at_rows(table, each, window=self.forecaster.config.window)
+        found = self.stream(view, hindcast.memory_at(each)).current()
+        return found[place.reshape(held.shape)]
 
     def stream(self, view: MarketView, memory: Memory | None = None) -> ObservationStream:
         """Observations of a view's series as their feature rows are pushed on.

@@ -9,6 +9,7 @@ from a history, from imagined bars and in trading, because one object makes them
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,11 +61,13 @@ class Outlook:
         forecast: shape (B, S, 8), columns `FORECAST`; without columns, (B, S, 0), where nobody
             forecast.
         correlation: of the symbols' next returns, shape (B, S, S).
+        past: makes `recent`; None where nothing is remembered.
     """
 
     observation: NDArray[np.float32]
     forecast: Floats
     correlation: Floats
+    past: Callable[[int], NDArray[np.float32]] | None = None
 
     def __len__(self) -> int:
         return len(self.forecast)
@@ -75,6 +78,16 @@ class Outlook:
         b, s = observation.shape[:2]
         prior = correlation_of(prior_moments(s))
         return cls(observation, np.empty((b, s, 0)), np.broadcast_to(prior, (b, s, s)))
+
+    def recent(self, window: int) -> NDArray[np.float32]:
+        """The last observations of each symbol, oldest first, shape (B, S, window, D).
+
+        The newest one is `observation`. In place of those before the first that is remembered
+        comes the first. They are put together when they are asked for.
+        """
+        if self.past is None:
+            return np.repeat(self.observation[:, :, None], window, axis=2)
+        return self.past(window)
 
     @property
     def forecasts(self) -> bool:
@@ -105,7 +118,13 @@ class Outlook:
 
     def take(self, markets: NDArray[np.int64] | slice) -> Outlook:
         """That of chosen markets."""
-        return Outlook(self.observation[markets], self.forecast[markets], self.correlation[markets])
+        past = self.past
+        return Outlook(
+            self.observation[markets],
+            self.forecast[markets],
+            self.correlation[markets],
+            None if past is None else lambda window: past(window)[markets],
+        )
 
 
 def forecast_columns(

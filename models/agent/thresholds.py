@@ -178,8 +178,8 @@ class ThresholdAgent(ABC):
         """See `models.agent.agent.Agent`."""
 
 
-def rises(log_return: Floats, deviation: Floats, horizon: int) -> NDArray[np.bool_]:
-    """Whether prices rose, shape (...); see the module's description.
+def rise(log_return: Floats, deviation: Floats, horizon: int) -> Floats:
+    """How far prices rose in units of the forecast, shape (...); see the module's description.
 
     Args:
         log_return: of the next `horizon` bars together, shape (...).
@@ -187,4 +187,4 @@ def rises(log_return: Floats, deviation: Floats, horizon: int) -> NDArray[np.boo
         horizon: bars.
     """
     moved = deviation * math.sqrt(horizon)
-    return log_return / moved + 0.5 * moved > 0.0
+    return log_return / moved + 0.5 * moved

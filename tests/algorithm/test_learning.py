@@ -18,6 +18,7 @@ from algorithm.learning import (
     learn_to_trade,
 )
 from models.agent.agreement import Agreement
+from models.agent.convolution import ConvolutionAgent, ConvolutionConfig
 from models.agent.forest import ForestAgent, ForestConfig
 from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
 from models.agent.observation import Observer
@@ -131,7 +132,8 @@ def test_markets_are_imagined_with_every_field_that_is_theirs(starts, calls):
     imagined_markets(TABLES, "forecaster", CONFIG.imagination, starts=starts)
     args, options = calls["sampler"]
     assert args == (("observer", "forecaster"), TABLES)
-    assert options == {"blend": 0.4, "mean_block": 11.0, "starts": starts, "premium": None}
+    wanted = {"blend": 0.4, "mean_block": 11.0, "starts": starts}
+    assert options == wanted | {"premium": None, "remembers": 0}
 
 
 def test_a_first_agent_goes_through_the_whole_curriculum(calls):
@@ -142,6 +144,7 @@ def test_a_first_agent_goes_through_the_whole_curriculum(calls):
     assert sampler == "made by sampler"
     premium = Premium(0.5, 0.125)
     imagined = {"blend": 0.4, "mean_block": 11.0, "starts": "any", "premium": premium}
+    imagined |= {"remembers": 0}
     assert calls["sampler"] == ((("observer", "f"), TABLES), imagined)
     assert rules is RULES
     assert network == dataclasses.replace(CONFIG.agent.network, actions=(0.0, 1.0))
@@ -287,6 +290,44 @@ def test_a_forest_is_grown_for_the_investor(earlier, calls, source, monkeypatch)
     assert progress.stages == [("simulation", None), ("agent", None)]
 
 
+@pytest.mark.parametrize("earlier", [None, object.__new__(ConvolutionAgent)])
+def test_a_network_learns_from_markets_with_a_past(earlier, calls, monkeypatch):
+    asked, sampled, options_of = [], [], {}
+
+    def train(*args, **options):
+        asked.append((args, options))
+        return SimpleNamespace(agent="an agent")
+
+    def source(*args, **options):
+        options_of.update(options)
+        return SimpleNamespace(sample=lambda *args: sampled.append(args) or "paths")
+
+    monkeypatch.setattr(learning, "train_convolution", train)
+    monkeypatch.setattr(learning, "ForecasterSampler", source)
+    network = ConvolutionConfig(len(Observer.names), ThresholdConfig(horizon=3), window=12)
+    agent = dataclasses.replace(
+        CONFIG.agent,
+        kind="cnn",
+        convolution=network,
+        convolution_updates=70,
+        convolution_retrain_updates=20,
+    )
+    config = dataclasses.replace(CONFIG, agent=agent)
+    progress = Journal()
+    made = learn_to_trade(TABLES, "f", config, RULES, earlier, progress)
+    assert made == ("an agent", AgentCurve())
+    ((args, options),) = asked
+    updates = 70 if earlier is None else 20
+    thresholds = ThresholdConfig(horizon=3, band=agent.analytic.band, allow_short=False)
+    wanted = dataclasses.replace(network, thresholds=thresholds)
+    assert args[:4] == ("paths", RULES, wanted, updates)
+    assert options.pop("reporter") is not None
+    assert options == {"previous": earlier, "judging": agent.judging, "reward": Shortfall(6.0)}
+    assert options_of["remembers"] == 11
+    assert sampled[0][:2] == ((64, 24) if earlier is None else (32, 24))
+    assert progress.stages == [("simulation", None), ("agent", updates)]
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_members_learn_one_after_the_other_as_they_would_alone(again, calls, source, monkeypatch):
     asked = []
@@ -380,6 +421,9 @@ def test_every_field_of_the_configuration_is_one_of_those_above():
             "residual_retrain_updates",
             "members",
             "forest",
+            "convolution",
+            "convolution_updates",
+            "convolution_retrain_updates",
             "network",
             "judging",
             "updates",

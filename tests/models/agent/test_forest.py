@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from sklearn.ensemble import RandomForestClassifier
 
 from models.agent.forest import (
@@ -23,11 +24,11 @@ CONFIG = ForestConfig(4, ThresholdConfig(full=(0.55,)), trees=12, depth=5, leaf=
 
 
 def rows(seed=0, n=3000, width=CONFIG.width):
-    """Inputs, and rises that lean on two of them."""
+    """Inputs, and chances of a rise that lean on two of them."""
     rng = np.random.default_rng(seed)
     inputs = rng.normal(size=(n, width)).astype(np.float32)
     inputs[:, 3] = inputs[:, 3].round(1)  # ties
-    return inputs, inputs[:, 0] + inputs[:, 3] ** 2 + rng.normal(size=n) > 1.0
+    return inputs, expit(inputs[:, 0] + inputs[:, 3] ** 2 - 1.0 + rng.normal(size=n))
 
 
 def agent(config=CONFIG) -> ForestAgent:
@@ -37,7 +38,14 @@ def agent(config=CONFIG) -> ForestAgent:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("observation_width", -1), ("trees", 0), ("depth", 0), ("leaf", 0.0), ("leaf", 0.5)],
+    [
+        ("observation_width", -1),
+        ("trees", 0),
+        ("depth", 0),
+        ("leaf", 0.0),
+        ("leaf", 0.5),
+        ("rows", 0),
+    ],
 )
 def test_configurations_that_make_no_sense_are_refused(name, value):
     with pytest.raises(ValueError, match=rf"^{name} must be .*; received"):
@@ -46,8 +54,8 @@ def test_configurations_that_make_no_sense_are_refused(name, value):
 
 @pytest.mark.parametrize("options", [{}, {"max_depth": 1}, {"min_samples_leaf": 0.1}])
 def test_probability_is_that_of_scikit_learn(options):
-    inputs, rose = rows()
-    forest = RandomForestClassifier(25, random_state=3, **options).fit(inputs, rose)
+    inputs, chance = rows()
+    forest = RandomForestClassifier(25, random_state=3, **options).fit(inputs, chance > 0.5)
     unseen, _ = rows(seed=5)
     unseen[:50] = inputs[:50]
     # On thresholds, too.
@@ -58,11 +66,23 @@ def test_probability_is_that_of_scikit_learn(options):
     np.testing.assert_allclose(found, forest.predict_proba(unseen)[:, 1], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("always", [True, False])
-def test_where_all_or_none_rose_it_is_certain(always):
-    inputs, rose = rows(n=100)
-    trees = grow_trees(inputs, np.full_like(rose, always), CONFIG, np.random.default_rng(0))
-    np.testing.assert_array_equal(trees.probability(inputs), float(always))
+@pytest.mark.parametrize("chance", [0.0, 0.3, 1.0])
+def test_where_all_chances_are_the_same_it_tells_that(chance):
+    inputs, chances = rows(n=100)
+    trees = grow_trees(inputs, np.full_like(chances, chance), CONFIG, np.random.default_rng(0))
+    np.testing.assert_allclose(trees.probability(inputs), chance, atol=1e-12)
+
+
+def test_it_tells_the_chances_that_it_was_grown_on():
+    inputs, chance = rows(n=4000)
+    config = replace(CONFIG, trees=20, depth=8, rows=2000)
+    found, small = (
+        grow_trees(inputs, chance, one, np.random.default_rng(0)).probability(inputs)
+        for one in (config, replace(config, rows=100))
+    )
+    assert np.corrcoef(found, chance)[0, 1] > 0.7
+    assert np.corrcoef(small, chance)[0, 1] < np.corrcoef(found, chance)[0, 1]
+    assert found.mean() == pytest.approx(chance.mean(), abs=0.02)
 
 
 def test_trees_depend_on_the_stream_alone():
@@ -75,10 +95,10 @@ def test_trees_depend_on_the_stream_alone():
 
 
 def test_threads_do_not_matter():
-    inputs, rose = rows()
+    inputs, chance = rows()
     options = {"max_depth": 5, "min_samples_leaf": 0.02, "random_state": 7}
     one, two = (
-        from_sklearn(RandomForestClassifier(12, n_jobs=n, **options).fit(inputs, rose))
+        from_sklearn(RandomForestClassifier(12, n_jobs=n, **options).fit(inputs, chance > 0.5))
         for n in (1, 2)
     )
     np.testing.assert_array_equal(one.threshold, two.threshold)
