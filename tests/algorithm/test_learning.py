@@ -349,7 +349,7 @@ def test_members_learn_one_after_the_other_as_they_would_alone(again, calls, sou
     earlier = {name: object.__new__(of) for name, of in EARLIER.items()}
     previous = Agreement(earlier) if again else None
     made, curve = learn_to_trade(TABLES, "f", config, RULES, previous, Silent())
-    analytic = MeanVariance(MeanVarianceConfig(aversion=3.0, allow_short=False))
+    analytic = MeanVariance(MeanVarianceConfig(aversion=3.0, allow_short=False, band=0.25))
     assert list(made.members.items()) == [
         ("forest", "forest"),
         ("mean_variance", analytic),
