@@ -129,7 +129,7 @@ def test_the_decider_gets_the_rules_it_was_trained_under(learn):
     assert rules is RULES
     assert [table.symbol for table in tables] == ["AAA", "BBB"]
     shadows = options.pop("shadows")
-    assert options == {"seed": 1, "draws": 128}
+    assert options == {"seed": 1, "draws": 128, "remembers": 0}
     assert list(shadows) == list(module.RIVALS)
 
 
