@@ -19,6 +19,7 @@ from models.market.history import History
 from models.market.market_view import MarketView
 from models.seeding import streams
 from sim.accounting import Rules
+from sim.path_sampler import ForecasterSampler
 from sim.starts import newest_moments
 from tests.models.synthetic import random_forecaster
 from tests.sim.forecasting import TABLES, small_forecaster
@@ -161,6 +162,24 @@ def test_the_dependence_is_that_of_all_closes_up_to_now(observer):
                 slowly.outlook()
         for made in (at_once, slowly):
             np.testing.assert_allclose(made.outlook().correlation, whole, atol=1e-12)
+
+
+def test_what_was_seen_before_is_remembered_as_in_imagined_markets(observer):
+    """At first real bars, as a market that starts now has them; then what came since."""
+    early, book = start(TABLES, 3)
+    options = {"seed": 1, "draws": 32, "remembers": 6}
+    made = AgentDecider(observer, Scripted(1.0, 0.0), early, RULES, **options)
+    source = ForecasterSampler(observer, early, blend=0.0, starts="latest", remembers=6)
+    paths = source.sample(2, 1, np.random.default_rng(0))
+    recent = made.outlook().recent(7)
+    assert recent.shape == (1, 2, 7, observer.size)
+    np.testing.assert_array_equal(recent, paths.outlook(0).recent(7)[:1])
+    made.catch_up(book)
+    later = made.outlook().recent(7)
+    np.testing.assert_array_equal(later[:, :, :4], recent[:, :, 3:])
+    np.testing.assert_array_equal(later[:, :, -1], made.outlook().observation)
+    np.testing.assert_array_equal(later, made.outlook().recent(7))
+    np.testing.assert_array_equal(made.outlook().recent(9)[:, :, :3], later[:, :, [0, 0, 0]])
 
 
 def test_shadow_accounts_are_shown_every_close_once(observer):

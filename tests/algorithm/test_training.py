@@ -11,8 +11,11 @@ import pytest
 from algorithm import training
 from algorithm.learning import AgentConfig, ImaginationConfig, LearningConfig, markets_to_learn_on
 from algorithm.training import Trainer, agent_depends, forecaster_depends
+from models.agent.agent import window_of
+from models.agent.convolution import ConvolutionConfig
 from models.agent.observation import Observer
 from models.agent.q_agent import QAgentConfig
+from models.agent.thresholds import ThresholdConfig
 from models.artifacts import ArtifactStore
 from models.forecast.forecaster import ForecasterConfig
 from models.limits import Caps
@@ -22,6 +25,7 @@ from models.provenance import key_for
 from models.reporting import Silent
 from models.seeding import streams
 from sim.accounting import Rules
+from sim.agent_training import JudgingConfig
 from sim.rewards import MeanVariance
 from sim.rollout import rollout
 from tests.models.synthetic import garch_history
@@ -403,6 +407,26 @@ def test_an_agreement_is_kept_with_its_members(tables, make, trained):
     others = dataclasses.replace(agent, members=("dqn", "mean_variance"))
     other = make(store, dataclasses.replace(TINY, agent=others))[0].train(tables, RULES, now=NOW)
     assert other.agent_key != models.agent_key
+
+
+def test_a_candidate_that_looks_back_is_judged_on_markets_with_a_past(tables, make, trained):
+    network = ConvolutionConfig(len(Observer.names), window=6, filters=2, kernel=2, batch_size=64)
+    agent = dataclasses.replace(
+        SEVERAL.agent,
+        candidates=("cnn", "mean_variance"),
+        convolution=dataclasses.replace(network, thresholds=ThresholdConfig(full=(0.5001,))),
+        convolution_updates=20,
+        judging=JudgingConfig(confidence=0.0),
+    )
+    config = dataclasses.replace(TINY, agent=agent)
+    models = make(copied(trained[1]), config)[0].train(tables, RULES, now=NOW)
+    one = models.agents["cnn"]
+    assert window_of(one.agent) == 6
+    source = imagined_markets(tables, models.forecaster, config.imagination, remembers=5)
+    rng = streams(3, "judging", str(models.data_end))["paths"]
+    markets = source.sample(8, config.imagination.bars, rng)
+    wanted = rollout(one.agent.act, markets, RULES, MeanVariance(6.0)).controlled.mean(axis=1)
+    np.testing.assert_allclose(one.judged, (wanted[::2] + wanted[1::2]) / 2, rtol=1e-12)
 
 
 def test_members_are_in_no_key_but_that_of_their_agreement(trained, tables, make):

@@ -216,6 +216,27 @@ def test_trading_observes_the_bars_of_a_path_as_the_path_did(observer):
     assert n_outside > 100
 
 
+def test_what_markets_remember_are_the_real_bars_as_a_market_starts_there(observer):
+    plain, paths = draw(observer), draw(observer, remembers=30)
+    assert plain.before is None
+    assert paths.before.shape == (64, 2, 30, observer.size)
+    np.testing.assert_array_equal(paths.bars, plain.bars)
+    np.testing.assert_array_equal(paths.observations, plain.observations)
+    first = LOOKBACK + 19  # the first row with a whole window behind it
+    hindcasts = [observer.forecaster.hindcast(table) for table in TABLES]
+    for b, s in ((0, 0), (17, 1), (63, 0)):
+        for back in (30, 2, 1):
+            row = np.array([max(paths.start_row[b, s] - back, first)])
+            view = MarketView.at_rows(TABLES[s], row, window=20)
+            seen = observer.follow(view, hindcasts[s].memory_at(row)).current()[0]
+            np.testing.assert_allclose(paths.before[b, s, -back], seen, atol=1e-6)
+    early = np.unravel_index(paths.start_row.argmin(), paths.start_row.shape)
+    assert paths.start_row[early] < first + 30
+    np.testing.assert_array_equal(paths.before[early][0], paths.before[early][1])
+    with pytest.raises(ValueError, match="remembers must be >= 0; received -1"):
+        draw(observer, remembers=-1)
+
+
 def test_simulated_volatility_stays_within_that_of_the_paths_own_history(observer):
     wild = wilder(observer)
     bounds = Bounds.of(TABLES, wild.forecaster)

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sim.paths import Paths
+from tests.sim.known_truths import market_of
 from tests.sim.markets import random_tape, tape_of
 
 FIELDS = ("bars", "observations", "series", "start_row", "innovations")
@@ -71,3 +74,45 @@ def test_bad_paths_are_refused(field, change, words):
         fields[field] = change(fields[field])
     with pytest.raises(ValueError, match=words):
         Paths(**fields)
+
+
+def remembering(before):
+    """Two markets of two symbols with numbered observations, and what came before them."""
+    count = np.arange(2 * 2 * 6 * 1.0).reshape(2, 2, 6, 1)
+    known = market_of(np.zeros((2, 2, 5)), count, np.zeros((2, 2, 5)))
+    earlier = -1.0 - np.arange(2 * 2 * before).reshape(2, 2, before, 1)
+    return replace(known, before=earlier.astype(np.float32) if before else None)
+
+
+@pytest.mark.parametrize("before", [0, 1, 3, 9])
+def test_an_outlook_remembers_the_rows_before(before):
+    paths = remembering(before)
+    every = paths.observations
+    if before:
+        every = np.concatenate([paths.before, every], axis=2)
+    for markets, rows in ((None, 2), ([1, 0, 1], [5, 0, 3])):
+        outlook = paths.outlook(rows, markets)
+        recent = outlook.recent(4)
+        assert recent.shape == (len(outlook), 2, 4, 1)
+        np.testing.assert_array_equal(recent[:, :, -1], outlook.observation)
+        at = np.arange(2) if markets is None else markets
+        for e, (market, row) in enumerate(zip(at, np.broadcast_to(rows, len(at)), strict=True)):
+            for back in range(4):
+                place = max(row + before - back, 0)
+                np.testing.assert_array_equal(recent[e, :, -1 - back], every[market, :, place])
+        np.testing.assert_array_equal(outlook.take(np.array([1])).recent(4), recent[[1]])
+
+
+def test_what_came_before_goes_where_its_market_goes():
+    paths = remembering(3)
+    np.testing.assert_array_equal(paths.take([1]).before, paths.before[[1]])
+    np.testing.assert_array_equal(paths.each().before[:, 0], paths.before.reshape(4, 3, 1))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda x: x[1:], lambda x: x[0], lambda x: x * np.nan, lambda x: x[..., :0]]
+)
+def test_what_came_before_must_fit(change):
+    paths = remembering(3)
+    with pytest.raises(ValueError, match=r"before must be finite and have shape \(2, 2, P, 1\)"):
+        replace(paths, before=change(paths.before))
