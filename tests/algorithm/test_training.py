@@ -422,7 +422,7 @@ def test_a_candidate_that_looks_back_is_judged_on_markets_with_a_past(tables, ma
     models = make(copied(trained[1]), config)[0].train(tables, RULES, now=NOW)
     one = models.agents["cnn"]
     assert window_of(one.agent) == 6
-    source = imagined_markets(tables, models.forecaster, config.imagination, remembers=5)
+    source = markets_to_learn_on(tables, models.forecaster, config, remembers=5)
     rng = streams(3, "judging", str(models.data_end))["paths"]
     markets = source.sample(8, config.imagination.bars, rng)
     wanted = rollout(one.agent.act, markets, RULES, MeanVariance(6.0)).controlled.mean(axis=1)
