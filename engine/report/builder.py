@@ -136,9 +136,9 @@ def _performance(backtest: Backtest) -> Section:
 def _rivals(backtest: Backtest, diagnostics: Mapping[str, Any]) -> Section:
     known = rivals.rivals_of(diagnostics)
     lead = (
-        "What simple rules earned in shadow accounts of the same size, under the same caps and costs, "
-        "on the same bars: the caps are nobody's merit or fault. Which rule was "
-        "best is known in hindsight only. Point at a name for the rule."
+        "What simple rules earned in shadow accounts of the same size, under the same caps and "
+        "costs, on the same bars: the caps are nobody's merit or fault. Which rule was best is "
+        "known in hindsight only. Point at a name for the rule."
     )
     body = page.plot(rivals.picture(backtest, known)) + rivals.table(backtest, known)
     body += rivals.promotions(diagnostics.get("promotions", []))
