@@ -707,3 +707,5 @@ def bounded_quadratic(linear, quadratic, low, high, gross, out):
                 else:
                     most = toll
             total = _descend(c, q, low[b], high[b], most, w)
+            for i in range(n):  # what the descent's tolerance leaves
+                w[i] *= min(1.0, gross / total)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
@@ -80,15 +80,17 @@ def test_under_all_bounds_it_is_what_a_general_solver_finds(seed, symbols, avers
     assert np.abs(found).sum() <= gross * (1 + 1e-9)
     assert short or (found >= 0).all()
     # Long and short parts apart: the sum of absolute weights is then a linear bound.
-    both = minimize(
+    other = minimize(
         lambda x: -1e4 * utility(x[:symbols] - x[symbols:]),
         np.zeros(2 * symbols),
         method="SLSQP",
         bounds=[(0, cap) for cap in caps[0]] + [(0, cap * short) for cap in caps[0]],
         constraints={"type": "ineq", "fun": lambda x: gross - x.sum()},
         options={"maxiter": 1000, "ftol": 1e-14},
-    ).x
-    assert utility(found) >= utility(both[:symbols] - both[symbols:]) - 1e-9
+    )
+    # The general solver sometimes ends outside the bounds; then it has nothing to say.
+    assume(other.x.sum() <= gross * (1 + 1e-9))
+    assert utility(found) >= utility(other.x[:symbols] - other.x[symbols:]) - 1e-9
 
 
 def test_the_order_of_symbols_and_the_batch_do_not_matter():
