@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -339,9 +340,20 @@ class _Lesson:
         """Of an account that trades all symbols."""
         return REWARDS[self.agent.reward](self.policy.aversion)
 
+    @cached_property
+    def _sources(self) -> dict[int, ForecasterSampler]:
+        return {}
+
     def markets(self, remembers: int = 0) -> ForecasterSampler:
-        """The source of what to learn on; `remembers` as in `ForecasterSampler`."""
-        return markets_to_learn_on(self.tables, self.forecaster, self.config, remembers=remembers)
+        """The source of what to learn on; `remembers` as in `ForecasterSampler`.
+
+        One for all of a lesson: what it fits to reality is fitted once.
+        """
+        if remembers not in self._sources:
+            self._sources[remembers] = markets_to_learn_on(
+                self.tables, self.forecaster, self.config, remembers=remembers
+            )
+        return self._sources[remembers]
 
     def rngs(self) -> dict[str, np.random.Generator]:
         """Fresh streams, the same for every kind: an agent does not depend on who learns beside."""

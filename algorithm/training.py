@@ -235,13 +235,13 @@ class Trainer:
         None with a single worker, or where processes cannot be started (an interpreter inside
         another program): they are then learned one after the other, with the same result.
         """
+        if self._config.agent.workers == 1 or len(asked) < 2:
+            return {}
         missing = {
             kind: lesson
             for kind, lesson in asked.items()
             if self._artifacts.load(key_for(lesson.depends), not_after=now) is None
         }
-        if self._config.agent.workers == 1 or len(missing) < 2:
-            return {}
         jobs = [
             delayed(learn_to_trade)(
                 tables, models.forecaster, lesson.config, rules, lesson.parent, Silent()

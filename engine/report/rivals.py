@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -37,7 +38,7 @@ class Rival:
     equity: pd.Series
     turnover: float
 
-    @property
+    @cached_property
     def figures(self) -> dict[str, float]:
         """As `engine.report.metrics` has them."""
         return figures_of(self.equity, None)
@@ -66,6 +67,17 @@ def rivals_of(diagnostics: Mapping[str, Any]) -> list[Rival]:
     ]
 
 
+def ours_of(backtest: Backtest) -> Rival:
+    """The run itself."""
+    return Rival(OURS, "What the agent earned.", backtest.equity, turnover(backtest))
+
+
+def standings(backtest: Backtest, rivals: list[Rival]) -> list[Rival]:
+    """The run, then the rules, best Sharpe ratio first, those that have none last."""
+    order = sorted(rivals, key=lambda rival: -rival.sharpe if rival.sharpe > -99 else 99.0)
+    return [ours_of(backtest), *order]
+
+
 def best_of(rivals: list[Rival]) -> Rival | None:
     """The rule with the highest Sharpe ratio, in hindsight."""
     known = [rival for rival in rivals if math.isfinite(rival.sharpe)]
@@ -79,7 +91,7 @@ def sentence(backtest: Backtest, diagnostics: Mapping[str, Any]) -> str:
     best = best_of(rivals)
     if mix is None or best is None:
         return ""
-    ours = figures_of(backtest.equity, None).get("Sharpe ratio", math.nan)
+    ours = ours_of(backtest).sharpe
     said = (
         f"Under the same caps and costs, always at the caps earned {_total(mix)} at a Sharpe ratio "
         f"of {signed(f'{mix.sharpe:.2f}')}; the best of {len(rivals)} simple rules, in hindsight, "
@@ -112,15 +124,14 @@ def table(backtest: Backtest, rivals: list[Rival]) -> str:
     """The run and the rules, best Sharpe ratio first; "" without rules."""
     if not rivals:
         return ""
-    ours = Rival(OURS, "What the agent earned.", backtest.equity, turnover(backtest))
-    order = sorted(rivals, key=lambda rival: -rival.sharpe if rival.sharpe > -99 else 99.0)
+    order = standings(backtest, rivals)
     rows = []
-    for rival in [ours, *order]:
+    for rival in order:
         known = rival.figures
         cells = [page.number(known.get(name, math.nan), kind) for name, kind in _COLUMNS]
         rows.append([page.text(label(rival.name)), *cells, page.number(rival.turnover, "times")])
     header = ("", "Return", "A year", "Sharpe ratio", "Drawdown", "Turnover a year")
-    return page.table(header, rows, tips=[ours.says, *(rival.says for rival in order)])
+    return page.table(header, rows, tips=[rival.says for rival in order])
 
 
 def picture(backtest: Backtest, rivals: list[Rival]) -> go.Figure | None:
@@ -173,12 +184,10 @@ def lines(backtest: Backtest, diagnostics: Mapping[str, Any]) -> list[str]:
     rivals = rivals_of(diagnostics)
     if not rivals:
         return []
-    ours = Rival(OURS, "", backtest.equity, turnover(backtest))
-    order = sorted(rivals, key=lambda rival: -rival.sharpe if rival.sharpe > -99 else 99.0)
     width = max(len(rival.name) for rival in rivals)
     head = f"{'':<{width}}  {'return':>9}  {'Sharpe':>7}  {'drawdown':>8}  {'turnover':>8}"
     found = ["Beside simple rules, same caps and costs (risk-free rate 0)", head, "-" * len(head)]
-    for rival in [ours, *order]:
+    for rival in standings(backtest, rivals):
         known = rival.figures
         found.append(
             f"{label(rival.name):<{width}}  {_total(rival):>9}  {rival.sharpe:>7.2f}  "

@@ -38,6 +38,10 @@ class Agreement:
             raise ValueError(f"members must be two or more; received {list(self.members)}")
         object.__setattr__(self, "members", MappingProxyType(dict(self.members)))
 
+    def __reduce__(self) -> tuple[type[Agreement], tuple[dict[str, Agent]]]:
+        """Candidates learn in processes of their own, and a read-only mapping does not travel."""
+        return Agreement, (dict(self.members),)
+
     @property
     def stays_flat(self) -> bool:
         """Whether a member does: then it agrees to nothing."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,7 +54,8 @@ def test_the_picture_shows_the_run_the_mix_and_the_best(run):
     known = rivals.rivals_of(run[1])
     figure = rivals.picture(run[0], known)
     assert [line.name for line in figure.data] == ["constant mix", "this run"]
-    known[1].equity[:] = known[0].equity * np.linspace(1, 2, len(known[0].equity))
+    better = known[0].equity * np.linspace(1, 2, len(known[0].equity))
+    known[1] = replace(known[1], equity=better)
     figure = rivals.picture(run[0], known)
     assert [line.name for line in figure.data] == ["constant mix", "mean reversion", "this run"]
     assert figure.data[1].y[-1] == pytest.approx(2.6)

@@ -1,5 +1,6 @@
 """Agents that trade where they agree: the smallest exposure on a common side, otherwise none."""
 
+import pickle
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,3 +119,12 @@ def test_arrays_of_no_member_are_refused(wrong):
     arrays = Agreement({"mean_variance": MeanVariance(), "a": Says((0.1,))}).to_arrays()
     with pytest.raises(ValueError, match=f"known members; received {wrong}"):
         Agreement.from_arrays(arrays | {wrong: np.zeros(1)}, RESTORE)
+
+
+def test_an_agreement_travels_between_processes():
+    """Candidates learn in workers of their own and come back from them."""
+    members = {"one": MeanVariance(), "two": MeanVariance(MeanVarianceConfig(aversion=3.0))}
+    found = pickle.loads(pickle.dumps(Agreement(members)))
+    assert found == Agreement(members)
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        found.members["three"] = MeanVariance()
