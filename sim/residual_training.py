@@ -17,13 +17,11 @@ and for any reward.
 
 from __future__ import annotations
 
-import functools
 import math
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +34,16 @@ from models.agent.residual_agent import (
     market_inputs,
     new_agent,
 )
+from models.lending import Lender
 from models.limits import cap_weights
 from models.market.history import CLOSE, OPEN
 from models.reporting import Reporter, Silent
 from sim.accounting import Rules
 from sim.paths import Paths
 from sim.rewards import MeanVariance, Reward
+
+if TYPE_CHECKING:
+    from sim.residual_update import ResidualUpdate
 
 Floats = NDArray[np.float64]
 
@@ -292,8 +294,9 @@ def _make(config: ResidualAgentConfig) -> tuple:
     return config.observation_width, config.units
 
 
-@contextmanager
-def _borrowed(config: ResidualAgentConfig, terms: Any, ruin: float, reward: Any) -> Iterator:
+def _borrowed(
+    config: ResidualAgentConfig, terms: Any, ruin: float, reward: Any
+) -> AbstractContextManager[ResidualUpdate]:
     """The compiled update of an architecture under given terms, for this thread alone.
 
     There is one for all retrainings of a process, because compiling it takes seconds.
@@ -301,20 +304,16 @@ def _borrowed(config: ResidualAgentConfig, terms: Any, ruin: float, reward: Any)
     # What is passed to the compiled update, or is no part of it, must not make another one.
     policy = replace(config.policy, aversion=1.0, sharpe_ratio=1.0, trend=1.0)
     make = replace(config, policy=policy, pull=0.0, learning_rate=1.0, markets=1, horizon=1)
-    with _UPDATES_LOCK:
-        unroll, lock = _update_of(make, terms, ruin, reward)
-    with lock:
-        yield unroll
+    return _UPDATES.borrow(make, terms, ruin, reward)
 
 
-_UPDATES_LOCK = threading.Lock()
-
-
-@functools.lru_cache(maxsize=8)
-def _update_of(*arguments: Any) -> tuple[Any, threading.Lock]:
+def _update_of(*arguments: Any) -> ResidualUpdate:
     from sim.residual_update import ResidualUpdate
 
-    return ResidualUpdate(*arguments), threading.Lock()
+    return ResidualUpdate(*arguments)
+
+
+_UPDATES = Lender(_update_of)
 
 
 @dataclass(frozen=True)

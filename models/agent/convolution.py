@@ -8,12 +8,10 @@ weights.
 
 from __future__ import annotations
 
-import functools
 import json
 import math
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +21,16 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.agent.outlook import Outlook
+from models.agent.standardising import (
+    mean_and_deviation,
+    network_arrays,
+    network_from,
+    require_width,
+    standardised,
+)
 from models.agent.thresholds import ThresholdAgent, ThresholdConfig, Thresholds
 from models.arrays import read_only
+from models.lending import Lender
 
 if TYPE_CHECKING:
     from models.agent.convolution_learner import ConvolutionLearner
@@ -32,8 +38,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 
-CLIP = 6.0
-"""Inputs are cut off here, in deviations: no network is asked far outside what it saw."""
 UPDATES_PER_CALL = 10
 """Updates in one call of the compiled function; larger calls save overhead, cost memory."""
 
@@ -140,15 +144,10 @@ class ConvolutionAgent(ThresholdAgent):
         Raises:
             ValueError: for another width, or observations that are not finite.
         """
-        width = self.config.observation_width
-        if observation.shape[-1] != width:
-            raise ValueError(
-                f"observation must have a width of {width}; received {observation.shape[-1]}"
-            )
+        require_width(observation, self.config.observation_width)
         if not np.isfinite(observation).all():
             raise ValueError("observation must be finite; received others")
-        found = (observation - self.mean) / self.deviation
-        return np.clip(found, -CLIP, CLIP).astype(np.float32)
+        return standardised(observation, self.mean, self.deviation)
 
     def logits(self, inputs: Floats32) -> Floats:
         """Log odds of a rise (...) of scaled windows (..., W, D)."""
@@ -165,9 +164,8 @@ class ConvolutionAgent(ThresholdAgent):
         return {
             "config": np.frombuffer(json.dumps(described).encode(), dtype=np.uint8),
             **self.thresholds.to_arrays(),
-            "mean": self.mean,
-            "deviation": self.deviation,
-        } | {f"weights_{i}": w for i, w in enumerate(self.weights)}
+            **network_arrays(self.weights, self.mean, self.deviation),
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> ConvolutionAgent:
@@ -180,22 +178,10 @@ class ConvolutionAgent(ThresholdAgent):
         try:
             raw = json.loads(np.asarray(arrays["config"], dtype=np.uint8).tobytes())
             config = ConvolutionConfig(thresholds=thresholds.config, **raw)
-            names = [f"weights_{i}" for i in range(len(config.shapes))]
-            held = {
-                name: np.asarray(arrays[name], np.float32) for name in (*names, "mean", "deviation")
-            }
+            weights, mean, deviation = network_from(arrays, config.shapes, config.observation_width)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"agent must have all its fields; received {error!r}") from None
-        width = (config.observation_width,)
-        for name, shape in zip(held, [*config.shapes, width, width], strict=True):
-            if held[name].shape != shape or not np.isfinite(held[name]).all():
-                raise ValueError(
-                    f"{name} must be finite and have shape {shape}; received {held[name].shape}"
-                )
-        if not (held["deviation"] > 0).all():
-            raise ValueError("deviation must be > 0; received others")
-        weights = tuple(held[name] for name in names)
-        return cls(thresholds, config, weights, held["mean"], held["deviation"])
+        return cls(thresholds, config, weights, mean, deviation)
 
 
 def _convolved(values: Floats32, kernel: Floats32) -> Floats32:
@@ -219,50 +205,35 @@ def new_network(
     Raises:
         ValueError: for observations of another width.
     """
-    width = config.observation_width
-    if observations.shape[-1] != width:
-        raise ValueError(
-            f"observations must have a width of {width}; received {observations.shape}"
-        )
-    rows = observations.reshape(-1, width)
+    mean, deviation = mean_and_deviation(observations, config.observation_width)
     weights = []
     for shape in config.shapes:
         scale = math.sqrt(2.0 / (shape[0] * shape[1])) if len(shape) == 3 else 0.0
         weights.append((rng.standard_normal(shape) * scale).astype(np.float32))
-    deviation = rows.std(axis=0, dtype=np.float64)
-    # A constant feature carries nothing; leaving it unscaled keeps it finite.
-    deviation = np.where(deviation > 1e-8, deviation, 1.0)
-    mean = rows.mean(axis=0, dtype=np.float64)
     thresholds = Thresholds(config.thresholds, cost)
     return ConvolutionAgent(thresholds, config, tuple(weights), mean, deviation)
 
 
-@contextmanager
-def borrowed_learner(config: ConvolutionConfig) -> Iterator[ConvolutionLearner]:
+def borrowed_learner(config: ConvolutionConfig) -> AbstractContextManager[ConvolutionLearner]:
     """The compiled learner of an architecture, for this thread alone until it is given back.
 
-    There is one for all retrainings of a process, because compiling it takes seconds. Its weights
-    and moments are whoever's borrowed it last: load before, take the weights out before the end.
+    There is one for all retrainings of a process, because compiling it takes seconds.
     """
-    with _LEARNERS_LOCK:
-        learner, lock = _learner_of(
-            config.window,
-            config.observation_width,
-            config.filters,
-            config.kernel,
-            config.batch_size,
-            config.weight_decay,
-        )
-    with lock:
-        yield learner
+    return _LEARNERS.borrow(
+        config.window,
+        config.observation_width,
+        config.filters,
+        config.kernel,
+        config.batch_size,
+        config.weight_decay,
+    )
 
 
-_LEARNERS_LOCK = threading.Lock()
-
-
-@functools.lru_cache(maxsize=8)
-def _learner_of(*arguments: Any) -> tuple[ConvolutionLearner, threading.Lock]:
+def _learner_of(*arguments: Any) -> ConvolutionLearner:
     # TensorFlow takes seconds to import; acting does without it.
     from models.agent.convolution_learner import ConvolutionLearner
 
-    return ConvolutionLearner(*arguments), threading.Lock()
+    return ConvolutionLearner(*arguments)
+
+
+_LEARNERS = Lender(_learner_of)

@@ -17,13 +17,11 @@ weights, because a decision for three symbols is too small for a graph.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import math
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +31,9 @@ from numpy.typing import ArrayLike, NDArray
 from models.agent.account import ACCOUNT_FEATURES, ACTIONS, Standing, exposure_features
 from models.agent.outlook import Outlook
 from models.agent.replay import ReplayMemory
+from models.agent.standardising import standardised
 from models.arrays import read_only
+from models.lending import Lender
 from models.reporting import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
 Floats32 = NDArray[np.float32]
 
-CLIP = 6.0
-"""Standardised observations are clipped here: no network is asked far outside what it saw. A
-Gaussian entry gets there once in 5e8 rows, so the clip binds only on what training did not show."""
 UPDATES_PER_CALL = 25
 """Updates in one call of the compiled function; larger calls save overhead, cost memory."""
 
@@ -251,7 +248,7 @@ class QAgent:
         return replace(self, hurdle=float(hurdle))
 
     def _inputs(self, market: Floats32, position: Floats32) -> Floats32:
-        return np.concatenate([_scaled(market, self.mean, self.deviation), position], axis=1)
+        return np.concatenate([standardised(market, self.mean, self.deviation), position], axis=1)
 
     def _forward(self, inputs: Floats32) -> NDArray[np.float64]:
         layer = inputs
@@ -315,10 +312,6 @@ class QAgent:
         mean, deviation = scaler
         online, target = weights["online"], weights["target"]
         return cls(config, online, target, mean, deviation, scale, charge)
-
-
-def _scaled(market: Floats32, mean: Floats32, deviation: Floats32) -> Floats32:
-    return np.clip((market - mean) / deviation, -CLIP, CLIP).astype(np.float32)
 
 
 def _shapes(config: QAgentConfig) -> list[tuple[int, ...]]:
@@ -409,9 +402,11 @@ def train(
             rate = config.learning_rate * (0.55 + 0.45 * math.cos(math.pi * call / calls))
             loss, value = learner.update(
                 rate,
-                np.concatenate([_scaled(market, agent.mean, agent.deviation), position], axis=-1),
+                np.concatenate(
+                    [standardised(market, agent.mean, agent.deviation), position], axis=-1
+                ),
                 reward * np.float32(agent.reward_scale),
-                _scaled(next_market, agent.mean, agent.deviation),
+                standardised(next_market, agent.mean, agent.deviation),
                 next_position,
                 terminated,
             )
@@ -429,33 +424,28 @@ def _make(config: QAgentConfig) -> tuple:
     return config.observation_width, config.actions, config.units
 
 
-@contextmanager
-def borrowed_learner(config: QAgentConfig) -> Iterator[CompiledLearner]:
+def borrowed_learner(config: QAgentConfig) -> AbstractContextManager[CompiledLearner]:
     """The compiled learner of an architecture, for this thread alone until it is given back.
 
     There is one for all retrainings of a process, because compiling it takes seconds. Its weights
     and moments are whoever's borrowed it last: load before, take the weights out before the end.
     """
-    with _LEARNERS_LOCK:
-        learner, lock = _learner_of(
-            config.input_width,
-            config.units,
-            len(config.actions),
-            config.batch_size,
-            config.discount,
-            config.tau,
-            config.weight_decay,
-        )
-    with lock:
-        yield learner
+    return _LEARNERS.borrow(
+        config.input_width,
+        config.units,
+        len(config.actions),
+        config.batch_size,
+        config.discount,
+        config.tau,
+        config.weight_decay,
+    )
 
 
-_LEARNERS_LOCK = threading.Lock()
-
-
-@functools.lru_cache(maxsize=8)
-def _learner_of(*arguments: Any) -> tuple[CompiledLearner, threading.Lock]:
+def _learner_of(*arguments: Any) -> CompiledLearner:
     # TensorFlow takes seconds to import; acting and the environments do without it.
     from models.agent.q_learner import CompiledLearner
 
-    return CompiledLearner(*arguments), threading.Lock()
+    return CompiledLearner(*arguments)
+
+
+_LEARNERS = Lender(_learner_of)

@@ -33,14 +33,20 @@ from numpy.typing import NDArray
 from models.agent.account import EXPOSURE_LIMIT, Standing
 from models.agent.mean_variance import MeanVariance, MeanVarianceConfig, outside_band
 from models.agent.outlook import Outlook
+from models.agent.standardising import (
+    CLIP,
+    mean_and_deviation,
+    network_arrays,
+    network_from,
+    require_width,
+    standardised,
+)
 from models.arrays import read_only
 from models.limits import TOLERANCE
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 
-CLIP = 6.0
-"""Inputs are cut off here, in deviations: no network is asked far outside what it saw."""
 MEAN_SCALE = 10.0
 """Forecast means are a tenth of a deviation where they are large; so much enlarged they count."""
 
@@ -212,13 +218,8 @@ class ResidualAgent:
         Raises:
             ValueError: for another width.
         """
-        width = self.config.observation_width
-        if observation.shape[-1] != width:
-            raise ValueError(
-                f"observation must have a width of {width}; received {observation.shape[-1]}"
-            )
-        found = (observation - self.mean) / self.deviation
-        return np.clip(found, -CLIP, CLIP).astype(np.float32)
+        require_width(observation, self.config.observation_width)
+        return standardised(observation, self.mean, self.deviation)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything the agent is, as plain arrays of finite numbers; configurations are JSON."""
@@ -229,9 +230,8 @@ class ResidualAgent:
         return {
             "config": np.frombuffer(json.dumps(described).encode(), dtype=np.uint8),
             "policy": self.config.policy.to_array(),
-            "mean": self.mean,
-            "deviation": self.deviation,
-        } | {f"weights_{i}": w for i, w in enumerate(self.weights)}
+            **network_arrays(self.weights, self.mean, self.deviation),
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> ResidualAgent:
@@ -246,22 +246,10 @@ class ResidualAgent:
             raw["pull"] = math.inf if raw["pull"] is None else raw["pull"]
             policy = MeanVarianceConfig.from_array(arrays["policy"])
             config = ResidualAgentConfig(policy=policy, **raw)
-            names = [f"weights_{i}" for i in range(len(config.shapes))]
-            held = {
-                name: np.asarray(arrays[name], np.float32) for name in (*names, "mean", "deviation")
-            }
+            weights, mean, deviation = network_from(arrays, config.shapes, config.observation_width)
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"agent must have all its fields; received {error!r}") from None
-        width = (config.observation_width,)
-        for name, shape in zip(held, [*config.shapes, width, width], strict=True):
-            if held[name].shape != shape or not np.isfinite(held[name]).all():
-                raise ValueError(
-                    f"{name} must be finite and have shape {shape}; received {held[name].shape}"
-                )
-        if not (held["deviation"] > 0).all():
-            raise ValueError("deviation must be > 0; received others")
-        weights = tuple(held[name] for name in names)
-        return cls(config, weights, held["mean"], held["deviation"])
+        return cls(config, weights, mean, deviation)
 
 
 def _within_gross(target: Floats, standing: Standing) -> Floats:
@@ -341,22 +329,14 @@ def new_agent(
     Raises:
         ValueError: for observations of another width.
     """
-    width = config.observation_width
-    if observations.shape[-1] != width:
-        raise ValueError(
-            f"observations must have a width of {width}; received {observations.shape}"
-        )
-    rows = observations.reshape(-1, width)
+    mean, deviation = mean_and_deviation(observations, config.observation_width)
     shapes = config.shapes
     weights = []
     for i, shape in enumerate(shapes):
         hidden = len(shape) == 2 and i < len(shapes) - 2
         scale = math.sqrt(2.0 / shape[0]) if hidden else 0.0
         weights.append((rng.standard_normal(shape) * scale).astype(np.float32))
-    deviation = rows.std(axis=0, dtype=np.float64)
-    # A constant feature carries nothing; leaving it unscaled keeps it finite.
-    deviation = np.where(deviation > 1e-8, deviation, 1.0)
-    return ResidualAgent(config, tuple(weights), rows.mean(axis=0, dtype=np.float64), deviation)
+    return ResidualAgent(config, tuple(weights), mean, deviation)
 
 
 def with_weights(agent: ResidualAgent, weights: tuple[Floats32, ...]) -> ResidualAgent:

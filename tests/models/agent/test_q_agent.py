@@ -14,6 +14,7 @@ from models.agent.outlook import Outlook
 from models.agent.q_agent import UPDATES_PER_CALL, QAgent, QAgentConfig, train
 from models.agent.q_learner import CompiledLearner
 from models.agent.replay import ReplayMemory, Transitions
+from models.agent.standardising import CLIP
 from models.seeding import streams
 
 
@@ -59,7 +60,7 @@ def test_numpy_and_keras_give_the_same_values():
     layers = [keras.layers.Dense(16, activation="relu"), keras.layers.Dense(3)]
     model = keras.Sequential([keras.Input((4,)), *layers])
     model.set_weights(list(agent.target))
-    inputs = np.clip((market - agent.mean) / agent.deviation, -q_agent.CLIP, q_agent.CLIP)
+    inputs = np.clip((market - agent.mean) / agent.deviation, -CLIP, CLIP)
     want = model(np.concatenate([inputs, account], axis=1).astype(np.float32)).numpy()
     np.testing.assert_allclose(
         agent.q_values(market, account) * agent.reward_scale, want, rtol=1e-4, atol=1e-5
