@@ -404,7 +404,10 @@ def _actions(backtest: Backtest) -> Section:
         "What the agent expects of each action above the mean of all actions (21-session mean): "
         "the further the lines are apart, the surer it is."
     )
-    missing = "No data: the run plotted no charts “Action values …”."
+    missing = (
+        "No data: the run plotted no charts “Action values …”. Of the agents only the double DQN "
+        "has a value for every action."
+    )
     body = page.plot(market_figures.action_values(backtest))
     return Section("actions", "Action values", body, lead, missing)
 
