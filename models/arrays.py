@@ -20,6 +20,15 @@ def read_only(values: ArrayLike, dtype: Any = None) -> NDArray:
     return copy
 
 
+def column(values: np.ndarray, index: int) -> np.ndarray:
+    """One column of an array (..., n) as a new one, contiguous in memory.
+
+    NumPy's logarithms and exponentials of strided input take one of two paths, a bit apart, by
+    where input and output happen to lie in memory: the same program would not give the same twice.
+    """
+    return np.array(values[..., index], order="C")
+
+
 def take_series(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Chosen rows of an array (B, ...) as a new one with the series contiguous in memory."""
     return np.moveaxis(np.take(np.moveaxis(values, 0, -1), rows, axis=-1), -1, 0)

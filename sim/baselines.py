@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from models.agent.observation import Observer
 from models.agent.outlook import FORECAST
+from models.arrays import column
 from models.forecast.recalibration import Memory
 from models.market.features import (
     LOOKBACK,
@@ -103,13 +104,13 @@ class _Sampler:
         back = np.arange(1 - VOLUME_MEAN_BARS, 1)
         recent = np.empty((b, VOLUME_MEAN_BARS))
         for s, table in enumerate(self._tables):
-            volume = np.log(table.history.bars[:, VOLUME])
+            volume = np.log(column(table.history.bars, VOLUME))
             recent[series == s] = volume[rows[series == s, None] + back]
         for t in range(n_steps):
             # Contiguous columns, as in `sim.path_sampler`.
             step = np.asfortranarray(parts[:, t])
             bars[:, t + 1] = bars_from_parts(bars[:, t, CLOSE], recent.mean(axis=1), step)
-            recent[:, t % VOLUME_MEAN_BARS] = np.log(bars[:, t + 1, VOLUME].copy())
+            recent[:, t % VOLUME_MEAN_BARS] = np.log(column(bars[:, t + 1], VOLUME))
         return bars
 
     def _observe(

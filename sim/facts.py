@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
+from models.arrays import column
 from models.market.features import VOLUME_MEAN_BARS
 from models.market.history import CLOSE, VOLUME, History
 from sim.paths import Paths
@@ -75,7 +76,7 @@ class MarketSeries:
     @classmethod
     def of_bars(cls, bars: Floats) -> MarketSeries:
         """From bars (B, T+1, 5)."""
-        log_volume = np.log(bars[..., VOLUME])
+        log_volume = np.log(column(bars, VOLUME))
         total = np.cumsum(log_volume, axis=1)
         before = total[:, VOLUME_MEAN_BARS - 1 : -1].copy()
         before[:, 1:] -= total[:, : -VOLUME_MEAN_BARS - 1]
@@ -83,7 +84,7 @@ class MarketSeries:
         deviation[:, VOLUME_MEAN_BARS:] = (
             log_volume[:, VOLUME_MEAN_BARS:] - before / VOLUME_MEAN_BARS
         )
-        return cls(np.diff(np.log(bars[..., CLOSE]), axis=1), deviation[:, 1:])
+        return cls(np.diff(np.log(column(bars, CLOSE)), axis=1), deviation[:, 1:])
 
 
 def real_markets(histories: Sequence[History]) -> list[MarketSeries]:

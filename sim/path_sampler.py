@@ -45,6 +45,7 @@ from numpy.typing import NDArray
 from models.agent.mean_variance import BARS_PER_YEAR
 from models.agent.observation import Observer
 from models.agent.outlook import FORECAST
+from models.arrays import column
 from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import Masks, RecurrentState
 from models.forecast.recalibration import Memory
@@ -97,7 +98,7 @@ class Bounds:
         moves, volumes, volatilities = [], [], []
         for table in tables:
             moves.append(np.abs(table.parts[1:, :4]).max(axis=0) * MOVE_LIMIT)
-            volume = np.log(table.history.bars[:, VOLUME])
+            volume = np.log(column(table.history.bars, VOLUME))
             volumes.append([volume.min() - VOLUME_MARGIN, volume.max() + VOLUME_MARGIN])
             rows = table.rows[LOOKBACK:]
             own = forecaster.baseline_volatility(rows, np.repeat(table.symbol, len(rows)))
@@ -271,9 +272,7 @@ class _Portion:
         innovations[:, :, t] = self._by_market(missed)
         drawn.parts[:, 1] += self._shift
         held = self._bounds.hold(drawn.parts, np.log(close / self._first_close), volume_mean)
-        # Columns must be contiguous: NumPy's exp takes another path, one bit apart, for strided
-        # input that happens to lie right before its output in memory.
-        pushed = bars_from_parts(close, volume_mean, np.asfortranarray(held))
+        pushed = bars_from_parts(close, volume_mean, held)
         bars[:, :, t + 1] = self._by_market(pushed)
         observations[:, :, t + 1] = self._by_market(self._market.push(pushed, drawn.pits))
         forecasts[:, :, t + 1] = self._by_market(self._market.forecast)

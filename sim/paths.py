@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.agent.outlook import FORECAST, Outlook, correlation_of, moments_along, surprises
+from models.arrays import column
 from models.market.history import BAR_FIELDS, CLOSE, HIGH, LOW, OPEN
 
 
@@ -128,7 +129,7 @@ class Paths:
     @property
     def log_returns(self) -> NDArray[np.float64]:
         """Close-to-close log returns, shape (B, S, T)."""
-        return np.diff(np.log(self.bars[..., CLOSE]), axis=2)
+        return np.diff(np.log(column(self.bars, CLOSE)), axis=2)
 
     def take(self, markets: ArrayLike) -> Paths:
         """Chosen markets with all their symbols, repeats allowed."""

@@ -30,6 +30,7 @@ from models.agent.convolution import borrowed_learner as borrowed_convolution
 from models.agent.forest import ForestAgent, ForestConfig, forest_inputs, grow_trees
 from models.agent.outlook import FORECAST, Outlook
 from models.agent.thresholds import ThresholdAgent, Thresholds, rise
+from models.arrays import column
 from models.market.history import CLOSE
 from models.reporting import Reporter, Silent
 from sim.accounting import Rules
@@ -231,7 +232,7 @@ def chances(paths: Paths, horizon: int) -> Floats:
     """
     if paths.forecasts is None:
         raise ValueError("paths must carry forecasts; received some that nobody observed")
-    price = np.log(paths.bars[..., CLOSE])
+    price = np.log(column(paths.bars, CLOSE))
     known = paths.innovations is not None and bool(paths.innovations.any())
     if paths.innovations is not None:
         price[..., 1:] -= paths.innovations.sum(axis=3).cumsum(axis=2)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.arrays import column
 from models.market.features import VOLUME_MEAN_BARS
 from models.market.history import CLOSE, HIGH, LOW, OPEN, VOLUME, History
 from sim.dates import CommonDates
@@ -205,7 +206,7 @@ def _returns(m: Moves) -> dict[str, Floats]:
     falls = np.sqrt((np.minimum(centred, 0.0) ** 2).mean(axis=-1))
     rises = np.sqrt((np.maximum(centred, 0.0) ** 2).mean(axis=-1))
     return {
-        "log deviation of r": np.log(m.deviation[..., 0]),
+        "log deviation of r": np.log(column(m.deviation, 0)),
         "mean of r": z.mean(axis=-1),
         "skewness of r": _moment(r, 3),
         "excess kurtosis of r": _moment(r, 4) - 3.0,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import column
 from models.market.features import COLUMN
 
 Floats = NDArray[np.float64]
@@ -135,7 +136,7 @@ def forecast_columns(
         "mean": mean,
         "deviation": deviation,
         "long_run": long_run,
-        "volatility": np.exp(feature_rows[:, COLUMN["volatility_ewma"]]),
+        "volatility": np.exp(column(feature_rows, COLUMN["volatility_ewma"])),
         "surprise": surprise_of(feature_rows),
     }
     known |= {name: feature_rows[:, COLUMN[name]] for name in ("sma_20", "sma_50", "sma_200")}

@@ -20,6 +20,7 @@ from ta.trend import MACD, EMAIndicator, SMAIndicator
 from ta.volatility import AverageTrueRange
 
 from models import kernels
+from models.arrays import column
 from models.market.history import CLOSE, HIGH, LOW, OPEN, VOLUME, History
 
 FEATURES = (
@@ -123,7 +124,8 @@ def bars_from_parts(
     Raises:
         ValueError: if a wick is negative.
     """
-    gap, intraday, upper, lower, volume = np.moveaxis(np.asarray(parts, dtype=np.float64), -1, 0)
+    # Columns contiguous in memory: see `models.arrays.column`.
+    gap, intraday, upper, lower, volume = np.array(parts, dtype=np.float64, order="F").T
     if (upper < 0).any() or (lower < 0).any():
         worst = min(upper.min(), lower.min())
         raise ValueError(f"wicks must be >= 0; received {worst}")
@@ -181,7 +183,7 @@ def _indicators(bars: np.ndarray, parts: np.ndarray) -> _Indicators:
         macd_signal=macd.macd_signal().to_numpy(),
         atr=AverageTrueRange(high, low, close, _ATR).average_true_range().to_numpy(),
         # From row 1 on, so that its weights are those of the long variance.
-        volume_long=_ewma(np.append(np.nan, np.log(bars[1:, VOLUME])), DECAY[1])[0],
+        volume_long=_ewma(np.append(np.nan, np.log(column(bars[1:], VOLUME))), DECAY[1])[0],
     )
 
 
@@ -214,7 +216,7 @@ def _feature_rows(bars: np.ndarray) -> tuple[np.ndarray, np.ndarray, _Indicators
     log_return = parts[:, 0] + parts[:, 1]
     deviation = np.full(len(bars), np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(log_return[1:], _STD_BARS)
-    log_volume = pd.Series(np.log(bars[:, VOLUME]))
+    log_volume = pd.Series(np.log(column(bars, VOLUME)))
     recent_volume = log_volume.rolling(VOLUME_MEAN_BARS).mean().to_numpy()
     deviation[_STD_BARS:] = windows.std(axis=1, ddof=1)
     rows = slice(LOOKBACK, None)
@@ -325,7 +327,7 @@ class FeatureState:
         def last(values: np.ndarray, count: int) -> np.ndarray:
             return values[rows + np.arange(1 - count, 1)[:, None]]
 
-        log_volume = np.log(bars[:, VOLUME])
+        log_volume = np.log(column(bars, VOLUME))
         rings = {
             "close": last(bars[:, CLOSE], _SMA[-1]),
             "log_volume": last(log_volume, VOLUME_MEAN_BARS),
@@ -343,7 +345,7 @@ class FeatureState:
                 bars[:, CLOSE],
             )
         ]
-        carried[kernels.OF_LOG_CLOSE] = np.log(bars[rows, CLOSE])
+        carried[kernels.OF_LOG_CLOSE] = np.log(column(bars[rows], CLOSE))
         carried[kernels.OF_VOLUME_MEAN] = rings["log_volume"].mean(axis=0)
         carried[kernels.OF_VOLUME_LONG] = indicators.volume_long[rows]
         return cls(rings, carried)

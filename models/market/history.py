@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from models.arrays import read_only
+from models.arrays import column, read_only
 
 BAR_FIELDS = ("open", "high", "low", "close", "volume")
 """Columns of a bar array, in this order everywhere."""
@@ -98,7 +98,7 @@ class History:
     @property
     def close(self) -> np.ndarray:
         """Closing prices, shape (T,)."""
-        return self.bars[:, CLOSE]
+        return column(self.bars, CLOSE)
 
     @property
     def log_returns(self) -> np.ndarray:
@@ -177,8 +177,8 @@ def _check_time(symbol: str, time: np.ndarray, max_gap_days: float) -> None:
 
 
 def _check_bars(symbol: str, time: np.ndarray, bars: np.ndarray) -> None:
-    for column, name in enumerate(BAR_FIELDS):
-        values = bars[:, column]
+    for place, name in enumerate(BAR_FIELDS):
+        values = bars[:, place]
         for broken, rule in ((~np.isfinite(values), "be finite"), (values <= 0, "be > 0")):
             if broken.any():
                 row = int(broken.argmax())

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from models.agent.observation import Observer
+from models.arrays import column
 from models.forecast.config import ForecasterConfig
 from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import CLOSE, OPEN, History
@@ -324,7 +325,7 @@ def real_cells(histories: Sequence[History], first: int, scale: Scale) -> Cells:
 
 def imagined_cells(markets: Markets, scale: Scale) -> Cells:
     """Of all symbols' shares of imagined markets, by cluster."""
-    returns = np.diff(np.log(markets.bars[..., CLOSE]), axis=-1, prepend=np.nan)
+    returns = np.diff(np.log(column(markets.bars, CLOSE)), axis=-1, prepend=np.nan)
     return cells(
         markets.indicators,
         returns / scale.deviation[markets.series][..., None],

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from models.agent.observation import Observer
+from models.arrays import column
 from models.forecast.config import ForecasterConfig
 from models.forecast.predictive import crps_draws, pit_ks
 from models.market.features import FeatureTable
@@ -136,8 +137,8 @@ def mirage_rollouts(
         known = FeatureTable.of(stock.history.until(stock.history.time[row]))
         sampler = ForecasterSampler(observer, [known], blend=blend, starts="latest")
         rng = streams(seed, "rollouts", stock.symbol, int(row))["paths"]
-        closes = sampler.sample(paths, STEPS, rng).bars.reshape(paths, STEPS + 1, 5)[..., CLOSE]
-        found.append(np.diff(np.log(closes), axis=1))
+        closes = sampler.sample(paths, STEPS, rng).bars.reshape(paths, STEPS + 1, 5)
+        found.append(np.diff(np.log(column(closes, CLOSE)), axis=1))
     return np.stack(found)
 
 
