@@ -69,6 +69,10 @@ AGENTS = tuple(RESTORE)
 """Every kind of agent, by the name that the setting `agent` gives it."""
 
 
+SAME_SIZE = 1.25
+"""Times, up or down, that an account may have grown before its no-trade band is chosen anew."""
+
+
 @dataclass(frozen=True)
 class ImaginationConfig:
     """The markets that are imagined for a training.
@@ -370,21 +374,43 @@ class _Lesson:
 def _learn_rule(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCurve]:
     """A simple rule learns when not to trade."""
     kind = lesson.agent.kind
-    return Rule(kind, best_band(lambda band: Rule(kind, band), lesson)), AgentCurve()
+    before = previous if isinstance(previous, Rule) else None
+    band, band_for = _chosen_band(lambda band: Rule(kind, band), lesson, before)
+    return Rule(kind, band, band_for=band_for), AgentCurve()
 
 
-def _banded_policy(lesson: _Lesson) -> MeanVarianceConfig:
+def _banded_policy(lesson: _Lesson, before: MeanVarianceConfig | None) -> MeanVarianceConfig:
     """The investor, with the band that suits the account."""
 
     def agent(band: float) -> Agent:
         return MeanVariance(replace(lesson.policy, band=band))
 
-    return replace(lesson.policy, band=best_band(agent, lesson))
+    band, band_for = _chosen_band(agent, lesson, before)
+    return replace(lesson.policy, band=band, band_for=band_for)
+
+
+def _chosen_band(
+    agent: Callable[[float], Agent], lesson: _Lesson, before: MeanVarianceConfig | Rule | None
+) -> tuple[float, float]:
+    """A band, and the size of the account it was chosen for; 0 if there is no choice.
+
+    That of before stays as long as the account has about that size: asked anew every month,
+    imagined markets, which are few, would answer now this, now that.
+    """
+    bands, equity = lesson.agent.bands, lesson.rules.equity
+    if len(bands) == 1:
+        return bands[0], 0.0
+    if before is not None and before.band in bands and before.band_for > 0:
+        grown = abs(math.log(equity / before.band_for))
+        if grown <= math.log(SAME_SIZE):
+            return before.band, before.band_for
+    return best_band(agent, lesson), equity
 
 
 def _learn_mean_variance(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCurve]:
     """So does the analytic policy, and nothing else."""
-    return MeanVariance(_banded_policy(lesson)), AgentCurve()
+    before = previous.config if isinstance(previous, MeanVariance) else None
+    return MeanVariance(_banded_policy(lesson, before)), AgentCurve()
 
 
 def _learn_dqn(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCurve]:
@@ -412,11 +438,12 @@ def _learn_gradient(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, Age
     before = previous if isinstance(previous, ResidualAgent) else None
     updates = agent.residual_updates if before is None else agent.residual_retrain_updates
     paths = lesson.imagine(rngs["paths"], first=before is None)
+    policy = _banded_policy(lesson, None if before is None else before.config.policy)
     with lesson.progress.stage("agent", updates) as reporter:
         done = train_residual(
             paths,
             lesson.rules,
-            replace(agent.residual, policy=_banded_policy(lesson)),
+            replace(agent.residual, policy=policy),
             updates,
             rngs,
             previous=before,
@@ -521,8 +548,6 @@ def best_band(agent: Callable[[float], Agent], lesson: _Lesson) -> float:
         lesson: what there is to learn from.
     """
     bands = lesson.agent.bands
-    if len(bands) == 1:
-        return bands[0]
     rng = streams(lesson.config.seed, "bands", str(data_end(lesson.tables)))["paths"]
     with lesson.progress.stage("simulation"):
         bars = lesson.config.imagination.bars

@@ -11,6 +11,7 @@ The ending ``_200`` means: the same while the close is above its 200-day average
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -245,20 +246,24 @@ class Rule:
             a position altogether is always done.
         allow_short: whether what would be sold is sold short: rules on averages are then short
             where they would be flat, the others hold no shorts.
+        band_for: $ of the account that the band was chosen for, >= 0; 0 where it was not chosen.
 
     Raises:
-        ValueError: for a name that is none, or a band outside [0, 1].
+        ValueError: for a name that is none, a band outside [0, 1], or no amount of $.
     """
 
     name: str
     band: float = 0.0
     allow_short: bool = False
+    band_for: float = 0.0
 
     def __post_init__(self) -> None:
         if self.name not in RULES:
             raise ValueError(f"rule must be one of {', '.join(RULES)}; received {self.name!r}")
         if not 0.0 <= self.band <= 1.0:
             raise ValueError(f"band must lie in [0, 1]; received {self.band!r}")
+        if not 0.0 <= self.band_for < math.inf:
+            raise ValueError(f"band_for must be finite and >= 0; received {self.band_for!r}")
 
     @property
     def stays_flat(self) -> bool:
@@ -278,7 +283,7 @@ class Rule:
         """See `models.agent.agent.Agent`."""
         return {
             "rule": np.frombuffer(self.name.encode(), dtype=np.uint8),
-            "settings": np.array([self.band, float(self.allow_short)]),
+            "settings": np.array([self.band, float(self.allow_short), self.band_for]),
         }
 
     @classmethod
@@ -292,7 +297,9 @@ class Rule:
         if missing:
             raise ValueError(f"a rule must have its {', '.join(sorted(missing))}; received none")
         settings = np.asarray(arrays["settings"], dtype=float)
-        if settings.shape != (2,) or settings[1] not in (0.0, 1.0):
-            raise ValueError(f"a rule's settings must be a band and 0 or 1; received {settings}")
+        if settings.shape != (3,) or settings[1] not in (0.0, 1.0):
+            raise ValueError(
+                f"a rule's settings must be a band, 0 or 1, and an amount of $; received {settings}"
+            )
         name = np.asarray(arrays["rule"], dtype=np.uint8).tobytes().decode(errors="replace")
-        return cls(name, float(settings[0]), bool(settings[1]))
+        return cls(name, float(settings[0]), bool(settings[1]), float(settings[2]))

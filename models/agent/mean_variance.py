@@ -49,6 +49,7 @@ class MeanVarianceConfig:
             is half as much again above all averages, and half the usual below them.
         band: no trade while a position is within so much exposure of its aim, in [0, 1].
         allow_short: whether weights may be negative, as a hedge.
+        band_for: $ of the account that the band was chosen for, >= 0; 0 where it was not chosen.
 
     Raises:
         ValueError: naming the field, the rule and the received value.
@@ -59,6 +60,7 @@ class MeanVarianceConfig:
     trend: float = 0.5
     band: float = 0.2
     allow_short: bool = True
+    band_for: float = 0.0
 
     def __post_init__(self) -> None:
         rules = {
@@ -66,6 +68,7 @@ class MeanVarianceConfig:
             "sharpe_ratio": ("finite and >= 0", 0 <= self.sharpe_ratio < math.inf),
             "trend": ("in [0, 1]", 0 <= self.trend <= 1),
             "band": ("in [0, 1]", 0 <= self.band <= 1),
+            "band_for": ("finite and >= 0", 0 <= self.band_for < math.inf),
         }
         for name, (rule, holds) in rules.items():
             if not holds:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -65,8 +66,15 @@ class TailShape:
     def widths(self, ops: Any) -> tuple[Any, Any, Any, Any]:
         """What both halves are divided by, 2α* and 2(1-α*); the peak's log height; its height.
 
-        In units of the scale, the mode at zero.
+        In units of the scale, the mode at zero. In NumPy they are worked out once.
         """
+        return self._known_widths if ops is NUMPY else self._widths(ops)
+
+    @cached_property
+    def _known_widths(self) -> tuple[Any, Any, Any, Any]:
+        return self._widths(NUMPY)
+
+    def _widths(self, ops: Any) -> tuple[Any, Any, Any, Any]:
         of_left, of_right = (_log_peak(ops, df) for df in (self.left, self.right))
         left = self.alpha * ops.exp(of_left)
         right = (1.0 - self.alpha) * ops.exp(of_right)
@@ -132,9 +140,10 @@ class SkewedT:
         """Distribution function (NumPy only)."""
         left, right, _, _ = self.shape.widths(NUMPY)
         z = self._from_mode(NUMPY, value)
-        below = 2.0 * self.shape.alpha * special.stdtr(self.shape.left, np.minimum(z, 0.0) / left)
-        above = special.stdtr(self.shape.right, np.maximum(z, 0.0) / right) - 0.5
-        return below + 2.0 * (1.0 - self.shape.alpha) * above
+        below, alpha = z < 0.0, self.shape.alpha
+        df = np.where(below, self.shape.left, self.shape.right)
+        half = special.stdtr(df, z / np.where(below, left, right))
+        return np.where(below, 2.0 * alpha * half, alpha + 2.0 * (1.0 - alpha) * (half - 0.5))
 
     def quantile(self, uniform: Any) -> Any:
         """Inverse of the distribution function (NumPy only)."""

@@ -94,12 +94,16 @@ class LevelMap:
 
     def density(self, u: np.ndarray) -> np.ndarray:
         """Slope of `distribution` at levels (...)."""
+        return self.distribution_and_density(u)[1]
+
+    def distribution_and_density(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where levels (...) go, and the slope there."""
         u = np.clip(u, EDGE, 1.0 - EDGE)
         slopes = np.concatenate(
             [[1.0], np.diff(special.logit(self.mapped)) / np.diff(_KNOT_ODDS), [1.0]]
         )
         to = self.distribution(u)
-        return slopes[np.searchsorted(KNOTS, u)] * to * (1.0 - to) / (u * (1.0 - u))
+        return to, slopes[np.searchsorted(KNOTS, u)] * to * (1.0 - to) / (u * (1.0 - u))
 
 
 _KNOT_ODDS = special.logit(np.array(KNOTS))

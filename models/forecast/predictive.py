@@ -195,14 +195,16 @@ class PredictiveDistribution:
         if ((level <= 0) | (level >= 1)).any():
             raise ValueError(f"levels must lie in (0, 1); received {list(levels)}")
         # Every quantile of a mixture lies between the smallest and largest of its components'.
-        every = self.components.spread().quantile(level)
+        spread = self.components.spread()
+        every = spread.quantile(level)
         low, high = every.min(axis=1), every.max(axis=1)
         x = every.mean(axis=1)
         for _ in range(_STEPS):
             # Newton's step, or the middle of the bracket where that would lead out of it.
-            missing = level - self.cdf(x)
+            below, log_density = spread.cdf_and_log_density(x[:, None])
+            missing = level - below.mean(axis=1)
             low, high = np.where(missing > 0, x, low), np.where(missing > 0, high, x)
-            step = missing / np.exp(self._log_density(x))
+            step = missing / np.exp(log_density).mean(axis=1)
             inside = (x + step >= low) & (x + step <= high)
             moved = np.where(inside, x + step, 0.5 * (low + high))
             done = np.abs(moved - x).max() < 1e-10

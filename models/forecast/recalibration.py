@@ -161,10 +161,14 @@ class CorrectedT:
 
     def log_density(self, value: np.ndarray) -> np.ndarray:
         """Log density at values (...)."""
-        before = self.base.cdf(value)
-        mapped = density(self.levels.distribution(before), self.coefficients)
-        corrected = np.log(self.levels.density(before) * mapped)
-        return self.base.log_density(NUMPY, value) + corrected
+        return self.cdf_and_log_density(value)[1]
+
+    def cdf_and_log_density(self, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Distribution function and log density at values (...)."""
+        mapped, slope = self.levels.distribution_and_density(self.base.cdf(value))
+        corrected = np.log(slope * density(mapped, self.coefficients))
+        log_density = self.base.log_density(NUMPY, value) + corrected
+        return distribution(mapped, self.coefficients), log_density
 
     def quantile(self, level: np.ndarray) -> np.ndarray:
         """Inverse of the distribution function."""

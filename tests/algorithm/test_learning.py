@@ -213,7 +213,52 @@ def test_small_accounts_learn_to_trade_less():
         ]
         assert made.config.band == agent.bands[int(np.argmax(earned))]
         found[cash] = made.config.band
+        assert made.config.band_for == cash
     assert found[1_000.0] > found[10_000_000.0]
+
+
+def banded(kind, band, equity):
+    """An agent of a kind with a band that was chosen for an account of so many $."""
+    policy = MeanVarianceConfig(band=band, band_for=equity)
+    return {
+        "mean_variance": MeanVariance(policy),
+        "gradient": residual_before(policy),
+        "momentum": Rule("momentum", band, band_for=equity),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["mean_variance", "gradient", "momentum"])
+@pytest.mark.parametrize(
+    ("band", "equity", "kept"),
+    [
+        (0.4, 10_000.0, True),
+        (0.4, 8_001.0, True),
+        (0.4, 12_499.0, True),
+        (0.4, 7_900.0, False),
+        (0.4, 12_600.0, False),
+        (0.3, 10_000.0, False),
+        (0.4, 0.0, False),
+    ],
+)
+def test_a_band_is_kept_while_the_account_keeps_its_size(
+    kind, band, equity, kept, calls, monkeypatch
+):
+    """One that is not among those asked for, or was not chosen, is chosen anew."""
+    asked = []
+    source = SimpleNamespace(sample=lambda *args: "paths")
+    monkeypatch.setattr(learning, "ForecasterSampler", lambda *args, **options: source)
+    monkeypatch.setattr(learning, "best_band", lambda agent, lesson: asked.append(agent) or 0.2)
+    monkeypatch.setattr(
+        learning, "train_residual", lambda *args, **_: SimpleNamespace(agent=args[2].policy)
+    )
+    agent = AgentConfig(kind=kind, bands=(0.2, 0.4))
+    config = dataclasses.replace(CONFIG, agent=agent)
+    rules = dataclasses.replace(RULES, equity=10_000.0)
+    before = banded(kind, band, equity)
+    made, _ = learn_to_trade(TABLES, "f", config, rules, before, Silent())
+    found = made.config if kind == "mean_variance" else made
+    assert (found.band, found.band_for) == ((band, equity) if kept else (0.2, 10_000.0))
+    assert len(asked) == (0 if kept else 1)
 
 
 def test_a_rule_is_an_agent_too(calls):
@@ -224,7 +269,15 @@ def test_a_rule_is_an_agent_too(calls):
     assert calls == {}
 
 
-@pytest.mark.parametrize("earlier", [None, object.__new__(ResidualAgent)])
+def residual_before(policy=None):
+    """A residual agent of which nothing is asked but its policy."""
+    made = object.__new__(ResidualAgent)
+    config = SimpleNamespace(policy=policy or MeanVarianceConfig())
+    object.__setattr__(made, "config", config)
+    return made
+
+
+@pytest.mark.parametrize("earlier", [None, residual_before()])
 def test_the_residual_learns_beside_the_investors_policy(earlier, calls, monkeypatch):
     """All symbols in one account, on markets of full length, in the investor's reward."""
     asked = []
@@ -346,7 +399,7 @@ def test_members_learn_one_after_the_other_as_they_would_alone(again, calls, sou
         CONFIG.agent, kind="agreement", members=("forest", "mean_variance", "gradient")
     )
     config = dataclasses.replace(CONFIG, agent=agent)
-    earlier = {name: object.__new__(of) for name, of in EARLIER.items()}
+    earlier = {"forest": object.__new__(ForestAgent), "gradient": residual_before()}
     previous = Agreement(earlier) if again else None
     made, curve = learn_to_trade(TABLES, "f", config, RULES, previous, Silent())
     analytic = MeanVariance(MeanVarianceConfig(aversion=3.0, allow_short=False, band=0.25))
@@ -362,9 +415,6 @@ def test_members_learn_one_after_the_other_as_they_would_alone(again, calls, sou
         ("gradient", earlier["gradient"] if again else None, alone),
     ]
     assert [count for count, *_ in source] == ([32, 32] if again else [64, 64])
-
-
-EARLIER = {"forest": ForestAgent, "gradient": ResidualAgent}
 
 
 def test_an_agreement_is_no_member():

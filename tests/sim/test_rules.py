@@ -133,8 +133,8 @@ def test_every_rule_keeps_to_its_range_its_band_and_the_order_of_symbols(name):
     back = Rule(name).act(turned, Standing(held[:, ::-1], CAPS[:, ::-1]))[:, ::-1]
     np.testing.assert_allclose(back, free, atol=1e-6)
 
-    again = Rule.from_arrays(Rule(name, 0.3, allow_short=True).to_arrays())
-    assert again == Rule(name, 0.3, allow_short=True)
+    again = Rule.from_arrays(Rule(name, 0.3, allow_short=True, band_for=2e4).to_arrays())
+    assert again == Rule(name, 0.3, allow_short=True, band_for=2e4)
     assert not again.stays_flat
 
 
@@ -152,8 +152,10 @@ def test_what_is_no_rule_is_refused():
         Rule("hodl")
     with pytest.raises(ValueError, match=r"band must lie in \[0, 1\]; received nan"):
         Rule("momentum", np.nan)
+    with pytest.raises(ValueError, match=r"band_for must be finite and >= 0; received -1"):
+        Rule("momentum", band_for=-1.0)
     with pytest.raises(ValueError, match="a rule must have its settings; received none"):
         Rule.from_arrays({"rule": np.zeros(2, np.uint8)})
-    arrays = Rule("momentum").to_arrays() | {"settings": np.array([0.1, 0.5])}
-    with pytest.raises(ValueError, match="settings must be a band and 0 or 1"):
+    arrays = Rule("momentum").to_arrays() | {"settings": np.array([0.1, 0.5, 0.0])}
+    with pytest.raises(ValueError, match="settings must be a band, 0 or 1, and an amount"):
         Rule.from_arrays(arrays)
