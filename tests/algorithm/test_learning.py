@@ -251,7 +251,7 @@ def test_a_band_is_kept_while_the_account_keeps_its_size(
     monkeypatch.setattr(
         learning, "train_residual", lambda *args, **_: SimpleNamespace(agent=args[2].policy)
     )
-    agent = AgentConfig(kind=kind, bands=(0.2, 0.4))
+    agent = dataclasses.replace(CONFIG.agent, kind=kind, bands=(0.2, 0.4))
     config = dataclasses.replace(CONFIG, agent=agent)
     rules = dataclasses.replace(RULES, equity=10_000.0)
     before = banded(kind, band, equity)
