@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from threadpoolctl import threadpool_limits
 
 from sim.windows import (
     Statistics,
@@ -273,10 +274,12 @@ def quick_test(
         rows = np.sort(rng.permutation(len(kind))[:most])
         kinds.append(kind.take(rows))
         groups.append(np.asarray(group)[rows])
-    return two_sample_test(
-        kinds[0], kinds[1], groups[0], groups[1],
-        seed=seed, folds=folds, repeats=repeats, classifiers=(BOOSTING,), shuffles=shuffles,
-    )  # fmt: skip
+    # Threads gain nothing on so few rows, and wait for each other for minutes on a busy machine.
+    with threadpool_limits(1, user_api="openmp"):
+        return two_sample_test(
+            kinds[0], kinds[1], groups[0], groups[1],
+            seed=seed, folds=folds, repeats=repeats, classifiers=(BOOSTING,), shuffles=shuffles,
+        )  # fmt: skip
 
 
 def _columns(names: Sequence[str]) -> dict[str, list[int]]:
