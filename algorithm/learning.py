@@ -404,7 +404,12 @@ def _chosen_band(
         grown = abs(math.log(equity / before.band_for))
         if grown <= math.log(SAME_SIZE):
             return before.band, before.band_for
-    return best_band(agent, lesson), equity
+    rng = streams(lesson.config.seed, "bands", str(data_end(lesson.tables)))["paths"]
+    with lesson.progress.stage("simulation"):
+        bars = lesson.config.imagination.bars
+        markets = lesson.markets().sample(lesson.agent.band_markets, bars, rng)
+    with lesson.progress.stage("agent"):
+        return best_band(agent, bands, markets, lesson.rules, lesson.reward), equity
 
 
 def _learn_mean_variance(lesson: _Lesson, previous: Agent | None) -> tuple[Agent, AgentCurve]:
@@ -537,7 +542,13 @@ def alone(aversion: float, n_symbols: int) -> float:
     return aversion * (1.0 + (n_symbols - 1) * PRIOR_CORRELATION)
 
 
-def best_band(agent: Callable[[float], Agent], lesson: _Lesson) -> float:
+def best_band(
+    agent: Callable[[float], Agent],
+    bands: Sequence[float],
+    markets: Paths,
+    rules: Rules,
+    reward: Reward,
+) -> float:
     """The no-trade band with which an agent earns most on imagined markets.
 
     All are held against the same markets, so that a few of them tell bands apart. What trading
@@ -545,15 +556,12 @@ def best_band(agent: Callable[[float], Agent], lesson: _Lesson) -> float:
 
     Args:
         agent: from a band to the agent.
-        lesson: what there is to learn from.
+        bands: to choose among, one or more.
+        markets: as `judged` takes them; likewise the next two.
+        rules: of the account.
+        reward: in whose units.
     """
-    bands = lesson.agent.bands
-    rng = streams(lesson.config.seed, "bands", str(data_end(lesson.tables)))["paths"]
-    with lesson.progress.stage("simulation"):
-        bars = lesson.config.imagination.bars
-        paths = lesson.markets().sample(lesson.agent.band_markets, bars, rng)
-    with lesson.progress.stage("agent"):
-        earned = [judged(agent(band), paths, lesson.rules, lesson.reward).mean() for band in bands]
+    earned = [judged(agent(band), markets, rules, reward).mean() for band in bands]
     return bands[int(np.argmax(earned))]
 
 

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from algorithm.learning import alone
+from algorithm.learning import AgentConfig, alone, best_band
 from models.agent.account import GRADED, Standing
 from models.agent.agent import Agent
 from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
@@ -152,6 +152,19 @@ def residual(pull: float) -> Learner:
     return learn
 
 
+def with_learned_band(lesson: Lesson) -> Agent:
+    """The analytic agent with the band that suits the account, as the strategy chooses it."""
+    asked = AgentConfig()
+    rng = streams(lesson.seed, "bands", str(lesson.refit.date))["paths"]
+    markets = lesson.sampler.sample(asked.band_markets, BARS, rng)
+
+    def agent(band: float) -> Agent:
+        return MeanVariance(MeanVarianceConfig(band=band))
+
+    reward = MeanVarianceReward(MeanVarianceConfig().aversion)
+    return agent(best_band(agent, asked.bands, markets, lesson.rules, reward))
+
+
 def double_dqn(lesson: Lesson) -> Agent:
     """The double DQN with degrees, an account for each symbol, in the investor's reward."""
     before = lesson.previous if isinstance(lesson.previous, QAgent) else None
@@ -174,11 +187,18 @@ def double_dqn(lesson: Lesson) -> Agent:
     ).agent
 
 
+ANALYTIC = "mean_variance"
+PULLS: Mapping[str, float] = {
+    "gradient": 1.0,
+    "gradient, weak pull": 0.25,
+    "gradient, strong pull": 4.0,
+}
+"""How strongly learned agents are drawn towards the analytic one, by their names."""
+
 LEARNERS: Mapping[str, Learner] = {
-    "mean_variance": lambda lesson: MeanVariance(),
-    "gradient": residual(1.0),
-    "gradient, weak pull": residual(0.25),
-    "gradient, strong pull": residual(4.0),
+    ANALYTIC: lambda lesson: MeanVariance(),
+    "mean_variance, learned band": with_learned_band,
+    **{name: residual(pull) for name, pull in PULLS.items()},
     "dqn": double_dqn,
 }
 """Agents by name. One that learns nothing ignores its lesson."""

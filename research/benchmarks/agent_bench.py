@@ -18,13 +18,17 @@ the ratio.
     python -m research.benchmarks.agent_bench --small FOLDER     # LEAN's sample, small accounts
     python -m research.benchmarks.agent_bench --tdqn FOLDER      # 15 stocks of the TDQN paper
     python -m research.benchmarks.agent_bench --ablation FOLDER  # LEAN's sample, sources of markets
+    python -m research.benchmarks.agent_bench --pull FOLDER      # LEAN's sample, how strong a pull
 
 `--lean` and `--ablation`: caps of a fifth, 5 bp; each rule has the band that was best up to 2012,
 everything after that is out of sample. `--small`: Interactive Brokers' fees, 5 bp of slippage and
 whole shares of adjusted prices; each rule has the band that was best over the whole span, in
 hindsight, and the same is asked of markets imagined by the forecaster of 2013. `--ablation` teaches
-each agent on each source of markets. `--results` keeps every run as JSON, so that a bench that was
-stopped goes on; `--models` keeps forecasters and observed markets.
+each agent on each source of markets. `--pull` says how strongly the learned agent should be drawn
+towards the analytic one: each pull is judged on every year up to 2012 by agents that were taught on
+what came before it, and the strongest that is not worse by more than chance is chosen. `--results`
+keeps every run as JSON, so that a bench that was stopped goes on; `--models` keeps forecasters and
+observed markets.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ import argparse
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,13 +51,21 @@ from tqdm import tqdm
 
 from models import provenance
 from models.agent.agent import Agent
+from models.agent.mean_variance import MeanVarianceConfig
 from models.market.history import History
 from models.seeding import streams
-from research.agents import LEARNERS, SOURCES, Lesson, agent_of, succession
+from research.agents import ANALYTIC, LEARNERS, PULLS, SOURCES, Lesson, agent_of, succession
 from research.benchmarks.economic_content import LEAN_SYMBOLS
 from research.conditions import conditions, option_parser
 from research.figures import sharpe
-from research.judging import Figures, Run, deflated_sharpe, difference_interval, expected_best
+from research.judging import (
+    BARS_PER_YEAR,
+    Figures,
+    Run,
+    deflated_sharpe,
+    difference_interval,
+    expected_best,
+)
 from research.real_markets import RealMarket, Refit, WalkForward, new_years, real_market, walk
 from research.stocks import packaged_histories
 from research.tdqn_data import load_all
@@ -62,6 +75,9 @@ from research.workspace import load_histories, load_settings
 from sim.accounting import Rules
 from sim.costs import InteractiveBrokersCost, ProportionalCost
 from sim.paths import Paths
+from sim.residual_training import choose_pull
+from sim.rewards import MeanVariance as MeanVarianceReward
+from sim.rewards import along
 from sim.rollout import Policy, rollout
 from sim.rules import RULES, Rule
 
@@ -608,19 +624,56 @@ def report_ablation(options: argparse.Namespace) -> str:
     )
 
 
+def slice_rewards(runs: Sequence[Run], slices: Sequence[slice]) -> Floats:
+    """What the investor's reward is a bar in each of N slices, mean over seeds, shape (N,)."""
+    reward = MeanVarianceReward(MeanVarianceConfig().aversion)
+    earned = np.mean([along(reward, run.growth) for run in runs], axis=0)
+    return np.array([earned[bars].mean() for bars in slices])
+
+
+def report_pull(options: argparse.Namespace) -> str:
+    """How strong a pull walk-forward slices of LEAN's sample ask for: years before `HALF`."""
+    spans = spans_of(lean_histories(options.pull), LEAN_FIRST, LEAN_LAST, lean_rules(), options)
+    market = spans[0].market
+    pulls = {pull: Variant(name) for name, pull in PULLS.items()} | {np.inf: Variant(ANALYTIC)}
+    store = Store(options.results)
+    trials = run_all(list(pulls.values()), spans, store, options.jobs, "pulls")
+    begins = [0] + [market.row_before(one.date) for one in spans[0].refits[1:] if one.date <= HALF]
+    years = [slice(*pair) for pair in itertools.pairwise(begins)]
+    choice = choose_pull(list(pulls), lambda pull: slice_rewards(trials[pulls[pull]], years))
+    unit = 1e4 * BARS_PER_YEAR
+    lines = [
+        title_of("Pull", market),
+        f"reward a year in basis points, {len(years)} years up to 2012",
+        "",
+        f"{'pull':>8s}{'reward':>9s}{'best less it':>14s}{'error':>8s}{'best in':>9s}",
+    ]
+    best = choice.scores.mean(axis=1).argmax()
+    most = choice.scores.argmax(axis=0)
+    for i, pull in enumerate(choice.pulls):
+        behind = choice.scores[best] - choice.scores[i]
+        lines.append(
+            f"{pull:8.2f}{unit * choice.scores[i].mean():9.0f}{unit * behind.mean():14.1f}"
+            f"{unit * choice.error[i]:8.1f}{(most == i).sum():6d} of {len(years)}"
+            + ("  chosen" if i == choice.chosen else "")
+        )
+    return "\n".join(lines)
+
+
 SECTIONS: Mapping[str, Callable[[argparse.Namespace], str]] = {
     "lean": report_lean,
     "packaged": report_packaged,
     "small": report_small,
     "tdqn": report_tdqn,
     "ablation": report_ablation,
+    "pull": report_pull,
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the sections asked for and print their tables."""
     parser = option_parser(__doc__)
-    for name in ("lean", "small", "ablation"):
+    for name in ("lean", "small", "ablation", "pull"):
         parser.add_argument(f"--{name}", type=Path, help="LEAN data folder with its sample")
     parser.add_argument("--packaged", action="store_true", help="the default run's span")
     parser.add_argument("--tdqn", type=Path, help="folder of the TDQN csv files")

@@ -247,7 +247,7 @@ def test_a_band_is_kept_while_the_account_keeps_its_size(
     asked = []
     source = SimpleNamespace(sample=lambda *args: "paths")
     monkeypatch.setattr(learning, "ForecasterSampler", lambda *args, **options: source)
-    monkeypatch.setattr(learning, "best_band", lambda agent, lesson: asked.append(agent) or 0.2)
+    monkeypatch.setattr(learning, "best_band", lambda *args: asked.append(args) or 0.2)
     monkeypatch.setattr(
         learning, "train_residual", lambda *args, **_: SimpleNamespace(agent=args[2].policy)
     )

@@ -19,6 +19,7 @@ from research.benchmarks.agent_bench import (
     run_all,
     run_variant,
     runs_of,
+    slice_rewards,
     table,
 )
 from research.figures import sharpe
@@ -138,6 +139,15 @@ def test_halves_meet_at_the_new_year(span):
     parts = halves(RealMarket(span.market.symbols, dates, span.market.paths))
     # Row 0 is the 28th; bars 0, 1, 2 end on the 29th to the 31st.
     assert (parts["to 2012"].stop, parts["from 2013"].start) == (3, 3)
+
+
+def test_slices_are_paid_in_the_investors_reward():
+    """What aversion 6 leaves of returns, by stretches of bars, mean over seeds."""
+    runs = [run_of(1.0, 0), run_of(-1.0, 1)]
+    found = slice_rewards(runs, [slice(0, 100), slice(100, 400)])
+    returns = np.stack([np.expm1(run.growth) for run in runs])
+    earned = returns - 3.0 * returns**2
+    np.testing.assert_allclose(found, [earned[:, :100].mean(), earned[:, 100:].mean()])
 
 
 def test_options_must_ask_for_something(capsys):

@@ -1,12 +1,13 @@
 """What agents are taught on, and who trades when."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from models.agent.account import Standing
-from models.agent.mean_variance import MeanVariance
+from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
 from models.market.features import FeatureTable
 from research import agents
 from research.agents import (
@@ -19,6 +20,7 @@ from research.agents import (
 )
 from research.real_markets import Refit, follow
 from sim.accounting import Rules
+from sim.costs import ProportionalCost
 from tests.sim.forecasting import HISTORIES, small_forecaster
 
 DAYS = HISTORIES[0].time.astype("datetime64[D]")
@@ -111,6 +113,17 @@ def test_an_agent_is_taught_at_every_refit_and_knows_the_one_before(refit, monke
     assert asked == [0.1] * 20 + [0.2] * (len(asked) - 20)
     assert [lesson.previous for lesson in lessons] == [None, Fixed(0.1)]
     assert {(lesson.seed, lesson.source) for lesson in lessons} == {(7, "GJR-GARCH")}
+
+
+def test_the_learned_band_is_wider_where_trading_costs_more(refit):
+    """As the strategy learns it; on the same markets."""
+    dear = Rules(np.array([0.5, 0.5]), equity=1e5, costs=ProportionalCost(0.05))
+    free, costly = (
+        agent_of("mean_variance, learned band", Lesson(refit, "imagined", rules, 1))
+        for rules in (RULES, dear)
+    )
+    assert free.config.band < costly.config.band
+    assert costly.config == dataclasses.replace(MeanVarianceConfig(), band=costly.config.band)
 
 
 def test_names_that_are_none_are_refused(refit):
