@@ -1,0 +1,1 @@
+"""What trading on a clock asks beyond a backtest: order later, remember, mend, and stay alive."""

@@ -1,0 +1,102 @@
+"""What a close decided, until it is ordered in the morning.
+
+Some brokers take a market-on-open order only in the hours before the open. So a live close only
+notes how much is to be held of each symbol; what that asks for beyond holdings and open orders is
+ordered shortly before the next open. Asked twice it gives nothing the second time, because what
+was ordered is then on order or held: a second call, or a restart in between, doubles nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+
+class Outbox:
+    """Targets of the newest close, in shares.
+
+    Attributes:
+        close: end of the bars that were decided on; None before the first decision.
+        targets: quantity to hold by ticker, signed.
+    """
+
+    def __init__(self) -> None:
+        self.close: datetime | None = None
+        self.targets: dict[str, float] = {}
+
+    def record(self, close: datetime, targets: Mapping[str, float]) -> None:
+        """Take in targets of a close; those of an earlier close are forgotten.
+
+        What comes for a close in several parts adds up, the later part of a symbol counts.
+
+        Args:
+            close: end of the bars that were decided on.
+            targets: quantity to hold by ticker, signed, finite.
+
+        Raises:
+            ValueError: for a close before the one that is kept, or a quantity that is not finite.
+        """
+        if self.close is not None and close < self.close:
+            raise ValueError(f"close must not lie before {self.close}; received {close}")
+        for name, quantity in targets.items():
+            if not math.isfinite(quantity):
+                raise ValueError(f"{name}: target must be finite; received {quantity}")
+        if close != self.close:
+            self.close, self.targets = close, {}
+        self.targets |= {name: float(quantity) for name, quantity in targets.items()}
+
+    def take(self, now: datetime, opens: datetime) -> tuple[dict[str, float], str]:
+        """What is to be held from the next open on, and why not where there is nothing to send.
+
+        What is taken stays: `changes` of it are nothing once they are on order.
+
+        Args:
+            now: algorithm time.
+            opens: the first open after the close that was decided on.
+
+        Returns:
+            Targets by ticker, and an empty text; or none, and one line of text where they come too
+            late: at an open that has passed nothing can be bought any more at its price.
+        """
+        if not self.targets:
+            return {}, ""
+        if now >= opens:
+            late, self.targets = ", ".join(sorted(self.targets)), {}
+            return {}, (
+                f"{late}: what was decided at {self.close} was to be ordered before the open of "
+                f"{opens}; it is {now} and nothing is ordered until the next close decides"
+            )
+        return dict(self.targets), ""
+
+    def scale(self, name: str, factor: float) -> None:
+        """Heed a split that came between decision and order.
+
+        Args:
+            name: ticker.
+            factor: of prices, as LEAN's `Split.split_factor` has it: 0.5 for two for one.
+
+        Raises:
+            ValueError: unless the factor is finite and > 0.
+        """
+        if not (math.isfinite(factor) and factor > 0):
+            raise ValueError(f"{name}: split factor must be finite and > 0; received {factor}")
+        if name in self.targets:
+            # LEAN cuts holdings to whole shares; a target that kept a fraction could not be met.
+            self.targets[name] = float(math.trunc(self.targets[name] / factor))
+
+    def clear(self) -> None:
+        """Forget what is to be ordered: it was, or it must not be."""
+        self.targets = {}
+
+    def to_state(self) -> dict[str, Any]:
+        """What a restart has to bring back, as JSON."""
+        close = None if self.close is None else self.close.isoformat()
+        return {"close": close, "targets": dict(self.targets)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Bring back what `to_state` gave."""
+        close = state["close"]
+        self.close = None if close is None else datetime.fromisoformat(close)
+        self.targets = {str(name): float(held) for name, held in state["targets"].items()}
