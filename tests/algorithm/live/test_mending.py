@@ -1,0 +1,119 @@
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from algorithm.live.mending import looks_like_split, mend, scaled
+
+START = datetime(2014, 5, 1, 16)
+EVENT = START + timedelta(days=20, hours=-8)
+
+
+def bars(count, first=0, price=100.0):
+    return [
+        (START + timedelta(days=first + i), (price + i, price + i + 2, price + i - 2, price + i + 1,
+                                             1000.0 + i))
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def test_the_same_bars_stay_as_they_are_and_new_ones_come_at_the_end():
+    found = mend("AAPL", bars(10), bars(12), {})
+    assert (found.bars, found.changed, found.said) == (bars(12), False, ())
+
+
+def test_kept_bars_that_history_does_not_have_yet_stay():
+    found = mend("AAPL", bars(12), bars(10), {})
+    assert (found.bars, found.changed, found.said) == (bars(12), False, ())
+
+
+def test_a_first_look_takes_all_of_history():
+    found = mend("AAPL", [], bars(10), {})
+    assert (found.bars, found.changed, found.said) == (bars(10), False, ())
+
+
+def test_history_without_an_answer_leaves_the_kept_bars():
+    found = mend("AAPL", bars(10), [], {})
+    assert (found.bars, found.changed) == (bars(10), False)
+    assert found.said == ("AAPL: history has no bars; the 10 kept so far are used",)
+
+
+def test_a_day_that_the_feed_missed_comes_back():
+    kept = [bar for i, bar in enumerate(bars(10)) if i not in (4, 5)]
+    found = mend("AAPL", kept, bars(10), {})
+    assert (found.bars, found.changed) == (bars(10), True)
+    assert found.said == (
+        "AAPL: missed by the feed, taken from history: 2 bars, 2014-05-05 to 2014-05-06",
+    )
+
+
+def test_a_bar_made_of_part_of_a_day_is_corrected():
+    kept = bars(10)
+    kept[9] = (kept[9][0], (105.0, 108.0, 104.0, 107.0, 300.0))
+    found = mend("AAPL", kept, bars(10), {})
+    assert (found.bars, found.changed) == (bars(10), True)
+    assert found.said == ("AAPL: corrected by history: the bar of 2014-05-10",)
+
+
+def test_history_that_does_not_know_of_a_split_is_scaled():
+    """Kept bars are at the new scale, for the broker told of it; today's bar is, too."""
+    old = bars(20, price=700.0)
+    kept = [*(scaled(bar, 1 / 7) for bar in old), *bars(1, first=20, price=100.0)]
+    found = mend("AAPL", kept, old, {EVENT: 1 / 7})
+    assert [time for time, _ in found.bars] == [time for time, _ in kept]
+    np.testing.assert_allclose([r for _, r in found.bars], [r for _, r in kept], rtol=1e-12)
+    assert found.said == ("AAPL: history does not know of a split by 0.142857 yet; it was scaled",)
+
+
+def test_history_that_knows_of_the_split_is_taken_as_it_is():
+    old = [scaled(bar, 1 / 7) for bar in bars(20, price=700.0)]
+    kept = [*old, *bars(1, first=20, price=100.0)]
+    found = mend("AAPL", kept, old, {EVENT: 1 / 7})
+    assert (found.bars, found.changed, found.said) == (kept, False, ())
+
+
+def test_two_splits_of_which_history_knows_the_first():
+    kept = [scaled(bar, 1 / 14) for bar in bars(20, price=1400.0)]
+    fetched = [scaled(bar, 1 / 7) for bar in bars(20, price=1400.0)]
+    splits = {EVENT - timedelta(days=300): 1 / 7, EVENT: 1 / 2}
+    found = mend("AAPL", kept, fetched, splits)
+    np.testing.assert_allclose([r for _, r in found.bars], [r for _, r in kept], rtol=1e-12)
+    assert "a split by 0.5 yet" in found.said[0]
+
+
+def test_a_dividend_scales_history_and_history_is_right():
+    fetched = [scaled(bar, 0.995) for bar in bars(20)]
+    found = mend("AAPL", bars(20), fetched, {EVENT: 1 / 7})
+    assert (found.bars, found.changed) == (fetched, True)
+    assert found.said == ("AAPL: history has a new scale, 0.995 times that of the kept bars",)
+
+
+@given(st.sets(st.integers(0, 29)), st.integers(0, 29), st.sampled_from([1.0, 0.5, 1 / 7, 3.0]))
+def test_whatever_was_missed_the_mended_bars_are_those_of_an_unbroken_run(lost, known, factor):
+    """At today's scale, in order, none twice; asked again nothing changes any more."""
+    truth = bars(30)
+    old = [scaled(bar, 1 / factor) for bar in truth]
+    kept = [bar for i, bar in enumerate(truth) if i not in lost]
+    fetched = old if factor != 1.0 else truth[: known + 1]
+    event = {truth[-1][0] + timedelta(hours=16): factor} if factor != 1.0 else {}
+    found = mend("AAPL", kept, fetched, event)
+    want = truth if factor != 1.0 else [*truth[: known + 1], *(b for b in kept if b not in fetched)]
+    if factor != 1.0 and not kept:
+        return  # nothing to tell the scale by
+    want = sorted(dict(want).items())
+    assert [time for time, _ in found.bars] == [time for time, _ in want]
+    np.testing.assert_allclose([r for _, r in found.bars], [r for _, r in want], rtol=1e-9)
+    again = mend("AAPL", found.bars, fetched, event)
+    assert again.bars == found.bars
+    assert not again.changed
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "factor"),
+    [(645.0, 93.7, 1 / 7), (100.0, 52.0, 0.5), (10.0, 99.0, 10.0), (100.0, 84.0, None),
+     (100.0, 70.0, 2 / 3), (100.0, 119.0, None), (100.0, 40.5, 0.4), (100.0, 44.5, None)],
+)  # fmt: skip
+def test_moves_that_look_like_splits(before, after, factor):
+    assert looks_like_split(before, after) == (None if factor is None else pytest.approx(factor))
