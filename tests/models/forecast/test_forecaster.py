@@ -24,7 +24,7 @@ from models.forecast.recalibration import (
     Memory,
     distribution,
 )
-from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
+from models.forecast.scaling import FeatureScaler
 from models.market.features import COLUMN, FEATURES, LOOKBACK, FeatureTable, bars_from_parts
 from models.market.history import History
 from models.market.market_view import MarketView
@@ -152,7 +152,7 @@ def test_advancing_equals_a_longer_window(fitted):
         fitted.advance(state, TABLES[0].rows[row][None])
     network = LSTMInference(fitted._fitted.weights.lstm)
     longer = TABLES[0].rows[701 - SMALL.window : 704][None]
-    _, hidden, cell = network.run(fitted.scaler.scaled(longer)[..., NETWORK_COLUMNS])
+    _, hidden, cell = network.run(fitted.scaler.scaled(longer)[..., fitted.config.network_columns])
     np.testing.assert_allclose(state.hidden, hidden, atol=1e-6)
     np.testing.assert_allclose(state.cell, cell, atol=1e-6)
     assert np.array_equal(state.volatility, fitted.start(view_of([703])).volatility)
@@ -355,13 +355,13 @@ def samples_of(seed=0, noisy=()):
         parts[ends] = np.abs(0.05 * np.random.default_rng(seed).normal(size=(len(ends), 5)))
     rows = dataclasses.replace(rows, parts=parts)
     scaler = FeatureScaler.fit(rows.features[rows.train])
-    return fitting.Samples.of(rows, scaler, np.full(len(TRAIN), scaler.log_volatility))
+    return fitting.Samples.of(rows, scaler, np.full(len(TRAIN), scaler.log_volatility), SMALL)
 
 
 def trained_on(samples):
     config = dataclasses.replace(SMALL, epochs=3)
     random = streams(1, "test")
-    weights = fitting.initial_weights(len(NETWORK_COLUMNS), SMALL.units, random["weights"])
+    weights = fitting.initial_weights(len(SMALL.network_columns), SMALL.units, random["weights"])
     schedule = fitting.Schedule(3, config.learning_rate)
     return fitting.train(samples, weights, config, schedule, random, Silent())
 
