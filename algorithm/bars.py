@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 
 from models.market.history import MAX_GAP_DAYS, History
+from models.market.macro import MacroSeries, MacroValues
 
 Row = tuple[float, float, float, float, float]
 """Open, high, low, close, volume."""
@@ -20,14 +21,16 @@ Bar = tuple[datetime, Row]
 class BarBook:
     """The newest bars of every symbol, in bounded memory."""
 
-    def __init__(self, symbols: Sequence[str], keep: int) -> None:
+    def __init__(self, symbols: Sequence[str], keep: int, macro: Sequence[str] = ()) -> None:
         """Start empty.
 
         Args:
             symbols: tickers.
             keep: bars to keep of each, the newest.
+            macro: outside series to keep beside the bars, of `models.market.macro.MACRO`.
         """
         self._bars: dict[str, deque[Bar]] = {name: deque(maxlen=keep) for name in symbols}
+        self._macro: dict[str, dict[date, float]] = {name: {} for name in macro}
 
     def add(self, name: str, time: datetime, row: Row) -> bool:
         """Keep a bar, unless it is there already.
@@ -100,12 +103,41 @@ class BarBook:
             missed.append((end, row))
         return reversed(missed)
 
+    def add_macro(self, name: str, day: date, value: float) -> None:
+        """Keep what an outside series was on a day; the newest of several for one day counts."""
+        self._macro[name][day] = value
+
+    def known_at(self, times: Sequence[datetime]) -> MacroValues | None:
+        """What is known of the outside series at the close of bars; None where none are kept.
+
+        Raises:
+            ValueError: if a series does not reach so far.
+        """
+        if not self._macro:
+            return None
+        series = []
+        for name, kept in self._macro.items():
+            days = sorted(kept.copy().items())
+            if not days:
+                raise ValueError(f"{name}: there must be values of the series; received none")
+            dates = np.array([day for day, _ in days], dtype="datetime64[D]")
+            series.append(MacroSeries(name, dates, np.array([value for _, value in days])))
+        return MacroValues.at(series, np.array(times, dtype="datetime64[ns]"))
+
     def histories(self) -> list[History]:
-        """All bars kept, one history per symbol.
+        """All bars kept, one history per symbol, beside the outside series.
 
         Safe beside `add` in another thread: each symbol's bars are copied in one step.
+
+        Raises:
+            ValueError: if an outside series does not reach over them.
         """
-        return [_history(name, list(kept)) for name, kept in self._bars.items()]
+        found = []
+        for name, kept in self._bars.items():
+            bars = list(kept)
+            macro = self.known_at([time for time, _ in bars])
+            found.append(_history(name, bars).beside(macro))
+        return found
 
 
 def _history(name: str, bars: Sequence[Bar]) -> History:

@@ -173,7 +173,9 @@ class AgentDecider:
         """Push the bars that are newer than those a market has seen."""
         for s, (name, market) in enumerate(self._markets.items()):
             for time, row in bars.later_than(name, self._seen[name]):
-                self._recent[name].append(market.push(np.array([row]))[0])
+                macro = bars.known_at([time])
+                known = None if macro is None else macro.values
+                self._recent[name].append(market.push(np.array([row]), macro=known)[0])
                 self._newest[name] = time, row
                 self._seen[name] = np.datetime64(time, "ns")
                 self._dependence.add(time, s, surprises(market.forecast)[0])

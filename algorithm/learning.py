@@ -163,6 +163,16 @@ class AgentConfig:
     updates: int = 4000
     retrain_updates: int = 200
 
+    def observing(self, width: int) -> AgentConfig:
+        """The same, with networks and forests that observe so many numbers of a symbol."""
+        return replace(
+            self,
+            residual=replace(self.residual, observation_width=width),
+            forest=replace(self.forest, observation_width=width),
+            convolution=replace(self.convolution, observation_width=width),
+            network=replace(self.network, observation_width=width),
+        )
+
 
 @dataclass(frozen=True)
 class LearningConfig:

@@ -19,8 +19,10 @@ from typing import Any
 
 from algorithm.learning import AGENTS, ALONE, BEST, AgentConfig, ImaginationConfig, LearningConfig
 from algorithm.stops import StopRules
+from models.agent.observation import observation_names
 from models.forecast.forecaster import ForecasterConfig
 from models.limits import Caps, parse_overrides
+from models.market.groups import GROUPS, groups_from
 from sim.accounting import Rules
 from sim.costs import InteractiveBrokersCost
 from sim.rewards import REWARDS
@@ -133,8 +135,11 @@ class Settings:
         }
 
     def learning(self) -> LearningConfig:
-        """What learning takes of the settings."""
-        return LearningConfig(self.run.seed, self.forecaster, self.imagination, self.agent)
+        """What learning takes of the settings; agents are as wide as what they observe."""
+        width = len(observation_names(self.forecaster.features))
+        return LearningConfig(
+            self.run.seed, self.forecaster, self.imagination, self.agent.observing(width)
+        )
 
     def rules(self, equity: float, lot_size: float = 1) -> Rules:
         """What binds an account, the same in the environment and in trading.
@@ -343,6 +348,15 @@ PARAMETERS: tuple[Parameter, ...] = (
     _count("cooldown_bars", "stops.cooldown_bars", 0, 252),
     _number("warm_up_years", "run.warm_up_years", "in [1, 20]", lambda v: 1 <= v <= 20),
     _choice("retrain", "run.retrain", MONTHLY, WEEKLY, NEVER),
+    Parameter(
+        "features",
+        ("forecaster", "features"),
+        lambda text: groups_from([part.strip() for part in text.split(",") if part.strip()]),
+        f"name one or more of {', '.join(GROUPS)}, each once",
+        lambda v: v == groups_from(v),
+        ",".join,
+        explains=True,
+    ),
     _count("forecaster_units", "forecaster.units", 4, 512),
     _count("forecaster_window", "forecaster.window", 20, 250),
     _number("forecaster_dropout", "forecaster.dropout", "in (0, 1)", lambda v: 0 < v < 1),

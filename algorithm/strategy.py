@@ -28,8 +28,16 @@ from algorithm.risk import StopsAndCapsRiskModel, demanded_quantities
 from algorithm.settings import INSIGHTS, MONTHLY, NEVER, Settings
 from algorithm.stops import Stops
 from models.artifacts import ArtifactStore
+from models.market.macro import RATE, VIX, WTI
 
 BARS_PER_YEAR = 252
+
+FRED_SERIES = {VIX: "VIXCLS", WTI: "DCOILWTICO"}
+"""Outside series that come from FRED, and what they are called there; the rate is LEAN's own."""
+
+OUTSIDE_LEAD = timedelta(days=30)
+"""Before the first bar, from which on outside series are listened to: longer than any of their
+values may be old (`models.market.macro.PUBLICATION`)."""
 
 
 class MirageStrategy(QCAlgorithm):
@@ -54,13 +62,22 @@ class MirageStrategy(QCAlgorithm):
         self._lot_size = self._common_lot_size()
         self._rules = self._options.rules(run.cash, self._lot_size)
         self._stops = Stops(self._options.stops)
-        self._bars = BarBook(run.symbols, keep=math.ceil(run.warm_up_years * BARS_PER_YEAR))
+        self._add_outside_series()
+        self._bars = BarBook(
+            run.symbols,
+            keep=math.ceil(run.warm_up_years * BARS_PER_YEAR),
+            macro=self._options.forecaster.macro,
+        )
         self._diagnostics = Diagnostics(run.symbols)
         self._decider: Decider | None = None
         self._close = Close()
         self._learner = self.create_learner(self._options)
 
-        self.set_warm_up(timedelta(days=round(run.warm_up_years * 365.25)), Resolution.DAILY)
+        warm_up = timedelta(days=round(run.warm_up_years * 365.25))
+        self._first_bar = datetime.combine(run.start_date, datetime.min.time()) - warm_up
+        # What is known of outside series at the first bar was told before it.
+        lead = OUTSIDE_LEAD if self._options.forecaster.macro else timedelta(0)
+        self.set_warm_up(warm_up + lead, Resolution.DAILY)
         self._warm_up_started = perf_counter()
         self._benchmark_shares: dict[str, float] = {}
         self.set_benchmark(self.buy_and_hold)
@@ -85,6 +102,23 @@ class MirageStrategy(QCAlgorithm):
             )
         )
         self.set_execution(ImmediateExecutionModel())
+
+    def _add_outside_series(self) -> None:
+        """Subscribe to what the features need beside bars.
+
+        Raises:
+            ValueError: for FRED's series in live trading, which LEAN does not feed there.
+        """
+        wanted = self._options.forecaster.macro
+        told = [name for name in wanted if name in FRED_SERIES]
+        if told and self.live_mode:
+            raise ValueError(
+                f"parameter features must not name {', '.join(told)} in live trading: LEAN has no "
+                f"live feed of FRED's series; received {', '.join(wanted)} among the features"
+            )
+        self._outside = {
+            name: self.add_data(Fred, FRED_SERIES[name], Resolution.DAILY).symbol for name in told
+        }
 
     def _common_lot_size(self) -> float:
         """Shares that orders are a multiple of, the same for all symbols; 0 below one share."""
@@ -147,6 +181,7 @@ class MirageStrategy(QCAlgorithm):
 
     def on_data(self, data: Slice) -> None:
         """Keep the new bars and, after warm-up, decide on them."""
+        self._take_outside(data)
         bars = self._take_bars(data)
         if self.is_warming_up or not bars:
             return
@@ -156,11 +191,23 @@ class MirageStrategy(QCAlgorithm):
         if self._decider is not None:
             self._trade(self._decider, close, list(bars))
 
+    def _take_outside(self, data: Slice) -> None:
+        """Keep what the slice tells of outside series."""
+        for name, symbol in self._outside.items():
+            if data.contains_key(symbol):
+                point = data.get(Fred, symbol)
+                self._bars.add_macro(name, point.time.date(), float(point.value))
+        if RATE in self._options.forecaster.macro:
+            rate = self.risk_free_interest_rate_model.get_interest_rate(self.time)
+            self._bars.add_macro(RATE, self.time.date(), 100.0 * rate)
+
     def _take_bars(self, data: Slice) -> dict[str, tuple[datetime, Row]]:
         """Keep the slice's new bars; end and bar by ticker."""
         taken = {}
         for symbol in self._traded:
             bar = data.bars.get(symbol)
+            if bar is not None and bar.end_time < self._first_bar:
+                continue
             if bar is not None and not bar.is_fill_forward:
                 row = (
                     float(bar.open),

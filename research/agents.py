@@ -19,7 +19,6 @@ from algorithm.learning import AgentConfig, alone, best_band
 from models.agent.account import GRADED, Standing
 from models.agent.agent import Agent
 from models.agent.mean_variance import MeanVariance, MeanVarianceConfig
-from models.agent.observation import Observer
 from models.agent.outlook import Outlook
 from models.agent.q_agent import QAgent, QAgentConfig
 from models.agent.residual_agent import ResidualAgent, ResidualAgentConfig
@@ -35,6 +34,7 @@ from sim.path_sampler import ForecasterSampler, Premium
 from sim.paths import Paths, PathSampler, check_counts
 from sim.residual_training import train_residual
 from sim.rewards import MeanVariance as MeanVarianceReward
+from sim.rewards import Reward
 
 Floats = NDArray[np.float64]
 
@@ -138,16 +138,27 @@ Q_UPDATES, LATER_Q_UPDATES = 4000, 1000
 """Of the double DQN, likewise."""
 
 
-def residual(pull: float) -> Learner:
-    """What learns beside the analytic policy, drawn towards it by a pull."""
+def residual(
+    pull: float, reward: Reward | None = None, updates: tuple[int, int] | None = None
+) -> Learner:
+    """What learns beside the analytic policy, drawn towards it by a pull.
+
+    Args:
+        pull: see `ResidualAgentConfig`.
+        reward: of a bar; by default that of the analytic policy.
+        updates: of a first lesson and of a later one; by default `UPDATES` and `LATER_UPDATES`.
+    """
+    many, few = updates or (UPDATES, LATER_UPDATES)
 
     def learn(lesson: Lesson) -> Agent:
         before = lesson.previous if isinstance(lesson.previous, ResidualAgent) else None
         rngs = streams(lesson.seed, "residual", str(lesson.refit.date))
-        count, updates = (MARKETS, UPDATES) if before is None else (LATER_MARKETS, LATER_UPDATES)
-        config = ResidualAgentConfig(observation_width=len(Observer.names), pull=pull)
+        count, length = (MARKETS, many) if before is None else (LATER_MARKETS, few)
+        config = ResidualAgentConfig(observation_width=lesson.refit.observer.size, pull=pull)
         paths = lesson.sampler.sample(count, BARS, rngs["paths"])
-        return train_residual(paths, lesson.rules, config, updates, rngs, previous=before).agent
+        return train_residual(
+            paths, lesson.rules, config, length, rngs, previous=before, reward=reward
+        ).agent
 
     return learn
 
@@ -179,7 +190,7 @@ def double_dqn(lesson: Lesson) -> Agent:
     return train_on_imagined(
         lesson.sampler,
         lesson.rules,
-        QAgentConfig(observation_width=len(Observer.names), actions=GRADED),
+        QAgentConfig(observation_width=lesson.refit.observer.size, actions=GRADED),
         stages,
         streams(lesson.seed, "double dqn", str(lesson.refit.date)),
         previous=before,
@@ -251,10 +262,31 @@ def succession(
     seed: int,
     source: str = "imagined",
 ) -> Succession:
-    """Teach an agent at every refit and let each trade until the next.
+    """Teach an agent at every refit and let each trade until the next; as `taught`.
 
     Args:
         name: one of `LEARNERS`.
+        refits: of the forecaster.
+        market: that is to be traded.
+        rules: the account's.
+        seed: of everything random.
+        source: one of `SOURCES`.
+    """
+    return taught(lambda lesson: agent_of(name, lesson), refits, market, rules, seed, source)
+
+
+def taught(
+    learner: Learner,
+    refits: Sequence[Refit],
+    market: RealMarket,
+    rules: Rules,
+    seed: int,
+    source: str = "imagined",
+) -> Succession:
+    """Teach an agent at every refit and let each trade until the next.
+
+    Args:
+        learner: teaches.
         refits: ascending, the first one no later than the market's first day. Of those before
             it the last one trades.
         market: that is to be traded.
@@ -269,7 +301,7 @@ def succession(
         if row >= market.paths.n_steps:
             break
         lesson = Lesson(refit, source, rules, seed, agents[-1] if agents else None)
-        agents.append(agent_of(name, lesson))
+        agents.append(learner(lesson))
         begins.append(row)
     trading = dict(zip(begins, agents, strict=True))
     return Succession(list(trading.values()), list(trading))

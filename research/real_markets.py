@@ -260,11 +260,16 @@ def _observed(
         market = refit.observer.follow(view, memory)
         for row in range(begin, end):
             if row > begin:
-                market.push(table.history.bars[[row]])
+                market.push(table.history.bars[[row]], macro=known_beside(table.history, row))
             observations.append(market.current()[0])
             forecasts.append(market.forecast[0])
     kept = rows - rows[0]
     return np.stack(observations)[kept], np.stack(forecasts)[kept]
+
+
+def known_beside(history: History, row: int) -> NDArray[np.float64] | None:
+    """What is known of outside series at a row, shape (1, n); None where nothing is."""
+    return None if history.macro is None else history.macro.values[[row]]
 
 
 def real_market(

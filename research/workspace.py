@@ -19,18 +19,28 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from algorithm.settings import Settings
 from models.agent.observation import Observer
 from models.market.features import FeatureTable
 from models.market.history import History
+from models.market.macro import RATE, VIX, WTI, MacroSeries, MacroValues
 from models.market.market_view import MarketView
 from research.conditions import ROOT
+from research.real_markets import known_beside
 from sim.paths import Paths
 
 BARS_PER_YEAR = 252
 """As the strategy counts the bars it keeps."""
+
+MACRO_FILES: Mapping[str, str] = {
+    VIX: "fred/vixcls.csv",
+    WTI: "fred/dcoilwtico.csv",
+    RATE: "interest-rate/usa/interest-rate.csv",
+}
+"""Where a data folder holds outside series, below ``alternative``."""
 
 
 def load_settings(changes: Mapping[str, str] | None = None) -> Settings:
@@ -79,7 +89,39 @@ def load_histories(settings: Settings, *, data_folder: Path | str | None = None)
                     "there are none in the data folder"
                 ) from None
             found.append(History.from_frame(name, bars))
-        return found
+    series = load_macro(settings.forecaster.macro, data_folder=data_folder)
+    return beside(found, series)
+
+
+def load_macro(names: Sequence[str], *, data_folder: Path | str | None = None) -> list[MacroSeries]:
+    """Outside series from a LEAN data folder, with all that it holds of them.
+
+    Args:
+        names: of `models.market.macro.MACRO`.
+        data_folder: that of `lean.json` if None.
+
+    Raises:
+        ValueError: if a file is not there.
+    """
+    folder = default_data_folder() if data_folder is None else Path(data_folder)
+    found = []
+    for name in names:
+        path = folder / "alternative" / MACRO_FILES[name]
+        if not path.is_file():
+            raise ValueError(f"{name}: the data folder must hold {path}; there is none")
+        rows = pd.read_csv(path, header=0 if name == RATE else None, dtype={0: str})
+        dates = pd.to_datetime(rows.iloc[:, 0]).to_numpy().astype("datetime64[D]")
+        found.append(MacroSeries(name, dates, rows.iloc[:, 1].to_numpy(np.float64)))
+    return found
+
+
+def beside(histories: Sequence[History], series: Sequence[MacroSeries]) -> list[History]:
+    """Histories with what was known of outside series at each bar; of none, without.
+
+    Raises:
+        ValueError: if a series does not reach over a history.
+    """
+    return [one.beside(MacroValues.at(series, one.time) if series else None) for one in histories]
 
 
 def default_data_folder() -> Path:
@@ -136,8 +178,17 @@ def real_year(histories: Sequence[History], known: Sequence[History], observer: 
     seen = []
     for history, past, row in zip(histories, known, rows, strict=True):
         market = observer.follow(MarketView.at([FeatureTable.of(past)], window=window))
-        first = market.current()
-        seen.append(np.concatenate([first, *(market.push(history.bars[[r]]) for r in row[1:])]))
+        seen.append(
+            np.concatenate(
+                [
+                    market.current(),
+                    *(
+                        market.push(history.bars[[r]], macro=known_beside(history, r))
+                        for r in row[1:]
+                    ),
+                ]
+            )
+        )
     bars = [history.bars[row] for history, row in zip(histories, rows, strict=True)]
     starts = np.array([[row[0] for row in rows]])
     return Paths(np.stack(bars)[None], np.stack(seen)[None], np.arange(len(rows))[None], starts)

@@ -28,12 +28,14 @@ from models.market.features import (
 from models.market.history import CLOSE, VOLUME
 from sim.blocks import MEAN_BLOCK, stationary_rows
 from sim.dates import CommonDates
+from sim.macro import MacroModel, MacroWalk
 from sim.paths import Paths, check_counts
 from sim.starts import (
     ROWS_AT_ONCE,
     Starts,
     check_starts,
     draw_starts,
+    leading_symbols,
     start_bars,
     start_moments,
     start_view,
@@ -73,7 +75,7 @@ class _Sampler:
         check_counts(n_paths, n_steps)
         start_rng, parts_rng = rng.spawn(2)
         rows = draw_starts(self._tables, self._first, n_paths, self._starts, start_rng)
-        parts = self._parts(rows, n_steps, parts_rng)
+        parts, dates = self._parts(rows, n_steps, parts_rng)
         s = len(self._tables)
         series = np.tile(np.arange(s), n_paths)
         bars = self._assemble(series, rows.ravel(), parts.reshape(n_paths * s, n_steps, 5))
@@ -81,7 +83,13 @@ class _Sampler:
         if self._observer is None:
             blind = np.zeros((*made[0].shape[:3], 0), np.float32)
             return Paths(made[0], blind, made[1], rows)
-        seen, forecasts = self._observe(self._observer, series, rows.ravel(), bars)
+        model = MacroModel.of(self._tables)
+        rests = None
+        if model is not None and dates is not None:
+            rests = model.rows_of(dates)
+        elif model is not None:
+            rests = model.any_rows(n_paths, n_steps, rng.spawn(1)[0])
+        seen, forecasts = self._observe(self._observer, series, rows, bars, model, rests)
         return Paths(
             made[0],
             seen.reshape(n_paths, s, *seen.shape[1:]),
@@ -93,8 +101,11 @@ class _Sampler:
 
     def _parts(
         self, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
-    ) -> NDArray[np.float64]:
-        """Parts (B, S, T, 5) of markets whose symbols start at the given rows (B, S)."""
+    ) -> tuple[NDArray[np.float64], NDArray[np.datetime64] | None]:
+        """Parts (B, S, T, 5) of markets whose symbols start at the given rows (B, S).
+
+        And the dates that they are of, shape (B, T); None where they are of none.
+        """
         raise NotImplementedError
 
     def _assemble(self, series: NDArray, rows: NDArray, parts: NDArray) -> NDArray[np.float64]:
@@ -114,23 +125,51 @@ class _Sampler:
         return bars
 
     def _observe(
-        self, observer: Observer, series: NDArray, rows: NDArray, bars: NDArray
+        self,
+        observer: Observer,
+        series: NDArray,
+        start_rows: NDArray,
+        bars: NDArray,
+        model: MacroModel | None,
+        rests: NDArray[np.int64] | None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Observations (N, T+1, D) and forecasts (N, T+1, 8) of the bars of N series."""
+        """Observations (N, T+1, D) and forecasts (N, T+1, 8) of the bars of N series.
+
+        Args:
+            observer: of them.
+            series: number of the history of each, shape (N,), symbol after symbol of each market.
+            start_rows: where symbols of B markets start, shape (B, S).
+            bars: shape (N, T+1, 5).
+            model: of outside series; None where there are none.
+            rests: numbers of their rests, shape (B, T).
+        """
+        rows, s = start_rows.ravel(), start_rows.shape[1]
         found = np.empty((*bars.shape[:2], observer.size), np.float32)
         forecasts = np.empty((*bars.shape[:2], len(FORECAST)))
         hindcasts = [observer.forecaster.hindcast(table) for table in self._tables]
-        for first in range(0, len(rows), ROWS_AT_ONCE):
-            these = slice(first, first + ROWS_AT_ONCE)
+        step = max(ROWS_AT_ONCE // s, 1) * s
+        for first in range(0, len(rows), step):
+            these = slice(first, first + step)
             view = start_view(self._tables, series[these], rows[these], self._window)
             known = [
-                hindcasts[s].memory_at(rows[row : row + 1])
-                for row, s in enumerate(series[these], first)
+                hindcasts[one].memory_at(rows[row : row + 1])
+                for row, one in enumerate(series[these], first)
             ]
             market = observer.follow(view, Memory.concatenate(known))
+            walk = None
+            if model is not None and rests is not None:
+                of = slice(first // s, (first + step) // s)
+                walk = MacroWalk(
+                    model,
+                    market.view,
+                    np.arange(len(view)).reshape(-1, s),
+                    leading_symbols(self._tables, start_rows[of]),
+                    rests[of],
+                )
             found[these, 0], forecasts[these, 0] = market.current(), market.forecast
             for t in range(1, bars.shape[1]):
-                found[these, t] = market.push(bars[these, t])
+                macro = None if walk is None else walk.next_values(market.view)
+                found[these, t] = market.push(bars[these, t], macro=macro)
                 forecasts[these, t] = market.forecast
         return found, forecasts
 
@@ -160,7 +199,10 @@ class BlockBootstrapSampler(_Sampler):
         if not mean_block >= 1:
             raise ValueError(f"mean_block must be >= 1; received {mean_block!r}")
         self._mean_block = mean_block
-        rows = substituted_rows(self._tables, VOLUME_MEAN_BARS)
+        # Outside series move as they did on a day from the first features on.
+        first = VOLUME_MEAN_BARS if self._tables[0].macro is None else LOOKBACK + 1
+        rows = substituted_rows(self._tables, first)
+        self._dates = CommonDates.of([table.history for table in self._tables], first).dates
         # Of each date, (N, S, 5).
         self._days = np.stack(
             [table.parts[rows[:, s]] for s, table in enumerate(self._tables)], axis=1
@@ -168,9 +210,9 @@ class BlockBootstrapSampler(_Sampler):
 
     def _parts(
         self, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
-    ) -> NDArray[np.float64]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.datetime64] | None]:
         found = stationary_rows(len(self._days), len(rows), n_steps, self._mean_block, rng)
-        return np.ascontiguousarray(self._days[found].swapaxes(1, 2))
+        return np.ascontiguousarray(self._days[found].swapaxes(1, 2)), self._dates[found]
 
 
 def substituted_rows(tables: Sequence[FeatureTable], first: int) -> NDArray[np.int64]:
@@ -328,9 +370,9 @@ class GarchSampler(_Sampler):
 
     def _parts(
         self, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator
-    ) -> NDArray[np.float64]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.datetime64] | None]:
         found = [self._of(s, rows[:, s], n_steps, rng) for s in range(len(self._tables))]
-        return np.stack(found, axis=1)
+        return np.stack(found, axis=1), None
 
     def _of(
         self, series: int, rows: NDArray[np.int64], n_steps: int, rng: np.random.Generator

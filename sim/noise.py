@@ -180,8 +180,17 @@ class DatedNoise:
 
     def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
         """See `NoiseSource`; every market has blocks of its own."""
-        rows = self.rows(len(self.uniforms), n_markets, n_steps, self.mean_block, rng)
-        return np.ascontiguousarray(self.uniforms[rows].swapaxes(1, 2))
+        return self.of_dates(self.draw_dates(n_markets, n_steps, rng))
+
+    def draw_dates(
+        self, n_markets: int, n_steps: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Numbers of the dates that markets take their noise of, shape (B, T)."""
+        return self.rows(len(self.uniforms), n_markets, n_steps, self.mean_block, rng)
+
+    def of_dates(self, dates: NDArray[np.int64]) -> Floats:
+        """The noise of dates (B, T), as `draw` gives it."""
+        return np.ascontiguousarray(self.uniforms[dates].swapaxes(1, 2))
 
 
 def completed(uniforms: Floats, copula: Copula) -> Floats:

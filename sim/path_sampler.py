@@ -22,6 +22,9 @@ would learn it by heart. With a `Premium` every market is shifted to have one fr
 drawn anew for each market and symbol: so much is unknown. What the model says of how expected
 returns vary is left as it is.
 
+Outside series. Where features have such, a market has a state of them that its symbols share
+(`sim.macro`); what moved with a real date's residuals moves with them here.
+
 Bounds. A learned recursion may run away, so
 - the volatility that draws are scaled with stays within the highest baseline volatility of the
   path's own history (the features that the network reads are held in range by the forecaster);
@@ -53,6 +56,7 @@ from models.market.features import LOOKBACK, FeatureTable, bars_from_parts
 from models.market.history import VOLUME
 from sim.blocks import MEAN_BLOCK
 from sim.copula import Copula, check_kind
+from sim.macro import MacroModel, MacroWalk
 from sim.noise import N_PARTS, CopulaNoise, DatedNoise, Residuals
 from sim.paths import Paths, check_counts
 from sim.starts import (
@@ -60,6 +64,7 @@ from sim.starts import (
     Starts,
     check_starts,
     draw_starts,
+    leading_symbols,
     start_bars,
     start_moments,
     start_view,
@@ -182,6 +187,8 @@ class Plan:
         lean: mean of it in gap and intraday return, in volatilities, shape (B, S, 2).
         placed: which markets' noise is dealt out anew at every bar, by their order.
         shifts: added to intraday returns, shape (B, S).
+        rests: numbers of the outside series' rests (`sim.macro`), shape (B, T); None where the
+            features have no such series.
     """
 
     rows: NDArray[np.int64]
@@ -190,6 +197,7 @@ class Plan:
     lean: NDArray[np.float64]
     placed: NDArray[np.int64]
     shifts: NDArray[np.float64]
+    rests: NDArray[np.int64] | None
 
     @property
     def twins(self) -> int:
@@ -243,6 +251,12 @@ class _Portion:
         # The observer's forecasts are corrected by the same outcomes, of its own network.
         self._market = sampler._observer.follow(view, memory.take(slice(None)))
         self._market = self._market.take(twins, window=1)
+        self._macro = None
+        if sampler.macro_model is not None and plan.rests is not None:
+            leading = np.repeat(leading_symbols(sampler._tables, rows), plan.twins)
+            markets = np.arange(len(twins)).reshape(self._shape).T
+            rests = plan.rests[plan.twins * of.start : plan.twins * of.stop]
+            self._macro = MacroWalk(sampler.macro_model, self._market.view, markets, leading, rests)
         self._lean = self._by_symbol(lean)
         self._shift = self._by_symbol(shifts)
         self._first_close = self._market.view.last_close
@@ -274,7 +288,9 @@ class _Portion:
         held = self._bounds.hold(drawn.parts, np.log(close / self._first_close), volume_mean)
         pushed = bars_from_parts(close, volume_mean, held)
         bars[:, :, t + 1] = self._by_market(pushed)
-        observations[:, :, t + 1] = self._by_market(self._market.push(pushed, drawn.pits))
+        macro = None if self._macro is None else self._macro.next_values(view)
+        seen = self._market.push(pushed, drawn.pits, macro)
+        observations[:, :, t + 1] = self._by_market(seen)
         forecasts[:, :, t + 1] = self._by_market(self._market.forecast)
         self._forecaster.advance(state, view.feature_rows, drawn.pits)
         self._bounds.hold_volatility(state)
@@ -365,8 +381,16 @@ class ForecasterSampler:
         if self._premium is not None:
             (premium_rng,) = rng.spawn(1)
             shifts = self._premium.shifts(self._tables, self._forecaster, pairs, premium_rng)
+        macro_rng = rng.spawn(1)[0] if self.macro_model is not None else None
         return self._with_noise(
-            rows, masks, is_blended, n_steps, noise_rng, block_rng, np.repeat(shifts, 2, axis=0)
+            rows,
+            masks,
+            is_blended,
+            n_steps,
+            noise_rng,
+            block_rng,
+            np.repeat(shifts, 2, axis=0),
+            macro_rng,
         )
 
     @property
@@ -394,6 +418,7 @@ class ForecasterSampler:
         noise_rng: np.random.Generator,
         block_rng: np.random.Generator,
         shifts: NDArray[np.float64],
+        macro_rng: np.random.Generator | None = None,
     ) -> Plan:
         """A plan for starts and masks of which market b has number b · K // B."""
         blended, placed = np.flatnonzero(is_blended), np.flatnonzero(~is_blended)
@@ -402,10 +427,16 @@ class ForecasterSampler:
         if placed.size:
             uniforms[placed] = self.copula_noise.draw(len(placed), n_steps, noise_rng)
             lean[placed] = self.copula_noise.lean
+        rests = None
+        if self.macro_model is not None and macro_rng is not None:
+            rests = self.macro_model.any_rows(len(is_blended), n_steps, macro_rng)
         if blended.size:
-            uniforms[blended] = self.dated_noise.draw(len(blended), n_steps, block_rng)
+            dates = self.dated_noise.draw_dates(len(blended), n_steps, block_rng)
+            uniforms[blended] = self.dated_noise.of_dates(dates)
             lean[blended] = self.dated_noise.lean
-        return Plan(rows, masks, uniforms, lean, placed, shifts)
+            if self.macro_model is not None and rests is not None:
+                rests[blended] = self.macro_model.rows_of(self.residuals.dates)[dates]
+        return Plan(rows, masks, uniforms, lean, placed, shifts, rests)
 
     def _imagine(self, plan: Plan) -> Paths:
         """The markets of a plan.
@@ -427,7 +458,7 @@ class ForecasterSampler:
             made = bars[these], observations[these], innovations[these], forecasts[these]
             return _Portion(self, plan, of, plan.lean[these], plan.shifts[these], made)
 
-        _ = self._hindcasts  # before threads ask for it
+        _ = self._hindcasts, self.macro_model  # before threads ask for them
         with ThreadPoolExecutor(self._threads) as pool:
             run = map if self._threads == 1 else pool.map
             walking = list(run(begin, portions, markets))
@@ -464,6 +495,11 @@ class ForecasterSampler:
     def residuals(self) -> Residuals:
         """What noise the real bars had, by date."""
         return Residuals.of(self._tables, self._hindcasts)
+
+    @cached_property
+    def macro_model(self) -> MacroModel | None:
+        """How outside series go on; None where the features have none."""
+        return MacroModel.of(self._tables)
 
     @cached_property
     def _hindcasts(self) -> list[Hindcast]:

@@ -150,12 +150,38 @@ def start_moments(tables: Sequence[FeatureTable], rows: NDArray[np.int64]) -> ND
         rows: at which symbols start, shape (K, S), each with features.
     """
     common, moments = _moments_by_date(tables)
+    place = _places(common, tables, rows)
+    date = np.take_along_axis(place, _leading(place)[:, None], axis=1)[:, 0]
+    return moments[date]
+
+
+def leading_symbols(tables: Sequence[FeatureTable], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which symbol of each market starts on the market's date, the first of those that do.
+
+    Args:
+        tables: of S histories.
+        rows: at which symbols start, shape (K, S), each with features.
+
+    Returns:
+        Shape (K,).
+    """
+    common = CommonDates.of([table.history for table in tables], LOOKBACK)
+    return _leading(_places(common, tables, rows))
+
+
+def _places(
+    common: CommonDates, tables: Sequence[FeatureTable], rows: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Numbers of the dates of rows (K, S), likewise."""
     place = np.zeros(rows.shape, np.int64)
     for s, table in enumerate(tables):
         there = common.present[:, s]
         of_row = np.zeros(len(table), np.int64)
         of_row[common.rows[there, s]] = np.flatnonzero(there)
         place[:, s] = of_row[rows[:, s]]
-    alike = (place[:, :, None] == place[:, None, :]).sum(axis=2)
-    date = np.take_along_axis(place, alike.argmax(axis=1)[:, None], axis=1)[:, 0]
-    return moments[date]
+    return place
+
+
+def _leading(place: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first symbol of each market (K, S) whose date most of its symbols have, shape (K,)."""
+    return (place[:, :, None] == place[:, None, :]).sum(axis=2).argmax(axis=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from engine.account.securities import Security
@@ -13,11 +13,13 @@ from engine.feed.consolidators import (
     QuoteBarConsolidator,
     TradeBarConsolidator,
 )
+from engine.feed.fred import Fred, FredSecurity
 from engine.feed.history import history_config, start_of_bars, to_frame, to_slices
 from engine.feed.universe_selection import UserDefinedUniverse
 from engine.market.data import RESOLUTION_SPAN, BaseData, QuoteBar, SubscriptionDataConfig, TradeBar
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Market, Symbol, SymbolCache
+from engine.statistics.interest_rate import InterestRates
 
 
 class SubscriptionManager:
@@ -98,6 +100,17 @@ class SubscriptionManager:
         return getattr(self, snake)
 
 
+class InterestRateProvider:
+    """LEAN's `self.risk_free_interest_rate_model`."""
+
+    def __init__(self, rates: InterestRates) -> None:
+        self._rates = rates
+
+    def get_interest_rate(self, day: date) -> float:
+        """Annual rate on a day, as a fraction; without an entry the latest earlier one."""
+        return float(self._rates.rate(day))
+
+
 class _History:
     """LEAN's `self.history`, which is called or first indexed by a class of data."""
 
@@ -119,6 +132,7 @@ class DataMixin:
     def _set_up_data(self: Any) -> None:
         self.subscription_manager = SubscriptionManager(self)
         self._user_universe = UserDefinedUniverse("user-defined-usa-equity")
+        self._pending_series: list[Symbol] = []
 
     # Securities -----------------------------------------------------------------------------
 
@@ -260,6 +274,37 @@ class DataMixin:
         self._user_universe.wanted[symbol] = None
         self._note_universe(self._user_universe)
         return security
+
+    def add_data(
+        self: Any, kind: Any, ticker: str, resolution: Resolution | None = None
+    ) -> FredSecurity:
+        """Subscribe to a daily series of FRED's.
+
+        Its values come in slices of their own, at the midnight after their day.
+
+        Raises:
+            NotImplementedError: for another kind of data, or another resolution.
+            ValueError: if the data folder has no such series.
+        """
+        if kind is not Fred:
+            raise NotImplementedError(f"add_data({getattr(kind, '__name__', kind)})")
+        if resolution not in (None, Resolution.DAILY):
+            raise NotImplementedError(f"add_data(Fred, resolution={Resolution(resolution)})")
+        symbol = Symbol.create(ticker, SecurityType.BASE, Market.USA)
+        next(self._context.fred.values(symbol.value), None)  # says so if there is none
+        SymbolCache.set(symbol.value, symbol)
+        self._pending_series.append(symbol)
+        return FredSecurity(symbol)
+
+    def take_pending_series(self: Any) -> list[Symbol]:
+        """Series of FRED's that were added since the last call."""
+        found, self._pending_series = self._pending_series, []
+        return found
+
+    @property
+    def risk_free_interest_rate_model(self: Any) -> InterestRateProvider:
+        """LEAN's default: the rates of the data folder."""
+        return InterestRateProvider(self._context.interest_rates)
 
     def add_security(self: Any, *arguments: Any, **named: Any) -> Security:
         """Subscribe to an equity: (symbol, ...) or (security type, ticker, ...).

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from engine.api.object_store import ObjectStore
 from engine.common.decimals import net_arithmetic
 from engine.feed.auxiliary_files import SymbolProperties
+from engine.feed.fred import FredFiles
 from engine.feed.subscriptions import Sources
 from engine.market.market_hours import MarketHoursDatabase
+from engine.statistics.interest_rate import InterestRates
 
 
 def ignore_message(_: str) -> None:
@@ -28,6 +30,8 @@ class RunContext:
         object_store: the algorithm's store.
         parameters: text by name.
         on_message: receives each log line.
+        fred: series of FRED's.
+        interest_rates: risk-free rates.
     """
 
     market_hours: MarketHoursDatabase
@@ -36,6 +40,8 @@ class RunContext:
     object_store: ObjectStore
     parameters: dict[str, str] = field(default_factory=dict)
     on_message: Callable[[str], None] = ignore_message
+    fred: FredFiles = field(kw_only=True)
+    interest_rates: InterestRates = field(kw_only=True)
 
 
 _current: list[RunContext] = []

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.common.clock import from_utc
 from engine.common.enums import DelistingType, MarketDataType, Resolution, TickType
+from engine.feed.fred import FredFiles, fred_subscription
 from engine.feed.subscriptions import Sources, Subscription, points
 from engine.feed.universe_selection import ActiveUniverse, SecurityChanges, UserDefinedUniverse
 from engine.market.data import RESOLUTION_SPAN, BaseData, Delisting, Slice, SubscriptionDataConfig
@@ -45,11 +46,13 @@ class DataFeed:
     Args:
         algorithm: whose universes and securities to serve.
         sources: where bars come from.
+        fred: where FRED's series come from.
     """
 
-    def __init__(self, algorithm: Any, sources: Sources) -> None:
+    def __init__(self, algorithm: Any, sources: Sources, fred: FredFiles) -> None:
         self._algorithm = algorithm
         self._sources = sources
+        self._fred = fred
         self._subscriptions: list[Subscription] = []
         self._universes: list[ActiveUniverse] = []
         self._frontier: datetime = datetime.min
@@ -79,6 +82,20 @@ class DataFeed:
         self._update_fill_span(config)
         stream = self._stream(config, hours, start)
         self._subscriptions.append(Subscription(config, security, stream, hours))
+        self._subscriptions.sort(key=lambda s: (s.config.tick_type, s.config.symbol.value))
+
+    def _subscribe_series(self, symbol: Symbol) -> None:
+        """Start a series of FRED's now.
+
+        Raises:
+            ValueError: if there is no file of it, or a malformed one.
+        """
+        hours: ExchangeHours = self._algorithm.default_hours
+        start = hours.from_utc(self._algorithm.utc_time)
+        end = hours.from_utc(self._end_utc)
+        one = fred_subscription(symbol, self._fred, hours, start, end)
+        self._update_fill_span(one.config)
+        self._subscriptions.append(one)
         self._subscriptions.sort(key=lambda s: (s.config.tick_type, s.config.symbol.value))
 
     def _stream(
@@ -121,6 +138,8 @@ class DataFeed:
 
     def _start_universes(self) -> None:
         algorithm = self._algorithm
+        for symbol in algorithm.take_pending_series():
+            self._subscribe_series(symbol)
         for universe in algorithm.take_pending_universes():
             hours = algorithm.default_hours
             start = algorithm.utc_time
@@ -275,6 +294,10 @@ class DataFeed:
         result = TimeSlice(time, self._slice(time), changes=changes)
         for subscription, taken in packets:
             config = subscription.config
+            if subscription.security is None:
+                for point in taken:
+                    result.slice.add(point)
+                continue
             prices = [p for p in taken if p.data_type != MarketDataType.AUXILIARY]
             for point in taken:
                 if point.data_type == MarketDataType.AUXILIARY:

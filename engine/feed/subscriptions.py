@@ -298,7 +298,7 @@ class Subscription:
 
     Attributes:
         config: what it reads.
-        security: whom it updates.
+        security: whom it updates; None for a series that is nobody's price.
         emit_utc: when the next point is due, None at the end.
         data: the next point.
     """

@@ -23,6 +23,7 @@ from engine.common.enums import AccountType, AlgorithmStatus
 from engine.feed.auxiliary_files import AuxiliaryData, read_symbol_properties
 from engine.feed.bar_files import BarFiles
 from engine.feed.data_feed import DataFeed
+from engine.feed.fred import FredFiles
 from engine.feed.history import tickers_in_frames
 from engine.feed.subscriptions import Sources
 from engine.market.market_hours import MarketHoursDatabase
@@ -166,6 +167,8 @@ def make_context(data_folder: Path, store: Path, parameters: Mapping[str, str]) 
         read_symbol_properties(data_folder),
         ObjectStore(Path(store)),
         {str(k): str(v) for k, v in parameters.items()},
+        fred=FredFiles(data_folder),
+        interest_rates=InterestRates.load(data_folder),
     )
 
 
@@ -334,7 +337,7 @@ def _run(
     try:
         algorithm.callback("initialize")()
         algorithm.post_initialize()
-        feed = DataFeed(algorithm, context.sources)
+        feed = DataFeed(algorithm, context.sources, context.fred)
         bar = _Progress(algorithm, progress)
         loop = Loop(algorithm, feed, bar.step)
         finished = False

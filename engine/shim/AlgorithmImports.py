@@ -62,6 +62,7 @@ from engine.common.enums import *
 from engine.common.settings import AlgorithmSettings, UniverseSettings
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.feed.consolidators import *
+from engine.feed.fred import Fred
 from engine.feed.universe_selection import SecurityChanges
 from engine.framework import *
 from engine.indicators import *

@@ -17,7 +17,8 @@ from models.forecast.distributions import NUMPY, SkewedT, TailShape
 from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import RecurrentState
 from models.forecast.recalibration import Memory
-from models.market.features import FEATURES, FeatureTable
+from models.market.features import FeatureTable
+from models.market.groups import DEFAULT_GROUPS, shown
 from models.market.history import CLOSE, OPEN
 from models.market.market_view import MarketView
 
@@ -32,6 +33,11 @@ SUMMARY = (
 
 OBSERVATION_CLIP = 5.0
 """Entries are cut off here: an agent's network should meet no number far from its others."""
+
+
+def observation_names(groups: Sequence[str]) -> tuple[str, ...]:
+    """Names of the entries of an observation with groups of features."""
+    return (*shown(groups), *SUMMARY)
 
 
 @dataclass(frozen=True)
@@ -129,19 +135,26 @@ class ObservedMarket:
         """What else is known at the newest bar, (B, 8), columns `models.agent.outlook.FORECAST`."""
         return self._stream.forecast
 
-    def push(self, bars: np.ndarray, pits: np.ndarray | None = None) -> np.ndarray:
+    def push(
+        self,
+        bars: np.ndarray,
+        pits: np.ndarray | None = None,
+        macro: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Observations (B, D) at the close of the next bars (B, 5), columns `BAR_FIELDS`.
 
         Args:
             bars: valid bars.
             pits: levels of their gaps and intraday returns under the forecast, shape (B, 2), where
                 they are known already; otherwise worked out if the market remembers outcomes.
+            macro: what is known of outside series at their close, shape (B, n), where the features
+                have such.
         """
         returns = None
         if self._remembers and pits is None:
             gap = np.log(bars[:, OPEN] / self.view.last_close)
             returns = np.stack([gap, np.log(bars[:, CLOSE] / bars[:, OPEN])], axis=1)
-        return self._stream.push(self.view.push(bars), returns, pits)
+        return self._stream.push(self.view.push(bars, macro), returns, pits)
 
     @property
     def memory(self) -> Memory:
@@ -167,19 +180,21 @@ class ObservedMarket:
 class Observer:
     """The agent's market observation, known at the close of bar t.
 
-    Scaled features of the newest row, within the range they had when the forecaster was fitted,
-    then `SUMMARY`: the next bar as the forecaster's mean network (no dropout) sees it.
-    Deterministic.
+    Scaled features of the newest row, those of the forecaster's groups, within the range they had
+    when it was fitted, then `SUMMARY`: the next bar as the forecaster's mean network (no dropout)
+    sees it. Deterministic.
 
     Attributes:
         forecaster: whose scaler, feature bounds and network are used.
-        names: of the D entries of an observation.
+        names: of the D entries of an observation; of the class those with the default groups.
     """
 
-    names = (*FEATURES, *SUMMARY)
+    names = observation_names(DEFAULT_GROUPS)
 
     def __init__(self, forecaster: Forecaster) -> None:
         self.forecaster = forecaster
+        self.names = observation_names(forecaster.config.features)
+        self._columns = forecaster.config.observed_columns
         # Rows of the traits: the forecaster's symbols, then strangers.
         every = forecaster.traits([*forecaster.symbols, ""]).density
         self._rise = RiseTable(tail_shape(NUMPY, every.intraday))
@@ -237,10 +252,13 @@ class Observer:
         """What is seen of B series; their features as they are, shape (B, F)."""
         density = self.forecaster.parameters(state)
         summary = forecast_summary(density, self._rise, state.traits.rows)
-        limit = np.float32(OBSERVATION_CLIP)
+        limit, shown = np.float32(OBSERVATION_CLIP), len(self._columns)
         observation = np.empty((self.size, len(state)), np.float32)
-        np.clip(state.scaled.T, -limit, limit, out=observation[: len(FEATURES)])
-        observation[len(FEATURES) :] = np.clip(summary.T, -limit, limit)
+        scaled = state.scaled.T
+        # Taking all of them would be a copy.
+        scaled = scaled if shown == len(scaled) else scaled[self._columns]
+        np.clip(scaled, -limit, limit, out=observation[:shown])
+        observation[shown:] = np.clip(summary.T, -limit, limit)
         mean, deviation = self.forecaster.expected_return(state, density)
         long_run = np.exp(state.traits.anchors)
         forecast = forecast_columns(mean, deviation, long_run, feature_rows)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from models.market.features import LOOKBACK
+from models.market.groups import DEFAULT_GROUPS, columns_with, groups_from, macro_of, shown
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class ForecasterConfig:
         validation_period: calendar days from one held-out block to the next, which with the
             default fraction makes blocks of four weeks (see `splits.validation_split`).
         masks: dropout masks a prediction averages over.
+        features: groups of features that the network reads and agents observe, of
+            `models.market.groups.GROUPS`; kept in the order in which they stand there.
 
     Raises:
         ValueError: naming the setting that is out of range.
@@ -55,8 +61,10 @@ class ForecasterConfig:
     validation_fraction: float = 0.2
     validation_period: int = 140
     masks: int = 16
+    features: tuple[str, ...] = DEFAULT_GROUPS
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "features", groups_from(self.features))
         for name in ("units", "epochs", "retrain_epochs", "batch", "stride", "patience"):
             self._require(name, "be at least 1", getattr(self, name) >= 1)
         self._require("window", "be at least 10", self.window >= 10)
@@ -74,6 +82,32 @@ class ForecasterConfig:
     def _require(self, name: str, rule: str, holds: bool) -> None:
         if not holds:
             raise ValueError(f"forecaster {name} must {rule}; received {getattr(self, name)}")
+
+    @property
+    def macro(self) -> tuple[str, ...]:
+        """Outside series that histories must come with."""
+        return macro_of(self.features)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of feature rows, F of them."""
+        return columns_with(self.macro)
+
+    @cached_property
+    def observed_columns(self) -> np.ndarray:
+        """Which of them agents observe."""
+        names = shown(self.features)
+        return np.array([i for i, name in enumerate(self.columns) if name in names])
+
+    @cached_property
+    def network_columns(self) -> np.ndarray:
+        """Which of them the network reads: those observed but the level of volatility.
+
+        The baseline carries the level. A network that sees it learns from a span of rising
+        volatility that high volatility rises further, and its simulated paths explode.
+        """
+        observed = self.observed_columns
+        return observed[observed != self.columns.index("volatility_ewma")]
 
     @property
     def burn_in(self) -> int:

@@ -13,10 +13,9 @@ import numpy as np
 from models.forecast.config import ForecasterConfig
 from models.forecast.density import DensityParameters
 from models.forecast.levels import KNOTS, LevelMap, LevelMaps
-from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
+from models.forecast.scaling import FeatureScaler
 from models.forecast.traits import SymbolTraits
 from models.forecast.weights import LSTMWeights, NetworkWeights
-from models.market.features import FEATURES
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +59,7 @@ class FittedForecaster:
         about = {
             "config": dataclasses.asdict(self.config),
             "symbols": self.traits.symbols,
-            "features": FEATURES,
+            "features": self.config.columns,
             "data_end": str(self.data_end),
             "converged": self.converged,
         }
@@ -77,6 +76,8 @@ class FittedForecaster:
         """
         about = _about(arrays)
         config = ForecasterConfig(**about["config"])
+        if tuple(about["features"]) != config.columns:
+            raise ValueError("forecaster arrays must be made with the present features")
         _check_shapes(arrays, config, len(about["symbols"]))
 
         def density(prefix: str) -> DensityParameters:
@@ -85,12 +86,12 @@ class FittedForecaster:
 
         lstm = {
             name: arrays[f"weight_{name}"]
-            for name in LSTMWeights.shapes(len(NETWORK_COLUMNS), config.units)
+            for name in LSTMWeights.shapes(len(config.network_columns), config.units)
         }
         return cls(
             config=config,
             weights=NetworkWeights(LSTMWeights(**lstm), density("density")),
-            scaler=FeatureScaler(arrays["scaler_mean"], arrays["scaler_scale"]),
+            scaler=FeatureScaler(arrays["scaler_mean"], arrays["scaler_scale"], config.columns),
             traits=SymbolTraits(
                 tuple(about["symbols"]),
                 arrays["traits_ranges"],
@@ -113,8 +114,6 @@ def _about(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     missing = [name for name in wanted if name not in about]
     if missing:
         raise ValueError(f"forecaster arrays' 'about' must name {missing[0]}; it is missing")
-    if tuple(about["features"]) != FEATURES:
-        raise ValueError("forecaster arrays must be made with the present features")
     settings = {field.name for field in dataclasses.fields(ForecasterConfig)}
     if set(about["config"]) != settings:
         other = sorted(set(about["config"]) ^ settings)
@@ -127,13 +126,14 @@ def _about(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
 def _check_shapes(
     arrays: Mapping[str, np.ndarray], config: ForecasterConfig, n_symbols: int
 ) -> None:
-    lstm = LSTMWeights.shapes(len(NETWORK_COLUMNS), config.units)
+    lstm = LSTMWeights.shapes(len(config.network_columns), config.units)
+    width = len(config.columns)
     expected = {f"weight_{name}": shape for name, shape in lstm.items()}
     for name, shape in DensityParameters.shapes().items():
         expected |= {f"density_{name}": shape, f"traits_{name}": (n_symbols + 1, *shape)}
-    expected |= {"scaler_mean": (len(FEATURES),), "scaler_scale": (len(FEATURES),)}
+    expected |= {"scaler_mean": (width,), "scaler_scale": (width,)}
     expected |= {
-        "traits_ranges": (n_symbols + 1, 2, len(FEATURES)),
+        "traits_ranges": (n_symbols + 1, 2, width),
         "traits_anchors": (n_symbols + 1,),
         "levels": (5, len(KNOTS)),
     }

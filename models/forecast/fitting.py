@@ -27,7 +27,7 @@ from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks
 from models.forecast.levels import LevelMap, LevelMaps
 from models.forecast.network import Architecture, CompiledTrainer, initial_weights, trainer
-from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
+from models.forecast.scaling import FeatureScaler
 from models.forecast.traits import SymbolTraits
 from models.forecast.weights import LSTMWeights, NetworkWeights
 from models.market.features import LOOKBACK, FeatureTable, baseline_volatility
@@ -129,7 +129,7 @@ class Samples:
 
     Attributes:
         rows: which rows are for what.
-        inputs: scaled features, shape (n, F'), float32, columns `NETWORK_COLUMNS`.
+        inputs: scaled features, shape (n, F'), float32, columns `config.network_columns`.
         volatility: baseline volatility of the bar after each row, shape (n,).
         weight: 1 for rows to learn from, else 0, shape (n,), float32.
     """
@@ -140,13 +140,19 @@ class Samples:
     weight: np.ndarray
 
     @classmethod
-    def of(cls, rows: TrainingRows, scaler: FeatureScaler, anchors: np.ndarray) -> Samples:
+    def of(
+        cls,
+        rows: TrainingRows,
+        scaler: FeatureScaler,
+        anchors: np.ndarray,
+        config: ForecasterConfig,
+    ) -> Samples:
         """The rows, scaled; the baseline reverts to each history's anchor (S,)."""
         weight = np.zeros(len(rows.features), dtype=np.float32)
         weight[rows.train] = 1.0
         return cls(
             rows,
-            scaler.scaled(rows.features)[:, NETWORK_COLUMNS],
+            scaler.scaled(rows.features)[:, config.network_columns],
             baseline_volatility(rows.features, anchors[rows.series]),
             weight,
         )
@@ -200,14 +206,14 @@ def fit(
     end = max(table.history.data_end for table in tables)
     random = streams(seed, "forecaster", str(end))
     if previous is None:
-        scaler = FeatureScaler.fit(rows.features[rows.train])
-        weights = initial_weights(len(NETWORK_COLUMNS), config.units, random["weights"])
+        scaler = FeatureScaler.fit(rows.features[rows.train], config.columns)
+        weights = initial_weights(len(config.network_columns), config.units, random["weights"])
         schedule = Schedule(config.epochs, config.learning_rate)
     else:
         scaler, weights = previous.scaler, previous.weights
         schedule = Schedule(config.retrain_epochs, config.retrain_learning_rate)
     traits = SymbolTraits.of(tables, scaler.log_volatility, weights.density)
-    samples = Samples.of(rows, scaler, traits.anchors)
+    samples = Samples.of(rows, scaler, traits.anchors, config)
     trained = train(samples, weights, config, schedule, random, reporter)
     common = calibrate_network(samples, trained.weights, config, random["draws"])
     every = Asked.of(samples, trained.weights, config)
@@ -231,6 +237,18 @@ def _check(
         raise ValueError("tables must hold at least one symbol; received none")
     for table in tables:
         table.history.require(config.required_bars)
+        known = () if table.macro is None else table.macro.macro.series
+        if known != config.macro:
+            raise ValueError(
+                f"{table.symbol}: history must come with the outside series that the features "
+                f"{', '.join(config.features)} need ({', '.join(config.macro) or 'none'}); "
+                f"received {', '.join(known) or 'none'}"
+            )
+    if previous is not None and previous.config.features != config.features:
+        raise ValueError(
+            f"previous forecaster must have the same features {', '.join(config.features)}; "
+            f"received {', '.join(previous.config.features)}"
+        )
     if previous is not None:
         wanted = config.units, config.window
         received = previous.config.units, previous.config.window
@@ -279,7 +297,7 @@ def train(
 
 def _architecture(config: ForecasterConfig) -> Architecture:
     return Architecture(
-        n_features=len(NETWORK_COLUMNS),
+        n_features=len(config.network_columns),
         units=config.units,
         window=config.window,
         burn_in=config.burn_in,
@@ -317,7 +335,7 @@ def _train_epoch(
 
 
 def _masks(count: int, config: ForecasterConfig, rng: np.random.Generator) -> Masks:
-    return Masks.draw(count, len(NETWORK_COLUMNS), config.units, config.dropout, rng)
+    return Masks.draw(count, len(config.network_columns), config.units, config.dropout, rng)
 
 
 def early_stopping_loss(
@@ -397,7 +415,7 @@ def adapt(fitted: FittedForecaster, tables: Sequence[FeatureTable]) -> FittedFor
     _check(tables, fitted.config, None)
     rows = TrainingRows.of(tables, fitted.config)
     traits = SymbolTraits.of(tables, fitted.scaler.log_volatility, fitted.traits.common)
-    samples = Samples.of(rows, fitted.scaler, traits.anchors)
+    samples = Samples.of(rows, fitted.scaler, traits.anchors, fitted.config)
     every = Asked.of(samples, fitted.weights, fitted.config)
     own = calibrate_symbols(samples, every, fitted.traits.common)
     known = fitted.traits.and_those_of(traits.with_density(own.parameters))

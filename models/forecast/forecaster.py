@@ -36,7 +36,7 @@ from models.forecast.recalibration import (
     moments,
     quantile,
 )
-from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
+from models.forecast.scaling import FeatureScaler
 from models.forecast.traits import SeriesTraits
 from models.market.features import LOOKBACK, FeatureTable, baseline_volatility
 from models.market.market_view import MarketView
@@ -101,6 +101,7 @@ class Forecaster:
     def __init__(self, fitted: FittedForecaster) -> None:
         self._fitted = fitted
         self._network = LSTMInference(fitted.weights.lstm)
+        self._columns = fitted.config.network_columns
         own = fitted.traits.density
         self._quantiles = QuantileTables.of(own, fitted.levels)
         self._moments = np.stack(
@@ -182,7 +183,7 @@ class Forecaster:
 
     def masks(self, count: int, rng: np.random.Generator) -> Masks:
         """Dropout masks of `count` independent paths."""
-        return Masks.draw(count, len(NETWORK_COLUMNS), self.config.units, self.config.dropout, rng)
+        return Masks.draw(count, len(self._columns), self.config.units, self.config.dropout, rng)
 
     def adapted(self, tables: Sequence[FeatureTable]) -> Forecaster:
         """The same network, knowing the traits of further symbols from their histories.
@@ -247,7 +248,7 @@ class Forecaster:
         memory: Memory | None = None,
     ) -> RecurrentState:
         scaled = self.scaler.held(windows, traits.ranges)
-        hidden, cell = self._network.settle(scaled[..., NETWORK_COLUMNS], masks)
+        hidden, cell = self._network.settle(scaled[..., self._columns], masks)
         volatility = baseline_volatility(windows[:, -1], traits.anchors)
         memory = _memory_of(len(windows), memory)
         return RecurrentState(hidden, cell, masks, scaled[:, -1], volatility, traits, memory)
@@ -272,7 +273,7 @@ class Forecaster:
         """
         state.scaled = self.scaler.held(feature_rows, state.traits.ranges)
         state.hidden, state.cell = self._network.step(
-            state.hidden, state.cell, state.scaled[:, NETWORK_COLUMNS], state.masks
+            state.hidden, state.cell, state.scaled[:, self._columns], state.masks
         )
         state.volatility = baseline_volatility(feature_rows, state.traits.anchors)
         if pits is not None:
@@ -282,7 +283,7 @@ class Forecaster:
     def parameters(self, state: RecurrentState) -> BarDensity:
         """The density of the next bar of every path: network outputs, calibrated parameters."""
         mask = None if state.masks is None else state.masks.outputs
-        outputs = self._network.outputs(state.hidden, state.scaled[:, NETWORK_COLUMNS], mask)
+        outputs = self._network.outputs(state.hidden, state.scaled[:, self._columns], mask)
         return BarDensity(NUMPY, outputs, state.volatility, state.traits.density)
 
     def draw(self, state: RecurrentState, uniforms: np.ndarray) -> Drawn:

@@ -17,13 +17,6 @@ CLIP = 6.0
 Alternatives: `research.experiments.constants`.
 """
 
-NETWORK_COLUMNS = np.array([i for i, name in enumerate(FEATURES) if name != "volatility_ewma"])
-"""Features the network reads: all that do not tell the level of volatility.
-
-The baseline carries the level. A network that sees it learns from a span of rising volatility
-that high volatility rises further, and its simulated paths explode.
-"""
-
 
 @dataclass(frozen=True, eq=False)
 class FeatureScaler:
@@ -32,28 +25,30 @@ class FeatureScaler:
     Attributes:
         mean: shape (F,).
         scale: standard deviations, shape (F,).
+        columns: names of the F features.
     """
 
     mean: np.ndarray
     scale: np.ndarray
+    columns: tuple[str, ...] = FEATURES
 
     def __post_init__(self) -> None:
         for name in ("mean", "scale"):
             value = read_only(getattr(self, name), np.float64)
             object.__setattr__(self, name, value)
-            if value.shape != (len(FEATURES),):
+            if value.shape != (len(self.columns),):
                 raise ValueError(
-                    f"scaler {name} must have shape ({len(FEATURES)},); received {value.shape}"
+                    f"scaler {name} must have shape ({len(self.columns)},); received {value.shape}"
                 )
             if not np.isfinite(value).all() or (name == "scale" and not (value > 0).all()):
                 rule = "finite and > 0" if name == "scale" else "finite"
                 raise ValueError(f"scaler {name} must be {rule}; received {value.tolist()}")
 
     @classmethod
-    def fit(cls, rows: np.ndarray) -> FeatureScaler:
-        """The scaler of feature rows (n, F)."""
+    def fit(cls, rows: np.ndarray, columns: tuple[str, ...] = FEATURES) -> FeatureScaler:
+        """The scaler of feature rows (n, F) with such columns."""
         scaler = StandardScaler().fit(rows)
-        return cls(scaler.mean_, scaler.scale_)
+        return cls(scaler.mean_, scaler.scale_, columns)
 
     @property
     def log_volatility(self) -> float:
@@ -77,14 +72,15 @@ class FeatureScaler:
         Raises:
             ValueError: if a shape is wrong or a feature is not finite.
         """
-        if rows.ndim not in (2, 3) or rows.shape[-1] != len(FEATURES):
+        width = len(self.columns)
+        if rows.ndim not in (2, 3) or rows.shape[-1] != width:
             raise ValueError(
-                f"feature rows must have shape (B, {len(FEATURES)}) or (B, W, {len(FEATURES)}); "
+                f"feature rows must have shape (B, {width}) or (B, W, {width}); "
                 f"received {rows.shape}"
             )
-        if bounds.shape != (len(rows), 2, len(FEATURES)):
+        if bounds.shape != (len(rows), 2, width):
             raise ValueError(
-                f"bounds must have shape {(len(rows), 2, len(FEATURES))}; received {bounds.shape}"
+                f"bounds must have shape {(len(rows), 2, width)}; received {bounds.shape}"
             )
         of_series = np.require(np.moveaxis(bounds, 0, -1), np.float64, ["C", "W"])
         by_column = rows.ndim == 2
@@ -95,6 +91,6 @@ class FeatureScaler:
         if not kernel(given, of_series, mean, scale, np.float32(CLIP), out):
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(rows))[0])
             raise ValueError(
-                f"feature {FEATURES[place[-1]]} must be finite; received {rows[place]}"
+                f"feature {self.columns[place[-1]]} must be finite; received {rows[place]}"
             )
         return np.moveaxis(out, -1, 0)

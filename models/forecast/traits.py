@@ -69,7 +69,12 @@ class SymbolTraits:
 
     def __post_init__(self) -> None:
         rows = len(self.symbols) + 1
-        for name, shape in (("ranges", (rows, 2, len(FEATURES))), ("anchors", (rows,))):
+        width = np.shape(self.ranges)[-1]
+        if width < len(FEATURES):
+            raise ValueError(
+                f"symbols' ranges must be of {len(FEATURES)} features or more; received {width}"
+            )
+        for name, shape in (("ranges", (rows, 2, width)), ("anchors", (rows,))):
             value = read_only(getattr(self, name), np.float64)
             if value.shape != shape:
                 raise ValueError(f"symbols' {name} must have shape {shape}; received {value.shape}")

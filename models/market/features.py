@@ -22,6 +22,7 @@ from ta.volatility import AverageTrueRange
 from models import kernels
 from models.arrays import column
 from models.market.history import CLOSE, HIGH, LOW, OPEN, VOLUME, History
+from models.market.macro import MacroState, MacroTable, macro_feature_names
 
 FEATURES = (
     "gap",  # log(open / previous close), in volatilities of the day before
@@ -259,14 +260,17 @@ class FeatureTable:
 
     Attributes:
         history: the bars.
-        rows: features, shape (T, F), columns `FEATURES`, as `features` gives them; read-only.
+        rows: features, shape (T, F), columns `FEATURES`, as `features` gives them, and where the
+            history has macro values those of `models.market.macro` after them; read-only.
         parts: shape (T, 5), columns `PARTS`, as `parts_from_bars` gives them; read-only.
+        macro: what is made of the macro values; None where there are none.
     """
 
     history: History
     rows: np.ndarray
     parts: np.ndarray
     _indicators: _Indicators
+    macro: MacroTable | None = None
 
     @classmethod
     def of(cls, history: History) -> FeatureTable:
@@ -277,9 +281,14 @@ class FeatureTable:
         """
         history.require(LOOKBACK + 1)
         rows, parts, indicators = _feature_rows(history.bars)
+        macro = None if history.macro is None else MacroTable.of(history.macro)
+        if macro is not None:
+            outside = macro.rows(rows[:, COLUMN["volatility_ewma"]])
+            outside[:LOOKBACK] = np.nan
+            rows = np.concatenate([rows, outside], axis=1)
         rows.setflags(write=False)
         parts.setflags(write=False)
-        return cls(history, rows, parts, indicators)
+        return cls(history, rows, parts, indicators, macro)
 
     def __len__(self) -> int:
         return len(self.history)
@@ -299,10 +308,22 @@ class FeatureState:
     `concatenate`.
     """
 
-    def __init__(self, rings: Mapping[str, np.ndarray], carried: np.ndarray) -> None:
-        """Take over arrays: rings of shape (n, B), oldest first, carried numbers (CARRIED, B)."""
+    def __init__(
+        self,
+        rings: Mapping[str, np.ndarray],
+        carried: np.ndarray,
+        macro: MacroState | None = None,
+    ) -> None:
+        """Take over what is carried.
+
+        Args:
+            rings: of shape (n, B), oldest first.
+            carried: numbers, shape (CARRIED, B).
+            macro: of each series; None where no outside series are known.
+        """
         self._rings = dict(rings)
         self._carried = carried
+        self._macro = macro
         self._heads = dict.fromkeys(rings, 0)
 
     @classmethod
@@ -348,14 +369,14 @@ class FeatureState:
         carried[kernels.OF_LOG_CLOSE] = np.log(column(bars[rows], CLOSE))
         carried[kernels.OF_VOLUME_MEAN] = rings["log_volume"].mean(axis=0)
         carried[kernels.OF_VOLUME_LONG] = indicators.volume_long[rows]
-        return cls(rings, carried)
+        return cls(rings, carried, None if table.macro is None else table.macro.at(rows))
 
     @classmethod
     def concatenate(cls, states: Sequence[FeatureState]) -> FeatureState:
         """One state of all the series of several states, in their order.
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if there is none, or they know of different outside series.
         """
         if not states:
             raise ValueError("states must hold at least one state; received none")
@@ -363,7 +384,14 @@ class FeatureState:
             name: np.concatenate([state._in_order(name) for state in states], axis=1)
             for name in states[0]._rings
         }
-        return cls(rings, np.concatenate([state._carried for state in states], axis=1))
+        macro = [state._macro for state in states if state._macro is not None]
+        if macro and (len(macro) < len(states) or len({one.series for one in macro}) > 1):
+            raise ValueError("states must know the same outside series; received others")
+        return cls(
+            rings,
+            np.concatenate([state._carried for state in states], axis=1),
+            MacroState.concatenate(macro) if macro else None,
+        )
 
     def __len__(self) -> int:
         return self._carried.shape[1]
@@ -387,26 +415,45 @@ class FeatureState:
         """The state of chosen series (repeats allowed), shape (len(rows),)."""
         index = np.asarray(rows)
         rings = {name: np.take(self._in_order(name), index, axis=1) for name in self._rings}
-        return FeatureState(rings, np.take(self._carried, index, axis=1))
+        macro = None if self._macro is None else self._macro.take(index)
+        return FeatureState(rings, np.take(self._carried, index, axis=1), macro)
 
-    def push(self, bars: np.ndarray) -> np.ndarray:
+    @property
+    def macro(self) -> MacroState | None:
+        """What is known of outside series beside each series; None where nothing is."""
+        return self._macro
+
+    def share_macro(self, rows: np.ndarray) -> None:
+        """Put each series beside the outside series that chosen ones (B,) stand beside."""
+        if self._macro is not None:
+            self._macro = self._macro.take(rows)
+
+    def push(self, bars: np.ndarray, macro: np.ndarray | None = None) -> np.ndarray:
         """Advance every series by one bar.
 
         Args:
             bars: shape (B, 5), columns `BAR_FIELDS`, valid bars (not checked: this is the inner
                 loop of the simulator).
+            macro: what is known of outside series at their close, shape (B, n), where the series
+                know of such (`models.market.macro.MacroValues`).
 
         Returns:
-            Shape (B, F): the features at the close of these bars, equal to the row that
-            `features` would give for each series with the bar appended, but for rounding. A column
+            Shape (B, F): the features at the close of these bars, equal to the row of the
+            `FeatureTable` of each series with the bar appended, but for rounding. A column
             is contiguous in memory. What follows from a price that is not a positive number is NaN.
 
         Raises:
-            ValueError: if the shape is wrong.
+            ValueError: if a shape is wrong, or macro values are missing or not wanted.
         """
         bars = np.asarray(bars, dtype=np.float64)
         if bars.shape != (len(self), 5):
             raise ValueError(f"bars must have shape ({len(self)}, 5); received {bars.shape}")
+        if (macro is None) != (self._macro is None):
+            series = "none" if self._macro is None else ", ".join(self._macro.series)
+            raise ValueError(
+                f"macro values must come with bars for the outside series {series}; received "
+                f"{'none' if macro is None else 'some'}"
+            )
         ingredients = np.empty((kernels.INGREDIENTS, len(self)))
         kernels.push_bars(
             np.array(bars.T, order="C"),
@@ -425,7 +472,14 @@ class FeatureState:
         )
         for name, ring in self._rings.items():
             self._heads[name] = (self._heads[name] + 1) % len(ring)
-        return _described(ingredients).T
+        if self._macro is None or macro is None:
+            return _described(ingredients).T
+        self._macro.push(np.array(macro.T))
+        rows = np.empty((len(FEATURES) + len(macro_feature_names(self._macro.series)), len(self)))
+        own = rows[: len(FEATURES)]
+        kernels.describe_rows(ingredients, _ROOTS, VARIANCE_FLOOR, own)
+        rows[len(FEATURES) :] = self._macro.rows(own[COLUMN["volatility_ewma"]])
+        return rows.T
 
     def _in_order(self, name: str) -> np.ndarray:
         """The ring as a new array, oldest first."""

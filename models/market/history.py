@@ -7,12 +7,13 @@ it is built, so that nothing behind it needs to ask again whether prices are pos
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from models.arrays import column, read_only
+from models.market.macro import MacroValues
 
 BAR_FIELDS = ("open", "high", "low", "close", "volume")
 """Columns of a bar array, in this order everywhere."""
@@ -32,6 +33,7 @@ class History:
         bars: shape (T, 5), float64, columns `BAR_FIELDS`: prices in currency (> 0,
             low <= open, close <= high), volume in shares (> 0).
         max_gap_days: longest allowed distance between neighbouring bars, calendar days.
+        macro: what was known of outside series at each bar, T of them; None where nothing is.
 
     Raises:
         ValueError: naming the symbol, the field, the rule, the value and the date.
@@ -41,6 +43,7 @@ class History:
     time: np.ndarray
     bars: np.ndarray
     max_gap_days: float = MAX_GAP_DAYS
+    macro: MacroValues | None = None
 
     def __post_init__(self) -> None:
         time = read_only(self.time, "datetime64[ns]")
@@ -56,6 +59,11 @@ class History:
             )
         _check_time(self.symbol, time, self.max_gap_days)
         _check_bars(self.symbol, time, bars)
+        if self.macro is not None and len(self.macro) != len(bars):
+            raise ValueError(
+                f"{self.symbol}: macro must have one entry for each of the {len(bars)} bars; "
+                f"received {len(self.macro)}"
+            )
         object.__setattr__(self, "time", time)
         object.__setattr__(self, "bars", bars)
 
@@ -116,12 +124,20 @@ class History:
         """The newest n bars (all of them if there are fewer)."""
         if n < 1:
             raise ValueError(f"{self.symbol}: tail must keep at least 1 bar; received {n}")
-        return History(self.symbol, self.time[-n:], self.bars[-n:], self.max_gap_days)
+        return self._part(slice(-n, None))
 
     def until(self, time: np.datetime64) -> History:
         """The bars complete at or before a time."""
         count = int(np.searchsorted(self.time, np.datetime64(time, "ns"), side="right"))
-        return History(self.symbol, self.time[:count], self.bars[:count], self.max_gap_days)
+        return self._part(slice(0, count))
+
+    def beside(self, macro: MacroValues | None) -> History:
+        """The same bars beside other macro values, or none."""
+        return replace(self, macro=macro)
+
+    def _part(self, bars: slice) -> History:
+        macro = None if self.macro is None else self.macro.part(bars)
+        return replace(self, time=self.time[bars], bars=self.bars[bars], macro=macro)
 
     def require(self, n_bars: int) -> History:
         """The same history, if it is long enough.
@@ -138,10 +154,13 @@ class History:
         return self
 
     def fingerprint(self) -> str:
-        """SHA-256 of symbol, times and bars: changes when any of them does."""
+        """SHA-256 of symbol, times, bars and macro values: changes when any of them does."""
         digest = hashlib.sha256(self.symbol.encode())
         digest.update(self.time.astype("<i8").tobytes())
         digest.update(self.bars.astype("<f8").tobytes())
+        if self.macro is not None:
+            digest.update(",".join(self.macro.series).encode())
+            digest.update(self.macro.values.astype("<f8").tobytes())
         return digest.hexdigest()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.market.features import LOOKBACK, FeatureState, FeatureTable
+from models.market.macro import MacroState
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,22 +182,33 @@ class MarketView:
             windows = self._ring[index[:, None], newest]
         return MarketView(self.symbols[index], self._state.take(index), windows)
 
-    def push(self, bars: np.ndarray) -> np.ndarray:
+    def push(self, bars: np.ndarray, macro: np.ndarray | None = None) -> np.ndarray:
         """Advance every series by one bar.
 
         Args:
             bars: shape (B, 5), columns `BAR_FIELDS`, valid bars.
+            macro: what is known of outside series at their close, shape (B, n), where the series
+                know of such.
 
         Returns:
             Shape (B, F): the feature rows at their close, columns contiguous; not to be written to.
         """
-        rows = self._state.push(bars)
+        rows = self._state.push(bars, macro)
         if self._width == 1:
             self._ring, self._places = rows[:, None], None
         else:
             self._windows[:, self._head] = rows
             self._head = (self._head + 1) % self._width
         return rows
+
+    @property
+    def macro(self) -> MacroState | None:
+        """What is known of outside series beside each series; None where nothing is."""
+        return self._state.macro
+
+    def share_macro(self, rows: np.ndarray) -> None:
+        """Put each series beside the outside series that chosen ones (B,) stand beside."""
+        self._state.share_macro(rows)
 
     @property
     def windows(self) -> np.ndarray:

@@ -22,7 +22,6 @@ from models.forecast.density import OUTPUTS, BarDensity, QuantileTables
 from models.forecast.distributions import NUMPY
 from models.forecast.forecaster import Forecaster
 from models.forecast.levels import LevelMap, LevelMaps
-from models.forecast.scaling import NETWORK_COLUMNS
 from models.market.features import LOOKBACK, FeatureTable
 from models.market.market_view import MarketView
 from research.conditions import conditions, option_parser
@@ -37,7 +36,7 @@ def keras_loop(forecaster: Forecaster, view: MarketView) -> Callable[[int], np.n
     """Draws one by one through `model.predict`, dropout active."""
     config = forecaster.config
     arrays = forecaster.to_arrays()
-    inputs = keras.Input((config.window, len(NETWORK_COLUMNS)))
+    inputs = keras.Input((config.window, len(config.network_columns)))
     dropped = keras.layers.SpatialDropout1D(config.dropout)(inputs, training=True)
     hidden = keras.layers.LSTM(config.units, recurrent_dropout=config.dropout)(
         dropped, training=True
@@ -50,7 +49,7 @@ def keras_loop(forecaster: Forecaster, view: MarketView) -> Callable[[int], np.n
     lstm.set_weights([arrays[f"weight_{name}"] for name in ("kernel", "recurrent", "bias")])
     head.set_weights([arrays["weight_head"]])
     skip.set_weights([arrays["weight_skip"]])
-    window = forecaster.scaler.scaled(view.windows)[:1, :, NETWORK_COLUMNS]
+    window = forecaster.scaler.scaled(view.windows)[:1, :, forecaster.config.network_columns]
     known = forecaster.parameters(forecaster.start(view.take([0])))
     levels = LevelMaps(tuple(LevelMap(row) for row in arrays["levels"]))
     quantiles = QuantileTables.of(known.parameters, levels)

@@ -34,7 +34,6 @@ from models.forecast.config import ForecasterConfig
 from models.forecast.density import OUTPUTS
 from models.forecast.forecaster import Forecaster
 from models.forecast.inference import LSTMInference
-from models.forecast.scaling import NETWORK_COLUMNS
 from models.market.features import FeatureState, FeatureTable
 from models.market.market_view import MarketView
 from research.conditions import conditions, option_parser
@@ -140,7 +139,7 @@ def main() -> None:
     sampler = ForecasterSampler(observer, tables, blend=settings.imagination.blend)
     sampler.sample(2, 2, np.random.default_rng(0))
     print(f"first two paths of a sampler, real residuals: {time.perf_counter() - began:.2f} s")
-    n_features, units = len(NETWORK_COLUMNS), config.units
+    n_features, units = len(config.network_columns), config.units
     flops = flops_per_bar(n_features, units)
     for n_paths in options.paths:
         shapes = [(n_paths, n_features + units, 4 * units), (512,) * 3, (1024,) * 3]

@@ -109,3 +109,30 @@ def test_a_bad_bar_begins_no_history_and_none_is_forgotten(book):
     with pytest.raises(ValueError, match="volume must be > 0"):
         book.restart("A", day(30), (*ROW[:4], 0.0))
     assert book.newest("A") == (day(0), ROW)
+
+
+def test_outside_series_come_with_the_bars_as_they_were_known():
+    book = BarBook(["A", "B"], keep=3, macro=("vix", "rate"))
+    with pytest.raises(ValueError, match="vix: there must be values of the series; received none"):
+        book.known_at([CLOSE])
+    for n in range(-3, 4):
+        book.add_macro("vix", day(n).date(), 20.0 + n)
+        book.add_macro("rate", day(n).date(), 2.0 + n)
+    for n in (0, 1):
+        book.add("A", day(n), ROW)
+    book.add("B", day(1), ROW)
+    a, b = book.histories()
+    # VIX of the day before, the rate of the day.
+    wanted = [[np.log(19.0), 2.0], [np.log(20.0), 3.0]]
+    np.testing.assert_array_equal(a.macro.values, wanted)
+    np.testing.assert_array_equal(b.macro.values, wanted[1:])
+    # A bar that comes later is told the same, whatever has come since.
+    book.add_macro("vix", day(9).date(), 50.0)
+    np.testing.assert_array_equal(book.known_at([day(1)]).values, wanted[1:])
+
+
+def test_without_outside_series_there_is_nothing_beside_bars(book):
+    book.add("A", day(0), ROW)
+    book.add("B", day(0), ROW)
+    assert book.known_at([day(0)]) is None
+    assert [one.macro for one in book.histories()] == [None, None]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from algorithm.learning import LearningConfig
 from algorithm.settings import PARAMETERS, RunSettings, Settings, account_size
 from algorithm.stops import StopRules
 from models.limits import Caps
@@ -76,6 +77,7 @@ OTHERS = {
     "cooldown_bars": "0",
     "warm_up_years": "3.5",
     "retrain": "never",
+    "features": "bars,vix,rate",
     "forecaster_units": "16",
     "forecaster_window": "50",
     "forecaster_dropout": "0.2",
@@ -235,3 +237,24 @@ def test_the_size_of_an_account_is_within_a_twentieth_and_told_again_the_same(va
 def test_an_account_without_a_size_is_refused(value):
     with pytest.raises(ValueError, match="size must be finite and > 0; received"):
         account_size(value)
+
+
+def test_features_are_read_in_their_order_and_macro_stands_for_all_series():
+    settings = Settings.from_parameters({"features": "macro, bars"})
+    assert settings.forecaster.features == ("bars", "vix", "wti", "rate")
+    assert settings.to_parameters()["features"] == "bars,vix,wti,rate"
+
+
+@pytest.mark.parametrize("text", ["", "bars,bars", "bars,gold"])
+def test_bad_features_are_refused_by_name(text):
+    with pytest.raises(ValueError, match="parameter features: features must"):
+        Settings.from_parameters({"features": text})
+
+
+def test_agents_are_as_wide_as_what_they_observe():
+    learning = Settings.from_parameters({"features": "bars,rate"}).learning()
+    agent = learning.agent
+    width = 8 + 1 + 5
+    for config in (agent.residual, agent.forest, agent.convolution, agent.network):
+        assert config.observation_width == width
+    assert Settings().learning() == LearningConfig()

@@ -10,7 +10,7 @@ from models.forecast.density import DensityParameters
 from models.forecast.fitted import FittedForecaster
 from models.forecast.forecaster import Forecaster
 from models.forecast.levels import LevelMaps
-from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
+from models.forecast.scaling import FeatureScaler
 from models.forecast.traits import SymbolTraits
 from models.forecast.weights import LSTMWeights, NetworkWeights
 from models.market.features import LOOKBACK, FeatureTable
@@ -65,10 +65,12 @@ def random_forecaster(
     `spread` is the deviation of the symbols' density parameters from the common ones.
     """
     rng = np.random.default_rng(seed)
-    shapes = LSTMWeights.shapes(len(NETWORK_COLUMNS), config.units)
+    shapes = LSTMWeights.shapes(len(config.network_columns), config.units)
     weights = LSTMWeights(**{name: rng.normal(0.0, 0.2, shape) for name, shape in shapes.items()})
     density = DensityParameters.initial()
-    scaler = FeatureScaler.fit(np.concatenate([table.rows[LOOKBACK:] for table in tables]))
+    scaler = FeatureScaler.fit(
+        np.concatenate([table.rows[LOOKBACK:] for table in tables]), config.columns
+    )
     traits = SymbolTraits.of(tables, scaler.log_volatility, density)
     own = traits.density.joined().copy()
     own[:-1] += spread * np.random.default_rng(seed + 1).normal(size=own[:-1].shape)

@@ -1,5 +1,7 @@
 """Observations: of a network at random where any will do, of a trained one where that matters."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -17,7 +19,10 @@ from models.forecast.distributions import NUMPY, SkewedT, TailShape
 from models.forecast.forecaster import Forecaster
 from models.forecast.scaling import CLIP
 from models.market.features import FEATURES, FeatureTable
+from models.market.groups import shown
+from models.market.macro import MacroValues
 from models.market.market_view import MarketView
+from tests.models.market.test_macro import outside
 from tests.models.synthetic import garch_table, random_forecaster
 
 SMALL = ForecasterConfig(units=4, window=20, epochs=2, batch=16, stride=10)
@@ -56,6 +61,48 @@ def test_an_observation_is_the_scaled_row_and_the_forecast(observer):
     np.testing.assert_allclose(
         found[:, len(FEATURES) :], forecast_summary(density, rise, [0, 1]), rtol=1e-6, atol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    "groups", [("bars",), ("volatility", "rate"), ("bars", "volatility", "technical", "vix", "wti")]
+)
+def test_groups_choose_what_is_observed_and_nothing_else_is_looked_at(groups):
+    """Other features may be what they like: neither network nor observation knows of them."""
+    config = dataclasses.replace(SMALL, features=groups)
+    series = outside(640, names=config.macro) if config.macro else []
+    tables = [
+        FeatureTable.of(one.beside(MacroValues.at(series, one.time) if series else None))
+        for one in HISTORIES
+    ]
+    chosen = Observer(random_forecaster(tables, config, seed=1))
+    assert chosen.names == shown(groups) + SUMMARY
+    found = chosen.observe(view([300, 400], tables[0]))
+    assert found.shape == (2, chosen.size)
+    columns = [config.columns.index(name) for name in shown(groups)]
+    scaled = chosen.forecaster.scaler.scaled(tables[0].rows[[300, 400]])[:, columns]
+    np.testing.assert_allclose(
+        found[:, : len(columns)], np.clip(scaled, -OBSERVATION_CLIP, OBSERVATION_CLIP), atol=1e-6
+    )
+    # The baseline volatility reads three volatilities, in whatever group they are.
+    hidden = [
+        i
+        for i, name in enumerate(config.columns)
+        if name not in shown(groups) and not name.startswith("volatility")
+    ]
+    rows = tables[0].rows.copy()
+    rows[:, hidden] *= 0.5
+    other = dataclasses.replace(tables[0], rows=rows)
+    np.testing.assert_array_equal(chosen.observe(view([300, 400], other)), found)
+    rows = tables[0].rows.copy()
+    rows[:, columns[-1]] *= 0.5
+    other = dataclasses.replace(tables[0], rows=rows)
+    summaries = chosen.observe(view([300, 400], other))[:, len(columns) :]
+    assert (summaries != found[:, len(columns) :]).any()
+
+
+def test_the_level_of_volatility_is_observed_but_not_read_by_the_network():
+    assert SMALL.columns[8] == "volatility_ewma"
+    assert set(SMALL.observed_columns) - set(SMALL.network_columns) == {8}
 
 
 def test_the_probability_of_a_rise_is_that_of_the_distribution():

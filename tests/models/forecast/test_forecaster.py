@@ -24,12 +24,14 @@ from models.forecast.recalibration import (
     Memory,
     distribution,
 )
-from models.forecast.scaling import NETWORK_COLUMNS, FeatureScaler
+from models.forecast.scaling import FeatureScaler
 from models.market.features import COLUMN, FEATURES, LOOKBACK, FeatureTable, bars_from_parts
 from models.market.history import History
+from models.market.macro import RATE, VIX, MacroValues
 from models.market.market_view import MarketView
 from models.reporting import Silent
 from models.seeding import streams
+from tests.models.market.test_macro import outside
 from tests.models.synthetic import days, garch_bars, garch_table, random_forecaster
 
 SMALL = ForecasterConfig(units=4, window=12, epochs=8, batch=16, stride=6, masks=8)
@@ -152,7 +154,7 @@ def test_advancing_equals_a_longer_window(fitted):
         fitted.advance(state, TABLES[0].rows[row][None])
     network = LSTMInference(fitted._fitted.weights.lstm)
     longer = TABLES[0].rows[701 - SMALL.window : 704][None]
-    _, hidden, cell = network.run(fitted.scaler.scaled(longer)[..., NETWORK_COLUMNS])
+    _, hidden, cell = network.run(fitted.scaler.scaled(longer)[..., fitted.config.network_columns])
     np.testing.assert_allclose(state.hidden, hidden, atol=1e-6)
     np.testing.assert_allclose(state.cell, cell, atol=1e-6)
     assert np.array_equal(state.volatility, fitted.start(view_of([703])).volatility)
@@ -355,13 +357,13 @@ def samples_of(seed=0, noisy=()):
         parts[ends] = np.abs(0.05 * np.random.default_rng(seed).normal(size=(len(ends), 5)))
     rows = dataclasses.replace(rows, parts=parts)
     scaler = FeatureScaler.fit(rows.features[rows.train])
-    return fitting.Samples.of(rows, scaler, np.full(len(TRAIN), scaler.log_volatility))
+    return fitting.Samples.of(rows, scaler, np.full(len(TRAIN), scaler.log_volatility), SMALL)
 
 
 def trained_on(samples):
     config = dataclasses.replace(SMALL, epochs=3)
     random = streams(1, "test")
-    weights = fitting.initial_weights(len(NETWORK_COLUMNS), SMALL.units, random["weights"])
+    weights = fitting.initial_weights(len(SMALL.network_columns), SMALL.units, random["weights"])
     schedule = fitting.Schedule(3, config.learning_rate)
     return fitting.train(samples, weights, config, schedule, random, Silent())
 
@@ -660,3 +662,44 @@ def test_levels_and_traits_of_a_fit_make_its_own_bars_uniform(fitted):
     found = [fitted.hindcast(table).uniforms for table in TRAIN]
     for column in range(5):
         assert pit_ks(np.concatenate(found)[:, column]) < 0.035
+
+
+def beside_series(names):
+    """The training histories with outside series."""
+    series = outside(1000, names=names)
+    return [
+        FeatureTable.of(one.history.beside(MacroValues.at(series, one.history.time)))
+        for one in TRAIN
+    ]
+
+
+def test_a_forecaster_of_outside_series_is_fitted_kept_and_found_again():
+    config = dataclasses.replace(SMALL, epochs=1, features=("bars", "vix", "rate"))
+    tables = beside_series((VIX, RATE))
+    one = Forecaster.fit(tables, config, seed=1)
+    again = Forecaster.from_arrays(one.to_arrays())
+    assert again.config == config
+    assert again.scaler.columns == config.columns
+    view = MarketView.at(tables, window=config.window)
+    draws = [x.predict(view, 8, np.random.default_rng(0)).parts for x in (one, again)]
+    np.testing.assert_array_equal(*draws)
+    other = dict(one.to_arrays())
+    about = json.loads(other["about"].tobytes())
+    about["config"]["features"] = ["bars", "vix"]
+    other["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
+    with pytest.raises(ValueError, match="made with the present features"):
+        Forecaster.from_arrays(other)
+
+
+def test_histories_must_come_with_the_series_that_the_features_need():
+    config = dataclasses.replace(SMALL, epochs=1, features=("bars", "vix"))
+    with pytest.raises(ValueError, match=r"features bars, vix need \(vix\); received none"):
+        Forecaster.fit(TRAIN, config, seed=1)
+    with pytest.raises(ValueError, match=r"need \(none\); received vix"):
+        Forecaster.fit(beside_series((VIX,)), SMALL, seed=1)
+
+
+def test_a_warm_start_needs_the_same_features(fitted):
+    config = dataclasses.replace(SMALL, features=("bars",))
+    with pytest.raises(ValueError, match="must have the same features bars; received bars, vol"):
+        Forecaster.fit(TRAIN, config, seed=1, previous=fitted)
