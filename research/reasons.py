@@ -68,9 +68,12 @@ def reasons(agent: Agent, outlook: Outlook, standing: Standing, symbols: Sequenc
             _frame(symbols, {kind: of * standing.caps for kind, of in wanted.items()}),
         )
     if isinstance(agent, Rule):
-        says = f"{RULES[agent.name].says} No trade within {agent.band:g} of the cap of its aim."
-        aim = agent.aim(outlook, standing) * standing.caps
-        return Reasons(says, _frame(symbols, {"aim": aim, "held": standing.weights}))
+        steps = {
+            "aim": agent.aim(outlook, standing) * standing.caps,
+            "held": standing.weights,
+            "band": agent.band * standing.caps,
+        }
+        return Reasons(RULES[agent.name].says, _frame(symbols, steps))
     raise ValueError(f"agent must be of a kind that is known; received {type(agent).__name__}")
 
 

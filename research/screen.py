@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,6 +27,8 @@ fan              quantiles of the next close
 record [20]      the last bars: proposed, chosen, what came of it
 quit             leave with a summary (also at the end of input)"""
 
+_WIDTH = 100
+_INDENT = " " * 12
 _FAN_WIDTH = 31
 _BAR_WIDTH = 21
 _OBSERVED = 5.0  # as far as observations go
@@ -122,23 +125,24 @@ def observation(now: Close, name: str) -> str:
 def stepped(walk: Walk, before: Close, done: Stepped) -> str:
     """What a decision led to."""
     trades = [
-        f"{'bought' if count > 0 else 'sold'} {abs(count):,g} {name} at {done.opens[name]:,.2f}"
+        f"{count:+,g} {name} at {done.opens[name]:,.2f}"
         for name, count in done.orders.items()
         if count
     ]
-    told = ", ".join(trades) or "nothing traded"
-    paid = f", costs {done.costs:,.2f} $" if done.costs else ""
     mine, theirs = np.expm1(done.growth[YOURS]), np.expm1(done.growth[AGENTS])
-    lines = [f"{_day(done.time)}  {told}{paid}; you {mine:+.2%}, the agent {theirs:+.2%}"]
+    paid = f", costs {done.costs:,.2f} $" if done.costs else ""
+    told = f"{_day(done.time)}  you {mine:+.2%}, the agent {theirs:+.2%}{paid}"
+    told += f": {', '.join(trades)}" if trades else ", nothing traded"
+    lines = textwrap.wrap(told, _WIDTH, subsequent_indent=_INDENT)
     for name in walk.symbols:
         chosen, held = done.chosen[name], before.held[name]
         asked = done.overridden[name] and not np.isnan(chosen)
         if asked and not done.orders[name] and abs(chosen - held) > 1e-3:
             lines.append(
-                f"            no order in {name}: {chosen:g} is too near to the {held:.3f} held"
+                f"{_INDENT}no order in {name}: {chosen:g} is too near to the {held:.3f} held"
             )
     if done.ruined:
-        lines.append("            your account is ruined")
+        lines.append(f"{_INDENT}your account is ruined")
     return "\n".join(lines)
 
 
@@ -267,7 +271,7 @@ def _day(when: pd.Timestamp) -> str:
 
 
 def _rule(head: str) -> str:
-    return f"-- {head} ".ljust(100, "-")
+    return f"-- {head} ".ljust(_WIDTH, "-")
 
 
 def _framed(frame: pd.DataFrame) -> list[str]:
