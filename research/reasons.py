@@ -33,7 +33,10 @@ class Reasons:
     Attributes:
         says: what kind of agent it is and the numbers that are the same for all symbols.
         table: its steps, a row for each symbol; units in the names of the columns, weights as
-            shares of the portfolio. NaN in a column of targets: the position is kept.
+            shares of the portfolio. Of an analytic optimum: ``premium`` and ``deviation`` of the
+            next return, ``trend``, mean ``correlation`` with the others, the optimum without
+            (``uncapped``) and with caps (``aim``), what is ``held``, and the ``band`` within which
+            that is kept. NaN in a column of targets: the position is kept.
         values: of each action, in units of the reward, a row for each symbol; None for an agent
             that has no such thing.
     """
@@ -159,8 +162,8 @@ def _optimum(
             "premium, bp": 1e4 * premium,
             "deviation, %": 100.0 * outlook.column("deviation"),
             "trend": outlook.trend,
-            "mean correlation": mean,
-            "without caps": free[..., 0],
+            "correlation": mean,
+            "uncapped": free[..., 0],
             "aim": policy.aim(outlook, standing.caps, standing.gross) * standing.caps,
             "held": standing.weights,
             "band": policy.config.band * standing.caps,

@@ -18,7 +18,7 @@ TOLD = 20
 
 HELP = """\
 Enter            take the agent's proposal and go one bar on
-AAPL 0.2 IBM 0   take these weights (shares of the portfolio, also 20%); the rest as proposed
+AAPL 0.2 IBM 0   take these weights for a bar (of the portfolio, also 20%), the rest as proposed
 AAPL keep        leave the position as it is; keep alone: leave all
 5, or go 5       take the proposal for 5 bars
 obs [AAPL ...]   all that the agent sees of a symbol, by name
@@ -99,7 +99,8 @@ def values(walk: Walk) -> str:
     """What the agent bases its proposal on."""
     now = walk.look()
     why = now.reasons
-    told = [f"{walk.kind}: {why.says}", "", *_framed(why.table.assign(wants=now.proposal))]
+    told = textwrap.wrap(f"{walk.kind}: {why.says}", _WIDTH)
+    told += ["", *_framed(why.table.assign(proposal=now.proposal).T)]
     if why.values is not None:
         told += ["", "value of each action, bp of reward, discounted; * the highest"]
         best = why.values.to_numpy().argmax(axis=1)
@@ -188,7 +189,7 @@ def summary(walk: Walk) -> str:
                 f"{kept['costs', name].sum():,.2f}",
                 f"{1e4 * kept['reward', name].sum():+.1f}",
                 f"{drawdown(growth):.1%}",
-                f"{sharpe(growth):.2f}" if len(growth) > 1 else "",
+                f"{sharpe(growth):.2f}" if np.ptp(growth) > 0 else "",
             )
         )
     ahead = equity[YOURS].iloc[-1] - equity[AGENTS].iloc[-1]

@@ -53,12 +53,12 @@ def test_the_steps_end_at_the_proposal(kind, target):
 
 def test_without_caps_the_optimum_solves_its_equations():
     for agent, outlook, _, said in cases("mean_variance"):
-        free = said.table["without caps"].to_numpy()
+        free = said.table["uncapped"].to_numpy()
         earns = agent.config.aversion * outlook.covariance[0] @ free
         np.testing.assert_allclose(1e4 * earns, said.table["premium, bp"])
         deviation = said.table["deviation, %"].to_numpy() / 100
         np.testing.assert_allclose(deviation**2, np.diag(outlook.covariance[0]))
-        np.testing.assert_allclose(said.table["mean correlation"], 0.3)
+        np.testing.assert_allclose(said.table["correlation"], 0.3)
         if np.abs(free).sum() < 0.9 and (np.abs(free) < 0.3).all():
             np.testing.assert_allclose(said.table["aim"], free, rtol=1e-6)
 
