@@ -31,6 +31,7 @@ _WIDTH = 100
 _INDENT = " " * 12
 _FAN_WIDTH = 31
 _BAR_WIDTH = 21
+_ENOUGH = 20  # bars that a Sharpe ratio is worth showing of
 _OBSERVED = 5.0  # as far as observations go
 
 
@@ -189,7 +190,7 @@ def summary(walk: Walk) -> str:
                 f"{kept['costs', name].sum():,.2f}",
                 f"{1e4 * kept['reward', name].sum():+.1f}",
                 f"{drawdown(growth):.1%}",
-                f"{sharpe(growth):.2f}" if np.ptp(growth) > 0 else "",
+                f"{sharpe(growth):.2f}" if len(growth) >= _ENOUGH and np.ptp(growth) > 0 else "",
             )
         )
     ahead = equity[YOURS].iloc[-1] - equity[AGENTS].iloc[-1]

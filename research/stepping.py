@@ -362,7 +362,7 @@ class Walk:
             )
         proposed = self._proposed()
         chosen, overridden = proposed.copy(), np.zeros(len(self.symbols), bool)
-        for name, weight in self.checked(overrides or {}).items():
+        for name, weight in self._checked(overrides or {}).items():
             at = self.symbols.index(name)
             # A cap's own quotient may lie a rounding error beyond one.
             chosen[at] = np.clip(weight / self.rules.caps[at], -1.0, 1.0)
@@ -402,19 +402,19 @@ class Walk:
         self._remember(done)
         return done
 
-    def checked(self, overrides: Mapping[str, float]) -> dict[str, float]:
-        """Overrides as `step` takes them, if it does.
-
-        Raises:
-            ValueError: as `step`, but for the end of the walk.
-        """
+    def _checked(self, overrides: Mapping[str, float]) -> dict[str, float]:
+        """Overrides as plain numbers, if the rules allow them."""
         found: dict[str, float] = {}
         for name, weight in overrides.items():
             if name not in self.symbols:
                 raise ValueError(
                     f"an override must name one of {', '.join(self.symbols)}; received {name!r}"
                 )
-            value, cap = float(weight), float(self.caps[name])
+            cap = float(self.caps[name])
+            try:
+                value = float(weight)
+            except (TypeError, ValueError):
+                raise ValueError(f"{name}: weight must be a number; received {weight!r}") from None
             if abs(value) > cap * (1.0 + TOLERANCE):
                 raise ValueError(
                     f"{name}: weight must lie in [{-cap:g}, {cap:g}], its cap; received {value:g}"
@@ -549,7 +549,8 @@ def opened(
     """
     known = known_at_start(histories, settings)
     tables = [FeatureTable.of(past) for past in known]
-    learning, rules = settings.learning(), settings.rules(settings.run.cash)
+    # Whole shares, as a float: so the strategy has it, and keys of artifacts tell 1 from 1.0.
+    learning, rules = settings.learning(), settings.rules(settings.run.cash, lot_size=1.0)
     now = datetime.combine(settings.run.start_date, time.min)
     models = Trainer(learning, artifacts, progress).train(tables, rules, now=now)
     if imagined is not None:

@@ -7,8 +7,7 @@ from click.testing import CliRunner
 from research import cli, workspace
 from research.cli import by_hand, main
 from research.stepping import YOURS
-from tests.research.test_stepping import TINY
-from tests.research.walks import HISTORIES, walk
+from tests.research.walks import HISTORIES, TINY, walk
 
 
 def commanded(*lines, bars=12, kind="mean_variance"):

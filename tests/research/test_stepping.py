@@ -32,7 +32,7 @@ from research.stepping import (
 from sim.costs import InteractiveBrokersCost
 from sim.rollout import constant, rollout
 from sim.rules import Rule
-from tests.research.walks import DAYS, HISTORIES, REWARD, RULES, START, forecaster, walk
+from tests.research.walks import DAYS, HISTORIES, REWARD, RULES, START, TINY, forecaster, walk
 
 NAMES = ["AAA", "BBB"]
 
@@ -228,6 +228,7 @@ def test_a_close_is_told_as_it_is():
         ({"BBB": 0.41}, r"BBB: weight must lie in \[-0.4, 0.4\], its cap; received 0.41"),
         ({"AAA": -0.6}, r"AAA: weight must lie in \[-0.5, 0.5\], its cap; received -0.6"),
         ({"AAA": float("inf")}, "AAA: weight must lie"),
+        ({"AAA": None}, "AAA: weight must be a number; received None"),
         ({"CCC": 0.1}, "an override must name one of AAA, BBB; received 'CCC'"),
         (
             {"AAA": 0.5, "BBB": -0.4},
@@ -299,23 +300,6 @@ def test_symbols_meet_on_common_dates_and_are_forecast_by_all_of_their_bars():
     pd.testing.assert_series_equal(mine, theirs)
 
 
-TINY = {
-    "symbols": "AAA,BBB",
-    "start_date": "2016-07-01",
-    "end_date": "2016-08-20",
-    "warm_up_years": "1.7",
-    "agent": "dqn",
-    "forecaster_units": "4",
-    "forecaster_window": "20",
-    "forecaster_epochs": "1",
-    "paths": "16",
-    "path_bars": "10",
-    "agent_units": "4",
-    "agent_updates": "25",
-    "forecast_draws": "16",
-}
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     return ArtifactStore(ObjectStore(tmp_path_factory.mktemp("store")), report=print)
@@ -334,7 +318,7 @@ def test_models_are_those_of_the_first_training_and_are_kept(store, monkeypatch)
     monkeypatch.setattr("algorithm.training.learn_to_trade", refused)
     again = opened(settings, HISTORIES, store, bars=5)
     same(first.look(), again.look())
-    rules = settings.rules(100_000)
+    rules = settings.rules(100_000, 1.0)
     tables = [FeatureTable.of(one.until(first.times[0]).tail(429)) for one in HISTORIES]
     models = Trainer(settings.learning(), store).train(
         tables, rules, now=pd.Timestamp("2016-07-01").to_pydatetime()

@@ -32,6 +32,23 @@ RULES = Rules(
 )
 REWARD = MeanVarianceReward(6.0)
 
+TINY = {
+    "symbols": "AAA,BBB",
+    "start_date": "2016-07-01",
+    "end_date": "2016-08-20",
+    "warm_up_years": "1.7",
+    "agent": "dqn",
+    "forecaster_units": "4",
+    "forecaster_window": "20",
+    "forecaster_epochs": "1",
+    "paths": "16",
+    "path_bars": "10",
+    "agent_units": "4",
+    "agent_updates": "25",
+    "forecast_draws": "16",
+}
+"""Settings under which models are trained in a moment."""
+
 
 @dataclass(frozen=True)
 class Looker(ThresholdAgent):
