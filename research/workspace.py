@@ -11,7 +11,7 @@ import importlib
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from algorithm.settings import Settings
 from models.agent.observation import Observer
+from models.artifacts import ArtifactStore
 from models.market.features import FeatureTable
 from models.market.history import History
 from models.market.macro import RATE, VIX, WTI, MacroSeries, MacroValues
@@ -128,6 +129,31 @@ def default_data_folder() -> Path:
     """The data folder that `lean.json` names."""
     lean_json = json.loads((ROOT / "lean.json").read_text(encoding="utf-8"))
     return ROOT / lean_json["data-folder"]
+
+
+def open_artifacts(
+    store: Path | str | None = None, *, report: Callable[[str], Any] = print
+) -> ArtifactStore:
+    """What the algorithm has learned and kept: that of LEAN's object store, or of a folder.
+
+    Args:
+        store: folder of the local engine's object store; ``storage`` in the project if None.
+            LEAN's container has its own.
+        report: takes one line of text where an artifact is damaged.
+
+    Raises:
+        ValueError: if nothing can be saved there.
+    """
+    if in_lean():
+        found = importlib.import_module("QuantConnect.Research").QuantBook().object_store
+    else:
+        from engine.api.object_store import ObjectStore
+        from engine.cli import STORE, check_store
+
+        folder = ROOT / STORE if store is None else Path(store)
+        check_store(folder)
+        found = ObjectStore(folder)
+    return ArtifactStore(found, report=report)
 
 
 def known_at_start(histories: Sequence[History], settings: Settings) -> list[History]:

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from research.stepping import opened
+from research.workspace import load_histories, load_settings, open_artifacts
+
 TINY = {
     "symbols": "AAPL,IBM",
     "start_date": "2009-01-02",
@@ -86,6 +89,24 @@ def test_two_trainings_and_a_forecast_for_every_bar(first):
 
 def test_the_first_decision_is_of_the_first_traded_day(first):
     assert str(first.algorithm.decided[0][0].date()) == "2009-01-02"
+
+
+def test_by_hand_the_same_models_forecast_alike(first, learn, data_folder, monkeypatch):
+    """A walk takes the first models from the run's store and shows the fans of its decisions."""
+
+    def refused(*arguments, **named):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr("algorithm.training.fit_forecaster", refused)
+    monkeypatch.setattr("algorithm.training.learn_to_trade", refused)
+    settings = load_settings(TINY)
+    histories = load_histories(settings, data_folder=data_folder)
+    walk = opened(settings, histories, open_artifacts(learn.stores / "models"), bars=12)
+    for time, _, _, fans in first.algorithm.decided[:12]:
+        walk.step()
+        assert walk.look().time == time
+        for name, fan in fans.items():
+            np.testing.assert_allclose(walk.look().fan.loc[name], fan, rtol=1e-9)
 
 
 def test_what_learning_claims_and_what_held_out_paths_paid_stand_side_by_side(first):

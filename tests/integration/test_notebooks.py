@@ -17,7 +17,7 @@ from tests.integration.bars import bars_of
 from tests.integration.test_learning import TINY
 
 FOLDER = workspace.ROOT / "research" / "notebooks"
-NOTEBOOKS = ["agent", "forecast_and_imagine"]
+NOTEBOOKS = ["agent", "forecast_and_imagine", "step"]
 
 EQUALS_THE_ALGORITHM = """
 from datetime import datetime
@@ -195,7 +195,7 @@ def test_in_lean_bars_come_from_the_quant_book(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_runs_from_top_to_bottom(name, data_folder):
+def test_runs_from_top_to_bottom(name, data_folder, tmp_path):
     """On small settings, from the folder a kernel starts in; the agent's with its models checked
     against the algorithm's own training."""
     reason = "needs requirements/notebook.txt (`make notebooks` installs it)"
@@ -203,7 +203,7 @@ def test_runs_from_top_to_bottom(name, data_folder):
     nbclient = pytest.importorskip("nbclient", reason=reason)
     pytest.importorskip("ipykernel", reason=reason)
     found = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
-    given = f"changes = {TINY!r}\ndata_folder = {str(data_folder)!r}"
+    given = f"changes = {TINY!r}\ndata_folder = {str(data_folder)!r}\nstore = {str(tmp_path)!r}"
     found.cells.insert(2, nbformat.v4.new_code_cell(given))
     if name == "agent":
         found.cells.append(nbformat.v4.new_code_cell(EQUALS_THE_ALGORITHM))
