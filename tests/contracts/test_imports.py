@@ -31,6 +31,7 @@ IMAGE = {
     "statsmodels",
     "ta",
     "tensorflow",
+    "threadpoolctl",  # scikit-learn needs it
     "tqdm",
 }
 
