@@ -286,7 +286,13 @@ class SecurityPortfolioManager:
         holdings.total_dividends_exact += total
 
     def apply_split(self, split: Split, security: Security, mode: DataNormalizationMode) -> None:
-        """Restate a position where prices are not adjusted; fractions are paid out."""
+        """Restate a position where prices are not adjusted; fractions are paid out.
+
+        Args:
+            split: the event.
+            security: the position's.
+            mode: of the prices; live prices count as raw.
+        """
         if mode != DataNormalizationMode.RAW:
             return
         factor = split.split_factor_exact

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from engine.account.margin_call import MarginCallModel
 from engine.account.portfolio import SecurityPortfolioManager
 from engine.account.securities import Security, SecurityManager
 from engine.api.algorithm_charts import ChartsMixin
@@ -28,7 +29,7 @@ from engine.brokerage.brokerage_models import (
     brokerage_model,
 )
 from engine.brokerage.transactions import SecurityTransactionManager
-from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc
+from engine.common.clock import END_OF_TIME, NEW_YORK, from_utc, midnight, to_utc
 from engine.common.decimals import to_decimal
 from engine.common.enums import (
     AccountType,
@@ -40,7 +41,7 @@ from engine.common.enums import (
 )
 from engine.common.naming import snake_case
 from engine.common.settings import AlgorithmSettings, UniverseSettings
-from engine.feed.history import HistoryProvider, start_of_bars
+from engine.feed.history import HistoryProvider, live_start_of_bars, start_of_bars
 from engine.market.symbols import Symbol, SymbolCache
 from engine.orders.order_properties import OrderProperties
 from engine.orders.orders import OrderEvent
@@ -109,6 +110,16 @@ class QCAlgorithm(TradingMixin, DataMixin, IndicatorsMixin, ChartsMixin, Framewo
         self._set_up_data()
         self._set_up_charts()
         self._set_up_framework()
+        if context.live_start is not None:
+            self._go_live(context.live_start)
+
+    def _go_live(self, now: datetime) -> None:
+        """Start now rather than on a date; brokers, not LEAN, call margin in live trading."""
+        self.live_mode = True
+        self.algorithm_mode = AlgorithmMode.LIVE
+        self._utc_time = now
+        self._start, self._end = self.time, END_OF_TIME
+        self.portfolio.margin_call_model = MarginCallModel.NULL
 
     # Time -----------------------------------------------------------------------------------
 
@@ -133,7 +144,7 @@ class QCAlgorithm(TradingMixin, DataMixin, IndicatorsMixin, ChartsMixin, Framewo
     @property
     def start_date(self) -> datetime:
         """First day of trading."""
-        return self._start
+        return midnight(self._start)
 
     @property
     def end_date(self) -> datetime:
@@ -161,21 +172,28 @@ class QCAlgorithm(TradingMixin, DataMixin, IndicatorsMixin, ChartsMixin, Framewo
             ) from error
 
     def set_start_date(self, *when: Any) -> None:
-        """First day of trading: year, month, day; or a datetime."""
+        """First day of trading: year, month, day; or a datetime. Live trading starts today."""
         self._require_initialize("set_start_date")
+        if self.live_mode:
+            return
         self._start = self._day("set_start_date", *when)
         self.set_date_time(to_utc(self._start, self._time_zone))
 
     def set_end_date(self, *when: Any) -> None:
-        """Last day of trading, included."""
+        """Last day of trading, included. Live trading has none."""
         self._require_initialize("set_end_date")
+        if self.live_mode:
+            return
         self._end = self._day("set_end_date", *when) + _DAY - _MICROSECOND
 
     def set_time_zone(self, time_zone: str) -> None:
         """Change the algorithm's time zone (IANA name)."""
         self._require_initialize("set_time_zone")
         self._time_zone = str(time_zone)
-        self.set_date_time(to_utc(self._start, self._time_zone))
+        if self.live_mode:
+            self._start = self.time
+        else:
+            self.set_date_time(to_utc(self._start, self._time_zone))
 
     def set_warm_up(self, period: Any, resolution: Resolution | None = None) -> None:
         """Warm up over a timedelta or a number of bars before the start.
@@ -204,19 +222,20 @@ class QCAlgorithm(TradingMixin, DataMixin, IndicatorsMixin, ChartsMixin, Framewo
         if not self._warm_up_bars:
             return None
         wanted = self.settings.warmup_resolution
+        first_of_bars = live_start_of_bars if self.live_mode else start_of_bars
         starts = []
         for security in self.securities.values():
             hours = security.exchange.hours
             local = hours.from_utc(to_utc(self._start, self._time_zone))
             resolution = wanted if wanted is not None else security.resolution
-            start = start_of_bars(hours, local, resolution, self._warm_up_bars, False)
+            start = first_of_bars(hours, local, resolution, self._warm_up_bars, False)
             starts.append(from_utc(hours.to_utc(start), self._time_zone))
         if starts:
             return min(starts)
         resolution = wanted if wanted is not None else self.universe_settings.resolution
         local = to_utc(self._start, self._time_zone)
         hours = self.default_hours
-        start = start_of_bars(hours, hours.from_utc(local), resolution, self._warm_up_bars, False)
+        start = first_of_bars(hours, hours.from_utc(local), resolution, self._warm_up_bars, False)
         return from_utc(hours.to_utc(start), self._time_zone)
 
     def post_initialize(self) -> None:
@@ -463,7 +482,9 @@ class QCAlgorithm(TradingMixin, DataMixin, IndicatorsMixin, ChartsMixin, Framewo
         return None
 
     def dispatch_order_event(self, event: OrderEvent) -> None:
-        """Tell the execution model and the algorithm."""
+        """Tell the execution model and the algorithm; in live trading LEAN logs it too."""
+        if self.live_mode:
+            self.debug(f"New Order Event: {event}")
         on_event = getattr(self.execution, "on_order_event", None)
         if on_event is not None:
             on_event(self, event)

@@ -215,7 +215,8 @@ class DataMixin:
                         normalization=mode,
                     )
                 )
-        if mode == DataNormalizationMode.RAW:
+        # Live prices are raw whatever the mode: only history is adjusted.
+        if mode == DataNormalizationMode.RAW or self.live_mode:
             security.rounds_prices = True
         if not security.is_initialized:
             self._initialize_security(security)
@@ -262,7 +263,7 @@ class DataMixin:
             raise NotImplementedError(f"add_equity(market={market!r})")
         wanted = self.universe_settings.resolution if resolution is None else resolution
         if wanted < Resolution.MINUTE:
-            raise NotImplementedError(f"add_equity(resolution={Resolution(wanted)})")
+            raise NotImplementedError(f"add_equity(resolution={Resolution(wanted).net_name})")
         symbol = self.create_symbol(ticker)
         self._check_known(symbol)
         mode = data_normalization_mode
@@ -283,13 +284,15 @@ class DataMixin:
         Its values come in slices of their own, at the midnight after their day.
 
         Raises:
-            NotImplementedError: for another kind of data, or another resolution.
+            NotImplementedError: for another kind of data or another resolution, and in live trading.
             ValueError: if the data folder has no such series.
         """
         if kind is not Fred:
             raise NotImplementedError(f"add_data({getattr(kind, '__name__', kind)})")
         if resolution not in (None, Resolution.DAILY):
             raise NotImplementedError(f"add_data(Fred, resolution={Resolution(resolution)})")
+        if self.live_mode:
+            raise NotImplementedError("add_data(Fred) in live trading: nothing feeds it there")
         symbol = Symbol.create(ticker, SecurityType.BASE, Market.USA)
         next(self._context.fred.values(symbol.value), None)  # says so if there is none
         SymbolCache.set(symbol.value, symbol)
@@ -315,7 +318,7 @@ class DataMixin:
         values = list(arguments)
         kind = values.pop(0) if isinstance(values[0], SecurityType) else SecurityType.EQUITY
         if kind != SecurityType.EQUITY:
-            raise NotImplementedError(f"add_security({kind})")
+            raise NotImplementedError(f"add_security({kind.net_name})")
         ticker = values.pop(0)
         return self.add_equity(str(getattr(ticker, "value", ticker)), *values, **named)
 
@@ -374,7 +377,8 @@ class DataMixin:
         span = RESOLUTION_SPAN[period] if isinstance(period, Resolution) else period
         if span < config.increment:
             raise ValueError(
-                f"{symbol} has {config.resolution} data, which cannot be consolidated to {span}"
+                f"{symbol} has {config.resolution.net_name} data, which cannot be consolidated "
+                f"to {span}"
             )
         if span == config.increment:
             return IdentityDataConsolidator()

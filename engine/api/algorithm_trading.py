@@ -20,6 +20,7 @@ from engine.orders.order_properties import GoodTilDateTimeInForce, OrderProperti
 from engine.orders.order_requests import OrderResponse, SubmitOrderRequest
 from engine.orders.order_tickets import OrderTicket
 from engine.orders.orders import MarketOnCloseOrder, TrailingStopOrder
+from engine.statistics.trades import time_span
 
 
 class TradingMixin:
@@ -113,7 +114,9 @@ class TradingMixin:
         elif request.order_type == OrderType.MARKET_ON_CLOSE and self._too_late_for_close(security):
             return codes.MARKET_ON_CLOSE_ORDER_TOO_LATE, (
                 "MarketOnClose orders must be placed within "
-                f"{MarketOnCloseOrder.submission_time_buffer} before market close."
+                f"{time_span(MarketOnCloseOrder.submission_time_buffer)} before market close. "
+                "Override this TimeSpan buffer by setting "
+                "Orders.MarketOnCloseOrder.SubmissionTimeBuffer in QCAlgorithm.Initialize()."
             )
         return None
 
@@ -141,13 +144,16 @@ class TradingMixin:
 
         While the market is closed it becomes a market-on-open order. With daily data only, an
         order during the session becomes market-on-close, or market-on-open shortly before the
-        close.
+        close; in live trading it is filled at the present price.
         """
         security = self._security_for_order(symbol)
         arguments = (security.symbol, quantity, asynchronous, tag, order_properties)
         if not security.exchange.exchange_open:
-            return self.market_on_open_order(*arguments)
-        if self._is_daily_only(security):
+            ticket = self.market_on_open_order(*arguments)
+            if self.live_mode and ticket.submit_request.response.is_success:
+                self._tell_of_conversion()
+            return ticket
+        if self._is_daily_only(security) and not self.live_mode:
             if self._too_late_for_close(security):
                 return self.market_on_open_order(*arguments)
             return self.market_on_close_order(*arguments)
@@ -156,6 +162,14 @@ class TradingMixin:
         )
 
     order = market_order
+
+    def _tell_of_conversion(self: Any) -> None:
+        if not self.__dict__.get("_told_of_conversion"):
+            self._told_of_conversion = True
+            self.debug(
+                "Warning: market orders submitted while the market is closed are automatically "
+                "converted into MarketOnOpen orders to fill at the next market open."
+            )
 
     def buy(self: Any, symbol: Any, quantity: Any) -> OrderTicket:
         """Buy at the market."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from engine.api.object_store import ObjectStore
 from engine.common.decimals import net_arithmetic
@@ -30,6 +31,7 @@ class RunContext:
         object_store: the algorithm's store.
         parameters: text by name.
         on_message: receives each log line.
+        live_start: the moment (UTC) at which a live run starts, None in a backtest.
         fred: series of FRED's.
         interest_rates: risk-free rates.
     """
@@ -40,6 +42,7 @@ class RunContext:
     object_store: ObjectStore
     parameters: dict[str, str] = field(default_factory=dict)
     on_message: Callable[[str], None] = ignore_message
+    live_start: datetime | None = None
     fred: FredFiles = field(kw_only=True)
     interest_rates: InterestRates = field(kw_only=True)
 
@@ -55,7 +58,7 @@ def running(context: RunContext) -> Iterator[None]:
         RuntimeError: if another run is in progress.
     """
     if _current:
-        raise RuntimeError("another backtest is running in this process")
+        raise RuntimeError("another run is in progress in this process")
     _current.append(context)
     try:
         with net_arithmetic():

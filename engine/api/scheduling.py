@@ -100,7 +100,7 @@ class DateRules(_Rules):
         """Given weekdays."""
         flat = days[0] if len(days) == 1 and isinstance(days[0], list | tuple) else days
         wanted = {(int(DayOfWeek(day)) - 1) % 7 for day in flat}
-        name = ",".join(str(DayOfWeek(day)) for day in flat)
+        name = ",".join(DayOfWeek(day).net_name for day in flat)
         return DateRule(name, lambda s, e: (d for d in _each_day(s, e) if d.weekday() in wanted))
 
     def every_day(self, symbol: Any = None, extended_market_hours: bool = False) -> DateRule:
@@ -437,6 +437,28 @@ class ScheduleManager:
         while (queue := self._queue()) and queue[0][2].next_event_utc_time <= utc_time:
             queue[0][2].fire(utc_time)
             self._requeue_first()
+
+    @property
+    def next_utc(self) -> datetime:
+        """When the next event is due, `datetime.max` if none ever is."""
+        return min((e.next_event_utc_time for e in self._events.values()), default=_NEVER)
+
+    def fire_each(self, utc_time: datetime, on_error: Callable[[Exception], None]) -> None:
+        """Fire what is due up to a time as LEAN's live handler does: in the order of adding.
+
+        Args:
+            utc_time: now.
+            on_error: told what a callback raised. That event stays due and is fired again by the
+                next call.
+        """
+        for event in list(self._events.values()):
+            if event.next_event_utc_time > utc_time:
+                continue
+            try:
+                event.fire(utc_time)
+            except Exception as problem:
+                on_error(problem)
+        self._sorted = None
 
     def __getattr__(self, name: str) -> Any:
         snake = snake_case(name)

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from engine.brokerage.buying_power import SecurityMarginModel
-from engine.brokerage.fees import InteractiveBrokersFeeModel, NullSlippageModel
+from engine.brokerage.fees import (
+    AlpacaFeeModel,
+    InteractiveBrokersFeeModel,
+    NullSlippageModel,
+    TradeStationFeeModel,
+)
 from engine.brokerage.fill_model import EquityFillModel
 from engine.brokerage.settlement import DelayedSettlementModel, ImmediateSettlementModel
+from engine.common.clock import midnight
 from engine.common.decimals import ZERO, to_decimal
-from engine.common.enums import AccountType, BrokerageName, OrderField, OrderType, SecurityType
+from engine.common.enums import (
+    AccountType,
+    BrokerageName,
+    OrderField,
+    OrderType,
+    SecurityType,
+    net_text,
+)
+from engine.market.market_hours import Session
 from engine.market.symbols import Market
 from engine.orders.order_requests import UpdateOrderFields
 from engine.orders.order_tickets import OrderTicket
 from engine.orders.orders import Order
 
 _LIMIT_TYPES = (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED)
+_AT_AUCTIONS = (OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)
+_STOCK_TYPES = (
+    *_AT_AUCTIONS,
+    OrderType.MARKET,
+    OrderType.LIMIT,
+    OrderType.STOP_MARKET,
+    OrderType.STOP_LIMIT,
+    OrderType.TRAILING_STOP,
+)
 _STOP_TYPES = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 
 
@@ -62,7 +86,7 @@ class SecurityBenchmark:
         return self.security.price_exact
 
 
-class BrokerageModel:
+class DefaultBrokerageModel:
     """LEAN's default brokerage: takes every order. Base of custom models."""
 
     default_markets: ClassVar[dict[SecurityType, str]] = {
@@ -147,11 +171,11 @@ class BrokerageModel:
         )
 
 
-DefaultBrokerageModel = BrokerageModel
+BrokerageModel = DefaultBrokerageModel
 
 
 class InteractiveBrokersBrokerageModel(BrokerageModel):
-    """Interactive Brokers: no benchmark, and market-on-open orders only while the market sleeps."""
+    """Interactive Brokers: no benchmark; market-on-open orders from the close to 9:28."""
 
     def get_benchmark(self, securities: Any) -> Any:
         """Always 0."""
@@ -159,18 +183,119 @@ class InteractiveBrokersBrokerageModel(BrokerageModel):
 
     def can_submit_order(self, security: Any, order: Order, message: Any = None) -> Any:
         """Refuse market-on-open orders between 9:28 and the close."""
-        if order.type == OrderType.MARKET_ON_OPEN:
-            hours = security.exchange.hours
-            opened = hours.get_next_market_open(security.local_time)
-            last = opened - timedelta(minutes=2)
-            if hours.is_open(security.local_time) or security.local_time > last:
-                return False, BrokerageMessageEvent(
-                    BrokerageMessageType.WARNING,
-                    "NotSupported",
-                    "market-on-open orders are taken from the close until 9:28; received one at "
-                    f"{security.local_time}",
-                )
+        return _taken_at_this_hour(
+            security,
+            order,
+            lambda session: (session.close, session.open - timedelta(minutes=2)),
+        )
+
+
+class AlpacaBrokerageModel(BrokerageModel):
+    """Alpaca: no fees; market-on-open orders from 19:00 to 9:28."""
+
+    def __init__(self, account_type: AccountType = AccountType.MARGIN) -> None:
+        super().__init__(AccountType.MARGIN)
+
+    def get_fee_model(self, security: Any) -> Any:
+        """None for stocks."""
+        return AlpacaFeeModel()
+
+    def can_submit_order(self, security: Any, order: Order, message: Any = None) -> Any:
+        """Refuse kinds that Alpaca does not know, and market-on-open orders out of hours."""
+        if order.type not in _STOCK_TYPES:
+            return _refused(f"Alpaca takes no orders of type {order.type.net_name}")
+        if _crosses_zero(security, order) and order.type in _AT_AUCTIONS:
+            return _refused(_crossing(self, order))
+        evening = timedelta(hours=19)
+        return _taken_at_this_hour(
+            security,
+            order,
+            lambda session: (
+                midnight(session.open) + evening,
+                session.open - timedelta(minutes=2),
+            ),
+        )
+
+
+class TradeStationBrokerageModel(BrokerageModel):
+    """TradeStation: no fees; market-on-open orders from 6:00 to 9:29."""
+
+    def get_fee_model(self, security: Any) -> Any:
+        """None for stocks of residents of the US."""
+        return TradeStationFeeModel()
+
+    def can_submit_order(self, security: Any, order: Order, message: Any = None) -> Any:
+        """Refuse kinds that TradeStation does not know, and market-on-open orders out of hours."""
+        if order.type not in _STOCK_TYPES:
+            return _refused(f"TradeStation takes no orders of type {order.type.net_name}")
+        if _crosses_zero(security, order) and order.type in _AT_AUCTIONS:
+            return _refused(_crossing(self, order))
+        morning = timedelta(hours=6)
+        return _taken_at_this_hour(
+            security,
+            order,
+            lambda session: (
+                midnight(session.open) + morning,
+                session.open - timedelta(minutes=1),
+            ),
+        )
+
+    def can_update_order(
+        self, security: Any, order: Order, request: Any, message: Any = None
+    ) -> Any:
+        """Refuse another quantity for an order that turns a position round."""
+        wanted = request.quantity_exact
+        changed = wanted is not None and wanted != order.quantity_exact
+        if changed and _crosses_zero(security, order):
+            return _refused(
+                "an order that crosses zero cannot have its quantity updated", "UpdateRejected"
+            )
         return True
+
+
+def _refused(reason: str, code: str = "NotSupported") -> tuple[bool, BrokerageMessageEvent]:
+    return False, BrokerageMessageEvent(BrokerageMessageType.WARNING, code, reason)
+
+
+def _crosses_zero(security: Any, order: Order) -> bool:
+    held = security.holdings.quantity_exact
+    return held * order.quantity_exact < 0 and held * (held + order.quantity_exact) < 0
+
+
+def _crossing(model: Any, order: Order) -> str:
+    """LEAN's words for an order that turns a position round."""
+    return (
+        f"Order type '{order.type.net_name}' is not supported for orders that cross the zero "
+        f"holdings threshold in the {type(model).__name__}. This means you cannot change a "
+        "position from positive to negative or vice versa using this order type. Please close the "
+        "existing position first."
+    )
+
+
+def _taken_at_this_hour(
+    security: Any, order: Order, window: Callable[[Session], tuple[datetime, datetime]]
+) -> Any:
+    """Whether a broker takes an order now, which it asks of market-on-open orders only.
+
+    Args:
+        security: of the order; tells the time.
+        order: any.
+        window: first moment and end of the hours of a day with a session, over midnight if the
+            end is the earlier time of day. Days without a session have no hours to keep to.
+    """
+    now = security.local_time
+    session = security.exchange.hours.session(now.date())
+    if order.type != OrderType.MARKET_ON_OPEN or session is None:
+        return True
+    first, end = window(session)
+    inside = first <= now < end if first < end else now >= first or now < end
+    if inside:
+        return True
+    # The blanks and the hours without am or pm are LEAN's.
+    return _refused(
+        f"MarketOnOpen submission time is invalid. Valid local times are {first: %I:%M}\u2013"
+        f"{end: %I:%M}. Consider setting daily_precise_end_time = false or using self.schedule.on."
+    )
 
 
 def verdict(answer: Any) -> tuple[bool, str]:
@@ -184,10 +309,16 @@ def brokerage_model(name: Any, account_type: AccountType = AccountType.MARGIN) -
     """Model of a broker by LEAN's name.
 
     Raises:
-        NotImplementedError: for brokers other than the default and Interactive Brokers.
+        NotImplementedError: for brokers other than those of `_MODELS`.
     """
-    if name == BrokerageName.DEFAULT:
-        return BrokerageModel(account_type)
-    if name == BrokerageName.INTERACTIVE_BROKERS_BROKERAGE:
-        return InteractiveBrokersBrokerageModel(account_type)
-    raise NotImplementedError(f"set_brokerage_model({name})")
+    if name in _MODELS:
+        return _MODELS[name](account_type)
+    raise NotImplementedError(f"set_brokerage_model({net_text(name)})")
+
+
+_MODELS: dict[Any, type[BrokerageModel]] = {
+    BrokerageName.DEFAULT: DefaultBrokerageModel,
+    BrokerageName.INTERACTIVE_BROKERS_BROKERAGE: InteractiveBrokersBrokerageModel,
+    BrokerageName.ALPACA: AlpacaBrokerageModel,
+    BrokerageName.TRADE_STATION: TradeStationBrokerageModel,
+}

@@ -10,6 +10,7 @@ from engine.orders.orders import CashAmount, MarketOrder, Order, OrderFee
 
 _PER_SHARE = Decimal("0.005")
 _MINIMUM = ONE
+_ABROAD = Decimal(5)
 _MAXIMUM_RATE = Decimal("0.005")
 
 
@@ -39,6 +40,21 @@ class ConstantFeeModel(FeeModel):
     def get_order_fee(self, parameters: OrderFeeParameters) -> OrderFee:
         """The constant."""
         return OrderFee(CashAmount(self._fee, self._currency))
+
+
+class AlpacaFeeModel(FeeModel):
+    """No fees for stocks."""
+
+
+class TradeStationFeeModel(FeeModel):
+    """No fees for stocks of residents of the US, else 5 $ an order."""
+
+    def __init__(self, us_resident: bool = True) -> None:
+        self._resident = us_resident
+
+    def get_order_fee(self, parameters: OrderFeeParameters) -> OrderFee:
+        """Fee of an equity order."""
+        return OrderFee(CashAmount(ZERO if self._resident else _ABROAD, "USD"))
 
 
 class InteractiveBrokersFeeModel(FeeModel):

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ZERO, to_decimal
+from engine.common.decimals import ZERO, text, to_decimal
 from engine.common.enums import OrderDirection, OrderStatus, OrderType, Resolution
 from engine.market.data import QuoteBar, TradeBar
 from engine.orders.orders import (
@@ -84,6 +84,19 @@ def _has_extended_hours(asset: Any) -> bool:
     return any(config.extended_hours for config in _configs(asset))
 
 
+def _shown(time: datetime) -> str:
+    """A time as .NET writes it."""
+    return f"{time:%m/%d/%Y %H:%M:%S}"
+
+
+def _at_open(cause: str, asset: Any, bar: TradeBar) -> str:
+    """LEAN's words for a fill at the open."""
+    return (
+        f"Due to {cause} at {_shown(bar.end_time)} {asset.exchange.hours.time_zone}, "
+        f"order filled using the open price ({text(bar.open_exact)})"
+    )
+
+
 class FillModel:
     """LEAN's fills; override one of the `..._fill` methods for another behaviour."""
 
@@ -100,7 +113,7 @@ class FillModel:
         asset, order = parameters.security, parameters.order
         name = _METHODS.get(order.type)
         if name is None:
-            raise NotImplementedError(f"fills of {order.type} orders")
+            raise NotImplementedError(f"fills of {order.type.net_name} orders")
         return Fill(getattr(self, name)(asset, order))
 
     # Prices ---------------------------------------------------------------------------------
@@ -163,13 +176,13 @@ class FillModel:
                 return price, "", None
             best = quote
             message = (
-                f"Warning: fill at stale price ({quote.end_time} {hours.time_zone}), "
+                f"Warning: fill at stale price ({_shown(quote.end_time)} {hours.time_zone}), "
                 "using QuoteBar data."
             )
         trade: Any = asset.cache.get_data(TradeBar) if _subscribes(asset, TradeBar) else None
         if trade is not None and (best is None or trade.end_time > best.end_time):
             message = (
-                f"Warning: No quote information available at {trade.end_time} "
+                f"Warning: No quote information available at {_shown(trade.end_time)} "
                 f"{hours.time_zone}, order filled using TradeBar data"
             )
             if trade.end_time >= cut_off:
@@ -244,7 +257,7 @@ class FillModel:
         buying = order.direction == OrderDirection.BUY
         if (buying and bar.low_exact < limit) or (not buying and bar.high_exact > limit):
             gap = bar.open_exact < limit if buying else bar.open_exact > limit
-            message = "filled at the open due to a favorable gap" if gap else ""
+            message = _at_open("a favorable gap", asset, bar) if gap else ""
             _fill(fill, bar.open_exact if gap else limit, order.quantity_exact, message)
         return fill
 
@@ -260,7 +273,7 @@ class FillModel:
             slip = self._slippage(asset, order)
             gap = bar.open_exact >= stop if buying else bar.open_exact <= stop
             price = bar.open_exact if gap else stop
-            message = "filled at the open due to an unfavorable gap" if gap else ""
+            message = _at_open("an unfavorable gap", asset, bar) if gap else ""
             _fill(fill, price + slip if buying else price - slip, order.quantity_exact, message)
         return fill
 

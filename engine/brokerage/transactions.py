@@ -71,6 +71,11 @@ class SecurityTransactionManager:
 
     Args:
         algorithm: supplies time, securities, portfolio, broker and callbacks.
+
+    Attributes:
+        recorder: told of every order event once orders, cash and holdings have followed it and
+            before the algorithm hears of it.
+        is_closed: True once no request is taken any more.
     """
 
     def __init__(self, algorithm: Any) -> None:
@@ -91,6 +96,8 @@ class SecurityTransactionManager:
         self.transaction_record: dict[datetime, Decimal] = {}
         self.winning_transactions: set[datetime] = set()
         self.market_order_fill_timeout = timedelta(0)
+        self.recorder: Callable[[Order, OrderEvent], None] | None = None
+        self.is_closed = False
 
     # What an algorithm asks -----------------------------------------------------------------
 
@@ -194,8 +201,10 @@ class SecurityTransactionManager:
         """Take a request.
 
         Raises:
-            RuntimeError: during warm-up, as LEAN does.
+            RuntimeError: during warm-up, as LEAN does, or after the end of the run.
         """
+        if self.is_closed:
+            raise RuntimeError("the run has ended: it takes no order requests any more")
         if self._algorithm.is_warming_up:
             raise RuntimeError(
                 "this operation is not allowed in initialize or during warm-up: order requests. "
@@ -247,7 +256,7 @@ class SecurityTransactionManager:
                 request,
                 OrderResponseErrorCode.INVALID_ORDER_STATUS,
                 f"Unable to update order with id {order.id} because it already has "
-                f"{order.status} status.",
+                f"{order.status.net_name} status.",
             )
         elif request.quantity_exact is not None and not request.quantity_exact:
             code = OrderResponseErrorCode.ORDER_QUANTITY_ZERO
@@ -277,7 +286,7 @@ class SecurityTransactionManager:
                 request,
                 OrderResponseErrorCode.INVALID_ORDER_STATUS,
                 f"Unable to cancel order with id {order.id} because it already has "
-                f"{order.status} status.",
+                f"{order.status.net_name} status.",
             )
         else:
             self._cancel_fallback[order.id] = order.status
@@ -393,7 +402,9 @@ class SecurityTransactionManager:
         closed = order.status.is_closed
         if closed and not request.is_allowed_for_closed_order:
             code = OrderResponseErrorCode.INVALID_ORDER_STATUS
-            return OrderResponse.error(request, code, f"order already has {order.status} status")
+            return OrderResponse.error(
+                request, code, f"order already has {order.status.net_name} status"
+            )
         security = algorithm.securities[order.symbol]
         self._round_quantity(order, security)
         allowed, reason = self._brokerage_verdict("can_update_order", security, order, request)
@@ -438,7 +449,9 @@ class SecurityTransactionManager:
         if order.status.is_closed or order.status == OrderStatus.NEW:
             self._cancel_fallback.pop(order.id, None)
             code = OrderResponseErrorCode.INVALID_ORDER_STATUS
-            return OrderResponse.error(request, code, f"order already has {order.status} status")
+            return OrderResponse.error(
+                request, code, f"order already has {order.status.net_name} status"
+            )
         self._tickets[order.id].set_order(order)
         canceled = self._pending.pop(order.id, None) is not None
         self._add_broker_id(order)
@@ -629,6 +642,8 @@ class SecurityTransactionManager:
                 event.order_fee.value.amount_exact,
             )
         ticket.add_order_event(event)
+        if self.recorder is not None:
+            self.recorder(order, event)
         if event.status != OrderStatus.NONE:
             self.order_events.append(event)
             algorithm.dispatch_order_event(event)

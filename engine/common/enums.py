@@ -1,8 +1,8 @@
 # ruff: noqa: D101  (a list of names says what it is)
 """LEAN's enumerations, with LEAN's numbers.
 
-Members are UPPER_SNAKE as in LEAN's Python API; LEAN's older PascalCase names (`Resolution.Daily`)
-work too, and `str()` gives the PascalCase name, as LEAN's bridge does.
+Members are UPPER_SNAKE as in LEAN's Python API, and so is what `str()` gives; LEAN's older
+PascalCase names (`Resolution.Daily`) work too. What LEAN itself writes has the latter: `net_name`.
 """
 
 import re
@@ -26,11 +26,21 @@ class _LeanEnumMeta(EnumMeta):
 class LeanEnum(IntEnum, metaclass=_LeanEnumMeta):
     """Base of the enumerations below."""
 
-    def __str__(self) -> str:
+    @property
+    def net_name(self) -> str:
+        """The name in what LEAN writes: MarketOnOpen."""
         return "".join(word.capitalize() for word in self.name.split("_"))
+
+    def __str__(self) -> str:
+        return self.name
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
+
+
+def net_text(value: Any) -> str:
+    """A value as LEAN writes it."""
+    return value.net_name if isinstance(value, LeanEnum) else str(value)
 
 
 class Resolution(LeanEnum):
@@ -237,6 +247,8 @@ class BrokerageName(LeanEnum):
     DEFAULT = 0
     QUANT_CONNECT_BROKERAGE = 0
     INTERACTIVE_BROKERS_BROKERAGE = 1
+    ALPACA = 13
+    TRADE_STATION = 33
 
 
 class PortfolioBias(LeanEnum):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.common.decimals import ZERO
-from engine.common.enums import Resolution, TickType
+from engine.common.enums import Resolution, TickType, net_text
 from engine.market.data import Bar, BaseData, QuoteBar, TradeBar
 from engine.market.symbols import Symbol
 
@@ -185,7 +185,7 @@ class BarFiles:
                     break
                 yield _checked(lambda line: _trade_bar(line, symbol, span), path, rows[index])
         else:
-            raise NotImplementedError(f"bars of resolution {resolution}")
+            raise NotImplementedError(f"bars of resolution {net_text(resolution)}")
 
     def _rows(self, path: Path) -> tuple[Rows, list[str]]:
         if path not in self._whole:

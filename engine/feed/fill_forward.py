@@ -100,7 +100,8 @@ class FillForward:
             return repeated
         if not self._hours.is_open_during(last.time, last.end_time, self._extended):
             return None
-        if current is not None and current.end_time == last.end_time:
+        # An event may have come after the bar of that session.
+        if last.end_time in (previous.end_time, current.end_time if current else None):
             return None
         return last
 

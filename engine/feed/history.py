@@ -58,6 +58,29 @@ def start_of_bars(
     return start
 
 
+def live_start_of_bars(
+    hours: ExchangeHours,
+    end: datetime,
+    resolution: Resolution,
+    count: int,
+    extended: bool,
+) -> datetime:
+    """Start of a live warm-up of `count` bars up to `end`, exchange time.
+
+    LEAN counts daily bars back in whole days, from midnight unless today's session is over, so that
+    a warm-up before or within the session begins at midnight rather than at the open.
+    """
+    if resolution != Resolution.DAILY:
+        return start_of_bars(hours, end, resolution, count, extended)
+    session = hours.session(end.date())
+    day = midnight(end) if session is None or session.close > end else end
+    while count:
+        day -= _DAY
+        if hours.is_open_during(day, day + _DAY, extended):
+            count -= 1
+    return day
+
+
 class HistoryProvider:
     """Reads past bars as an algorithm at a given time may see them."""
 

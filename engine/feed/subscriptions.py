@@ -45,7 +45,7 @@ class Sources:
     auxiliary: AuxiliaryData
 
 
-class _Events:
+class SecurityEvents:
     """Splits, dividends, ticker changes and the delisting of one security."""
 
     def __init__(
@@ -65,6 +65,10 @@ class _Events:
         self._dividend: tuple[Decimal, Decimal] | None = None
         self._warned = self._delisted = False
         self.sum_of_dividends = ZERO
+
+    def refresh(self, map_file: MapFile, factors: FactorFile) -> None:
+        """Read on in files that have grown, as live trading does every day."""
+        self._map, self._factors = map_file, factors
 
     def on(self, day: datetime, last_price: Decimal) -> Iterator[BaseData]:
         """Events of a trading day."""
@@ -102,7 +106,7 @@ def raw_points(
     hours: ExchangeHours,
     start: datetime,
     end: datetime,
-    events: _Events,
+    events: SecurityEvents,
     strict_daily: bool,
 ) -> Iterator[BaseData]:
     """Unadjusted bars and events of a subscription, in order.
@@ -240,7 +244,7 @@ def points(
     strict = strict_daily and config.resolution == Resolution.DAILY
     factors = sources.auxiliary.factor_file(config.symbol.id)
     map_file = sources.auxiliary.map_files.of_security(config.symbol.id)
-    events = _Events(config, map_file, factors, start)
+    events = SecurityEvents(config, map_file, factors, start)
     stream = raw_points(config, sources, hours, start, end, events, strict_daily)
     if config.fill_forward:
         if config.tick_type == TickType.QUOTE:

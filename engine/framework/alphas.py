@@ -7,7 +7,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine.common.enums import InsightDirection, InsightType, MovingAverageType, Resolution
+from engine.common.enums import (
+    InsightDirection,
+    InsightType,
+    MovingAverageType,
+    Resolution,
+    net_text,
+)
 from engine.framework.insight import Insight
 from engine.framework.insights import InsightCollection
 from engine.indicators import (
@@ -109,7 +115,7 @@ class ConstantAlphaModel(AlphaModel):
         self._securities: dict[Any, Any] = {}
         self._last: dict[Any, datetime] = {}
         extras = [str(value) for value in (magnitude, confidence) if value is not None]
-        values = ",".join([str(type), str(direction), str(period), *extras])
+        values = ",".join([net_text(type), net_text(direction), str(period), *extras])
         self.name = f"ConstantAlphaModel({values})"
 
     def update(self, algorithm: Any, data: Any) -> Iterable[Insight]:
@@ -176,7 +182,7 @@ class EmaCrossAlphaModel(AlphaModel):
         self._periods, self._resolution = (fast_period, slow_period), resolution
         self._period = _SPANS[resolution] * fast_period
         self._pairs: dict[Any, _EmaPair] = {}
-        self.name = f"EmaCrossAlphaModel({fast_period},{slow_period},{resolution})"
+        self.name = f"EmaCrossAlphaModel({fast_period},{slow_period},{net_text(resolution)})"
 
     def update(self, algorithm: Any, data: Any) -> Iterable[Insight]:
         """Return an insight per fresh crossing."""
@@ -247,7 +253,7 @@ class MacdAlphaModel(_Cancelling):
         self._resolution = resolution
         self._period = _SPANS[resolution] * fast_period
         self._data: dict[Any, _MacdData] = {}
-        values = ",".join(str(value) for value in (*self._args, resolution))
+        values = ",".join(net_text(value) for value in (*self._args, resolution))
         self.name = f"MacdAlphaModel({values})"
 
     def update(self, algorithm: Any, data: Any) -> Iterable[Insight]:
@@ -307,7 +313,7 @@ class RsiAlphaModel(AlphaModel):
         self._length, self._resolution = period, resolution
         self._period = _SPANS[resolution] * period
         self._data: dict[Any, _RsiData] = {}
-        self.name = f"RsiAlphaModel({period},{resolution})"
+        self.name = f"RsiAlphaModel({period},{net_text(resolution)})"
 
     def update(self, algorithm: Any, data: Any) -> Iterable[Insight]:
         """Return an insight when a symbol becomes overbought or oversold."""
@@ -369,7 +375,7 @@ class HistoricalReturnsAlphaModel(_Cancelling):
         self._lookback, self._resolution = lookback, resolution
         self._period = _SPANS[resolution] * lookback
         self._data: dict[Any, _ReturnData] = {}
-        self.name = f"HistoricalReturnsAlphaModel({lookback},{resolution})"
+        self.name = f"HistoricalReturnsAlphaModel({lookback},{net_text(resolution)})"
 
     def update(self, algorithm: Any, data: Any) -> Iterable[Insight]:
         """Return an insight per new return; cancel on a zero one."""

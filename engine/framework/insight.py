@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.common.enums import InsightDirection, InsightType, Resolution
+from engine.common.enums import InsightDirection, InsightType, Resolution, net_text
 
 END_OF_TIME = datetime(2050, 12, 31)
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -250,7 +250,8 @@ class Insight:
             )
             if value is not None
         )
-        return f"{self.id}: {self.symbol} {self.type} {self.direction} within {self.period}{extra}"
+        kind, direction = net_text(self.type), net_text(self.direction)
+        return f"{self.id}: {self.symbol} {kind} {direction} within {self.period}{extra}"
 
 
 class _Bars:

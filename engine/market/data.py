@@ -403,6 +403,7 @@ class Slice:
         time: the moment, in the algorithm's time zone; the end of the bars in it.
         utc_time: the same in UTC.
         bars, quote_bars, dividends, splits, delistings, symbol_changed_events: by symbol.
+        ticks: always empty; the engine serves none.
     """
 
     def __init__(self, time: datetime, utc_time: datetime | None = None) -> None:
@@ -414,6 +415,7 @@ class Slice:
         self.splits = Splits()
         self.delistings = Delistings()
         self.symbol_changed_events = SymbolChangedEvents()
+        self.ticks: DataDictionary[BaseData] = DataDictionary()
         self.custom: dict[type, DataDictionary[BaseData]] = {}
         self.all_data: list[BaseData] = []
 

@@ -13,6 +13,7 @@ from engine.common.enums import (
     OrderResponseErrorCode,
     OrderType,
     SecurityType,
+    net_text,
 )
 from engine.market.symbols import Symbol, SymbolCache
 from engine.orders.order_properties import OrderProperties
@@ -86,7 +87,8 @@ class OrderRequest:
         self.response = response
 
     def __str__(self) -> str:
-        return f"{self.time} UTC: Order: ({self.order_id}) - {self.tag} Status: {self.status}"
+        status = net_text(self.status)
+        return f"{self.time} UTC: Order: ({self.order_id}) - {self.tag} Status: {status}"
 
 
 class SubmitOrderRequest(OrderRequest):

@@ -22,6 +22,7 @@ from engine.common.enums import (
     OrderStatus,
     OrderType,
     SecurityType,
+    net_text,
 )
 from engine.market.symbols import Symbol
 from engine.orders.order_properties import OrderProperties, TimeInForce
@@ -204,8 +205,9 @@ class Order:
         tag = f": {self.tag}" if self.tag else ""
         plural = "" if self.quantity_exact == 1 else "s"
         return (
-            f"OrderId: {self.id} (BrokerId: {','.join(self.broker_id)}) {self.status} {self.type} "
-            f"order for {text(self.quantity_exact)} unit{plural} of {self.symbol}{tag}"
+            f"OrderId: {self.id} (BrokerId: {','.join(self.broker_id)}) {self.status.net_name} "
+            f"{self.type.net_name} order for {text(self.quantity_exact)} unit{plural} of "
+            f"{self.symbol}{tag}"
         )
 
 
@@ -441,7 +443,7 @@ def create_order(request: SubmitOrderRequest) -> Order:
     elif kind == OrderType.MARKET_ON_CLOSE:
         order = MarketOnCloseOrder(symbol, quantity, time, tag, properties)
     else:
-        raise NotImplementedError(f"orders of type {kind}")
+        raise NotImplementedError(f"orders of type {net_text(kind)}")
     order.status = OrderStatus.NEW
     order.id = request.order_id
     return order
@@ -510,8 +512,8 @@ class OrderEvent:
 
     def __str__(self) -> str:
         parts = [
-            f"Time: {self.utc_time} OrderID: {self.order_id} EventID: {self.id} "
-            f"Symbol: {self.symbol.value} Status: {self.status} "
+            f"Time: {self.utc_time:%m/%d/%Y %H:%M:%S} OrderID: {self.order_id} EventID: {self.id} "
+            f"Symbol: {self.symbol.value} Status: {self.status.net_name} "
             f"Quantity: {text(normalize(self.quantity_exact))}"
         ]
         sign = "$" if self.fill_price_currency == "USD" else ""

@@ -156,7 +156,7 @@ class Loop:
     def _step(self, step: TimeSlice) -> None:
         algorithm = self._algorithm
         time = step.time
-        algorithm.schedule.fire_past(time, algorithm.set_date_time)
+        self._fire_past(time)
         algorithm.subscription_manager.scan_past(time)
         algorithm.set_date_time(time)
         if step.is_time_pulse:
@@ -176,7 +176,7 @@ class Loop:
         self._ticker_changes(step)
         delistings = step.slice.delistings
         algorithm.transactions.process_synchronous_events(delistings)
-        algorithm.schedule.fire_due(time)
+        self._fire_due(time)
         if self._stopped():
             return
         self._margin_call(time)
@@ -189,6 +189,14 @@ class Loop:
         algorithm.on_framework_data(step.slice)
         algorithm.transactions.process_synchronous_events(delistings)
         self._after_step()
+
+    def _fire_past(self, time: datetime) -> None:
+        """Fire the scheduled events that were due before a time."""
+        self._algorithm.schedule.fire_past(time, self._algorithm.set_date_time)
+
+    def _fire_due(self, time: datetime) -> None:
+        """Fire the scheduled events that are due at a time."""
+        self._algorithm.schedule.fire_due(time)
 
     def _check_warm_up_finished(self) -> None:
         algorithm = self._algorithm
@@ -253,7 +261,9 @@ class Loop:
         algorithm = self._algorithm
         if algorithm.is_warming_up:
             return
-        for dividend in list(step.slice.dividends.values()):
+        # In live trading the broker pays.
+        dividends = [] if algorithm.live_mode else list(step.slice.dividends.values())
+        for dividend in dividends:
             mode = algorithm.securities[dividend.symbol].data_normalization_mode
             algorithm.portfolio.apply_dividend(dividend, mode)
         for split in list(step.slice.splits.values()):
@@ -261,6 +271,9 @@ class Loop:
             if split.type != SplitType.SPLIT_OCCURRED or security is None:
                 continue
             mode = security.data_normalization_mode
+            if algorithm.live_mode:
+                # Live prices are not adjusted, so position and orders always follow the split.
+                mode = DataNormalizationMode.RAW
             algorithm.portfolio.apply_split(split, security, mode)
             if mode == DataNormalizationMode.RAW:
                 algorithm.trade_builder.apply_split(split.symbol, split.split_factor_exact)

@@ -271,7 +271,7 @@ def event_json(event: OrderEvent, run_id: int) -> dict[str, Any]:
         "symbolValue": event.symbol.value,
         "symbolPermtick": event.symbol.id.symbol,
         "time": float(unix_time(event.utc_time)),
-        "status": _camel(str(event.status)),
+        "status": _camel(event.status.net_name),
     }
     fee = event.order_fee.value
     if fee.currency != "QCC":
@@ -281,7 +281,7 @@ def event_json(event: OrderEvent, run_id: int) -> dict[str, Any]:
         "fillPrice": event.fill_price_exact,
         "fillPriceCurrency": event.fill_price_currency,
         "fillQuantity": event.fill_quantity_exact,
-        "direction": _camel(str(event.direction)),
+        "direction": _camel(event.direction.net_name),
     }
     if event.message:
         result["message"] = event.message
@@ -307,9 +307,9 @@ def insight_json(insight: Any) -> dict[str, Any]:
         "closeTime": float(unix_time(insight.close_time_utc)),
         "symbol": str(insight.symbol.id),
         "ticker": insight.symbol.value,
-        "type": _camel(str(insight.type)),
+        "type": _camel(insight.type.net_name),
         "reference": insight.reference_value,
-        "direction": _camel(str(insight.direction)),
+        "direction": _camel(insight.direction.net_name),
         "period": insight.period.total_seconds(),
         "magnitude": insight.magnitude,
         "confidence": insight.confidence,

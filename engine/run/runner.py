@@ -104,17 +104,9 @@ def run_backtest(
         OSError: likewise for files that cannot be read or written.
         AlgorithmError: for any other exception of loading or of `initialize`.
     """
-    project = Path(project)
-    main = project if project.is_file() else project / "main.py"
-    if not main.is_file():
-        raise ValueError(f"project must be a folder with main.py or a Python file; got {project}")
-    if parameters is None:
-        parameters = read_parameters(main.parent / "config.json")
-    with _import_paths(main.parent):
-        context = make_context(data_folder, store, parameters)
-        with running(context), _clean_globals(context):
-            kind = _algorithm_class(_load(main), main)
-            return _run(kind, context, data_folder, results, progress)
+    context = make_context(data_folder, store, project_parameters(project, parameters))
+    with loaded_algorithm(project, context) as kind:
+        return _run(kind, context, data_folder, results, progress)
 
 
 def run_algorithm(
@@ -128,8 +120,53 @@ def run_algorithm(
 ) -> BacktestResult:
     """Run an algorithm class; see `run_backtest`."""
     context = make_context(data_folder, store, parameters or {})
-    with running(context), _clean_globals(context):
+    with algorithm_run(context):
         return _run(kind, context, data_folder, results, progress)
+
+
+def _main_of(project: Path) -> Path:
+    """The Python file of a project.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    main = project if project.is_file() else project / "main.py"
+    if not main.is_file():
+        raise ValueError(f"project must be a folder with main.py or a Python file; got {project}")
+    return main
+
+
+def project_parameters(
+    project: Path, parameters: Mapping[str, str] | None = None
+) -> Mapping[str, str]:
+    """The given parameters, without any those of the project's config.json.
+
+    Raises:
+        ValueError: if there is no such project, or its config.json is malformed.
+    """
+    main = _main_of(Path(project))
+    return read_parameters(main.parent / "config.json") if parameters is None else parameters
+
+
+@contextmanager
+def loaded_algorithm(project: Path, context: RunContext) -> Iterator[type[QCAlgorithm]]:
+    """Load a project's algorithm class; inside the block it may be made and run.
+
+    Raises:
+        ValueError: if there is no algorithm.
+        NotImplementedError: for calls at import that the engine lacks.
+        AlgorithmError: for any other exception of loading.
+    """
+    main = _main_of(Path(project))
+    with _import_paths(main.parent), algorithm_run(context):
+        yield _algorithm_class(_load(main), main)
+
+
+@contextmanager
+def algorithm_run(context: RunContext) -> Iterator[None]:
+    """Algorithms of this context may be made and run inside the block."""
+    with running(context), _clean_globals(context):
+        yield
 
 
 def read_parameters(path: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from engine.api.net_types import CircularQueue, Random, TimeSpan
 from engine.api.object_store import ObjectStore
 from engine.api.scheduling import DateRules, ScheduledEvent, TimeRules
 from engine.brokerage.brokerage_models import (
+    AlpacaBrokerageModel,
     BrokerageMessageEvent,
     BrokerageMessageType,
     BrokerageModel,
@@ -27,6 +28,7 @@ from engine.brokerage.brokerage_models import (
     FuncBenchmark,
     InteractiveBrokersBrokerageModel,
     SecurityBenchmark,
+    TradeStationBrokerageModel,
 )
 from engine.brokerage.buying_power import (
     BuyingPowerModel,
@@ -39,12 +41,14 @@ from engine.brokerage.buying_power import (
     SecurityMarginModel,
 )
 from engine.brokerage.fees import (
+    AlpacaFeeModel,
     ConstantFeeModel,
     ConstantSlippageModel,
     FeeModel,
     InteractiveBrokersFeeModel,
     NullSlippageModel,
     OrderFeeParameters,
+    TradeStationFeeModel,
     VolumeShareSlippageModel,
 )
 from engine.brokerage.fill_model import (

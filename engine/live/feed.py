@@ -1,0 +1,361 @@
+"""The live feed: daily and minute bars out of trades, corporate events, slices of both.
+
+Daily bars are what the algorithm subscribes to. Beside them LEAN keeps hidden minute bars, which
+move prices and fill orders during the session and never reach the algorithm. Prices are not
+adjusted. Splits and dividends come at eight in the morning of the day after their row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from engine.common.clock import midnight
+from engine.common.decimals import ZERO
+from engine.common.enums import DataNormalizationMode, DelistingType, Resolution, TickType
+from engine.feed.data_feed import DataFeed, TimeSlice
+from engine.feed.fred import FredFiles
+from engine.feed.history import history_config, live_start_of_bars
+from engine.feed.subscriptions import SecurityEvents, Sources, points
+from engine.feed.universe_selection import ActiveUniverse, SecurityChanges, UserDefinedUniverse
+from engine.framework.universe import ManualUniverse
+from engine.live.ticks import Tick, TickSource
+from engine.market.data import BaseData, Delisting, SubscriptionDataConfig, TradeBar
+from engine.market.symbols import Symbol
+
+_MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)
+EVENTS_AT = timedelta(hours=8)
+"""Time of day at which LEAN brings a day's corporate events in live trading."""
+
+
+@dataclass
+class _Working:
+    """A bar that is being built."""
+
+    start: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+    @classmethod
+    def of(cls, start: datetime, tick: Tick) -> _Working:
+        return cls(start, tick.price, tick.price, tick.price, tick.price, tick.size)
+
+    def add(self, tick: Tick) -> None:
+        self.high = max(self.high, tick.price)
+        self.low = min(self.low, tick.price)
+        self.close = tick.price
+        self.volume += tick.size
+
+    def bar(self, symbol: Symbol, start: datetime, span: timedelta) -> TradeBar:
+        return TradeBar(
+            start, symbol, self.open, self.high, self.low, self.close, self.volume, span
+        )
+
+
+def _extended(working: _Working | None, start: datetime, tick: Tick) -> _Working:
+    if working is None:
+        return _Working.of(start, tick)
+    working.add(tick)
+    return working
+
+
+class _Builder:
+    """Bars of one security from the moment of its start on.
+
+    Args:
+        security: whose prices they move.
+        config: the daily subscription, or a hidden one that only prices need.
+        ticks: the trades.
+        start: trades up to this exchange time are not seen.
+        last: the daily bar before, which stands in for a session without trades.
+    """
+
+    def __init__(
+        self,
+        security: Any,
+        config: SubscriptionDataConfig,
+        ticks: TickSource,
+        start: datetime,
+        last: BaseData | None,
+    ) -> None:
+        self.security = security
+        self.config = config
+        self.hidden = SubscriptionDataConfig(
+            security.symbol,
+            Resolution.MINUTE,
+            TickType.TRADE,
+            fill_forward=False,
+            extended_hours=True,
+            internal=True,
+        )
+        self._hours = security.exchange.hours
+        self._ticks = ticks
+        self._seen = start
+        self._day: datetime | None = None
+        self._pending: list[Tick] = []
+        self._minute: _Working | None = None
+        self._session: _Working | None = None
+        self._last = last
+        # A close that is past is not waited for.
+        self._close = self._hours.get_next_market_close(start)
+        ticks.serve(security.symbol, self._hours)
+
+    def next_due(self) -> datetime:
+        """When the next bar is complete, UTC."""
+        self._load(self._hours.get_previous_market_open(self._close))
+        due = self._close
+        if self._minute is not None:
+            due = min(due, self._minute.start + _MINUTE)
+        if self._pending:
+            due = min(due, _minute_of(self._pending[0].time) + _MINUTE)
+        return self._hours.to_utc(due)
+
+    def _load(self, opened: datetime) -> None:
+        """Take the trades of a session's day that are still to come."""
+        day = midnight(opened)
+        if self._day is None or day > self._day:
+            self._day = day
+            ticks = self._ticks.ticks(self.security.symbol, day)
+            self._pending = [tick for tick in ticks if tick.time > self._seen]
+
+    def take(self, now: datetime) -> tuple[list[BaseData], list[BaseData]]:
+        """Daily and minute bars that are complete at an exchange time, since the last call."""
+        daily: list[BaseData] = []
+        minutes: list[BaseData] = []
+        while True:
+            self._load(self._hours.get_previous_market_open(self._close))
+            self._consume(min(now, self._close), minutes)
+            if self._close > now:
+                break
+            daily += self._whole_session()
+            self._close = self._hours.get_next_market_close(self._close)
+        self._seen = now
+        return daily, minutes
+
+    def _consume(self, now: datetime, minutes: list[BaseData]) -> None:
+        while self._pending and self._pending[0].time <= now:
+            tick = self._pending.pop(0)
+            start = _minute_of(tick.time)
+            if self._minute is not None and self._minute.start < start:
+                minutes.append(self._minute.bar(self.security.symbol, self._minute.start, _MINUTE))
+                self._minute = None
+            self._minute = _extended(self._minute, start, tick)
+            self._session = _extended(self._session, start, tick)
+        if self._minute is not None and self._minute.start + _MINUTE <= now:
+            minutes.append(self._minute.bar(self.security.symbol, self._minute.start, _MINUTE))
+            self._minute = None
+
+    def _whole_session(self) -> list[BaseData]:
+        """The daily bar of the session that has just closed."""
+        start, end = self._hours.daily_calendar(self._close - timedelta(microseconds=1))
+        if self._session is not None:
+            bar: BaseData = self._session.bar(self.security.symbol, start, end - start)
+            self._session, self._last = None, bar
+            return [bar]
+        if self._last is None or not self.config.fill_forward:
+            return []
+        repeated = self._last.clone(True)
+        repeated.time, repeated.end_time = start, end
+        return [repeated]
+
+
+def _minute_of(time: datetime) -> datetime:
+    return time.replace(second=0, microsecond=0)
+
+
+class _Events:
+    """Corporate events of one security, looked for once a day."""
+
+    def __init__(self, security: Any, config: SubscriptionDataConfig, sources: Sources) -> None:
+        self.security = security
+        self.config = config
+        self._sources = sources
+        self._hours = security.exchange.hours
+        self._day: datetime | None = None
+        self._events: SecurityEvents | None = None
+
+    def next_due(self) -> datetime:
+        """When the next day's events come, UTC."""
+        if self._day is None:
+            return datetime.min
+        return self._hours.to_utc(self._day + _DAY + EVENTS_AT)
+
+    def take(self, now: datetime) -> list[BaseData]:
+        """Events of the day that has come at an exchange time; none of the day of the start.
+
+        The files are read anew, since they grow while the run goes on.
+        """
+        day = midnight(now - EVENTS_AT)
+        if day == self._day:
+            return []
+        sid = self.config.symbol.id
+        map_file = self._sources.auxiliary.map_files.of_security(sid)
+        factors = self._sources.auxiliary.factor_file(sid)
+        started = self._events is not None
+        if self._events is None:
+            self._events = SecurityEvents(self.config, map_file, factors, day)
+        self._events.refresh(map_file, factors)
+        self._day = day
+        found = list(self._events.on(day, ZERO))
+        return found if started else []
+
+
+@dataclass(frozen=True)
+class _Packet:
+    """What the slice of one moment needs to know of a subscription."""
+
+    config: SubscriptionDataConfig
+    security: Any
+
+
+class LiveFeed(DataFeed):
+    """Feeds an algorithm in live trading.
+
+    Args:
+        algorithm: whose securities to serve.
+        sources: bars of the warm-up, map and factor files.
+        fred: FRED's series, of which live runs have none.
+        ticks: the trades.
+    """
+
+    def __init__(
+        self, algorithm: Any, sources: Sources, fred: FredFiles, ticks: TickSource
+    ) -> None:
+        super().__init__(algorithm, sources, fred)
+        self._ticks = ticks
+        self._builders: list[_Builder] = []
+        self._events: list[_Events] = []
+
+    # Warm-up --------------------------------------------------------------------------------
+
+    def warm_up(self, now: datetime) -> Iterator[TimeSlice]:
+        """Slices from the start of warm-up to a moment (UTC); the last one moves the clock to it.
+
+        Bars are those that were complete by then. Afterwards the feed goes on with trades.
+
+        Raises:
+            NotImplementedError: for subscriptions or universes that live runs lack.
+        """
+        for step in self.stream(now + _DAY, now):
+            if step.time > now or (step.is_time_pulse and step.time == now):
+                break
+            yield step
+        yield TimeSlice(now, self._slice(now), is_time_pulse=True)
+        self._subscriptions = []
+        self._start_ticks(now)
+
+    def _add_benchmark(self, start: datetime) -> bool:
+        """The benchmark's prices come from the trades, not from hourly files."""
+        return False
+
+    def _start_universes(self) -> None:
+        super()._start_universes()
+        for active in self._universes:
+            _check_universe(active)
+
+    def _start_ticks(self, now: datetime) -> None:
+        algorithm = self._algorithm
+        securities = list(algorithm.securities.values())
+        benchmark = getattr(algorithm.benchmark, "security", None)
+        known = {security.symbol for security in securities}
+        for security in securities:
+            for config in security.subscriptions:
+                if config.resolution != Resolution.DAILY:
+                    raise NotImplementedError(
+                        f"live subscriptions of {config.symbol.value} with resolution "
+                        f"{Resolution(config.resolution).net_name}: only Daily is served"
+                    )
+                self._serve(security, config, now)
+                self._events.append(_Events(security, config, self._sources))
+        if benchmark is not None and benchmark.symbol not in known:
+            config = SubscriptionDataConfig(
+                benchmark.symbol, Resolution.DAILY, TickType.TRADE, internal=True
+            )
+            self._serve(benchmark, config, now)
+        elif benchmark is not None:
+            # The algorithm's own security has the prices; the benchmark reads them there.
+            algorithm.benchmark.security = algorithm.securities[benchmark.symbol]
+        for events in self._events:
+            events.take(events.security.exchange.hours.from_utc(now))
+
+    def _serve(self, security: Any, config: SubscriptionDataConfig, now: datetime) -> None:
+        hours = security.exchange.hours
+        local = hours.from_utc(now)
+        self._builders.append(
+            _Builder(security, config, self._ticks, local, self._bar_before(config, hours, local))
+        )
+
+    def _bar_before(
+        self, config: SubscriptionDataConfig, hours: Any, now: datetime
+    ) -> BaseData | None:
+        """Last unadjusted daily bar that was complete by an exchange time."""
+        raw = history_config(
+            config.symbol,
+            Resolution.DAILY,
+            TickType.TRADE,
+            False,
+            False,
+            DataNormalizationMode.RAW,
+        )
+        start = live_start_of_bars(hours, now, Resolution.DAILY, 10, False)
+        found = None
+        for _, point in points(
+            raw, self._sources, hours, start, now, lambda: _DAY, has_events=False
+        ):
+            if point.end_time <= now:
+                found = point
+        return found
+
+    # Live -----------------------------------------------------------------------------------
+
+    def next_due(self) -> datetime:
+        """When the next bar or the next day's events are due, UTC; `datetime.max` if never."""
+        bars = [builder.next_due() for builder in self._builders]
+        return min([*bars, *(events.next_due() for events in self._events)], default=datetime.max)
+
+    def take(self, now: datetime) -> TimeSlice:
+        """Everything that has become due up to a moment (UTC), as one slice of that moment.
+
+        Raises:
+            NotImplementedError: if the algorithm has changed its securities.
+        """
+        if self._algorithm.take_changed_universes() or self._algorithm.take_pending_universes():
+            raise NotImplementedError("live runs cannot add or remove securities once they run")
+        packets: list[tuple[Any, list[BaseData]]] = []
+        changes = SecurityChanges()
+        for events in self._events:
+            found = events.take(events.security.exchange.hours.from_utc(now))
+            if found:
+                _note_delisting(found, events.security, changes)
+                packets.append((_Packet(events.config, events.security), found))
+        for builder in self._builders:
+            daily, minutes = builder.take(builder.security.exchange.hours.from_utc(now))
+            if daily:
+                packets.append((_Packet(builder.config, builder.security), daily))
+            if minutes:
+                # Last, so that orders fill on minutes and not on a whole day at its close.
+                packets.append((_Packet(builder.hidden, builder.security), minutes))
+        return self._time_slice(now, packets, changes)
+
+
+def _check_universe(active: ActiveUniverse) -> None:
+    if not isinstance(active.universe, UserDefinedUniverse | ManualUniverse):
+        raise NotImplementedError(
+            f"live universes of type {type(active.universe).__name__}: only securities that "
+            "initialize adds are served"
+        )
+
+
+def _note_delisting(found: list[BaseData], security: Any, changes: SecurityChanges) -> None:
+    for point in found:
+        if isinstance(point, Delisting) and point.type == DelistingType.DELISTED:
+            security.is_delisted = True
+            security.is_tradable = False
+            changes.removed_securities.append(security)

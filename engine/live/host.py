@@ -1,0 +1,91 @@
+"""Start, run and end of a live algorithm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine.api.algorithm import QCAlgorithm
+from engine.api.run_context import RunContext
+from engine.common.enums import AlgorithmStatus
+from engine.live.brokerage import Brokerage
+from engine.live.clock import Clock
+from engine.live.feed import LiveFeed
+from engine.live.loop import LiveLoop, lean_trace
+from engine.live.ticks import TickSource
+
+
+@dataclass(frozen=True)
+class LiveResult:
+    """What a live run left behind.
+
+    Attributes:
+        algorithm: the instance that ran.
+        loop: None if `initialize` failed.
+        status: running if it was killed, stopped at the clock's end, or runtime error.
+        error: what ended it, None if the clock did.
+    """
+
+    algorithm: QCAlgorithm
+    loop: LiveLoop | None
+    status: AlgorithmStatus
+    error: Exception | None
+
+
+class LiveHost:
+    """One live run: made before the algorithm, so that others can watch it.
+
+    Args:
+        context: with `live_start`; see `engine.api.run_context`.
+        clock: says when to look.
+        ticks: the trades.
+        brokerage: the account.
+
+    Attributes:
+        algorithm, loop: of the run, None before.
+    """
+
+    def __init__(
+        self, context: RunContext, clock: Clock, ticks: TickSource, brokerage: Brokerage
+    ) -> None:
+        self._context = context
+        self._clock = clock
+        self._ticks = ticks
+        self._brokerage = brokerage
+        self.algorithm: QCAlgorithm | None = None
+        self.loop: LiveLoop | None = None
+
+    @property
+    def phase(self) -> str:
+        """What the algorithm's code is called for; see `LiveLoop`."""
+        return "start" if self.loop is None else self.loop.phase
+
+    def run(self, kind: type[QCAlgorithm], on_step: Any = None) -> LiveResult:
+        """Run an algorithm until the clock stops; its exceptions are in the result.
+
+        Args:
+            kind: the algorithm's class.
+            on_step: called after each beat with the UTC time.
+
+        Raises:
+            NotImplementedError: for what live runs lack.
+        """
+        algorithm = self.algorithm = kind()
+        try:
+            algorithm.callback("initialize")()
+        except Exception as problem:
+            algorithm.set_run_time_error(problem)
+            trace = lean_trace(problem)
+            algorithm.debug(
+                "During the algorithm initialization, the following exception has occurred: "
+                f"Python.Runtime.PythonException: {trace}"
+            )
+            return LiveResult(algorithm, None, algorithm.status, problem)
+        self._brokerage.connect(algorithm)
+        algorithm.post_initialize()
+        feed = LiveFeed(algorithm, self._context.sources, self._context.fred, self._ticks)
+        loop = self.loop = LiveLoop(algorithm, feed, self._clock, self._brokerage, on_step)
+        loop.run()
+        if isinstance(loop.error, NotImplementedError):
+            raise loop.error
+        return LiveResult(algorithm, loop, algorithm.status, loop.error)

@@ -1,0 +1,183 @@
+"""The live loop: the time step of a backtest on the beats of a clock.
+
+At every beat what is due comes in LEAN's live order: one slice with all that has become known,
+through the same time step as a backtest's, then the scheduled events, which LEAN fires on a thread
+of its own that looks once a second. In warm-up both belong together as in a backtest.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from engine.common.enums import AlgorithmStatus
+from engine.feed.data_feed import TimeSlice
+from engine.live.brokerage import Brokerage
+from engine.live.clock import SECOND, Clock
+from engine.live.feed import LiveFeed
+from engine.run.loop import Loop
+
+_ENGINE = Path(__file__).parents[1]
+
+
+class LiveLoop(Loop):
+    """Runs one live algorithm until its clock stops.
+
+    Args:
+        algorithm: after `post_initialize`.
+        feed: its data.
+        clock: says when to look.
+        brokerage: pays dividends and keeps the account.
+        on_step: called after each beat with the UTC time.
+
+    Attributes:
+        phase: what the algorithm's code is called for: "start", "warm-up", "slice", "scheduled"
+            or "end".
+        error: what ended the run, None if nothing did.
+    """
+
+    def __init__(
+        self,
+        algorithm: Any,
+        feed: LiveFeed,
+        clock: Clock,
+        brokerage: Brokerage,
+        on_step: Callable[[datetime], None] | None = None,
+    ) -> None:
+        super().__init__(algorithm, feed, on_step)
+        self._live_feed = feed
+        self._clock = clock
+        self._brokerage = brokerage
+        self.phase = "start"
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        """Warm up, then follow the clock to its end."""
+        algorithm = self._algorithm
+        algorithm.schedule.start()
+        self._schedule_samples()
+        try:
+            self._warm_up()
+        except Exception as problem:
+            self._fail(problem)
+            return
+        self.trading = True
+        while not self._stopped():
+            due = min(self._live_feed.next_due(), algorithm.schedule.next_utc)
+            beat = self._clock.wait_until(due)
+            if beat is None:
+                break
+            self._beat(beat)
+        if self.error is None and self._clock.interrupted:
+            self._end()
+
+    def _warm_up(self) -> None:
+        algorithm = self._algorithm
+        self.phase = "warm-up"
+        if algorithm.is_warming_up:
+            algorithm.debug("Algorithm starting warm up...")
+        else:
+            algorithm.callback("on_warmup_finished")()
+        for step in self._live_feed.warm_up(self._clock.now):
+            self._step(step)
+            if self._stopped():
+                return
+
+    def _beat(self, now: datetime) -> None:
+        """Everything of one moment."""
+        self.phase = "slice"
+        try:
+            self._step(self._live_feed.take(now))
+        except Exception as problem:
+            self._fail(problem)
+            return
+        self.phase = "scheduled"
+        self._scheduled(now)
+        if self.error is not None:
+            self._last_beats()
+        elif self._on_step is not None:
+            self._on_step(now)
+
+    def _scheduled(self, now: datetime) -> None:
+        """Fire what is due; orders that were not waited for are worked through afterwards."""
+        algorithm = self._algorithm
+        algorithm.schedule.fire_each(now, self._fail)
+        try:
+            algorithm.transactions.process_synchronous_events()
+        except Exception as problem:
+            self._fail(problem)
+
+    def _last_beats(self) -> None:
+        """What LEAN still does after a scheduled event has raised.
+
+        Its thread goes on until the process ends, so the event, which never got done, is fired
+        again on the next two seconds: with its orders taken the first time, not the second.
+        """
+        for open_for_orders in (True, False):
+            beat = self._clock.wait_until(self._clock.now + SECOND)
+            if beat is None:
+                return
+            self._algorithm.transactions.is_closed = not open_for_orders
+            self._algorithm.set_date_time(beat)
+            self._scheduled(beat)
+
+    def _fail(self, problem: Exception) -> None:
+        """Note what ends the run, once, in LEAN's words."""
+        if self.error is not None:
+            return
+        self.error = problem
+        algorithm = self._algorithm
+        algorithm.set_run_time_error(problem)
+        trace = lean_trace(problem)
+        algorithm.debug(f"Runtime Error: {trace}")
+        algorithm.debug(f"Runtime Error: {trace}: StackTrace: {trace}")
+
+    def _end(self) -> None:
+        algorithm = self._algorithm
+        self.phase = "end"
+        algorithm.set_date_time(self._clock.now)
+        try:
+            algorithm.callback("on_end_of_algorithm")()
+        except Exception as problem:
+            self._fail(problem)
+            return
+        self._after_step(force=True)
+        if algorithm.status == AlgorithmStatus.RUNNING:
+            algorithm.status = AlgorithmStatus.STOPPED
+        self._sample()
+        self._after_step(force=True)
+
+    def _fire_past(self, time: datetime) -> None:
+        if self._algorithm.is_warming_up:
+            super()._fire_past(time)
+
+    def _fire_due(self, time: datetime) -> None:
+        if self._algorithm.is_warming_up:
+            super()._fire_due(time)
+
+    def _dividends_and_splits(self, step: TimeSlice) -> None:
+        self._brokerage.pay_dividends(list(step.slice.dividends.values()))
+        super()._dividends_and_splits(step)
+
+
+def lean_trace(problem: BaseException) -> str:
+    """An exception of the user's code as LEAN's log shows it: message, then calls, innermost first.
+
+    Calls inside the engine are left out.
+    """
+    lines = [str(problem)]
+    calls = [
+        frame
+        for frame in traceback.extract_tb(problem.__traceback__)
+        if not frame.filename.startswith((str(_ENGINE), "<frozen"))
+    ]
+    for frame in reversed(calls):
+        lines += [
+            f"  at {frame.name}",
+            f"    {frame.line}",
+            f" in {Path(frame.filename).name}: line {frame.lineno}",
+        ]
+    return "\n".join([*lines, ""])

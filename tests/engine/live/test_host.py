@@ -1,0 +1,302 @@
+"""What a live run does, on a small folder and in event time; LEAN's facts, one by one."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from engine.brokerage.brokerage_models import AlpacaBrokerageModel
+from engine.common.enums import AlgorithmStatus, BrokerageName, Resolution
+from engine.live.brokerage import LeanPaperBrokerage, Position
+from engine.live.clock import EventClock
+from tests.engine.folder import flat
+from tests.engine.live.conftest import ROWS, Base, local
+
+MONDAY_8 = (2010, 1, 11, 8)
+WEDNESDAY_NIGHT = (2010, 1, 13, 23)
+
+
+def test_bars_come_once_a_close_and_are_the_days(live):
+    class Watching(Base):
+        def on_data(self, data):
+            bar = data.bars[self.symbol]
+            self.seen.append(
+                (
+                    self.time,
+                    self.is_warming_up,
+                    bar.time,
+                    bar.end_time,
+                    (bar.open, bar.high, bar.low, bar.close, bar.volume),
+                )
+            )
+
+    seen = live.run(Watching, MONDAY_8, WEDNESDAY_NIGHT).algorithm.seen
+    closes = [datetime(2010, 1, day, 16) for day in (7, 8, 11, 12, 13)]
+    assert [row[0] for row in seen] == [row[3] for row in seen] == closes
+    assert [row[1] for row in seen] == [True, True, False, False, False]
+    assert [row[4] for row in seen] == ROWS[3:8]
+
+
+def test_initialize_sees_now_and_the_start_date_is_today(live):
+    class Asking(Base):
+        def initialize(self):
+            super().initialize()
+            self.seen.append((self.time, self.start_date, self.live_mode, self.is_warming_up))
+
+    seen = live.run(Asking, MONDAY_8, WEDNESDAY_NIGHT).algorithm.seen
+    assert seen == [(datetime(2010, 1, 11, 8), datetime(2010, 1, 11), True, True)]
+
+
+def test_started_in_the_session_the_first_bar_is_what_is_left_of_it(live):
+    class Watching(Base):
+        def on_data(self, data):
+            if not self.is_warming_up:
+                self.seen.append(data.bars[self.symbol])
+
+    first, second = live.run(Watching, (2010, 1, 11, 10), (2010, 1, 12, 17)).algorithm.seen
+    _, high, low, close, volume = ROWS[5]
+    assert (first.open, first.close) == ((high + low) / 2, close)
+    assert first.volume < volume
+    assert second.open == ROWS[6][0]
+
+
+def test_a_close_without_trades_repeats_the_bar(live):
+    live.bars = {"ABC": ROWS, "XYZ": ROWS[:6]}
+
+    class Watching(Base):
+        def initialize(self):
+            super().initialize()
+            self.other = self.add_equity("XYZ", Resolution.DAILY).symbol
+
+        def on_data(self, data):
+            bar = data.bars[self.other]
+            self.seen.append((self.time.day, bar.is_fill_forward, bar.close, bar.end_time.day))
+
+    seen = live.run(Watching, MONDAY_8, WEDNESDAY_NIGHT).algorithm.seen
+    assert seen[-3:] == [(11, False, 106, 11), (12, True, 106, 12), (13, True, 106, 13)]
+
+
+def test_half_days_close_at_one(live):
+    class Watching(Base):
+        def on_data(self, data):
+            self.seen.append(self.time)
+
+    seen = live.run(Watching, (2010, 1, 29, 8), (2010, 1, 30, 12)).algorithm.seen
+    assert seen[-1] == datetime(2010, 1, 29, 13)
+
+
+def test_an_order_at_the_close_fills_at_0931_at_the_open(live):
+    class Buying(Base):
+        def on_data(self, data):
+            if not self.is_warming_up and not self.events:
+                self.market_order(self.symbol, 10)
+
+    events = live.run(Buying, MONDAY_8, WEDNESDAY_NIGHT).algorithm.events
+    assert [event[:4] for event in events] == [
+        (datetime(2010, 1, 11, 16), "SUBMITTED", 0, 0),
+        (datetime(2010, 1, 12, 9, 31), "FILLED", 10, ROWS[6][0]),
+    ]
+
+
+def test_an_order_in_the_session_fills_at_once_on_the_last_minute(live):
+    class Noon(Base):
+        def initialize(self):
+            super().initialize()
+            self.schedule.on(
+                self.date_rules.every_day(self.symbol), self.time_rules.noon, self.buy_one
+            )
+
+        def buy_one(self):
+            if not self.is_warming_up and not self.events:
+                self.seen.append(str(self.market_order(self.symbol, 1).status))
+
+    algorithm = live.run(Noon, MONDAY_8, WEDNESDAY_NIGHT).algorithm
+    middle = (ROWS[5][1] + ROWS[5][2]) / 2
+    assert algorithm.seen == ["FILLED"]
+    (time, _, _, price, message) = algorithm.events[1]
+    assert (time, price) == (datetime(2010, 1, 11, 12), middle)
+    assert message == (
+        "Warning: No quote information available at 01/11/2010 12:00:00 America/New_York, "
+        "order filled using TradeBar data"
+    )
+
+
+def test_scheduled_events_run_in_warm_up_and_on_live(live):
+    class Morning(Base):
+        def initialize(self):
+            super().initialize()
+            self.schedule.on(self.date_rules.every_day(), self.time_rules.at(9, 20), self.note)
+            self.train(self.note)
+
+        def note(self):
+            self.seen.append((self.time, self.is_warming_up))
+
+    seen = live.run(Morning, (2010, 1, 11, 10), (2010, 1, 12, 23)).algorithm.seen
+    at_920 = [(datetime(2010, 1, day, 9, 20), day < 12) for day in (7, 8, 9, 10, 11, 12)]
+    assert seen == [(datetime(2010, 1, 7), True), *at_920]
+
+
+def test_a_raising_scheduled_event_is_run_again_and_its_order_given_twice(live):
+    class Broken(Base):
+        def initialize(self):
+            super().initialize()
+            self.schedule.on(self.date_rules.every_day(), self.time_rules.noon, self.fail)
+
+        def fail(self):
+            if not self.is_warming_up:
+                self.seen.append(self.time)
+                self.limit_order(self.symbol, 1, 50)
+                raise ValueError("broken on purpose")
+
+        def on_end_of_algorithm(self):
+            self.seen.append("told of the end")
+
+    result = live.run(Broken, MONDAY_8, WEDNESDAY_NIGHT)
+    algorithm = result.algorithm
+    noon = datetime(2010, 1, 11, 12)
+    assert algorithm.seen == [noon + timedelta(seconds=i) for i in range(3)]
+    assert [event[:2] for event in algorithm.events] == [
+        (noon, "SUBMITTED"),
+        (noon + timedelta(seconds=1), "SUBMITTED"),
+    ]
+    assert result.status == AlgorithmStatus.RUNTIME_ERROR
+    told = [line for line in algorithm.log_lines if "Runtime Error" in line]
+    assert len(told) == 2
+    assert "broken on purpose\n  at fail\n    raise ValueError" in told[0]
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_an_interrupted_run_is_told_of_the_end_a_killed_one_not(live, interrupted):
+    class Ending(Base):
+        def on_end_of_algorithm(self):
+            self.seen.append(self.time)
+
+    clock = EventClock(local(*MONDAY_8), local(*WEDNESDAY_NIGHT))
+    clock.interrupted = interrupted
+    seen = live.run(Ending, MONDAY_8, clock=clock).algorithm.seen
+    assert seen == ([datetime(*WEDNESDAY_NIGHT)] if interrupted else [])
+
+
+def test_the_account_is_there_from_the_first_moment_of_warm_up(live):
+    class Held(Base):
+        def initialize(self):
+            super().initialize()
+            self.note()
+
+        def on_data(self, data):
+            self.note()
+
+        def note(self):
+            self.seen.append((self.portfolio.cash, self.portfolio[self.symbol].quantity))
+
+    brokerage = LeanPaperBrokerage(Decimal(5000), {"ABC": Position(Decimal(7), Decimal(90))})
+    algorithm = live.run(Held, MONDAY_8, WEDNESDAY_NIGHT, brokerage=brokerage).algorithm
+    assert algorithm.seen[:2] == [(100_000, 0), (5000, 7)]
+    assert algorithm.portfolio[algorithm.symbol].average_price == 90
+
+
+def test_a_dividend_is_cash_at_eight_whatever_the_mode(live):
+    live.factors = {"ABC": "20100104,1,1,1\n20100111,0.99,1,100\n20501231,1,1,0\n"}
+    live.bars = {"ABC": flat(100, 25)}
+
+    class Paid(Base):
+        def on_dividends(self, dividends):
+            if not self.is_warming_up:
+                self.seen.append((self.time, self.portfolio.cash, len(dividends)))
+
+        def on_data(self, data):
+            self.seen.append((self.time, self.portfolio.cash, len(data.bars)))
+
+    brokerage = LeanPaperBrokerage(Decimal(5000), {"ABC": Position(Decimal(7), Decimal(90))})
+    seen = live.run(Paid, MONDAY_8, (2010, 1, 12, 10), brokerage=brokerage).algorithm.seen
+    eight = datetime(2010, 1, 12, 8)
+    assert seen[-3:] == [
+        (datetime(2010, 1, 11, 16), 5000, 1),
+        (eight, 5007, 1),
+        (eight, 5007, 0),
+    ]
+
+
+def test_a_split_changes_holdings_orders_and_prices_at_eight(live):
+    live.factors = {"ABC": "20100104,1,0.5,1\n20100111,1,0.5,100\n20501231,1,1,0\n"}
+    live.bars = {"ABC": [*flat(100, 6), *flat(50, 19)]}
+
+    class Halved(Base):
+        def on_data(self, data):
+            if data.bars and not self.is_warming_up and not self.events:
+                self.limit_order(self.symbol, 3, 80.0)
+
+        def on_splits(self, splits):
+            for split in splits.values():
+                holding = self.portfolio[self.symbol]
+                self.seen.append((self.time, str(split.type), holding.quantity, holding.price))
+
+    brokerage = LeanPaperBrokerage(Decimal(0), {"ABC": Position(Decimal(7), Decimal(90))})
+    algorithm = live.run(Halved, MONDAY_8, (2010, 1, 12, 9), brokerage=brokerage).algorithm
+    # The row is Monday's: the warning at eight of Monday is the start's own moment.
+    assert algorithm.seen[-1] == (datetime(2010, 1, 12, 8), "SPLIT_OCCURRED", 14, 50)
+    (order,) = algorithm.transactions.get_open_orders()
+    assert (order.quantity, order.limit_price) == (6, 40)
+    assert algorithm.portfolio[algorithm.symbol].average_price == 45
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        (BrokerageName.DEFAULT, (True, True, True, True)),
+        (BrokerageName.INTERACTIVE_BROKERS_BROKERAGE, (True, True, True, False)),
+        (BrokerageName.ALPACA, (False, True, True, False)),
+        (BrokerageName.TRADE_STATION, (False, False, True, True)),
+    ],
+)
+def test_brokers_take_market_on_open_orders_in_their_hours(live, name, taken):
+    class Hours(Base):
+        def initialize(self):
+            super().initialize()
+            self.set_brokerage_model(name)
+            for hour, minute in ((16, 1), (19, 0), (9, 20), (9, 28)):
+                rule = self.time_rules.at(hour, minute)
+                self.schedule.on(self.date_rules.every_day(), rule, self.give)
+
+        def give(self):
+            if not self.is_warming_up:
+                self.seen.append(str(self.market_order(self.symbol, 1).status))
+
+    seen = live.run(Hours, (2010, 1, 11, 10), (2010, 1, 12, 9, 29)).algorithm.seen
+    assert seen == ["SUBMITTED" if ok else "INVALID" for ok in taken]
+
+
+def test_alpaca_takes_no_order_at_the_open_that_turns_a_position_round(live):
+    class Turning(Base):
+        def initialize(self):
+            super().initialize()
+            self.set_brokerage_model(AlpacaBrokerageModel())
+            self.schedule.on(self.date_rules.every_day(), self.time_rules.at(20, 0), self.turn)
+
+        def turn(self):
+            if not self.is_warming_up:
+                self.seen += [str(self.market_order(self.symbol, q).status) for q in (-7, -8)]
+
+    brokerage = LeanPaperBrokerage(Decimal(5000), {"ABC": Position(Decimal(7), Decimal(90))})
+    seen = live.run(Turning, MONDAY_8, (2010, 1, 11, 23), brokerage=brokerage).algorithm.seen
+    assert seen == ["SUBMITTED", "INVALID"]
+
+
+def test_what_the_host_lacks_is_refused_by_name(live):
+    class Minutes(Base):
+        def initialize(self):
+            super().initialize()
+            self.add_equity("ABC", Resolution.MINUTE)
+
+    class Late(Base):
+        def on_data(self, data):
+            if not self.is_warming_up:
+                self.remove_security(self.symbol)
+
+    with pytest.raises(NotImplementedError, match="Minute: only Daily"):
+        live.run(Minutes, MONDAY_8, WEDNESDAY_NIGHT)
+    with pytest.raises(NotImplementedError, match="cannot add or remove"):
+        live.run(Late, MONDAY_8, WEDNESDAY_NIGHT)
+    foreign = LeanPaperBrokerage(None, {"XYZ": Position(Decimal(1), Decimal(1))})
+    with pytest.raises(NotImplementedError, match="holdings of XYZ"):
+        live.run(Base, MONDAY_8, WEDNESDAY_NIGHT, brokerage=foreign)
