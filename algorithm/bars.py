@@ -119,7 +119,11 @@ class BarBook:
         for name, kept in self._macro.items():
             days = sorted(kept.copy().items())
             if not days:
-                raise ValueError(f"{name}: there must be values of the series; received none")
+                raise ValueError(
+                    f"{name}: values must be known at every close from {times[0]:%Y-%m-%d} to "
+                    f"{times[-1]:%Y-%m-%d}; received none up to then (the setting features names "
+                    "the series)"
+                )
             dates = np.array([day for day, _ in days], dtype="datetime64[D]")
             series.append(MacroSeries(name, dates, np.array([value for _, value in days])))
         return MacroValues.at(series, np.array(times, dtype="datetime64[ns]"))
