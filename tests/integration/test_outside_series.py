@@ -42,9 +42,7 @@ def test_bars_and_orders_are_those_without_series(run, module_run):
 
 def test_a_series_that_does_not_reach_is_named(module_run):
     """The packaged VIX begins in 2014."""
-    with pytest.raises(
-        ValueError, match="vix: values must be known at every close from 2008-01"
-    ):
+    with pytest.raises(ValueError, match="vix: values must be known at every close from 2008-01"):
         module_run(SHORT | {"features": "bars,vix"}, store="late")
 
 
