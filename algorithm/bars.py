@@ -11,6 +11,8 @@ import numpy as np
 from models.market.history import MAX_GAP_DAYS, History
 from models.market.macro import MacroSeries, MacroValues
 
+EPOCH = date(1970, 1, 1).toordinal()
+
 Row = tuple[float, float, float, float, float]
 """Open, high, low, close, volume."""
 
@@ -30,7 +32,8 @@ class BarBook:
             macro: outside series to keep beside the bars, of `models.market.macro.MACRO`.
         """
         self._bars: dict[str, deque[Bar]] = {name: deque(maxlen=keep) for name in symbols}
-        self._macro: dict[str, dict[date, float]] = {name: {} for name in macro}
+        # By day, counted as NumPy counts days: an array of them is quickly made.
+        self._macro: dict[str, dict[int, float]] = {name: {} for name in macro}
 
     def add(self, name: str, time: datetime, row: Row) -> bool:
         """Keep a bar, unless it is there already.
@@ -105,7 +108,7 @@ class BarBook:
 
     def add_macro(self, name: str, day: date, value: float) -> None:
         """Keep what an outside series was on a day; the newest of several for one day counts."""
-        self._macro[name][day] = value
+        self._macro[name][day.toordinal() - EPOCH] = value
 
     def known_at(self, times: Sequence[datetime]) -> MacroValues | None:
         """What is known of the outside series at the close of bars; None where none are kept.
@@ -119,8 +122,12 @@ class BarBook:
         for name, kept in self._macro.items():
             days = sorted(kept.copy().items())
             if not days:
-                raise ValueError(f"{name}: there must be values of the series; received none")
-            dates = np.array([day for day, _ in days], dtype="datetime64[D]")
+                raise ValueError(
+                    f"{name}: values must be known at every close from {times[0]:%Y-%m-%d} to "
+                    f"{times[-1]:%Y-%m-%d}; received none up to then (the setting features names "
+                    "the series)"
+                )
+            dates = np.array([day for day, _ in days]).astype("datetime64[D]")
             series.append(MacroSeries(name, dates, np.array([value for _, value in days])))
         return MacroValues.at(series, np.array(times, dtype="datetime64[ns]"))
 

@@ -119,6 +119,8 @@ class MacroSeries:
             )
         if self.name == WTI:
             dates, values = dates[values > 0], values[values > 0]
+            if not dates.size:
+                raise ValueError(f"{self.name}: a value must be > 0; received none")
         object.__setattr__(self, "dates", dates)
         object.__setattr__(self, "values", values)
 

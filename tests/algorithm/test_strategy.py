@@ -145,3 +145,13 @@ def test_nothing_is_retrained_in_warm_up_or_before_the_first_training(live):
     live._decider, live.is_warming_up = "decider", True
     live._retrain()
     assert live.errors == []
+
+
+def test_series_that_lean_does_not_feed_live_are_refused_by_name(live):
+    """The short rate is LEAN's own, live as well."""
+    live._options = Settings.from_parameters({"features": "bars,vix,rate"})
+    with pytest.raises(ValueError, match="parameter features must not name vix in live trading"):
+        MirageStrategy._add_outside_series(live)
+    live._options = Settings.from_parameters({"features": "bars,rate"})
+    MirageStrategy._add_outside_series(live)
+    assert live._outside == {}

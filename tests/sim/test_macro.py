@@ -253,3 +253,9 @@ def test_other_simulators_move_the_series_too(observer, kind):
     returns = paths.log_returns.mean(axis=1)[:, :-1].ravel()
     assert np.corrcoef(change, returns)[0, 1] < -0.5
     assert len(observer.names) == len(FEATURES) + 6 + 5
+
+
+def test_the_order_of_symbols_does_not_matter(model):
+    turned = MacroModel.of(TABLES[::-1])
+    np.testing.assert_array_equal(turned.coefficients, model.coefficients)
+    np.testing.assert_array_equal(turned.rests, model.rests)

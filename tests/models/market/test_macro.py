@@ -123,6 +123,7 @@ def test_a_day_without_a_positive_price_counts_as_missing():
         ((VIX, ["2010-01-04"], [0.0]), "vix: values must be finite and > 0; received 0.0 on"),
         ((RATE, ["2010-01-04"], [np.nan]), "rate: values must be finite; received nan"),
         ((VIX, ["2010-01-05", "2010-01-04"], [1.0, 1.0]), "vix: dates must ascend"),
+        ((WTI, ["2020-04-20"], [-36.98]), "wti: a value must be > 0; received none"),
         ((VIX, [], []), "vix: dates and values must have one shape"),
     ],
 )
