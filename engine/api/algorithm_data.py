@@ -284,7 +284,7 @@ class DataMixin:
         Its values come in slices of their own, at the midnight after their day.
 
         Raises:
-            NotImplementedError: for another kind of data or another resolution, and in live trading.
+            NotImplementedError: for other data, another resolution, and in live trading.
             ValueError: if the data folder has no such series.
         """
         if kind is not Fred:
