@@ -67,6 +67,19 @@ class BarBook:
         self._bars[name].clear()
         self._bars[name].append((time, row))
 
+    def replace(self, name: str, bars: Sequence[Bar]) -> None:
+        """Keep other bars of a symbol instead, the newest of them.
+
+        Raises:
+            ValueError: if they are no history; then the present ones stay.
+        """
+        _history(name, bars)
+        self._bars[name] = deque(bars, maxlen=self._bars[name].maxlen)
+
+    def of(self, name: str) -> list[Bar]:
+        """A symbol's bars, oldest first."""
+        return list(self._bars[name])
+
     def gap_before(self, name: str, time: datetime) -> datetime | None:
         """End of a symbol's newest bar, if that is too long before a time; else None."""
         newest = self.newest(name)

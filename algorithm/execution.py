@@ -1,4 +1,4 @@
-"""Direct orders: the trade mode without LEAN's framework.
+"""Orders: directly, without LEAN's framework, or noted for the morning by its execution stage.
 
 Insights are executed by LEAN's `ImmediateExecutionModel`; `send_orders` is its counterpart for
 the mode `orders`. Both send one market order per symbol for what is missing to the target, so
@@ -7,14 +7,14 @@ both end up with the same positions. After the close LEAN turns it into a market
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from AlgorithmImports import *
 
 from algorithm.portfolio import expected_quantities
 
 
-def send_orders(algorithm: QCAlgorithm, quantities: Mapping[Symbol, float]) -> None:
+def send_orders(algorithm: QCAlgorithm, quantities: Mapping[Symbol, float]) -> list[OrderTicket]:
     """Order the difference between target quantities and what is held or on order.
 
     Reductions go first, so that what they free is there for the rest.
@@ -22,6 +22,9 @@ def send_orders(algorithm: QCAlgorithm, quantities: Mapping[Symbol, float]) -> N
     Args:
         algorithm: places the orders.
         quantities: target quantity in shares by symbol, signed.
+
+    Returns:
+        A ticket for every order.
     """
     orders = []
     expected = expected_quantities(algorithm, list(quantities))
@@ -30,5 +33,26 @@ def send_orders(algorithm: QCAlgorithm, quantities: Mapping[Symbol, float]) -> N
         if change != 0:
             grows = abs(target) > abs(float(algorithm.portfolio[symbol].quantity))
             orders.append((grows, symbol, change))
-    for _, symbol, change in sorted(orders, key=lambda order: order[0]):
+    return [
         algorithm.market_order(symbol, change)
+        for _, symbol, change in sorted(orders, key=lambda order: order[0])
+    ]
+
+
+class RecordingExecutionModel(ExecutionModel):
+    """LEAN's execution stage in live trading: orders nothing, passes on what is to be held."""
+
+    def __init__(self, record: Callable[[Mapping[Symbol, float]], None]) -> None:
+        """Build the model.
+
+        Args:
+            record: takes target quantities in shares by symbol, signed.
+        """
+        super().__init__()
+        self._record = record
+
+    def execute(self, algorithm: QCAlgorithm, targets: List[IPortfolioTarget]) -> None:
+        """Pass on the targets of a close; there are none between closes."""
+        found = {target.symbol: float(target.quantity) for target in targets}
+        if found:
+            self._record(found)

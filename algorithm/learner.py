@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -67,6 +67,30 @@ class Learner(Protocol):
         """
         ...
 
+    def again(self, histories: Sequence[History], rules: Rules) -> Decider | None:
+        """The present decider on bars that have changed: it decides as if it had seen no others.
+
+        Args:
+            histories: one per symbol.
+            rules: what binds the account now.
+
+        Returns:
+            The decider; None before the first.
+        """
+        ...
+
+    def to_state(self) -> dict[str, Any] | None:
+        """By what a restart finds the same decider, as JSON can say it; None before the first."""
+        ...
+
+    def restore(self, state: Mapping[str, Any], now: datetime) -> None:
+        """Go on from what `to_state` gave; `again` then gives the decider.
+
+        Raises:
+            ValueError: if something of it is gone.
+        """
+        ...
+
 
 class ModelLearner:
     """Trains forecaster and agent, tells the log and the diagnostics, builds the decider.
@@ -114,16 +138,40 @@ class ModelLearner:
         self._tell(self.models, now)
         if first:
             self._introduce(tables, self.models, now)
+        return self._decider(tables, self.models, rules)
+
+    def _decider(
+        self, tables: Sequence[FeatureTable], models: TrainedModels, rules: Rules
+    ) -> AgentDecider:
+        """Stands at the newest bars that the models were trained on."""
         return AgentDecider(
-            Observer(self.models.forecaster),
-            self.models.agent,
+            Observer(models.forecaster),
+            models.agent,
             tables,
             rules,
             seed=self._options.run.seed,
             draws=self._options.run.forecast_draws,
-            shadows=shadows,
-            remembers=max(window_of(one.agent) for one in self.models.agents.values()) - 1,
+            shadows=self._shadows,
+            remembers=max(window_of(one.agent) for one in models.agents.values()) - 1,
         )
+
+    def again(self, histories: Sequence[History], rules: Rules) -> Decider | None:
+        """See `Learner`."""
+        if self.models is None:
+            return None
+        end = self.models.data_end
+        tables = [FeatureTable.of(history.until(end)) for history in histories]
+        self._opened(self.models, rules)
+        return self._decider(tables, self.models, rules)
+
+    def to_state(self) -> dict[str, Any] | None:
+        """See `Learner`; accounts of rules and candidates are not among it."""
+        return None if self.models is None else self.models.keys
+
+    def restore(self, state: Mapping[str, Any], now: datetime) -> None:
+        """See `Learner`."""
+        trainer = Trainer(self._options.learning(), self._artifacts)
+        self.models = trainer.restored(state, now=now)
 
     def _opened(self, models: TrainedModels, rules: Rules) -> ShadowAccounts:
         """Accounts of simple rules and candidates, opened when trading begins.

@@ -7,13 +7,15 @@ the stops, then the caps and the sizing, then out as insights' targets or as ord
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from time import perf_counter
+from typing import Any
 
 import numpy as np
-from AlgorithmImports import *
+from AlgorithmImports import *  # its Exception is .NET's, hence `builtins`
 
 from algorithm.alpha import AgentAlphaModel
 from algorithm.bars import BarBook, Row
@@ -21,14 +23,17 @@ from algorithm.closes import Close
 from algorithm.decision import Decider, Decision
 from algorithm.diagnostics import KEY as DIAGNOSTICS_KEY
 from algorithm.diagnostics import Diagnostics
-from algorithm.execution import send_orders
+from algorithm.execution import RecordingExecutionModel, send_orders
 from algorithm.learner import Learner, ModelLearner
+from algorithm.live.state import StateStore
+from algorithm.live.trading import LATE, SEND_AT, STATE, LiveTrading
 from algorithm.portfolio import CappedPortfolioConstructionModel, target_quantities
 from algorithm.risk import StopsAndCapsRiskModel, demanded_quantities
 from algorithm.settings import INSIGHTS, MONTHLY, NEVER, Settings
 from algorithm.stops import Stops
 from models.artifacts import ArtifactStore
 from models.market.macro import RATE, VIX, WTI
+from sim.accounting import Rules
 
 BARS_PER_YEAR = 252
 
@@ -71,13 +76,16 @@ class MirageStrategy(QCAlgorithm):
         self._diagnostics = Diagnostics(run.symbols)
         self._decider: Decider | None = None
         self._close = Close()
+        self._closing = self.start_date
         self._learner = self.create_learner(self._options)
 
         warm_up = timedelta(days=round(run.warm_up_years * 365.25))
         self._first_bar = datetime.combine(run.start_date, datetime.min.time()) - warm_up
-        # What is known of outside series at the first bar was told before it.
-        lead = OUTSIDE_LEAD if self._options.forecaster.macro else timedelta(0)
-        self.set_warm_up(warm_up + lead, Resolution.DAILY)
+        self._live = self._live_desk(warm_up) if self.live_mode else None
+        if self._live is None:
+            # What is known of outside series at the first bar was told before it.
+            lead = OUTSIDE_LEAD if self._options.forecaster.macro else timedelta(0)
+            self.set_warm_up(warm_up + lead, Resolution.DAILY)
         self._warm_up_started = perf_counter()
         self._benchmark_shares: dict[str, float] = {}
         self.set_benchmark(self.buy_and_hold)
@@ -101,7 +109,26 @@ class MirageStrategy(QCAlgorithm):
                 self._traded, self._rules, self._stops, lambda: self._close.fresh_at(self.time)
             )
         )
-        self.set_execution(ImmediateExecutionModel())
+        self.set_execution(
+            ImmediateExecutionModel()
+            if self._live is None
+            else RecordingExecutionModel(lambda targets: self._record(targets))
+        )
+
+    def _live_desk(self, warm_up: timedelta) -> LiveTrading:
+        """What a live run needs: its state, orders in the morning, a look at every close.
+
+        Its bars come from `history`: LEAN would credit the dividends of a warm-up to the account.
+        """
+        first = self._traded[0]
+        state = StateStore(self.object_store, STATE, report=self.error)
+        made = LiveTrading(
+            self, self._traded, self._bars, self._stops, state, warm_up, self._learner.to_state
+        )
+        every_day = self.date_rules.every_day(first)
+        self.schedule.on(every_day, self.time_rules.at(*SEND_AT), self._send)
+        self.schedule.on(every_day, self.time_rules.before_market_close(first, -LATE), self._watch)
+        return made
 
     def _add_outside_series(self) -> None:
         """Subscribe to what the features need beside bars.
@@ -145,6 +172,7 @@ class MirageStrategy(QCAlgorithm):
 
     def on_warmup_finished(self) -> None:
         """Train before the first bar that may be traded."""
+        kept = None if self._live is None else self._live.begin()
         seconds = perf_counter() - self._warm_up_started
         self._diagnostics.stopwatch.seconds["warm-up"] = seconds
         for name in self._bars.without_bars():
@@ -153,10 +181,36 @@ class MirageStrategy(QCAlgorithm):
                 f"symbol {name}: no daily bars in the {run.warm_up_years:g} years "
                 f"before {run.start_date}; is it in the data folder?"
             )
-        if self.live_mode:
-            self.train(self._learn)
-        else:
+        if self._live is None:
             self._learn()
+        elif kept is None or not self._resumed(kept):
+            self.train(self._learn)
+        if self._live is not None and self._live.missed_sending():
+            self._send()
+
+    def _resumed(self, kept: Mapping[str, Any]) -> bool:
+        """Whether the models of the run before trade on."""
+        try:
+            self._learner.restore(kept, self.time)
+        except ValueError as problem:
+            self.error(
+                f"models are trained anew, since those of before are not to be had: {problem}"
+            )
+            return False
+        self._decide_again()
+        self.log("live: the models of the run before trade on")
+        return True
+
+    def _decide_again(self) -> None:
+        """The same models on bars that have changed."""
+        if self._live is not None:
+            self._live.changed = False
+        decider = self._learner.again(self._bars.histories(), self._rules_now())
+        self._decider = decider or self._decider
+
+    def _rules_now(self) -> Rules:
+        """What binds the account as it is now."""
+        return self._options.rules(float(self.portfolio.total_portfolio_value), self._lot_size)
 
     def _retrain(self) -> None:
         if not self.is_warming_up and self._decider is not None:
@@ -164,24 +218,32 @@ class MirageStrategy(QCAlgorithm):
 
     def _learn(self) -> None:
         """Learn from all bars kept so far, for the account as it is now."""
-        rules = self._options.rules(float(self.portfolio.total_portfolio_value), self._lot_size)
         try:
-            decider = self._learner.decider(self._bars.histories(), rules, self.time)
-        except ValueError as problem:
-            if not (self.live_mode and self._decider is not None):
+            if self._live is not None:
+                self._live.refresh(self.time)
+            decider = self._learner.decider(self._bars.histories(), self._rules_now(), self.time)
+        except builtins.Exception as problem:
+            if self._live is None:
                 raise
             # In LEAN an exception in a training ends the algorithm and leaves its positions.
-            self.error(f"retraining failed, the present models stay: {problem}")
+            left = "nothing is traded" if self._decider is None else "the present models stay"
+            self.error(f"training failed, {left}: {type(problem).__name__}: {problem}")
             return
         if decider is not None:
             # Replaced as a whole, last: in live trading this runs beside on_data.
             self._decider = decider
+            if self._live is not None:
+                self._live.changed = False
+                self._live.save()
 
     # Trading.
 
     def on_data(self, data: Slice) -> None:
         """Keep the new bars and, after warm-up, decide on them."""
         self._take_outside(data)
+        if self._live is not None:
+            self._trade_live(self._live, data)
+            return
         bars = self._take_bars(data)
         if self.is_warming_up or not bars:
             return
@@ -262,7 +324,10 @@ class MirageStrategy(QCAlgorithm):
         fresh = self._close.fresh_at(self.time)
         targets = target_quantities(self, self._traded, weights, self._rules)
         demanded = demanded_quantities(self, self._traded, targets, self._rules, self._stops, fresh)
-        send_orders(self, targets | demanded)
+        if self._live is None:
+            send_orders(self, targets | demanded)
+        else:
+            self._record(targets | demanded)
 
     def _apply_stops(self, decision: Decision, equity: float) -> dict[str, float]:
         """Target weight of every symbol after the stops; NaN for no fresh target."""
@@ -284,6 +349,64 @@ class MirageStrategy(QCAlgorithm):
             decision: as the decider took it.
             weights: target weight by ticker after the stops, NaN for no fresh target.
         """
+
+    # Live trading.
+
+    def _trade_live(self, live: LiveTrading, data: Slice) -> None:
+        """A live close: what fails costs a decision, never the process."""
+        close = data.time
+        try:
+            bars = live.take(data)
+            if not bars:
+                return
+            close = max(time for time, _ in bars.values())
+            for name, (_, row) in bars.items():
+                self._diagnostics.close(name, close, row[3])
+            if self._decider is None:
+                return
+            live.cancel_stale()
+            if live.stopped(close):
+                return
+            if live.changed:
+                self._decide_again()
+            self._closing = close
+            self._trade(self._decider, close, list(bars))
+            live.record(close, {})
+        except builtins.Exception as problem:
+            live.failed(close, problem)
+
+    def _record(self, targets: Mapping[Symbol, float]) -> None:
+        """Note what is to be ordered in the morning."""
+        if self._live is not None and targets:
+            held = {symbol.value: quantity for symbol, quantity in targets.items()}
+            self._live.record(self._closing, held)
+
+    def _send(self) -> None:
+        """Order what the last close decided, before the open."""
+        if self._live is None or self.is_warming_up:
+            return
+        due = self._live.due()
+        if due:
+            self._live.sent(send_orders(self, due))
+
+    def _watch(self) -> None:
+        """Some minutes after the close: say what it lacked."""
+        if self._live is not None and not self.is_warming_up:
+            self._live.watch(self._decider is not None)
+
+    def on_splits(self, splits: Splits) -> None:
+        """In live trading kept bars and pending targets follow a split."""
+        if self._live is None:
+            return
+        for symbol in self._traded:
+            split = splits.get(symbol)
+            if split is not None and split.type == SplitType.SPLIT_OCCURRED:
+                self._live.split(symbol.value, float(split.split_factor))
+
+    def on_order_event(self, order_event: OrderEvent) -> None:
+        """What is held is kept for a restart to compare."""
+        if self._live is not None and order_event.fill_quantity != 0:
+            self._live.save()
 
     # What the user sees.
 
@@ -319,6 +442,8 @@ class MirageStrategy(QCAlgorithm):
 
     def on_end_of_algorithm(self) -> None:
         """Leave the diagnostics in the object store, where the report finds them."""
+        if self._live is not None:
+            self.log(f"live: to deploy this paper account again: {self._live.redeploy()}")
         reused, trainings = self._diagnostics.reused_trainings()
         if reused:
             self.log(f"{reused} of {trainings} trainings were reused from the object store.")

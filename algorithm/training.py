@@ -113,6 +113,16 @@ class TrainedModels:
         return all(one.reused for one in self.agents.values())
 
     @property
+    def keys(self) -> dict[str, Any]:
+        """By what they are found again (`Trainer.restored`), as JSON can say it."""
+        return {
+            "forecaster": self.forecaster_key,
+            "agents": {kind: one.key for kind, one in self.agents.items()},
+            "trading": self.trading,
+            "data_end": str(self.data_end),
+        }
+
+    @property
     def reused(self) -> bool:
         """Whether nothing had to be learned."""
         return self.forecaster_reused and self.agent_reused
@@ -187,6 +197,34 @@ class Trainer:
         if previous is not None and previous.trading in kinds:
             trading = previous.trading
         return replace(made, agents=found, trading=trading)
+
+    def restored(self, kept: Mapping[str, Any], *, now: datetime) -> TrainedModels:
+        """The models that `TrainedModels.keys` tells of, from the object store.
+
+        What candidates were judged by is not among it; the next training judges anew.
+
+        Args:
+            kept: see `TrainedModels.keys`.
+            now: algorithm time; nothing trained on later data is accepted.
+
+        Raises:
+            ValueError: if an artifact is gone, broken, or trained on bars after `now`.
+        """
+
+        def load(key: str, part: str) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
+            saved = self._artifacts.load(key, not_after=now)
+            if saved is None or part not in saved.parts:
+                raise ValueError(f"the object store must hold {part} {key}; it does not")
+            return saved.parts[part], saved.meta
+
+        forecaster = Forecaster.from_arrays(load(kept["forecaster"], "forecaster")[0])
+        agents = {}
+        for kind, key in kept["agents"].items():
+            arrays, meta = load(key, "agent")
+            curve = _curve_from(meta)
+            agents[kind] = TrainedAgent(RESTORE[kind](arrays), key, curve, True, np.empty(0))
+        end = np.datetime64(kept["data_end"], "ns")
+        return TrainedModels(forecaster, kept["forecaster"], True, agents, kept["trading"], end)
 
     def _forecaster(
         self,

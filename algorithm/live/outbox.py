@@ -20,11 +20,14 @@ class Outbox:
     Attributes:
         close: end of the bars that were decided on; None before the first decision.
         targets: quantity to hold by ticker, signed.
+        ordered: whether they were ordered already. A brokerage that forgets its orders is asked
+            again all the same, as long as the open is to come.
     """
 
     def __init__(self) -> None:
         self.close: datetime | None = None
         self.targets: dict[str, float] = {}
+        self.ordered = False
 
     def record(self, close: datetime, targets: Mapping[str, float]) -> None:
         """Take in targets of a close; those of an earlier close are forgotten.
@@ -44,7 +47,7 @@ class Outbox:
             if not math.isfinite(quantity):
                 raise ValueError(f"{name}: target must be finite; received {quantity}")
         if close != self.close:
-            self.close, self.targets = close, {}
+            self.close, self.targets, self.ordered = close, {}, False
         self.targets |= {name: float(quantity) for name, quantity in targets.items()}
 
     def take(self, now: datetime, opens: datetime) -> tuple[dict[str, float], str]:
@@ -61,6 +64,8 @@ class Outbox:
             late: at an open that has passed nothing can be bought any more at its price.
         """
         if not self.targets:
+            return {}, ""
+        if now >= opens and self.ordered:
             return {}, ""
         if now >= opens:
             late, self.targets = ", ".join(sorted(self.targets)), {}
@@ -87,16 +92,17 @@ class Outbox:
             self.targets[name] = float(math.trunc(self.targets[name] / factor))
 
     def clear(self) -> None:
-        """Forget what is to be ordered: it was, or it must not be."""
+        """Forget what is to be ordered: it must not be."""
         self.targets = {}
 
     def to_state(self) -> dict[str, Any]:
         """What a restart has to bring back, as JSON."""
         close = None if self.close is None else self.close.isoformat()
-        return {"close": close, "targets": dict(self.targets)}
+        return {"close": close, "targets": dict(self.targets), "ordered": self.ordered}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Bring back what `to_state` gave."""
         close = state["close"]
         self.close = None if close is None else datetime.fromisoformat(close)
         self.targets = {str(name): float(held) for name, held in state["targets"].items()}
+        self.ordered = bool(state["ordered"])

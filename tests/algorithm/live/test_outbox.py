@@ -48,6 +48,18 @@ def test_what_comes_too_late_is_not_ordered_and_says_so_once(now):
     assert box.take(now, OPENS) == ({}, "")
 
 
+def test_what_was_ordered_is_asked_again_before_the_open_only():
+    """A brokerage may have forgotten it; after the open it was filled, or will be decided anew."""
+    box = filled(AAPL=10)
+    box.ordered = True
+    again = Outbox()
+    again.restore(box.to_state())
+    assert again.take(MORNING, OPENS) == ({"AAPL": 10.0}, "")
+    assert again.take(OPENS, OPENS) == ({}, "")
+    again.record(NEXT, {"AAPL": 5})
+    assert not again.ordered
+
+
 @pytest.mark.parametrize(
     ("held", "factor", "wanted"),
     # LEAN's own: 10 shares of AAPL became 69 in June 2014, for 1/0.1428572 is less than 7.
