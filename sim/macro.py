@@ -31,6 +31,7 @@ from models.market.features import COLUMN, LOOKBACK, FeatureTable
 from models.market.macro import RATE, VARIANCE_FLOOR, VIX, WTI, MacroState
 from models.market.market_view import MarketView
 from sim.dates import CommonDates
+from sim.starts import longest_first
 
 Floats = NDArray[np.float64]
 
@@ -81,7 +82,9 @@ class MacroModel:
         known = np.full((len(common.dates), len(series)), np.nan)
         variance = np.full(len(common.dates), np.nan)
         volatility, surprise = np.full((2, *common.rows.shape), np.nan)
-        for s, (table, macro) in enumerate(zip(tables, macros, strict=True)):
+        # Averages of a history depend on where it begins: those of the longest one count.
+        for s in reversed(longest_first(tables)):
+            table, macro = tables[s], macros[s]
             there = common.present[:, s]
             rows = common.rows[there, s]
             known[there], variance[there] = macro.macro.values[rows], macro.variance[rows]

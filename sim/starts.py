@@ -155,8 +155,13 @@ def start_moments(tables: Sequence[FeatureTable], rows: NDArray[np.int64]) -> ND
     return moments[date]
 
 
+def longest_first(tables: Sequence[FeatureTable]) -> list[int]:
+    """Numbers of histories, those that begin first before others, then by their symbols."""
+    return sorted(range(len(tables)), key=lambda s: (tables[s].history.time[0], tables[s].symbol))
+
+
 def leading_symbols(tables: Sequence[FeatureTable], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which symbol of each market starts on the market's date, the first of those that do.
+    """Which symbol of each market starts on the market's date, of the longest history that does.
 
     Args:
         tables: of S histories.
@@ -166,7 +171,8 @@ def leading_symbols(tables: Sequence[FeatureTable], rows: NDArray[np.int64]) -> 
         Shape (K,).
     """
     common = CommonDates.of([table.history for table in tables], LOOKBACK)
-    return _leading(_places(common, tables, rows))
+    order = np.array(longest_first(tables))
+    return order[_leading(_places(common, tables, rows)[:, order])]
 
 
 def _places(

@@ -55,7 +55,7 @@ class Watching:
     def current(self):
         return self.view.last_close[:, None]
 
-    def push(self, bars):
+    def push(self, bars, macro=None):
         self.view.push(bars)
         return self.current()
 
