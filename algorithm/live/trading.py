@@ -351,12 +351,24 @@ class LiveTrading:
         """Note that what was due has been ordered, and say what was refused."""
         for ticket in tickets:
             if ticket.status == OrderStatus.INVALID:
-                self._tell(
-                    f"{ticket.symbol.value}: the order of {float(ticket.quantity):g} was refused; "
-                    "the next close decides anew"
-                )
+                self._refused(ticket)
         self.outbox.ordered = True
         self.save()
+
+    def _refused(self, ticket: OrderTicket) -> None:
+        """Say so; of an order that turns a position round, which some brokers refuse, close it."""
+        symbol, asked = ticket.symbol, float(ticket.quantity)
+        held = float(self._algorithm.portfolio[symbol].quantity)
+        if held * (held + asked) < 0.0:
+            self._tell(
+                f"{symbol.value}: the order of {asked:g} was refused; the position of {held:g} is "
+                "closed, and the next close decides on the rest"
+            )
+            self._algorithm.market_order(symbol, -held)
+        else:
+            self._tell(
+                f"{symbol.value}: the order of {asked:g} was refused; the next close decides anew"
+            )
 
     def watch(self, deciding: bool) -> None:
         """Some minutes after a close: say what it should have brought and did not.

@@ -117,6 +117,14 @@ class Market:
         (self.root / "main.py").write_text(self.main, encoding="utf-8")
         return self
 
+    def rewrite(self, old, new):
+        """Change the algorithm's file."""
+        path = self.root / "main.py"
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        header = "from AlgorithmImports import *\n"
+        path.write_text(header + text.replace(old, new), encoding="utf-8")
+
     def backtest(self, **changes):
         """Day, ticker, quantity and price of every fill."""
         result = run_backtest(

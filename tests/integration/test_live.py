@@ -1,8 +1,10 @@
 """Live trading gives the backtest's orders, whatever comes between two closes."""
 
+from datetime import datetime
+
 import pytest
 
-from tests.integration.live import Market, summed
+from tests.integration.live import SYMBOLS, Market, summed
 
 START, END = (2010, 3, 1, 8), (2010, 4, 30, 20)
 NIGHT, BEFORE_SENDING, BEFORE_OPEN, IN_SESSION = (22, 0), (9, 10), (9, 25), (11, 30)
@@ -45,3 +47,125 @@ def test_restarts_change_nothing(market, moments):
     wanted = market.backtest()
     assert summed(restarted(market, moments)) == wanted
     assert any("stop loss" in line or "daily stop" in line for line in market.log)
+
+
+def test_a_broker_that_takes_orders_in_the_morning_only_takes_them(market):
+    """Alpaca refuses orders for the open before 19:00, TradeStation before 6:00."""
+    wanted = market.backtest()
+    market.rewrite(
+        "super().initialize()",
+        "super().initialize()\n"
+        "        self.set_brokerage_model(BrokerageName.ALPACA, AccountType.MARGIN)",
+    )
+    found = market.live(START, END)
+    fills = summed(found.algorithm.fills)
+    turned = [line for line in market.log if "is closed, and the next close decides" in line]
+    assert turned
+    assert not any("submission time is invalid" in line for line in market.log)
+    # Up to the first position that is turned round, which these brokers do in two steps.
+    until = datetime.fromisoformat(turned[0][:10]).date()
+    before = [fill for fill in wanted if fill[0] < until]
+    assert before
+    assert [fill for fill in fills if fill[0] < until] == before
+    held: dict[str, float] = {}
+    for _, name, quantity, _ in fills:
+        after = held.get(name, 0.0) + quantity
+        assert held.get(name, 0.0) * after >= 0
+        held[name] = after
+    assert len({name for name, quantity in held.items()}) == len(SYMBOLS)
+
+
+def test_a_scheduled_event_that_is_run_again_sends_nothing_twice(market):
+    wanted = market.backtest()
+    market.rewrite(
+        "    def on_order_event",
+        "    def _send(self):\n"
+        "        super()._send()\n"
+        "        super()._send()\n\n"
+        "    def on_order_event",
+    )
+    assert summed(market.live(START, END).algorithm.fills) == wanted
+
+
+def test_a_start_in_the_session_does_not_trade_on_part_of_a_day(market):
+    """The host's history has the day's bar at the close, whole; LEAN's providers may not."""
+    wanted = market.backtest()
+    assert summed(market.live((2010, 3, 1, 15, 40), END).algorithm.fills) == wanted
+
+
+def test_part_of_a_day_that_history_does_not_have_yet_is_not_decided_on(market):
+    market.rewrite(
+        "    def on_order_event",
+        "    def _live_desk(self, warm_up):\n"
+        "        made = super()._live_desk(warm_up)\n"
+        "        made._from_history = lambda symbol, bar: None\n"
+        "        return made\n\n"
+        "    def on_order_event",
+    )
+    found = market.live((2010, 3, 1, 15, 40), (2010, 3, 2, 12))
+    assert found.algorithm.fills == []
+    said = [line for line in market.log if "of a part of its session" in line]
+    assert [line[:10] for line in said] == ["2010-03-01"] * len(SYMBOLS)
+    assert market.live((2010, 3, 2, 12, 1), (2010, 4, 2, 12)).algorithm.fills
+
+
+def test_a_day_that_the_feed_missed_comes_back_from_history(market):
+    """Without the day's bar there is no decision; the next close sees the bar all the same."""
+    market.live(START, (2010, 3, 10, 8))
+    market.live((2010, 3, 12, 8), END)
+    assert any(
+        "closes passed without a decision, 2010-03-10 to 2010-03-11" in x for x in market.log
+    )
+
+
+def test_a_decision_that_fails_costs_that_decision_and_three_of_them_everything(market):
+    market.backtest()
+    market.rewrite(
+        "    def on_order_event",
+        "    def on_decision(self, decision, weights):\n"
+        "        if (self.time.month, self.time.day) in ((3, 10), (3, 15), (3, 16), (3, 17)):\n"
+        "            raise RuntimeError('the agent is ill')\n\n"
+        "    def on_order_event",
+    )
+    found = market.live(START, (2010, 3, 18, 12))
+    assert found.algorithm.fills
+    said = [line for line in market.log if "failed, no new orders: RuntimeError: the agent" in line]
+    assert [line[:10] for line in said] == ["2010-03-10", "2010-03-15", "2010-03-16", "2010-03-17"]
+    assert sum("decisions in a row failed: everything is sold" in x for x in market.log) == 1
+    assert not market.holdings
+    assert market.live((2010, 3, 18, 12, 1), (2010, 4, 1, 12)).algorithm.fills
+
+
+def test_the_kill_switch_sells_everything_and_buys_nothing_until_it_is_off(market):
+    from engine.api.object_store import ObjectStore
+
+    market.live(START, (2010, 3, 10, 12))
+    assert market.holdings
+    store = ObjectStore(market.root / "store")
+    store.save("mirage/live/kill-switch", "on")
+    market.live((2010, 3, 10, 12, 1), (2010, 3, 11, 12))
+    assert not market.holdings
+    assert market.live((2010, 3, 11, 12, 1), (2010, 3, 25, 12)).algorithm.fills == []
+    store.delete("mirage/live/kill-switch")
+    assert market.live((2010, 3, 25, 12, 1), (2010, 4, 15, 12)).algorithm.fills
+    said = [line for line in market.log if "the kill switch" in line]
+    assert ["is on" in line for line in said] == [True, False]
+
+
+def test_an_account_that_was_lost_is_said_with_what_brings_it_back(market):
+    market.live(START, (2010, 3, 10, 12))
+    held, market.holdings, market.cash = market.holdings, {}, None
+    market.live((2010, 3, 10, 12, 1), (2010, 3, 10, 13))
+    name, position = next(iter(held.items()))
+    said = "\n".join(market.log)
+    assert f"{name}: the broker holds 0, the saved state has {float(position.quantity):g}" in said
+    assert "deploy with --live-cash-balance USD:" in said
+    assert f":{float(position.quantity):g}:{float(position.average_price):.10g}" in said
+
+
+def test_a_state_that_is_broken_stops_the_start(market):
+    market.live(START, (2010, 3, 10, 12))
+    for path in (market.root / "store" / "mirage" / "live").glob("state-*.json"):
+        path.write_text(path.read_text("utf-8")[:-20], "utf-8")
+    with pytest.raises(RuntimeError, match="the saved state cannot be read"):
+        market.live((2010, 3, 10, 12, 1), (2010, 3, 11, 12))
