@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,17 @@ Row = tuple[float, float, float, float, float]
 
 Bar = tuple[datetime, Row]
 """End time of a bar, and the bar."""
+
+
+def row_of(bar: Any) -> Row:
+    """A bar of LEAN's (`TradeBar`) as it is kept."""
+    return (
+        float(bar.open),
+        float(bar.high),
+        float(bar.low),
+        float(bar.close),
+        float(bar.volume),
+    )
 
 
 class BarBook:
@@ -57,16 +69,6 @@ class BarBook:
         self._bars[name].append(bar)
         return True
 
-    def restart(self, name: str, time: datetime, row: Row) -> None:
-        """Forget a symbol's bars and begin with this one, as after a gap that will not close.
-
-        Raises:
-            ValueError: if the bar is invalid; then nothing is forgotten.
-        """
-        _history(name, [(time, row)])
-        self._bars[name].clear()
-        self._bars[name].append((time, row))
-
     def replace(self, name: str, bars: Sequence[Bar]) -> None:
         """Keep other bars of a symbol instead, the newest of them.
 
@@ -80,25 +82,18 @@ class BarBook:
         """A symbol's bars, oldest first."""
         return list(self._bars[name])
 
-    def gap_before(self, name: str, time: datetime) -> datetime | None:
-        """End of a symbol's newest bar, if that is too long before a time; else None."""
-        newest = self.newest(name)
-        if newest is None or time - newest[0] <= timedelta(days=MAX_GAP_DAYS):
-            return None
-        return newest[0]
-
     def check_gap(self, name: str, now: datetime) -> None:
         """Notice bars that stay away: a gap at the end of the data has no end.
 
         Raises:
             ValueError: if the newest bar is too old.
         """
-        since = self.gap_before(name, now)
-        if since is not None:
+        newest = self.newest(name)
+        if newest is not None and now - newest[0] > timedelta(days=MAX_GAP_DAYS):
             raise ValueError(
                 f"{name}: time must have no gap longer than {MAX_GAP_DAYS:g} days; "
-                f"received no bar from {since} to {now} (if its data end there, choose an earlier "
-                "end_date)"
+                f"received no bar from {newest[0]} to {now} (if its data end there, choose an "
+                "earlier end_date)"
             )
 
     def newest(self, name: str) -> Bar | None:

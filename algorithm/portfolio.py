@@ -24,8 +24,22 @@ def quantity_on_order(algorithm: QCAlgorithm, symbol: Symbol) -> float:
     )
 
 
+def equity_of(algorithm: QCAlgorithm, share: float = 1.0) -> float:
+    """What may be traded with in $: our share of all that the account is worth.
+
+    Args:
+        algorithm: whose portfolio counts, positions that are none of its own included.
+        share: in (0, 1].
+    """
+    return share * float(algorithm.portfolio.total_portfolio_value)
+
+
 def target_quantities(
-    algorithm: QCAlgorithm, symbols: Sequence[Symbol], weights: Mapping[str, float], rules: Rules
+    algorithm: QCAlgorithm,
+    symbols: Sequence[Symbol],
+    weights: Mapping[str, float],
+    rules: Rules,
+    share: float = 1.0,
 ) -> dict[Symbol, float]:
     """Quantities to hold of the symbols that have a fresh target, sized under the caps.
 
@@ -36,13 +50,14 @@ def target_quantities(
         weights: target weight by ticker, a signed fraction of portfolio value; absent or NaN
             means no fresh target.
         rules: caps and lots.
+        share: of the account's value that is ours (`equity_of`).
 
     Returns:
         Target quantity in shares, signed, of the symbols with a fresh target; what is on order
         counts as held.
     """
     expected = expected_quantities(algorithm, symbols)
-    planned = plan_from(algorithm, expected, weights, rules)
+    planned = plan_from(algorithm, expected, weights, rules, share)
     return {
         symbol: quantity
         for symbol, quantity in planned.items()
@@ -63,6 +78,7 @@ def plan_from(
     expected: Mapping[Symbol, float],
     weights: Mapping[str, float],
     rules: Rules,
+    share: float = 1.0,
 ) -> dict[Symbol, float]:
     """Quantities that the caps allow, planned from expected ones (`models.limits.plan_orders`).
 
@@ -72,6 +88,7 @@ def plan_from(
         weights: target weight by ticker; absent or NaN keeps the expected quantity, trimmed if it
             is above its cap.
         rules: caps and lots.
+        share: of the account's value that is ours (`equity_of`).
     """
     symbols = list(expected)
     holdings = np.array([expected[symbol] for symbol in symbols])
@@ -80,7 +97,7 @@ def plan_from(
         holdings,
         0.0,  # what is on order is expected already
         np.array([float(algorithm.securities[symbol].price) for symbol in symbols]),
-        float(algorithm.portfolio.total_portfolio_value),
+        equity_of(algorithm, share),
         rules.caps,
         gross=rules.gross,
         buffer=rules.buffer,
@@ -96,16 +113,18 @@ class CappedPortfolioConstructionModel(PortfolioConstructionModel):
     The weight of an insight is the share of portfolio value.
     """
 
-    def __init__(self, symbols: Sequence[Symbol], rules: Rules) -> None:
+    def __init__(self, symbols: Sequence[Symbol], rules: Rules, share: float = 1.0) -> None:
         """Build the model.
 
         Args:
             symbols: what is traded, in the order of `rules.caps`.
             rules: caps and lots.
+            share: of the account's value that is ours (`equity_of`).
         """
         super().__init__()
         self._symbols = list(symbols)
         self._rules = rules
+        self._share = share
 
     def create_targets(
         self, algorithm: QCAlgorithm, insights: List[Insight]
@@ -117,5 +136,5 @@ class CappedPortfolioConstructionModel(PortfolioConstructionModel):
         }
         if not weights:
             return []
-        quantities = target_quantities(algorithm, self._symbols, weights, self._rules)
+        quantities = target_quantities(algorithm, self._symbols, weights, self._rules, self._share)
         return [PortfolioTarget(symbol, quantity) for symbol, quantity in quantities.items()]

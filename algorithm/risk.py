@@ -18,6 +18,7 @@ def demanded_quantities(
     rules: Rules,
     stops: Stops,
     fresh: Collection[str],
+    share: float = 1.0,
 ) -> dict[Symbol, float]:
     """Quantities that a stop or a cap demands in place of what is targeted or held.
 
@@ -33,6 +34,7 @@ def demanded_quantities(
         stops: what must be flat.
         fresh: tickers that have a bar at this close. A holding without one waits for its own: its
             price is old, and its bar may come in another slice of the same close.
+        share: of the account's value that is ours (`algorithm.portfolio.equity_of`).
 
     Returns:
         The quantities that differ from what is targeted, or else held and on order.
@@ -41,7 +43,7 @@ def demanded_quantities(
     wanted |= {symbol: quantity for symbol, quantity in targets.items() if symbol in wanted}
     flat = {symbol for symbol in symbols if stops.must_be_flat(symbol.value)}
     allowed = {symbol: 0.0 if symbol in flat else q for symbol, q in wanted.items()}
-    allowed = plan_from(algorithm, allowed, {}, rules)
+    allowed = plan_from(algorithm, allowed, {}, rules, share)
     return {
         symbol: quantity
         for symbol, quantity in allowed.items()
@@ -59,6 +61,7 @@ class StopsAndCapsRiskModel(RiskManagementModel):
         rules: Rules,
         stops: Stops,
         fresh: Callable[[], Collection[str]],
+        share: float = 1.0,
     ) -> None:
         """Build the model.
 
@@ -68,12 +71,14 @@ class StopsAndCapsRiskModel(RiskManagementModel):
             stops: what must be flat.
             fresh: tickers that were decided on at this time step; between decisions none, and
                 nothing is traded then.
+            share: of the account's value that is ours.
         """
         super().__init__()
         self._symbols = list(symbols)
         self._rules = rules
         self._stops = stops
         self._fresh = fresh
+        self._share = share
 
     def manage_risk(
         self, algorithm: QCAlgorithm, targets: List[IPortfolioTarget]
@@ -84,6 +89,6 @@ class StopsAndCapsRiskModel(RiskManagementModel):
             return []
         asked = {target.symbol: float(target.quantity) for target in targets}
         found = demanded_quantities(
-            algorithm, self._symbols, asked, self._rules, self._stops, fresh
+            algorithm, self._symbols, asked, self._rules, self._stops, fresh, self._share
         )
         return [PortfolioTarget(symbol, quantity) for symbol, quantity in found.items()]

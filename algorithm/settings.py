@@ -43,6 +43,7 @@ class RunSettings:
         start_date: first day that is traded.
         end_date: last day.
         cash: $ at the start.
+        account_share: of the account's value that is traded with; the rest is somebody else's.
         trade_mode: ``insights`` (LEAN's framework) or ``orders`` (direct).
         seed: of everything random.
         warm_up_years: history before the start, and the length of what is learned from.
@@ -55,6 +56,7 @@ class RunSettings:
     start_date: date = date(2009, 1, 2)
     end_date: date = date(2013, 2, 28)
     cash: float = 100_000.0
+    account_share: float = 1.0
     trade_mode: str = INSIGHTS
     seed: int = 1
     warm_up_years: float = 4.0
@@ -286,6 +288,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     _day("start_date", "run.start_date"),
     _day("end_date", "run.end_date"),
     _number("cash", "run.cash", "> 0", lambda v: 0 < v < float("inf")),
+    _number("account_share", "run.account_share", "in (0, 1]", lambda v: 0 < v <= 1),
     _choice("trade_mode", "run.trade_mode", INSIGHTS, ORDERS),
     _count("seed", "run.seed", 0, 2**31 - 1),
     _number("cap", "caps.default", "in (0, 1]", lambda v: 0 < v <= 1),

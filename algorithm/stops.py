@@ -94,6 +94,15 @@ class Stops:
             return {}
         return {PORTFOLIO: f"daily stop at {change:.1%} (limit {-limit:.1%})"}
 
+    def move_cash(self, amount: float) -> None:
+        """Heed a deposit (a withdrawal is negative) since the last close: it is no gain or loss.
+
+        Args:
+            amount: $ that came into what is traded with.
+        """
+        if self._equity is not None:
+            self._equity += amount
+
     def must_be_flat(self, name: str) -> bool:
         """Whether a symbol must hold nothing after the present close."""
         return PORTFOLIO in self._triggered or name in self._cooling

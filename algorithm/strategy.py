@@ -18,16 +18,16 @@ import numpy as np
 from AlgorithmImports import *  # its Exception is .NET's, hence `builtins`
 
 from algorithm.alpha import AgentAlphaModel
-from algorithm.bars import BarBook, Row
+from algorithm.bars import BarBook, Row, row_of
 from algorithm.closes import Close
 from algorithm.decision import Decider, Decision
 from algorithm.diagnostics import KEY as DIAGNOSTICS_KEY
 from algorithm.diagnostics import Diagnostics
 from algorithm.execution import RecordingExecutionModel, send_orders
 from algorithm.learner import Learner, ModelLearner
-from algorithm.live.state import StateStore
-from algorithm.live.trading import LATE, SEND_AT, STATE, LiveTrading
-from algorithm.portfolio import CappedPortfolioConstructionModel, target_quantities
+from algorithm.live_trading.desk import LATE, SEND_AT, STATE, LiveDesk
+from algorithm.live_trading.state import StateStore
+from algorithm.portfolio import CappedPortfolioConstructionModel, equity_of, target_quantities
 from algorithm.risk import StopsAndCapsRiskModel, demanded_quantities
 from algorithm.settings import INSIGHTS, MONTHLY, NEVER, Settings
 from algorithm.stops import Stops
@@ -58,6 +58,11 @@ class MirageStrategy(QCAlgorithm):
         # `plan_orders` has its own band against churn; LEAN's would make the two modes differ.
         self.settings.minimum_order_margin_portfolio_percentage = 0.0
 
+        if self.account_currency != "USD":
+            raise ValueError(
+                "the account's currency must be USD, in which US equities, caps and fees are "
+                f"counted; received {self.account_currency}"
+            )
         self._traded = [self.add_equity(name, Resolution.DAILY).symbol for name in run.symbols]
         for symbol in self._traded:
             # The agent is trained with the same costs: LEAN's default fee and this slippage.
@@ -65,7 +70,7 @@ class MirageStrategy(QCAlgorithm):
                 ConstantSlippageModel(self._options.costs.slippage)
             )
         self._lot_size = self._common_lot_size()
-        self._rules = self._options.rules(run.cash, self._lot_size)
+        self._rules = self._options.rules(run.account_share * run.cash, self._lot_size)
         self._stops = Stops(self._options.stops)
         self._add_outside_series()
         self._bars = BarBook(
@@ -101,12 +106,19 @@ class MirageStrategy(QCAlgorithm):
             self.train(dates, self.time_rules.at(8, 0), self._retrain)
 
     def _set_framework(self) -> None:
+        share = self._options.run.account_share
         self._alpha = AgentAlphaModel(self._traded)
         self.set_alpha(self._alpha)
-        self.set_portfolio_construction(CappedPortfolioConstructionModel(self._traded, self._rules))
+        self.set_portfolio_construction(
+            CappedPortfolioConstructionModel(self._traded, self._rules, share)
+        )
         self.set_risk_management(
             StopsAndCapsRiskModel(
-                self._traded, self._rules, self._stops, lambda: self._close.fresh_at(self.time)
+                self._traded,
+                self._rules,
+                self._stops,
+                lambda: self._close.fresh_at(self.time),
+                share,
             )
         )
         self.set_execution(
@@ -115,14 +127,14 @@ class MirageStrategy(QCAlgorithm):
             else RecordingExecutionModel(lambda targets: self._record(targets))
         )
 
-    def _live_desk(self, warm_up: timedelta) -> LiveTrading:
+    def _live_desk(self, warm_up: timedelta) -> LiveDesk:
         """What a live run needs: its state, orders in the morning, a look at every close.
 
         Its bars come from `history`: LEAN would credit the dividends of a warm-up to the account.
         """
         first = self._traded[0]
         state = StateStore(self.object_store, STATE, report=self.error)
-        made = LiveTrading(
+        made = LiveDesk(
             self, self._traded, self._bars, self._stops, state, warm_up, self._learner.to_state
         )
         every_day = self.date_rules.every_day(first)
@@ -172,7 +184,7 @@ class MirageStrategy(QCAlgorithm):
 
     def on_warmup_finished(self) -> None:
         """Train before the first bar that may be traded."""
-        kept = None if self._live is None else self._live.begin()
+        kept = None if self._live is None else self._begin_live(self._live)
         seconds = perf_counter() - self._warm_up_started
         self._diagnostics.stopwatch.seconds["warm-up"] = seconds
         for name in self._bars.without_bars():
@@ -187,6 +199,15 @@ class MirageStrategy(QCAlgorithm):
             self.train(self._learn)
         if self._live is not None and self._live.missed_sending():
             self._send()
+
+    def _begin_live(self, live: LiveDesk) -> dict[str, Any] | None:
+        """Bars and state; by what the models of the run before are found again."""
+        kept = live.begin()
+        if RATE in self._options.forecaster.macro:
+            for day in live.days():
+                rate = self.risk_free_interest_rate_model.get_interest_rate(day)
+                self._bars.add_macro(RATE, day.date(), 100.0 * rate)
+        return kept
 
     def _resumed(self, kept: Mapping[str, Any]) -> bool:
         """Whether the models of the run before trade on."""
@@ -208,9 +229,13 @@ class MirageStrategy(QCAlgorithm):
         decider = self._learner.again(self._bars.histories(), self._rules_now())
         self._decider = decider or self._decider
 
+    def _equity(self) -> float:
+        """What is traded with: our share of all that the account is worth."""
+        return equity_of(self, self._options.run.account_share)
+
     def _rules_now(self) -> Rules:
         """What binds the account as it is now."""
-        return self._options.rules(float(self.portfolio.total_portfolio_value), self._lot_size)
+        return self._options.rules(self._equity(), self._lot_size)
 
     def _retrain(self) -> None:
         if not self.is_warming_up and self._decider is not None:
@@ -223,11 +248,12 @@ class MirageStrategy(QCAlgorithm):
                 self._live.refresh(self.time)
             decider = self._learner.decider(self._bars.histories(), self._rules_now(), self.time)
         except builtins.Exception as problem:
-            if self._live is None:
+            if self._live is None or self._decider is None:
                 raise
             # In LEAN an exception in a training ends the algorithm and leaves its positions.
-            left = "nothing is traded" if self._decider is None else "the present models stay"
-            self.error(f"training failed, {left}: {type(problem).__name__}: {problem}")
+            self.error(
+                f"training failed, the present models stay: {type(problem).__name__}: {problem}"
+            )
             return
         if decider is not None:
             # Replaced as a whole, last: in live trading this runs beside on_data.
@@ -264,45 +290,23 @@ class MirageStrategy(QCAlgorithm):
             self._bars.add_macro(RATE, self.time.date(), 100.0 * rate)
 
     def _take_bars(self, data: Slice) -> dict[str, tuple[datetime, Row]]:
-        """Keep the slice's new bars; end and bar by ticker."""
+        """Keep the slice's new bars; end and bar by ticker. A bad one stops a backtest."""
         taken = {}
         for symbol in self._traded:
             bar = data.bars.get(symbol)
             if bar is not None and bar.end_time < self._first_bar:
                 continue
             if bar is not None and not bar.is_fill_forward:
-                row = (
-                    float(bar.open),
-                    float(bar.high),
-                    float(bar.low),
-                    float(bar.close),
-                    float(bar.volume),
-                )
-                if self._keep(symbol.value, bar.end_time, row):
+                row = row_of(bar)
+                if self._bars.add(symbol.value, bar.end_time, row):
                     taken[symbol.value] = (bar.end_time, row)
-            elif not (self.live_mode or self.securities[symbol].is_delisted):
+            elif not self.securities[symbol].is_delisted:
                 self._bars.check_gap(symbol.value, self.time)
         return taken
 
-    def _keep(self, name: str, time: datetime, row: Row) -> bool:
-        """Whether a bar is new; a bad one stops a backtest and is skipped in live trading."""
-        since = self._bars.gap_before(name, time) if self.live_mode else None
-        try:
-            if since is None:
-                return self._bars.add(name, time, row)
-            self._bars.restart(name, time, row)
-        except ValueError as problem:
-            if not self.live_mode:
-                raise
-            self.error(f"bar skipped: {problem}")
-            return False
-        # Trading goes on, caps and stops included; learning waits until there are bars enough.
-        self.error(f"{name}: no bars from {since} to {time}; its history begins anew")
-        return True
-
     def _trade(self, decider: Decider, close: datetime, fresh: list[str]) -> None:
         """Decide on the symbols that have a new bar, at its close, and trade on it."""
-        equity = float(self.portfolio.total_portfolio_value)
+        equity = self._equity()
         held = {
             symbol.value: float(self.portfolio[symbol].holdings_value) / equity
             for symbol in self._traded
@@ -322,8 +326,11 @@ class MirageStrategy(QCAlgorithm):
     def _order(self, weights: Mapping[str, float]) -> None:
         """What LEAN's stages do with insights, done with orders."""
         fresh = self._close.fresh_at(self.time)
-        targets = target_quantities(self, self._traded, weights, self._rules)
-        demanded = demanded_quantities(self, self._traded, targets, self._rules, self._stops, fresh)
+        share = self._options.run.account_share
+        targets = target_quantities(self, self._traded, weights, self._rules, share)
+        demanded = demanded_quantities(
+            self, self._traded, targets, self._rules, self._stops, fresh, share
+        )
         if self._live is None:
             send_orders(self, targets | demanded)
         else:
@@ -352,7 +359,7 @@ class MirageStrategy(QCAlgorithm):
 
     # Live trading.
 
-    def _trade_live(self, live: LiveTrading, data: Slice) -> None:
+    def _trade_live(self, live: LiveDesk, data: Slice) -> None:
         """A live close: what fails costs a decision, never the process."""
         close = data.time
         try:
@@ -365,6 +372,8 @@ class MirageStrategy(QCAlgorithm):
             if self._decider is None:
                 return
             live.cancel_stale()
+            share = self._options.run.account_share
+            self._stops.move_cash(share * live.outside_flow())
             if live.stopped(close):
                 return
             if live.changed:
@@ -402,6 +411,11 @@ class MirageStrategy(QCAlgorithm):
             split = splits.get(symbol)
             if split is not None and split.type == SplitType.SPLIT_OCCURRED:
                 self._live.split(symbol.value, float(split.split_factor))
+
+    def on_dividends(self, dividends: Dividends) -> None:
+        """In live trading they come as cash, which is no deposit."""
+        if self._live is not None:
+            self._live.save()
 
     def on_order_event(self, order_event: OrderEvent) -> None:
         """What is held is kept for a restart to compare."""

@@ -95,20 +95,20 @@ def test_bars_that_stay_away_are_noticed_after_ten_days(book):
         book.check_gap("A", day(10) + timedelta(seconds=1))
 
 
-def test_after_a_gap_that_will_not_close_a_history_begins_anew(book):
+def test_other_bars_are_kept_instead_the_newest_of_them(book):
     book.add("A", day(0), ROW)
-    book.restart("A", day(30), ROW)
-    assert book.newest("A") == (day(30), ROW)
-    assert book.add("A", day(31), ROW)
+    others = [(day(n), tuple(2 * x for x in ROW)) for n in range(book._bars["A"].maxlen + 2)]
+    book.replace("A", others)
+    assert book.of("A") == others[2:]
     book.add("B", day(0), ROW)
-    assert [len(history) for history in book.histories()] == [2, 1]
+    assert [len(history) for history in book.histories()] == [len(others) - 2, 1]
 
 
-def test_a_bad_bar_begins_no_history_and_none_is_forgotten(book):
+def test_bars_that_are_no_history_replace_nothing(book):
     book.add("A", day(0), ROW)
     with pytest.raises(ValueError, match="volume must be > 0"):
-        book.restart("A", day(30), (*ROW[:4], 0.0))
-    assert book.newest("A") == (day(0), ROW)
+        book.replace("A", [(day(30), (*ROW[:4], 0.0))])
+    assert book.of("A") == [(day(0), ROW)]
 
 
 def test_outside_series_come_with_the_bars_as_they_were_known():

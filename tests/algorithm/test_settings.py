@@ -51,6 +51,7 @@ OTHERS = {
     "start_date": "2010-01-04",
     "end_date": "2012-12-31",
     "cash": "2000",
+    "account_share": "0.5",
     "trade_mode": "orders",
     "seed": "7",
     "cap": "0.25",

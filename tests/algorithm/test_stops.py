@@ -153,6 +153,15 @@ EVENTS = st.lists(
 )
 
 
+def test_a_withdrawal_is_no_loss():
+    rules = Stops(StopRules(daily_stop=0.05))
+    rules.move_cash(-50.0)
+    rules.update(DAY, {}, 100.0)
+    rules.move_cash(-20.0)
+    assert rules.update(DAY + timedelta(days=1), {}, 79.0) == {}
+    assert PORTFOLIO in rules.update(DAY + timedelta(days=2), {}, 75.0)
+
+
 @given(EVENTS, st.integers(0, 11))
 def test_a_restart_goes_on_as_if_nothing_had_happened(events, cut):
     """Through JSON, after any close."""

@@ -1,6 +1,6 @@
 """What differs in live trading: nothing there may end the algorithm but what must."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
@@ -14,16 +14,28 @@ ROW = (10.0, 11.0, 9.0, 10.5, 1e6)
 OPTIONS = Settings.from_parameters({"symbols": "AAA,BBB"})
 
 
-class Live:
-    """As much of the algorithm as keeping bars and learning need, in live trading or not."""
+class Algorithm:
+    """As much of the algorithm as learning needs, in live trading or not."""
 
-    _keep = MirageStrategy._keep
     _learn = MirageStrategy._learn
     _retrain = MirageStrategy._retrain
+    _begin_live = MirageStrategy._begin_live
+    _equity = MirageStrategy._equity
+    _rules_now = MirageStrategy._rules_now
     on_warmup_finished = MirageStrategy.on_warmup_finished
 
     def __init__(self, live):
         self.live_mode = live
+        self.desk = []
+        self._live = None
+        if live:
+            self._live = SimpleNamespace(
+                begin=lambda: self.desk.append("begin"),
+                refresh=lambda before: self.desk.append("refresh"),
+                save=lambda: self.desk.append("save"),
+                missed_sending=lambda: False,
+                changed=True,
+            )
         self.errors = []
         self.error = self.errors.append
         self._bars = BarBook(("AAA", "BBB"), keep=100)
@@ -38,6 +50,8 @@ class Live:
         self.trainings = []
         self._learner = SimpleNamespace(decider=self.decide)
         self.problem = None
+        for name in ("AAA", "BBB"):
+            self._bars.add(name, CLOSE, ROW)
 
     def decide(self, histories, rules, now):
         if self.problem:
@@ -47,72 +61,35 @@ class Live:
     def train(self, what):
         self.trainings.append(what)
 
-    def keep(self, day, row=ROW):
-        return self._keep("AAA", CLOSE + timedelta(days=day), row)
-
 
 @pytest.fixture
 def live():
-    made = Live(live=True)
-    made.keep(0)
-    made._bars.add("BBB", CLOSE, ROW)
-    return made
+    return Algorithm(live=True)
 
 
-def test_a_bad_bar_is_skipped_live_and_stops_a_backtest(live):
-    bad = (*ROW[:4], 0.0)
-    assert not live.keep(1, bad)
-    assert live.errors == [
-        "bar skipped: AAA: volume must be > 0; received 0.0 on 2026-11-03 16:00:00"
-    ]
-    assert live.keep(1)
-    backtest = Live(live=False)
-    backtest.keep(0)
-    with pytest.raises(ValueError, match="AAA: volume must be > 0"):
-        backtest.keep(1, bad)
+@pytest.fixture
+def backtest():
+    return Algorithm(live=False)
 
 
-def test_a_bar_told_twice_is_no_new_one(live):
-    assert not live.keep(0)
-    assert live.errors == []
-
-
-def test_after_a_long_gap_a_symbol_is_traded_again_live_and_a_backtest_stops(live):
-    assert live.keep(11)
-    assert live.errors == [
-        "AAA: no bars from 2026-11-02 16:00:00 to 2026-11-13 16:00:00; its history begins anew"
-    ]
-    assert live.keep(12)
-    assert len(live.errors) == 1
-    backtest = Live(live=False)
-    backtest.keep(0)
-    with pytest.raises(ValueError, match="AAA: time must have no gap longer than 10 days"):
-        backtest.keep(11)
-
-
-def test_a_bad_bar_after_a_gap_is_skipped(live):
-    assert not live.keep(11, (*ROW[:4], 0.0))
-    assert "bar skipped" in live.errors[-1]
-    assert live.keep(12)
-
-
-def test_live_training_runs_beside_the_data_and_a_backtest_waits_for_it(live):
+def test_live_training_runs_beside_the_data_and_a_backtest_waits_for_it(live, backtest):
     live.on_warmup_finished()
     assert live._decider is None
+    assert live.desk == ["begin"]
     (task,) = live.trainings
     task()
     assert live._decider == "decider of 1 bars"
-    backtest = Live(live=False)
-    backtest.keep(0)
-    backtest._bars.add("BBB", CLOSE, ROW)
+    assert live.desk == ["begin", "refresh", "save"]
+    assert not live._live.changed
     backtest.on_warmup_finished()
     assert backtest.trainings == []
     assert backtest._decider == "decider of 1 bars"
 
 
-def test_a_symbol_without_bars_is_named_after_warm_up():
+def test_a_symbol_without_bars_is_named_after_warm_up(backtest):
+    backtest._bars = BarBook(("AAA", "BBB"), keep=100)
     with pytest.raises(ValueError, match="symbol AAA: no daily bars in the 4 years before 2009-01"):
-        Live(live=True).on_warmup_finished()
+        backtest.on_warmup_finished()
 
 
 def test_a_retraining_that_fails_live_costs_nothing_but_itself(live):
@@ -120,7 +97,7 @@ def test_a_retraining_that_fails_live_costs_nothing_but_itself(live):
     live.problem = "AAA: warm-up must give at least 460 bars to learn from"
     live._retrain()
     assert live._decider == "decider of 1 bars"
-    assert live.errors == [f"retraining failed, the present models stay: {live.problem}"]
+    assert live.errors == [f"training failed, the present models stay: ValueError: {live.problem}"]
 
 
 def test_a_first_training_that_fails_ends_the_algorithm(live):
@@ -129,10 +106,7 @@ def test_a_first_training_that_fails_ends_the_algorithm(live):
         live._learn()
 
 
-def test_a_backtests_retraining_that_fails_ends_it():
-    backtest = Live(live=False)
-    backtest.keep(0)
-    backtest._bars.add("BBB", CLOSE, ROW)
+def test_a_backtests_retraining_that_fails_ends_it(backtest):
     backtest._learn()
     backtest.problem = "too short"
     with pytest.raises(ValueError, match="too short"):

@@ -169,3 +169,22 @@ def test_a_state_that_is_broken_stops_the_start(market):
         path.write_text(path.read_text("utf-8")[:-20], "utf-8")
     with pytest.raises(RuntimeError, match="the saved state cannot be read"):
         market.live((2010, 3, 10, 12, 1), (2010, 3, 11, 12))
+
+
+@pytest.mark.parametrize(("came", "what"), [(-20_000, "withdrawal"), (20_000, "deposit")])
+def test_money_that_comes_or_goes_is_no_gain_and_no_loss(market, came, what):
+    market.live(START, (2010, 3, 5, 12), daily_stop="0.05", stop_loss="off")
+    market.cash += came
+    market.live((2010, 3, 5, 12, 1), (2010, 3, 8, 8), daily_stop="0.05", stop_loss="off")
+    said = [line for line in market.log if "2010-03-05 16:00" in line]
+    assert [f"a {what} of 20000.00 $" in line for line in said if "live:" in line] == [True]
+    assert not any("daily stop" in line for line in said)
+
+
+def test_positions_of_others_take_no_part(market):
+    """With half of the account, everything is half as large."""
+    whole = market.backtest(cash="50000")
+    half = market.live(START, END, account_share="0.5").algorithm.fills
+    sizes = [abs(quantity) for _, _, quantity, _ in summed(half)]
+    assert max(sizes) <= 1.1 * max(abs(quantity) for _, _, quantity, _ in whole)
+    assert len(sizes) >= 0.5 * len(whole)

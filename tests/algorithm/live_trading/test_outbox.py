@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algorithm.live.outbox import Outbox
+from algorithm.live_trading.outbox import Outbox
 
 CLOSE, NEXT = datetime(2013, 7, 1, 16), datetime(2013, 7, 2, 16)
 OPENS = datetime(2013, 7, 2, 9, 30)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algorithm.live.mending import looks_like_split, mend, scaled
+from algorithm.live_trading.mending import looks_like_split, mend, scaled
 
 START = datetime(2014, 5, 1, 16)
 EVENT = START + timedelta(days=20, hours=-8)

@@ -17,10 +17,10 @@ from typing import Any
 from AlgorithmImports import *
 
 from algorithm.bars import Bar as KeptBar
-from algorithm.bars import BarBook, Row
-from algorithm.live.mending import looks_like_split, mend, scaled
-from algorithm.live.outbox import Outbox
-from algorithm.live.state import StateStore
+from algorithm.bars import BarBook, Row, row_of
+from algorithm.live_trading.mending import looks_like_split, mend, scaled
+from algorithm.live_trading.outbox import Outbox
+from algorithm.live_trading.state import StateStore
 from algorithm.stops import Stops
 
 STATE = "mirage/live/state"
@@ -35,11 +35,15 @@ SEND_AT = (9, 20)
 LATE = 5
 """Minutes after a close by which it must have brought data and a decision, or it is said."""
 
+LEAST_FLOW = 0.001
+"""Share of the account that must come or go before it is said to be a deposit or a withdrawal:
+less are fees and interest."""
+
 FAILURES = 3
 """Closes in a row whose decision failed, after which everything is sold until one succeeds."""
 
 
-class LiveTrading:
+class LiveDesk:
     """Keeps a live run right.
 
     Attributes:
@@ -81,6 +85,7 @@ class LiveTrading:
         self._decided: datetime | None = None
         self._failures = 0
         self._killed = False
+        self._cash_known: float | None = None
         self._guard = threading.RLock()
         self.outbox = Outbox()
         self.changed = False
@@ -117,6 +122,8 @@ class LiveTrading:
             self.outbox.restore(kept["outbox"])
             self._stops.restore(kept["stops"])
             self._reconcile(kept)
+        if self._cash_known is None:
+            self._cash_known = self._cash()
         self.refresh(self._algorithm.time)
         if kept is None:
             return None
@@ -127,12 +134,14 @@ class LiveTrading:
     def _reconcile(self, kept: Mapping[str, Any]) -> None:
         """Say where broker and saved state differ; the broker is right."""
         broker, state = self._holdings(), kept["holdings"]
+        cash, saved = self._cash(), float(kept["cash"])
         found = []
         for name in sorted(broker.keys() | state.keys()):
             has, had = broker.get(name, (0.0, 0.0))[0], float(state.get(name, (0.0, 0.0))[0])
             if has != had:
                 found.append(f"{name}: the broker holds {has:g}, the saved state has {had:g}")
-        cash, saved = self._cash(), float(kept["cash"])
+        # Cash that changed without a position came or went; the first close heeds it.
+        self._cash_known = cash if found else saved
         if abs(cash - saved) > 0.005:
             found.append(f"cash: the broker has {cash:.2f}, the saved state {saved:.2f}")
         if not found:
@@ -150,8 +159,7 @@ class LiveTrading:
         newest = max((self._bars.newest(s.value) or (datetime.min,))[0] for s in self._symbols)
         if self._decided is None or newest <= self._decided:
             return
-        times = {time for s in self._symbols for time, _ in self._bars.of(s.value)}
-        missed = sorted(time for time in times if time > self._decided)
+        missed = [time for time in self.days() if time > self._decided]
         self._tell(
             f"{len(missed)} closes passed without a decision, {missed[0]:%Y-%m-%d} to "
             f"{missed[-1]:%Y-%m-%d}; positions stayed as they were"
@@ -169,6 +177,10 @@ class LiveTrading:
             for symbol in self._symbols:
                 self._refresh(symbol, before)
 
+    def days(self) -> list[datetime]:
+        """Ends of all bars kept, ascending, each once."""
+        return sorted({time for symbol in self._symbols for time, _ in self._bars.of(symbol.value)})
+
     def _refresh(self, symbol: Symbol, before: datetime) -> None:
         name, algorithm = symbol.value, self._algorithm
         try:
@@ -180,7 +192,7 @@ class LiveTrading:
                 # Without a price, and before the first tick there is none, orders are refused.
                 security.set_market_price(found[-1])
             fetched = [
-                _bar(bar)
+                (bar.end_time, row_of(bar))
                 for bar in found
                 if self._since < bar.end_time <= before and self._spans_session(symbol, bar)
             ]
@@ -214,7 +226,7 @@ class LiveTrading:
                     continue
                 self._refresh(symbol, opened)
                 before = self._bars.newest(name)
-                row = _bar(bar)[1] if self._started <= opened else self._from_history(symbol, bar)
+                row = row_of(bar) if self._started <= opened else self._from_history(symbol, bar)
                 if row is None:
                     self._tell(
                         f"{name}: the bar of {bar.end_time:%Y-%m-%d} is of a part of its session, "
@@ -243,7 +255,7 @@ class LiveTrading:
             symbol, bar.end_time - bar.period, self._algorithm.time, Resolution.DAILY
         )
         same = [each for each in found if each.end_time == bar.end_time]
-        return _bar(same[-1])[1] if same else None
+        return row_of(same[-1]) if same else None
 
     def _spans_session(self, symbol: Symbol, bar: TradeBar) -> bool:
         """Whether a bar is that of a whole session by its times."""
@@ -289,6 +301,18 @@ class LiveTrading:
             self._tell(f"{self._failures} decisions in a row failed: everything is sold")
             self.outbox.record(close, {symbol.value: 0.0 for symbol in self._symbols})
         self.save()
+
+    def outside_flow(self) -> float:
+        """$ that came into the account (negative: left it) without a fill or a dividend."""
+        if self._cash_known is None:
+            return 0.0
+        came = self._cash() - self._cash_known
+        self._cash_known = self._cash()
+        if abs(came) < LEAST_FLOW * float(self._algorithm.portfolio.total_portfolio_value):
+            return 0.0
+        what = "deposit" if came > 0 else "withdrawal"
+        self._tell(f"a {what} of {abs(came):.2f} $: no gain or loss, and no reason for a stop")
+        return came
 
     def cancel_stale(self) -> None:
         """Cancel what was not filled at its open; the close decides anew."""
@@ -394,7 +418,8 @@ class LiveTrading:
     # State.
 
     def save(self) -> None:
-        """Put on disk what a restart must know."""
+        """Put on disk what a restart must know; cash is from now on as it is."""
+        self._cash_known = self._cash()
         self._store.save(
             {
                 "symbols": sorted(symbol.value for symbol in self._symbols),
@@ -453,12 +478,6 @@ def redeploy_options(
     ]
     options = f"--live-cash-balance USD:{cash:.2f}"
     return f'{options} --live-holdings "{",".join(parts)}"' if parts else options
-
-
-def _bar(bar: TradeBar) -> KeptBar:
-    """A bar as it is kept."""
-    row = (float(bar.open), float(bar.high), float(bar.low), float(bar.close), float(bar.volume))
-    return bar.end_time, row
 
 
 def _said(problem: builtins.Exception) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algorithm.live.state import SCHEMA, StateError, StateStore
+from algorithm.live_trading.state import SCHEMA, StateError, StateStore
 from engine.api.object_store import ObjectStore
 
 FIRST, SECOND, THIRD = {"n": 1}, {"n": 2, "text": "é"}, {"n": 3, "of": [1.5, None]}
@@ -89,7 +89,7 @@ def test_a_state_that_nothing_is_left_of_is_no_fresh_start(change):
 
 def test_another_layout_is_refused_by_name(monkeypatch):
     memory = Memory()
-    monkeypatch.setattr("algorithm.live.state.SCHEMA", SCHEMA + 1)
+    monkeypatch.setattr("algorithm.live_trading.state.SCHEMA", SCHEMA + 1)
     StateStore(memory, "s").save(FIRST)
     monkeypatch.undo()
     with pytest.raises(StateError, match=f"must have schema {SCHEMA}; received {SCHEMA + 1}"):
