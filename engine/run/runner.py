@@ -395,6 +395,35 @@ def _run(
     return _finish(algorithm, loop, context, rates, results, started, error, trace)
 
 
+def finish_run(
+    algorithm: QCAlgorithm,
+    loop: Loop,
+    context: RunContext,
+    data_folder: Path,
+    results: Path,
+    started: datetime,
+    problem: Exception | None,
+) -> BacktestResult:
+    """Statistics and result files of a run that has ended, or was ended by an exception.
+
+    Args:
+        algorithm: that ran.
+        loop: that ran it.
+        context: of the run.
+        data_folder: market data in LEAN's format; has the interest rates.
+        results: folder for the result files.
+        started: machine's time, UTC.
+        problem: the exception, None without one.
+
+    Raises:
+        ValueError: if the results cannot be written.
+    """
+    rates = InterestRates.load(data_folder)
+    error = "" if problem is None else f"{type(problem).__name__}: {problem}"
+    trace = "" if problem is None else _user_traceback(problem)
+    return _finish(algorithm, loop, context, rates, results, started, error, trace)
+
+
 def _finish(
     algorithm: QCAlgorithm,
     loop: Loop,
@@ -454,7 +483,7 @@ def _write(result: BacktestResult, folder: Path, started: datetime, error: str, 
         id=int(time.time()) % 2_000_000_000,
         name=algorithm.name,
         start_date=algorithm.start_date,
-        end_date=algorithm.end_date,
+        end_date=algorithm.time if algorithm.live_mode else algorithm.end_date,
         charts=result.charts,
         orders=result.orders,
         order_events=result.order_events,

@@ -1,0 +1,244 @@
+"""A project in live paper trading: from its state on disk to its results (`engine live`)."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from engine.api.run_context import RunContext
+from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc
+from engine.feed.subscriptions import Sources
+from engine.live.brokerage import Brokerage, LeanPaperBrokerage, PaperBrokerage
+from engine.live.clock import SECOND, EventClock, PacedClock
+from engine.live.host import LiveHost, LiveResult
+from engine.live.journal import Journal
+from engine.live.state import AccountStore, StateLock
+from engine.live.ticks import FactorsAsOf, ReplayTicks
+from engine.orders.orders import Order, OrderEvent
+from engine.run.runner import (
+    BacktestResult,
+    finish_run,
+    loaded_algorithm,
+    make_context,
+    project_parameters,
+)
+
+PAPER, LEAN_PAPER = "paper", "lean-paper"
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a project is traded.
+
+    Attributes:
+        data_folder: LEAN data folder that is replayed.
+        store: folder of the object store.
+        state: folder of the account.
+        results: folder of this run's files; exists.
+        first: day on which a new account begins; None goes on where the account stands.
+        last: last day.
+        speed: seconds of the run in a second, None for as fast as it goes.
+        brokerage: `paper`, which is durable, or `lean-paper`, which forgets.
+        parameters: replace those of config.json altogether.
+        show: receives each line of the log.
+    """
+
+    data_folder: Path
+    store: Path
+    state: Path
+    results: Path
+    first: datetime | None
+    last: datetime
+    speed: float | None = None
+    brokerage: str = PAPER
+    parameters: Mapping[str, str] | None = None
+    show: Callable[[str], None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What became of a live run.
+
+    Attributes:
+        started, ended: the run's own time, UTC.
+        live: of the host.
+        results: what its result files hold, None if it had not begun to trade.
+    """
+
+    started: datetime
+    ended: datetime
+    live: LiveResult
+    results: BacktestResult | None
+
+
+def run_project(project: Path, options: Options) -> Session:
+    """Trade a project until its last day, or until SIGINT.
+
+    Raises:
+        ValueError: if another process uses the state, or an option is wrong.
+        NotImplementedError: for what live runs lack.
+        OSError: if state or results cannot be written.
+    """
+    parameters = project_parameters(project, options.parameters)
+    lock = StateLock(options.state)
+    try:
+        folder = options.state if options.brokerage == PAPER else options.state / options.brokerage
+        folder.mkdir(exist_ok=True)
+        store = AccountStore(folder)
+        try:
+            return _run(project, options, parameters, store)
+        finally:
+            store.close()
+    finally:
+        lock.release()
+
+
+def _run(
+    project: Path, options: Options, parameters: Mapping[str, str], store: AccountStore
+) -> Session:
+    durable = options.brokerage == PAPER
+    if options.brokerage not in (PAPER, LEAN_PAPER):
+        raise ValueError(
+            f"--brokerage must be {PAPER} or {LEAN_PAPER}; received {options.brokerage!r}"
+        )
+    if options.speed is not None and not options.speed > 0:
+        raise ValueError(f"--speed must be > 0 or max; received {options.speed}")
+    started = _first_moment(options, store if durable else None)
+    end = to_utc(options.last + _DAY, NEW_YORK) - timedelta(seconds=1)
+    if started >= end:
+        raise ValueError(
+            f"--to must be after the account's clock, {from_utc(started, NEW_YORK)} New York time; "
+            f"received {options.last:%Y-%m-%d}"
+        )
+    clock = (
+        EventClock(started, end)
+        if options.speed is None
+        else PacedClock(started, end, options.speed)
+    )
+    context = make_context(options.data_folder, options.store, parameters)
+    # What was known on the day: rows of that day are there in its morning.
+    factors = FactorsAsOf(
+        options.data_folder, lambda: midnight(from_utc(clock.now, NEW_YORK)) + _DAY
+    )
+    context.sources = Sources(context.sources.bars, factors)
+    context.live_start = started
+    run = options.results.name
+    journal = Journal(options.results, run, lambda: clock.now, options.show)
+    context.on_message = journal.line
+    brokerage: Brokerage = LeanPaperBrokerage()
+    if durable:
+        brokerage = _Told(store, context.sources, journal)
+    try:
+        store.note({"run": run, "status": "running", "project": project.resolve()})
+        journal.event("start", brokerage=options.brokerage, first=started.isoformat())
+        with loaded_algorithm(project, context) as kind, _interruptible(clock):
+            host = LiveHost(context, clock, ReplayTicks(context.sources), brokerage)
+            live = host.run(kind, _Noting(store, journal, host))
+            session = _finish(live, context, options, started, clock.now)
+        _tell_end(store, journal, session)
+        return session
+    finally:
+        journal.close()
+
+
+class _Told(PaperBrokerage):
+    """The durable brokerage, telling the journal of every order event."""
+
+    def __init__(self, store: AccountStore, sources: Sources, journal: Journal) -> None:
+        super().__init__(store, sources)
+        self._journal = journal
+
+    def _record(self, order: Order, event: OrderEvent) -> None:
+        super()._record(order, event)
+        self._journal.event(
+            "order",
+            order=order.id,
+            symbol=order.symbol.value,
+            type=order.type.name,
+            status=event.status.name,
+            quantity=str(order.quantity_exact),
+            fill_quantity=str(event.fill_quantity_exact),
+            fill_price=str(event.fill_price_exact),
+        )
+
+
+class _Noting:
+    """Notes after each beat how far the run has come."""
+
+    def __init__(self, store: AccountStore, journal: Journal, host: LiveHost) -> None:
+        self._store = store
+        self._journal = journal
+        self._host = host
+
+    def __call__(self, now: datetime) -> None:
+        algorithm: Any = self._host.algorithm
+        facts: dict[str, Any] = {
+            "clock": now,
+            "equity": algorithm.portfolio.total_portfolio_value_exact,
+            "last_line": self._journal.last_line,
+        }
+        data = algorithm.current_slice
+        if data is not None and data.bars:
+            facts["last_bar"] = now
+            self._journal.event(
+                "bars", symbols=sorted(bar.symbol.value for bar in data.bars.values())
+            )
+        self._store.note(facts)
+
+
+def _first_moment(options: Options, store: AccountStore | None) -> datetime:
+    """Where a run begins: after the account's own clock, else at midnight of the first day (UTC).
+
+    Raises:
+        ValueError: if there is neither.
+    """
+    noted = store.fact("clock") if store is not None else None
+    if noted is not None:
+        # That moment has had its beat.
+        return datetime.fromisoformat(noted) + SECOND
+    if options.first is None:
+        raise ValueError("--from must be given for a new account: a replay begins on some day")
+    return to_utc(options.first, NEW_YORK)
+
+
+@contextmanager
+def _interruptible(clock: EventClock) -> Iterator[None]:
+    """SIGINT ends the run after the beat in progress, with `on_end_of_algorithm`."""
+    before = signal.signal(signal.SIGINT, lambda *_: clock.stop())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _finish(
+    live: LiveResult, context: RunContext, options: Options, started: datetime, ended: datetime
+) -> Session:
+    results = None
+    if live.loop is not None:
+        begun = datetime.now(UTC).replace(tzinfo=None)
+        results = finish_run(
+            live.algorithm,
+            live.loop,
+            context,
+            options.data_folder,
+            options.results,
+            begun,
+            live.error,
+        )
+    return Session(started, ended, live, results)
+
+
+def _tell_end(store: AccountStore, journal: Journal, session: Session) -> None:
+    error = session.live.error
+    status = "stopped" if error is None else "error"
+    store.note({"status": status, "error": "" if error is None else f"{error}"})
+    level = logging.INFO if error is None else logging.ERROR
+    journal.event("end", level, status=status, error=None if error is None else str(error))
