@@ -1,6 +1,7 @@
 """Paper trading of a project: its account on disk, restarts, and equality with the backtest."""
 
 import json
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -347,3 +348,58 @@ def test_what_the_algorithm_raises_ends_the_command_with_one_line(project):
 def test_status_without_an_account_is_refused(tmp_path):
     with pytest.raises(ValueError, match=f"must hold {DATABASE}"):
         told(tmp_path)
+
+
+def test_a_restart_within_the_session_keeps_the_orders(project, tmp_path_factory):
+    """Stopped at noon of two days, each time going on at once: closes come out the same."""
+    quitting = (
+        PROJECT.replace(
+            "        self.set_warm_up(",
+            "        daily, noon = self.date_rules.every_day(), self.time_rules.noon\n"
+            "        self.schedule.on(daily, noon, self.leave)\n"
+            "        self.set_warm_up(",
+        )
+        + """
+    def leave(self):
+        if not self.is_warming_up and self.time.day in (13, 27):
+            self.quit("lunch")
+"""
+    )
+    (project / "main.py").write_text(quitting)
+    for run in ("one", "two", "three"):
+        session = trade(project, run)
+    ended = from_utc(session.ended, NEW_YORK)
+    assert (ended.month, ended.day) == (2, 5)
+
+    whole = tmp_path_factory.mktemp("whole")
+    write_folder(whole / "data", WAVES)
+    (whole / "main.py").write_text(PROJECT)
+    trade(whole, "one")
+    assert fills_live(project) == fills_live(whole)
+    assert account(project)[:3] == account(whole)[:3]
+
+
+@pytest.mark.parametrize(("sent", "told_of_the_end"), [("SIGINT", True), ("SIGTERM", False)])
+def test_signals_end_a_paced_run(project, sent, told_of_the_end):
+    (project / "main.py").write_text(
+        PROJECT
+        + """
+    def on_warmup_finished(self):
+        self.log("ready")
+
+    def on_end_of_algorithm(self):
+        self.object_store.save("end", "told")
+"""
+    )
+    command = [
+        sys.executable, "-m", "engine", "live", str(project), "--data-folder",
+        str(project / "data"), "--from", "2010-01-11", "--to", "2010-01-13", "--speed", "1x",
+    ]  # fmt: skip
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, bufsize=1) as live:
+        assert any("ready" in line for line in live.stdout)
+        assert holder(project / "live" / "state") == live.pid
+        live.send_signal(getattr(signal, sent))
+        live.wait(timeout=20)
+    assert (live.returncode == 0) is told_of_the_end
+    assert (project / "storage" / "end").is_file() is told_of_the_end
