@@ -374,6 +374,8 @@ def live(
         told = session.live.told if session.results is None else session.results.runtime_error
         raise AlgorithmStoppedError(told, results)
     algorithm = session.live.algorithm
+    if first is not None and session.resumed:
+        click.echo("The account went on where it stood; --from is for a new one.")
     click.echo(
         f"\nLive paper trading to {algorithm.time:%Y-%m-%d %H:%M} New York time: "
         f"{algorithm.transactions.orders_count} orders, equity ${algorithm.portfolio_value:,.2f}\n"

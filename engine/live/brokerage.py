@@ -150,6 +150,15 @@ class PaperBrokerage:
                 # that is killed among fills goes back, and fills the orders that still wait.
                 self._store.note({"clock": event.utc_time})
 
+    def save_open_orders(self) -> None:
+        """Write the open orders that have changed without an event, as a trailing stop moves."""
+        kept = {content["id"]: content for content in self._store.open_orders()}
+        for ticket in self._algorithm.transactions.get_open_order_tickets():
+            order = self._algorithm.transactions.get_order_by_id(ticket.order_id)
+            content = order_content(order)
+            if order.id in kept and kept[order.id] != content:
+                self._store.save_order(order.id, True, content)
+
     def _save_account(self) -> None:
         portfolio = self._algorithm.portfolio
         held = {

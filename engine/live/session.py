@@ -70,12 +70,14 @@ class Session:
         started, ended: the run's own time, UTC.
         live: of the host.
         results: what its result files hold, None if it had not begun to trade.
+        resumed: the account was there before.
     """
 
     started: datetime
     ended: datetime
     live: LiveResult
     results: BacktestResult | None
+    resumed: bool = False
 
 
 def run_project(project: Path, options: Options) -> Session:
@@ -110,6 +112,7 @@ def _run(
         )
     if options.speed is not None and not options.speed > 0:
         raise ValueError(f"--speed must be > 0 or max; received {options.speed}")
+    resumed = durable and store.fact("clock") is not None
     started = _first_moment(options, store if durable else None)
     end = to_utc(options.last + _DAY, NEW_YORK) - timedelta(seconds=1)
     if started >= end:
@@ -136,14 +139,17 @@ def _run(
     if durable:
         brokerage = _Told(store, context.sources, journal)
     try:
-        store.note({"run": run, "status": "running", "project": project.resolve()})
+        store.note({"run": run, "status": "running", "project": project.resolve(), "error": ""})
         journal.event("start", brokerage=options.brokerage, first=started.isoformat())
         with loaded_algorithm(project, context) as kind, _interruptible(clock):
             host = LiveHost(context, clock, ReplayTicks(context.sources), brokerage)
-            live = host.run(kind, _Noting(store, journal, host))
-            session = _finish(live, context, options, started, clock.now)
-        _tell_end(store, journal, session)
+            live = host.run(kind, _Noting(store, journal, host, brokerage))
+            session = _finish(live, context, options, started, clock.now, resumed)
+        _tell_end(store, journal, live.error)
         return session
+    except Exception as problem:
+        _tell_end(store, journal, problem)
+        raise
     finally:
         journal.close()
 
@@ -172,10 +178,13 @@ class _Told(PaperBrokerage):
 class _Noting:
     """Notes after each beat how far the run has come."""
 
-    def __init__(self, store: AccountStore, journal: Journal, host: LiveHost) -> None:
+    def __init__(
+        self, store: AccountStore, journal: Journal, host: LiveHost, brokerage: Brokerage
+    ) -> None:
         self._store = store
         self._journal = journal
         self._host = host
+        self._brokerage = brokerage
 
     def __call__(self, now: datetime) -> None:
         algorithm: Any = self._host.algorithm
@@ -190,7 +199,10 @@ class _Noting:
             self._journal.event(
                 "bars", symbols=sorted(bar.symbol.value for bar in data.bars.values())
             )
-        self._store.note(facts)
+        with self._store.transaction():
+            if isinstance(self._brokerage, PaperBrokerage):
+                self._brokerage.save_open_orders()
+            self._store.note(facts)
 
 
 def _first_moment(options: Options, store: AccountStore | None) -> datetime:
@@ -219,7 +231,12 @@ def _interruptible(clock: EventClock) -> Iterator[None]:
 
 
 def _finish(
-    live: LiveResult, context: RunContext, options: Options, started: datetime, ended: datetime
+    live: LiveResult,
+    context: RunContext,
+    options: Options,
+    started: datetime,
+    ended: datetime,
+    resumed: bool,
 ) -> Session:
     results = None
     if live.loop is not None:
@@ -233,12 +250,12 @@ def _finish(
             begun,
             live.error,
         )
-    return Session(started, ended, live, results)
+    return Session(started, ended, live, results, resumed)
 
 
-def _tell_end(store: AccountStore, journal: Journal, session: Session) -> None:
-    error = session.live.error
-    status = "stopped" if error is None else "error"
-    store.note({"status": status, "error": "" if error is None else f"{error}"})
-    level = logging.INFO if error is None else logging.ERROR
-    journal.event("end", level, status=status, error=None if error is None else str(error))
+def _tell_end(store: AccountStore, journal: Journal, error: Exception | None) -> None:
+    status, text = ("stopped", "") if error is None else ("error", f"{error}")
+    store.note({"status": status, "error": text})
+    journal.event(
+        "end", logging.INFO if error is None else logging.ERROR, status=status, error=text
+    )
