@@ -6,12 +6,12 @@ import logging
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from engine.api.run_context import RunContext
+from engine.api.run_context import RunContext, ignore_message
 from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc
 from engine.feed.subscriptions import Sources
 from engine.live.brokerage import Brokerage, LeanPaperBrokerage, PaperBrokerage
@@ -27,6 +27,7 @@ from engine.run.runner import (
     loaded_algorithm,
     make_context,
     project_parameters,
+    run_number,
 )
 
 PAPER, LEAN_PAPER = "paper", "lean-paper"
@@ -48,6 +49,9 @@ class Options:
         brokerage: `paper`, which is durable, or `lean-paper`, which forgets.
         parameters: replace those of config.json altogether.
         show: receives each line of the log.
+
+    Raises:
+        ValueError: if speed or brokerage is none of these.
     """
 
     data_folder: Path
@@ -59,7 +63,15 @@ class Options:
     speed: float | None = None
     brokerage: str = PAPER
     parameters: Mapping[str, str] | None = None
-    show: Callable[[str], None] = field(default=lambda _: None)
+    show: Callable[[str], None] = ignore_message
+
+    def __post_init__(self) -> None:
+        if self.brokerage not in (PAPER, LEAN_PAPER):
+            raise ValueError(
+                f"--brokerage must be {PAPER} or {LEAN_PAPER}; received {self.brokerage!r}"
+            )
+        if self.speed is not None and not 0 < self.speed < float("inf"):
+            raise ValueError(f"--speed must be > 0 and finite, or max; received {self.speed}")
 
 
 @dataclass(frozen=True)
@@ -106,25 +118,9 @@ def _run(
     project: Path, options: Options, parameters: Mapping[str, str], store: AccountStore
 ) -> Session:
     durable = options.brokerage == PAPER
-    if options.brokerage not in (PAPER, LEAN_PAPER):
-        raise ValueError(
-            f"--brokerage must be {PAPER} or {LEAN_PAPER}; received {options.brokerage!r}"
-        )
-    if options.speed is not None and not options.speed > 0:
-        raise ValueError(f"--speed must be > 0 or max; received {options.speed}")
     resumed = durable and store.fact("clock") is not None
     started = _first_moment(options, store if durable else None)
-    end = to_utc(options.last + _DAY, NEW_YORK) - timedelta(seconds=1)
-    if started >= end:
-        raise ValueError(
-            f"--to must be after the account's clock, {from_utc(started, NEW_YORK)} New York time; "
-            f"received {options.last:%Y-%m-%d}"
-        )
-    clock = (
-        EventClock(started, end)
-        if options.speed is None
-        else PacedClock(started, end, options.speed)
-    )
+    clock = _clock(options, started)
     context = make_context(options.data_folder, options.store, parameters)
     # What was known on the day: rows of that day are there in its morning.
     factors = FactorsAsOf(
@@ -143,10 +139,13 @@ def _run(
         journal.event("start", brokerage=options.brokerage, first=started.isoformat())
         with loaded_algorithm(project, context) as kind, _interruptible(clock):
             host = LiveHost(context, clock, ReplayTicks(context.sources), brokerage)
-            live = host.run(kind, _Noting(store, journal, host, brokerage))
-            session = _finish(live, context, options, started, clock.now, resumed)
+            files = _Results(context, options)
+            # As fast as it goes, a run is over before anyone could look at what it has so far.
+            between = None if options.speed is None else files
+            live = host.run(kind, _Noting(store, journal, host, brokerage, between))
+            results = files.write(live.algorithm, live.loop, live.error)
         _tell_end(store, journal, live.error)
-        return session
+        return Session(started, clock.now, live, results, resumed)
     except Exception as problem:
         _tell_end(store, journal, problem)
         raise
@@ -175,16 +174,48 @@ class _Told(PaperBrokerage):
         )
 
 
+class _Results:
+    """Writes LEAN's result files of a run, at its end and of what there is so far."""
+
+    def __init__(self, context: RunContext, options: Options) -> None:
+        self._context = context
+        self._options = options
+        self._started = datetime.now(UTC).replace(tzinfo=None)
+        self._number = run_number()
+
+    def write(self, algorithm: Any, loop: Any, error: Exception | None) -> BacktestResult | None:
+        """Write them; nothing if the run did not get to its loop."""
+        if loop is None:
+            return None
+        options = self._options
+        return finish_run(
+            algorithm,
+            loop,
+            self._context,
+            options.data_folder,
+            options.results,
+            self._started,
+            error,
+            self._number,
+        )
+
+
 class _Noting:
     """Notes after each beat how far the run has come."""
 
     def __init__(
-        self, store: AccountStore, journal: Journal, host: LiveHost, brokerage: Brokerage
+        self,
+        store: AccountStore,
+        journal: Journal,
+        host: LiveHost,
+        brokerage: Brokerage,
+        results: _Results | None,
     ) -> None:
         self._store = store
         self._journal = journal
         self._host = host
         self._brokerage = brokerage
+        self._results = results
 
     def __call__(self, now: datetime) -> None:
         algorithm: Any = self._host.algorithm
@@ -196,6 +227,8 @@ class _Noting:
         data = algorithm.current_slice
         if data is not None and data.bars:
             facts["last_bar"] = now
+            if self._results is not None:
+                self._results.write(algorithm, self._host.loop, None)
             self._journal.event(
                 "bars", symbols=sorted(bar.symbol.value for bar in data.bars.values())
             )
@@ -203,6 +236,23 @@ class _Noting:
             if isinstance(self._brokerage, PaperBrokerage):
                 self._brokerage.save_open_orders()
             self._store.note(facts)
+
+
+def _clock(options: Options, started: datetime) -> EventClock:
+    """The clock from a moment (UTC) to the end of the last day.
+
+    Raises:
+        ValueError: if that is over.
+    """
+    end = to_utc(options.last + _DAY, NEW_YORK) - SECOND
+    if started >= end:
+        raise ValueError(
+            f"--to must be after the account's clock, {from_utc(started, NEW_YORK)} New York time; "
+            f"received {options.last:%Y-%m-%d}"
+        )
+    if options.speed is None:
+        return EventClock(started, end)
+    return PacedClock(started, end, options.speed)
 
 
 def _first_moment(options: Options, store: AccountStore | None) -> datetime:
@@ -228,29 +278,6 @@ def _interruptible(clock: EventClock) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _finish(
-    live: LiveResult,
-    context: RunContext,
-    options: Options,
-    started: datetime,
-    ended: datetime,
-    resumed: bool,
-) -> Session:
-    results = None
-    if live.loop is not None:
-        begun = datetime.now(UTC).replace(tzinfo=None)
-        results = finish_run(
-            live.algorithm,
-            live.loop,
-            context,
-            options.data_folder,
-            options.results,
-            begun,
-            live.error,
-        )
-    return Session(started, ended, live, results, resumed)
 
 
 def _tell_end(store: AccountStore, journal: Journal, error: Exception | None) -> None:

@@ -393,3 +393,34 @@ def test_signals_end_a_paced_run(project, sent, told_of_the_end):
         live.wait(timeout=20)
     assert (live.returncode == 0) is told_of_the_end
     assert (project / "storage" / "end").is_file() is told_of_the_end
+
+
+def test_a_paced_run_can_be_looked_at_while_it_goes_on(project):
+    """Results are there from the first close on, and are one run's in the end."""
+    (project / "main.py").write_text(
+        PROJECT
+        + """
+    def on_order_event(self, event):
+        import pathlib
+        folder = pathlib.Path(__file__).parent / "live" / "one"
+        if self.time.day > 11:
+            assert len(list(folder.glob("*-summary.json"))) == 1
+"""
+    )
+    session = trade(project, "one", datetime(2010, 1, 14), speed=1e9)
+    assert session.live.told == ""
+    assert build_report(project / "live" / "one", data_folder=project / "data").is_file()
+
+
+@pytest.mark.parametrize(
+    ("named", "rule"),
+    [
+        ({"speed": 0.0}, "--speed must be > 0"),
+        ({"speed": float("nan")}, "--speed must be > 0"),
+        ({"brokerage": "mine"}, "--brokerage must be paper or lean-paper; received 'mine'"),
+    ],
+)
+def test_options_that_are_wrong_are_refused(project, named, rule):
+    with pytest.raises(ValueError, match=rule):
+        trade(project, "one", **named)
+    assert not (project / "live" / "state").exists()
