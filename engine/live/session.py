@@ -137,6 +137,8 @@ def _run(
     try:
         store.note({"run": run, "status": "running", "project": project.resolve(), "error": ""})
         journal.event("start", brokerage=options.brokerage, first=started.isoformat())
+        if resumed:
+            _tell_of_kill(store, journal)
         with loaded_algorithm(project, context) as kind, _interruptible(clock):
             host = LiveHost(context, clock, ReplayTicks(context.sources), brokerage)
             files = _Results(context, options)
@@ -221,6 +223,7 @@ class _Noting:
         algorithm: Any = self._host.algorithm
         facts: dict[str, Any] = {
             "clock": now,
+            "done": now,
             "equity": algorithm.portfolio.total_portfolio_value_exact,
             "last_line": self._journal.last_line,
         }
@@ -278,6 +281,17 @@ def _interruptible(clock: EventClock) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _tell_of_kill(store: AccountStore, journal: Journal) -> None:
+    """Say so if the run before was killed between the orders of one moment."""
+    clock, done = store.fact("clock"), store.fact("done")
+    if clock is not None and clock != done:
+        moment = from_utc(datetime.fromisoformat(clock), NEW_YORK)
+        journal.line(
+            f"{moment} The run before was killed while orders were given: those of that moment "
+            "that it had not given by then are not given now"
+        )
 
 
 def _tell_end(store: AccountStore, journal: Journal, error: Exception | None) -> None:

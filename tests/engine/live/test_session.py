@@ -143,6 +143,7 @@ def test_restarts_over_night_change_nothing(project, unbroken):
     for number, day in enumerate((12, 13, 20, 29)):
         trade(project, f"part {number}", datetime(2010, 1, day))
     trade(project, "rest", first=None)
+    assert "was killed" not in (project / "live" / "rest" / "live.log").read_text()
     assert fills_live(project) == fills_live(unbroken)
     assert account(project)[:3] == account(unbroken)[:3]
 
@@ -197,6 +198,10 @@ def test_a_kill_after_an_order_does_not_decide_again(project):
 
     (project / "config.json").write_text('{"parameters": {}}')
     trade(project, "again", datetime(2010, 1, 13), first=None)
+    log = (project / "live" / "again" / "live.log").read_text().splitlines()
+    assert log[0].startswith(
+        "2010-01-12 16:00:00 The run before was killed while orders were given"
+    )
     events = account(project)[3]
     assert events[: len(before)] == before
     submitted = [e for e in events if e["status"] == "SUBMITTED" and e["time"][:10] == "2010-01-12"]
