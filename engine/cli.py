@@ -1,4 +1,4 @@
-"""The command line, after LEAN's: backtest, report, object-store, data import.
+"""The command line, after LEAN's: backtest, live, status, report, object-store, data import.
 
 Commands import what they need when they run, so that `--help` and the small ones are quick.
 """
@@ -16,7 +16,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ import click
 
 STORE = "storage"
 BACKTESTS = "backtests"
+LIVE = "live"
+STATE = "state"
 STAMP = "%Y-%m-%d_%H-%M-%S"
 """LEAN's name for a backtest's folder; `lean report` relies on it."""
 DIAGNOSTICS_KEY = "mirage/diagnostics.json"
@@ -264,6 +266,141 @@ def configured_data_folder(project: Path) -> Path:
     if not isinstance(folder, str) or not folder:
         raise ValueError(f"{path}: data-folder must be a path; received {folder!r}")
     return project / folder
+
+
+class Speed(click.ParamType):
+    """A number of seconds in a second, or `max`."""
+
+    name = "speed"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float | None:
+        """The number, None for `max`."""
+        if value is None or value == "max":
+            return None
+        try:
+            return float(str(value).removesuffix("x"))
+        except ValueError:
+            self.fail(f"{value!r} must be a number or max", param, ctx)
+
+
+@main.command()
+@click.argument("project", type=click.Path(path_type=Path, readable=False), default=Path("."))
+@click.option(
+    "--feed",
+    type=click.Choice(["replay"]),
+    default="replay",
+    show_default=True,
+    help="replay: the daily bars of the data folder, as trades on their days.",
+)
+@click.option(
+    "--from",
+    "first",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="First day of a new account; one that exists goes on where it stands.",
+)
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last day.")
+@click.option(
+    "--speed",
+    type=Speed(),
+    default="max",
+    show_default=True,
+    help="Seconds of the market in a second, such as 1000x; max jumps to what is due.",
+)
+@click.option(
+    "--brokerage",
+    type=click.Choice(["paper", "lean-paper"]),
+    default="paper",
+    show_default=True,
+    help="paper outlives the process; lean-paper forgets, as LEAN's does.",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=f"Folder of the account; default: {LIVE}/{STATE} in the project.",
+)
+@click.option(
+    "--parameter",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="As for backtest.",
+)
+@data_folder_option
+def live(
+    project: Path,
+    feed: str,
+    first: datetime | None,
+    last: datetime,
+    speed: float | None,
+    brokerage: str,
+    state: Path | None,
+    parameters: tuple[tuple[str, str], ...],
+    data_folder: Path | None,
+) -> None:
+    """Trade PROJECT's main.py on paper, on a clock, as LEAN's live-paper does.
+
+    Ctrl-C ends the run after what is in progress; run again, it goes on with the same account.
+    Files of a run are in live/<time>: LEAN's result files, live.log, events.jsonl.
+    """
+    folder = data_folder or configured_data_folder(project)
+    check_project(project, folder)
+    check_store(project / STORE)
+    quiet_tensorflow()
+    from engine.live.session import Options, run_project
+    from engine.run.runner import AlgorithmError
+
+    results = _new_folder(project / LIVE)
+    try:
+        with results_folder(results):
+            session = run_project(
+                project,
+                Options(
+                    data_folder=folder,
+                    store=project / STORE,
+                    state=state or project / LIVE / STATE,
+                    results=results,
+                    first=first,
+                    last=last,
+                    speed=speed,
+                    brokerage=brokerage,
+                    parameters=dict(parameters) if parameters else None,
+                    show=click.echo,
+                ),
+            )
+    except AlgorithmError as error:
+        raise AlgorithmStoppedError(str(error)) from error
+    if session.live.error is not None:
+        told = session.live.told if session.results is None else session.results.runtime_error
+        raise AlgorithmStoppedError(told, results)
+    algorithm = session.live.algorithm
+    if first is not None and session.resumed:
+        click.echo("The account went on where it stood; --from is for a new one.")
+    click.echo(
+        f"\nLive paper trading to {algorithm.time:%Y-%m-%d %H:%M} New York time: "
+        f"{algorithm.transactions.orders_count} orders, equity ${algorithm.portfolio_value:,.2f}\n"
+        f"Results  {results}"
+    )
+
+
+def _new_folder(parent: Path) -> Path:
+    """A folder for a run of now; one of the same second moves on."""
+    moment = datetime.now()
+    while (folder := parent / f"{moment:{STAMP}}").exists():
+        moment += timedelta(seconds=1)
+    return folder
+
+
+@main.command()
+@click.argument("state", type=click.Path(path_type=Path, readable=False), default=Path(LIVE, STATE))
+def status(state: Path) -> None:
+    """Say what runs on a live account, what it holds and waits for, and how old its data are.
+
+    STATE is the account's folder, live/state by default.
+    """
+    from engine.live.status import told
+
+    click.echo("\n".join(told(state)))
 
 
 @main.command()

@@ -195,6 +195,27 @@ class SecurityTransactionManager:
         if is_win:
             self.winning_transactions.add(time)
 
+    def restore(self, order: Order, request: SubmitOrderRequest, filled: Decimal) -> None:
+        """Take over an open order that an earlier run has left, before the first time step.
+
+        Args:
+            order: as it stood.
+            request: that it came from.
+            filled: signed quantity filled so far.
+        """
+        request.set_response(OrderResponse.success(request), OrderRequestStatus.PROCESSED)
+        ticket = OrderTicket(self, request)
+        ticket.set_order(order)
+        ticket.quantity_filled_exact = filled
+        self._orders[order.id] = self._pending[order.id] = order
+        self._tickets[order.id] = self._open[order.id] = ticket
+        self._needs_scan = True
+        self.continue_after(order.id)
+
+    def continue_after(self, order_id: int) -> None:
+        """Number new orders from the one after this on."""
+        self._last_id = max(self._last_id, order_id)
+
     # Requests -------------------------------------------------------------------------------
 
     def process_request(self, request: OrderRequest) -> OrderTicket | None:
@@ -513,8 +534,8 @@ class SecurityTransactionManager:
     # Fills ----------------------------------------------------------------------------------
 
     def _scan(self) -> None:
-        """Try to fill every pending order, oldest first."""
-        if not self._needs_scan:
+        """Try to fill every pending order, oldest first; none on the bars of a warm-up."""
+        if not self._needs_scan or self._algorithm.is_warming_up:
             return
         still_needed = False
         for order_id in sorted(self._pending):

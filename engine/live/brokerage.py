@@ -7,13 +7,23 @@ the account beside the orders.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
-from engine.common.decimals import ZERO
-from engine.market.data import Dividend
+from engine.brokerage.settlement import ImmediateSettlementModel
+from engine.common.clock import midnight
+from engine.common.decimals import ZERO, text
+from engine.common.enums import DataNormalizationMode, OrderStatus, SplitType
+from engine.feed.subscriptions import SecurityEvents, Sources
+from engine.live.feed import EVENTS_AT
+from engine.live.orders import event_content, order_content, restate_for_split, restored_order
+from engine.live.state import AccountStore
+from engine.market.data import Dividend, Split
+from engine.orders.orders import Order, OrderEvent
 
 
 class Brokerage(Protocol):
@@ -28,6 +38,9 @@ class Brokerage(Protocol):
 
     def pay_dividends(self, dividends: Sequence[Dividend]) -> None:
         """Pay the dividends of a slice, before the algorithm hears of them."""
+
+    def corporate_events(self, utc_time: datetime) -> AbstractContextManager[None]:
+        """Around what dividends and splits of a moment do to the account."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,164 @@ class LeanPaperBrokerage:
     def pay_dividends(self, dividends: Sequence[Dividend]) -> None:
         """Pay dividends on what is held, during warm-up too, as LEAN's does."""
         pay(self._algorithm, dividends)
+
+    def corporate_events(self, utc_time: datetime) -> AbstractContextManager[None]:
+        """Nothing to keep."""
+        return nullcontext()
+
+
+class PaperBrokerage:
+    """A paper account that outlives the process: on disk before the algorithm hears of anything.
+
+    An order is on disk before it is acknowledged; a fill together with the cash and the position
+    that it changes; a dividend or split with the day that brought it, so that it counts once. What
+    happened to positions and open orders while nothing ran is made good at the next start.
+
+    Args:
+        store: the account.
+        sources: map and factor files.
+    """
+
+    def __init__(self, store: AccountStore, sources: Sources) -> None:
+        self._store = store
+        self._sources = sources
+        self._algorithm: Any = None
+        self._orders: list[Order] = []
+
+    def connect(self, algorithm: Any) -> None:
+        """Bring the account back, or begin one with the cash that `initialize` has set.
+
+        Raises:
+            NotImplementedError: for positions or orders of a symbol that the algorithm has not
+                added, and for accounts in which sales settle later.
+        """
+        self._algorithm = algorithm
+        for security in algorithm.securities.values():
+            if type(security.settlement_model) is not ImmediateSettlementModel:
+                raise NotImplementedError(
+                    "durable paper accounts with delayed settlement (cash accounts)"
+                )
+        now = algorithm.utc_time
+        with self._store.transaction():
+            cash = self._store.cash
+            if cash is None:
+                self._save_account()
+                self._note_day(now)
+            else:
+                algorithm.portfolio.set_cash(cash)
+                positions = self._store.positions()
+                set_positions(algorithm, {t: Position(*held) for t, held in positions.items()})
+                self._restore_orders()
+                self._catch_up(now)
+        algorithm.transactions.continue_after(self._store.last_order_id)
+        algorithm.transactions.recorder = self._record
+
+    def _restore_orders(self) -> None:
+        algorithm = self._algorithm
+        for content in self._store.open_orders():
+            security = algorithm.securities.find(content["ticker"])
+            if security is None:
+                raise NotImplementedError(
+                    f"an open order of {content['ticker']}, which the algorithm has not added"
+                )
+            order, request = restored_order(content, security.symbol)
+            order.price_adjustment_mode = security.data_normalization_mode
+            algorithm.transactions.restore(order, request, ZERO)
+            self._orders.append(order)
+
+    def _record(self, order: Order, event: OrderEvent) -> None:
+        """Write an event, its order and, of a fill, the account, all or nothing."""
+        with self._store.transaction():
+            self._store.save_order(order.id, not order.status.is_closed, order_content(order))
+            self._store.add_event(order.id, event.id, event_content(event))
+            if event.status.is_fill:
+                self._save_account()
+            elif event.status == OrderStatus.SUBMITTED:
+                # A run that is killed now goes on after this moment: it must not decide again. One
+                # that is killed among fills goes back, and fills the orders that still wait.
+                self._store.note({"clock": event.utc_time})
+
+    def save_open_orders(self) -> None:
+        """Write the open orders that have changed without an event, as a trailing stop moves."""
+        kept = {content["id"]: content for content in self._store.open_orders()}
+        for ticket in self._algorithm.transactions.get_open_order_tickets():
+            order = self._algorithm.transactions.get_order_by_id(ticket.order_id)
+            content = order_content(order)
+            if order.id in kept and kept[order.id] != content:
+                self._store.save_order(order.id, True, content)
+
+    def _save_account(self) -> None:
+        portfolio = self._algorithm.portfolio
+        held = {
+            security.symbol.value: (
+                security.holdings.quantity_exact,
+                security.holdings.average_price_exact,
+            )
+            for security in self._algorithm.securities.values()
+            if security.holdings.quantity_exact
+        }
+        self._store.save_account(portfolio.cash_exact, held)
+
+    # Corporate events -----------------------------------------------------------------------
+
+    def pay_dividends(self, dividends: Sequence[Dividend]) -> None:
+        """Pay dividends on what is held; those of the warm-up were paid in their time."""
+        if not self._algorithm.is_warming_up:
+            pay(self._algorithm, dividends)
+
+    @contextmanager
+    def corporate_events(self, utc_time: datetime) -> Iterator[None]:
+        """Keep what the events of a day do to account and orders with the note of the day."""
+        if self._algorithm.is_warming_up:
+            yield
+            return
+        with self._store.transaction():
+            yield
+            self._save_account()
+            self._note_day(utc_time)
+
+    def _note_day(self, utc_time: datetime) -> None:
+        self._store.note({"events_until": self._day(utc_time)})
+
+    def _day(self, utc_time: datetime) -> datetime:
+        """The latest day whose events have come, in New York."""
+        return midnight(self._algorithm.default_hours.from_utc(utc_time) - EVENTS_AT)
+
+    def _catch_up(self, now: datetime) -> None:
+        """Apply the events that came while nothing ran, to positions and open orders."""
+        noted = self._store.fact("events_until")
+        first = self._day(now) if noted is None else datetime.fromisoformat(noted)
+        for security in self._algorithm.securities.values():
+            sid = security.symbol.id
+            map_file = self._sources.auxiliary.map_files.of_security(sid)
+            factors = self._sources.auxiliary.factor_file(sid)
+            events = SecurityEvents(security.subscriptions[0], map_file, factors, first)
+            list(events.on(first, ZERO))
+            day = first + timedelta(days=1)
+            while day <= self._day(now):
+                for point in events.on(day, ZERO):
+                    self._apply(point, security)
+                day += timedelta(days=1)
+        self._save_account()
+        self._note_day(now)
+
+    def _apply(self, point: Any, security: Any) -> None:
+        algorithm = self._algorithm
+        if isinstance(point, Dividend):
+            paid = pay(algorithm, [point])
+            algorithm.debug(
+                f"While nothing ran, {point.symbol.value} paid a dividend: {text(paid)} dollars"
+            )
+        elif isinstance(point, Split) and point.type == SplitType.SPLIT_OCCURRED:
+            algorithm.portfolio.apply_split(point, security, DataNormalizationMode.RAW)
+            for order in self._orders:
+                if order.symbol == security.symbol:
+                    restate_for_split(order, point.split_factor_exact)
+                    self._store.save_order(order.id, True, order_content(order))
+            algorithm.debug(
+                f"While nothing ran, {point.symbol.value} was split; holds "
+                f"{text(security.holdings.quantity_exact)} now"
+            )
 
 
 def set_positions(algorithm: Any, positions: Mapping[str, Position]) -> None:

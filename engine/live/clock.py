@@ -6,8 +6,10 @@ earlier one; LEAN looks once a second, so moments are whole seconds. All times a
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 SECOND = timedelta(seconds=1)
@@ -29,10 +31,10 @@ class Clock(Protocol):
         """Wait for a moment; the first at or after it to look, None once the clock has stopped."""
 
 
-def whole_second(time: datetime) -> datetime:
-    """First whole second that is not before a time."""
-    rest = time.replace(microsecond=0)
-    return rest if rest == time else rest + SECOND
+def whole_second(moment: datetime) -> datetime:
+    """First whole second that is not before a moment."""
+    rest = moment.replace(microsecond=0)
+    return rest if rest == moment else rest + SECOND
 
 
 class EventClock:
@@ -47,15 +49,53 @@ class EventClock:
         self.now = start
         self.interrupted = True
         self._end = end
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Let no further moment come."""
+        self._stopped = True
 
     def wait_until(self, due: datetime) -> datetime | None:
         """The due moment, None if it lies after the end."""
         beat = max(whole_second(due), self.now)
+        if not self._passes(min(beat, self._end)):
+            return None
         if beat > self._end:
             self.now = self._end
             return None
         self.now = beat
         return beat
+
+    def _passes(self, moment: datetime) -> bool:
+        """Let time pass until a moment; False if the clock was stopped before."""
+        return not self._stopped
+
+
+class PacedClock(EventClock):
+    """Lets a second of the run pass in a fraction of a second of the machine's time.
+
+    Args:
+        start: first moment.
+        end: last moment.
+        speed: seconds of the run in a second of the machine.
+    """
+
+    def __init__(self, start: datetime, end: datetime, speed: float) -> None:
+        super().__init__(start, end)
+        self._speed = speed
+        self._origin = start
+        self._begun = time.monotonic()
+        self._wake = threading.Event()
+
+    def stop(self) -> None:
+        """Let no further moment come, and wake who waits for one."""
+        super().stop()
+        self._wake.set()
+
+    def _passes(self, moment: datetime) -> bool:
+        ahead = (moment - self._origin).total_seconds() / self._speed
+        self._wake.wait(max(ahead - (time.monotonic() - self._begun), 0.0))
+        return not self._stopped
 
 
 Window = tuple[datetime, datetime]
@@ -104,8 +144,3 @@ class WindowClock:
                 self._window = (first + SECOND if first > self.now else self.now, last)
                 return True
         return False
-
-
-def utc_now() -> datetime:
-    """The machine's time, UTC, naive."""
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -31,6 +31,11 @@ class LiveResult:
     status: AlgorithmStatus
     error: Exception | None
 
+    @property
+    def told(self) -> str:
+        """What ended the run: message and calls of the user's code; empty if nothing did."""
+        return "" if self.error is None else lean_trace(self.error)
+
 
 class LiveHost:
     """One live run: made before the algorithm, so that others can watch it.

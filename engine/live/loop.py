@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from engine.live.brokerage import Brokerage
 from engine.live.clock import SECOND, Clock
 from engine.live.feed import LiveFeed
 from engine.run.loop import Loop
+from engine.statistics.sampling import ResultSampler
 
 _ENGINE = Path(__file__).parents[1]
 
@@ -48,6 +49,12 @@ class LiveLoop(Loop):
         on_step: Callable[[datetime], None] | None = None,
     ) -> None:
         super().__init__(algorithm, feed, on_step)
+        # Of a run that has no end: a sample whenever some minutes have passed.
+        self.sampler = ResultSampler(
+            clock.now,
+            clock.now + timedelta(days=1),
+            algorithm.portfolio.total_portfolio_value_exact,
+        )
         self._live_feed = feed
         self._clock = clock
         self._brokerage = brokerage
@@ -159,8 +166,15 @@ class LiveLoop(Loop):
             super()._fire_due(time)
 
     def _dividends_and_splits(self, step: TimeSlice) -> None:
-        self._brokerage.pay_dividends(list(step.slice.dividends.values()))
-        super()._dividends_and_splits(step)
+        data = step.slice
+        if not data.dividends and not data.splits:
+            return
+        with self._brokerage.corporate_events(step.time):
+            self._brokerage.pay_dividends(list(data.dividends.values()))
+            super()._dividends_and_splits(step)
+            if not self._algorithm.is_warming_up:
+                # Orders that follow a split do so at once.
+                self._algorithm.transactions.process_synchronous_events()
 
 
 def lean_trace(problem: BaseException) -> str:

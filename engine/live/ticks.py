@@ -6,20 +6,23 @@ bar's: enough for bars of a minute at the open, at noon and at the close.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
+from pathlib import Path
 from typing import Protocol
 
 from engine.common.clock import midnight
-from engine.common.decimals import ONE, ZERO, normalize
+from engine.common.decimals import ONE, ZERO, divide, normalize
 from engine.common.enums import Resolution, TickType
+from engine.feed.auxiliary_files import AuxiliaryData, FactorFile, FactorRow
 from engine.feed.subscriptions import Sources
 from engine.market.data import TradeBar
 from engine.market.market_hours import ExchangeHours, Session
-from engine.market.symbols import Symbol
+from engine.market.symbols import SecurityIdentifier, Symbol
 
+_LAST_ROW = datetime(2050, 12, 31)
 _SMALL = Decimal(100)
 _CENT = Decimal("0.01")
 _NOON = timedelta(hours=12)
@@ -85,6 +88,46 @@ def replayed(bar: TradeBar, session: Session) -> Iterator[Tick]:
         rest -= small
         yield Tick(time, normalize(min(max(price, bar.low_exact), bar.high_exact)), small)
     yield Tick(at(session.close, -0.5), normalize(bar.value_exact), rest)
+
+
+class FactorsAsOf(AuxiliaryData):
+    """Factor files as they were on a day: the rows before it, counted from what held then.
+
+    Args:
+        data_folder: LEAN data folder.
+        day: gives the day.
+    """
+
+    def __init__(self, data_folder: Path, day: Callable[[], datetime]) -> None:
+        super().__init__(data_folder)
+        self._day_of = day
+        self._known: dict[tuple[str, datetime | None], FactorFile] = {}
+
+    def factor_file(self, sid: SecurityIdentifier) -> FactorFile:
+        """Factor file of a security as of the day."""
+        day, rows = self._day_of(), super().factor_file(sid).rows
+        base = next((row for row in rows if row.date >= day), None)
+        key = str(sid), base.date if base is not None else None
+        if key not in self._known:
+            price, split = (
+                (base.price_factor, base.split_factor) if base is not None else (ONE, ONE)
+            )
+            rebased = [
+                replace(
+                    row,
+                    price_factor=_digits(divide(row.price_factor, price)),
+                    split_factor=_digits(divide(row.split_factor, split)),
+                )
+                for row in rows
+                if row.date < day
+            ]
+            self._known[key] = FactorFile([*rebased, FactorRow(_LAST_ROW, ONE, ONE, ZERO)])
+        return self._known[key]
+
+
+def _digits(factor: Decimal) -> Decimal:
+    """A factor with the digits that files have."""
+    return round(factor, 7)
 
 
 class ReplayTicks:

@@ -81,6 +81,7 @@ class Order:
         status, tag, properties, broker_id (list of str).
         order_submission_data: prices at submission, None if it never got that far.
         price_adjustment_mode: normalization of the prices it fills at.
+        last_event_id: number of its latest event.
     """
 
     type: ClassVar[OrderType]
@@ -111,7 +112,7 @@ class Order:
         self.properties = properties if properties is not None else OrderProperties()
         self.order_submission_data: OrderSubmissionData | None = None
         self.price_adjustment_mode = DataNormalizationMode.RAW
-        self._incremental_id = 0
+        self.last_event_id = 0
 
     def set_price(self, price: Decimal) -> None:
         """Set the fill price, without trailing zeros."""
@@ -119,8 +120,8 @@ class Order:
 
     def get_new_id(self) -> int:
         """Next number for an event of this order."""
-        self._incremental_id += 1
-        return self._incremental_id
+        self.last_event_id += 1
+        return self.last_event_id
 
     @property
     def created_time(self) -> datetime:

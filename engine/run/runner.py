@@ -398,6 +398,37 @@ def _run(
     return _finish(algorithm, loop, context, rates, results, started, error, trace)
 
 
+def finish_run(
+    algorithm: QCAlgorithm,
+    loop: Loop,
+    context: RunContext,
+    data_folder: Path,
+    results: Path,
+    started: datetime,
+    problem: Exception | None,
+    number: int,
+) -> BacktestResult:
+    """Statistics and result files of a live run, so far or when it has ended.
+
+    Args:
+        algorithm: that ran.
+        loop: that ran it.
+        context: of the run.
+        data_folder: market data in LEAN's format; has the interest rates.
+        results: folder for the result files.
+        started: machine's time, UTC.
+        problem: the exception that ended it, None without one.
+        number: names the files; the same one replaces them.
+
+    Raises:
+        ValueError: if the results cannot be written.
+    """
+    rates = InterestRates.load(data_folder)
+    error = "" if problem is None else f"{type(problem).__name__}: {problem}"
+    trace = "" if problem is None else _user_traceback(problem)
+    return _finish(algorithm, loop, context, rates, results, started, error, trace, number)
+
+
 def _finish(
     algorithm: QCAlgorithm,
     loop: Loop,
@@ -407,6 +438,7 @@ def _finish(
     started: datetime,
     error: str,
     trace: str,
+    number: int | None = None,
 ) -> BacktestResult:
     sampler, transactions = loop.sampler, algorithm.transactions
     days = algorithm.settings.trading_days_per_year or 252
@@ -444,20 +476,27 @@ def _finish(
         dict(context.parameters),
     )
     if results is not None:
-        _write(result, results, started, error, trace)
+        _write(result, results, started, error, trace, number or run_number())
     return result
 
 
-def _write(result: BacktestResult, folder: Path, started: datetime, error: str, trace: str) -> None:
+def run_number() -> int:
+    """A number for a run of now."""
+    return int(time.time()) % 2_000_000_000
+
+
+def _write(
+    result: BacktestResult, folder: Path, started: datetime, error: str, trace: str, number: int
+) -> None:
     """Write LEAN's result files."""
     from engine.run.result_files import RunRecord, banner, write_results
 
     algorithm = result.algorithm
     record = RunRecord(
-        id=int(time.time()) % 2_000_000_000,
+        id=number,
         name=algorithm.name,
         start_date=algorithm.start_date,
-        end_date=algorithm.end_date,
+        end_date=algorithm.time if algorithm.live_mode else algorithm.end_date,
         charts=result.charts,
         orders=result.orders,
         order_events=result.order_events,

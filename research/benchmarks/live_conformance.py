@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,14 +27,12 @@ from typing import Any
 
 from engine.api.run_context import RunContext
 from engine.common.clock import NEW_YORK, from_utc, to_utc
-from engine.common.decimals import ONE, divide, to_decimal
-from engine.feed.auxiliary_files import AuxiliaryData, FactorFile, FactorRow
+from engine.common.decimals import to_decimal
 from engine.feed.subscriptions import Sources
 from engine.live.brokerage import LeanPaperBrokerage, Position
 from engine.live.clock import Step, WindowClock
 from engine.live.host import LiveHost
-from engine.live.ticks import ReplayTicks
-from engine.market.symbols import SecurityIdentifier
+from engine.live.ticks import FactorsAsOf, ReplayTicks
 from engine.run.result_files import event_json
 from engine.run.runner import loaded_algorithm, make_context
 from research.conditions import conditions, option_parser
@@ -184,36 +181,6 @@ def _event_text(event: Mapping[str, Any]) -> str:
 # Our run -------------------------------------------------------------------------------------
 
 
-class FactorsAsOf(AuxiliaryData):
-    """Factor files as they were on a day: the rows before it, counted from what held then."""
-
-    def __init__(self, data_folder: Path, day: datetime) -> None:
-        super().__init__(data_folder)
-        self.day = day
-
-    def factor_file(self, sid: SecurityIdentifier) -> FactorFile:
-        """Factor file of a security as of the day."""
-        rows = super().factor_file(sid).rows
-        past = [row for row in rows if row.date < self.day]
-        base = next((row for row in rows if row.date >= self.day), None)
-        price, split = (base.price_factor, base.split_factor) if base is not None else (ONE, ONE)
-        end = FactorRow(datetime(2050, 12, 31), ONE, ONE, Decimal(0))
-        rebased = [
-            replace(
-                row,
-                price_factor=_digits(divide(row.price_factor, price)),
-                split_factor=_digits(divide(row.split_factor, split)),
-            )
-            for row in past
-        ]
-        return FactorFile([*rebased, end])
-
-
-def _digits(factor: Decimal) -> Decimal:
-    """A factor as files hold it."""
-    return round(factor, 7)
-
-
 def _utc(text: str) -> datetime:
     return to_utc(datetime.fromisoformat(text), NEW_YORK)
 
@@ -281,10 +248,12 @@ def run_scenario(folder: Path, data: Path, store: Path) -> tuple[list[Line], lis
     scenario = json.loads((folder / "scenario.json").read_text(encoding="utf-8"))
     lines: list[Line] = []
     events: list[Line] = []
-    factors = FactorsAsOf(data, datetime.fromisoformat(scenario["data_as_of"]))
+    today = datetime.fromisoformat(scenario["data_as_of"])
+    factors = FactorsAsOf(data, lambda: today)
 
     def set_day(day: datetime) -> None:
-        factors.day = day
+        nonlocal today
+        today = day
 
     for number, start in enumerate(starts(scenario, set_day), start=1):
         context = make_context(data, store, scenario.get("parameters", {}))
@@ -468,4 +437,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -106,3 +106,26 @@ def test_adjusted_prices_are_leans_to_the_last_bit(tmp_path):
     for bar in seen:
         row = prices.loc[bar["end"], ["open", "high", "low", "close"]]
         assert [price.hex() for price in row] == bar["ohlc"], bar["end"]
+
+
+@pytest.mark.parametrize("hour", [9, 17])
+def test_on_the_day_of_a_split_no_bar_is_given_twice(tmp_path, hour):
+    """A row of Wednesday: the split comes on Thursday, before that day's bar."""
+
+    class Morning(QCAlgorithm):
+        def initialize(self):
+            self.set_start_date(2010, 1, 14)
+            self.set_end_date(2010, 1, 15)
+            self.symbol = self.add_equity("ABC", Resolution.DAILY).symbol
+            self.answer = None
+            day, time = self.date_rules.on(2010, 1, 14), self.time_rules.at(hour, 20)
+            self.schedule.on(day, time, self.ask)
+
+        def ask(self):
+            self.answer = self.history(self.symbol, 4, Resolution.DAILY)["close"]
+
+    factors = {"ABC": "20100104,1,0.5,1\n20100113,1,0.5,100\n20501231,1,1,0\n"}
+    write_folder(tmp_path / "data", {"ABC": ROWS}, factors=factors)
+    run = run_algorithm(Morning, data_folder=tmp_path / "data", store=tmp_path / "store")
+    days = [time.day for _, time in run.algorithm.answer.index]
+    assert days == ([8, 11, 12, 13] if hour == 9 else [11, 12, 13, 14])

@@ -1,8 +1,9 @@
 """When a clock says to look."""
 
+import threading
 from datetime import datetime, timedelta
 
-from engine.live.clock import EventClock, WindowClock
+from engine.live.clock import EventClock, PacedClock, WindowClock
 
 NOON = datetime(2010, 1, 4, 12)
 SECOND = timedelta(seconds=1)
@@ -40,3 +41,27 @@ def test_time_between_windows_does_not_pass():
 def test_windows_that_are_past_are_left_out():
     clock = WindowClock(NOON, [(NOON - 9 * SECOND, NOON), (NOON + 9 * SECOND, NOON + 12 * SECOND)])
     assert clock.wait_until(NOON) == NOON + 10 * SECOND
+
+
+class Waiting:
+    """Stands for the event that a paced clock waits for; nobody waits."""
+
+    def __init__(self):
+        self.seconds = []
+
+    def wait(self, seconds):
+        self.seconds.append(seconds)
+
+
+def test_a_paced_clock_waits_for_a_fraction_of_the_time():
+    clock = PacedClock(NOON, NOON + timedelta(days=1), 60)
+    clock._wake = waiting = Waiting()
+    assert clock.wait_until(NOON + timedelta(hours=3)) == NOON + timedelta(hours=3)
+    assert 0 < waiting.seconds[0] <= 180
+
+
+def test_a_paced_clock_wakes_when_it_is_stopped():
+    clock = PacedClock(NOON, NOON + timedelta(days=1), 1)
+    threading.Timer(0.05, clock.stop).start()
+    assert clock.wait_until(NOON + timedelta(hours=20)) is None
+    assert clock.now == NOON

@@ -300,3 +300,17 @@ def test_what_the_host_lacks_is_refused_by_name(live):
     foreign = LeanPaperBrokerage(None, {"XYZ": Position(Decimal(1), Decimal(1))})
     with pytest.raises(NotImplementedError, match="holdings of XYZ"):
         live.run(Base, MONDAY_8, WEDNESDAY_NIGHT, brokerage=foreign)
+
+
+def test_a_better_open_is_told_in_leans_words(live):
+    class Limited(Base):
+        def on_data(self, data):
+            if not self.is_warming_up and not self.events:
+                self.limit_order(self.symbol, 1, 150)
+
+    events = live.run(Limited, MONDAY_8, WEDNESDAY_NIGHT).algorithm.events
+    assert events[-1][3:] == (
+        106,
+        "Due to a favorable gap at 01/12/2010 09:31:00 America/New_York, order filled using the "
+        "open price (106)",
+    )

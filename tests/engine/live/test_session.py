@@ -1,0 +1,431 @@
+"""Paper trading of a project: its account on disk, restarts, and equality with the backtest."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from engine.cli import main
+from engine.common.clock import NEW_YORK, from_utc
+from engine.live.session import Options, run_project
+from engine.live.state import DATABASE, AccountStore, StateLock, holder
+from engine.live.status import told
+from engine.report import build_report
+from engine.run.runner import run_backtest
+from tests.engine.folder import flat, write_folder
+
+PROJECT = '''
+from AlgorithmImports import *
+
+
+class Rotating(QCAlgorithm):
+    """Holds one or the other stock by the day of the month; sells short what it does not hold."""
+
+    def initialize(self):
+        self.set_start_date(2010, 1, 11)
+        self.set_end_date(2010, 2, 5)
+        self.set_cash(100000)
+        self.names = ("ABC", "XYZ")
+        for name in self.names:
+            self.add_equity(name, Resolution.DAILY)
+        self.set_warm_up(3, Resolution.DAILY)
+
+    def on_data(self, data):
+        if self.is_warming_up or not data.bars:
+            return
+        for i, name in enumerate(self.names):
+            self.set_holdings(name, 0.5 if (self.time.day // 2 + i) % 2 else -0.2)
+        if self.time.day % 5 == 0:
+            self.limit_order("ABC", 7, self.securities["ABC"].price - 2)
+'''
+WAVES = {
+    "ABC": [(100 + i % 7, 107 + i % 3, 96 + i % 4, 101 + i % 5, 900_000) for i in range(30)],
+    "XYZ": [(50 - i % 4, 52 + i % 3, 45 - i % 4, 51 - i % 6, 400_000) for i in range(30)],
+}
+FIRST, LAST = datetime(2010, 1, 11), datetime(2010, 2, 5)
+
+
+@pytest.fixture
+def project(tmp_path):
+    write_folder(tmp_path / "data", WAVES)
+    (tmp_path / "main.py").write_text(PROJECT)
+    return tmp_path
+
+
+def trade(project, run, last=LAST, first=FIRST, **named):
+    results = project / "live" / run
+    results.mkdir(parents=True)
+    options = Options(
+        data_folder=project / "data",
+        store=project / "storage",
+        state=project / "live" / "state",
+        results=results,
+        first=first,
+        last=last,
+        **named,
+    )
+    return run_project(project, options)
+
+
+def account(project):
+    """Cash, positions and open orders on disk."""
+    store = AccountStore(project / "live" / "state", read_only=True)
+    try:
+        return store.cash, store.positions(), store.open_orders(), store.events()
+    finally:
+        store.close()
+
+
+def fills_live(project):
+    """(day, number, symbol, signed quantity, price) of every fill, and the times of day."""
+    _, _, _, events = account(project)
+    found = []
+    for event in events:
+        if event["status"] == "FILLED":
+            time = from_utc(datetime.fromisoformat(event["time"]), NEW_YORK)
+            found.append(
+                (
+                    time.date(),
+                    event["order"],
+                    event["ticker"],
+                    Decimal(event["fill_quantity"]),
+                    Decimal(event["fill_price"]),
+                    time.time(),
+                )
+            )
+    return found
+
+
+def fills_backtest(project):
+    result = run_backtest(project, data_folder=project / "data", store=project / "storage")
+    assert not result.runtime_error
+    return [
+        (
+            from_utc(event.utc_time, NEW_YORK).date(),
+            event.order_id,
+            event.symbol.value,
+            event.fill_quantity_exact,
+            event.fill_price_exact,
+        )
+        for event in result.order_events
+        if event.status.is_fill
+    ], result
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """The project after a run from the first day to the last."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    write_folder(folder / "data", WAVES)
+    (folder / "main.py").write_text(PROJECT)
+    trade(folder, "one")
+    return folder
+
+
+def test_a_replayed_run_gives_the_backtests_fills(unbroken):
+    live = fills_live(unbroken)
+    backtest, result = fills_backtest(unbroken)
+    assert len(backtest) > 30
+    assert sorted(fill[:5] for fill in live) == sorted(backtest)
+    # A backtest on daily bars stamps them at the close; live they come with the minute's bar.
+    assert {fill[5].isoformat() for fill in live} == {"09:31:00"}
+    assert account(unbroken)[0] == result.algorithm.portfolio.cash_exact
+
+
+def test_restarts_over_night_change_nothing(project, unbroken):
+    for number, day in enumerate((12, 13, 20, 29)):
+        trade(project, f"part {number}", datetime(2010, 1, day))
+    trade(project, "rest", first=None)
+    assert "was killed" not in (project / "live" / "rest" / "live.log").read_text()
+    assert fills_live(project) == fills_live(unbroken)
+    assert account(project)[:3] == account(unbroken)[:3]
+
+
+def test_an_order_is_on_disk_before_the_algorithm_hears_of_it(project):
+    (project / "main.py").write_text(
+        PROJECT
+        + """
+    def on_order_event(self, event):
+        store = self.object_store.get_file_path("x")
+        import pathlib, sqlite3
+        path = pathlib.Path(store).parents[1] / "live" / "state" / "account.sqlite"
+        with sqlite3.connect(path) as disk:
+            rows = disk.execute(
+                "SELECT count(*) FROM events WHERE order_id = ? AND id = ?",
+                (event.order_id, event.id),
+            ).fetchone()
+            held = dict(disk.execute("SELECT ticker, quantity FROM positions").fetchall())
+        quantity = self.portfolio[event.symbol].quantity
+        assert rows == (1,), "the event is not on disk"
+        assert float(held.get(event.symbol.value, 0)) == quantity, "the position is not on disk"
+"""
+    )
+    session = trade(project, "one", datetime(2010, 1, 14))
+    assert session.live.told == ""
+    assert fills_live(project)
+
+
+def test_a_kill_after_an_order_does_not_decide_again(project):
+    """Killed in `on_data` between two orders: the first stands, no close is decided twice."""
+    killer = PROJECT.replace(
+        "-0.2)\n",
+        """-0.2)
+            if self.time.day == 12 and self.get_parameter("kill"):
+                import os
+
+                os._exit(9)
+""",
+        1,
+    )
+    (project / "main.py").write_text(killer)
+    (project / "config.json").write_text('{"parameters": {"kill": "1"}}')
+    root = Path(__file__).parents[3]
+    command = [
+        sys.executable, "-m", "engine", "live", str(project), "--data-folder",
+        str(project / "data"), "--from", "2010-01-11", "--to", "2010-01-13",
+    ]  # fmt: skip
+    assert subprocess.run(command, cwd=root, capture_output=True, check=False).returncode == 9
+    assert "killed" in told(project / "live" / "state")[0]
+    _, _, waiting, before = account(project)
+    assert [order["ticker"] for order in waiting] == ["ABC"]
+
+    (project / "config.json").write_text('{"parameters": {}}')
+    trade(project, "again", datetime(2010, 1, 13), first=None)
+    log = (project / "live" / "again" / "live.log").read_text().splitlines()
+    assert log[0].startswith(
+        "2010-01-12 16:00:00 The run before was killed while orders were given"
+    )
+    events = account(project)[3]
+    assert events[: len(before)] == before
+    submitted = [e for e in events if e["status"] == "SUBMITTED" and e["time"][:10] == "2010-01-12"]
+    assert [event["ticker"] for event in submitted] == ["ABC"]
+    assert [
+        e["order"] for e in events if e["status"] == "FILLED" and e["time"][:10] == "2010-01-13"
+    ] == [waiting[0]["id"]]
+
+
+def test_a_fill_is_written_with_its_account_or_not_at_all(project, monkeypatch):
+    """The disk fails while the account of a fill is written: order and cash stay as before."""
+    trade(project, "one", FIRST)
+    before = account(project)
+    (order,) = [content for content in before[2] if content["ticker"] == "ABC"]
+    real = AccountStore.save_account
+
+    def failing(self, cash, positions):
+        real(self, cash, positions)
+        if positions:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(AccountStore, "save_account", failing)
+    session = trade(project, "two", datetime(2010, 1, 12))
+    assert "disk is full" in session.live.told
+    monkeypatch.undo()
+    assert account(project)[:3] == before[:3]
+    trade(project, "three", datetime(2010, 1, 12), first=None)
+    assert order["id"] in [fill[1] for fill in fills_live(project)]
+
+
+def test_a_split_and_a_dividend_while_nothing_ran_are_made_good(tmp_path):
+    """Friday's rows, a restart on Monday night: as if it had run on."""
+
+    def folder(root):
+        write_folder(
+            root / "data",
+            {"ABC": [*flat(100, 10), *flat(50, 20)], "XYZ": flat(40, 30)},
+            factors={
+                "ABC": "20100104,1,0.5,1\n20100115,1,0.5,100\n20501231,1,1,0\n",
+                "XYZ": "20100104,0.95,1,1\n20100115,0.95,1,40\n20501231,1,1,0\n",
+            },
+        )
+        (root / "main.py").write_text(
+            PROJECT.replace("0.5 if (self.time.day // 2 + i) % 2 else -0.2", "0.3")
+            .replace("if self.time.day % 5 == 0:", "if self.time.day == 14:")
+            .replace("if self.is_warming_up or", "if self.time.day > 14 or self.is_warming_up or")
+        )
+        return root
+
+    def final(root):
+        cash, positions, waiting, _ = account(root)
+        terms = [(order["quantity"], order["limit_price"]) for order in waiting]
+        return cash, positions, terms
+
+    whole = folder(tmp_path / "whole")
+    trade(whole, "one", datetime(2010, 1, 20))
+    parts = folder(tmp_path / "parts")
+    trade(parts, "one", datetime(2010, 1, 15))
+    store = AccountStore(parts / "live" / "state")
+    store.note({"clock": datetime(2010, 1, 19, 3)})  # nothing ran over the long weekend
+    store.close()
+    session = trade(parts, "two", datetime(2010, 1, 20), first=None)
+    told_of = [line for line in session.live.algorithm.log_lines if "While nothing ran" in line]
+    assert len(told_of) == 2
+    assert final(parts) == final(whole)
+    assert final(whole)[2] == [("14", "49.00")]
+
+
+def test_a_second_process_is_refused_and_told_who_is_there(project):
+    state = project / "live" / "state"
+    lock = StateLock(state)
+    try:
+        import os
+
+        assert holder(state) == os.getpid()
+        with pytest.raises(ValueError, match=f"one live run at a time; process {os.getpid()}"):
+            trade(project, "one")
+    finally:
+        lock.release()
+    assert holder(state) is None
+
+
+def test_a_new_account_needs_a_first_day_and_an_old_one_a_later_end(project):
+    with pytest.raises(ValueError, match="--from must be given"):
+        trade(project, "one", first=None)
+    trade(project, "two", datetime(2010, 1, 13))
+    with pytest.raises(ValueError, match="--to must be after the account's clock"):
+        trade(project, "three", datetime(2010, 1, 12))
+
+
+def test_leans_paper_brokerage_forgets(project):
+    trade(project, "one", datetime(2010, 1, 13), brokerage="lean-paper")
+    session = trade(project, "two", datetime(2010, 1, 13), brokerage="lean-paper")
+    assert session.started < session.ended
+    assert session.live.algorithm.transactions.get_order_by_id(1).created_time.day == 11
+    assert not (project / "live" / "state" / DATABASE).exists()
+
+
+def test_events_are_lines_of_json_with_the_runs_id(project):
+    (project / "config.json").write_text('{"parameters": {"token": "s3cret"}}')
+    trade(project, "one", datetime(2010, 1, 13))
+    text = (project / "live" / "one" / "events.jsonl").read_text()
+    events = [json.loads(line) for line in text.splitlines()]
+    assert {event["run"] for event in events} == {"one"}
+    assert {"start", "log", "order", "bars", "end"} == {event["event"] for event in events}
+    assert "s3cret" not in text
+
+
+def test_the_command_trades_and_status_and_report_tell(project):
+    arguments = ["--data-folder", str(project / "data")]
+    runner = CliRunner()
+    found = runner.invoke(
+        main,
+        ["live", str(project), *arguments, "--from", "2010-01-11", "--to", "2010-01-19"],
+        catch_exceptions=False,
+    )
+    assert found.exit_code == 0, found.output
+    assert "Live paper trading to 2010-01-19 23:59" in found.output
+    state = str(project / "live" / "state")
+    lines = runner.invoke(main, ["status", state], catch_exceptions=False).output.splitlines()
+    words = {line[:10].strip(): line[11:] for line in lines}
+    assert words["Run"].endswith("(stopped)")
+    assert words["Last bar"] == "2010-01-19 16:00:00, 0:00:00 old"
+    assert words["Waits"].startswith("MarketOnOpen ")
+    (folder,) = [p for p in (project / "live").iterdir() if p.name != "state"]
+    report = build_report(folder, data_folder=project / "data")
+    assert report.is_file()
+
+
+def test_what_the_algorithm_raises_ends_the_command_with_one_line(project):
+    (project / "main.py").write_text(PROJECT.replace("self.set_holdings(", "self.nonsense("))
+    found = CliRunner().invoke(
+        main,
+        ["live", str(project), "--data-folder", str(project / "data"), "--from", "2010-01-11",
+         "--to", "2010-01-12"],
+    )  # fmt: skip
+    assert found.exit_code == 1
+    last = found.output.splitlines()[-1]
+    assert last.startswith("error: the algorithm stopped: AttributeError")
+    assert "main.py, line" in last
+
+
+def test_status_without_an_account_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=f"must hold {DATABASE}"):
+        told(tmp_path)
+
+
+def test_a_restart_within_the_session_keeps_the_orders(project, unbroken):
+    """Stopped at noon of two days, each time going on at once: closes come out the same."""
+    quitting = (
+        PROJECT.replace(
+            "        self.set_warm_up(",
+            "        daily, noon = self.date_rules.every_day(), self.time_rules.noon\n"
+            "        self.schedule.on(daily, noon, self.leave)\n"
+            "        self.set_warm_up(",
+        )
+        + """
+    def leave(self):
+        if not self.is_warming_up and self.time.day in (13, 27):
+            self.quit("lunch")
+"""
+    )
+    (project / "main.py").write_text(quitting)
+    for run in ("one", "two", "three"):
+        session = trade(project, run)
+    ended = from_utc(session.ended, NEW_YORK)
+    assert (ended.month, ended.day) == (2, 5)
+
+    assert fills_live(project) == fills_live(unbroken)
+    assert account(project)[:3] == account(unbroken)[:3]
+
+
+@pytest.mark.parametrize(("sent", "told_of_the_end"), [("SIGINT", True), ("SIGTERM", False)])
+def test_signals_end_a_paced_run(project, sent, told_of_the_end):
+    (project / "main.py").write_text(
+        PROJECT
+        + """
+    def on_warmup_finished(self):
+        self.log("ready")
+
+    def on_end_of_algorithm(self):
+        self.object_store.save("end", "told")
+"""
+    )
+    command = [
+        sys.executable, "-m", "engine", "live", str(project), "--data-folder",
+        str(project / "data"), "--from", "2010-01-11", "--to", "2010-01-13", "--speed", "1x",
+    ]  # fmt: skip
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, bufsize=1) as live:
+        assert any("ready" in line for line in live.stdout)
+        assert holder(project / "live" / "state") == live.pid
+        live.send_signal(getattr(signal, sent))
+        live.wait(timeout=20)
+    assert (live.returncode == 0) is told_of_the_end
+    assert (project / "storage" / "end").is_file() is told_of_the_end
+
+
+def test_a_paced_run_can_be_looked_at_while_it_goes_on(project):
+    """Results are there from the first close on, and are one run's in the end."""
+    (project / "main.py").write_text(
+        PROJECT
+        + """
+    def on_order_event(self, event):
+        import pathlib
+        folder = pathlib.Path(__file__).parent / "live" / "one"
+        if self.time.day > 11:
+            assert len(list(folder.glob("*-summary.json"))) == 1
+"""
+    )
+    session = trade(project, "one", datetime(2010, 1, 14), speed=1e9)
+    assert session.live.told == ""
+    assert build_report(project / "live" / "one", data_folder=project / "data").is_file()
+
+
+@pytest.mark.parametrize(
+    ("named", "rule"),
+    [
+        ({"speed": 0.0}, "--speed must be > 0"),
+        ({"speed": float("nan")}, "--speed must be > 0"),
+        ({"brokerage": "mine"}, "--brokerage must be paper or lean-paper; received 'mine'"),
+    ],
+)
+def test_options_that_are_wrong_are_refused(project, named, rule):
+    with pytest.raises(ValueError, match=rule):
+        trade(project, "one", **named)
+    assert not (project / "live" / "state").exists()
