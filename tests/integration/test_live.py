@@ -1,10 +1,10 @@
 """Live trading gives the backtest's orders, whatever comes between two closes."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 import pytest
 
-from tests.integration.live import SYMBOLS, Market, summed
+from tests.integration.live import FIRST, SYMBOLS, Market, summed
 
 START, END = (2010, 3, 1, 8), (2010, 4, 30, 20)
 NIGHT, BEFORE_SENDING, BEFORE_OPEN, IN_SESSION = (22, 0), (9, 10), (9, 25), (11, 30)
@@ -188,3 +188,44 @@ def test_positions_of_others_take_no_part(market):
     sizes = [abs(quantity) for _, _, quantity, _ in summed(half)]
     assert max(sizes) <= 1.1 * max(abs(quantity) for _, _, quantity, _ in whole)
     assert len(sizes) >= 0.5 * len(whole)
+
+
+SPLIT = date(2010, 3, 24)
+
+
+def split_market(tmp_path, *, told=True):
+    """AAA is split two for one after a close in March 2010; or only its price is halved."""
+    made = Market(tmp_path)
+    at = made.days.index(SPLIT) + 1
+    made.bars["AAA"] = [
+        row if i < at else (*(round(x / 2, 4) for x in row[:4]), 2 * row[4])
+        for i, row in enumerate(made.bars["AAA"])
+    ]
+    lines = f"{FIRST:%Y%m%d},1,0.5,50\n{SPLIT:%Y%m%d},1,0.5,30\n20501231,1,1,0\n"
+    return made.write(factors={"AAA": lines} if told else {})
+
+
+@pytest.mark.parametrize("stops", [[], [NIGHT], [IN_SESSION, BEFORE_OPEN]])
+def test_across_a_split_live_trades_as_a_backtest_on_adjusted_prices(tmp_path, stops):
+    """But for single shares: before the split, positions are of half as many."""
+    market = split_market(tmp_path)
+    wanted = market.backtest()
+    found = restarted(market, stops) if stops else market.live(START, END).algorithm.fills
+    assert any(
+        "AAA: split by 0.5; kept bars and pending targets follow it" in x for x in market.log
+    )
+    found = summed(found)
+    assert [fill[:2] for fill in found] == [fill[:2] for fill in wanted]
+    for (day, name, quantity, price), (_, _, adjusted, at) in zip(found, wanted, strict=True):
+        scale = 2 if name == "AAA" and day <= SPLIT else 1
+        assert scale * quantity == pytest.approx(adjusted, abs=6)
+        assert price == pytest.approx(scale * at, rel=1e-3)
+    assert not any("daily stop" in x and x.startswith("2010-03-25") for x in market.log)
+
+
+def test_a_split_that_nobody_tells_of_stops_nothing_and_says_so(tmp_path):
+    market = split_market(tmp_path, told=False)
+    market.live(START, (2010, 3, 26, 8))
+    said = [line for line in market.log if "moved as by a split that nobody has told of" in line]
+    assert [line[:10] for line in said] == ["2010-03-25"]
+    assert not any(line.startswith("2010-03-25") and " stop at " in line for line in market.log)
