@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -44,6 +45,7 @@ class RunSettings:
         end_date: last day.
         cash: $ at the start.
         account_share: of the account's value that is traded with; the rest is somebody else's.
+        deployment: name of what live trading keeps for a restart; each account needs its own.
         trade_mode: ``insights`` (LEAN's framework) or ``orders`` (direct).
         seed: of everything random.
         warm_up_years: history before the start, and the length of what is learned from.
@@ -57,6 +59,7 @@ class RunSettings:
     end_date: date = date(2013, 2, 28)
     cash: float = 100_000.0
     account_share: float = 1.0
+    deployment: str = "default"
     trade_mode: str = INSIGHTS
     seed: int = 1
     warm_up_years: float = 4.0
@@ -289,6 +292,14 @@ PARAMETERS: tuple[Parameter, ...] = (
     _day("end_date", "run.end_date"),
     _number("cash", "run.cash", "> 0", lambda v: 0 < v < float("inf")),
     _number("account_share", "run.account_share", "in (0, 1]", lambda v: 0 < v <= 1),
+    Parameter(
+        "deployment",
+        ("run", "deployment"),
+        str,
+        "be made of letters, digits, - and _",
+        lambda v: re.fullmatch(r"[A-Za-z0-9_-]+", v) is not None,
+        str,
+    ),
     _choice("trade_mode", "run.trade_mode", INSIGHTS, ORDERS),
     _count("seed", "run.seed", 0, 2**31 - 1),
     _number("cap", "caps.default", "in (0, 1]", lambda v: 0 < v <= 1),

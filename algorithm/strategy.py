@@ -25,7 +25,7 @@ from algorithm.diagnostics import KEY as DIAGNOSTICS_KEY
 from algorithm.diagnostics import Diagnostics
 from algorithm.execution import RecordingExecutionModel, send_orders
 from algorithm.learner import Learner, ModelLearner
-from algorithm.live_trading.desk import LATE, SEND_AT, STATE, LiveDesk
+from algorithm.live_trading.desk import LATE, SEND_AT, STATES, LiveDesk
 from algorithm.live_trading.state import StateStore
 from algorithm.portfolio import CappedPortfolioConstructionModel, equity_of, target_quantities
 from algorithm.risk import StopsAndCapsRiskModel, demanded_quantities
@@ -133,7 +133,8 @@ class MirageStrategy(QCAlgorithm):
         Its bars come from `history`: LEAN would credit the dividends of a warm-up to the account.
         """
         first = self._traded[0]
-        state = StateStore(self.object_store, STATE, report=self.error)
+        name = STATES + self._options.run.deployment
+        state = StateStore(self.object_store, name, report=self.error)
         made = LiveDesk(
             self, self._traded, self._bars, self._stops, state, warm_up, self._learner.to_state
         )

@@ -23,8 +23,8 @@ from algorithm.live_trading.outbox import Outbox
 from algorithm.live_trading.state import StateStore
 from algorithm.stops import Stops
 
-STATE = "mirage/live/state"
-"""Head of the keys of the saved state."""
+STATES = "mirage/live/"
+"""Before the name of a deployment: head of the keys of its saved state."""
 
 KILL_SWITCH = "mirage/live/kill-switch"
 """A key of the object store: while it holds anything, everything is sold and nothing bought."""
@@ -110,13 +110,20 @@ class LiveDesk:
                     "pending targets and models begin anew"
                 )
                 kept = None
+        decided = None if kept is None else kept["decided"]
+        if decided is not None and datetime.fromisoformat(decided) > self._algorithm.time:
+            self._tell(
+                f"the saved state is of the close of {decided}, which is to come: it is another "
+                "run's (parameter deployment tells them apart); stops, pending targets and models "
+                "begin anew"
+            )
+            kept = None
         if kept is not None:
             self._since = datetime.fromisoformat(kept["since"])
             self._splits = {
                 name: {datetime.fromisoformat(time): float(f) for time, f in told.items()}
                 for name, told in kept["splits"].items()
             }
-            decided = kept["decided"]
             self._decided = None if decided is None else datetime.fromisoformat(decided)
             self._failures, self._killed = int(kept["failures"]), bool(kept["killed"])
             self.outbox.restore(kept["outbox"])

@@ -52,6 +52,7 @@ OTHERS = {
     "end_date": "2012-12-31",
     "cash": "2000",
     "account_share": "0.5",
+    "deployment": "paper-2",
     "trade_mode": "orders",
     "seed": "7",
     "cap": "0.25",

@@ -165,7 +165,7 @@ def test_an_account_that_was_lost_is_said_with_what_brings_it_back(market):
 
 def test_a_state_that_is_broken_stops_the_start(market):
     market.live(START, (2010, 3, 10, 12))
-    for path in (market.root / "store" / "mirage" / "live").glob("state-*.json"):
+    for path in (market.root / "store" / "mirage" / "live").glob("default-*.json"):
         path.write_text(path.read_text("utf-8")[:-20], "utf-8")
     with pytest.raises(RuntimeError, match="the saved state cannot be read"):
         market.live((2010, 3, 10, 12, 1), (2010, 3, 11, 12))
@@ -229,3 +229,11 @@ def test_a_split_that_nobody_tells_of_stops_nothing_and_says_so(tmp_path):
     said = [line for line in market.log if "moved as by a split that nobody has told of" in line]
     assert [line[:10] for line in said] == ["2010-03-25"]
     assert not any(line.startswith("2010-03-25") and " stop at " in line for line in market.log)
+
+
+def test_a_state_of_the_future_is_another_runs(market):
+    """A replay that begins anew finds what the one before left."""
+    wanted = summed(market.live(START, (2010, 3, 20, 8)).algorithm.fills)
+    market.cash, market.holdings = None, {}
+    assert summed(market.live(START, (2010, 3, 20, 8)).algorithm.fills) == wanted
+    assert any("which is to come: it is another run's" in line for line in market.log)
