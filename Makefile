@@ -11,7 +11,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev data backtest report test test-slow check format bench realism mutants notebooks clean-models clean
+.PHONY: help setup setup-dev data backtest live report test test-slow check format bench realism mutants notebooks clean-models clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,15 @@ data: setup ## write the packaged market data in LEAN's format to data/
 
 backtest: data ## run the whole mission once on real data and show what came out
 	@$(BIN)/python -m engine backtest .
+
+LIVE := $(BIN)/python -m engine live . --state live/demo --parameter symbols AAPL,IBM,MSFT --parameter deployment demo
+
+live: data ## a month of paper trading, replayed in a minute: a restart and a split within it
+	@rm -rf live/demo
+	@$(LIVE) --from 2005-02-14 --to 2005-02-24
+	@echo; echo "The machine is switched off, and on again before the next open."; echo
+	@$(LIVE) --to 2005-03-11
+	@echo; $(BIN)/python -m engine status live/demo
 
 report: setup ## rebuild report.html of the newest backtest
 	@ls -d backtests/*/ >/dev/null 2>&1 || { echo "There is no backtest yet; run: make backtest"; exit 1; }

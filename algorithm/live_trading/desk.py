@@ -86,6 +86,7 @@ class LiveDesk:
         self._failures = 0
         self._killed = False
         self._cash_known: float | None = None
+        self._said: set[str] = set()
         self._guard = threading.RLock()
         self.outbox = Outbox()
         self.changed = False
@@ -188,7 +189,7 @@ class LiveDesk:
         """Ends of all bars kept, ascending, each once."""
         return sorted({time for symbol in self._symbols for time, _ in self._bars.of(symbol.value)})
 
-    def _refresh(self, symbol: Symbol, before: datetime) -> None:
+    def _refresh(self, symbol: Symbol, before: datetime, price: float | None = None) -> None:
         name, algorithm = symbol.value, self._algorithm
         try:
             found = list(
@@ -203,13 +204,16 @@ class LiveDesk:
                 for bar in found
                 if self._since < bar.end_time <= before and self._spans_session(symbol, bar)
             ]
-            mended = mend(name, self._bars.of(name), fetched, self._splits.get(name, {}))
+            told = self._splits.get(name, {})
+            mended = mend(name, self._bars.of(name), fetched, told, price)
             self._bars.replace(name, mended.bars)
         except ValueError as problem:
             self._tell(f"{name}: history cannot be used, kept bars stay: {problem}")
             return
         for line in mended.said:
-            self._tell(line)
+            if line not in self._said:
+                self._tell(line)
+        self._said |= set(mended.said)
         self.changed |= mended.changed
 
     def take(self, data: Slice) -> dict[str, tuple[datetime, Row]]:
@@ -231,7 +235,7 @@ class LiveDesk:
                 known = self._bars.newest(name)
                 if known is not None and known[0] >= bar.end_time:
                     continue
-                self._refresh(symbol, opened)
+                self._refresh(symbol, opened, float(bar.open))
                 before = self._bars.newest(name)
                 row = row_of(bar) if self._started <= opened else self._from_history(symbol, bar)
                 if row is None:

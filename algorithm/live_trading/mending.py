@@ -2,7 +2,11 @@
 
 Live bars are built from ticks, at the scale of their day. History has the official bars, at the
 scale that its provider knows of now. History is right about what it has; kept bars newer than that
-stay. A split that the broker has told of and history has not heard of is put right here.
+stay.
+
+Around a split the two scales differ for a while: LEAN's history may know of it a day before the
+broker's event, or, where a provider reads its files once, never. Bars are brought to the account's
+scale, which is that of the broker: prices do not jump by the split's factor overnight.
 """
 
 from __future__ import annotations
@@ -18,9 +22,6 @@ from algorithm.bars import Bar, Row
 
 SAME = 1e-9
 """Relative difference below which two prices are one: a bit or two of a scaled decimal."""
-
-SCALE_ERROR = 0.02
-"""Relative error within which a ratio of scales is that of a split: dividends come on top."""
 
 SPLIT_RATIOS = tuple(
     sorted(
@@ -58,28 +59,40 @@ class Mended:
 
 
 def mend(
-    name: str, kept: Sequence[Bar], fetched: Sequence[Bar], splits: Mapping[datetime, float]
+    name: str,
+    kept: Sequence[Bar],
+    fetched: Sequence[Bar],
+    splits: Mapping[datetime, float],
+    price: float | None = None,
 ) -> Mended:
     """Bring kept bars and history together.
 
     Args:
         name: ticker, for what is said.
-        kept: at today's scale, oldest first; may be empty.
+        kept: at the account's scale, oldest first; may be empty.
         fetched: the same span of history, oldest first; empty if history has nothing.
-        splits: time and price factor of splits the broker has told of, to which kept bars were
-            scaled already.
+        splits: time and price factor of splits the broker has told of; kept bars follow them.
+        price: at the account's scale, after the last of `fetched`; None where none is known.
     """
     if not fetched:
         lonely = f"{name}: history has no bars; the {len(kept)} kept so far are used"
         return Mended(list(kept), False, (lonely,))
     said: list[str] = []
+    for time in sorted(splits):
+        if _lags(kept, fetched, time, splits[time], price):
+            fetched = [scaled(bar, splits[time]) if bar[0] < time else bar for bar in fetched]
+            said.append(
+                f"{name}: history does not know of the split by {splits[time]:g} of {time:%Y-%m-%d}"
+                "; it is scaled"
+            )
     ratio = _scale(kept, fetched)
-    behind = _unheard(ratio, splits)
-    if behind:
-        for time in sorted(behind):
-            fetched = [scaled(bar, behind[time]) if bar[0] < time else bar for bar in fetched]
-        factors = ", ".join(f"{behind[time]:g}" for time in sorted(behind))
-        said.append(f"{name}: history does not know of a split by {factors} yet; it was scaled")
+    if _is_ahead(fetched, ratio, price):
+        fetched = [scaled(bar, 1.0 / ratio) for bar in fetched]
+        said.append(
+            f"{name}: history knows of a split by {ratio:.4g} that has not come yet; it is scaled "
+            "back"
+        )
+        ratio = 1.0
     elif kept and abs(ratio - 1.0) > SAME:
         said.append(f"{name}: history has a new scale, {ratio:.6g} times that of the kept bars")
     newest = fetched[-1][0]
@@ -136,15 +149,35 @@ def _scale(kept: Sequence[Bar], fetched: Sequence[Bar]) -> float:
     return float(np.median([theirs / ours for theirs, ours in shared[:5]]))
 
 
-def _unheard(ratio: float, splits: Mapping[datetime, float]) -> dict[datetime, float]:
-    """The newest splits that together explain why history's prices are `ratio` times kept ones."""
-    found: dict[datetime, float] = {}
-    factor = 1.0
-    for time in sorted(splits, reverse=True):
-        found[time], factor = splits[time], factor * splits[time]
-        if abs(ratio * factor - 1.0) <= SCALE_ERROR and abs(ratio - 1.0) > SCALE_ERROR:
-            return found
-    return {}
+def _lags(
+    kept: Sequence[Bar],
+    fetched: Sequence[Bar],
+    time: datetime,
+    factor: float,
+    price: float | None,
+) -> bool:
+    """Whether history's bars before a split are still at the scale before it."""
+    before = [row[3] for end, row in fetched if end < time]
+    if not before:
+        return False
+    after = [row[0] for end, row in fetched if end > time]
+    opened = after[0] if after else price
+    if opened is not None:
+        return _nearer(opened / before[-1], factor)
+    # Nothing came since: kept bars have followed the split.
+    return bool(kept) and _nearer(1.0 / _scale(kept, fetched), factor)
+
+
+def _is_ahead(fetched: Sequence[Bar], ratio: float, price: float | None) -> bool:
+    """Whether history is at the scale of a split that the account knows nothing of."""
+    if looks_like_split(1.0, ratio) is None:
+        return False
+    return price is None or _nearer(price / fetched[-1][1][3], 1.0 / ratio)
+
+
+def _nearer(move: float, factor: float) -> bool:
+    """Whether a move is nearer to a factor than to none."""
+    return abs(math.log(move / factor)) < abs(math.log(move))
 
 
 def _same(one: Row, other: Row) -> bool:

@@ -64,7 +64,9 @@ def test_history_that_does_not_know_of_a_split_is_scaled():
     found = mend("AAPL", kept, old, {EVENT: 1 / 7})
     assert [time for time, _ in found.bars] == [time for time, _ in kept]
     np.testing.assert_allclose([r for _, r in found.bars], [r for _, r in kept], rtol=1e-12)
-    assert found.said == ("AAPL: history does not know of a split by 0.142857 yet; it was scaled",)
+    assert found.said == (
+        "AAPL: history does not know of the split by 0.142857 of 2014-05-21; it is scaled",
+    )
 
 
 def test_history_that_knows_of_the_split_is_taken_as_it_is():
@@ -74,13 +76,34 @@ def test_history_that_knows_of_the_split_is_taken_as_it_is():
     assert (found.bars, found.changed, found.said) == (kept, False, ())
 
 
+def test_history_that_knows_of_a_split_before_the_broker_tells_is_scaled_back():
+    """LEAN's history does, a day before: today's price is at the old scale still."""
+    fetched = [scaled(bar, 0.5) for bar in bars(20)]
+    for price in (121.0, None):
+        found = mend("AAPL", bars(20), fetched, {}, price)
+        np.testing.assert_allclose([r for _, r in found.bars], [r for _, r in bars(20)], rtol=1e-12)
+        assert "knows of a split by 0.5 that has not come yet" in found.said[0]
+    # The price has moved, too: the split is there, whoever told of it.
+    found = mend("AAPL", bars(20), fetched, {}, 60.0)
+    assert found.bars == fetched
+
+
+def test_a_provider_that_never_hears_of_a_split_has_bars_of_two_scales():
+    """Those before it at the old scale, those since at the new: only the former are scaled."""
+    truth = bars(30)
+    fetched = [scaled(bar, 2.0) if bar[0] < EVENT else bar for bar in truth]
+    for kept in ([], truth, truth[:20]):
+        found = mend("AAPL", kept, fetched, {EVENT: 0.5}, 130.0)
+        np.testing.assert_allclose([r for _, r in found.bars], [r for _, r in truth], rtol=1e-12)
+
+
 def test_two_splits_of_which_history_knows_the_first():
     kept = [scaled(bar, 1 / 14) for bar in bars(20, price=1400.0)]
     fetched = [scaled(bar, 1 / 7) for bar in bars(20, price=1400.0)]
     splits = {EVENT - timedelta(days=300): 1 / 7, EVENT: 1 / 2}
     found = mend("AAPL", kept, fetched, splits)
     np.testing.assert_allclose([r for _, r in found.bars], [r for _, r in kept], rtol=1e-12)
-    assert "a split by 0.5 yet" in found.said[0]
+    assert "does not know of the split by 0.5 of 2014-05-21" in found.said[0]
 
 
 def test_a_dividend_scales_history_and_history_is_right():
