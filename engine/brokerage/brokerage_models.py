@@ -202,19 +202,7 @@ class AlpacaBrokerageModel(BrokerageModel):
 
     def can_submit_order(self, security: Any, order: Order, message: Any = None) -> Any:
         """Refuse kinds that Alpaca does not know, and market-on-open orders out of hours."""
-        if order.type not in _STOCK_TYPES:
-            return _refused(f"Alpaca takes no orders of type {order.type.net_name}")
-        if _crosses_zero(security, order) and order.type in _AT_AUCTIONS:
-            return _refused(_crossing(self, order))
-        evening = timedelta(hours=19)
-        return _taken_at_this_hour(
-            security,
-            order,
-            lambda session: (
-                midnight(session.open) + evening,
-                session.open - timedelta(minutes=2),
-            ),
-        )
+        return _taken(self, "Alpaca", security, order, timedelta(hours=19), timedelta(minutes=2))
 
 
 class TradeStationBrokerageModel(BrokerageModel):
@@ -226,18 +214,8 @@ class TradeStationBrokerageModel(BrokerageModel):
 
     def can_submit_order(self, security: Any, order: Order, message: Any = None) -> Any:
         """Refuse kinds that TradeStation does not know, and market-on-open orders out of hours."""
-        if order.type not in _STOCK_TYPES:
-            return _refused(f"TradeStation takes no orders of type {order.type.net_name}")
-        if _crosses_zero(security, order) and order.type in _AT_AUCTIONS:
-            return _refused(_crossing(self, order))
-        morning = timedelta(hours=6)
-        return _taken_at_this_hour(
-            security,
-            order,
-            lambda session: (
-                midnight(session.open) + morning,
-                session.open - timedelta(minutes=1),
-            ),
+        return _taken(
+            self, "TradeStation", security, order, timedelta(hours=6), timedelta(minutes=1)
         )
 
     def can_update_order(
@@ -269,6 +247,30 @@ def _crossing(model: Any, order: Order) -> str:
         f"holdings threshold in the {type(model).__name__}. This means you cannot change a "
         "position from positive to negative or vice versa using this order type. Please close the "
         "existing position first."
+    )
+
+
+def _taken(
+    model: Any, broker: str, security: Any, order: Order, begins: timedelta, before_open: timedelta
+) -> Any:
+    """Whether a broker that cannot turn positions round at an auction takes an order now.
+
+    Args:
+        model: the broker's.
+        broker: its name.
+        security: of the order.
+        order: any.
+        begins: time of day from which it takes market-on-open orders.
+        before_open: how long before the open it takes the last one.
+    """
+    if order.type not in _STOCK_TYPES:
+        return _refused(f"{broker} takes no orders of type {order.type.net_name}")
+    if _crosses_zero(security, order) and order.type in _AT_AUCTIONS:
+        return _refused(_crossing(model, order))
+    return _taken_at_this_hour(
+        security,
+        order,
+        lambda session: (midnight(session.open) + begins, session.open - before_open),
     )
 
 

@@ -39,8 +39,11 @@ def restarted(market, moments, **changes):
 
 @pytest.mark.parametrize(
     "moments",
-    [[NIGHT], [BEFORE_SENDING], [BEFORE_OPEN], [IN_SESSION],
-     [NIGHT, IN_SESSION, BEFORE_OPEN, BEFORE_SENDING]],
+    [
+        *(pytest.param([one], marks=pytest.mark.slow)
+          for one in (NIGHT, BEFORE_SENDING, BEFORE_OPEN, IN_SESSION)),
+        [NIGHT, IN_SESSION, BEFORE_OPEN, BEFORE_SENDING],
+    ],
 )  # fmt: skip
 def test_restarts_change_nothing(market, moments):
     """The brokerage is LEAN's, which forgets open orders; stops and cooldowns are at work."""
@@ -205,7 +208,10 @@ def split_market(tmp_path, *, told=True):
     return made.write(factors={"AAA": lines} if told else {})
 
 
-@pytest.mark.parametrize("stops", [[], [NIGHT], [IN_SESSION, BEFORE_OPEN]])
+@pytest.mark.parametrize(
+    "stops",
+    [[], pytest.param([NIGHT], marks=pytest.mark.slow), [IN_SESSION, BEFORE_OPEN]],
+)
 def test_across_a_split_live_trades_as_a_backtest_on_adjusted_prices(tmp_path, stops):
     """But for single shares: before the split, positions are of half as many."""
     market = split_market(tmp_path)
