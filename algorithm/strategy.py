@@ -140,7 +140,7 @@ class MirageStrategy(QCAlgorithm):
         )
         every_day = self.date_rules.every_day(first)
         self.schedule.on(every_day, self.time_rules.at(*SEND_AT), self._send)
-        self.schedule.on(every_day, self.time_rules.before_market_close(first, -LATE), self._watch)
+        self.schedule.on(every_day, self.time_rules.after_market_close(first, LATE), self._watch)
         return made
 
     def _add_outside_series(self) -> None:
