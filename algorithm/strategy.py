@@ -411,7 +411,10 @@ class MirageStrategy(QCAlgorithm):
         for symbol in self._traded:
             split = splits.get(symbol)
             if split is not None and split.type == SplitType.SPLIT_OCCURRED:
-                self._live.split(symbol.value, float(split.split_factor))
+                factor = float(split.split_factor)
+                self._live.split(symbol.value, factor)
+                if symbol.value in self._benchmark_shares:
+                    self._benchmark_shares[symbol.value] /= factor
 
     def on_dividends(self, dividends: Dividends) -> None:
         """In live trading they come as cash, which is no deposit."""

@@ -136,8 +136,7 @@ def backtest(
 
     store = project / STORE
     check_store(store)
-    diagnostics = store / DIAGNOSTICS_KEY
-    before = _state(diagnostics)
+    before = _state(store / DIAGNOSTICS_KEY)
     started = time.perf_counter()
     try:
         with results_folder(results):
@@ -154,9 +153,15 @@ def backtest(
     total = time.perf_counter() - started
     if result.runtime_error:
         raise AlgorithmStoppedError(result.runtime_error, results)
+    _copy_diagnostics(store, results, before)
+    show(results, folder, total)
+
+
+def _copy_diagnostics(store: Path, results: Path, before: Any) -> None:
+    """What the algorithm left for the report, beside the results, if it left anything new."""
+    diagnostics = store / DIAGNOSTICS_KEY
     if _state(diagnostics) != before:
         shutil.copyfile(diagnostics, results / diagnostics.name)
-    show(results, folder, total)
 
 
 def quiet_tensorflow() -> None:
@@ -351,6 +356,7 @@ def live(
     from engine.run.runner import AlgorithmError
 
     results = _new_folder(project / LIVE)
+    before = _state(project / STORE / DIAGNOSTICS_KEY)
     try:
         with results_folder(results):
             session = run_project(
@@ -370,6 +376,7 @@ def live(
             )
     except AlgorithmError as error:
         raise AlgorithmStoppedError(str(error)) from error
+    _copy_diagnostics(project / STORE, results, before)
     if session.live.error is not None:
         told = session.live.told if session.results is None else session.results.runtime_error
         raise AlgorithmStoppedError(told, results)

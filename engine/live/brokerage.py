@@ -234,7 +234,7 @@ class PaperBrokerage:
 
 
 def set_positions(algorithm: Any, positions: Mapping[str, Position]) -> None:
-    """Put positions into an algorithm's portfolio.
+    """Put positions into an algorithm's portfolio, at their last known prices.
 
     Raises:
         NotImplementedError: for a symbol that the algorithm has not added.
@@ -246,6 +246,10 @@ def set_positions(algorithm: Any, positions: Mapping[str, Position]) -> None:
                 f"live holdings of {ticker}, which the algorithm has not added"
             )
         security.holdings.set_holdings(position.average_price, position.quantity)
+        if security.price_exact == ZERO:
+            known = algorithm.get_last_known_price(security)
+            if known is not None:
+                security.set_market_price(known)
     algorithm.portfolio.invalidate_total_portfolio_value()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.data_import.folder import write_atomically
+from engine.live.journal import EVENTS
 from engine.report import joint_figures, market_figures, model_figures, page, rivals, style, verdict
 from engine.report.diagnostics import load_diagnostics
 from engine.report.metrics import Metric, metrics_table
@@ -74,7 +75,8 @@ def _page(
         f"<p>From the results in {page.text(folder.name)} (run {page.text(backtest.name)}). "
         "Past or simulated performance does not promise a future one.</p>"
     )
-    title = f"Backtest of {', '.join(symbols)}" if symbols else "Backtest"
+    kind = "Paper trading" if (folder / EVENTS).is_file() else "Backtest"
+    title = f"{kind} of {', '.join(symbols)}" if symbols else kind
     return page.render(
         title,
         said,
