@@ -118,6 +118,19 @@ class Market:
         (self.root / "main.py").write_text(self.main, encoding="utf-8")
         return self
 
+    def halve(self, name, day):
+        """Quote a symbol as after a split two for one that comes after the close of a day.
+
+        Returns:
+            Lines of a factor file that tell of the split.
+        """
+        at = self.days.index(day) + 1
+        self.bars[name] = [
+            row if i < at else (*(round(x / 2, 4) for x in row[:4]), 2 * row[4])
+            for i, row in enumerate(self.bars[name])
+        ]
+        return f"{FIRST:%Y%m%d},1,0.5,50\n{day:%Y%m%d},1,0.5,30\n20501231,1,1,0\n"
+
     def rewrite(self, old, new):
         """Change the algorithm's file."""
         path = self.root / "main.py"

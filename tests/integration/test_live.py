@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import pytest
 
-from tests.integration.live import FIRST, SYMBOLS, Market, summed
+from tests.integration.live import SYMBOLS, Market, summed
 
 START, END = (2010, 3, 1, 8), (2010, 4, 30, 20)
 NIGHT, BEFORE_SENDING, BEFORE_OPEN, IN_SESSION = (22, 0), (9, 10), (9, 25), (11, 30)
@@ -196,12 +196,7 @@ SPLIT = date(2010, 3, 24)
 def split_market(tmp_path, *, told=True):
     """AAA is split two for one after a close in March 2010; or only its price is halved."""
     made = Market(tmp_path)
-    at = made.days.index(SPLIT) + 1
-    made.bars["AAA"] = [
-        row if i < at else (*(round(x / 2, 4) for x in row[:4]), 2 * row[4])
-        for i, row in enumerate(made.bars["AAA"])
-    ]
-    lines = f"{FIRST:%Y%m%d},1,0.5,50\n{SPLIT:%Y%m%d},1,0.5,30\n20501231,1,1,0\n"
+    lines = made.halve("AAA", SPLIT)
     return made.write(factors={"AAA": lines} if told else {})
 
 
