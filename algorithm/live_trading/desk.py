@@ -18,7 +18,7 @@ from AlgorithmImports import *
 
 from algorithm.bars import Bar as KeptBar
 from algorithm.bars import BarBook, Row, row_of
-from algorithm.live_trading.mending import looks_like_split, mend, scaled
+from algorithm.live_trading.mending import SCALE_ERROR, looks_like_split, mend, scaled
 from algorithm.live_trading.outbox import Outbox
 from algorithm.live_trading.state import StateStore
 from algorithm.stops import Stops
@@ -82,7 +82,9 @@ class LiveDesk:
         midnight = datetime.combine(algorithm.time.date(), datetime.min.time())
         self._since = midnight - warm_up
         self._splits: dict[str, dict[datetime, float]] = {}
+        self._left: dict[str, KeptBar] = {}
         self._decided: datetime | None = None
+        self._failed: datetime | None = None
         self._failures = 0
         self._killed = False
         self._cash_known: float | None = None
@@ -118,7 +120,13 @@ class LiveDesk:
             }
             decided = kept["decided"]
             self._decided = None if decided is None else datetime.fromisoformat(decided)
+            failed = kept["failed"]
+            self._failed = None if failed is None else datetime.fromisoformat(failed)
             self._failures, self._killed = int(kept["failures"]), bool(kept["killed"])
+            self._left = {
+                name: (datetime.fromisoformat(time), tuple(row))
+                for name, (time, row) in kept["newest"].items()
+            }
             self.outbox.restore(kept["outbox"])
             self._stops.restore(kept["stops"])
             self._reconcile(kept)
@@ -170,18 +178,29 @@ class LiveDesk:
     def refresh(self, before: datetime) -> None:
         """Bring kept bars together with history; what changed is in `changed`.
 
+        Where history has followed a split that nobody has told of (nothing ran when it came, or it
+        is still to be told of today), pending targets follow it too.
+
         Args:
             before: bars that end later are left to the feed.
         """
         with self._guard:
             for symbol in self._symbols:
-                self._refresh(symbol, before)
+                factor = self._refresh(symbol, before)
+                if factor is not None:
+                    self._splits.setdefault(symbol.value, {})[self._algorithm.time] = factor
+                    self.outbox.scale(symbol.value, factor)
+                    self._tell(
+                        f"{symbol.value}: history tells of a split by {factor:g}; pending targets "
+                        "follow it"
+                    )
 
     def days(self) -> list[datetime]:
         """Ends of all bars kept, ascending, each once."""
         return sorted({time for symbol in self._symbols for time, _ in self._bars.of(symbol.value)})
 
-    def _refresh(self, symbol: Symbol, before: datetime) -> None:
+    def _refresh(self, symbol: Symbol, before: datetime) -> float | None:
+        """Mend a symbol's bars; the factor of a split that history knows and nobody has told of."""
         name, algorithm = symbol.value, self._algorithm
         try:
             found = list(
@@ -196,14 +215,19 @@ class LiveDesk:
                 for bar in found
                 if self._since < bar.end_time <= before and self._spans_session(symbol, bar)
             ]
-            mended = mend(name, self._bars.of(name), fetched, self._splits.get(name, {}))
+            kept = self._bars.of(name)
+            if not kept and fetched and name in self._left:
+                # The scale of what the run before left.
+                kept = [self._left[name]]
+            mended = mend(name, kept, fetched, self._splits.get(name, {}))
             self._bars.replace(name, mended.bars)
         except ValueError as problem:
             self._tell(f"{name}: history cannot be used, kept bars stay: {problem}")
-            return
+            return None
         for line in mended.said:
             self._tell(line)
         self.changed |= mended.changed
+        return mended.split
 
     def take(self, data: Slice) -> dict[str, tuple[datetime, Row]]:
         """The bars of a close that may be decided on, kept; end and bar by ticker.
@@ -275,10 +299,13 @@ class LiveDesk:
     def split(self, name: str, factor: float) -> None:
         """Heed a split that the broker tells of: kept bars and pending targets follow it."""
         with self._guard:
-            now = self._algorithm.time
-            if now in self._splits.get(name, {}):
+            now, known = self._algorithm.time, self._splits.setdefault(name, {})
+            newest = self._bars.newest(name)
+            since = [f for told, f in known.items() if newest is None or told > newest[0]]
+            if now in known or any(abs(f / factor - 1.0) <= SCALE_ERROR for f in since):
+                # Told again after a restart, or history told of it first.
                 return
-            self._splits.setdefault(name, {})[now] = factor
+            known[now] = factor
             self._bars.replace(name, [scaled(bar, factor) for bar in self._bars.of(name)])
             self.outbox.scale(name, factor)
             self.changed = True
@@ -295,7 +322,9 @@ class LiveDesk:
 
     def failed(self, close: datetime, problem: builtins.Exception) -> None:
         """Note that a decision failed: positions stay, or after several of them go."""
-        self._failures += 1
+        if close != self._failed:
+            # A restart may decide a close again.
+            self._failed, self._failures = close, self._failures + 1
         self._tell(f"the decision at {close} failed, no new orders: {_said(problem)}")
         if self._failures >= FAILURES:
             self._tell(f"{self._failures} decisions in a row failed: everything is sold")
@@ -429,6 +458,12 @@ class LiveDesk:
                     for name, told in self._splits.items()
                 },
                 "decided": None if self._decided is None else self._decided.isoformat(),
+                "newest": {
+                    symbol.value: (newest[0].isoformat(), newest[1])
+                    for symbol in self._symbols
+                    if (newest := self._bars.newest(symbol.value)) is not None
+                },
+                "failed": None if self._failed is None else self._failed.isoformat(),
                 "failures": self._failures,
                 "killed": self._killed,
                 "outbox": self.outbox.to_state(),

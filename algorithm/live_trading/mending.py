@@ -50,11 +50,13 @@ class Mended:
         changed: whether bars are others than those kept before, beyond new ones at the end: what
             was built on them must be built anew.
         said: a line for each thing that was put right.
+        split: price factor of a split that history knows and nobody has told of; None without one.
     """
 
     bars: list[Bar]
     changed: bool
     said: tuple[str, ...]
+    split: float | None = None
 
 
 def mend(
@@ -73,6 +75,7 @@ def mend(
         lonely = f"{name}: history has no bars; the {len(kept)} kept so far are used"
         return Mended(list(kept), False, (lonely,))
     said: list[str] = []
+    split = None
     ratio = _scale(kept, fetched)
     behind = _unheard(ratio, splits)
     if behind:
@@ -82,6 +85,8 @@ def mend(
         said.append(f"{name}: history does not know of a split by {factors} yet; it was scaled")
     elif kept and abs(ratio - 1.0) > SAME:
         said.append(f"{name}: history has a new scale, {ratio:.6g} times that of the kept bars")
+        nearest = looks_like_split(1.0, ratio)
+        split = nearest if nearest and abs(ratio / nearest - 1.0) <= SCALE_ERROR else None
     newest = fetched[-1][0]
     tail = [bar for bar in kept if bar[0] > newest]
     bars = [*fetched, *tail]
@@ -103,7 +108,7 @@ def mend(
         len(old) == len(kept)
         and all(a[0] == b[0] and a[1] == b[1] for a, b in zip(old, kept, strict=True))
     )
-    return Mended(bars, changed, tuple(said))
+    return Mended(bars, changed, tuple(said), split)
 
 
 def scaled(bar: Bar, factor: float) -> Bar:

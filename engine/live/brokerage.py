@@ -39,8 +39,12 @@ class Brokerage(Protocol):
     def pay_dividends(self, dividends: Sequence[Dividend]) -> None:
         """Pay the dividends of a slice, before the algorithm hears of them."""
 
-    def corporate_events(self, utc_time: datetime) -> AbstractContextManager[None]:
-        """Around what dividends and splits of a moment do to the account."""
+    def corporate_events(self, utc_time: datetime) -> AbstractContextManager[bool]:
+        """Around what dividends and splits of a moment do to the account.
+
+        Gives whether they are still to be applied: a run that was killed in their moment has it
+        again, and its account may have followed them already.
+        """
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,9 @@ class LeanPaperBrokerage:
         """Pay dividends on what is held, during warm-up too, as LEAN's does."""
         pay(self._algorithm, dividends)
 
-    def corporate_events(self, utc_time: datetime) -> AbstractContextManager[None]:
-        """Nothing to keep."""
-        return nullcontext()
+    def corporate_events(self, utc_time: datetime) -> AbstractContextManager[bool]:
+        """Nothing to keep; what was applied is forgotten too."""
+        return nullcontext(True)
 
 
 class PaperBrokerage:
@@ -179,13 +183,15 @@ class PaperBrokerage:
             pay(self._algorithm, dividends)
 
     @contextmanager
-    def corporate_events(self, utc_time: datetime) -> Iterator[None]:
+    def corporate_events(self, utc_time: datetime) -> Iterator[bool]:
         """Keep what the events of a day do to account and orders with the note of the day."""
-        if self._algorithm.is_warming_up:
-            yield
+        noted = self._store.fact("events_until")
+        followed = noted is not None and datetime.fromisoformat(noted) >= self._day(utc_time)
+        if self._algorithm.is_warming_up or followed:
+            yield not followed
             return
         with self._store.transaction():
-            yield
+            yield True
             self._save_account()
             self._note_day(utc_time)
 

@@ -1,17 +1,17 @@
 """Live runs of the whole algorithm with scripted decisions, in event time."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
 
-from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc
-from engine.feed.subscriptions import Sources
+from engine.common.clock import NEW_YORK, to_utc
 from engine.live.brokerage import LeanPaperBrokerage, Position
 from engine.live.clock import EventClock
 from engine.live.host import LiveHost
-from engine.live.ticks import FactorsAsOf, ReplayTicks
+from engine.live.session import sources_as_of
+from engine.live.ticks import ReplayTicks
 from engine.run.runner import loaded_algorithm, make_context, run_backtest
 from tests.engine.folder import business_days, write_folder
 from tests.integration.scripted import ScriptedDecider
@@ -155,13 +155,10 @@ class Market:
         context.live_start = begin
         context.on_message = self.log.append
         clock = EventClock(begin, stop)
-        # Factor files as they were on the day.
-        factors = FactorsAsOf(
-            self.data, lambda: midnight(from_utc(clock.now, NEW_YORK)) + timedelta(days=1)
-        )
-        context.sources = Sources(context.sources.bars, factors)
+        bars = context.sources.bars
+        context.sources, events = sources_as_of(bars, self.data, clock)
         brokerage = LeanPaperBrokerage(self.cash, self.holdings)
-        host = LiveHost(context, clock, ReplayTicks(context.sources), brokerage)
+        host = LiveHost(context, clock, ReplayTicks(context.sources), brokerage, events)
         with loaded_algorithm(self.root, context) as kind:
             found = host.run(kind)
         if found.error is not None:
