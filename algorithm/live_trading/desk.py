@@ -32,6 +32,9 @@ KILL_SWITCH = "mirage/live/kill-switch"
 SEND_AT = (9, 20)
 """New York time at which orders for the open are sent: within the hours of all brokers' models."""
 
+TRAIN_AT = (8, 0)
+"""New York time of a retraining, on the first trading day of its month or week."""
+
 LATE = 5
 """Minutes after a close by which it must have brought data and a decision, or it is said."""
 
@@ -83,6 +86,7 @@ class LiveDesk:
         self._since = midnight - warm_up
         self._splits: dict[str, dict[datetime, float]] = {}
         self._left: dict[str, KeptBar] = {}
+        self._trained: datetime | None = None
         self._decided: datetime | None = None
         self._failed: datetime | None = None
         self._failures = 0
@@ -120,7 +124,8 @@ class LiveDesk:
             }
             decided = kept["decided"]
             self._decided = None if decided is None else datetime.fromisoformat(decided)
-            failed = kept["failed"]
+            trained, failed = kept["trained"], kept["failed"]
+            self._trained = None if trained is None else datetime.fromisoformat(trained)
             self._failed = None if failed is None else datetime.fromisoformat(failed)
             self._failures, self._killed = int(kept["failures"]), bool(kept["killed"])
             self._left = {
@@ -331,6 +336,26 @@ class LiveDesk:
             self.outbox.record(close, {symbol.value: 0.0 for symbol in self._symbols})
         self.save()
 
+    def trained(self) -> None:
+        """Note that the models are those of now."""
+        self._trained = self._algorithm.time
+        self.save()
+
+    def missed_training(self, first_day: datetime) -> bool:
+        """Whether the time of a retraining passed while nothing ran.
+
+        Args:
+            first_day: midnight of the first day of the present month, or week.
+        """
+        hours = self._algorithm.securities[self._symbols[0]].exchange.hours
+        opens = hours.get_next_market_open(first_day - timedelta(seconds=1), False)
+        hour, minute = TRAIN_AT
+        due = opens.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        missed = self._trained is not None and self._trained < due <= self._algorithm.time
+        if missed:
+            self._tell(f"the training of {due} was missed while nothing ran, and comes now")
+        return bool(missed)
+
     def outside_flow(self) -> float:
         """$ that came into the account (negative: left it) without a fill or a dividend."""
         if self._cash_known is None:
@@ -463,6 +488,7 @@ class LiveDesk:
                     for symbol in self._symbols
                     if (newest := self._bars.newest(symbol.value)) is not None
                 },
+                "trained": None if self._trained is None else self._trained.isoformat(),
                 "failed": None if self._failed is None else self._failed.isoformat(),
                 "failures": self._failures,
                 "killed": self._killed,
