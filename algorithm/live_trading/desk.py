@@ -85,7 +85,7 @@ class LiveDesk:
         midnight = datetime.combine(algorithm.time.date(), datetime.min.time())
         self._since = midnight - warm_up
         self._splits: dict[str, dict[datetime, float]] = {}
-        self._left: dict[str, KeptBar] = {}
+        self._left: dict[str, list[KeptBar]] = {}
         self._trained: datetime | None = None
         self._decided: datetime | None = None
         self._failed: datetime | None = None
@@ -129,8 +129,8 @@ class LiveDesk:
             self._failed = None if failed is None else datetime.fromisoformat(failed)
             self._failures, self._killed = int(kept["failures"]), bool(kept["killed"])
             self._left = {
-                name: (datetime.fromisoformat(time), tuple(row))
-                for name, (time, row) in kept["newest"].items()
+                name: [(datetime.fromisoformat(time), tuple(row)) for time, row in bars]
+                for name, bars in kept["newest"].items()
             }
             self.outbox.restore(kept["outbox"])
             self._stops.restore(kept["stops"])
@@ -221,9 +221,11 @@ class LiveDesk:
                 if self._since < bar.end_time <= before and self._spans_session(symbol, bar)
             ]
             kept = self._bars.of(name)
-            if not kept and fetched and name in self._left:
-                # The scale of what the run before left.
-                kept = [self._left[name]]
+            if not kept and fetched:
+                # They tell the scale of what the run before left; a bar that history does not have
+                # yet is one of a close that is still to come, or to be decided again.
+                left = self._left.get(name, [])
+                kept = [bar for bar in left if bar[0] <= fetched[-1][0]]
             mended = mend(name, kept, fetched, self._splits.get(name, {}))
             self._bars.replace(name, mended.bars)
         except ValueError as problem:
@@ -484,9 +486,10 @@ class LiveDesk:
                 },
                 "decided": None if self._decided is None else self._decided.isoformat(),
                 "newest": {
-                    symbol.value: (newest[0].isoformat(), newest[1])
+                    symbol.value: [
+                        (time.isoformat(), row) for time, row in self._bars.of(symbol.value)[-2:]
+                    ]
                     for symbol in self._symbols
-                    if (newest := self._bars.newest(symbol.value)) is not None
                 },
                 "trained": None if self._trained is None else self._trained.isoformat(),
                 "failed": None if self._failed is None else self._failed.isoformat(),
