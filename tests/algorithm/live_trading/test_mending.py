@@ -83,6 +83,15 @@ def test_two_splits_of_which_history_knows_the_first():
     assert "a split by 0.5 yet" in found.said[0]
 
 
+@pytest.mark.parametrize(
+    ("scale", "told"), [(0.5, 0.5), (0.495, 0.5), (2.0, 2.0), (0.98, None), (1.0, None), (0.6, None)]
+)
+def test_a_split_that_only_history_knows_is_told(scale, told):
+    kept = bars(5)
+    fetched = [scaled(bar, scale) for bar in kept]
+    assert mend("AAA", kept, fetched, {}).split == told
+
+
 def test_a_dividend_scales_history_and_history_is_right():
     fetched = [scaled(bar, 0.995) for bar in bars(20)]
     found = mend("AAPL", bars(20), fetched, {EVENT: 1 / 7})
