@@ -91,6 +91,7 @@ class LiveDesk:
         self._failed: datetime | None = None
         self._failures = 0
         self._killed = False
+        self._unsaved = False
         self._cash_known: float | None = None
         self._guard = threading.RLock()
         self.outbox = Outbox()
@@ -415,8 +416,14 @@ class LiveDesk:
     def due(self) -> dict[Symbol, float]:
         """What is to be held of each symbol from the coming open on; empty if there is nothing.
 
-        Sending it twice does no harm: what was sent is then on order.
+        Sending it twice does no harm: what was sent is then on order. Nothing leaves that is not on
+        disk.
         """
+        if self._unsaved:
+            self.save()
+        if self._unsaved:
+            self._tell("nothing is ordered, since the state cannot be saved")
+            return {}
         opens = self._opens()
         if opens is None:
             return {}
@@ -474,34 +481,46 @@ class LiveDesk:
     # State.
 
     def save(self) -> None:
-        """Put on disk what a restart must know; cash is from now on as it is."""
+        """Put on disk what a restart must know; cash is from now on as it is.
+
+        A store that refuses is told of, and until it takes the state nothing is ordered.
+        """
         self._cash_known = self._cash()
-        self._store.save(
-            {
-                "symbols": sorted(symbol.value for symbol in self._symbols),
-                "since": self._since.isoformat(),
-                "splits": {
-                    name: {time.isoformat(): factor for time, factor in told.items()}
-                    for name, told in self._splits.items()
-                },
-                "decided": None if self._decided is None else self._decided.isoformat(),
-                "newest": {
-                    symbol.value: [
-                        (time.isoformat(), row) for time, row in self._bars.of(symbol.value)[-2:]
-                    ]
-                    for symbol in self._symbols
-                },
-                "trained": None if self._trained is None else self._trained.isoformat(),
-                "failed": None if self._failed is None else self._failed.isoformat(),
-                "failures": self._failures,
-                "killed": self._killed,
-                "outbox": self.outbox.to_state(),
-                "stops": self._stops.to_state(),
-                "models": self._models(),
-                "holdings": self._holdings(),
-                "cash": self._cash(),
-            }
-        )
+        try:
+            self._store.save(self._to_state())
+        except (OSError, ValueError) as problem:
+            self._tell(f"the state cannot be saved: {_said(problem)}")
+            self._unsaved = True
+            return
+        if self._unsaved:
+            self._unsaved = False
+            self._tell("the state is saved again")
+
+    def _to_state(self) -> dict[str, Any]:
+        return {
+            "symbols": sorted(symbol.value for symbol in self._symbols),
+            "since": self._since.isoformat(),
+            "splits": {
+                name: {time.isoformat(): factor for time, factor in told.items()}
+                for name, told in self._splits.items()
+            },
+            "decided": None if self._decided is None else self._decided.isoformat(),
+            "newest": {
+                symbol.value: [
+                    (time.isoformat(), row) for time, row in self._bars.of(symbol.value)[-2:]
+                ]
+                for symbol in self._symbols
+            },
+            "trained": None if self._trained is None else self._trained.isoformat(),
+            "failed": None if self._failed is None else self._failed.isoformat(),
+            "failures": self._failures,
+            "killed": self._killed,
+            "outbox": self.outbox.to_state(),
+            "stops": self._stops.to_state(),
+            "models": self._models(),
+            "holdings": self._holdings(),
+            "cash": self._cash(),
+        }
 
     def redeploy(self) -> str:
         """What a paper account that forgets needs to be deployed with as it is now."""

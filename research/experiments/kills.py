@@ -1,7 +1,7 @@
 """Is a live run that is killed again and again the run that was never killed?
 
 A small market with a split and dividends is traded live by the whole algorithm, decisions scripted,
-in a process of its own (`python -m engine live`, the durable paper account, event time). The process
+in a process of its own (`python -m engine live`, durable paper account, event time). The process
 is killed (SIGKILL) at random: by the clock of the machine, or at a point of the code, in the middle
 of a write or between two things that belong together. It is started again until the span is over;
 then the next span begins with a new account, until there were as many kills as asked for. Orders,

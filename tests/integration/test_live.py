@@ -5,7 +5,6 @@ from datetime import date, datetime
 import pytest
 
 from engine.live.brokerage import Position
-
 from tests.integration.live import MAIN, SYMBOLS, Market, summed
 
 START, END = (2010, 3, 1, 8), (2010, 4, 30, 20)

@@ -84,7 +84,8 @@ def test_two_splits_of_which_history_knows_the_first():
 
 
 @pytest.mark.parametrize(
-    ("scale", "told"), [(0.5, 0.5), (0.495, 0.5), (2.0, 2.0), (0.98, None), (1.0, None), (0.6, None)]
+    ("scale", "told"),
+    [(0.5, 0.5), (0.495, 0.5), (2.0, 2.0), (0.98, None), (1.0, None), (0.6, None)],
 )
 def test_a_split_that_only_history_knows_is_told(scale, told):
     kept = bars(5)
