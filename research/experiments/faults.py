@@ -99,11 +99,11 @@ FAULTS = (
     Fault("ticks twice", (date(2010, 2, 16),), "corrected by history", _twice),
     Fault("ticks out of order", (date(2010, 2, 18),), "corrected by history", _shuffled),
     Fault("bars corrected afterwards", (date(2010, 2, 22),), "corrected by history", _wrong),
+    Fault("rejected orders", (date(2010, 2, 23),), "was refused"),
     Fault("split", (SPLIT,), "split by 0.5"),
     Fault("halted stock", (date(2010, 2, 26), date(2010, 3, 1)), "CCC: no bar of today", _halted),
-    Fault("full disk", (date(2010, 3, 3),), "the state cannot be saved"),
-    Fault("clock jumps over a close", (date(2010, 3, 5),), "the state cannot", within=0),
-    Fault("rejected orders", (date(2010, 3, 9), date(2010, 3, 10)), "was refused"),
+    Fault("clock jumps over a sending", (date(2010, 3, 2),), "was to be ordered before the open"),
+    Fault("full disk", (date(2010, 3, 5), date(2010, 3, 8)), "since the state cannot be saved"),
     Fault("partial fills", (date(2010, 3, 11), date(2010, 3, 12)), "was not filled at its open"),
     Fault("daylight saving begins", (date(2010, 3, 15),), ""),
 )  # fmt: skip
@@ -210,8 +210,7 @@ class Found:
         """Whether the log names a fault in time."""
         last = fault.days[-1] + timedelta(days=fault.within)
         return any(
-            fault.said in line and str(fault.days[0]) <= line[:10] <= str(last)
-            for line in self.log
+            fault.said in line and str(fault.days[0]) <= line[:10] <= str(last) for line in self.log
         )
 
 
@@ -236,7 +235,7 @@ def run(made: Market, faults: Sequence[Fault], state: Path) -> Found:
     state.mkdir(parents=True)
     by_name = {fault.name: fault for fault in faults}
     begin, stop = to_utc(BEGIN, NEW_YORK), to_utc(END, NEW_YORK)
-    jumps = by_name.get("clock jumps over a close")
+    jumps = by_name.get("clock jumps over a sending")
     clock = JumpingClock(begin, stop, jumps.days if jumps else ())
     context = make_context(made.data, state / "store", made.parameters)
     context.live_start = begin

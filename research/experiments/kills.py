@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -211,10 +211,10 @@ class Outcome:
         positions: symbol, quantity and average price.
     """
 
-    orders: list[tuple[str, ...]]
-    fills: list[tuple[str, ...]]
+    orders: Sequence[tuple[str, ...]]
+    fills: Sequence[tuple[str, ...]]
     cash: str
-    positions: list[tuple[str, ...]]
+    positions: Sequence[tuple[str, ...]]
 
     def difference(self, other: Outcome) -> list[str]:
         """What the other has and this has not, and the other way round; a line each."""
@@ -382,10 +382,21 @@ def main() -> int:
     print(conditions(), flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         root = options.folder or Path(temporary)
-        return _prove(root, options.kills, random.Random(options.seed), points)
+        return prove(root, options.kills, random.Random(options.seed), points)
 
 
-def _prove(root: Path, kills: int, draw: random.Random, points: list[str]) -> int:
+def prove(root: Path, kills: int, draw: random.Random, points: list[str]) -> int:
+    """Kill, compare and print.
+
+    Args:
+        root: folder for the runs.
+        kills: how many.
+        draw: for moments.
+        points: classes of moments.
+
+    Returns:
+        1 if anything differs, else 0.
+    """
     original = prepared(root / "unbroken")
     begun = time.monotonic()
     life(original)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,7 @@ class Market:
 
     root: Path
     parameters: dict = field(default_factory=lambda: dict(PARAMETERS))
-    cash: object = None
+    cash: Decimal | None = None
     holdings: dict = field(default_factory=dict)
     log: list = field(default_factory=list)
 
