@@ -25,7 +25,7 @@ from algorithm.diagnostics import KEY as DIAGNOSTICS_KEY
 from algorithm.diagnostics import Diagnostics
 from algorithm.execution import RecordingExecutionModel, send_orders
 from algorithm.learner import Learner, ModelLearner
-from algorithm.live_trading.desk import LATE, SEND_AT, STATES, LiveDesk
+from algorithm.live_trading.desk import LATE, SEND_AT, STATES, TRAIN_AT, LiveDesk
 from algorithm.live_trading.state import StateStore
 from algorithm.portfolio import CappedPortfolioConstructionModel, equity_of, target_quantities
 from algorithm.risk import StopsAndCapsRiskModel, demanded_quantities
@@ -103,7 +103,7 @@ class MirageStrategy(QCAlgorithm):
                 if run.retrain == MONTHLY
                 else self.date_rules.week_start(first)
             )
-            self.train(dates, self.time_rules.at(8, 0), self._retrain)
+            self.train(dates, self.time_rules.at(*TRAIN_AT), self._retrain)
 
     def _set_framework(self) -> None:
         share = self._options.run.account_share
@@ -196,7 +196,7 @@ class MirageStrategy(QCAlgorithm):
             )
         if self._live is None:
             self._learn()
-        elif kept is None or not self._resumed(kept):
+        elif kept is None or not self._resumed(kept) or self._missed_training(self._live):
             self.train(self._learn)
         if self._live is not None and self._live.missed_sending():
             self._send()
@@ -222,6 +222,14 @@ class MirageStrategy(QCAlgorithm):
         self._decide_again()
         self.log("live: the models of the run before trade on")
         return True
+
+    def _missed_training(self, live: LiveDesk) -> bool:
+        """Whether models are older than they would be had the run gone on."""
+        if self._options.run.retrain == NEVER:
+            return False
+        today = datetime.combine(self.time.date(), datetime.min.time())
+        days = today.day - 1 if self._options.run.retrain == MONTHLY else today.weekday()
+        return live.missed_training(today - timedelta(days=days))
 
     def _decide_again(self) -> None:
         """The same models on bars that have changed."""
@@ -261,7 +269,8 @@ class MirageStrategy(QCAlgorithm):
             self._decider = decider
             if self._live is not None:
                 self._live.changed = False
-                self._live.save()
+        if self._live is not None:
+            self._live.trained()
 
     # Trading.
 

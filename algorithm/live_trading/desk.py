@@ -18,7 +18,7 @@ from AlgorithmImports import *
 
 from algorithm.bars import Bar as KeptBar
 from algorithm.bars import BarBook, Row, row_of
-from algorithm.live_trading.mending import looks_like_split, mend, scaled
+from algorithm.live_trading.mending import SCALE_ERROR, looks_like_split, mend, scaled
 from algorithm.live_trading.outbox import Outbox
 from algorithm.live_trading.state import StateStore
 from algorithm.stops import Stops
@@ -31,6 +31,9 @@ KILL_SWITCH = "mirage/live/kill-switch"
 
 SEND_AT = (9, 20)
 """New York time at which orders for the open are sent: within the hours of all brokers' models."""
+
+TRAIN_AT = (8, 0)
+"""New York time of a retraining, on the first trading day of its month or week."""
 
 LATE = 5
 """Minutes after a close by which it must have brought data and a decision, or it is said."""
@@ -82,9 +85,13 @@ class LiveDesk:
         midnight = datetime.combine(algorithm.time.date(), datetime.min.time())
         self._since = midnight - warm_up
         self._splits: dict[str, dict[datetime, float]] = {}
+        self._left: dict[str, list[KeptBar]] = {}
+        self._trained: datetime | None = None
         self._decided: datetime | None = None
+        self._failed: datetime | None = None
         self._failures = 0
         self._killed = False
+        self._unsaved = False
         self._cash_known: float | None = None
         self._said: set[str] = set()
         self._guard = threading.RLock()
@@ -126,7 +133,14 @@ class LiveDesk:
                 for name, told in kept["splits"].items()
             }
             self._decided = None if decided is None else datetime.fromisoformat(decided)
+            trained, failed = kept["trained"], kept["failed"]
+            self._trained = None if trained is None else datetime.fromisoformat(trained)
+            self._failed = None if failed is None else datetime.fromisoformat(failed)
             self._failures, self._killed = int(kept["failures"]), bool(kept["killed"])
+            self._left = {
+                name: [(datetime.fromisoformat(time), tuple(row)) for time, row in bars]
+                for name, bars in kept["newest"].items()
+            }
             self.outbox.restore(kept["outbox"])
             self._stops.restore(kept["stops"])
             self._reconcile(kept)
@@ -178,18 +192,31 @@ class LiveDesk:
     def refresh(self, before: datetime) -> None:
         """Bring kept bars together with history; what changed is in `changed`.
 
+        Where history has followed a split that nobody has told of (nothing ran when it came, or it
+        is still to be told of today), pending targets follow it too.
+
         Args:
             before: bars that end later are left to the feed.
         """
         with self._guard:
             for symbol in self._symbols:
-                self._refresh(symbol, before)
+                factor = self._refresh(symbol, before)
+                if factor is not None:
+                    self._splits.setdefault(symbol.value, {})[self._algorithm.time] = factor
+                    self.outbox.scale(symbol.value, factor)
+                    self._tell(
+                        f"{symbol.value}: history tells of a split by {factor:g}; pending targets "
+                        "follow it"
+                    )
 
     def days(self) -> list[datetime]:
         """Ends of all bars kept, ascending, each once."""
         return sorted({time for symbol in self._symbols for time, _ in self._bars.of(symbol.value)})
 
-    def _refresh(self, symbol: Symbol, before: datetime, price: float | None = None) -> None:
+    def _refresh(
+        self, symbol: Symbol, before: datetime, price: float | None = None
+    ) -> float | None:
+        """Mend a symbol's bars; the factor of a split that history knows and nobody has told of."""
         name, algorithm = symbol.value, self._algorithm
         try:
             found = list(
@@ -204,17 +231,24 @@ class LiveDesk:
                 for bar in found
                 if self._since < bar.end_time <= before and self._spans_session(symbol, bar)
             ]
+            kept = self._bars.of(name)
+            if not kept and fetched:
+                # They tell the scale of what the run before left; a bar that history does not have
+                # yet is one of a close that is still to come, or to be decided again.
+                left = self._left.get(name, [])
+                kept = [bar for bar in left if bar[0] <= fetched[-1][0]]
             told = self._splits.get(name, {})
-            mended = mend(name, self._bars.of(name), fetched, told, price)
+            mended = mend(name, kept, fetched, told, price, algorithm.time)
             self._bars.replace(name, mended.bars)
         except ValueError as problem:
             self._tell(f"{name}: history cannot be used, kept bars stay: {problem}")
-            return
+            return None
         for line in mended.said:
             if line not in self._said:
                 self._tell(line)
         self._said |= set(mended.said)
         self.changed |= mended.changed
+        return mended.split
 
     def take(self, data: Slice) -> dict[str, tuple[datetime, Row]]:
         """The bars of a close that may be decided on, kept; end and bar by ticker.
@@ -286,10 +320,13 @@ class LiveDesk:
     def split(self, name: str, factor: float) -> None:
         """Heed a split that the broker tells of: kept bars and pending targets follow it."""
         with self._guard:
-            now = self._algorithm.time
-            if now in self._splits.get(name, {}):
+            now, known = self._algorithm.time, self._splits.setdefault(name, {})
+            newest = self._bars.newest(name)
+            since = [f for told, f in known.items() if newest is None or told > newest[0]]
+            if now in known or any(abs(f / factor - 1.0) <= SCALE_ERROR for f in since):
+                # Told again after a restart, or history told of it first.
                 return
-            self._splits.setdefault(name, {})[now] = factor
+            known[now] = factor
             self._bars.replace(name, [scaled(bar, factor) for bar in self._bars.of(name)])
             self.outbox.scale(name, factor)
             self.changed = True
@@ -306,12 +343,34 @@ class LiveDesk:
 
     def failed(self, close: datetime, problem: builtins.Exception) -> None:
         """Note that a decision failed: positions stay, or after several of them go."""
-        self._failures += 1
+        if close != self._failed:
+            # A restart may decide a close again.
+            self._failed, self._failures = close, self._failures + 1
         self._tell(f"the decision at {close} failed, no new orders: {_said(problem)}")
         if self._failures >= FAILURES:
             self._tell(f"{self._failures} decisions in a row failed: everything is sold")
             self.outbox.record(close, {symbol.value: 0.0 for symbol in self._symbols})
         self.save()
+
+    def trained(self) -> None:
+        """Note that the models are those of now."""
+        self._trained = self._algorithm.time
+        self.save()
+
+    def missed_training(self, first_day: datetime) -> bool:
+        """Whether the time of a retraining passed while nothing ran.
+
+        Args:
+            first_day: midnight of the first day of the present month, or week.
+        """
+        hours = self._algorithm.securities[self._symbols[0]].exchange.hours
+        opens = hours.get_next_market_open(first_day - timedelta(seconds=1), False)
+        hour, minute = TRAIN_AT
+        due = opens.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        missed = self._trained is not None and self._trained < due <= self._algorithm.time
+        if missed:
+            self._tell(f"the training of {due} was missed while nothing ran, and comes now")
+        return bool(missed)
 
     def outside_flow(self) -> float:
         """$ that came into the account (negative: left it) without a fill or a dividend."""
@@ -370,8 +429,14 @@ class LiveDesk:
     def due(self) -> dict[Symbol, float]:
         """What is to be held of each symbol from the coming open on; empty if there is nothing.
 
-        Sending it twice does no harm: what was sent is then on order.
+        Sending it twice does no harm: what was sent is then on order. Nothing leaves that is not on
+        disk.
         """
+        if self._unsaved:
+            self.save()
+        if self._unsaved:
+            self._tell("nothing is ordered, since the state cannot be saved")
+            return {}
         opens = self._opens()
         if opens is None:
             return {}
@@ -429,26 +494,46 @@ class LiveDesk:
     # State.
 
     def save(self) -> None:
-        """Put on disk what a restart must know; cash is from now on as it is."""
+        """Put on disk what a restart must know; cash is from now on as it is.
+
+        A store that refuses is told of, and until it takes the state nothing is ordered.
+        """
         self._cash_known = self._cash()
-        self._store.save(
-            {
-                "symbols": sorted(symbol.value for symbol in self._symbols),
-                "since": self._since.isoformat(),
-                "splits": {
-                    name: {time.isoformat(): factor for time, factor in told.items()}
-                    for name, told in self._splits.items()
-                },
-                "decided": None if self._decided is None else self._decided.isoformat(),
-                "failures": self._failures,
-                "killed": self._killed,
-                "outbox": self.outbox.to_state(),
-                "stops": self._stops.to_state(),
-                "models": self._models(),
-                "holdings": self._holdings(),
-                "cash": self._cash(),
-            }
-        )
+        try:
+            self._store.save(self._to_state())
+        except (OSError, ValueError) as problem:
+            self._tell(f"the state cannot be saved: {_said(problem)}")
+            self._unsaved = True
+            return
+        if self._unsaved:
+            self._unsaved = False
+            self._tell("the state is saved again")
+
+    def _to_state(self) -> dict[str, Any]:
+        return {
+            "symbols": sorted(symbol.value for symbol in self._symbols),
+            "since": self._since.isoformat(),
+            "splits": {
+                name: {time.isoformat(): factor for time, factor in told.items()}
+                for name, told in self._splits.items()
+            },
+            "decided": None if self._decided is None else self._decided.isoformat(),
+            "newest": {
+                symbol.value: [
+                    (time.isoformat(), row) for time, row in self._bars.of(symbol.value)[-2:]
+                ]
+                for symbol in self._symbols
+            },
+            "trained": None if self._trained is None else self._trained.isoformat(),
+            "failed": None if self._failed is None else self._failed.isoformat(),
+            "failures": self._failures,
+            "killed": self._killed,
+            "outbox": self.outbox.to_state(),
+            "stops": self._stops.to_state(),
+            "models": self._models(),
+            "holdings": self._holdings(),
+            "cash": self._cash(),
+        }
 
     def redeploy(self) -> str:
         """What a paper account that forgets needs to be deployed with as it is now."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -35,8 +35,14 @@ SPLIT_RATIOS = tuple(
 )  # fmt: skip
 """Prices after common splits and reverse splits over prices before."""
 
+SCALE_ERROR = 0.02
+"""Relative error within which a ratio of scales is that of a split: dividends come on top."""
+
 SPLIT_LOOK = 0.08
 """A night's move within so much of such a ratio looks like a split."""
+
+SPLIT_HOUR = 8
+"""When LEAN tells of a split, on the day after the last bar before it."""
 
 LEAST_SPLIT = 0.18
 """Moves smaller than this are moves: splits of less hardly exist, and days like that do."""
@@ -51,11 +57,13 @@ class Mended:
         changed: whether bars are others than those kept before, beyond new ones at the end: what
             was built on them must be built anew.
         said: a line for each thing that was put right.
+        split: price factor of a split that history knows and nobody has told of; None without one.
     """
 
     bars: list[Bar]
     changed: bool
     said: tuple[str, ...]
+    split: float | None = None
 
 
 def mend(
@@ -64,6 +72,7 @@ def mend(
     fetched: Sequence[Bar],
     splits: Mapping[datetime, float],
     price: float | None = None,
+    now: datetime | None = None,
 ) -> Mended:
     """Bring kept bars and history together.
 
@@ -73,11 +82,13 @@ def mend(
         fetched: the same span of history, oldest first; empty if history has nothing.
         splits: time and price factor of splits the broker has told of; kept bars follow them.
         price: at the account's scale, after the last of `fetched`; None where none is known.
+        now: the present, which tells whether a split is still to come where no price does.
     """
     if not fetched:
         lonely = f"{name}: history has no bars; the {len(kept)} kept so far are used"
         return Mended(list(kept), False, (lonely,))
     said: list[str] = []
+    split = None
     for time in sorted(splits):
         if _lags(kept, fetched, time, splits[time], price):
             fetched = [scaled(bar, splits[time]) if bar[0] < time else bar for bar in fetched]
@@ -86,7 +97,7 @@ def mend(
                 "; it is scaled"
             )
     ratio = _scale(kept, fetched)
-    if _is_ahead(fetched, ratio, price):
+    if _is_ahead(fetched, ratio, price, now):
         fetched = [scaled(bar, 1.0 / ratio) for bar in fetched]
         said.append(
             f"{name}: history knows of a split by {ratio:.4g} that has not come yet; it is scaled "
@@ -95,6 +106,8 @@ def mend(
         ratio = 1.0
     elif kept and abs(ratio - 1.0) > SAME:
         said.append(f"{name}: history has a new scale, {ratio:.6g} times that of the kept bars")
+        nearest = looks_like_split(1.0, ratio)
+        split = nearest if nearest and abs(ratio / nearest - 1.0) <= SCALE_ERROR else None
     newest = fetched[-1][0]
     tail = [bar for bar in kept if bar[0] > newest]
     bars = [*fetched, *tail]
@@ -116,7 +129,7 @@ def mend(
         len(old) == len(kept)
         and all(a[0] == b[0] and a[1] == b[1] for a, b in zip(old, kept, strict=True))
     )
-    return Mended(bars, changed, tuple(said))
+    return Mended(bars, changed, tuple(said), split)
 
 
 def scaled(bar: Bar, factor: float) -> Bar:
@@ -168,11 +181,16 @@ def _lags(
     return bool(kept) and _nearer(1.0 / _scale(kept, fetched), factor)
 
 
-def _is_ahead(fetched: Sequence[Bar], ratio: float, price: float | None) -> bool:
-    """Whether history is at the scale of a split that the account knows nothing of."""
+def _is_ahead(
+    fetched: Sequence[Bar], ratio: float, price: float | None, now: datetime | None
+) -> bool:
+    """Whether history is at the scale of a split that is still to come for the account."""
     if looks_like_split(1.0, ratio) is None:
         return False
-    return price is None or _nearer(price / fetched[-1][1][3], 1.0 / ratio)
+    if price is not None:
+        return _nearer(price / fetched[-1][1][3], 1.0 / ratio)
+    due = fetched[-1][0].replace(hour=SPLIT_HOUR, minute=0) + timedelta(days=1)
+    return now is None or now < due
 
 
 def _nearer(move: float, factor: float) -> bool:

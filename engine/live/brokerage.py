@@ -39,8 +39,12 @@ class Brokerage(Protocol):
     def pay_dividends(self, dividends: Sequence[Dividend]) -> None:
         """Pay the dividends of a slice, before the algorithm hears of them."""
 
-    def corporate_events(self, utc_time: datetime) -> AbstractContextManager[None]:
-        """Around what dividends and splits of a moment do to the account."""
+    def corporate_events(self, utc_time: datetime) -> AbstractContextManager[bool]:
+        """Around what dividends and splits of a moment do to the account.
+
+        Gives whether they are still to be applied: a run that was killed in their moment has it
+        again, and its account may have followed them already.
+        """
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,9 @@ class LeanPaperBrokerage:
         """Pay dividends on what is held, during warm-up too, as LEAN's does."""
         pay(self._algorithm, dividends)
 
-    def corporate_events(self, utc_time: datetime) -> AbstractContextManager[None]:
-        """Nothing to keep."""
-        return nullcontext()
+    def corporate_events(self, utc_time: datetime) -> AbstractContextManager[bool]:
+        """Nothing to keep; what was applied is forgotten too."""
+        return nullcontext(True)
 
 
 class PaperBrokerage:
@@ -179,15 +183,22 @@ class PaperBrokerage:
             pay(self._algorithm, dividends)
 
     @contextmanager
-    def corporate_events(self, utc_time: datetime) -> Iterator[None]:
+    def corporate_events(self, utc_time: datetime) -> Iterator[bool]:
         """Keep what the events of a day do to account and orders with the note of the day."""
-        if self._algorithm.is_warming_up:
-            yield
+        noted = self._noted_day()
+        followed = noted is not None and noted >= self._day(utc_time)
+        if self._algorithm.is_warming_up or followed:
+            yield not followed
             return
         with self._store.transaction():
-            yield
+            yield True
             self._save_account()
             self._note_day(utc_time)
+
+    def _noted_day(self) -> datetime | None:
+        """The latest day whose events the account has followed; None before the first."""
+        noted = self._store.fact("events_until")
+        return None if noted is None else datetime.fromisoformat(noted)
 
     def _note_day(self, utc_time: datetime) -> None:
         self._store.note({"events_until": self._day(utc_time)})
@@ -198,8 +209,8 @@ class PaperBrokerage:
 
     def _catch_up(self, now: datetime) -> None:
         """Apply the events that came while nothing ran, to positions and open orders."""
-        noted = self._store.fact("events_until")
-        first = self._day(now) if noted is None else datetime.fromisoformat(noted)
+        noted = self._noted_day()
+        first = self._day(now) if noted is None else noted
         for security in self._algorithm.securities.values():
             sid = security.symbol.id
             map_file = self._sources.auxiliary.map_files.of_security(sid)
@@ -212,7 +223,9 @@ class PaperBrokerage:
                     self._apply(point, security)
                 day += timedelta(days=1)
         self._save_account()
-        self._note_day(now)
+        # A run that was killed among the events of a day goes back to before they came.
+        if first < self._day(now):
+            self._note_day(now)
 
     def _apply(self, point: Any, security: Any) -> None:
         algorithm = self._algorithm

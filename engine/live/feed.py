@@ -223,14 +223,21 @@ class LiveFeed(DataFeed):
         sources: bars of the warm-up, map and factor files.
         fred: FRED's series, of which live runs have none.
         ticks: the trades.
+        events: the files that tell of splits and dividends.
     """
 
     def __init__(
-        self, algorithm: Any, sources: Sources, fred: FredFiles, ticks: TickSource
+        self,
+        algorithm: Any,
+        sources: Sources,
+        fred: FredFiles,
+        ticks: TickSource,
+        events: Sources,
     ) -> None:
         super().__init__(algorithm, sources, fred)
         self._ticks = ticks
         self._builders: list[_Builder] = []
+        self._event_sources = events
         self._events: list[_Events] = []
 
     # Warm-up --------------------------------------------------------------------------------
@@ -273,7 +280,7 @@ class LiveFeed(DataFeed):
                         f"{Resolution(config.resolution).net_name}: only Daily is served"
                     )
                 self._serve(security, config, now)
-                self._events.append(_Events(security, config, self._sources))
+                self._events.append(_Events(security, config, self._event_sources))
         if benchmark is not None and benchmark.symbol not in known:
             config = SubscriptionDataConfig(
                 benchmark.symbol, Resolution.DAILY, TickType.TRADE, internal=True

@@ -8,6 +8,7 @@ from typing import Any
 from engine.api.algorithm import QCAlgorithm
 from engine.api.run_context import RunContext
 from engine.common.enums import AlgorithmStatus
+from engine.feed.subscriptions import Sources
 from engine.live.brokerage import Brokerage
 from engine.live.clock import Clock
 from engine.live.feed import LiveFeed
@@ -45,18 +46,25 @@ class LiveHost:
         clock: says when to look.
         ticks: the trades.
         brokerage: the account.
+        events: the files that tell of splits and dividends; the context's by default.
 
     Attributes:
         algorithm, loop: of the run, None before.
     """
 
     def __init__(
-        self, context: RunContext, clock: Clock, ticks: TickSource, brokerage: Brokerage
+        self,
+        context: RunContext,
+        clock: Clock,
+        ticks: TickSource,
+        brokerage: Brokerage,
+        events: Sources | None = None,
     ) -> None:
         self._context = context
         self._clock = clock
         self._ticks = ticks
         self._brokerage = brokerage
+        self._events = context.sources if events is None else events
         self.algorithm: QCAlgorithm | None = None
         self.loop: LiveLoop | None = None
 
@@ -88,7 +96,9 @@ class LiveHost:
             return LiveResult(algorithm, None, algorithm.status, problem)
         self._brokerage.connect(algorithm)
         algorithm.post_initialize()
-        feed = LiveFeed(algorithm, self._context.sources, self._context.fred, self._ticks)
+        feed = LiveFeed(
+            algorithm, self._context.sources, self._context.fred, self._ticks, self._events
+        )
         loop = self.loop = LiveLoop(algorithm, feed, self._clock, self._brokerage, on_step)
         loop.run()
         if isinstance(loop.error, NotImplementedError):

@@ -169,7 +169,9 @@ class LiveLoop(Loop):
         data = step.slice
         if not data.dividends and not data.splits:
             return
-        with self._brokerage.corporate_events(step.time):
+        with self._brokerage.corporate_events(step.time) as due:
+            if not due:
+                return
             self._brokerage.pay_dividends(list(data.dividends.values()))
             super()._dividends_and_splits(step)
             if not self._algorithm.is_warming_up:

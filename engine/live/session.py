@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.api.run_context import RunContext, ignore_message
 from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc
+from engine.feed.bar_files import BarFiles
 from engine.feed.subscriptions import Sources
 from engine.live.brokerage import Brokerage, LeanPaperBrokerage, PaperBrokerage
 from engine.live.clock import SECOND, EventClock, PacedClock
@@ -122,25 +123,22 @@ def _run(
     started = _first_moment(options, store if durable else None)
     clock = _clock(options, started)
     context = make_context(options.data_folder, options.store, parameters)
-    # What was known on the day: rows of that day are there in its morning.
-    factors = FactorsAsOf(
-        options.data_folder, lambda: midnight(from_utc(clock.now, NEW_YORK)) + _DAY
-    )
-    context.sources = Sources(context.sources.bars, factors)
+    bars = context.sources.bars
+    context.sources, events = sources_as_of(bars, options.data_folder, clock)
     context.live_start = started
     run = options.results.name
     journal = Journal(options.results, run, lambda: clock.now, options.show)
     context.on_message = journal.line
     brokerage: Brokerage = LeanPaperBrokerage()
     if durable:
-        brokerage = _Told(store, context.sources, journal)
+        brokerage = _Told(store, events, journal)
     try:
         store.note({"run": run, "status": "running", "project": project.resolve(), "error": ""})
         journal.event("start", brokerage=options.brokerage, first=started.isoformat())
         if resumed:
             _tell_of_kill(store, journal)
         with loaded_algorithm(project, context) as kind, _interruptible(clock):
-            host = LiveHost(context, clock, ReplayTicks(context.sources), brokerage)
+            host = LiveHost(context, clock, ReplayTicks(context.sources), brokerage, events)
             files = _Results(context, options)
             # As fast as it goes, a run is over before anyone could look at what it has so far.
             between = None if options.speed is None else files
@@ -239,6 +237,22 @@ class _Noting:
             if isinstance(self._brokerage, PaperBrokerage):
                 self._brokerage.save_open_orders()
             self._store.note(facts)
+
+
+def sources_as_of(bars: BarFiles, data_folder: Path, clock: EventClock) -> tuple[Sources, Sources]:
+    """Files as they are on a clock's day: for bars and history, and for corporate events.
+
+    A row of a factor file is of the last day before its event. Prices follow it from the next day
+    on; who tells of events must know it in that day's morning already.
+    """
+
+    def known(ahead: timedelta) -> Sources:
+        return Sources(
+            bars,
+            FactorsAsOf(data_folder, lambda: midnight(from_utc(clock.now, NEW_YORK)) + ahead),
+        )
+
+    return known(timedelta(0)), known(_DAY)
 
 
 def _clock(options: Options, started: datetime) -> EventClock:

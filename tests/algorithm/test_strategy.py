@@ -32,7 +32,7 @@ class Algorithm:
             self._live = SimpleNamespace(
                 begin=lambda: self.desk.append("begin"),
                 refresh=lambda before: self.desk.append("refresh"),
-                save=lambda: self.desk.append("save"),
+                trained=lambda: self.desk.append("trained"),
                 missed_sending=lambda: False,
                 changed=True,
             )
@@ -79,7 +79,7 @@ def test_live_training_runs_beside_the_data_and_a_backtest_waits_for_it(live, ba
     (task,) = live.trainings
     task()
     assert live._decider == "decider of 1 bars"
-    assert live.desk == ["begin", "refresh", "save"]
+    assert live.desk == ["begin", "refresh", "trained"]
     assert not live._live.changed
     backtest.on_warmup_finished()
     assert backtest.trainings == []

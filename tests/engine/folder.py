@@ -31,7 +31,7 @@ HOURS = {
 def business_days(start, count):
     """The first `count` days from `start` on that are neither weekend nor holiday."""
     closed = {date(2010, 1, 1), date(2010, 1, 18)}
-    days = []
+    days: list[date] = []
     day = start
     while len(days) < count:
         if day.weekday() < 5 and day not in closed:

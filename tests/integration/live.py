@@ -1,17 +1,18 @@
 """Live runs of the whole algorithm with scripted decisions, in event time."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 
-from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc
-from engine.feed.subscriptions import Sources
+from engine.common.clock import NEW_YORK, to_utc
 from engine.live.brokerage import LeanPaperBrokerage, Position
 from engine.live.clock import EventClock
 from engine.live.host import LiveHost
-from engine.live.ticks import FactorsAsOf, ReplayTicks
+from engine.live.session import sources_as_of
+from engine.live.ticks import ReplayTicks
 from engine.run.runner import loaded_algorithm, make_context, run_backtest
 from tests.engine.folder import business_days, write_folder
 from tests.integration.scripted import ScriptedDecider
@@ -102,7 +103,7 @@ class Market:
 
     root: Path
     parameters: dict = field(default_factory=lambda: dict(PARAMETERS))
-    cash: object = None
+    cash: Decimal | None = None
     holdings: dict = field(default_factory=dict)
     log: list = field(default_factory=list)
 
@@ -117,6 +118,19 @@ class Market:
         write_folder(self.data, self.bars, start=FIRST, **options)
         (self.root / "main.py").write_text(self.main, encoding="utf-8")
         return self
+
+    def halve(self, name, day):
+        """Quote a symbol as after a split two for one that comes after the close of a day.
+
+        Returns:
+            Lines of a factor file that tell of the split.
+        """
+        at = self.days.index(day) + 1
+        self.bars[name] = [
+            row if i < at else (*(round(x / 2, 4) for x in row[:4]), 2 * row[4])
+            for i, row in enumerate(self.bars[name])
+        ]
+        return f"{FIRST:%Y%m%d},1,0.5,50\n{day:%Y%m%d},1,0.5,30\n20501231,1,1,0\n"
 
     def rewrite(self, old, new):
         """Change the algorithm's file."""
@@ -142,13 +156,10 @@ class Market:
         context.live_start = begin
         context.on_message = self.log.append
         clock = EventClock(begin, stop)
-        # Factor files as they were on the day.
-        factors = FactorsAsOf(
-            self.data, lambda: midnight(from_utc(clock.now, NEW_YORK)) + timedelta(days=1)
-        )
-        context.sources = Sources(context.sources.bars, factors)
+        bars = context.sources.bars
+        context.sources, events = sources_as_of(bars, self.data, clock)
         brokerage = LeanPaperBrokerage(self.cash, self.holdings)
-        host = LiveHost(context, clock, ReplayTicks(context.sources), brokerage)
+        host = LiveHost(context, clock, ReplayTicks(context.sources), brokerage, events)
         with loaded_algorithm(self.root, context) as kind:
             found = host.run(kind)
         if found.error is not None:

@@ -32,7 +32,7 @@ class ScriptedLearner:
 
     def __init__(self, seed) -> None:
         self._seed = seed
-        self.asked = []
+        self.asked: list[tuple] = []
 
     def decider(self, histories, rules, now):
         self.asked.append((histories, rules, now))

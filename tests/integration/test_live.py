@@ -4,7 +4,8 @@ from datetime import date, datetime
 
 import pytest
 
-from tests.integration.live import FIRST, SYMBOLS, Market, summed
+from engine.live.brokerage import Position
+from tests.integration.live import MAIN, SYMBOLS, Market, summed
 
 START, END = (2010, 3, 1, 8), (2010, 4, 30, 20)
 NIGHT, BEFORE_SENDING, BEFORE_OPEN, IN_SESSION = (22, 0), (9, 10), (9, 25), (11, 30)
@@ -50,6 +51,32 @@ def test_restarts_change_nothing(market, moments):
     wanted = market.backtest()
     assert summed(restarted(market, moments)) == wanted
     assert any("stop loss" in line or "daily stop" in line for line in market.log)
+
+
+def test_a_close_that_was_decided_on_and_not_ended_is_decided_again(market):
+    """A run that is killed at the close goes back to before it, its state does not."""
+    wanted = market.backtest()
+    fills, begin = [], START
+    for day in (3, 10, 17, 24):
+        fills += market.live(begin, (2010, 3, day, 16, 3)).algorithm.fills
+        begin = (2010, 3, day, 12)
+    assert summed(fills + market.live(begin, END).algorithm.fills) == wanted
+
+
+def test_a_training_that_was_missed_comes_at_the_start(tmp_path):
+    monthly = MAIN.replace(
+        "tests.integration.live import LiveScript",
+        "research.experiments.kills import MonthlyScript",
+    ).replace("LiveScript", "MonthlyScript")
+    whole = Market(tmp_path / "whole", main=monthly)
+    parts = Market(tmp_path / "parts", main=monthly)
+    for market in (whole, parts):
+        market.root.mkdir()
+        market.write()
+    fills = parts.live(START, (2010, 4, 1, 7, 30)).algorithm.fills
+    fills += parts.live((2010, 4, 1, 8, 30), END).algorithm.fills
+    assert sum("training of 2010-04-01 08:00:00 was missed" in line for line in parts.log) == 1
+    assert summed(fills) == summed(whole.live(START, END).algorithm.fills)
 
 
 def test_a_broker_that_takes_orders_in_the_morning_only_takes_them(market):
@@ -199,13 +226,26 @@ SPLIT = date(2010, 3, 24)
 def split_market(tmp_path, *, told=True):
     """AAA is split two for one after a close in March 2010; or only its price is halved."""
     made = Market(tmp_path)
-    at = made.days.index(SPLIT) + 1
-    made.bars["AAA"] = [
-        row if i < at else (*(round(x / 2, 4) for x in row[:4]), 2 * row[4])
-        for i, row in enumerate(made.bars["AAA"])
-    ]
-    lines = f"{FIRST:%Y%m%d},1,0.5,50\n{SPLIT:%Y%m%d},1,0.5,30\n20501231,1,1,0\n"
+    lines = made.halve("AAA", SPLIT)
     return made.write(factors={"AAA": lines} if told else {})
+
+
+def test_a_split_while_nothing_ran_scales_what_is_pending(tmp_path):
+    """Stopped in the evening, started after the split and before the sending."""
+    market = split_market(tmp_path)
+    whole = Market(tmp_path / "whole")
+    whole.root.mkdir()
+    whole.write(factors={"AAA": whole.halve("AAA", SPLIT)})
+    for each in (market, whole):
+        each.rewrite("options.run.seed)", "7)")
+    wanted = summed(whole.live(START, END).algorithm.fills)
+    evening, morning = (2010, 3, 24, 22), (2010, 3, 25, 8, 30)
+    fills = market.live(START, evening).algorithm.fills
+    held = market.holdings["AAA"]
+    market.holdings["AAA"] = Position(held.quantity * 2, held.average_price / 2)
+    fills += market.live(morning, END).algorithm.fills
+    assert any("AAA: history tells of a split by 0.5" in line for line in market.log)
+    assert summed(fills) == wanted
 
 
 @pytest.mark.parametrize(

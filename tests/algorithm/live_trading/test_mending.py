@@ -106,6 +106,22 @@ def test_two_splits_of_which_history_knows_the_first():
     assert "does not know of the split by 0.5 of 2014-05-21" in found.said[0]
 
 
+@pytest.mark.parametrize(
+    ("scale", "told"),
+    [(0.5, 0.5), (0.495, 0.5), (2.0, 2.0), (0.98, None), (1.0, None), (0.6, None)],
+)
+def test_a_split_that_only_history_knows_is_told(scale, told):
+    kept = bars(5)
+    fetched = [scaled(bar, scale) for bar in kept]
+    day_after = kept[-1][0].replace(hour=8, minute=0) + timedelta(days=1)
+    assert mend("AAA", kept, fetched, {}, now=day_after).split == told
+    # Before eight of the day after the last bar it is still to come, whatever history says.
+    if told is not None:
+        early = mend("AAA", kept, fetched, {}, now=day_after - timedelta(minutes=1))
+        assert early.split is None
+        np.testing.assert_allclose([r for _, r in early.bars], [r for _, r in kept], rtol=0.02)
+
+
 def test_a_dividend_scales_history_and_history_is_right():
     fetched = [scaled(bar, 0.995) for bar in bars(20)]
     found = mend("AAPL", bars(20), fetched, {EVENT: 1 / 7})

@@ -1,5 +1,6 @@
 """Paper trading of a project: its account on disk, restarts, and equality with the backtest."""
 
+import contextlib
 import json
 import signal
 import sqlite3
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 
 from engine.cli import main
 from engine.common.clock import NEW_YORK, from_utc
+from engine.live.loop import LiveLoop
 from engine.live.session import Options, run_project
 from engine.live.state import DATABASE, AccountStore, StateLock, holder
 from engine.live.status import told
@@ -268,6 +270,44 @@ def test_a_split_and_a_dividend_while_nothing_ran_are_made_good(tmp_path):
     assert len(told_of) == 2
     assert final(parts) == final(whole)
     assert final(whole)[2] == [("14", "49.00")]
+
+
+def test_an_event_that_a_killed_run_has_booked_is_not_booked_again(tmp_path, monkeypatch):
+    """Killed when the account had followed a split and a dividend, before anybody heard of them."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed(self, step):
+        if step.slice.splits or step.slice.dividends:
+            raise Killed
+        told(self, step)
+
+    def folder(root):
+        write_folder(
+            root / "data",
+            {"ABC": [*flat(100, 10), *flat(50, 20)], "XYZ": flat(40, 30)},
+            factors={
+                "ABC": "20100104,1,0.5,1\n20100115,1,0.5,100\n20501231,1,1,0\n",
+                "XYZ": "20100104,0.95,1,1\n20100115,0.95,1,40\n20501231,1,1,0\n",
+            },
+        )
+        (root / "main.py").write_text(PROJECT)
+        return root
+
+    whole, parts = folder(tmp_path / "whole"), folder(tmp_path / "parts")
+    trade(whole, "one", datetime(2010, 1, 21))
+    told = LiveLoop._user_events
+    monkeypatch.setattr(LiveLoop, "_user_events", killed)
+    seen = []
+    for run in ("one", "two", "three"):
+        with contextlib.suppress(Killed):
+            trade(parts, run, datetime(2010, 1, 21))
+        seen.append(account(parts)[:2])
+    assert seen[0] == seen[1] == seen[2] != account(whole)[:2]
+    monkeypatch.undo()
+    trade(parts, "four", datetime(2010, 1, 21))
+    assert account(parts)[:2] == account(whole)[:2]
 
 
 def test_a_second_process_is_refused_and_told_who_is_there(project):

@@ -1,0 +1,334 @@
+"""Thirty-odd days of accelerated paper trading in which everything goes wrong once.
+
+The whole algorithm trades a small market with scripted decisions, in event time, on a durable paper
+account, while feed, broker, disk and clock misbehave on days of their own. Afterwards: was each
+fault named in the log, did every target of every close keep cap and gross cap, and is the account
+the sum of its fills and dividends?
+
+    python -m research.experiments.faults
+
+Prints a row per fault; the exit status is 1 if a fault was not named, a cap was broken, or the
+account does not add up.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from engine.common.clock import NEW_YORK, from_utc, to_utc
+from engine.common.enums import OrderStatus
+from engine.live.brokerage import PaperBrokerage
+from engine.live.clock import EventClock
+from engine.live.host import LiveHost
+from engine.live.session import sources_as_of
+from engine.live.state import AccountStore
+from engine.live.ticks import ReplayTicks, Tick
+from engine.run.runner import loaded_algorithm, make_context
+from research.conditions import conditions, option_parser
+from tests.integration.live import FIRST, PARAMETERS, Market
+
+BEGIN, END = datetime(2010, 1, 25, 8), datetime(2010, 3, 19, 20)
+SPLIT, DIVIDEND = date(2010, 2, 24), date(2010, 2, 10)
+ROUNDING = 1e-9
+
+Change = Callable[[str, list[Tick]], list[Tick]]
+
+
+def _none(name: str, ticks: list[Tick]) -> list[Tick]:
+    return []
+
+
+def _until_noon(name: str, ticks: list[Tick]) -> list[Tick]:
+    return [tick for tick in ticks if tick.time.hour < 12]
+
+
+def _late(name: str, ticks: list[Tick]) -> list[Tick]:
+    return [replace(tick, time=tick.time + timedelta(seconds=2)) for tick in ticks]
+
+
+def _twice(name: str, ticks: list[Tick]) -> list[Tick]:
+    return [tick for tick in ticks for _ in range(2)]
+
+
+def _shuffled(name: str, ticks: list[Tick]) -> list[Tick]:
+    return random.Random(name).sample(ticks, len(ticks))
+
+
+def _wrong(name: str, ticks: list[Tick]) -> list[Tick]:
+    return [replace(tick, price=tick.price * Decimal("1.01")) for tick in ticks]
+
+
+def _halted(name: str, ticks: list[Tick]) -> list[Tick]:
+    return [] if name == "CCC" else ticks
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong.
+
+    Attributes:
+        name: of it.
+        days: on which.
+        said: words that name it in the log, from the first of these days until `within` days later;
+            empty for what is no fault to be named, but a day to be survived.
+        ticks: what it does to the trades of a day.
+        within: days.
+    """
+
+    name: str
+    days: tuple[date, ...]
+    said: str
+    ticks: Change | None = None
+    within: int = 4
+
+
+FAULTS = (
+    Fault("half day", (date(2010, 1, 29),), ""),
+    Fault("feed silent for a day", (date(2010, 2, 2),), "no bar of today's close", _none),
+    Fault("feed silent from noon", (date(2010, 2, 4),), "corrected by history", _until_noon),
+    Fault("dividend", (DIVIDEND,), "history has a new scale"),
+    Fault("ticks two seconds late", (date(2010, 2, 12),), "corrected by history", _late),
+    Fault("ticks twice", (date(2010, 2, 16),), "corrected by history", _twice),
+    Fault("ticks out of order", (date(2010, 2, 18),), "corrected by history", _shuffled),
+    Fault("bars corrected afterwards", (date(2010, 2, 22),), "corrected by history", _wrong),
+    Fault("rejected orders", (date(2010, 2, 23),), "was refused"),
+    Fault("split", (SPLIT,), "split by 0.5"),
+    Fault("halted stock", (date(2010, 2, 26), date(2010, 3, 1)), "CCC: no bar of today", _halted),
+    Fault("clock jumps over a sending", (date(2010, 3, 2),), "was to be ordered before the open"),
+    Fault("full disk", (date(2010, 3, 5), date(2010, 3, 8)), "since the state cannot be saved"),
+    Fault("partial fills", (date(2010, 3, 11), date(2010, 3, 12)), "was not filled at its open"),
+    Fault("daylight saving begins", (date(2010, 3, 15),), ""),
+)  # fmt: skip
+
+
+class FaultyTicks(ReplayTicks):
+    """The replay, changed on some days."""
+
+    def __init__(self, sources: Any, faults: Sequence[Fault]) -> None:
+        super().__init__(sources)
+        self._changes = {day: fault.ticks for fault in faults for day in fault.days if fault.ticks}
+
+    def ticks(self, symbol: Any, day: datetime) -> list[Tick]:
+        """Trades as they come on that day."""
+        found, change = super().ticks(symbol, day), self._changes.get(day.date())
+        return found if change is None else change(symbol.value, found)
+
+
+class JumpingClock(EventClock):
+    """From noon of some days it jumps to noon of the next."""
+
+    def __init__(self, start: datetime, end: datetime, days: Sequence[date]) -> None:
+        super().__init__(start, end)
+        self._days = set(days)
+
+    def wait_until(self, due: datetime) -> datetime | None:
+        """The due moment, or a later one."""
+        local = from_utc(due, NEW_YORK)
+        if local.date() in self._days and local.hour >= 12:
+            due = to_utc(local.replace(hour=12, minute=1) + timedelta(days=1), NEW_YORK)
+        return super().wait_until(due)
+
+
+class FaultyBrokerage(PaperBrokerage):
+    """Refuses orders on some days and fills half of them on others; counts what it pays."""
+
+    def __init__(self, store: AccountStore, sources: Any, faults: dict[str, Fault]) -> None:
+        super().__init__(store, sources)
+        self._faults = faults
+        self.paid = Decimal(0)
+
+    def connect(self, algorithm: Any) -> None:
+        """Bring the account, and take over what the broker says."""
+        super().connect(algorithm)
+        model = algorithm.brokerage_model
+        takes = model.can_submit_order
+
+        def can_submit(security: Any, order: Any, message: Any = None) -> Any:
+            if self._hit("rejected orders", algorithm):
+                return False, None
+            return takes(security, order, message)
+
+        model.can_submit_order = can_submit
+        for security in algorithm.securities.values():
+            self._fill_half(algorithm, security.fill_model)
+
+    def _hit(self, name: str, algorithm: Any) -> bool:
+        fault = self._faults.get(name)
+        return fault is not None and algorithm.time.date() in fault.days
+
+    def _fill_half(self, algorithm: Any, model: Any) -> None:
+        whole, halved = model.fill, set()
+
+        def fill(parameters: Any) -> Any:
+            order = parameters.order
+            if order.id in halved:
+                return []
+            found = list(whole(parameters))
+            for event in found:
+                if event.fill_quantity_exact and self._hit("partial fills", algorithm):
+                    halved.add(order.id)
+                    event.fill_quantity_exact = Decimal(int(event.fill_quantity_exact / 2))
+                    event.status = OrderStatus.PARTIALLY_FILLED
+            return found
+
+        model.fill = fill
+
+    def pay_dividends(self, dividends: Any) -> None:
+        """Pay, and note how much."""
+        before = self._algorithm.portfolio.cash_exact
+        super().pay_dividends(dividends)
+        self.paid += self._algorithm.portfolio.cash_exact - before
+
+
+@dataclass
+class Found:
+    """What a run with faults showed.
+
+    Attributes:
+        log: its lines.
+        broken: closes at which a target passed a cap, in words.
+        sums: what of the account does not add up, in words.
+        fills: how many there were.
+        error: what ended the run before its time.
+    """
+
+    log: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    sums: list[str] = field(default_factory=list)
+    fills: int = 0
+    error: str = ""
+
+    def names(self, fault: Fault) -> bool:
+        """Whether the log names a fault in time."""
+        last = fault.days[-1] + timedelta(days=fault.within)
+        return any(
+            fault.said in line and str(fault.days[0]) <= line[:10] <= str(last) for line in self.log
+        )
+
+
+def market(folder: Path) -> Market:
+    """The market with its split and its dividend, written to a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Market(folder)
+    made.parameters |= {"start_date": f"{BEGIN:%Y-%m-%d}", "end_date": f"{END:%Y-%m-%d}"}
+    close = made.bars["BBB"][made.days.index(DIVIDEND)][3]
+    ratio = f"{FIRST:%Y%m%d},0.98,1,1\n{DIVIDEND:%Y%m%d},0.98,1,{close}\n20501231,1,1,0\n"
+    return made.write(factors={"AAA": made.halve("AAA", SPLIT), "BBB": ratio})
+
+
+def run(made: Market, faults: Sequence[Fault], state: Path) -> Found:
+    """Trade a market with faults.
+
+    Args:
+        made: market.
+        faults: what goes wrong.
+        state: folder of the account; must not exist.
+    """
+    state.mkdir(parents=True)
+    by_name = {fault.name: fault for fault in faults}
+    begin, stop = to_utc(BEGIN, NEW_YORK), to_utc(END, NEW_YORK)
+    jumps = by_name.get("clock jumps over a sending")
+    clock = JumpingClock(begin, stop, jumps.days if jumps else ())
+    context = make_context(made.data, state / "store", made.parameters)
+    context.live_start = begin
+    found = Found()
+    context.on_message = found.log.append
+    context.sources, events = sources_as_of(context.sources.bars, made.data, clock)
+    store = AccountStore(state)
+    try:
+        brokerage = FaultyBrokerage(store, events, by_name)
+        ticks = FaultyTicks(context.sources, faults)
+        host = LiveHost(context, clock, ticks, brokerage, events)
+        with loaded_algorithm(made.root, context) as kind:
+            ended = host.run(kind, _Watching(host, found, by_name.get("full disk")))
+        found.error = ended.told
+        _add_up(store, brokerage, found)
+    finally:
+        store.close()
+    return found
+
+
+class _Watching:
+    """After every beat: is the disk full, and do the targets keep the caps?"""
+
+    def __init__(self, host: LiveHost, found: Found, full: Fault | None) -> None:
+        self._host, self._found, self._full = host, found, full
+        self._close: Any = None
+        self._save: Any = None
+
+    def __call__(self, now: datetime) -> None:
+        algorithm: Any = self._host.algorithm
+        store = algorithm.object_store
+        full = self._full is not None and algorithm.time.date() in self._full.days
+        if full and self._save is None:
+            self._save = store.save
+            store.save = lambda *given: False
+        elif not full and self._save is not None:
+            store.save, self._save = self._save, None
+        outbox = algorithm._live.outbox
+        if outbox.close is None or outbox.close == self._close or now.hour < 17:
+            return
+        self._close = outbox.close
+        equity, caps = algorithm._equity(), algorithm._rules.caps
+        weights = [
+            abs(quantity) * float(algorithm.securities[name].price) / equity
+            for name, quantity in outbox.targets.items()
+        ]
+        for name, weight, cap in zip(outbox.targets, weights, caps, strict=False):
+            if weight > cap + ROUNDING:
+                self._found.broken.append(f"{outbox.close} {name}: {weight:.4f} over {cap:.4f}")
+        if sum(weights) > algorithm._rules.gross + ROUNDING:
+            self._found.broken.append(f"{outbox.close}: gross {sum(weights):.4f}")
+
+
+def _add_up(store: AccountStore, brokerage: FaultyBrokerage, found: Found) -> None:
+    """Compare cash and positions with fills, fees, dividends and the split."""
+    cash, held = Decimal(PARAMETERS["cash"]) + brokerage.paid, dict[str, Decimal]()
+    for event in store.events():
+        quantity, price = Decimal(event["fill_quantity"]), Decimal(event["fill_price"])
+        if not quantity:
+            continue
+        found.fills += 1
+        cash -= quantity * price + Decimal(event["fee"])
+        factor = 2 if event["ticker"] == "AAA" and event["time"][:10] <= str(SPLIT) else 1
+        held[event["ticker"]] = held.get(event["ticker"], Decimal(0)) + factor * quantity
+    kept = {name: quantity for name, (quantity, _) in store.positions().items()}
+    held = {name: quantity for name, quantity in held.items() if quantity}
+    if kept != held:
+        found.sums.append(f"positions {kept}, fills give {held}")
+    if store.cash != cash:
+        found.sums.append(f"cash {store.cash}, fills and dividends give {cash}")
+
+
+def main() -> int:
+    """Run the command line."""
+    option_parser(__doc__).parse_args()
+    print(conditions(), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        made = market(Path(folder) / "market")
+        good = True
+        print(f"\n{'fault':28}{'named':>8}{'caps':>8}{'adds up':>9}{'fills':>7}")
+        cases = [(fault.name, (fault,)) for fault in FAULTS] + [("all of them", FAULTS)]
+        for number, (name, faults) in enumerate(cases):
+            found = run(made, faults, Path(folder) / f"run-{number}")
+            silent = [fault.name for fault in faults if fault.said and not found.names(fault)]
+            words = ["no" if bad else "yes" for bad in (silent, found.broken, found.sums)]
+            print(f"{name:28}{words[0]:>8}{words[1]:>8}{words[2]:>9}{found.fills:7}", flush=True)
+            problems = [*[f"not named: {each}" for each in silent], *found.broken, *found.sums]
+            problems += [found.error] if found.error else []
+            good &= not problems
+            print(*(f"    {line}\n" for line in problems[:5]), sep="", end="")
+    print("\nevery fault was named, caps held, accounts add up" if good else "\nNOT ALL GOOD")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
