@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from research.experiments.faults import BEGIN, END, FAULTS, market, run
+from tests.integration.faults import BEGIN, END, FAULTS, market, run
 
 
 @pytest.fixture(scope="module")

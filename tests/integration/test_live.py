@@ -66,7 +66,7 @@ def test_a_close_that_was_decided_on_and_not_ended_is_decided_again(market):
 def test_a_training_that_was_missed_comes_at_the_start(tmp_path):
     monthly = MAIN.replace(
         "tests.integration.live import LiveScript",
-        "research.experiments.kills import MonthlyScript",
+        "tests.integration.kills import MonthlyScript",
     ).replace("LiveScript", "MonthlyScript")
     whole = Market(tmp_path / "whole", main=monthly)
     parts = Market(tmp_path / "parts", main=monthly)

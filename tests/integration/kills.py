@@ -7,7 +7,7 @@ of a write or between two things that belong together. It is started again until
 then the next span begins with a new account, until there were as many kills as asked for. Orders,
 fills, cash and positions of every span must be those of a run that nobody killed.
 
-    python -m research.experiments.kills [--kills 200] [--seed 1] [--points NAME,...] [--folder F]
+    python -m tests.integration.kills [--kills 200] [--seed 1] [--points NAME,...] [--folder F]
 
 Event time stands still while nothing runs, so every restart is over before the next time of
 sending. Real time does not: after every other kill the account's clock moves on by a random span
@@ -49,7 +49,7 @@ SPLIT, DIVIDENDS = date(2010, 3, 24), {"BBB": date(2010, 3, 16), "CCC": date(201
 RANDOM = "any time"
 
 MAIN = '''
-from research.experiments.kills import MonthlyScript, arm
+from tests.integration.kills import MonthlyScript, arm
 from algorithm.strategy import MirageStrategy
 
 
@@ -130,7 +130,7 @@ _SUBMITTED, _FILLED = _status("SUBMITTED"), _status("FILLED", "PARTIALLY_FILLED"
 POINTS = {
     "starting": Point("algorithm.live_trading.desk:LiveDesk", "begin", passes=1),
     "started": Point("algorithm.live_trading.desk:LiveDesk", "begin", after=True, passes=1),
-    "training": Point("research.experiments.kills:MonthlyScript", "decider", passes=1),
+    "training": Point("tests.integration.kills:MonthlyScript", "decider", passes=1),
     "trained": Point(_STRATEGY, "_learn", after=True, passes=1),
     "deciding": Point("tests.integration.scripted:ScriptedDecider", "decide"),
     "decided, not noted": Point("algorithm.live_trading.desk:LiveDesk", "record"),

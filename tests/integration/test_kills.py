@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from research.experiments.kills import POINTS, RANDOM, Outcome, prove
+from tests.integration.kills import POINTS, RANDOM, Outcome, prove
 
 
 @pytest.mark.slow

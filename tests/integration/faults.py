@@ -5,7 +5,7 @@ account, while feed, broker, disk and clock misbehave on days of their own. Afte
 fault named in the log, did every target of every close keep cap and gross cap, and is the account
 the sum of its fills and dividends?
 
-    python -m research.experiments.faults
+    python -m tests.integration.faults
 
 Prints a row per fault; the exit status is 1 if a fault was not named, a cap was broken, or the
 account does not add up.
