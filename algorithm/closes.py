@@ -47,6 +47,11 @@ class Close:
         self._weights |= {name: w for name, w in weights.items() if not math.isnan(w)}
         return dict(self._weights)
 
+    @property
+    def wants_anything(self) -> bool:
+        """Whether some ticker has a fresh target at this close."""
+        return any(not math.isnan(weight) for weight in self._weights.values())
+
     def fresh_at(self, now: datetime) -> set[str]:
         """Tickers with a bar at the close that was decided on at this time step; else none."""
         return set(self._fresh) if now == self._told else set()

@@ -103,6 +103,10 @@ class Stops:
         if self._equity is not None:
             self._equity += amount
 
+    def miss_closes(self) -> None:
+        """Heed that closes passed unseen: the daily stop is of a day, and has none to compare."""
+        self._equity = None
+
     def must_be_flat(self, name: str) -> bool:
         """Whether a symbol must hold nothing after the present close."""
         return PORTFOLIO in self._triggered or name in self._cooling

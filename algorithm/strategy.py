@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -82,6 +83,7 @@ class MirageStrategy(QCAlgorithm):
         self._decider: Decider | None = None
         self._close = Close()
         self._closing = self.start_date
+        self._sending = threading.Lock()
         self._learner = self.create_learner(self._options)
 
         warm_up = timedelta(days=round(run.warm_up_years * 365.25))
@@ -384,33 +386,44 @@ class MirageStrategy(QCAlgorithm):
             live.cancel_stale()
             share = self._options.run.account_share
             self._stops.move_cash(share * live.outside_flow())
-            if live.stopped(close):
+            if live.stopped():
+                live.record(close, dict.fromkeys(self._options.run.symbols, 0.0))
                 return
             if live.changed:
                 self._decide_again()
             self._closing = close
             self._trade(self._decider, close, list(bars))
-            live.record(close, {})
+            if self._options.run.trade_mode != INSIGHTS or not self._close.wants_anything:
+                # Otherwise LEAN's stages have still to say how much: `_record`.
+                live.record(close, {})
         except builtins.Exception as problem:
             live.failed(close, problem)
 
     def _record(self, targets: Mapping[Symbol, float]) -> None:
         """Note what is to be ordered in the morning."""
-        if self._live is not None and targets:
-            held = {symbol.value: quantity for symbol, quantity in targets.items()}
+        if self._live is None or not targets:
+            return
+        held = {symbol.value: quantity for symbol, quantity in targets.items()}
+        try:
             self._live.record(self._closing, held)
+        except builtins.Exception as problem:
+            self._live.failed(self._closing, problem)
 
     def _send(self) -> None:
         """Order what the last close decided, before the open."""
         if self._live is None or self.is_warming_up:
             return
-        due = self._live.due()
-        if due:
-            self._live.sent(send_orders(self, due))
+        with self._sending:
+            self._live.stopped()
+            due = self._live.due()
+            if due:
+                send_orders(self, due)
+                self._live.sent()
 
     def _watch(self) -> None:
         """Some minutes after the close: say what it lacked."""
         if self._live is not None and not self.is_warming_up:
+            self._live.cancel_stale()
             self._live.watch(self._decider is not None)
 
     def on_splits(self, splits: Splits) -> None:
@@ -428,12 +441,16 @@ class MirageStrategy(QCAlgorithm):
     def on_dividends(self, dividends: Dividends) -> None:
         """In live trading they come as cash, which is no deposit."""
         if self._live is not None:
-            self._live.save()
+            self._live.paid(dividends)
 
     def on_order_event(self, order_event: OrderEvent) -> None:
-        """What is held is kept for a restart to compare."""
-        if self._live is not None and order_event.fill_quantity != 0:
-            self._live.save()
+        """In live trading what is held is kept for a restart to compare, and refusals are met."""
+        if self._live is None:
+            return
+        if order_event.fill_quantity != 0:
+            self._live.filled(order_event)
+        elif order_event.status == OrderStatus.INVALID:
+            self._live.refused(order_event)
 
     # What the user sees.
 

@@ -23,11 +23,14 @@ from algorithm.live_trading.outbox import Outbox
 from algorithm.live_trading.state import StateStore
 from algorithm.stops import Stops
 
-STATES = "mirage/live/"
+STATES = "mirage-live/"
 """Before the name of a deployment: head of the keys of its saved state."""
 
-KILL_SWITCH = "mirage/live/kill-switch"
-"""A key of the object store: while it holds anything, everything is sold and nothing bought."""
+KILL_SWITCH = "mirage-live/kill-switch"
+"""A key of the object store: while it holds anything but nothing or OFF, everything is sold and
+nothing bought."""
+
+OFF = "off"
 
 SEND_AT = (9, 20)
 """New York time at which orders for the open are sent: within the hours of all brokers' models."""
@@ -94,7 +97,10 @@ class LiveDesk:
         self._unsaved = False
         self._cash_known: float | None = None
         self._said: set[str] = set()
+        self._refusals: set[int] = set()
+        self._begun = False
         self._guard = threading.RLock()
+        self._saving = threading.Lock()
         self.outbox = Outbox()
         self.changed = False
 
@@ -147,6 +153,7 @@ class LiveDesk:
         if self._cash_known is None:
             self._cash_known = self._cash()
         self.refresh(self._algorithm.time)
+        self._begun = True
         if kept is None:
             return None
         self._name_missed()
@@ -182,6 +189,7 @@ class LiveDesk:
         if self._decided is None or newest <= self._decided:
             return
         missed = [time for time in self.days() if time > self._decided]
+        self._stops.miss_closes()
         self._tell(
             f"{len(missed)} closes passed without a decision, {missed[0]:%Y-%m-%d} to "
             f"{missed[-1]:%Y-%m-%d}; positions stayed as they were"
@@ -372,6 +380,22 @@ class LiveDesk:
             self._tell(f"the training of {due} was missed while nothing ran, and comes now")
         return bool(missed)
 
+    def filled(self, event: OrderEvent) -> None:
+        """Note a fill: its money is accounted for, and what is held is kept on disk."""
+        if self._cash_known is not None:
+            paid = float(event.fill_quantity) * float(event.fill_price)
+            self._cash_known -= paid + float(event.order_fee.value.amount)
+        self.save()
+
+    def paid(self, dividends: Dividends) -> None:
+        """Note dividends, which come as cash and are no deposit."""
+        for symbol in self._symbols:
+            dividend = dividends.get(symbol)
+            if dividend is not None and self._cash_known is not None:
+                held = float(self._algorithm.portfolio[symbol].quantity)
+                self._cash_known += held * float(dividend.distribution)
+        self.save()
+
     def outside_flow(self) -> float:
         """$ that came into the account (negative: left it) without a fill or a dividend."""
         if self._cash_known is None:
@@ -394,9 +418,18 @@ class LiveDesk:
                 )
                 ticket.cancel("not filled at its open")
 
-    def stopped(self, close: datetime) -> bool:
-        """Whether the kill switch is on; then everything is to be sold."""
-        thrown = bool(self._algorithm.object_store.contains_key(KILL_SWITCH))
+    def stopped(self) -> bool:
+        """Whether the kill switch is on; then everything is to be sold.
+
+        LEAN's store remembers that a key was there after its file has gone, hence `OFF`.
+        """
+        store = self._algorithm.object_store
+        thrown = bool(store.contains_key(KILL_SWITCH))
+        if thrown:
+            try:
+                thrown = str(store.read(KILL_SWITCH)).strip().lower() not in ("", OFF)
+            except builtins.Exception:
+                thrown = False
         if thrown != self._killed:
             self._killed = thrown
             self._tell(
@@ -407,7 +440,9 @@ class LiveDesk:
             )
             self.save()
         if thrown:
-            self.outbox.record(close, {symbol.value: 0.0 for symbol in self._symbols})
+            known = self.outbox.close or max(self.days(), default=None)
+            if known is not None:
+                self.outbox.record(known, {symbol.value: 0.0 for symbol in self._symbols})
             self.save()
         return thrown
 
@@ -447,17 +482,17 @@ class LiveDesk:
         by_name = {symbol.value: symbol for symbol in self._symbols}
         return {by_name[name]: quantity for name, quantity in targets.items()}
 
-    def sent(self, tickets: Sequence[OrderTicket]) -> None:
-        """Note that what was due has been ordered, and say what was refused."""
-        for ticket in tickets:
-            if ticket.status == OrderStatus.INVALID:
-                self._refused(ticket)
+    def sent(self) -> None:
+        """Note that what was due has been ordered."""
         self.outbox.ordered = True
         self.save()
 
-    def _refused(self, ticket: OrderTicket) -> None:
+    def refused(self, event: OrderEvent) -> None:
         """Say so; of an order that turns a position round, which some brokers refuse, close it."""
-        symbol, asked = ticket.symbol, float(ticket.quantity)
+        if event.order_id in self._refusals:
+            return
+        self._refusals.add(event.order_id)
+        symbol, asked = event.symbol, float(event.quantity)
         held = float(self._algorithm.portfolio[symbol].quantity)
         if held * (held + asked) < 0.0:
             self._tell(
@@ -494,11 +529,17 @@ class LiveDesk:
     # State.
 
     def save(self) -> None:
-        """Put on disk what a restart must know; cash is from now on as it is.
+        """Put on disk what a restart must know.
 
-        A store that refuses is told of, and until it takes the state nothing is ordered.
+        A store that refuses is told of, and until it takes the state nothing is ordered. Before
+        `begin` is done there is nothing to save but what would be lost.
         """
-        self._cash_known = self._cash()
+        if not self._begun:
+            return
+        with self._saving:
+            self._save()
+
+    def _save(self) -> None:
         try:
             self._store.save(self._to_state())
         except (OSError, ValueError) as problem:
@@ -532,7 +573,7 @@ class LiveDesk:
             "stops": self._stops.to_state(),
             "models": self._models(),
             "holdings": self._holdings(),
-            "cash": self._cash(),
+            "cash": self._cash() if self._cash_known is None else self._cash_known,
         }
 
     def redeploy(self) -> str:
@@ -569,7 +610,7 @@ def redeploy_options(
         ids: LEAN's identifiers by ticker.
     """
     parts = [
-        f"{name}:{ids[name]}:{quantity:g}:{price:.10g}"
+        f"{name}:{ids[name]}:{quantity:.12g}:{price:.10g}"
         for name, (quantity, price) in sorted(holdings.items())
     ]
     options = f"--live-cash-balance USD:{cash:.2f}"

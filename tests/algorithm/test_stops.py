@@ -153,6 +153,14 @@ EVENTS = st.lists(
 )
 
 
+def test_a_fall_over_closes_that_passed_unseen_is_none_of_a_day():
+    rules = Stops(StopRules(daily_stop=0.05))
+    rules.update(DAY, {}, 100.0)
+    rules.miss_closes()
+    assert rules.update(DAY + timedelta(days=30), {}, 90.0) == {}
+    assert PORTFOLIO in rules.update(DAY + timedelta(days=31), {}, 80.0)
+
+
 def test_a_withdrawal_is_no_loss():
     rules = Stops(StopRules(daily_stop=0.05))
     rules.move_cash(-50.0)

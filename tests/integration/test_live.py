@@ -172,11 +172,11 @@ def test_the_kill_switch_sells_everything_and_buys_nothing_until_it_is_off(marke
     market.live(START, (2010, 3, 10, 12))
     assert market.holdings
     store = ObjectStore(market.root / "store")
-    store.save("mirage/live/kill-switch", "on")
+    store.save("mirage-live/kill-switch", "on")
     market.live((2010, 3, 10, 12, 1), (2010, 3, 11, 12))
     assert not market.holdings
     assert market.live((2010, 3, 11, 12, 1), (2010, 3, 25, 12)).algorithm.fills == []
-    store.delete("mirage/live/kill-switch")
+    store.save("mirage-live/kill-switch", "off")
     assert market.live((2010, 3, 25, 12, 1), (2010, 4, 15, 12)).algorithm.fills
     said = [line for line in market.log if "the kill switch" in line]
     assert ["is on" in line for line in said] == [True, False]
@@ -195,7 +195,7 @@ def test_an_account_that_was_lost_is_said_with_what_brings_it_back(market):
 
 def test_a_state_that_is_broken_stops_the_start(market):
     market.live(START, (2010, 3, 10, 12))
-    for path in (market.root / "store" / "mirage" / "live").glob("default-*.json"):
+    for path in (market.root / "store" / "mirage-live").glob("default-*.json"):
         path.write_text(path.read_text("utf-8")[:-20], "utf-8")
     with pytest.raises(RuntimeError, match="the saved state cannot be read"):
         market.live((2010, 3, 10, 12, 1), (2010, 3, 11, 12))
