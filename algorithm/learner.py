@@ -22,6 +22,7 @@ from models.agent.observation import Observer
 from models.artifacts import ArtifactStore
 from models.market.features import FeatureTable
 from models.market.history import History
+from models.provenance import described, key_for
 from models.reporting import Reporter, Silent
 from sim.accounting import Rules
 from sim.rewards import REWARDS, along
@@ -166,10 +167,12 @@ class ModelLearner:
 
     def to_state(self) -> dict[str, Any] | None:
         """See `Learner`; accounts of rules and candidates are not among it."""
-        return None if self.models is None else self.models.keys
+        return None if self.models is None else self.models.keys | {"settings": self._settings()}
 
     def restore(self, state: Mapping[str, Any], now: datetime) -> None:
-        """See `Learner`."""
+        """See `Learner`; models of other settings are not gone on with."""
+        if state["settings"] != self._settings():
+            raise ValueError("settings of learning must be those of before; they have changed")
         trainer = Trainer(self._options.learning(), self._artifacts)
         self.models = trainer.restored(state, now=now)
 
@@ -207,6 +210,10 @@ class ModelLearner:
         self._report(str(decision))
         self._diagnostics.promotion(now, decision)
         return replace(models, trading=decision.trading)
+
+    def _settings(self) -> str:
+        """Changes with whatever learning takes of the settings."""
+        return key_for({"learning": described(self._options.learning())})
 
     def _require_bars(self, histories: Sequence[History]) -> None:
         """Name the symbol that is too young, and the setting that may be at fault."""

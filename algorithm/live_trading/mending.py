@@ -108,9 +108,15 @@ def mend(
         said.append(f"{name}: history has a new scale, {ratio:.6g} times that of the kept bars")
         nearest = looks_like_split(1.0, ratio)
         split = nearest if nearest and abs(ratio / nearest - 1.0) <= SCALE_ERROR else None
-    newest = fetched[-1][0]
+    newest, there = fetched[-1][0], {time for time, _ in fetched}
     tail = [bar for bar in kept if bar[0] > newest]
-    bars = [*fetched, *tail]
+    # An answer that is cut short takes nothing away.
+    lacking = [scaled(bar, ratio) for bar in kept if bar[0] < newest and bar[0] not in there]
+    if lacking:
+        said.append(
+            f"{name}: not in history, kept all the same: {_days([time for time, _ in lacking])}"
+        )
+    bars = [*sorted([*lacking, *fetched]), *tail]
     known = dict(kept)
     begin = kept[0][0] if kept else newest
     until = kept[-1][0] if kept else None
@@ -124,7 +130,8 @@ def mend(
         said.append(f"{name}: missed by the feed, taken from history: {_days(missed)}")
     if wrong:
         said.append(f"{name}: corrected by history: {_days(wrong)}")
-    old = [bar for bar in bars if until is not None and bar[0] <= until]
+    # Older bars than those kept change nothing: a decider has seen enough without them.
+    old = [bar for bar in bars if until is not None and begin <= bar[0] <= until]
     changed = bool(kept) and not (
         len(old) == len(kept)
         and all(a[0] == b[0] and a[1] == b[1] for a, b in zip(old, kept, strict=True))

@@ -29,6 +29,23 @@ def test_kept_bars_that_history_does_not_have_yet_stay():
     assert (found.bars, found.changed, found.said) == (bars(12), False, ())
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.995])
+def test_an_answer_that_is_cut_short_takes_nothing_away(scale):
+    """Three of ten bars, or some with a hole: the others stay, at history's scale."""
+    truth = [scaled(bar, scale) for bar in bars(10)]
+    for places in ((7, 8, 9), (0, 1, 8, 9)):
+        found = mend("AAPL", bars(10), [truth[i] for i in places], {})
+        assert [time for time, _ in found.bars] == [time for time, _ in truth]
+        np.testing.assert_allclose([r for _, r in found.bars], [r for _, r in truth], rtol=1e-12)
+        assert any("not in history, kept all the same" in line for line in found.said)
+
+
+def test_older_bars_than_those_kept_change_nothing():
+    """Kept ones are trimmed, history goes back to the start."""
+    found = mend("AAPL", bars(10)[4:], bars(12), {})
+    assert (found.bars, found.changed) == (bars(12), False)
+
+
 def test_a_first_look_takes_all_of_history():
     found = mend("AAPL", [], bars(10), {})
     assert (found.bars, found.changed, found.said) == (bars(10), False, ())
