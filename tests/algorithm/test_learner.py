@@ -1,5 +1,6 @@
 """What a run says about its learning, and when it learns."""
 
+import json
 from datetime import datetime
 from types import SimpleNamespace
 from typing import ClassVar
@@ -51,8 +52,11 @@ class FakeTrainer:
     stays_flat = False
     kinds: ClassVar = ("mean_variance",)
 
-    def __init__(self, config, artifacts, progress):
+    def __init__(self, config, artifacts, progress=None):
         self.config = config
+
+    def restored(self, kept, *, now):
+        return kept
 
     def train(self, tables, rules, previous, *, now):
         self.asked.append((tables, rules, previous, now))
@@ -122,6 +126,28 @@ def test_a_later_training_starts_from_the_models_before_and_the_account_as_it_is
     assert rules is rich
     assert [len(table) for table in tables] == [601, 601]
     assert FakeTrainer.asked[0][2] is None
+
+
+def test_on_other_bars_it_decides_from_where_the_models_end(learn):
+    assert learn.again(histories(), RULES) is None
+    learn.decider(histories(), RULES, NOW)
+    (_, agent, tables, _), _ = learn.again(histories(620), RULES)
+    assert agent is learn.models.agent
+    assert [len(table) for table in tables] == [600, 600]
+    assert len(FakeTrainer.asked) == 1
+
+
+def test_a_restart_goes_on_with_the_models_of_the_same_settings_only(learn):
+    assert learn.to_state() is None
+    learn.decider(histories(), RULES, NOW)
+    state = json.loads(json.dumps(learn.to_state()))
+    assert state["agents"] == {"mean_variance": "key of mean_variance"}
+    assert state["data_end"] == str(histories()[0].data_end)
+    learn.restore(state, NOW)
+    assert learn.models == state
+    other = Settings.from_parameters({"symbols": "AAA,BBB", "warm_up_years": "2", "aversion": "7"})
+    with pytest.raises(ValueError, match="settings of learning must be those of before"):
+        ModelLearner(other, None, Diagnostics(("AAA", "BBB")), print).restore(state, NOW)
 
 
 def test_the_decider_gets_the_rules_it_was_trained_under(learn):
