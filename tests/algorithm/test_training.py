@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import json
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -222,6 +223,19 @@ def test_a_training_is_reused_whole(trained, tables, make):
     assert_same(again, models)
     assert again.curve == models.curve
     assert (again.forecaster_key, again.agent_key) == (models.forecaster_key, models.agent_key)
+
+
+def test_models_are_found_again_by_their_keys(trained, make):
+    """As a restart does, which has no bars to train on yet; through JSON."""
+    models, store = trained
+    trainer, stages = make(copied(store))
+    kept = json.loads(json.dumps(models.keys))
+    again = trainer.restored(kept, now=NOW)
+    assert again.keys == models.keys
+    assert stages.names == []
+    assert_same(again, models)
+    with pytest.raises(ValueError, match="the object store must hold forecaster 0+; it does not"):
+        trainer.restored(kept | {"forecaster": "0" * 32}, now=NOW)
 
 
 def test_a_trainer_tells_of_its_stages(tables, make):
