@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import builtins
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from AlgorithmImports import *
@@ -113,18 +114,26 @@ class CappedPortfolioConstructionModel(PortfolioConstructionModel):
     The weight of an insight is the share of portfolio value.
     """
 
-    def __init__(self, symbols: Sequence[Symbol], rules: Rules, share: float = 1.0) -> None:
+    def __init__(
+        self,
+        symbols: Sequence[Symbol],
+        rules: Rules,
+        share: float = 1.0,
+        failed: Callable[[builtins.Exception], None] | None = None,
+    ) -> None:
         """Build the model.
 
         Args:
             symbols: what is traded, in the order of `rules.caps`.
             rules: caps and lots.
             share: of the account's value that is ours (`equity_of`).
+            failed: hears of an exception, which then costs the targets; None lets it pass.
         """
         super().__init__()
         self._symbols = list(symbols)
         self._rules = rules
         self._share = share
+        self._failed = failed
 
     def create_targets(
         self, algorithm: QCAlgorithm, insights: List[Insight]
@@ -136,5 +145,13 @@ class CappedPortfolioConstructionModel(PortfolioConstructionModel):
         }
         if not weights:
             return []
-        quantities = target_quantities(algorithm, self._symbols, weights, self._rules, self._share)
+        try:
+            quantities = target_quantities(
+                algorithm, self._symbols, weights, self._rules, self._share
+            )
+        except builtins.Exception as problem:
+            if self._failed is None:
+                raise
+            self._failed(problem)
+            return []
         return [PortfolioTarget(symbol, quantity) for symbol, quantity in quantities.items()]

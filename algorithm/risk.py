@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from AlgorithmImports import *
@@ -62,6 +63,7 @@ class StopsAndCapsRiskModel(RiskManagementModel):
         stops: Stops,
         fresh: Callable[[], Collection[str]],
         share: float = 1.0,
+        failed: Callable[[builtins.Exception], None] | None = None,
     ) -> None:
         """Build the model.
 
@@ -72,6 +74,7 @@ class StopsAndCapsRiskModel(RiskManagementModel):
             fresh: tickers that were decided on at this time step; between decisions none, and
                 nothing is traded then.
             share: of the account's value that is ours.
+            failed: hears of an exception, which then demands nothing; None lets it pass.
         """
         super().__init__()
         self._symbols = list(symbols)
@@ -79,6 +82,7 @@ class StopsAndCapsRiskModel(RiskManagementModel):
         self._stops = stops
         self._fresh = fresh
         self._share = share
+        self._failed = failed
 
     def manage_risk(
         self, algorithm: QCAlgorithm, targets: List[IPortfolioTarget]
@@ -88,7 +92,13 @@ class StopsAndCapsRiskModel(RiskManagementModel):
         if not fresh:
             return []
         asked = {target.symbol: float(target.quantity) for target in targets}
-        found = demanded_quantities(
-            algorithm, self._symbols, asked, self._rules, self._stops, fresh, self._share
-        )
+        try:
+            found = demanded_quantities(
+                algorithm, self._symbols, asked, self._rules, self._stops, fresh, self._share
+            )
+        except builtins.Exception as problem:
+            if self._failed is None:
+                raise
+            self._failed(problem)
+            return []
         return [PortfolioTarget(symbol, quantity) for symbol, quantity in found.items()]

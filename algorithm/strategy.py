@@ -109,10 +109,11 @@ class MirageStrategy(QCAlgorithm):
 
     def _set_framework(self) -> None:
         share = self._options.run.account_share
+        failed = None if self._live is None else self._stage_failed
         self._alpha = AgentAlphaModel(self._traded)
         self.set_alpha(self._alpha)
         self.set_portfolio_construction(
-            CappedPortfolioConstructionModel(self._traded, self._rules, share)
+            CappedPortfolioConstructionModel(self._traded, self._rules, share, failed)
         )
         self.set_risk_management(
             StopsAndCapsRiskModel(
@@ -121,6 +122,7 @@ class MirageStrategy(QCAlgorithm):
                 self._stops,
                 lambda: self._close.fresh_at(self.time),
                 share,
+                failed,
             )
         )
         self.set_execution(
@@ -249,8 +251,12 @@ class MirageStrategy(QCAlgorithm):
         return self._options.rules(self._equity(), self._lot_size)
 
     def _retrain(self) -> None:
-        if not self.is_warming_up and self._decider is not None:
-            self._learn()
+        if self.is_warming_up or self._decider is None:
+            return
+        self._learn()
+        if self._live is not None and self._live.missed_sending():
+            # LEAN runs scheduled events one after the other: a long training held up the sending.
+            self._send()
 
     def _learn(self) -> None:
         """Learn from all bars kept so far, for the account as it is now."""
@@ -407,6 +413,11 @@ class MirageStrategy(QCAlgorithm):
         try:
             self._live.record(self._closing, held)
         except builtins.Exception as problem:
+            self._live.failed(self._closing, problem)
+
+    def _stage_failed(self, problem: builtins.Exception) -> None:
+        """A stage of LEAN's framework failed: it costs the decision, not the process."""
+        if self._live is not None:
             self._live.failed(self._closing, problem)
 
     def _send(self) -> None:

@@ -133,6 +133,26 @@ def test_an_insight_without_a_weight_asks_for_no_position():
     assert target.quantity == 0
 
 
+def test_a_failure_of_sizing_costs_the_targets_where_somebody_hears_of_it():
+    algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 0.0})
+    asked = [insight(algorithm, "A", 0.2)]
+    said = []
+    model = CappedPortfolioConstructionModel(algorithm.symbols, rules_of(), 1.0, said.append)
+    assert model.create_targets(algorithm, asked) == []
+    assert [type(problem) for problem in said] == [ValueError]
+    alone = CappedPortfolioConstructionModel(algorithm.symbols, rules_of())
+    with pytest.raises(ValueError, match="price"):
+        alone.create_targets(algorithm, asked)
+
+
+def test_a_share_of_the_account_is_sized_as_an_account_of_that_size():
+    whole = FakeAlgorithm(5_000.0, {"A": 100.0, "B": 100.0}, {"A": 3})
+    half = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 100.0}, {"A": 3})
+    weights = {"A": 0.1, "B": 0.2}
+    wanted = target_quantities(whole, whole.symbols, weights, rules_of())
+    assert target_quantities(half, half.symbols, weights, rules_of(), 0.5) == wanted
+
+
 def test_reductions_are_ordered_first():
     """So is a change of sides that leaves a position of the same size."""
     held = {"B": 20, "C": -20, "D": 5, "E": 5}

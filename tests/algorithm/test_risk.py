@@ -57,6 +57,16 @@ def test_what_is_stopped_is_closed_with_or_without_a_target():
     assert overrides(algorithm, {"A": 0.0}, "A") == {}
 
 
+def test_a_failure_demands_nothing_where_somebody_hears_of_it():
+    algorithm = FakeAlgorithm(10_000.0, {"A": 100.0, "B": 0.0}, {"A": 40})
+    fresh, said = lambda: {"A"}, []
+    model = StopsAndCapsRiskModel(algorithm.symbols, RULES, stopped(), fresh, 1.0, said.append)
+    assert model.manage_risk(algorithm, []) == []
+    assert [type(problem) for problem in said] == [ValueError]
+    with pytest.raises(ValueError, match="price"):
+        StopsAndCapsRiskModel(algorithm.symbols, RULES, stopped(), fresh).manage_risk(algorithm, [])
+
+
 def test_between_decisions_nothing_is_touched():
     algorithm = FakeAlgorithm(10_000.0, PRICES, {"A": 40})
     assert overrides(algorithm, {}, "A", fresh=()) == {}

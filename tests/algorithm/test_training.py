@@ -234,7 +234,7 @@ def test_models_are_found_again_by_their_keys(trained, make):
     assert again.keys == models.keys
     assert stages.names == []
     assert_same(again, models)
-    with pytest.raises(ValueError, match="the object store must hold forecaster 0+; it does not"):
+    with pytest.raises(ValueError, match=r"object store must hold forecaster 0+; it does not"):
         trainer.restored(kept | {"forecaster": "0" * 32}, now=NOW)
 
 
