@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from AlgorithmImports import *
 
 from algorithm.portfolio import expected_quantities
+from algorithm.stages import Failed, contained
 
 
 def send_orders(algorithm: QCAlgorithm, quantities: Mapping[Symbol, float]) -> list[OrderTicket]:
@@ -42,17 +43,19 @@ def send_orders(algorithm: QCAlgorithm, quantities: Mapping[Symbol, float]) -> l
 class RecordingExecutionModel(ExecutionModel):
     """LEAN's execution stage in live trading: orders nothing, passes on what is to be held."""
 
-    def __init__(self, record: Callable[[Mapping[Symbol, float]], None]) -> None:
+    def __init__(self, record: Callable[[Mapping[Symbol, float]], None], failed: Failed) -> None:
         """Build the model.
 
         Args:
             record: takes target quantities in shares by symbol, signed.
+            failed: hears of an exception.
         """
         super().__init__()
         self._record = record
+        self._failed = failed
 
     def execute(self, algorithm: QCAlgorithm, targets: List[IPortfolioTarget]) -> None:
         """Pass on the targets of a close; there are none between closes."""
         found = {target.symbol: float(target.quantity) for target in targets}
         if found:
-            self._record(found)
+            contained(lambda: self._record(found), None, self._failed)

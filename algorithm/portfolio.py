@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import builtins
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from AlgorithmImports import *
 
+from algorithm.stages import Failed, contained
 from models.limits import plan_orders
 from sim.accounting import Rules
 
@@ -119,7 +119,7 @@ class CappedPortfolioConstructionModel(PortfolioConstructionModel):
         symbols: Sequence[Symbol],
         rules: Rules,
         share: float = 1.0,
-        failed: Callable[[builtins.Exception], None] | None = None,
+        failed: Failed | None = None,
     ) -> None:
         """Build the model.
 
@@ -145,13 +145,10 @@ class CappedPortfolioConstructionModel(PortfolioConstructionModel):
         }
         if not weights:
             return []
-        try:
-            quantities = target_quantities(
-                algorithm, self._symbols, weights, self._rules, self._share
-            )
-        except builtins.Exception as problem:
-            if self._failed is None:
-                raise
-            self._failed(problem)
-            return []
+        nothing: dict[Symbol, float] = {}
+        quantities = contained(
+            lambda: target_quantities(algorithm, self._symbols, weights, self._rules, self._share),
+            nothing,
+            self._failed,
+        )
         return [PortfolioTarget(symbol, quantity) for symbol, quantity in quantities.items()]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from AlgorithmImports import *
 
 from algorithm.portfolio import expected_quantities, plan_from
+from algorithm.stages import Failed, contained
 from algorithm.stops import Stops
 from sim.accounting import Rules
 
@@ -63,7 +63,7 @@ class StopsAndCapsRiskModel(RiskManagementModel):
         stops: Stops,
         fresh: Callable[[], Collection[str]],
         share: float = 1.0,
-        failed: Callable[[builtins.Exception], None] | None = None,
+        failed: Failed | None = None,
     ) -> None:
         """Build the model.
 
@@ -92,13 +92,12 @@ class StopsAndCapsRiskModel(RiskManagementModel):
         if not fresh:
             return []
         asked = {target.symbol: float(target.quantity) for target in targets}
-        try:
-            found = demanded_quantities(
+        nothing: dict[Symbol, float] = {}
+        found = contained(
+            lambda: demanded_quantities(
                 algorithm, self._symbols, asked, self._rules, self._stops, fresh, self._share
-            )
-        except builtins.Exception as problem:
-            if self._failed is None:
-                raise
-            self._failed(problem)
-            return []
+            ),
+            nothing,
+            self._failed,
+        )
         return [PortfolioTarget(symbol, quantity) for symbol, quantity in found.items()]

@@ -128,7 +128,7 @@ class MirageStrategy(QCAlgorithm):
         self.set_execution(
             ImmediateExecutionModel()
             if self._live is None
-            else RecordingExecutionModel(lambda targets: self._record(targets))
+            else RecordingExecutionModel(self._record, self._stage_failed)
         )
 
     def _live_desk(self, warm_up: timedelta) -> LiveDesk:
@@ -410,10 +410,7 @@ class MirageStrategy(QCAlgorithm):
         if self._live is None or not targets:
             return
         held = {symbol.value: quantity for symbol, quantity in targets.items()}
-        try:
-            self._live.record(self._closing, held)
-        except builtins.Exception as problem:
-            self._live.failed(self._closing, problem)
+        self._live.record(self._closing, held)
 
     def _stage_failed(self, problem: builtins.Exception) -> None:
         """A stage of LEAN's framework failed: it costs the decision, not the process."""

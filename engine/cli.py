@@ -91,6 +91,18 @@ def main(verbose: bool) -> None:
     """Run Mirage's algorithm without LEAN: same commands, same folders, same results."""
 
 
+def parameter_option(says: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--parameter`, which may be given many times; what it does is the command's to say."""
+    return click.option(
+        "--parameter",
+        "parameters",
+        nargs=2,
+        multiple=True,
+        metavar="NAME VALUE",
+        help=says,
+    )
+
+
 def data_folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--data-folder`, for the commands that need market data."""
     return click.option(
@@ -102,13 +114,8 @@ def data_folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @main.command()
 @click.argument("project", type=click.Path(path_type=Path, readable=False), default=Path("."))
-@click.option(
-    "--parameter",
-    "parameters",
-    nargs=2,
-    multiple=True,
-    metavar="NAME VALUE",
-    help="Set a parameter; given once or more, config.json's parameters are not used, as in LEAN.",
+@parameter_option(
+    "Set a parameter; given once or more, config.json's parameters are not used, as in LEAN."
 )
 @data_folder_option
 @click.option(
@@ -323,14 +330,7 @@ class Speed(click.ParamType):
     type=click.Path(path_type=Path, file_okay=False),
     help=f"Folder of the account; default: {LIVE}/{STATE} in the project.",
 )
-@click.option(
-    "--parameter",
-    "parameters",
-    nargs=2,
-    multiple=True,
-    metavar="NAME VALUE",
-    help="As for backtest.",
-)
+@parameter_option("As for backtest.")
 @data_folder_option
 def live(
     project: Path,

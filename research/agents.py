@@ -255,27 +255,6 @@ class Succession:
 
 
 def succession(
-    name: str,
-    refits: Sequence[Refit],
-    market: RealMarket,
-    rules: Rules,
-    seed: int,
-    source: str = "imagined",
-) -> Succession:
-    """Teach an agent at every refit and let each trade until the next; as `taught`.
-
-    Args:
-        name: one of `LEARNERS`.
-        refits: of the forecaster.
-        market: that is to be traded.
-        rules: the account's.
-        seed: of everything random.
-        source: one of `SOURCES`.
-    """
-    return taught(lambda lesson: agent_of(name, lesson), refits, market, rules, seed, source)
-
-
-def taught(
     learner: Learner,
     refits: Sequence[Refit],
     market: RealMarket,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli import OneLineErrors, data_folder_option, store_option
+from engine.cli import OneLineErrors, data_folder_option, parameter_option, store_option
 
 if TYPE_CHECKING:
     from research.stepping import Walk
@@ -66,14 +66,7 @@ def main(verbose: bool) -> None:
     help="Walk through an imagined market that goes on from the last bar before the start.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of the imagined market; default: 1.")
-@click.option(
-    "--parameter",
-    "parameters",
-    nargs=2,
-    multiple=True,
-    metavar="NAME VALUE",
-    help="Set another parameter of config.json otherwise.",
-)
+@parameter_option("Set another parameter of config.json otherwise.")
 @click.option("--script", help='Commands instead of a prompt, such as "5; AAPL 0.2 IBM 0; quit".')
 @click.option(
     "--record",

@@ -208,23 +208,14 @@ class LiveDesk:
         """
         with self._guard:
             for symbol in self._symbols:
-                factor = self._refresh(symbol, before)
-                if factor is not None:
-                    self._splits.setdefault(symbol.value, {})[self._algorithm.time] = factor
-                    self.outbox.scale(symbol.value, factor)
-                    self._tell(
-                        f"{symbol.value}: history tells of a split by {factor:g}; pending targets "
-                        "follow it"
-                    )
+                self._refresh(symbol, before)
 
     def days(self) -> list[datetime]:
         """Ends of all bars kept, ascending, each once."""
         return sorted({time for symbol in self._symbols for time, _ in self._bars.of(symbol.value)})
 
-    def _refresh(
-        self, symbol: Symbol, before: datetime, price: float | None = None
-    ) -> float | None:
-        """Mend a symbol's bars; the factor of a split that history knows and nobody has told of."""
+    def _refresh(self, symbol: Symbol, before: datetime, price: float | None = None) -> None:
+        """Mend a symbol's bars, and heed a split that history knows and nobody has told of."""
         name, algorithm = symbol.value, self._algorithm
         try:
             found = list(
@@ -250,13 +241,18 @@ class LiveDesk:
             self._bars.replace(name, mended.bars)
         except ValueError as problem:
             self._tell(f"{name}: history cannot be used, kept bars stay: {problem}")
-            return None
+            return
         for line in mended.said:
             if line not in self._said:
                 self._tell(line)
         self._said |= set(mended.said)
         self.changed |= mended.changed
-        return mended.split
+        if mended.split is not None:
+            self._splits.setdefault(name, {})[algorithm.time] = mended.split
+            self.outbox.scale(name, mended.split)
+            self._tell(
+                f"{name}: history tells of a split by {mended.split:g}; pending targets follow it"
+            )
 
     def take(self, data: Slice) -> dict[str, tuple[datetime, Row]]:
         """The bars of a close that may be decided on, kept; end and bar by ticker.
@@ -344,9 +340,14 @@ class LiveDesk:
     # Decisions and orders.
 
     def record(self, close: datetime, targets: Mapping[str, float]) -> None:
-        """Note what a close decided, on disk before it returns."""
+        """Note what a close decided, on disk before it returns.
+
+        What one of LEAN's stages failed at stays a failure, though the others went on.
+        """
         self.outbox.record(close, targets)
-        self._decided, self._failures = close, 0
+        self._decided = close
+        if close != self._failed:
+            self._failures = 0
         self.save()
 
     def failed(self, close: datetime, problem: builtins.Exception) -> None:

@@ -190,7 +190,8 @@ class Variant:
         """For one pass over the span's market."""
         if self.band is not None:
             return Rule(self.name, self.band).act
-        return succession(self.name, span.refits, span.market, span.rules, span.seed, self.source)
+        learner = functools.partial(agent_of, self.name)
+        return succession(learner, span.refits, span.market, span.rules, span.seed, self.source)
 
     def depends(self) -> dict[str, Any]:
         """What its trades depend on besides the span."""

@@ -45,7 +45,7 @@ from models.forecast.config import ForecasterConfig
 from models.market.groups import macro_of
 from models.market.history import History
 from models.market.macro import RATE, VIX, WTI
-from research.agents import residual, taught
+from research.agents import residual, succession
 from research.benchmarks.agent_bench import Store, lean_histories, proportional, runs_of
 from research.benchmarks.forecast_scores import forecaster_scores
 from research.conditions import ROOT, conditions, option_parser
@@ -221,7 +221,7 @@ def _made(
     }
     for name in SHOWN_REWARDS:
         learner = residual(PULL, REWARDS[name](MeanVariance().config.aversion), UPDATES)
-        policies[name] = partial(taught, learner, refits, market, stage.rules, seed)
+        policies[name] = partial(succession, learner, refits, market, stage.rules, seed)
     runs = {name: runs_of(make(), market.paths, stage.rules)[0] for name, make in policies.items()}
     scores = [
         forecaster_scores(refit.forecaster, history.until(end), start, seed)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -107,7 +108,7 @@ def test_an_agent_is_taught_at_every_refit_and_knows_the_one_before(refit, monke
         Refit(DAYS[580], *astuple(refit)[1:]),
         Refit(DAYS[599] + 1, *astuple(refit)[1:]),
     ]
-    policy = succession("taught", later, market, RULES, 7, "GJR-GARCH")
+    policy = succession(partial(agent_of, "taught"), later, market, RULES, 7, "GJR-GARCH")
     standing = Standing(np.zeros((1, 2)), np.full((1, 2), 0.5))
     asked = [policy(None, standing)[0, 0] for _ in range(market.paths.n_steps)]
     assert asked == [0.1] * 20 + [0.2] * (len(asked) - 20)
@@ -141,7 +142,11 @@ def test_of_refits_before_the_first_row_the_last_one_trades(refit, monkeypatch):
     monkeypatch.setattr(agents, "LEARNERS", {"dated": lambda one: Fixed(one.refit.date)})
     days = DAYS[[560, 565, 570, 571, 580]]
     policy = succession(
-        "dated", [Refit(day, *astuple(refit)[1:]) for day in days], market, RULES, 1
+        partial(agent_of, "dated"),
+        [Refit(day, *astuple(refit)[1:]) for day in days],
+        market,
+        RULES,
+        1,
     )
     # Row 0 is the close of day 569, where the refit of day 570 decides.
     assert policy.begins == [0, 1, 10]
