@@ -17,6 +17,7 @@ from engine.account.securities import Security, SecurityManager
 from engine.api.algorithm_charts import ChartsMixin
 from engine.api.algorithm_data import DataMixin
 from engine.api.algorithm_framework import FrameworkMixin
+from engine.api.algorithm_history import HistoryMixin
 from engine.api.algorithm_indicators import IndicatorsMixin
 from engine.api.algorithm_trading import TradingMixin
 from engine.api.known_calls import KNOWN_CALLS
@@ -53,7 +54,9 @@ _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 
 
-class QCAlgorithm(TradingMixin, DataMixin, IndicatorsMixin, ChartsMixin, FrameworkMixin):
+class QCAlgorithm(
+    TradingMixin, DataMixin, HistoryMixin, IndicatorsMixin, ChartsMixin, FrameworkMixin
+):
     """Base of algorithms; override `initialize` and `on_data`."""
 
     def __new__(cls, *_: Any, **__: Any) -> QCAlgorithm:
