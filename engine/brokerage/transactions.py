@@ -1,7 +1,8 @@
 """Orders from request to fill: LEAN's transaction handler and backtesting broker in one.
 
-Requests wait in a queue; a synchronous order drains it at once, an asynchronous one at the end of
-the time step. After every request the broker looks for fills.
+Requests wait in a queue. A new order drains it at once, an asynchronous one too, as in LEAN; updates
+and cancellations wait for the next order or the end of the time step. After every request the
+broker looks for fills.
 """
 
 from __future__ import annotations
@@ -259,8 +260,7 @@ class SecurityTransactionManager:
         self._open[order.id] = ticket
         self._orders[order.id] = order
         self._queue.append(request)
-        if not request.asynchronous:
-            self._process_queue()
+        self._process_queue()
         return ticket
 
     def _update(self, request: UpdateOrderRequest) -> OrderTicket | None:
