@@ -1,8 +1,8 @@
 """Orders from request to fill: LEAN's transaction handler and backtesting broker in one.
 
-Requests wait in a queue. A new order drains it at once, an asynchronous one too, as in LEAN; updates
-and cancellations wait for the next order or the end of the time step. After every request the
-broker looks for fills.
+Requests wait in a queue. A new order drains it at once; in live trading an asynchronous one waits, as
+updates and cancellations always do, for the next order or the end of the time step. After every
+request the broker looks for fills.
 """
 
 from __future__ import annotations
@@ -260,7 +260,8 @@ class SecurityTransactionManager:
         self._open[order.id] = ticket
         self._orders[order.id] = order
         self._queue.append(request)
-        self._process_queue()
+        if not (request.asynchronous and self._algorithm.live_mode):
+            self._process_queue()
         return ticket
 
     def _update(self, request: UpdateOrderRequest) -> OrderTicket | None:
