@@ -21,6 +21,7 @@ from engine.api.algorithm_history import HistoryMixin
 from engine.api.algorithm_indicators import IndicatorsMixin
 from engine.api.algorithm_trading import TradingMixin
 from engine.api.known_calls import KNOWN_CALLS
+from engine.api.messages import DEBUG, ERROR, LOG, Messages
 from engine.api.run_context import RunContext, current_context
 from engine.api.scheduling import DateRules, ScheduleManager, TimeRules
 from engine.brokerage.brokerage_models import (
@@ -48,8 +49,6 @@ from engine.orders.order_properties import OrderProperties
 from engine.orders.orders import OrderEvent
 from engine.statistics.trade_builder import TradeBuilder
 
-ERROR_MARK = "Error: "
-"""Begins the message of an error in the log, after its time."""
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 
@@ -103,7 +102,7 @@ class QCAlgorithm(
         self.current_slice: Any = None
         self.runtime_statistics: dict[str, str] = {}
         self.summary_statistics: dict[str, str] = {}
-        self.log_lines: list[str] = []
+        self.messages = Messages(lambda line: context.on_message(line))
         self.statistics: Any = None
         self._security_initializer: Any = None
         self._account_currency = "USD"
@@ -118,7 +117,7 @@ class QCAlgorithm(
 
     def _go_live(self, now: datetime) -> None:
         """Start now rather than on a date; brokers, not LEAN, call margin in live trading."""
-        self.live_mode = True
+        self.live_mode = self.messages.live = True
         self.algorithm_mode = AlgorithmMode.LIVE
         self._utc_time = now
         self._start, self._end = self.time, END_OF_TIME
@@ -380,22 +379,22 @@ class QCAlgorithm(
 
     # Messages -------------------------------------------------------------------------------
 
-    def _write(self, level: str, message: Any) -> None:
-        line = f"{self.time:%Y-%m-%d %H:%M:%S} {level}{message}"
-        self.log_lines.append(line)
-        self._context.on_message(line)
+    @property
+    def log_lines(self) -> list[str]:
+        """Lines of LEAN's log file."""
+        return self.messages.lines
 
     def debug(self, message: Any) -> None:
-        """Note a message."""
-        self._write("", message)
+        """Note a message; one like the last is dropped in a backtest."""
+        self.messages.add(DEBUG, self.time, message)
 
     def log(self, message: Any) -> None:
         """Note a message."""
-        self._write("", message)
+        self.messages.add(LOG, self.time, message)
 
     def error(self, message: Any) -> None:
-        """Note an error; the run goes on."""
-        self._write(ERROR_MARK, message)
+        """Note an error; the run goes on. One like the last is dropped in a backtest."""
+        self.messages.add(ERROR, self.time, message)
 
     def quit(self, message: str = "") -> None:
         """Stop after this time step."""
@@ -409,7 +408,7 @@ class QCAlgorithm(
 
     def set_run_time_error(self, error: BaseException) -> None:
         """Record what stopped the run."""
-        self.run_time_error = error
+        self.run_time_error = self.run_time_error or error
         self.status = AlgorithmStatus.RUNTIME_ERROR
 
     # Training -------------------------------------------------------------------------------
@@ -491,7 +490,15 @@ class QCAlgorithm(
         on_event = getattr(self.execution, "on_order_event", None)
         if on_event is not None:
             on_event(self, event)
-        self.callback("on_order_event")(event)
+        on_order_event = self.callback("on_order_event")
+        if self.live_mode:
+            on_order_event(event)
+            return
+        try:
+            on_order_event(event)
+        except Exception as problem:
+            # What gave the order goes on; the run ends when it next looks.
+            self.set_run_time_error(problem)
 
     def callback(self, name: str) -> Any:
         """The user's override, in either spelling."""

@@ -158,12 +158,13 @@ class LiveLoop(Loop):
         self._after_step(force=True)
 
     def _fire_past(self, time: datetime) -> None:
-        if self._algorithm.is_warming_up:
-            super()._fire_past(time)
+        algorithm = self._algorithm
+        if algorithm.is_warming_up:
+            algorithm.schedule.fire_past(time, algorithm.set_date_time)
 
     def _fire_due(self, time: datetime) -> None:
         if self._algorithm.is_warming_up:
-            super()._fire_due(time)
+            self._algorithm.schedule.fire_due(time)
 
     def _dividends_and_splits(self, step: TimeSlice) -> None:
         data = step.slice

@@ -115,6 +115,7 @@ class Loop:
         self.capacity.update(algorithm.utc_time, force=force)
         if sampled:
             add_samples(self.sampler.charts, algorithm.get_chart_updates())
+            algorithm.messages.collect()
 
     def _stopped(self) -> bool:
         return self._algorithm.status != AlgorithmStatus.RUNNING
@@ -122,29 +123,48 @@ class Loop:
     # Run ------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Run to the end. Exceptions of the user's code pass through."""
+        """Run to the end, or to where an exception of the user's code ends it and comes out.
+
+        :meth:`finish` follows in both cases.
+        """
         algorithm = self._algorithm
         algorithm.schedule.start()
         self._schedule_samples()
         if not algorithm.is_warming_up:
             algorithm.callback("on_warmup_finished")()
+        ended = True
         for step in self._feed.stream(self._end_utc, self._start_utc):
-            if self._stopped():
+            if self._stopped() and algorithm.run_time_error is None:
                 break
             if algorithm.portfolio.total_portfolio_value_exact <= 0:
                 algorithm.debug("Portfolio value is less than or equal to zero, stopping.")
                 break
             self.trading = not self._was_warming_up
-            self._step(step)
+            ended = self._step(step) or algorithm.run_time_error is None
+            if not ended:
+                break
             if self._on_step is not None:
                 self._on_step(step.time)
+        if ended:
+            self._end()
+        if algorithm.run_time_error is not None:
+            raise algorithm.run_time_error
+
+    def _end(self) -> None:
+        algorithm = self._algorithm
         algorithm.callback("on_end_of_algorithm")()
         self._after_step(force=True)
         if algorithm.status == AlgorithmStatus.RUNNING:
             algorithm.status = AlgorithmStatus.COMPLETED
         self._sample()
-        # LEAN processes the results once more on exit, which moves the capacity estimate.
+
+    def finish(self) -> None:
+        """Take the last look at the account, as LEAN does when it leaves, after an error too."""
+        lines = len(self._algorithm.log_lines)
+        # It moves the capacity estimate.
         self._after_step(force=True)
+        # LEAN has written its log before.
+        del self._algorithm.log_lines[lines:]
 
     def _schedule_samples(self) -> None:
         algorithm = self._algorithm
@@ -153,7 +173,11 @@ class Loop:
             "Daily Sampling", rules[0].every_day(), rules[1].midnight, self._sample
         )
 
-    def _step(self, step: TimeSlice) -> None:
+    def _step(self, step: TimeSlice) -> bool:
+        """One moment; false if the run was stopped before the user's code heard of its data.
+
+        An order event's handler that raised stops it at the next moment, as in LEAN.
+        """
         algorithm = self._algorithm
         time = step.time
         self._fire_past(time)
@@ -161,7 +185,7 @@ class Loop:
         algorithm.set_date_time(time)
         if step.is_time_pulse:
             self._check_warm_up_finished()
-            return
+            return True
         algorithm.current_slice = step.slice
         for security, points in step.updates:
             security.update(points)
@@ -178,7 +202,7 @@ class Loop:
         algorithm.transactions.process_synchronous_events(delistings)
         self._fire_due(time)
         if self._stopped():
-            return
+            return False
         self._margin_call(time)
         if step.changes:
             algorithm.callback("on_securities_changed")(step.changes)
@@ -189,14 +213,21 @@ class Loop:
         algorithm.on_framework_data(step.slice)
         algorithm.transactions.process_synchronous_events(delistings)
         self._after_step()
+        return True
 
     def _fire_past(self, time: datetime) -> None:
-        """Fire the scheduled events that were due before a time."""
-        self._algorithm.schedule.fire_past(time, self._algorithm.set_date_time)
+        """Fire the scheduled events that were due before a time; one that raises ends the run."""
+        try:
+            self._algorithm.schedule.fire_past(time, self._algorithm.set_date_time)
+        except Exception as problem:
+            self._algorithm.set_run_time_error(problem)
 
     def _fire_due(self, time: datetime) -> None:
-        """Fire the scheduled events that are due at a time."""
-        self._algorithm.schedule.fire_due(time)
+        """Fire the scheduled events that are due at a time; one that raises ends the run."""
+        try:
+            self._algorithm.schedule.fire_due(time)
+        except Exception as problem:
+            self._algorithm.set_run_time_error(problem)
 
     def _check_warm_up_finished(self) -> None:
         algorithm = self._algorithm

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from engine.api.algorithm import ERROR_MARK, QCAlgorithm
+from engine.api.algorithm import QCAlgorithm
+from engine.api.messages import ERROR_MARK, LOG
 from engine.api.object_store import ObjectStore
 from engine.api.run_context import RunContext, ignore_message, running
 from engine.common.charting import Chart
@@ -392,9 +393,12 @@ def _run(
         algorithm.set_run_time_error(problem)
         error = f"{type(problem).__name__}: {problem}"
         trace = _user_traceback(problem)
-        algorithm.error(f"{error}\n{trace}")
     if loop is None:
         raise AlgorithmError(f"{kind.__name__}.initialize failed: {error}\n{trace}")
+    loop.finish()
+    if error:
+        algorithm.messages.add(LOG, algorithm.time, f"Runtime Error: {error}\n{trace}")
+        algorithm.messages.collect()
     return _finish(algorithm, loop, context, rates, results, started, error, trace)
 
 
@@ -458,9 +462,9 @@ def _finish(
         trading_days_per_year=days,
     )
     summary = summarize(inputs, rates)
+    summary.summary.update(algorithm.summary_statistics)
     orders = transactions.get_orders()
     statistics = dict(summary.summary)
-    statistics.update(algorithm.summary_statistics)
     statistics["OrderListHash"] = order_list_hash(orders)
     result = BacktestResult(
         statistics,
@@ -511,6 +515,7 @@ def _write(
         parameters=result.parameters,
         insights=algorithm.insights.get_insights(),
         logs=result.log,
+        engine_log=algorithm.messages.as_they_came,
         started=started,
         finished=datetime.now(UTC).replace(tzinfo=None),
         runtime_error=error,

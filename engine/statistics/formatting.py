@@ -41,12 +41,18 @@ def percent(value: Decimal, digits: int) -> str:
 
 def fixed(value: Decimal, digits: int) -> str:
     """Write with exactly ``digits`` decimals, halves away from zero (.NET's ``0.00``)."""
-    return format(value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP), "f")
+    return format(_shown(value, digits), "f")
 
 
 def grouped(value: Decimal, digits: int = 2) -> str:
     """Write with thousands separators (.NET's ``N2``)."""
-    return format(value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP), ",f")
+    return format(_shown(value, digits), ",f")
+
+
+def _shown(value: Decimal, digits: int) -> Decimal:
+    """Rounded; a zero has no sign, as for every System.Decimal."""
+    rounded = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return rounded if rounded else abs(rounded)
 
 
 def json_number(value: Decimal) -> str:

@@ -27,7 +27,8 @@ from engine.orders.orders import Order
 
 def order_list_hash(orders: Iterable[Order]) -> str:
     """Return the hash of all orders of a run, 32 hexadecimal digits."""
-    joined = ",".join(order_json(order) for order in sorted(orders, key=lambda order: order.id))
+    ordered = sorted(orders, key=lambda order: order.id)
+    joined = ",".join(order_json(order, smart_rounding) for order in ordered)
     return hashlib.md5(joined.encode("utf-8")).hexdigest()
 
 
@@ -52,44 +53,41 @@ def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _rounded(value: Decimal) -> str:
-    return decimal_json(smart_rounding(value))
-
-
 _Fields = list[tuple[str, str]]
+_Write = Callable[[Decimal], str]
 
 
-def _limit(order: Any) -> _Fields:
-    return [("limitPrice", _rounded(order.limit_price_exact)), _type(order)]
+def _limit(order: Any, write: _Write) -> _Fields:
+    return [("limitPrice", write(order.limit_price_exact)), _type(order)]
 
 
-def _stop_market(order: Any) -> _Fields:
-    return [("stopPrice", _rounded(order.stop_price_exact)), _type(order)]
+def _stop_market(order: Any, write: _Write) -> _Fields:
+    return [("stopPrice", write(order.stop_price_exact)), _type(order)]
 
 
-def _stop_limit(order: Any) -> _Fields:
+def _stop_limit(order: Any, write: _Write) -> _Fields:
     return [
-        ("stopPrice", _rounded(order.stop_price_exact)),
+        ("stopPrice", write(order.stop_price_exact)),
         ("stopTriggered", _flag(order.stop_triggered)),
-        ("limitPrice", _rounded(order.limit_price_exact)),
+        ("limitPrice", write(order.limit_price_exact)),
         _type(order),
     ]
 
 
-def _trailing_stop(order: Any) -> _Fields:
+def _trailing_stop(order: Any, write: _Write) -> _Fields:
     return [
-        ("trailingAmount", _rounded(order.trailing_amount_exact)),
+        ("trailingAmount", write(order.trailing_amount_exact)),
         ("trailingAsPercentage", _flag(order.trailing_as_percentage)),
         _type(order),
-        ("stopPrice", _rounded(order.stop_price_exact)),
+        ("stopPrice", write(order.stop_price_exact)),
     ]
 
 
-def _limit_if_touched(order: Any) -> _Fields:
+def _limit_if_touched(order: Any, write: _Write) -> _Fields:
     return [
         _type(order),
-        ("triggerPrice", _rounded(order.trigger_price_exact)),
-        ("limitPrice", _rounded(order.limit_price_exact)),
+        ("triggerPrice", write(order.trigger_price_exact)),
+        ("limitPrice", write(order.limit_price_exact)),
         ("triggerTouched", _flag(order.trigger_touched)),
     ]
 
@@ -98,7 +96,7 @@ def _type(order: Order) -> tuple[str, str]:
     return "type", str(int(order.type))
 
 
-_OWN_FIELDS: dict[OrderType, Callable[[Any], _Fields]] = {
+_OWN_FIELDS: dict[OrderType, Callable[[Any, _Write], _Fields]] = {
     OrderType.LIMIT: _limit,
     OrderType.STOP_MARKET: _stop_market,
     OrderType.STOP_LIMIT: _stop_limit,
@@ -126,11 +124,21 @@ def _properties_json(properties: OrderProperties) -> str:
     return "{" + ",".join(parts) + "}"
 
 
-def order_json(order: Order) -> str:
-    """Write one order as LEAN does when it computes the hash."""
-    price = smart_rounding(order.price_exact)
+def order_json(order: Order, rounded: Callable[[Decimal], Decimal] | None = None) -> str:
+    """Write one order as LEAN does.
+
+    Args:
+        order: any.
+        rounded: what becomes of its prices; LEAN's hash rounds them, its result files do not.
+    """
+
+    def write(price: Decimal) -> str:
+        return decimal_json(price if rounded is None else rounded(price))
+
+    price = order.price_exact if rounded is None else rounded(order.price_exact)
     quantity = normalize(order.quantity_exact)
-    fields = list(_OWN_FIELDS.get(order.type, lambda one: [_type(one)])(order))
+    own = _OWN_FIELDS.get(order.type)
+    fields = [_type(order)] if own is None else own(order, write)
     ticker = text_json(order.symbol.value)
     identifier = text_json(str(order.symbol.id))
     created = time_json(order.time)
