@@ -258,7 +258,9 @@ class SecurityPortfolioManager:
         if fee:
             holdings.total_fees_exact += fee
             self.add_cash(-fee)
-        security.settlement_model.apply_funds(self, security, fill.utc_time, -quantity * price)
+        security.settlement_model.apply_funds(
+            self, security, fill.utc_time_naive, -quantity * price
+        )
         if held * quantity < 0:
             closed = min(abs(quantity), abs(held)) * (-1 if quantity > 0 else 1)
             profit = closed * price - closed * average

@@ -31,7 +31,7 @@ from engine.brokerage.brokerage_models import (
     brokerage_model,
 )
 from engine.brokerage.transactions import SecurityTransactionManager
-from engine.common.clock import END_OF_TIME, NEW_YORK, from_utc, midnight, to_utc
+from engine.common.clock import END_OF_TIME, NEW_YORK, aware_utc, from_utc, midnight, to_utc
 from engine.common.decimals import to_decimal
 from engine.common.enums import (
     AccountType,
@@ -136,6 +136,11 @@ class QCAlgorithm(
     @property
     def utc_time(self) -> datetime:
         """Time in UTC."""
+        return aware_utc(self._utc_time)
+
+    @property
+    def utc_time_naive(self) -> datetime:
+        """Time in UTC, without its time zone."""
         return self._utc_time
 
     @property
@@ -417,7 +422,9 @@ class QCAlgorithm(
         """Run a function now, or on a schedule: (callback) or (date rule, time rule, callback)."""
         if len(arguments) == 1:
             today, now = self.date_rules.today, self.time_rules.now
-            return self.schedule.on(f"Training: Now: {self.utc_time}", today, now, arguments[0])
+            return self.schedule.on(
+                f"Training: Now: {self.utc_time_naive}", today, now, arguments[0]
+            )
         return self.schedule.on(*arguments)
 
     # Callbacks ------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ class ChartsMixin:
             return
         kind = SeriesType.CANDLE if len(numbers) == 4 else SeriesType.LINE
         series = self._series(chart, name, Series(name, kind, 0, "$"))
-        series.add_point(self.utc_time, *numbers)
+        series.add_point(self.utc_time_naive, *numbers)
 
     def record(self: Any, *arguments: Any) -> None:
         """LEAN's older name of `plot`."""

@@ -86,7 +86,7 @@ class SubscriptionManager:
             if end < utc_time:
                 due.append((end, index, consolidator, hours))
         for end, _, consolidator, hours in sorted(due, key=lambda item: item[:2]):
-            if end > self._algorithm.utc_time:
+            if end > self._algorithm.utc_time_naive:
                 self._algorithm.set_date_time(end)
             consolidator.scan(hours.from_utc(end))
 

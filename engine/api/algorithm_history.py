@@ -126,7 +126,7 @@ class HistoryMixin:
                 if configs
                 else self.universe_settings.data_normalization_mode
             )
-        now = hours.from_utc(self.utc_time)
+        now = hours.from_utc(self.utc_time_naive)
         start, end, count = self._history_span(hours, span, end_time, now, resolution, extended)
         kinds = [TickType.TRADE]
         if resolution < Resolution.HOUR and kind is not TradeBar:

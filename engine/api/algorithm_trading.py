@@ -61,7 +61,7 @@ class TradingMixin:
             prices.get("trigger", ZERO),
             prices.get("amount", ZERO),
             prices.get("percent", False),
-            self.utc_time,
+            self.utc_time_naive,
             tag if tag is not None else "",
             chosen,
             asynchronous,
@@ -128,7 +128,7 @@ class TradingMixin:
     def _too_late_for_close(self: Any, security: Security) -> bool:
         hours = security.exchange.hours
         closing = hours.to_utc(hours.get_next_market_close(security.local_time))
-        return self.utc_time > closing - MarketOnCloseOrder.submission_time_buffer
+        return self.utc_time_naive > closing - MarketOnCloseOrder.submission_time_buffer
 
     # Orders ---------------------------------------------------------------------------------
 
@@ -522,4 +522,4 @@ class TradingMixin:
         """True during the regular hours of a symbol's exchange."""
         security = self.securities.find(getattr(symbol, "symbol", symbol))
         hours = security.exchange.hours if security is not None else self._hours_of(symbol)
-        return hours.is_open(hours.from_utc(self.utc_time))
+        return hours.is_open(hours.from_utc(self.utc_time_naive))

@@ -141,7 +141,7 @@ class FillModel:
         if not self._may_fill(asset, order, extended) or not _subscribes(asset, TradeBar):
             return None
         bar: Any = asset.cache.get_data(TradeBar)
-        if bar is None or asset.exchange.hours.to_utc(bar.end_time) <= order.time:
+        if bar is None or asset.exchange.hours.to_utc(bar.end_time) <= order.time_naive:
             return None
         return bar
 
@@ -150,7 +150,7 @@ class FillModel:
         if not self._may_fill(asset, order, extended):
             return None
         prices = self._prices(asset, order.direction)
-        return prices if asset.exchange.hours.to_utc(prices.end_time) > order.time else None
+        return prices if asset.exchange.hours.to_utc(prices.end_time) > order.time_naive else None
 
     def _best_price(
         self, asset: Any, order: Order, buying: bool
@@ -165,7 +165,7 @@ class FillModel:
         """
         hours = asset.exchange.hours
         span = self.parameters.stale_price_time_span if self.parameters else _HOUR
-        cut_off = hours.from_utc(order.time) - span
+        cut_off = hours.from_utc(order.time_naive) - span
         best: Any = None
         price, message = ZERO, ""
         quote: Any = asset.cache.get_data(QuoteBar) if _subscribes(asset, QuoteBar) else None
@@ -234,7 +234,7 @@ class FillModel:
         slip = self._slippage(asset, order)
         buying = order.direction == OrderDirection.BUY
         price, message, stale_since = self._best_price(asset, order, buying)
-        if stale_since is not None and self._waits(asset, stale_since, order.time):
+        if stale_since is not None and self._waits(asset, stale_since, order.time_naive):
             return fill
         _fill(fill, price + slip if buying else price - slip, order.quantity_exact, message)
         return fill
@@ -341,7 +341,7 @@ class FillModel:
         if order.status == OrderStatus.CANCELED:
             return fill
         hours = asset.exchange.hours
-        placed = hours.from_utc(order.time)
+        placed = hours.from_utc(order.time_naive)
         end = datetime.min
         price, message = ZERO, ""
         if _subscribes(asset, TradeBar):
@@ -369,7 +369,7 @@ class FillModel:
         if order.status == OrderStatus.CANCELED:
             return fill
         hours = asset.exchange.hours
-        if asset.local_time < hours.get_next_market_close(hours.from_utc(order.time)):
+        if asset.local_time < hours.get_next_market_close(hours.from_utc(order.time_naive)):
             return fill
         price, message = ZERO, ""
         if _subscribes(asset, TradeBar):

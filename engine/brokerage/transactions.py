@@ -1,7 +1,7 @@
 """Orders from request to fill: LEAN's transaction handler and backtesting broker in one.
 
-Requests wait in a queue. A new order drains it at once; in live trading an asynchronous one waits, as
-updates and cancellations always do, for the next order or the end of the time step. After every
+Requests wait in a queue. A new order drains it at once; in live trading an asynchronous one waits,
+as updates and cancellations always do, for the next order or the end of the time step. After every
 request the broker looks for fills.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 from engine.brokerage.brokerage_models import verdict
 from engine.brokerage.fees import OrderFeeParameters
 from engine.brokerage.fill_model import FillModelParameters
+from engine.common.clock import aware_utc
 from engine.common.decimals import ONE, ZERO, normalize, text, to_double
 from engine.common.enums import (
     DelistingType,
@@ -105,7 +106,13 @@ class SecurityTransactionManager:
     @property
     def utc_time(self) -> datetime:
         """The algorithm's time."""
-        return self._algorithm.utc_time
+        return aware_utc(self.utc_time_naive)
+
+    @property
+    def utc_time_naive(self) -> datetime:
+        """The algorithm's time, UTC without its time zone."""
+        now: datetime = self._algorithm.utc_time_naive
+        return now
 
     @property
     def last_order_id(self) -> int:
@@ -179,14 +186,14 @@ class SecurityTransactionManager:
         tickets = self.get_open_order_tickets(symbol)
         for ticket in tickets:
             if symbol is None and tag is None:
-                ticket.cancel(f"Canceled by cancel_open_orders() at {self.utc_time}")
+                ticket.cancel(f"Canceled by cancel_open_orders() at {self.utc_time_naive}")
             else:
                 ticket.cancel(tag)
         return tickets
 
     def cancel_order(self, order_id: int, tag: str | None = None) -> OrderTicket | None:
         """Cancel one order."""
-        return self.process_request(CancelOrderRequest(self.utc_time, order_id, tag or ""))
+        return self.process_request(CancelOrderRequest(self.utc_time_naive, order_id, tag or ""))
 
     def add_transaction_record(self, time: datetime, profit: Decimal, is_win: bool) -> None:
         """Note a closed profit, at the first free millisecond."""
@@ -325,7 +332,7 @@ class SecurityTransactionManager:
     def _event(
         self, order: Order, status: OrderStatus | None = None, message: str = ""
     ) -> OrderEvent:
-        event = OrderEvent(order, self.utc_time, OrderFee.ZERO, message)
+        event = OrderEvent(order, self.utc_time_naive, OrderFee.ZERO, message)
         if status is not None:
             event.status = status
         return event
@@ -547,7 +554,7 @@ class SecurityTransactionManager:
                 self._pending.pop(order_id, None)
                 continue
             # Orders other than market orders wait for the next time step.
-            if order.time == self.utc_time and order.type != OrderType.MARKET:
+            if order.time_naive == self.utc_time_naive and order.type != OrderType.MARKET:
                 still_needed = True
                 continue
             if not self._try_fill(order):
@@ -564,7 +571,7 @@ class SecurityTransactionManager:
         if order.type == OrderType.MARKET_ON_OPEN:
             last = security.get_last_data()
             hours = security.exchange.hours
-            if last is None or hours.from_utc(order.time) >= last.end_time:
+            if last is None or hours.from_utc(order.time_naive) >= last.end_time:
                 return False
         if order.time_in_force.is_order_expired(security, order):
             self._remove(order, OrderStatus.CANCELED, "The order has expired.")
@@ -606,7 +613,10 @@ class SecurityTransactionManager:
         security = algorithm.securities.find(delisting.symbol)
         if security is not None and security.holdings.quantity_exact:
             order = MarketOrder(
-                security.symbol, -security.holdings.quantity_exact, self.utc_time, _DELISTING_TAG
+                security.symbol,
+                -security.holdings.quantity_exact,
+                self.utc_time_naive,
+                _DELISTING_TAG,
             )
             order.status = OrderStatus.SUBMITTED
             self._last_id += 1
@@ -614,7 +624,7 @@ class SecurityTransactionManager:
             order.price_adjustment_mode = self._adjustment_mode(order.symbol, security)
             request = SubmitOrderRequest(
                 order.type, order.security_type, order.symbol, order.quantity_exact, ZERO, ZERO,
-                ZERO, ZERO, False, order.time, order.tag or "", order.properties,
+                ZERO, ZERO, False, order.time_naive, order.tag or "", order.properties,
             )  # fmt: skip
             request.set_order_id(order.id)
             request.set_response(OrderResponse.success(request), OrderRequestStatus.PROCESSED)
@@ -642,14 +652,14 @@ class SecurityTransactionManager:
             order.status = event.status
         event.id = order.get_new_id()
         if event.status == OrderStatus.CANCELED:
-            order.canceled_time = event.utc_time
+            order.canceled_time = event.utc_time_naive
         elif event.status.is_fill:
-            order.last_fill_time = event.utc_time
+            order.last_fill_time = event.utc_time_naive
         elif (
             event.status in (OrderStatus.SUBMITTED, OrderStatus.UPDATE_SUBMITTED)
             and ticket.update_requests
         ):
-            order.last_update_time = event.utc_time
+            order.last_update_time = event.utc_time_naive
         event.quantity_exact = order.quantity_exact
         for name in _PRICE_FIELDS.get(order.type, ()):
             setattr(event, name + "_exact", getattr(order, name + "_exact"))
@@ -658,7 +668,7 @@ class SecurityTransactionManager:
             algorithm.trade_builder.process_fill(
                 event.symbol,
                 event.order_id,
-                event.utc_time,
+                event.utc_time_naive,
                 event.fill_price_exact,
                 event.fill_quantity_exact,
                 event.order_fee.value.amount_exact,

@@ -1,7 +1,13 @@
-"""Naive local times to naive UTC and back, for named time zones."""
+"""Naive local times to naive UTC and back, for named time zones.
 
+The engine calculates with naive times. What user code sees of UTC is aware, as LEAN's Python bridge
+gives it: :class:`UtcTime`.
+"""
+
+import datetime as _datetime
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 UTC = ZoneInfo("UTC")
@@ -57,3 +63,32 @@ def round_down(time: datetime, span: timedelta) -> datetime:
     """Latest multiple of `span` (a day or a part of one) that is not after `time`."""
     start = midnight(time)
     return start + (time - start) // span * span
+
+
+def aware_utc(time: datetime) -> datetime:
+    """A naive UTC time as user code sees it."""
+    return time.replace(tzinfo=_datetime.UTC)
+
+
+def naive_utc(time: datetime) -> datetime:
+    """UTC without its time zone, of a time that user code may hand over; naive ones are UTC."""
+    return time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
+
+
+class UtcTime:
+    """Attribute that reads as an aware UTC time; the naive one lives in `<name>_naive`.
+
+    Naive times that are set count as UTC. None stays None.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.slot = name + "_naive"
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        value = getattr(instance, self.slot)
+        return None if value is None else aware_utc(value)
+
+    def __set__(self, instance: Any, value: datetime | None) -> None:
+        setattr(instance, self.slot, None if value is None else naive_utc(value))

@@ -91,7 +91,7 @@ class DataFeed:
             ValueError: if there is no file of it, or a malformed one.
         """
         hours: ExchangeHours = self._algorithm.default_hours
-        start = hours.from_utc(self._algorithm.utc_time)
+        start = hours.from_utc(self._algorithm.utc_time_naive)
         end = hours.from_utc(self._end_utc)
         one = fred_subscription(symbol, self._fred, hours, start, end)
         self._update_fill_span(one.config)
@@ -142,12 +142,12 @@ class DataFeed:
             self._subscribe_series(symbol)
         for universe in algorithm.take_pending_universes():
             hours = algorithm.default_hours
-            start = algorithm.utc_time
+            start = algorithm.utc_time_naive
             self._universes.append(ActiveUniverse(universe, start, self._end_utc, hours, algorithm))
         for universe in algorithm.take_changed_universes():
             for active in self._universes:
                 if active.universe is universe:
-                    active.trigger(algorithm.utc_time)
+                    active.trigger(algorithm.utc_time_naive)
 
     def _select(self, active: ActiveUniverse, time: datetime) -> SecurityChanges:
         """Apply one selection: subscribe what is new, drop what is gone and not held."""
@@ -227,7 +227,7 @@ class DataFeed:
         """
         algorithm = self._algorithm
         self._end_utc = end_utc
-        self._frontier = algorithm.utc_time
+        self._frontier = algorithm.utc_time_naive
         while True:
             self._start_universes()
             due = [s.emit_utc for s in self._subscriptions if s.emit_utc is not None]
@@ -239,7 +239,7 @@ class DataFeed:
 
     def _at_frontier(self, warm_up_end: datetime) -> Iterator[TimeSlice]:
         algorithm, time = self._algorithm, self._frontier
-        if algorithm.is_warming_up and algorithm.utc_time < warm_up_end < time:
+        if algorithm.is_warming_up and algorithm.utc_time_naive < warm_up_end < time:
             yield TimeSlice(warm_up_end, self._slice(warm_up_end), is_time_pulse=True)
         changes = SecurityChanges()
         packets: list[tuple[Subscription, list[BaseData]]] = []
@@ -251,7 +251,7 @@ class DataFeed:
             selecting = [
                 u for u in self._universes if u.next_utc is not None and u.next_utc <= time
             ]
-            if selecting and algorithm.utc_time != time:
+            if selecting and algorithm.utc_time_naive != time:
                 yield TimeSlice(time, self._slice(time), is_time_pulse=True)
             again = False
             for active in selecting:

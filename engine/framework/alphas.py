@@ -120,13 +120,14 @@ class ConstantAlphaModel(AlphaModel):
 
     def update(self, algorithm: Any, data: Any) -> Iterable[Insight]:
         """Return an insight for every security with a price whose last one is over."""
+        now = algorithm.utc_time_naive
         return [
             Insight(
                 security.symbol, self._period, self._type, self._direction,
                 magnitude=self._magnitude, confidence=self._confidence, weight=self._weight,
             )
             for security in self._securities.values()
-            if security.price != 0 and self.should_emit_insight(algorithm.utc_time, security.symbol)
+            if security.price != 0 and self.should_emit_insight(now, security.symbol)
         ]  # fmt: skip
 
     def should_emit_insight(self, utc_time: datetime, symbol: Any) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.common.clock import UtcTime, naive_utc
 from engine.common.enums import InsightDirection, InsightType, Resolution, net_text
 
 END_OF_TIME = datetime(2050, 12, 31)
@@ -107,6 +108,11 @@ class Insight:
         direction, magnitude, confidence, weight: the forecast; None where not given.
     """
 
+    generated_time_utc = UtcTime()
+    close_time_utc = UtcTime()
+    generated_time_utc_naive: datetime
+    close_time_utc_naive: datetime
+
     def __init__(self, *args: Any, **named: Any) -> None:
         values = list(args)
         generated = None
@@ -200,7 +206,7 @@ class Insight:
         Raises:
             ValueError: if a given closing time lies in the past.
         """
-        span, generated = self._span, self.generated_time_utc
+        span, generated = self._span, self.generated_time_utc_naive
         if isinstance(span, timedelta):
             if span >= END_OF_TIME - datetime(1, 1, 2):
                 self.close_time_utc = END_OF_TIME
@@ -217,13 +223,13 @@ class Insight:
             if not hours.is_open(local, False):
                 local = hours.get_next_market_open(local, False)
             self.close_time_utc = hours.to_utc(local)
-            if isinstance(span, datetime) and generated > self.close_time_utc:
+            if isinstance(span, datetime) and generated > self.close_time_utc_naive:
                 raise ValueError(f"close_time_local must not lie in the past; received {span}")
-        self.period = self.close_time_utc - generated
+        self.period = self.close_time_utc_naive - generated
 
     def is_expired(self, utc_time: datetime) -> bool:
         """True after the close time."""
-        return self.close_time_utc < utc_time
+        return self.close_time_utc_naive < naive_utc(utc_time)
 
     def is_active(self, utc_time: datetime) -> bool:
         """True up to and including the close time."""
@@ -232,8 +238,8 @@ class Insight:
     def expire(self, utc_time: datetime) -> None:
         """End an active insight now."""
         if self.is_active(utc_time):
-            self.close_time_utc = utc_time - _SECOND
-            self.period = self.close_time_utc - self.generated_time_utc
+            self.close_time_utc = naive_utc(utc_time) - _SECOND
+            self.period = self.close_time_utc_naive - self.generated_time_utc_naive
 
     cancel = expire
 

@@ -125,7 +125,7 @@ class InsightManager(InsightCollection):
 
     def expire(self, items: Iterable[Any]) -> None:
         """End insights, or all insights of symbols, now."""
-        now = self._algorithm.utc_time
+        now = self._algorithm.utc_time_naive
         for item in list(items):
             found = [item] if isinstance(item, Insight) else self._open.get(item, [])
             for insight in found:

@@ -116,9 +116,9 @@ class FrameworkPipeline:
     def on_data(self, data: Any) -> None:
         """Run the chain on a slice."""
         algorithm = self._algorithm
-        if algorithm.utc_time >= self.universe_selection.get_next_refresh_time_utc():
+        if algorithm.utc_time_naive >= self.universe_selection.get_next_refresh_time_utc():
             self._create_universes()
-        self.insights.step(algorithm.utc_time)
+        self.insights.step(algorithm.utc_time_naive)
         if not data.has_data:
             return
         insights = list(self.alpha.update(algorithm, data) or [])
@@ -148,14 +148,14 @@ class FrameworkPipeline:
                     self._warned_delisted = True
                     algorithm.error("Warning: insights for delisted securities are discarded.")
                 continue
-            insight.generated_time_utc = algorithm.utc_time
+            insight.generated_time_utc = algorithm.utc_time_naive
             if insight.type == InsightType.PRICE:
                 insight.reference_value = security.price
             insight.source_model = insight.source_model or model_name(self.alpha)
             insight.set_period_and_close_time(security.exchange.hours)
             valid.append(insight)
         self.insights.add_range(valid)
-        self.insights_generated(algorithm, GeneratedInsights(algorithm.utc_time, valid))
+        self.insights_generated(algorithm, GeneratedInsights(algorithm.utc_time_naive, valid))
         return valid
 
     def _process(self, insights: list[Insight]) -> None:

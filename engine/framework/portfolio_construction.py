@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.common.clock import aware_utc, naive_utc
 from engine.common.enums import InsightDirection, PortfolioBias, Resolution
 from engine.framework.insight import Insight
 from engine.framework.targets import PortfolioTarget
@@ -43,10 +44,14 @@ def rebalancing_function(rebalance: Any) -> Callable[[datetime], datetime | None
     if hasattr(rebalance, "get_dates"):
         return _DateRule(rebalance)
     if callable(rebalance):
-        return rebalance
+        return lambda time: _naive_or_none(rebalance(aware_utc(time)))
     raise ValueError(
         f"rebalance must be a Resolution, timedelta, date rule or function; received {rebalance!r}"
     )
+
+
+def _naive_or_none(time: datetime | None) -> datetime | None:
+    return None if time is None else naive_utc(time)
 
 
 class _DateRule:
@@ -107,7 +112,7 @@ class PortfolioConstructionModel:
         """Targets for the active insights if a rebalance is due; flat for expired ones."""
         self._ensure_started()
         self.algorithm = algorithm
-        if not self.is_rebalance_due(insights, algorithm.utc_time):
+        if not self.is_rebalance_due(insights, algorithm.utc_time_naive):
             return []
         targets: list[PortfolioTarget] = []
         failed = set()
@@ -121,7 +126,7 @@ class PortfolioConstructionModel:
                 failed.add(insight.symbol)
             else:
                 targets.append(target)
-        now = algorithm.utc_time
+        now = algorithm.utc_time_naive
         expired = algorithm.insights.remove_expired_insights(now)
         for symbol in dict.fromkeys(insight.symbol for insight in expired):
             if symbol not in failed and not algorithm.insights.has_active_insights(symbol, now):
@@ -135,11 +140,11 @@ class PortfolioConstructionModel:
     def get_target_insights(self) -> list[Insight]:
         """The newest active insight of each symbol that may have a target."""
         newest: dict[Any, Insight] = {}
-        for insight in self.algorithm.insights.get_active_insights(self.algorithm.utc_time):
+        for insight in self.algorithm.insights.get_active_insights(self.algorithm.utc_time_naive):
             if not self.should_create_target_for_insight(insight):
                 continue
             held = newest.get(insight.symbol)
-            if held is None or insight.generated_time_utc >= held.generated_time_utc:
+            if held is None or insight.generated_time_utc_naive >= held.generated_time_utc_naive:
                 newest[insight.symbol] = insight
         return list(newest.values())
 
@@ -163,7 +168,7 @@ class PortfolioConstructionModel:
         due = due or (self.rebalance_on_security_changes and self._securities_changed)
         if not due and self.rebalance_on_insight_changes:
             expiry = self.algorithm.insights.get_next_expiry_time()
-            due = bool(insights) or (expiry is not None and expiry < algorithm_utc)
+            due = bool(insights) or (expiry is not None and naive_utc(expiry) < algorithm_utc)
         if due:
             self.refresh_rebalance(algorithm_utc)
         return due
@@ -277,9 +282,9 @@ class AccumulativeInsightPortfolioConstructionModel(PortfolioConstructionModel):
 
     def get_target_insights(self) -> list[Insight]:
         """All active insights, oldest first."""
-        active = self.algorithm.insights.get_active_insights(self.algorithm.utc_time)
+        active = self.algorithm.insights.get_active_insights(self.algorithm.utc_time_naive)
         allowed = [insight for insight in active if self.should_create_target_for_insight(insight)]
-        return sorted(allowed, key=lambda insight: insight.generated_time_utc)
+        return sorted(allowed, key=lambda insight: insight.generated_time_utc_naive)
 
     def determine_target_percent(self, active_insights: list[Insight]) -> dict[Insight, float]:
         """Sum of the shares per symbol, under its first insight."""

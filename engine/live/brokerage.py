@@ -114,7 +114,7 @@ class PaperBrokerage:
                 raise NotImplementedError(
                     "durable paper accounts with delayed settlement (cash accounts)"
                 )
-        now = algorithm.utc_time
+        now = algorithm.utc_time_naive
         with self._store.transaction():
             cash = self._store.cash
             if cash is None:
@@ -152,7 +152,7 @@ class PaperBrokerage:
             elif event.status == OrderStatus.SUBMITTED:
                 # A run that is killed now goes on after this moment: it must not decide again. One
                 # that is killed among fills goes back, and fills the orders that still wait.
-                self._store.note({"clock": event.utc_time})
+                self._store.note({"clock": event.utc_time_naive})
 
     def save_open_orders(self) -> None:
         """Write the open orders that have changed without an event, as a trailing stop moves."""

@@ -38,7 +38,7 @@ class DayTimeInForce(TimeInForce):
     def is_order_expired(self, security: Any, order: Any) -> bool:
         """True from the regular close on."""
         hours = security.exchange.hours
-        placed = hours.from_utc(order.time)
+        placed = hours.from_utc(order.time_naive)
         return security.local_time >= hours.get_last_daily_market_close(placed, False)
 
 

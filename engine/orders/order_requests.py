@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from engine.common.clock import UtcTime
 from engine.common.decimals import ZERO, ExactNumber, to_decimal
 from engine.common.enums import (
     OrderRequestStatus,
@@ -71,6 +72,8 @@ class OrderRequest:
     """What an algorithm asked for, when (UTC), and what became of it."""
 
     order_request_type: OrderRequestType
+    time = UtcTime()
+    time_naive: datetime
 
     def __init__(self, time: datetime, order_id: int, tag: str | None) -> None:
         self.time = time
@@ -88,7 +91,7 @@ class OrderRequest:
 
     def __str__(self) -> str:
         status = net_text(self.status)
-        return f"{self.time} UTC: Order: ({self.order_id}) - {self.tag} Status: {status}"
+        return f"{self.time_naive} UTC: Order: ({self.order_id}) - {self.tag} Status: {status}"
 
 
 class SubmitOrderRequest(OrderRequest):

@@ -129,7 +129,7 @@ class OrderTicket:
 
     def update(self, fields: UpdateOrderFields) -> OrderResponse:
         """Ask for a change of the order."""
-        request = UpdateOrderRequest(self._transactions.utc_time, self.order_id, fields)
+        request = UpdateOrderRequest(self._transactions.utc_time_naive, self.order_id, fields)
         self._transactions.process_request(request)
         return request.response
 
@@ -168,7 +168,7 @@ class OrderTicket:
 
     def cancel(self, tag: str | None = None) -> OrderResponse:
         """Ask to cancel; a second wish is refused while the first stands."""
-        request = CancelOrderRequest(self._transactions.utc_time, self.order_id, tag)
+        request = CancelOrderRequest(self._transactions.utc_time_naive, self.order_id, tag)
         previous = self.cancel_request
         if previous is not None and previous.status != OrderRequestStatus.ERROR:
             return OrderResponse.error(

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from engine.common.clock import UtcTime
 from engine.common.decimals import (
     ZERO,
     ExactNumber,
@@ -77,7 +78,8 @@ class Order:
         id, symbol, quantity, price: price is the average fill price, 0 before the first fill.
         price_currency: "USD" once the order was processed.
         time: UTC, of the submission; `created_time` is the same.
-        last_fill_time, last_update_time, canceled_time: UTC or None.
+        last_fill_time, last_update_time, canceled_time: UTC or None. Times are aware; a naive one
+            is `<name>_naive`.
         status, tag, properties, broker_id (list of str).
         order_submission_data: prices at submission, None if it never got that far.
         price_adjustment_mode: normalization of the prices it fills at.
@@ -87,6 +89,11 @@ class Order:
     type: ClassVar[OrderType]
     quantity = ExactNumber()
     price = ExactNumber()
+    time = UtcTime()
+    last_fill_time = UtcTime()
+    last_update_time = UtcTime()
+    canceled_time = UtcTime()
+    time_naive: datetime
 
     def __init__(
         self,
@@ -103,9 +110,9 @@ class Order:
         self.price_exact: Decimal = ZERO
         self.price_currency = ""
         self.time = time
-        self.last_fill_time: datetime | None = None
-        self.last_update_time: datetime | None = None
-        self.canceled_time: datetime | None = None
+        self.last_fill_time_naive: datetime | None = None
+        self.last_update_time_naive: datetime | None = None
+        self.canceled_time_naive: datetime | None = None
         self.quantity_exact: Decimal = normalize(to_decimal(quantity))
         self.status = OrderStatus.NONE
         self.tag = tag
@@ -419,7 +426,7 @@ def create_order(request: SubmitOrderRequest) -> Order:
         NotImplementedError: for kinds of orders that equities do not need.
     """
     symbol, quantity, time, tag = (
-        request.symbol, request.quantity_exact, request.time, request.tag,
+        request.symbol, request.quantity_exact, request.time_naive, request.tag,
     )  # fmt: skip
     properties = request.order_properties
     stop, limit = request.stop_price_exact, request.limit_price_exact
@@ -469,6 +476,8 @@ class OrderEvent:
     limit_price = ExactNumber()
     trigger_price = ExactNumber()
     trailing_amount = ExactNumber()
+    utc_time = UtcTime()
+    utc_time_naive: datetime
 
     def __init__(
         self,

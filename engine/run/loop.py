@@ -93,12 +93,12 @@ class Loop:
         ]
         snapshot = DailySnapshot(
             portfolio.total_portfolio_value_exact,
-            algorithm.benchmark.evaluate(algorithm.utc_time),
+            algorithm.benchmark.evaluate(algorithm.utc_time_naive),
             portfolio.total_sale_volume_exact,
             self.capacity.capacity,
             holdings,
         )
-        self.sampler.sample(algorithm.utc_time, snapshot, warming_up=algorithm.is_warming_up)
+        self.sampler.sample(algorithm.utc_time_naive, snapshot, warming_up=algorithm.is_warming_up)
 
     def _after_step(self, force: bool = False) -> None:
         algorithm = self._algorithm
@@ -106,13 +106,16 @@ class Loop:
         for event in algorithm.transactions.order_events[self._seen_events :]:
             if event.status.is_fill:
                 self.capacity.on_fill(
-                    event.symbol, event.utc_time, event.fill_price_exact, event.fill_quantity_exact
+                    event.symbol,
+                    event.utc_time_naive,
+                    event.fill_price_exact,
+                    event.fill_quantity_exact,
                 )
         self._seen_events = len(algorithm.transactions.order_events)
         sampled = self.sampler.step(
-            algorithm.utc_time, value, force=force, warming_up=algorithm.is_warming_up
+            algorithm.utc_time_naive, value, force=force, warming_up=algorithm.is_warming_up
         )
-        self.capacity.update(algorithm.utc_time, force=force)
+        self.capacity.update(algorithm.utc_time_naive, force=force)
         if sampled:
             add_samples(self.sampler.charts, algorithm.get_chart_updates())
             algorithm.messages.collect()
@@ -247,7 +250,7 @@ class Loop:
             hours = security.exchange.hours
             symbol = security.symbol
             delta = ScheduledEvent.SECURITY_END_OF_DAY_DELTA
-            start = hours.from_utc(algorithm.utc_time)
+            start = hours.from_utc(algorithm.utc_time_naive)
             days = hours.trading_days(start, hours.from_utc(self._end_utc))
             times = (hours.to_utc(hours.get_next_market_close(day) - delta) for day in days)
 

@@ -124,7 +124,7 @@ def write_results(folder: Path, record: RunRecord) -> Path:
         if record.insights:
             inner = folder / str(record.id)
             inner.mkdir(exist_ok=True)
-            ordered = sorted(record.insights, key=lambda insight: insight.generated_time_utc)
+            ordered = sorted(record.insights, key=lambda insight: insight.generated_time_utc_naive)
             _write_json(inner / "alpha-results.json", [insight_json(one) for one in ordered])
         _write_lines(folder / f"{record.id}-log.txt", record.logs)
         _write_lines(folder / "log.txt", record.engine_log)
@@ -270,7 +270,7 @@ def event_json(event: OrderEvent, run_id: int) -> dict[str, Any]:
         "symbol": str(event.symbol.id),
         "symbolValue": event.symbol.value,
         "symbolPermtick": event.symbol.id.symbol,
-        "time": float(unix_time(event.utc_time)),
+        "time": float(unix_time(event.utc_time_naive)),
         "status": _camel(event.status.net_name),
     }
     fee = event.order_fee.value
@@ -302,9 +302,9 @@ def insight_json(insight: Any) -> dict[str, Any]:
         "id": insight.id.replace("-", ""),
         "groupId": insight.group_id,
         "sourceModel": insight.source_model,
-        "generatedTime": float(unix_time(insight.generated_time_utc)),
-        "createdTime": float(unix_time(insight.generated_time_utc)),
-        "closeTime": float(unix_time(insight.close_time_utc)),
+        "generatedTime": float(unix_time(insight.generated_time_utc_naive)),
+        "createdTime": float(unix_time(insight.generated_time_utc_naive)),
+        "closeTime": float(unix_time(insight.close_time_utc_naive)),
         "symbol": str(insight.symbol.id),
         "ticker": insight.symbol.value,
         "type": _camel(insight.type.net_name),

@@ -141,7 +141,7 @@ def order_json(order: Order, rounded: Callable[[Decimal], Decimal] | None = None
     fields = [_type(order)] if own is None else own(order, write)
     ticker = text_json(order.symbol.value)
     identifier = text_json(str(order.symbol.id))
-    created = time_json(order.time)
+    created = time_json(order.time_naive)
     fields += [
         ("id", str(order.id)),
         ("contingentId", str(order.contingent_id)),
@@ -153,9 +153,9 @@ def order_json(order: Order, rounded: Callable[[Decimal], Decimal] | None = None
         ("createdTime", created),
     ]
     moments = {
-        "lastFillTime": order.last_fill_time,
-        "lastUpdateTime": order.last_update_time,
-        "canceledTime": order.canceled_time,
+        "lastFillTime": order.last_fill_time_naive,
+        "lastUpdateTime": order.last_update_time_naive,
+        "canceledTime": order.canceled_time_naive,
     }
     fields += [(name, time_json(time)) for name, time in moments.items() if time is not None]
     fields += [("quantity", decimal_json(quantity)), ("status", str(int(order.status)))]

@@ -10,7 +10,7 @@ from engine.api.algorithm_charts import RESERVED_SERIES, ChartsMixin
 class Plotter(ChartsMixin):
     def __init__(self):
         self._set_up_charts()
-        self.utc_time = datetime(2020, 1, 2)
+        self.utc_time_naive = datetime(2020, 1, 2)
 
 
 def test_a_value_lands_in_its_series():

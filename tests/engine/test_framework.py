@@ -95,7 +95,7 @@ class Algorithm:
     """10,000 dollars, shares at their price, no costs."""
 
     def __init__(self, *securities, time=MONDAY):
-        self.utc_time, self.is_warming_up = time, False
+        self.utc_time_naive, self.is_warming_up = time, False
         self.securities = Securities({s.symbol: s for s in securities})
         self.settings = SimpleNamespace(
             rebalance_portfolio_on_security_changes=None,
@@ -138,7 +138,7 @@ class TestInsight:
         insight = Insight.price("SPY", *period, InsightDirection.UP)
         insight.generated_time_utc = generated
         insight.set_period_and_close_time(Hours())
-        return insight.close_time_utc
+        return insight.close_time_utc_naive
 
     def test_minutes_count_while_the_market_is_open(self):
         assert self.close(MONDAY, 20 * MINUTE) == MONDAY + 20 * MINUTE
@@ -212,7 +212,7 @@ class TestConstruction:
 
     def test_the_newest_insight_of_a_symbol_wins(self):
         algorithm = self.account(price_insight("A"))
-        algorithm.utc_time += MINUTE
+        algorithm.utc_time_naive += MINUTE
         emitted(algorithm, price_insight("A", InsightDirection.DOWN))
         assert self.targets(EqualWeightingPortfolioConstructionModel(), algorithm) == {"A": -100}
 
@@ -223,7 +223,7 @@ class TestConstruction:
 
     def test_expired_insights_flatten_their_symbol(self):
         algorithm = self.account(price_insight("A", period=MINUTE), price_insight("B"))
-        algorithm.utc_time += 2 * MINUTE
+        algorithm.utc_time_naive += 2 * MINUTE
         model = EqualWeightingPortfolioConstructionModel()
         assert self.targets(model, algorithm) == {"B": 100, "A": 0}
         assert self.targets(model, algorithm, fresh=False) == {}
@@ -251,9 +251,9 @@ class TestConstruction:
         model = EqualWeightingPortfolioConstructionModel(Resolution.DAILY)
         model.rebalance_on_insight_changes = False
         assert model.create_targets(algorithm, []) == []
-        algorithm.utc_time += DAY - MINUTE
+        algorithm.utc_time_naive += DAY - MINUTE
         assert model.create_targets(algorithm, []) == []
-        algorithm.utc_time += MINUTE
+        algorithm.utc_time_naive += MINUTE
         assert len(model.create_targets(algorithm, [])) == 1
 
     def test_security_changes_rebalance_and_expire(self):
@@ -263,7 +263,7 @@ class TestConstruction:
         removed = SimpleNamespace(
             added_securities=[], removed_securities=[algorithm.securities["B"]]
         )
-        algorithm.utc_time += MINUTE
+        algorithm.utc_time_naive += MINUTE
         model.on_securities_changed(algorithm, removed)
         assert self.targets(model, algorithm) == {"A": 100, "B": 0}
 
@@ -316,9 +316,9 @@ class TestRisk:
     def flattened(self, model, *securities):
         algorithm = Algorithm(*securities)
         emitted(algorithm, *(price_insight(s.symbol, period=20 * DAY) for s in securities))
-        algorithm.utc_time += MINUTE
+        algorithm.utc_time_naive += MINUTE
         found = [target.symbol for target in model.manage_risk(algorithm, [])]
-        now = algorithm.utc_time
+        now = algorithm.utc_time_naive
         assert all(not algorithm.insights.has_active_insights(symbol, now) for symbol in found)
         return found
 

@@ -3,7 +3,7 @@
 import json
 import re
 import zipfile
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import getcontext
 
 import pytest
@@ -43,13 +43,13 @@ def run(folder, kind, **options):
     )
 
 
-def test_bars_arrive_at_the_close_with_naive_local_times(folder):
+def test_bars_arrive_at_the_close_with_naive_local_and_aware_utc_times(folder):
     class Watching(Base):
         def on_data(self, data):
             self.seen.append((self.time, self.utc_time, data.bars[self.symbol].close))
 
     seen = run(folder, Watching).algorithm.seen
-    assert seen[0] == (datetime(2010, 1, 11, 16), datetime(2010, 1, 11, 21), 105.5)
+    assert seen[0] == (datetime(2010, 1, 11, 16), datetime(2010, 1, 11, 21, tzinfo=UTC), 105.5)
     assert [time.day for time, _, _ in seen] == [11, 12, 13, 14, 15]
 
 
