@@ -142,8 +142,11 @@ class Diagnostics:
         self._pending[symbol] = (distribution, fan)
 
     def close(self, symbol: str, at: datetime, close: float) -> None:
-        """Note a close: it settles the forecast made for it, if there was one."""
-        self._prices[symbol].append((at.isoformat(), close))
+        """Note a close, once: it settles the forecast made for it, if there was one."""
+        prices, time = self._prices[symbol], at.isoformat()
+        if prices and prices[-1][0] == time:
+            return
+        prices.append((time, close))
         paths = self._paths.get(symbol)
         if paths is not None and len(paths["real"]) <= paths["bars"]:
             paths["real"].append(round(close / paths["base"], 5))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -106,6 +106,7 @@ class ModelLearner:
         artifacts: ArtifactStore,
         diagnostics: Diagnostics,
         report: Callable[[str], Any],
+        guard: AbstractContextManager[Any] | None = None,
     ) -> None:
         """Build a learner.
 
@@ -114,7 +115,10 @@ class ModelLearner:
             artifacts: where models are kept.
             diagnostics: is told of every training.
             report: takes one line of text for the log.
+            guard: held while what a decider on another thread uses changes: models and shadow
+                accounts. A training does not hold it.
         """
+        self._guard = nullcontext() if guard is None else guard
         self._options = options
         self._artifacts = artifacts
         self._diagnostics = diagnostics
@@ -134,12 +138,13 @@ class ModelLearner:
         trainer = Trainer(self._options.learning(), self._artifacts, progress)
         tables = [FeatureTable.of(history) for history in histories]
         models = trainer.train(tables, rules, self.models, now=now)
-        shadows = self._opened(models, rules)
-        self.models = models = self._promoted(models, shadows, now)
-        self._tell(self.models, now)
+        with self._guard:
+            shadows = self._opened(models, rules)
+            self.models = models = self._promoted(models, shadows, now)
+            self._tell(models, now)
         if first:
-            self._introduce(tables, self.models, now)
-        return self._decider(tables, self.models, rules)
+            self._introduce(tables, models, now)
+        return self._decider(tables, models, rules)
 
     def _decider(
         self, tables: Sequence[FeatureTable], models: TrainedModels, rules: Rules

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from algorithm.times import from_text, to_text
+
 PORTFOLIO = "portfolio"
 """What a daily stop is reported under; no ticker reads like it."""
 
@@ -122,7 +124,7 @@ class Stops:
         return {
             "cooling": dict(self._cooling),
             "triggered": dict(self._triggered),
-            "close": None if self._close is None else self._close.isoformat(),
+            "close": to_text(self._close),
             "equity": self._equity,
             "previous_equity": self._previous_equity,
         }
@@ -131,8 +133,7 @@ class Stops:
         """Bring back what `to_state` gave."""
         self._cooling = {str(name): int(left) for name, left in state["cooling"].items()}
         self._triggered = {str(name): str(why) for name, why in state["triggered"].items()}
-        close = state["close"]
-        self._close = None if close is None else datetime.fromisoformat(close)
+        self._close = from_text(state["close"])
         self._equity, self._previous_equity = (
             None if state[name] is None else float(state[name])
             for name in ("equity", "previous_equity")

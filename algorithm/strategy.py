@@ -8,10 +8,12 @@ the stops, then the caps and the sizing, then out as insights' targets or as ord
 from __future__ import annotations
 
 import builtins
+import functools
 import math
 import threading
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import Any
 
@@ -26,6 +28,7 @@ from algorithm.diagnostics import KEY as DIAGNOSTICS_KEY
 from algorithm.diagnostics import Diagnostics
 from algorithm.execution import RecordingExecutionModel, send_orders
 from algorithm.learner import Learner, ModelLearner
+from algorithm.live_trading.background import Background
 from algorithm.live_trading.desk import LATE, SEND_AT, STATES, TRAIN_AT, LiveDesk
 from algorithm.live_trading.state import StateStore
 from algorithm.portfolio import CappedPortfolioConstructionModel, equity_of, target_quantities
@@ -33,6 +36,7 @@ from algorithm.risk import StopsAndCapsRiskModel, demanded_quantities
 from algorithm.settings import INSIGHTS, MONTHLY, NEVER, Settings
 from algorithm.stops import Stops
 from models.artifacts import ArtifactStore
+from models.market.history import History
 from models.market.macro import RATE, VIX, WTI
 from sim.accounting import Rules
 
@@ -44,6 +48,11 @@ FRED_SERIES = {VIX: "VIXCLS", WTI: "DCOILWTICO"}
 OUTSIDE_LEAD = timedelta(days=30)
 """Before the first bar, from which on outside series are listened to: longer than any of their
 values may be old (`models.market.macro.PUBLICATION`)."""
+
+REAL_TIME = timedelta(minutes=5)
+"""A run whose clock is so near the machine's goes on while models are trained. Another is a replay,
+whose time stands still meanwhile: there a training ends before the next decision, on any machine.
+"""
 
 
 class MirageStrategy(QCAlgorithm):
@@ -83,7 +92,11 @@ class MirageStrategy(QCAlgorithm):
         self._decider: Decider | None = None
         self._close = Close()
         self._closing = self.start_date
-        self._sending = threading.Lock()
+        # A decision, a sending, and a change of models come one at a time. Order events wait for
+        # none: LEAN may bring them on another thread before the call that sends an order returns.
+        self._turn = threading.RLock()
+        self._training = Background("training")
+        self._version = 0
         self._learner = self.create_learner(self._options)
 
         warm_up = timedelta(days=round(run.warm_up_years * 365.25))
@@ -185,7 +198,7 @@ class MirageStrategy(QCAlgorithm):
             artifacts.clear()
             self.log("Cleared the cached models (parameter clear_models).")
         artifacts.set_aside_other_forms()
-        return ModelLearner(options, artifacts, self._diagnostics, report=self.log)
+        return ModelLearner(options, artifacts, self._diagnostics, self.log, self._turn)
 
     def on_warmup_finished(self) -> None:
         """Train before the first bar that may be traded."""
@@ -200,16 +213,18 @@ class MirageStrategy(QCAlgorithm):
             )
         if self._live is None:
             self._learn()
-        elif kept is None or not self._resumed(kept) or self._missed_training(self._live):
-            self.train(self._learn)
-        if self._live is not None and self._live.missed_sending():
+            return
+        if kept is None or not self._resumed(kept) or self._missed_training(self._live):
+            self._begin_training(self._live)
+        self._decide_late(self._live)
+        if self._live.missed_sending():
             self._send()
 
     def _begin_live(self, live: LiveDesk) -> dict[str, Any] | None:
         """Bars and state; by what the models of the run before are found again."""
         kept = live.begin()
         if RATE in self._options.forecaster.macro:
-            for day in live.days():
+            for day in live.bars.days():
                 rate = self.risk_free_interest_rate_model.get_interest_rate(day)
                 self._bars.add_macro(RATE, day.date(), 100.0 * rate)
         return kept
@@ -237,9 +252,10 @@ class MirageStrategy(QCAlgorithm):
 
     def _decide_again(self) -> None:
         """The same models on bars that have changed."""
+        histories = self._bars.histories()
         if self._live is not None:
-            self._live.changed = False
-        decider = self._learner.again(self._bars.histories(), self._rules_now())
+            self._version, histories = self._live.bars.seen()
+        decider = self._learner.again(histories, self._rules_now())
         self._decider = decider or self._decider
 
     def _equity(self) -> float:
@@ -253,32 +269,47 @@ class MirageStrategy(QCAlgorithm):
     def _retrain(self) -> None:
         if self.is_warming_up or self._decider is None:
             return
-        self._learn()
-        if self._live is not None and self._live.missed_sending():
-            # LEAN runs scheduled events one after the other: a long training held up the sending.
-            self._send()
+        if self._live is None:
+            self._learn()
+        else:
+            self._begin_training(self._live)
 
     def _learn(self) -> None:
-        """Learn from all bars kept so far, for the account as it is now."""
+        """Learn from all bars kept so far, for the account as it is now; a backtest waits."""
+        decider = self._learner.decider(self._bars.histories(), self._rules_now(), self.time)
+        self._decider = decider or self._decider
+
+    def _begin_training(self, live: LiveDesk) -> None:
+        """The same beside trading: what fails costs the training, never the process."""
+        now = self.time
         try:
-            if self._live is not None:
-                self._live.refresh(self.time)
-            decider = self._learner.decider(self._bars.histories(), self._rules_now(), self.time)
+            live.bars.refresh(now)
+            version, histories = live.bars.seen()
+            rules = self._rules_now()
         except builtins.Exception as problem:
-            if self._live is None or self._decider is None:
-                raise
-            # In LEAN an exception in a training ends the algorithm and leaves its positions.
-            self.error(
-                f"training failed, the present models stay: {type(problem).__name__}: {problem}"
-            )
+            live.training_failed(problem, self._decider is not None)
             return
-        if decider is not None:
-            # Replaced as a whole, last: in live trading this runs beside on_data.
-            self._decider = decider
-            if self._live is not None:
-                self._live.changed = False
-        if self._live is not None:
-            self._live.trained()
+        work = functools.partial(self._learn_beside, live, version, histories, rules, now)
+        if not self._training.start(work):
+            live.tell("a training is under way; the one that is due now is left out")
+
+    def _learn_beside(
+        self, live: LiveDesk, version: int, histories: list[History], rules: Rules, now: datetime
+    ) -> None:
+        """A training, on its own thread; the models of before decide until it is done."""
+        try:
+            decider = self._learner.decider(histories, rules, now)
+            with self._turn:
+                if decider is not None:
+                    self._decider, self._version = decider, version
+                live.trained(now)
+                self._decide_late(live)
+        except builtins.Exception as problem:
+            live.training_failed(problem, self._decider is not None)
+
+    def _keeps_real_time(self) -> bool:
+        """Whether the algorithm's clock is the machine's, not that of a replay."""
+        return bool(abs(datetime.now(UTC).replace(tzinfo=None) - self.utc_time) < REAL_TIME)
 
     # Trading.
 
@@ -322,8 +353,18 @@ class MirageStrategy(QCAlgorithm):
                 self._bars.check_gap(symbol.value, self.time)
         return taken
 
-    def _trade(self, decider: Decider, close: datetime, fresh: list[str]) -> None:
-        """Decide on the symbols that have a new bar, at its close, and trade on it."""
+    def _trade(
+        self, decider: Decider, close: datetime, fresh: list[str], *, late: bool = False
+    ) -> None:
+        """Decide on the symbols that have a new bar, at its close, and trade on it.
+
+        Args:
+            decider: takes the decision.
+            close: end of the bars.
+            fresh: tickers that have one.
+            late: whether the close's time step is over: LEAN's stages are not asked any more, and
+                the two functions that stand for them are, in either mode.
+        """
         equity = self._equity()
         held = {
             symbol.value: float(self.portfolio[symbol].holdings_value) / equity
@@ -335,15 +376,15 @@ class MirageStrategy(QCAlgorithm):
         weights = self._apply_stops(decision, equity)
         self.on_decision(decision, weights)
         self._show(decision, held)
-        weights = self._close.add(close, self.time, fresh, weights)
-        if self._options.run.trade_mode == INSIGHTS:
+        now = self.time
+        weights = self._close.add(close, now, fresh, weights)
+        if self._options.run.trade_mode == INSIGHTS and not late:
             self._alpha.offer(decision, weights)
         else:
-            self._order(weights)
+            self._order(weights, self._close.fresh_at(now))
 
-    def _order(self, weights: Mapping[str, float]) -> None:
+    def _order(self, weights: Mapping[str, float], fresh: Collection[str]) -> None:
         """What LEAN's stages do with insights, done with orders."""
-        fresh = self._close.fresh_at(self.time)
         share = self._options.run.account_share
         targets = target_quantities(self, self._traded, weights, self._rules, share)
         demanded = demanded_quantities(
@@ -361,7 +402,9 @@ class MirageStrategy(QCAlgorithm):
             for symbol in self._traded
             if self.portfolio[symbol].invested
         }
-        for name, reason in self._stops.update(decision.time, profits, equity).items():
+        with nullcontext() if self._live is None else self._live.guard:
+            triggered = self._stops.update(decision.time, profits, equity)
+        for name, reason in triggered.items():
             self.log(f"{name}: {reason}; flat from the next open")
         return self._stops.apply(
             {name: decision.weights.get(name, math.nan) for name in self._options.run.symbols}
@@ -379,31 +422,75 @@ class MirageStrategy(QCAlgorithm):
 
     def _trade_live(self, live: LiveDesk, data: Slice) -> None:
         """A live close: what fails costs a decision, never the process."""
-        close = data.time
+        close = data.time.replace(microsecond=0)
         try:
-            bars = live.take(data)
+            bars = live.bars.take(data)
             if not bars:
                 return
             close = max(time for time, _ in bars.values())
-            for name, (_, row) in bars.items():
-                self._diagnostics.close(name, close, row[3])
-            if self._decider is None:
-                return
-            live.cancel_stale()
-            share = self._options.run.account_share
-            self._stops.move_cash(share * live.outside_flow())
-            if live.stopped():
-                live.record(close, dict.fromkeys(self._options.run.symbols, 0.0))
-                return
-            if live.changed:
-                self._decide_again()
-            self._closing = close
-            self._trade(self._decider, close, list(bars))
-            if self._options.run.trade_mode != INSIGHTS or not self._close.wants_anything:
-                # Otherwise LEAN's stages have still to say how much: `_record`.
-                live.record(close, {})
+            self._heed_training(live, close)
+            with self._turn:
+                self._decide(live, close, {name: row for name, (_, row) in bars.items()})
         except builtins.Exception as problem:
             live.failed(close, problem)
+
+    def _heed_training(self, live: LiveDesk, close: datetime) -> None:
+        """Before a decision: try again what failed, and wait for it where time stands still."""
+        if not self._training.running and live.wants_training(self._decider is not None):
+            self._begin_training(live)
+        if not self._keeps_real_time():
+            self._training.wait()
+        elif self._training.running and self._decider is not None:
+            live.tell(
+                f"the close of {close} is decided with the models of before: a training is under "
+                "way"
+            )
+
+    def _decide_late(self, live: LiveDesk) -> None:
+        """Decide on the newest close if that is still to be done, and in time for its open."""
+        with self._turn:
+            close = live.undecided()
+            if close is None or self._decider is None:
+                return
+            bars = live.bars.at(close)
+            lacking = live.bars.lacking(close)
+            if lacking:
+                live.tell(f"{', '.join(lacking)}: history has no bar of {close}; no decision on it")
+            if live.bars.doubted(bars):
+                return
+            try:
+                self._decide(live, close, {n: row for n, (_, row) in bars.items()}, late=True)
+            except builtins.Exception as problem:
+                live.failed(close, problem)
+
+    def _decide(
+        self, live: LiveDesk, close: datetime, rows: Mapping[str, Row], *, late: bool = False
+    ) -> None:
+        """Decide on a close and note its targets.
+
+        Args:
+            live: of the run.
+            close: end of the bars.
+            rows: bars by ticker.
+            late: whether the close's time step is over.
+        """
+        for name, row in rows.items():
+            self._diagnostics.close(name, close, row[3])
+        if self._decider is None:
+            return
+        live.cancel_stale()
+        share = self._options.run.account_share
+        self._stops.move_cash(share * live.account.outside_flow())
+        if live.stopped():
+            live.record(close, dict.fromkeys(self._options.run.symbols, 0.0))
+            return
+        if live.bars.version != self._version:
+            self._decide_again()
+        self._closing = close
+        self._trade(self._decider, close, list(rows), late=late)
+        if late or self._options.run.trade_mode != INSIGHTS or not self._close.wants_anything:
+            # Otherwise LEAN's stages have still to say how much: `_record`.
+            live.record(close, {})
 
     def _record(self, targets: Mapping[Symbol, float]) -> None:
         """Note what is to be ordered in the morning."""
@@ -421,7 +508,7 @@ class MirageStrategy(QCAlgorithm):
         """Order what the last close decided, before the open."""
         if self._live is None or self.is_warming_up:
             return
-        with self._sending:
+        with self._turn:
             self._live.stopped()
             due = self._live.due()
             if due:
@@ -495,7 +582,10 @@ class MirageStrategy(QCAlgorithm):
     def on_end_of_algorithm(self) -> None:
         """Leave the diagnostics in the object store, where the report finds them."""
         if self._live is not None:
-            self.log(f"live: to deploy this paper account again: {self._live.redeploy()}")
+            if self._training.running:
+                self.log("live: a training is under way; the next start goes on with what it saved")
+            again = self._live.account.redeploy()
+            self.log(f"live: to deploy this paper account again: {again}")
         reused, trainings = self._diagnostics.reused_trainings()
         if reused:
             self.log(f"{reused} of {trainings} trainings were reused from the object store.")

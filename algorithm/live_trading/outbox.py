@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from algorithm.times import from_text, to_text
+
 
 class Outbox:
     """Targets of the newest close, in shares.
@@ -97,12 +99,14 @@ class Outbox:
 
     def to_state(self) -> dict[str, Any]:
         """What a restart has to bring back, as JSON."""
-        close = None if self.close is None else self.close.isoformat()
-        return {"close": close, "targets": dict(self.targets), "ordered": self.ordered}
+        return {
+            "close": to_text(self.close),
+            "targets": dict(self.targets),
+            "ordered": self.ordered,
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Bring back what `to_state` gave."""
-        close = state["close"]
-        self.close = None if close is None else datetime.fromisoformat(close)
+        self.close = from_text(state["close"])
         self.targets = {str(name): float(held) for name, held in state["targets"].items()}
         self.ordered = bool(state["ordered"])

@@ -1,11 +1,13 @@
 """What differs in live trading: nothing there may end the algorithm but what must."""
 
+import threading
 from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
 
 from algorithm.bars import BarBook
+from algorithm.live_trading.background import Background
 from algorithm.settings import Settings
 from algorithm.strategy import MirageStrategy
 
@@ -18,6 +20,8 @@ class Algorithm:
     """As much of the algorithm as learning needs, in live trading or not."""
 
     _learn = MirageStrategy._learn
+    _learn_beside = MirageStrategy._learn_beside
+    _begin_training = MirageStrategy._begin_training
     _retrain = MirageStrategy._retrain
     _begin_live = MirageStrategy._begin_live
     _equity = MirageStrategy._equity
@@ -31,13 +35,19 @@ class Algorithm:
         if live:
             self._live = SimpleNamespace(
                 begin=lambda: self.desk.append("begin"),
-                refresh=lambda before: self.desk.append("refresh"),
-                trained=lambda: self.desk.append("trained"),
+                bars=SimpleNamespace(
+                    refresh=lambda before: self.desk.append("refresh"),
+                    seen=lambda: (7, self._bars.histories()),
+                ),
+                trained=lambda begun: self.desk.append(f"trained at {begun}"),
+                training_failed=lambda problem, deciding: self.desk.append((problem, deciding)),
                 missed_sending=lambda: False,
-                changed=True,
+                tell=self.desk.append,
             )
-        self.errors = []
-        self.error = self.errors.append
+        self._turn = threading.RLock()
+        self._training = Background("training")
+        self._version = 0
+        self._decide_late = lambda live: self.desk.append("late")
         self._bars = BarBook(("AAA", "BBB"), keep=100)
         self._options = OPTIONS
         self._lot_size = 1
@@ -47,19 +57,18 @@ class Algorithm:
         self._decider = None
         self._diagnostics = SimpleNamespace(stopwatch=SimpleNamespace(seconds={}))
         self._warm_up_started = 0.0
-        self.trainings = []
         self._learner = SimpleNamespace(decider=self.decide)
         self.problem = None
+        self.going_on = threading.Event()
+        self.going_on.set()
         for name in ("AAA", "BBB"):
             self._bars.add(name, CLOSE, ROW)
 
     def decide(self, histories, rules, now):
+        assert self.going_on.wait(10)
         if self.problem:
             raise ValueError(self.problem)
         return f"decider of {len(histories[0])} bars"
-
-    def train(self, what):
-        self.trainings.append(what)
 
 
 @pytest.fixture
@@ -73,17 +82,27 @@ def backtest():
 
 
 def test_live_training_runs_beside_the_data_and_a_backtest_waits_for_it(live, backtest):
+    live.going_on.clear()
     live.on_warmup_finished()
     assert live._decider is None
-    assert live.desk == ["begin"]
-    (task,) = live.trainings
-    task()
-    assert live._decider == "decider of 1 bars"
-    assert live.desk == ["begin", "refresh", "trained"]
-    assert not live._live.changed
+    assert live.desk == ["begin", "refresh", "late"]
+    live.going_on.set()
+    assert live._training.wait(10)
+    assert (live._decider, live._version) == ("decider of 1 bars", 7)
+    assert live.desk[3:] == [f"trained at {CLOSE}", "late"]
     backtest.on_warmup_finished()
-    assert backtest.trainings == []
     assert backtest._decider == "decider of 1 bars"
+
+
+def test_one_training_at_a_time(live):
+    live._decider = "old"
+    live.going_on.clear()
+    live._retrain()
+    live._retrain()
+    assert live.desk[-1] == "a training is under way; the one that is due now is left out"
+    live.going_on.set()
+    assert live._training.wait(10)
+    assert [line for line in live.desk if "trained" in line] == [f"trained at {CLOSE}"]
 
 
 def test_a_symbol_without_bars_is_named_after_warm_up(backtest):
@@ -92,18 +111,14 @@ def test_a_symbol_without_bars_is_named_after_warm_up(backtest):
         backtest.on_warmup_finished()
 
 
-def test_a_retraining_that_fails_live_costs_nothing_but_itself(live):
-    live._learn()
-    live.problem = "AAA: warm-up must give at least 460 bars to learn from"
-    live._retrain()
-    assert live._decider == "decider of 1 bars"
-    assert live.errors == [f"training failed, the present models stay: ValueError: {live.problem}"]
-
-
-def test_a_first_training_that_fails_ends_the_algorithm(live):
-    live.problem = "too short"
-    with pytest.raises(ValueError, match="too short"):
-        live._learn()
+@pytest.mark.parametrize("before", [None, "old"])
+def test_a_training_that_fails_live_leaves_what_was(live, before):
+    live.problem, live._decider = "AAA: too short", before
+    live._begin_training(live._live)
+    assert live._training.wait(10)
+    ((problem, deciding),) = live.desk[1:]
+    assert (str(problem), deciding) == ("AAA: too short", before is not None)
+    assert live._decider == before
 
 
 def test_a_backtests_retraining_that_fails_ends_it(backtest):
@@ -118,7 +133,7 @@ def test_nothing_is_retrained_in_warm_up_or_before_the_first_training(live):
     live._retrain()
     live._decider, live.is_warming_up = "decider", True
     live._retrain()
-    assert live.errors == []
+    assert live.desk == []
 
 
 def test_series_that_lean_does_not_feed_live_are_refused_by_name(live):

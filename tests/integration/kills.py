@@ -11,7 +11,8 @@ fills, cash and positions of every span must be those of a run that nobody kille
 
 Event time stands still while nothing runs, so every restart is over before the next time of
 sending. Real time does not: after every other kill the account's clock moves on by a random span
-that holds neither the sending and its open nor a close, as if nothing had run meanwhile.
+that does not hold the sending and its open, as if nothing had run meanwhile. It may hold a close,
+which the next start decides.
 Prints a line per class of moment and a verdict; the exit status is 1 if anything differs.
 """
 
@@ -131,7 +132,7 @@ POINTS = {
     "starting": Point("algorithm.live_trading.desk:LiveDesk", "begin", passes=1),
     "started": Point("algorithm.live_trading.desk:LiveDesk", "begin", after=True, passes=1),
     "training": Point("tests.integration.kills:MonthlyScript", "decider", passes=1),
-    "trained": Point(_STRATEGY, "_learn", after=True, passes=1),
+    "trained": Point(_STRATEGY, "_learn_beside", after=True, passes=1),
     "deciding": Point("tests.integration.scripted:ScriptedDecider", "decide"),
     "decided, not noted": Point("algorithm.live_trading.desk:LiveDesk", "record"),
     "noted, close not over": Point(_STRATEGY, "_trade_live", after=True),
@@ -307,7 +308,7 @@ def life(project: Path, kill_at: str = "", seconds: float | None = None) -> int:
 
 
 def away(project: Path, draw: random.Random) -> None:
-    """Let time pass in which nothing runs, short of the next sending or close."""
+    """Let time pass in which nothing runs, short of the next sending."""
     if not (project / "live" / "state" / DATABASE).is_file():
         return
     with opened(project) as store:
@@ -323,12 +324,9 @@ def _bound(now: datetime) -> datetime:
     """The last moment until which nothing need run; New York time."""
     day = datetime.combine(now.date(), datetime.min.time())
     sending, filled = day + timedelta(hours=9, minutes=19), day + timedelta(hours=9, minutes=31)
-    before_close, over = day + timedelta(hours=15, minutes=59), day + timedelta(hours=16, minutes=6)
     if now < sending:
         return sending
-    if filled < now < before_close:
-        return before_close
-    return sending + timedelta(days=1) if now >= over else now
+    return sending + timedelta(days=1) if now > filled else now
 
 
 @dataclass

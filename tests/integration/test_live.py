@@ -128,7 +128,7 @@ def test_part_of_a_day_that_history_does_not_have_yet_is_not_decided_on(market):
         "    def on_order_event",
         "    def _live_desk(self, warm_up):\n"
         "        made = super()._live_desk(warm_up)\n"
-        "        made._from_history = lambda symbol, bar: None\n"
+        "        made.bars._from_history = lambda symbol, bar: None\n"
         "        return made\n\n"
         "    def on_order_event",
     )
@@ -139,13 +139,28 @@ def test_part_of_a_day_that_history_does_not_have_yet_is_not_decided_on(market):
     assert market.live((2010, 3, 2, 12, 1), (2010, 4, 2, 12)).algorithm.fills
 
 
-def test_a_day_that_the_feed_missed_comes_back_from_history(market):
-    """Without the day's bar there is no decision; the next close sees the bar all the same."""
+def test_closes_that_passed_while_nothing_ran_are_named_but_the_last_which_is_decided(market):
+    """Each bar comes back from history; the open of the last close is still to come."""
     market.live(START, (2010, 3, 10, 8))
     market.live((2010, 3, 12, 8), END)
-    assert any(
-        "closes passed without a decision, 2010-03-10 to 2010-03-11" in x for x in market.log
-    )
+    said = "\n".join(market.log)
+    assert "1 closes passed without a decision, 2010-03-10 to 2010-03-10" in said
+    assert "the close of 2010-03-11 16:00:00 had no decision; its open is still to come" in said
+
+
+@pytest.mark.parametrize("mode", ["orders", "insights"])
+def test_closes_that_nobody_saw_are_decided_at_the_next_start(market, mode):
+    """Down over many a close, by some minutes, and up again before the sending or in the night."""
+    wanted = market.backtest(trade_mode=mode)
+    fills, begin = [], START
+    for i, day in enumerate((2, 3, 5, 9, 12, 18, 24, 31)):
+        stop = (2010, 3, day, 15, 59)
+        fills += market.live(begin, stop, trade_mode=mode).algorithm.fills
+        begin = [(2010, 3, day, 16, 1), (2010, 3, day, 23), (2010, 3, day + 1, 9, 19)][i % 3]
+        begin = (2010, 4, 1, 9, 19) if begin == (2010, 3, 32, 9, 19) else begin
+    fills += market.live(begin, END, trade_mode=mode).algorithm.fills
+    assert sum("and it has one now" in line for line in market.log) == 8
+    assert summed(fills) == wanted
 
 
 def test_a_decision_that_fails_costs_that_decision_and_three_of_them_everything(market):

@@ -1,0 +1,286 @@
+"""The bars of a live run: what the feed brings and what history has, kept as one.
+
+Before every decision and every training kept bars are brought together with history (`mending`).
+A bar counts if it is of a whole session.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from AlgorithmImports import *
+
+from algorithm.bars import Bar as KeptBar
+from algorithm.bars import BarBook, Row, row_of
+from algorithm.live_trading.mending import SCALE_ERROR, looks_like_split, mend, scaled
+from models.market.history import History
+
+
+class LiveBars:
+    """Keeps the bars of a live run whole and at the account's scale.
+
+    Attributes:
+        version: counts up with every change of bars that were there already, so that who has read
+            them can tell whether they are still the same; new bars at the end are no such change.
+    """
+
+    def __init__(
+        self,
+        algorithm: QCAlgorithm,
+        symbols: Sequence[Symbol],
+        bars: BarBook,
+        since: datetime,
+        guard: threading.RLock,
+        on_split: Callable[[str, float], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        """Build it without bars.
+
+        Args:
+            algorithm: whose history and exchange hours count.
+            symbols: what is traded.
+            bars: where bars are kept.
+            since: bars that end later are wanted.
+            guard: held while bars or what is known of splits change.
+            on_split: hears of every split, ticker and price factor, once.
+            tell: takes one line of text.
+        """
+        self._algorithm = algorithm
+        self._symbols = list(symbols)
+        self._bars = bars
+        self._since = since
+        self._guard = guard
+        self._on_split = on_split
+        self._tell = tell
+        self._started = algorithm.time
+        self._splits: dict[str, dict[datetime, float]] = {}
+        self._left: dict[str, list[KeptBar]] = {}
+        self._said: set[str] = set()
+        self.version = 0
+
+    # What is there.
+
+    def days(self) -> list[datetime]:
+        """Ends of all bars kept, ascending, each once."""
+        return sorted({time for symbol in self._symbols for time, _ in self._bars.of(symbol.value)})
+
+    def newest(self) -> datetime | None:
+        """End of the newest bar kept."""
+        ends = [bar[0] for s in self._symbols if (bar := self._bars.newest(s.value)) is not None]
+        return max(ends, default=None)
+
+    def at(self, close: datetime) -> dict[str, KeptBar]:
+        """The newest bars that end at a close, by ticker."""
+        found = {symbol.value: self._bars.newest(symbol.value) for symbol in self._symbols}
+        return {name: bar for name, bar in found.items() if bar is not None and bar[0] == close}
+
+    def lacking(self, close: datetime) -> list[str]:
+        """Tickers without a bar that ends at a close."""
+        there = self.at(close)
+        return [symbol.value for symbol in self._symbols if symbol.value not in there]
+
+    def silent_on(self, now: datetime) -> list[str]:
+        """Tickers without a bar of a day."""
+        newest = {s.value: self._bars.newest(s.value) for s in self._symbols}
+        return [n for n, bar in newest.items() if bar is None or bar[0].date() != now.date()]
+
+    def seen(self) -> tuple[int, list[History]]:
+        """Version and histories, of one moment."""
+        with self._guard:
+            return self.version, self._bars.histories()
+
+    # History.
+
+    def refresh(self, before: datetime) -> None:
+        """Bring kept bars together with history.
+
+        Where history has followed a split that nobody has told of (nothing ran when it came, or it
+        is still to be told of today), pending targets follow it too.
+
+        Args:
+            before: bars that end later are left to the feed.
+        """
+        with self._guard:
+            for symbol in self._symbols:
+                self._refresh(symbol, before)
+
+    def _refresh(self, symbol: Symbol, before: datetime, price: float | None = None) -> None:
+        """Mend a symbol's bars, and heed a split that history knows and nobody has told of."""
+        name, algorithm = symbol.value, self._algorithm
+        kept = self._bars.of(name)
+        try:
+            found = list(
+                algorithm.history[TradeBar](symbol, self._since, algorithm.time, Resolution.DAILY)
+            )
+            security = algorithm.securities[symbol]
+            if found and float(security.price) == 0.0:
+                # Without a price, and before the first tick there is none, orders are refused.
+                security.set_market_price(found[-1])
+            fetched = self._whole(symbol, found, before, dict(kept))
+            if not kept and fetched:
+                # They tell the scale of what the run before left; a bar that history does not have
+                # yet is one of a close that is still to come, or to be decided again.
+                left = self._left.get(name, [])
+                kept = [bar for bar in left if bar[0] <= fetched[-1][0]]
+            told = self._splits.get(name, {})
+            mended = mend(name, kept, fetched, told, price, algorithm.time)
+            self._bars.replace(name, mended.bars)
+        except ValueError as problem:
+            self._tell(f"{name}: history cannot be used, kept bars stay: {problem}")
+            return
+        for line in mended.said:
+            if line not in self._said:
+                self._tell(line)
+        self._said |= set(mended.said)
+        self.version += mended.changed
+        if mended.split is not None:
+            self._splits.setdefault(name, {})[algorithm.time] = mended.split
+            self._on_split(name, mended.split)
+            self._tell(
+                f"{name}: history tells of a split by {mended.split:g}; pending targets follow it"
+            )
+
+    def _whole(
+        self,
+        symbol: Symbol,
+        found: Sequence[TradeBar],
+        before: datetime,
+        known: Mapping[datetime, Row],
+    ) -> list[KeptBar]:
+        """History's bars of whole sessions; those that are kept already were found whole before."""
+        whole = []
+        for bar in found:
+            end = bar.end_time
+            if not self._since < end <= before:
+                continue
+            row = row_of(bar)
+            if known.get(end) == row or self._spans_session(symbol, bar):
+                whole.append((end, row))
+        return whole
+
+    # The feed.
+
+    def take(self, data: Slice) -> dict[str, tuple[datetime, Row]]:
+        """The bars of a close that may be decided on, kept; end and bar by ticker.
+
+        A bar that does not span its session, or of which only a part was seen, is not one; where
+        history has it whole already, that is taken. A night's move that looks like a split nobody
+        has told of costs the whole close.
+        """
+        taken: dict[str, tuple[datetime, Row]] = {}
+        with self._guard:
+            for symbol in self._symbols:
+                name = symbol.value
+                bar = data.bars.get(symbol)
+                if bar is None or bar.is_fill_forward or not self._spans_session(symbol, bar):
+                    continue
+                opened = bar.end_time - bar.period
+                known = self._bars.newest(name)
+                if known is not None and known[0] >= bar.end_time:
+                    continue
+                self._refresh(symbol, opened, float(bar.open))
+                row = row_of(bar) if self._started <= opened else self._from_history(symbol, bar)
+                if row is None:
+                    self._tell(
+                        f"{name}: the bar of {bar.end_time:%Y-%m-%d} is of a part of its session, "
+                        f"which was under way at the start ({self._started}); no decision on it"
+                    )
+                    continue
+                try:
+                    self._bars.add(name, bar.end_time, row)
+                except ValueError as problem:
+                    self._tell(f"bar skipped: {problem}")
+                    continue
+                taken[name] = (bar.end_time, row)
+            return {} if self.doubted(taken) else taken
+
+    def _from_history(self, symbol: Symbol, bar: TradeBar) -> Row | None:
+        """The same day's bar as history has it, whole; None if it has not."""
+        found = self._algorithm.history[TradeBar](
+            symbol, bar.end_time - bar.period, self._algorithm.time, Resolution.DAILY
+        )
+        same = [each for each in found if each.end_time == bar.end_time]
+        return row_of(same[-1]) if same else None
+
+    def _spans_session(self, symbol: Symbol, bar: TradeBar) -> bool:
+        """Whether a bar is that of a whole session by its times."""
+        hours = self._algorithm.securities[symbol].exchange.hours
+        opened = bar.end_time - bar.period
+        return bool(
+            hours.get_next_market_open(opened - timedelta(seconds=1), False) == opened
+            and hours.get_next_market_close(opened, False) == bar.end_time
+        )
+
+    # Splits.
+
+    def doubted(self, names: Iterable[str]) -> bool:
+        """Whether the newest move of some symbol looks like a split nobody has told of; says so."""
+        doubted = [name for name in names if self._is_doubtful(name)]
+        if doubted:
+            self._tell(
+                f"{', '.join(doubted)}: the price moved as by a split that nobody has told of; "
+                "nothing is decided and no stop is heeded at this close"
+            )
+        return bool(doubted)
+
+    def _is_doubtful(self, name: str) -> bool:
+        """Whether the newest move looks like a split, and no split was told of since."""
+        newest = self._bars.of(name)[-2:]
+        if len(newest) < 2:
+            return False
+        (before, old), (now, new) = newest
+        if looks_like_split(old[3], new[3]) is None:
+            return False
+        return not any(before < told <= now for told in self._splits.get(name, {}))
+
+    def split(self, name: str, factor: float) -> bool:
+        """Heed a split that the broker tells of: kept bars and pending targets follow it.
+
+        Returns:
+            Whether it is news: not if it is told again after a restart, or history told first.
+        """
+        with self._guard:
+            now, known = self._algorithm.time, self._splits.setdefault(name, {})
+            newest = self._bars.newest(name)
+            since = [f for told, f in known.items() if newest is None or told > newest[0]]
+            if now in known or any(abs(f / factor - 1.0) <= SCALE_ERROR for f in since):
+                return False
+            known[now] = factor
+            self._bars.replace(name, [scaled(bar, factor) for bar in self._bars.of(name)])
+            self._on_split(name, factor)
+            self.version += 1
+            self._tell(f"{name}: split by {factor:g}; kept bars and pending targets follow it")
+            return True
+
+    # State.
+
+    def to_state(self) -> dict[str, Any]:
+        """What a restart has to bring back, as JSON: of bars the newest, which tell the scale."""
+        return {
+            "since": self._since.isoformat(),
+            "splits": {
+                name: {time.isoformat(): factor for time, factor in told.items()}
+                for name, told in self._splits.items()
+            },
+            "newest": {
+                symbol.value: [
+                    (time.isoformat(), row) for time, row in self._bars.of(symbol.value)[-2:]
+                ]
+                for symbol in self._symbols
+            },
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Bring back what `to_state` gave."""
+        self._since = datetime.fromisoformat(state["since"])
+        self._splits = {
+            name: {datetime.fromisoformat(time): float(f) for time, f in told.items()}
+            for name, told in state["splits"].items()
+        }
+        self._left = {
+            name: [(datetime.fromisoformat(time), tuple(row)) for time, row in bars]
+            for name, bars in state["newest"].items()
+        }
