@@ -309,7 +309,8 @@ class MirageStrategy(QCAlgorithm):
 
     def _keeps_real_time(self) -> bool:
         """Whether the algorithm's clock is the machine's, not that of a replay."""
-        return bool(abs(datetime.now(UTC).replace(tzinfo=None) - self.utc_time) < REAL_TIME)
+        now = self.utc_time.replace(tzinfo=UTC)
+        return bool(abs(datetime.now(UTC) - now) < REAL_TIME)
 
     # Trading.
 
