@@ -7,13 +7,14 @@ from typing import Any
 
 from engine.common.decimals import ZERO, to_decimal
 from engine.common.enums import OrderType
+from engine.common.naming import LeanObject
 from engine.orders.order_requests import SubmitOrderRequest
 from engine.orders.order_tickets import OrderTicket
 
 _WARNING_SHARE = Decimal("0.05")
 
 
-class DefaultMarginCallModel:
+class DefaultMarginCallModel(LeanObject):
     """Sells from 10 % over the margin on, largest losers first.
 
     Args:
@@ -85,7 +86,7 @@ class DefaultMarginCallModel:
         return tickets
 
 
-class MarginCallModel:
+class MarginCallModel(LeanObject):
     """Named models."""
 
     class Null:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from engine.account.securities import Security, SecurityHolding, SecurityManager, _pascal
+from engine.account.securities import Security, SecurityHolding, SecurityManager
 from engine.brokerage.buying_power import (
     HasSufficientBuyingPowerForOrderParameters,
     HasSufficientBuyingPowerForOrderResult,
 )
 from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, OrderDirection
+from engine.common.naming import LeanObject
 from engine.common.settings import AlgorithmSettings
 from engine.market.data import Dividend, KeyValuePair, Split
 from engine.market.symbols import Symbol
@@ -21,7 +22,7 @@ from engine.orders.orders import Order, OrderEvent
 CURRENCY = "USD"
 
 
-class Cash:
+class Cash(LeanObject):
     """Cash of one currency."""
 
     amount = ExactNumber()
@@ -47,7 +48,7 @@ class Cash:
         return self.amount
 
 
-class CashBook(dict[str, Cash]):
+class CashBook(LeanObject, dict[str, Cash]):
     """Cash by currency."""
 
     account_currency = CURRENCY
@@ -58,7 +59,7 @@ class CashBook(dict[str, Cash]):
         return to_double(sum((cash.amount_exact for cash in self.values()), ZERO))
 
 
-class SecurityPortfolioManager:
+class SecurityPortfolioManager(LeanObject):
     """The account. Money as float; `<name>_exact` is the Decimal.
 
     Args:
@@ -350,6 +351,3 @@ class SecurityPortfolioManager:
 
     def __iter__(self) -> Iterator[KeyValuePair]:
         return iter([KeyValuePair(k, v) for k, v in self.items()])
-
-    def __getattr__(self, name: str) -> Any:
-        return _pascal(self, name)

@@ -10,6 +10,7 @@ from typing import Any
 from engine.brokerage.brokerage_models import BrokerageModel
 from engine.common.decimals import ONE, ZERO, ExactNumber, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
+from engine.common.naming import LeanObject
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.market.data import (
     BaseData,
@@ -23,7 +24,7 @@ from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Symbol, SymbolCache
 
 
-class SecurityCache:
+class SecurityCache(LeanObject):
     """Latest prices of a security. Repeated (fill-forward) bars leave no trace here."""
 
     def __init__(self) -> None:
@@ -88,7 +89,7 @@ class SecurityCache:
                             setattr(side, field, getattr(side, field) * factor)
 
 
-class SecurityHolding:
+class SecurityHolding(LeanObject):
     """Position in one security. Money as float; `<name>_exact` is the Decimal."""
 
     average_price = ExactNumber()
@@ -221,21 +222,8 @@ class SecurityHolding:
     def __str__(self) -> str:
         return f"{self.symbol.value}: {self.quantity:g} @ {self.average_price:g}"
 
-    def __getattr__(self, name: str) -> Any:
-        return _pascal(self, name)
 
-
-def _pascal(instance: Any, name: str) -> Any:
-    """Serve LEAN's PascalCase spelling of an attribute."""
-    from engine.common.naming import snake_case
-
-    snake = snake_case(name)
-    if snake == name or (not hasattr(type(instance), snake) and snake not in instance.__dict__):
-        raise AttributeError(f"{type(instance).__name__} has no attribute {name!r}")
-    return getattr(instance, snake)
-
-
-class SecurityExchange:
+class SecurityExchange(LeanObject):
     """The exchange of a security at the algorithm's time."""
 
     def __init__(self, hours: ExchangeHours, utc_now: Callable[[], datetime]) -> None:
@@ -267,11 +255,8 @@ class SecurityExchange:
         """True if open at any time of a bar."""
         return self.hours.is_open_during(start, end, extended_market_hours)
 
-    def __getattr__(self, name: str) -> Any:
-        return _pascal(self, name)
 
-
-class Security:
+class Security(LeanObject):
     """A tradable security. Prices as float; `<name>_exact` is the Decimal."""
 
     price = ExactNumber()
@@ -447,7 +432,7 @@ class Security:
         custom = self.__dict__.get("_properties", {})
         if name in custom:
             return custom[name]
-        return _pascal(self, name)
+        return super().__getattr__(name)  # type: ignore[misc]  # hidden from type checkers
 
     def __str__(self) -> str:
         return self.symbol.value
@@ -456,7 +441,7 @@ class Security:
 Equity = Security
 
 
-class SecurityManager:
+class SecurityManager(LeanObject):
     """The algorithm's securities by symbol; tickers work as keys too."""
 
     def __init__(self) -> None:
@@ -543,6 +528,3 @@ class SecurityManager:
 
     def __iter__(self) -> Iterator[KeyValuePair]:
         return iter([KeyValuePair(k, v) for k, v in self._securities.items()])
-
-    def __getattr__(self, name: str) -> Any:
-        return _pascal(self, name)

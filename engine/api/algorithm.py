@@ -20,7 +20,6 @@ from engine.api.algorithm_framework import FrameworkMixin
 from engine.api.algorithm_history import HistoryMixin
 from engine.api.algorithm_indicators import IndicatorsMixin
 from engine.api.algorithm_trading import TradingMixin
-from engine.api.known_calls import KNOWN_CALLS
 from engine.api.messages import DEBUG, ERROR, LOG, Messages
 from engine.api.run_context import RunContext, current_context
 from engine.api.scheduling import DateRules, ScheduleManager, TimeRules
@@ -41,7 +40,7 @@ from engine.common.enums import (
     DeploymentTarget,
     Resolution,
 )
-from engine.common.naming import snake_case
+from engine.common.naming import LeanObject
 from engine.common.settings import AlgorithmSettings, UniverseSettings
 from engine.feed.history import HistoryProvider, live_start_of_bars, start_of_bars
 from engine.market.symbols import Symbol, SymbolCache
@@ -54,9 +53,17 @@ _DAY = timedelta(days=1)
 
 
 class QCAlgorithm(
-    TradingMixin, DataMixin, HistoryMixin, IndicatorsMixin, ChartsMixin, FrameworkMixin
+    TradingMixin,
+    DataMixin,
+    HistoryMixin,
+    IndicatorsMixin,
+    ChartsMixin,
+    FrameworkMixin,
+    LeanObject,
 ):
     """Base of algorithms; override `initialize` and `on_data`."""
+
+    takes_overrides = False  # but for callbacks, which `callback` finds
 
     def __new__(cls, *_: Any, **__: Any) -> QCAlgorithm:
         """Set the state up before the user's `__init__`, which need not call ours."""
@@ -560,16 +567,3 @@ class QCAlgorithm(
     def get_locked(self) -> bool:
         """True once the algorithm runs."""
         return self._locked
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        snake = snake_case(name)
-        if snake != name:
-            if hasattr(type(self), snake) or snake in self.__dict__:
-                return getattr(self, snake)
-            if snake not in KNOWN_CALLS:
-                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        if snake in KNOWN_CALLS:
-            raise NotImplementedError(f"QCAlgorithm.{snake}")
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")

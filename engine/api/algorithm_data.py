@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.account.securities import Security
 from engine.common.enums import DataNormalizationMode, Resolution, SecurityType, TickType
+from engine.common.naming import LeanObject
 from engine.feed.consolidators import (
     IdentityDataConsolidator,
     MarketHourAwareConsolidator,
@@ -21,7 +22,7 @@ from engine.market.symbols import Market, Symbol, SymbolCache
 from engine.statistics.interest_rate import InterestRates
 
 
-class SubscriptionManager:
+class SubscriptionManager(LeanObject):
     """LEAN's `self.subscription_manager`."""
 
     def __init__(self, algorithm: Any) -> None:
@@ -90,16 +91,8 @@ class SubscriptionManager:
                 self._algorithm.set_date_time(end)
             consolidator.scan(hours.from_utc(end))
 
-    def __getattr__(self, name: str) -> Any:
-        from engine.common.naming import snake_case
 
-        snake = snake_case(name)
-        if snake == name:
-            raise AttributeError(f"SubscriptionManager has no attribute {name!r}")
-        return getattr(self, snake)
-
-
-class InterestRateProvider:
+class InterestRateProvider(LeanObject):
     """LEAN's `self.risk_free_interest_rate_model`."""
 
     def __init__(self, rates: InterestRates) -> None:
@@ -347,7 +340,8 @@ class DataMixin:
         self: Any, symbol: Any, resolution: Any = None, data_type: type | None = None
     ) -> Any:
         """Consolidator from a symbol's data to a resolution or timedelta."""
-        tick_type = {QuoteBar: TickType.QUOTE, TradeBar: TickType.TRADE}.get(data_type or object)
+        tick_types: dict[Any, TickType] = {QuoteBar: TickType.QUOTE, TradeBar: TickType.TRADE}
+        tick_type = tick_types.get(data_type)
         return self._consolidator(symbol, resolution, tick_type)
 
     def _consolidator(self: Any, symbol: Any, period: Any, tick_type: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from engine.common.naming import LeanObject
 from engine.framework.insight import Insight
 from engine.framework.pipeline import FrameworkPipeline
 from engine.framework.universe import Universe
@@ -14,7 +15,7 @@ def _instance(model: Any) -> Any:
     return model() if isinstance(model, type) else model
 
 
-class UniverseManager(dict[str, Universe]):
+class UniverseManager(LeanObject, dict[str, Universe]):
     """LEAN's `self.universe_manager`: universes by key."""
 
     @property

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
+from engine.common.naming import LeanObject
 from engine.indicators.base import Event
 
 T = TypeVar("T")
 
 
-class TimeSpan:
+class TimeSpan(LeanObject):
     """Makers of timedeltas under .NET's names."""
 
     ZERO: ClassVar[timedelta] = timedelta(0)
@@ -39,7 +40,7 @@ class TimeSpan:
         return timedelta(seconds=value)
 
 
-class CircularQueue(Generic[T]):
+class CircularQueue(LeanObject, Generic[T]):
     """Items again and again in the same order.
 
     Attributes:
@@ -63,7 +64,7 @@ class CircularQueue(Generic[T]):
         return item
 
 
-class Random:
+class Random(LeanObject):
     """.NET's seeded generator (Knuth's subtractive method), number for number.
 
     Args:

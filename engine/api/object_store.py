@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.common.naming import snake_case
+from engine.common.naming import LeanObject
 
 DEFAULT_MAX_BYTES = 10 * 1024**3
 DEFAULT_MAX_FILES = 10_000
@@ -42,7 +42,7 @@ def check_key(key: str) -> str:
     return "/".join(parts)
 
 
-class ObjectStore:
+class ObjectStore(LeanObject):
     """Files by key under a folder.
 
     Args:
@@ -183,9 +183,3 @@ class ObjectStore:
         from engine.market.data import KeyValuePair
 
         return iter([KeyValuePair(key, self.read_bytes(key)) for key in self.keys])
-
-    def __getattr__(self, name: str) -> Any:
-        snake = snake_case(name)
-        if snake == name:
-            raise AttributeError(f"ObjectStore has no attribute {name!r}")
-        return getattr(self, snake)

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.common.clock import END_OF_TIME, from_utc, midnight, to_utc
 from engine.common.enums import DayOfWeek
-from engine.common.naming import snake_case
+from engine.common.naming import LeanObject
 from engine.market.market_hours import ExchangeHours
 
 _DAY = timedelta(days=1)
@@ -52,7 +52,7 @@ def _each_day(start: datetime, end: datetime) -> Iterator[datetime]:
         day += _DAY
 
 
-class _Rules:
+class _Rules(LeanObject):
     def __init__(
         self,
         hours: Callable[[Any], ExchangeHours],
@@ -62,12 +62,6 @@ class _Rules:
         self._hours = hours
         self._utc_now = utc_now
         self._time_zone = time_zone
-
-    def __getattr__(self, name: str) -> Any:
-        snake = snake_case(name)
-        if snake == name:
-            raise AttributeError(f"{type(self).__name__} has no rule {name!r}")
-        return getattr(self, snake)
 
 
 class DateRules(_Rules):
@@ -318,7 +312,7 @@ class TimeRules(_Rules):
         return self.before_market_close(symbol, -minutes_after_close, extended_market_close)
 
 
-class ScheduledEvent:
+class ScheduledEvent(LeanObject):
     """A callback and the UTC times at which it is due."""
 
     SECURITY_END_OF_DAY_DELTA = timedelta(minutes=10)
@@ -351,7 +345,7 @@ class ScheduledEvent:
             self._next = None
 
 
-class ScheduleManager:
+class ScheduleManager(LeanObject):
     """LEAN's `self.schedule`, and the real-time handler that fires the events.
 
     Events of the same time fire in the order in which they became due next: an event that fires
@@ -459,9 +453,3 @@ class ScheduleManager:
             except Exception as problem:
                 on_error(problem)
         self._sorted = None
-
-    def __getattr__(self, name: str) -> Any:
-        snake = snake_case(name)
-        if snake == name:
-            raise AttributeError(f"ScheduleManager has no attribute {name!r}")
-        return getattr(self, snake)

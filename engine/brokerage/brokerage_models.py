@@ -19,12 +19,14 @@ from engine.common.clock import midnight
 from engine.common.decimals import ZERO, to_decimal
 from engine.common.enums import (
     AccountType,
+    BrokerageMessageType,
     BrokerageName,
     OrderField,
     OrderType,
     SecurityType,
     net_text,
 )
+from engine.common.naming import LeanObject
 from engine.market.market_hours import Session
 from engine.market.symbols import Market
 from engine.orders.order_requests import UpdateOrderFields
@@ -44,7 +46,7 @@ _STOCK_TYPES = (
 _STOP_TYPES = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 
 
-class BrokerageMessageEvent:
+class BrokerageMessageEvent(LeanObject):
     """Why a broker refused."""
 
     def __init__(self, type: Any, code: str, message: str) -> None:
@@ -53,18 +55,10 @@ class BrokerageMessageEvent:
         self.message = message
 
     def __str__(self) -> str:
-        return f"{self.type} - Code: {self.code} - {self.message}"
+        return f"{self.type.net_name} - Code: {self.code} - {self.message}"
 
 
-class BrokerageMessageType:
-    """Kinds of messages."""
-
-    INFORMATION = "Information"
-    WARNING = "Warning"
-    ERROR = "Error"
-
-
-class FuncBenchmark:
+class FuncBenchmark(LeanObject):
     """Benchmark that a function of the time gives."""
 
     def __init__(self, function: Any) -> None:
@@ -75,7 +69,7 @@ class FuncBenchmark:
         return to_decimal(self._function(time))
 
 
-class SecurityBenchmark:
+class SecurityBenchmark(LeanObject):
     """Benchmark that is a security's price."""
 
     def __init__(self, security: Any) -> None:
@@ -86,7 +80,7 @@ class SecurityBenchmark:
         return self.security.price_exact
 
 
-class DefaultBrokerageModel:
+class DefaultBrokerageModel(LeanObject):
     """LEAN's default brokerage: takes every order. Base of custom models."""
 
     default_markets: ClassVar[dict[SecurityType, str]] = {

@@ -9,11 +9,12 @@ from typing import Any
 from engine.brokerage.fees import fee_amount
 from engine.common.decimals import ONE, ZERO, ExactNumber, normalize, text, to_decimal, to_double
 from engine.common.enums import OrderDirection
+from engine.common.naming import LeanObject
 from engine.orders.orders import MarketOrder, Order
 
 
 @dataclass
-class GetMaximumOrderQuantityResult:
+class GetMaximumOrderQuantityResult(LeanObject):
     """Order size, with the reason if it is zero."""
 
     quantity: Any
@@ -26,7 +27,7 @@ class GetMaximumOrderQuantityResult:
 
 
 @dataclass
-class HasSufficientBuyingPowerForOrderResult:
+class HasSufficientBuyingPowerForOrderResult(LeanObject):
     """Verdict on an order."""
 
     is_sufficient: bool
@@ -34,7 +35,7 @@ class HasSufficientBuyingPowerForOrderResult:
 
 
 @dataclass
-class BuyingPowerParameters:
+class BuyingPowerParameters(LeanObject):
     """Question: how much can be bought?"""
 
     portfolio: Any
@@ -43,13 +44,13 @@ class BuyingPowerParameters:
 
 
 @dataclass
-class ReservedBuyingPowerForPositionParameters:
+class ReservedBuyingPowerForPositionParameters(LeanObject):
     """Question: how much margin does the position hold?"""
 
     security: Any
 
 
-class ReservedBuyingPowerForPosition:
+class ReservedBuyingPowerForPosition(LeanObject):
     """Margin that a position holds."""
 
     absolute_used_buying_power = ExactNumber()
@@ -59,7 +60,7 @@ class ReservedBuyingPowerForPosition:
 
 
 @dataclass
-class HasSufficientBuyingPowerForOrderParameters:
+class HasSufficientBuyingPowerForOrderParameters(LeanObject):
     """Question: is there enough for this order?"""
 
     portfolio: Any
@@ -75,7 +76,7 @@ class HasSufficientBuyingPowerForOrderParameters:
         return HasSufficientBuyingPowerForOrderResult(False, reason)
 
 
-class GetMaximumOrderQuantityForTargetBuyingPowerParameters:
+class GetMaximumOrderQuantityForTargetBuyingPowerParameters(LeanObject):
     """Question: which order reaches a share of the portfolio's margin?"""
 
     target_buying_power = ExactNumber()
@@ -100,7 +101,7 @@ def _sign(value: Decimal) -> int:
     return (value > 0) - (value < 0)
 
 
-class BuyingPowerModel:
+class BuyingPowerModel(LeanObject):
     """Constant margin requirements: 1 over the leverage."""
 
     def __init__(self, leverage: Any = 1, required_free_buying_power_percent: Any = 0) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import ONE, ZERO, to_decimal
+from engine.common.naming import LeanObject
 from engine.orders.orders import CashAmount, MarketOrder, Order, OrderFee
 
 _PER_SHARE = Decimal("0.005")
@@ -14,7 +15,7 @@ _ABROAD = Decimal(5)
 _MAXIMUM_RATE = Decimal("0.005")
 
 
-class OrderFeeParameters:
+class OrderFeeParameters(LeanObject):
     """What a fee model is asked about."""
 
     def __init__(self, security: Any, order: Order) -> None:
@@ -22,7 +23,7 @@ class OrderFeeParameters:
         self.order = order
 
 
-class FeeModel:
+class FeeModel(LeanObject):
     """No fees; base of custom fee models."""
 
     def get_order_fee(self, parameters: OrderFeeParameters) -> OrderFee:
@@ -86,7 +87,7 @@ def closing_fee(security: Any) -> Decimal:
     return fee_amount(security, order)
 
 
-class NullSlippageModel:
+class NullSlippageModel(LeanObject):
     """No slippage."""
 
     def get_slippage_approximation(self, asset: Any, order: Order) -> Any:
@@ -94,7 +95,7 @@ class NullSlippageModel:
         return ZERO
 
 
-class ConstantSlippageModel:
+class ConstantSlippageModel(LeanObject):
     """A fraction of the price."""
 
     def __init__(self, slippage_percent: Any) -> None:
@@ -106,7 +107,7 @@ class ConstantSlippageModel:
         return self._percent * last.value_exact if last is not None else ZERO
 
 
-class VolumeShareSlippageModel:
+class VolumeShareSlippageModel(LeanObject):
     """Slippage that grows with the square of the order's share of the volume."""
 
     def __init__(self, volume_limit: Any = 0.025, price_impact: Any = 0.1) -> None:

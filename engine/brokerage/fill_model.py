@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.common.decimals import ZERO, text, to_decimal
 from engine.common.enums import OrderDirection, OrderStatus, OrderType, Resolution
+from engine.common.naming import LeanObject
 from engine.market.data import QuoteBar, TradeBar
 from engine.orders.orders import (
     LimitIfTouchedOrder,
@@ -31,7 +32,7 @@ _HOUR = timedelta(hours=1)
 
 
 @dataclass
-class FillModelParameters:
+class FillModelParameters(LeanObject):
     """What a fill model is asked about."""
 
     security: Any
@@ -39,7 +40,7 @@ class FillModelParameters:
     stale_price_time_span: timedelta = _HOUR
 
 
-class Fill:
+class Fill(LeanObject):
     """The events that a fill model answers with."""
 
     def __init__(self, order_events: OrderEvent | list[OrderEvent]) -> None:
@@ -97,7 +98,7 @@ def _at_open(cause: str, asset: Any, bar: TradeBar) -> str:
     )
 
 
-class FillModel:
+class FillModel(LeanObject):
     """LEAN's fills; override one of the `..._fill` methods for another behaviour."""
 
     def __init__(self) -> None:

@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.clock import midnight
+from engine.common.naming import LeanObject
 
 
-class ImmediateSettlementModel:
+class ImmediateSettlementModel(LeanObject):
     """At once, as margin accounts do."""
 
     def apply_funds(

@@ -25,6 +25,7 @@ from engine.common.enums import (
     OrderStatus,
     OrderType,
 )
+from engine.common.naming import LeanObject
 from engine.market.data import Delisting
 from engine.market.symbols import Symbol
 from engine.orders.order_requests import (
@@ -54,7 +55,7 @@ _PRICE_FIELDS = {
 }
 
 
-class ProjectedHoldings:
+class ProjectedHoldings(LeanObject):
     """Quantity held and in open orders."""
 
     def __init__(self, holdings: Decimal, open_orders: Decimal) -> None:
@@ -68,7 +69,7 @@ class ProjectedHoldings:
         return to_double(self.projected_quantity_exact)
 
 
-class SecurityTransactionManager:
+class SecurityTransactionManager(LeanObject):
     """The algorithm's orders.
 
     Args:

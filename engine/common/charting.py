@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.common.decimals import ZERO, smart_rounding, to_decimal
 from engine.common.enums import ScatterMarkerSymbol, SeriesType
+from engine.common.naming import LeanObject
 
 _EPOCH = datetime(1970, 1, 1)
 _SECOND = timedelta(seconds=1)
@@ -22,7 +23,7 @@ def unix_time(time: datetime) -> int:
 
 
 @dataclass(frozen=True)
-class ChartPoint:
+class ChartPoint(LeanObject):
     """One value of a series; time UTC, value rounded to seven significant digits."""
 
     time: datetime
@@ -49,7 +50,7 @@ class ChartPoint:
 
 
 @dataclass(frozen=True)
-class Candlestick:
+class Candlestick(LeanObject):
     """Open, high, low and close up to a UTC time."""
 
     time: datetime
@@ -78,7 +79,7 @@ def _number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-class Series:
+class Series(LeanObject):
     """Points of one line, bar, scatter or candle series.
 
     LEAN's constructors are understood: ``Series(name)``, ``Series(name, type, index)``,
@@ -169,7 +170,7 @@ class CandlestickSeries(Series):
         super().__init__(name, SeriesType.CANDLE, position, unit)
 
 
-class Color:
+class Color(LeanObject):
     """A colour of a series: a name or RGB."""
 
     def __init__(self, red: int, green: int, blue: int):
@@ -202,7 +203,7 @@ def _color_text(color: Any) -> str:
     return str(color) if isinstance(color, Color | str) else ""
 
 
-class Chart:
+class Chart(LeanObject):
     """A named set of series."""
 
     def __init__(self, name: str = "", symbol: Any = None):

@@ -10,12 +10,14 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from engine.common.naming import LeanObject
+
 UTC = ZoneInfo("UTC")
 NEW_YORK = "America/New_York"
 END_OF_TIME = datetime(2050, 12, 31)
 
 
-class TimeZones:
+class TimeZones(LeanObject):
     """Time zones by LEAN's names."""
 
     NEW_YORK = NEW_YORK

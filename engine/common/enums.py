@@ -5,21 +5,24 @@ Members are UPPER_SNAKE as in LEAN's Python API, and so is what `str()` gives; L
 PascalCase names (`Resolution.Daily`) work too. What LEAN itself writes has the latter: `net_name`.
 """
 
-import re
 from enum import EnumMeta, IntEnum
 from typing import Any
 
-_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+from engine.common.lean_names import is_lean_member, refusal
+from engine.common.naming import snake_case
 
 
 class _LeanEnumMeta(EnumMeta):
-    """Adds the PascalCase spelling of every member."""
+    """Adds the PascalCase spelling of every member; LEAN's members that are missing are refused."""
 
     def __getattr__(cls, name: str) -> Any:
-        if not name.startswith("_") and name[:1].isupper():
-            member = cls._member_map_.get(_WORD.sub("_", name).upper())
+        if not name.startswith("_"):
+            snake = snake_case(name).upper() if not name.isupper() else name
+            member = cls._member_map_.get(snake)
             if member is not None:
                 return member
+            if is_lean_member(cls.__name__, snake):
+                raise NotImplementedError(refusal(cls.__name__, snake))
         raise AttributeError(f"{cls.__name__} has no member {name!r}")
 
 
@@ -226,7 +229,7 @@ class SeriesType(LeanEnum):
     PIE = 6
     TREEMAP = 7
     HEATMAP = 9
-    SCATTER3D = 10
+    SCATTER_3D = 10
 
 
 class ScatterMarkerSymbol(LeanEnum):
@@ -249,6 +252,15 @@ class BrokerageName(LeanEnum):
     INTERACTIVE_BROKERS_BROKERAGE = 1
     ALPACA = 13
     TRADE_STATION = 33
+
+
+class BrokerageMessageType(LeanEnum):
+    INFORMATION = 0
+    WARNING = 1
+    ERROR = 2
+    RECONNECT = 3
+    DISCONNECT = 4
+    ACTION_REQUIRED = 5
 
 
 class PortfolioBias(LeanEnum):
@@ -276,11 +288,12 @@ class MovingAverageType(LeanEnum):
     DOUBLE_EXPONENTIAL = 4
     TRIPLE_EXPONENTIAL = 5
     TRIANGULAR = 6
-    T3 = 7
+    T_3 = 7
     KAMA = 8
     HULL = 9
     ALMA = 10
-    ZERO_LAG = 11
+    ZLEMA = 11
+    MGD = 12
 
 
 class AlgorithmStatus(LeanEnum):

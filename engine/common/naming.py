@@ -1,14 +1,177 @@
-"""LEAN's PascalCase names in the snake_case of its Python API."""
+"""LEAN's names in Python: snake_case, LEAN's older PascalCase, and what the engine lacks.
 
-import re
+`LeanObject` is the base of what a user's algorithm sees. Missing attributes are then answered in
+one way everywhere: a PascalCase spelling leads to the snake_case one, a name that LEAN has and the
+engine has not raises NotImplementedError, anything else is a mistake and raises AttributeError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
 from functools import lru_cache
+from inspect import get_annotations
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
 
-_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+from engine.common.lean_names import is_lean_member, refusal
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def snake_case(name: str) -> str:
-    """Convert `SetStartDate` to `set_start_date`; snake_case names stay."""
-    if not name[:1].isupper():
-        return name
-    return _BOUNDARY.sub("_", name).lower()
+    """Convert `SetStartDate` or `liquidateExisting` as LEAN does; snake_case names stay.
+
+    A word begins at a capital after a small letter or a digit, at the last of several capitals if a
+    small letter follows, at a digit after a letter, and at a small letter between a digit and a
+    letter: `roc_1_ma`, `t_3`, `scatter_3d`.
+    """
+    letters: list[str] = []
+    before = "_"
+    for index, letter in enumerate(name):
+        after = name[index + 1 : index + 2]
+        if before == "_":
+            begins = False
+        elif letter.isupper():
+            begins = before.islower() or bool(after if before.isdigit() else after.islower())
+        elif letter.isdigit():
+            begins = not before.isdigit()
+        else:
+            begins = letter != "_" and before.isdigit() and after.isalpha()
+        letters += ("_", letter.lower()) if begins else (letter.lower(),)
+        before = letter
+    return "".join(letters)
+
+
+@lru_cache(maxsize=8192)
+def pascal_case(name: str) -> str:
+    """Convert `set_start_date` to `SetStartDate`."""
+    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+
+
+def has_own(cls: type, name: str) -> bool:
+    """Whether a class or one of its bases defines a name."""
+    return any(name in base.__dict__ for base in cls.__mro__)
+
+
+@lru_cache(maxsize=8192)
+def _spelling(cls: type, name: str) -> str | None:
+    """What a class calls a name that was written in PascalCase; None if it has none such."""
+    snake = snake_case(name)
+    for spelling in (snake, snake.upper()):
+        if has_own(cls, spelling):
+            return spelling
+    return None
+
+
+def _as_written(value: Any) -> Any:
+    """A method under its PascalCase name, which takes camelCase keywords as well."""
+    if not isinstance(value, MethodType | FunctionType | BuiltinFunctionType):
+        return value
+
+    def call(*args: Any, **keywords: Any) -> Any:
+        return value(*args, **{snake_case(key): item for key, item in keywords.items()})
+
+    return call
+
+
+def missing_attribute(cls: type, name: str) -> Exception:
+    """Error for an attribute that neither a class nor its instance has."""
+    if not name.startswith("_"):
+        snake = snake_case(name) if name[:1].isupper() else name
+        for base in cls.__mro__:
+            if base.__module__.startswith("engine."):
+                lean_name = base.__dict__.get("lean_name", base.__name__)
+                if is_lean_member(lean_name, snake):
+                    return NotImplementedError(refusal(lean_name, snake))
+    return AttributeError(f"{cls.__name__!r} object has no attribute {name!r}")
+
+
+class _Alias:
+    """PascalCase spelling of an attribute that can be set."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return getattr(owner if instance is None else instance, self._name)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        setattr(instance, self._name, value)
+
+
+class LeanType(type):
+    """Type of LEAN's classes: answers missing names of the class itself, knows both spellings."""
+
+    takes_overrides = True
+    """Whether methods that a user's subclass spells in PascalCase override those of ours."""
+
+    def __init__(cls, name: str, bases: tuple[type, ...], contents: dict[str, Any]) -> None:
+        super().__init__(name, bases, contents)
+        if cls.__module__.startswith("engine."):
+            cls._add_aliases(contents)
+        else:
+            cls._take_overrides(contents)
+
+    def _add_aliases(cls, contents: dict[str, Any]) -> None:
+        """Make what can be set settable under its PascalCase name."""
+        names = [key for key, value in contents.items() if hasattr(value, "__set__")]
+        names += contents.get("__annotations__", ())
+        for start in (contents.get("__init__"), contents.get("_set_up")):
+            if isinstance(start, FunctionType):
+                # Names that it mentions and that are not of its module: those it sets.
+                names += (key for key in start.__code__.co_names if key not in start.__globals__)
+        for key in names:
+            alias = pascal_case(key)
+            if key[0] != "_" and key.islower() and alias not in contents:
+                setattr(cls, alias, _Alias(key))
+
+    def _take_overrides(cls, contents: dict[str, Any]) -> None:
+        """Let a user's `def CreateTargets` override `create_targets`."""
+        if not cls.takes_overrides:
+            return
+        for key, value in contents.items():
+            if not key[:1].isupper() or not isinstance(value, FunctionType):
+                continue
+            snake = snake_case(key)
+            if snake not in contents and has_own(cls, snake):
+                setattr(cls, snake, value)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name[:1].isupper():
+            spelling = _spelling(cls, name)
+            if spelling is not None:
+                return _as_written(getattr(cls, spelling))
+        if any(name in get_annotations(base) for base in cls.__mro__):
+            # A field, which only instances have; dataclasses ask the class for its default.
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        raise missing_attribute(cls, name)
+
+
+class LeanObject(metaclass=LeanType):
+    """Base of the classes that LEAN has too. `lean_name` is LEAN's name where ours differs."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # a type checker knows what there is
+
+        def __getattr__(self, name: str) -> Any:
+            cls = type(self)
+            if name[:1].isupper():
+                spelling = _spelling(cls, name)
+                if spelling is None and snake_case(name) in getattr(self, "__dict__", ()):
+                    spelling = snake_case(name)
+                if spelling is not None:
+                    return _as_written(getattr(self, spelling))
+            elif has_own(cls, name):
+                # A property of ours has raised AttributeError: say what it said.
+                return object.__getattribute__(self, name)
+            raise missing_attribute(cls, name)
+
+    def to_string(self) -> str:
+        """.NET's text of an object."""
+        return str(self)
+
+
+def either_spelling(thing: Any, name: str) -> Callable[..., Any] | None:
+    """A method of any object, whichever way its author spelt it; None if there is none."""
+    found = getattr(thing, name, None)
+    return found if found is not None else getattr(thing, pascal_case(name), None)

@@ -8,10 +8,26 @@ from typing import Any
 
 from engine.common.decimals import ExactNumber
 from engine.common.enums import DataNormalizationMode, Resolution
-from engine.common.naming import snake_case
+from engine.common.naming import LeanObject, has_own, missing_attribute, snake_case
 
 
-class AlgorithmSettings:
+class _Settings(LeanObject):
+    """What takes no names but those it begins with; a subclass calls `_build` last."""
+
+    _built = False
+
+    def _build(self) -> None:
+        self._built = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        snake = snake_case(name)
+        cls = type(self)
+        if self._built and snake not in self.__dict__ and not has_own(cls, snake):
+            raise missing_attribute(cls, name)
+        object.__setattr__(self, snake, value)
+
+
+class AlgorithmSettings(_Settings):
     """LEAN's `self.settings`.
 
     Attributes:
@@ -46,15 +62,10 @@ class AlgorithmSettings:
         self.ignore_unknown_asset_holdings = True
         self.data_subscription_limit = 2**31 - 1
         self.performance_sample_period = timedelta(0)
-
-    def __getattr__(self, name: str) -> Any:
-        return _known(self, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        _set_known(self, name, value)
+        self._build()
 
 
-class ScheduleSettings:
+class ScheduleSettings(LeanObject):
     """When universes select."""
 
     def __init__(self) -> None:
@@ -65,7 +76,7 @@ class ScheduleSettings:
         self.date_rule = date_rule
 
 
-class UniverseSettings:
+class UniverseSettings(_Settings):
     """LEAN's `self.universe_settings`: how securities of universes are subscribed."""
 
     def __init__(self) -> None:
@@ -77,25 +88,4 @@ class UniverseSettings:
         self.data_normalization_mode = DataNormalizationMode.ADJUSTED
         self.asynchronous = False
         self.schedule = ScheduleSettings()
-
-    def __getattr__(self, name: str) -> Any:
-        return _known(self, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        _set_known(self, name, value)
-
-
-def _known(instance: Any, name: str) -> Any:
-    snake = snake_case(name)
-    if snake == name:
-        raise AttributeError(f"{type(instance).__name__} has no setting {name!r}")
-    return getattr(instance, snake)
-
-
-def _set_known(instance: Any, name: str, value: Any) -> None:
-    """Refuse misspelled settings once the object is built."""
-    snake = snake_case(name)
-    known = snake in instance.__dict__ or hasattr(type(instance), snake)
-    if not known and "performance_sample_period" in instance.__dict__:
-        raise AttributeError(f"settings has no field {name!r}")
-    object.__setattr__(instance, snake, value)
+        self._build()

@@ -16,6 +16,7 @@ from typing import Any
 from engine.common.clock import round_down
 from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
 from engine.common.enums import LeanEnum, Resolution
+from engine.common.naming import LeanObject
 from engine.indicators.base import Event
 from engine.indicators.window import RollingWindow
 from engine.market.data import Bar, BaseData, QuoteBar, TradeBar
@@ -38,14 +39,14 @@ def span_of(resolution: Resolution) -> timedelta:
 
 
 @dataclass(frozen=True)
-class CalendarInfo:
+class CalendarInfo(LeanObject):
     """Start and length of the bar that a time belongs to."""
 
     start: datetime
     period: timedelta
 
 
-class Calendar:
+class Calendar(LeanObject):
     """Functions from a time to the calendar bar around it."""
 
     @staticmethod
@@ -78,7 +79,7 @@ for _name in ("weekly", "monthly", "quarterly", "yearly"):
         setattr(Calendar, _alias, staticmethod(getattr(Calendar, _name)))
 
 
-class DataConsolidator:
+class DataConsolidator(LeanObject):
     """Base of consolidators.
 
     Attributes:
@@ -134,21 +135,6 @@ class DataConsolidator:
 
     def __getitem__(self, index: int) -> Any:
         return self.window[index]
-
-    def __getattr__(self, name: str) -> Any:
-        snake = _PASCAL.get(name)
-        if snake is None:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        return getattr(self, snake)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        object.__setattr__(self, _PASCAL.get(name, name), value)
-
-
-_PASCAL = {
-    "DataConsolidated": "data_consolidated", "Consolidated": "consolidated", "Update": "update",
-    "Scan": "scan", "WorkingData": "working_data", "Reset": "reset", "WorkingBar": "working_bar",
-}  # fmt: skip
 
 
 class IdentityDataConsolidator(DataConsolidator):

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.common.clock import from_utc
+from engine.common.naming import LeanObject
 from engine.framework.universe import CustomUniverse, ManualUniverse, ScheduledUniverse, Universe
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Symbol
 
 
-class SecurityChanges:
+class SecurityChanges(LeanObject):
     """Securities added to and removed from the algorithm."""
 
     def __init__(self, added: list[Any] | None = None, removed: list[Any] | None = None) -> None:
@@ -31,11 +32,6 @@ class SecurityChanges:
         added = ", ".join(str(s.symbol) for s in self.added_securities)
         removed = ", ".join(str(s.symbol) for s in self.removed_securities)
         return f"Added: {added} Removed: {removed}"
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("AddedSecurities", "RemovedSecurities"):
-            return self.added_securities if name[0] == "A" else self.removed_securities
-        raise AttributeError(f"SecurityChanges has no attribute {name!r}")
 
 
 class UserDefinedUniverse(Universe):

@@ -14,6 +14,7 @@ from engine.common.enums import (
     Resolution,
     net_text,
 )
+from engine.common.naming import LeanObject
 from engine.framework.insight import Insight
 from engine.framework.insights import InsightCollection
 from engine.indicators import (
@@ -32,7 +33,7 @@ _SPANS = {
 }
 
 
-class AlphaModel:
+class AlphaModel(LeanObject):
     """Base of alpha models; ``update`` returns new insights."""
 
     name = ""

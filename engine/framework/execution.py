@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.common.decimals import to_decimal
 from engine.common.enums import Resolution
+from engine.common.naming import LeanObject
 from engine.framework.targets import (
     OrderSizing,
     PortfolioTarget,
@@ -17,7 +18,7 @@ from engine.indicators import SimpleMovingAverage, StandardDeviation
 from engine.market.data import TradeBar
 
 
-class ExecutionModel:
+class ExecutionModel(LeanObject):
     """Base of execution models.
 
     Args:

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.common.clock import UtcTime, naive_utc
 from engine.common.enums import InsightDirection, InsightType, Resolution, net_text
+from engine.common.naming import LeanObject
 
 END_OF_TIME = datetime(2050, 12, 31)
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -72,7 +73,7 @@ def close_time_of_period(hours: Any, generated_utc: datetime, period: timedelta)
     return _end_of_bars(hours, close, _MINUTE, minutes) if minutes > 0 else close
 
 
-class InsightScore:
+class InsightScore(LeanObject):
     """Scores that a user's score function may set; zero until then."""
 
     def __init__(self) -> None:
@@ -93,7 +94,7 @@ class InsightScore:
         self.updated_time_utc = time_utc
 
 
-class Insight:
+class Insight(LeanObject):
     """A forecast for one symbol.
 
     ``Insight(symbol, period, type, direction, [magnitude, confidence, source_model, weight,

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from engine.common.naming import LeanObject
 from engine.framework.insight import Insight
 
 
-class InsightCollection:
+class InsightCollection(LeanObject):
     """Insights by symbol; remembers all that were ever added."""
 
     def __init__(self) -> None:

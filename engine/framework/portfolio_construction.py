@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.common.clock import aware_utc, naive_utc
 from engine.common.enums import InsightDirection, PortfolioBias, Resolution
+from engine.common.naming import LeanObject
 from engine.framework.insight import Insight
 from engine.framework.targets import PortfolioTarget
 
@@ -76,7 +77,7 @@ class _DateRule:
         return self._current
 
 
-class PortfolioConstructionModel:
+class PortfolioConstructionModel(LeanObject):
     """Base of construction models.
 
     Attributes:

@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import to_decimal
+from engine.common.naming import LeanObject
 from engine.framework.targets import PortfolioTarget
 
 
-class RiskManagementModel:
+class RiskManagementModel(LeanObject):
     """Base of risk models; ``manage_risk`` returns targets that override the given ones."""
 
     def manage_risk(

@@ -8,9 +8,10 @@ from typing import Any
 
 from engine.common.decimals import ExactNumber, text, to_decimal, to_double
 from engine.common.enums import InsightDirection
+from engine.common.naming import LeanObject
 
 
-class PortfolioTarget:
+class PortfolioTarget(LeanObject):
     """A wished holding: ``PortfolioTarget(symbol, quantity[, tag])``.
 
     A direction instead of a quantity stands for one share long, short or none.
@@ -64,7 +65,7 @@ class PortfolioTarget:
         return f"{self.symbol}: {text(self.quantity_exact)}{label}"
 
 
-class PortfolioTargetCollection:
+class PortfolioTargetCollection(LeanObject):
     """One target per symbol, the newest."""
 
     def __init__(self) -> None:
@@ -193,7 +194,7 @@ def order_by_margin_impact(
     return [target for _, _, target in rows]
 
 
-class OrderSizing:
+class OrderSizing(LeanObject):
     """Sizes of orders for targets."""
 
     @staticmethod

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.common.naming import LeanObject
 from engine.market.symbols import Symbol
 
 UNCHANGED = object()
 
 
 @dataclass
-class Universe:
+class Universe(LeanObject):
     """A set of securities that may change.
 
     Attributes:
@@ -67,7 +68,7 @@ class CustomUniverse(Universe):
     interval: timedelta = timedelta(days=1)
 
 
-class UniverseSelectionModel:
+class UniverseSelectionModel(LeanObject):
     """Base of selection models; ``create_universes`` yields universes."""
 
     def get_next_refresh_time_utc(self) -> datetime:

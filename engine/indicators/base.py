@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import ZERO, to_decimal, to_double
+from engine.common.naming import LeanObject
 from engine.indicators.window import RollingWindow
 from engine.market.data import BaseData, TradeBar
 from engine.market.symbols import Symbol
@@ -65,7 +66,7 @@ def _exact(value: Any) -> Decimal:
     return to_decimal(value)
 
 
-class Event:
+class Event(LeanObject):
     """Handlers called in the order they were added; ``event += handler`` adds one."""
 
     def __init__(self) -> None:
@@ -89,7 +90,7 @@ class Event:
         return len(self._handlers)
 
 
-class IndicatorBase:
+class IndicatorBase(LeanObject):
     """Base of all indicators.
 
     Subclasses implement ``_compute(input) -> Decimal`` and ``is_ready``. Returning None from
@@ -245,19 +246,6 @@ class IndicatorBase:
     def to_detailed_string(self) -> str:
         """Name and value."""
         return f"{self.name} - {self}"
-
-    def __getattr__(self, name: str) -> Any:
-        snake = _PASCAL.get(name)
-        if snake is None:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        return getattr(self, snake)
-
-
-_PASCAL = {
-    "Current": "current", "IsReady": "is_ready", "Update": "update", "Reset": "reset",
-    "Name": "name", "Samples": "samples", "Updated": "updated", "Window": "window",
-    "WarmUpPeriod": "warm_up_period", "Period": "period", "Previous": "previous",
-}  # fmt: skip
 
 
 class Indicator(IndicatorBase):

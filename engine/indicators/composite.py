@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.common.decimals import ZERO, text, to_decimal, to_double
 from engine.common.enums import LeanEnum
+from engine.common.naming import LeanObject
 from engine.indicators.averages import ExponentialMovingAverage, SimpleMovingAverage
 from engine.indicators.base import Indicator, IndicatorBase, IndicatorDataPoint
 from engine.indicators.windows import Maximum, Minimum, Sum, WindowIdentity
@@ -23,7 +24,7 @@ class IndicatorStatus(LeanEnum):
     VALUE_NOT_READY = 3
 
 
-class IndicatorResult:
+class IndicatorResult(LeanObject):
     """A value and whether it counts; what a composer may return instead of a number."""
 
     def __init__(self, value: Any, status: IndicatorStatus = IndicatorStatus.SUCCESS) -> None:
@@ -158,7 +159,7 @@ def _combine(
     return CompositeIndicator(name, _operand(left), _operand(right), compose)
 
 
-class IndicatorExtensions:
+class IndicatorExtensions(LeanObject):
     """LEAN's combinators; each returns a new indicator fed by the given ones."""
 
     @staticmethod

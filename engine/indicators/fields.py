@@ -6,6 +6,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from engine.common.naming import LeanObject
+
 Selector = Callable[[Any], Decimal]
 
 
@@ -21,7 +23,7 @@ def _mean(*names: str) -> Selector:
     return select
 
 
-class Field:
+class Field(LeanObject):
     """LEAN's selectors, such as ``self.ema("SPY", 15, Resolution.DAILY, Field.HIGH)``."""
 
     OPEN = Open = staticmethod(_mean("open_exact"))

@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
+from engine.common.naming import LeanObject
+
 T = TypeVar("T")
 
 
-class RollingWindow(Generic[T]):
+class RollingWindow(LeanObject, Generic[T]):
     """Keeps the newest ``size`` items; index 0 is the newest.
 
     ``RollingWindow[float](5)`` and ``RollingWindow(5)`` are the same.

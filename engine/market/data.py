@@ -7,18 +7,20 @@ start and `end_time` the moment it is known.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from engine.common.decimals import ZERO, ExactNumber, to_decimal
 from engine.common.enums import DelistingType, MarketDataType, Resolution, SplitType, TickType
+from engine.common.naming import LeanObject
 from engine.market.symbols import Symbol, SymbolCache
 
 T = TypeVar("T")
 
 
-class BaseData:
+class BaseData(LeanObject):
     """A data point: something known about a symbol from `end_time` on."""
 
     data_type = MarketDataType.BASE
@@ -56,21 +58,15 @@ class BaseData:
     def price_exact(self, price: Decimal) -> None:
         self.value_exact = price
 
-    def __getattr__(self, name: str) -> Any:
-        snake = _SNAKE_NAMES.get(name)
-        if snake is None:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        return getattr(self, snake)
+    def clone(self, fill_forward: bool | None = None) -> Any:
+        """Copy the point; it stays filled forward or not unless said."""
+        point = copy(self)
+        if fill_forward is not None:
+            point.is_fill_forward = fill_forward
+        return point
 
     def __str__(self) -> str:
         return f"{self.symbol}: {self.value}"
-
-
-_SNAKE_NAMES = {
-    "Symbol": "symbol", "Time": "time", "EndTime": "end_time", "Value": "value", "Price": "price",
-    "Open": "open", "High": "high", "Low": "low", "Close": "close", "Volume": "volume",
-    "Period": "period", "Bid": "bid", "Ask": "ask", "Type": "type", "Distribution": "distribution",
-}  # fmt: skip
 
 
 class TradeBar(BaseData):
@@ -132,13 +128,13 @@ class TradeBar(BaseData):
         if len(_) >= 3:
             self.volume_exact += to_decimal(_[2])
 
-    def clone(self, is_fill_forward: bool | None = None) -> TradeBar:
+    def clone(self, fill_forward: bool | None = None) -> TradeBar:
         """Copy the bar."""
         copy = TradeBar(
             self.time, self.symbol, self.open_exact, self.high_exact, self.low_exact,
             self.value_exact, self.volume_exact, self.period,
         )  # fmt: skip
-        copy.is_fill_forward = self.is_fill_forward if is_fill_forward is None else is_fill_forward
+        copy.is_fill_forward = self.is_fill_forward if fill_forward is None else fill_forward
         return copy
 
     def __str__(self) -> str:
@@ -148,7 +144,7 @@ class TradeBar(BaseData):
         )
 
 
-class Bar:
+class Bar(LeanObject):
     """Open, high, low and close of one side of a quote bar."""
 
     __slots__ = ("close_exact", "high_exact", "low_exact", "open_exact")
@@ -223,7 +219,7 @@ class QuoteBar(BaseData):
         """Length of the bar."""
         return self.end_time - self.time
 
-    def clone(self, is_fill_forward: bool | None = None) -> QuoteBar:
+    def clone(self, fill_forward: bool | None = None) -> QuoteBar:
         """Copy the bar."""
         copy = QuoteBar(
             self.time,
@@ -234,7 +230,7 @@ class QuoteBar(BaseData):
             self.last_ask_size_exact,
             self.period,
         )
-        copy.is_fill_forward = self.is_fill_forward if is_fill_forward is None else is_fill_forward
+        copy.is_fill_forward = self.is_fill_forward if fill_forward is None else fill_forward
         return copy
 
     def collapse(self) -> TradeBar:
@@ -313,7 +309,7 @@ class SymbolChangedEvent(BaseData):
         self.new_symbol = new_symbol
 
 
-class DataDictionary(dict[Symbol, T], Generic[T]):
+class DataDictionary(LeanObject, dict[Symbol, T], Generic[T]):
     """Points by symbol; tickers work as keys too. Iterates over (key, value) pairs as in LEAN."""
 
     def _key(self, key: Any) -> Any:
@@ -358,17 +354,6 @@ class DataDictionary(dict[Symbol, T], Generic[T]):
         """Number of points."""
         return len(self)
 
-    def __getattr__(self, name: str) -> Any:
-        for pascal, snake in _DICTIONARY_NAMES:
-            if name == pascal:
-                return getattr(self, snake)
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-
-
-_DICTIONARY_NAMES = (
-    ("ContainsKey", "contains_key"), ("Keys", "keys"), ("Values", "values"), ("Count", "count"),
-)  # fmt: skip
-
 
 class TradeBars(DataDictionary[TradeBar]):
     """Trade bars by symbol."""
@@ -394,7 +379,7 @@ class SymbolChangedEvents(DataDictionary[SymbolChangedEvent]):
     """Ticker changes by symbol."""
 
 
-class Slice:
+class Slice(LeanObject):
     """Everything an algorithm learns at one moment.
 
     Indexing by symbol gives the trade bar where there is one, else the quote bar.
@@ -508,21 +493,8 @@ class Slice:
     def __iter__(self) -> Iterator[Any]:
         return iter(KeyValuePair(k, v) for k, v in self._points().items())
 
-    def __getattr__(self, name: str) -> Any:
-        snake = _SLICE_NAMES.get(name)
-        if snake is None:
-            raise AttributeError(f"Slice has no attribute {name!r}")
-        return getattr(self, snake)
 
-
-_SLICE_NAMES = {
-    "Bars": "bars", "QuoteBars": "quote_bars", "Dividends": "dividends", "Splits": "splits",
-    "Delistings": "delistings", "Time": "time", "UtcTime": "utc_time", "HasData": "has_data",
-    "ContainsKey": "contains_key", "Keys": "keys", "Values": "values", "Count": "count",
-}  # fmt: skip
-
-
-class KeyValuePair:
+class KeyValuePair(LeanObject):
     """What iterating a .NET dictionary yields."""
 
     __slots__ = ("key", "value")
@@ -530,11 +502,6 @@ class KeyValuePair:
     def __init__(self, key: Any, value: Any) -> None:
         self.key = key
         self.value = value
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("Key", "Value"):
-            return getattr(self, name.lower())
-        raise AttributeError(f"KeyValuePair has no attribute {name!r}")
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.key, self.value))
@@ -549,7 +516,7 @@ class ConsolidatorList(list[Any]):
         return len(self)
 
 
-class SubscriptionDataConfig:
+class SubscriptionDataConfig(LeanObject):
     """What one subscription reads.
 
     Attributes:

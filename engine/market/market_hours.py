@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.clock import from_utc, midnight, to_utc, zone
+from engine.common.naming import LeanObject
 from engine.common.text_files import read_text
 
 ONE_DAY = timedelta(days=1)
@@ -52,7 +53,7 @@ def _day(text: str) -> date:
     return date(year, month, day)
 
 
-class ExchangeHours:
+class ExchangeHours(LeanObject):
     """When an exchange is open.
 
     Args:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from engine.common.enums import SecurityType
+from engine.common.naming import LeanObject
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DAYS_OFFSET = 10**14
@@ -19,7 +20,7 @@ _MARKET_OFFSET = 100
 _OLE_ORIGIN = datetime(1899, 12, 30)
 
 
-class Market:
+class Market(LeanObject):
     """Market names and their numbers in a SID."""
 
     USA = "usa"
@@ -37,7 +38,7 @@ def encode_base36(number: int) -> str:
     return digits or "0"
 
 
-class SecurityIdentifier:
+class SecurityIdentifier(LeanObject):
     """Identity of a security over ticker changes.
 
     Attributes:
@@ -128,7 +129,7 @@ EMPTY_SID = SecurityIdentifier("", 0)
 SidResolver = Callable[[str, str], SecurityIdentifier]
 
 
-class SymbolCache:
+class SymbolCache(LeanObject):
     """Tickers known to the run in progress, both ways."""
 
     _by_ticker: ClassVar[dict[str, Symbol]] = {}
@@ -188,7 +189,7 @@ class SymbolCache:
         return cls._resolver(ticker, market)
 
 
-class Symbol:
+class Symbol(LeanObject):
     """A security's identifier with its present ticker; equal and hashed by identifier."""
 
     EMPTY: ClassVar[Symbol]
@@ -259,13 +260,6 @@ class Symbol:
 
     def __repr__(self) -> str:
         return str(self)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "Value":
-            return self.value
-        if name == "SecurityType":
-            return self.security_type
-        raise AttributeError(f"Symbol has no attribute {name!r}")
 
 
 Symbol.EMPTY = Symbol(EMPTY_SID, "")

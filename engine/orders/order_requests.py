@@ -16,11 +16,12 @@ from engine.common.enums import (
     SecurityType,
     net_text,
 )
+from engine.common.naming import LeanObject
 from engine.market.symbols import Symbol, SymbolCache
 from engine.orders.order_properties import OrderProperties
 
 
-class OrderResponse:
+class OrderResponse(LeanObject):
     """Outcome of a request."""
 
     def __init__(
@@ -68,7 +69,7 @@ def _unprocessed(order_id: int) -> OrderResponse:
     return response
 
 
-class OrderRequest:
+class OrderRequest(LeanObject):
     """What an algorithm asked for, when (UTC), and what became of it."""
 
     order_request_type: OrderRequestType
@@ -146,7 +147,7 @@ class SubmitOrderRequest(OrderRequest):
         self.response.order_id = order_id
 
 
-class UpdateOrderFields:
+class UpdateOrderFields(LeanObject):
     """New values for an open order; None leaves a field as it is."""
 
     quantity = ExactNumber()

@@ -15,6 +15,7 @@ from engine.common.enums import (
     OrderType,
     SecurityType,
 )
+from engine.common.naming import LeanObject
 from engine.market.symbols import Symbol
 from engine.orders.order_requests import (
     CancelOrderRequest,
@@ -27,7 +28,7 @@ from engine.orders.order_requests import (
 from engine.orders.orders import Order, OrderEvent
 
 
-class OrderTicket:
+class OrderTicket(LeanObject):
     """An algorithm's handle on its order."""
 
     quantity = ExactNumber()

@@ -25,12 +25,13 @@ from engine.common.enums import (
     SecurityType,
     net_text,
 )
+from engine.common.naming import LeanObject
 from engine.market.symbols import Symbol
 from engine.orders.order_properties import OrderProperties, TimeInForce
 from engine.orders.order_requests import SubmitOrderRequest, UpdateOrderRequest
 
 
-class CashAmount:
+class CashAmount(LeanObject):
     """An amount of money in one currency."""
 
     amount = ExactNumber()
@@ -43,7 +44,7 @@ class CashAmount:
         return f"{text(self.amount_exact)} {self.currency}"
 
 
-class OrderFee:
+class OrderFee(LeanObject):
     """Fee charged for a fill."""
 
     ZERO: ClassVar[OrderFee]
@@ -58,7 +59,7 @@ class OrderFee:
 OrderFee.ZERO = OrderFee(CashAmount(ZERO, "QCC"))
 
 
-class OrderSubmissionData:
+class OrderSubmissionData(LeanObject):
     """Prices at the moment of submission."""
 
     bid_price = ExactNumber()
@@ -71,7 +72,7 @@ class OrderSubmissionData:
         self.last_price_exact = to_decimal(last_price)
 
 
-class Order:
+class Order(LeanObject):
     """Base of all kinds of orders.
 
     Attributes (money as float; `<name>_exact` is the Decimal with LEAN's scale):
@@ -457,7 +458,7 @@ def create_order(request: SubmitOrderRequest) -> Order:
     return order
 
 
-class OrderEvent:
+class OrderEvent(LeanObject):
     """One step in an order's life.
 
     Attributes (money as float; `<name>_exact` is the Decimal):

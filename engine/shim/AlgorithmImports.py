@@ -1,28 +1,41 @@
 """Stands in for LEAN's AlgorithmImports: `from AlgorithmImports import *`.
 
-Only the engine's runner puts this folder on the path; inside LEAN its own file is found.
+Only the engine's runner puts this folder on the path; inside LEAN its own file is found. It exports
+what LEAN's exports: a name that the engine lacks stands for itself until it is used, and then
+raises NotImplementedError.
 """
 
 import json
 import math
+import os
+import sys
+import typing
 from datetime import date, datetime, time, timedelta
+from importlib import import_module
 from typing import *
 
 import numpy as np
 import pandas as pd
 
 from engine.account.margin_call import DefaultMarginCallModel, MarginCallModel
-from engine.account.portfolio import SecurityPortfolioManager
-from engine.account.securities import Equity, Security, SecurityExchange, SecurityHolding
+from engine.account.portfolio import Cash, CashBook, SecurityPortfolioManager
+from engine.account.securities import (
+    Equity,
+    Security,
+    SecurityCache,
+    SecurityExchange,
+    SecurityHolding,
+    SecurityManager,
+)
 from engine.api.algorithm import QCAlgorithm
 from engine.api.algorithm_data import SubscriptionManager
+from engine.api.algorithm_framework import UniverseManager
 from engine.api.net_types import CircularQueue, Random, TimeSpan
 from engine.api.object_store import ObjectStore
-from engine.api.scheduling import DateRules, ScheduledEvent, TimeRules
+from engine.api.scheduling import DateRules, ScheduledEvent, ScheduleManager, TimeRules
 from engine.brokerage.brokerage_models import (
     AlpacaBrokerageModel,
     BrokerageMessageEvent,
-    BrokerageMessageType,
     BrokerageModel,
     DefaultBrokerageModel,
     FuncBenchmark,
@@ -59,11 +72,13 @@ from engine.brokerage.fill_model import (
     ImmediateFillModel,
 )
 from engine.brokerage.settlement import DelayedSettlementModel, ImmediateSettlementModel
+from engine.brokerage.transactions import SecurityTransactionManager
 from engine.common.charting import *
 from engine.common.charting import CandlestickSeries, Chart, Color, Series
 from engine.common.clock import TimeZones
 from engine.common.enums import *
-from engine.common.settings import AlgorithmSettings, UniverseSettings
+from engine.common.lean_names import RefusedName, exported_names
+from engine.common.settings import AlgorithmSettings, ScheduleSettings, UniverseSettings
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.feed.consolidators import *
 from engine.feed.fred import Fred
@@ -122,6 +137,29 @@ from engine.orders.orders import (
     StopMarketOrder,
     TrailingStopOrder,
 )
+from engine.statistics.inputs import Trade
+from engine.statistics.portfolio import PortfolioStatistics
+from engine.statistics.trade_builder import TradeBuilder
+from engine.statistics.trades import TradeStatistics
 
 QCAlgorithmFramework = QCAlgorithm
 QCAlgorithmFrameworkBridge = QCAlgorithm
+
+
+class _Pyplot:
+    """matplotlib.pyplot, imported when it is used: it takes longer than a short backtest."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module("matplotlib.pyplot"), name)
+
+
+plt = _Pyplot()
+
+_LEAN = exported_names()
+_PYTHON = ["date", "datetime", "json", "math", "np", "os", "pd", "plt", "sys", "time", "timedelta"]
+__all__ = [*_LEAN, *_PYTHON, *typing.__all__, "QCAlgorithmFramework", "QCAlgorithmFrameworkBridge"]
+# LEAN's file ends with Python's own Exception, which .NET's had hidden.
+__all__.remove("Exception")
+for _name in _LEAN:
+    if _name not in globals():
+        globals()[_name] = RefusedName(_name)

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from engine.common.naming import LeanObject
+
 Point = tuple[datetime, Decimal]
 """A sample: UTC time (naive) and value."""
 
 
 @dataclass(frozen=True)
-class Trade:
+class Trade(LeanObject):
     """A closed trade; times UTC (naive), money in account currency, rounded to cents.
 
     Attributes:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import MAX_DECIMAL, ZERO, from_float, round_half_even, to_double
+from engine.common.naming import LeanObject
 from engine.statistics import moments
 from engine.statistics.drawdown import drawdown_and_recovery
 from engine.statistics.formatting import json_number, mean
@@ -20,7 +21,7 @@ DRAWDOWN_DIGITS = 3
 
 
 @dataclass(frozen=True)
-class PortfolioStatistics:
+class PortfolioStatistics(LeanObject):
     """Figures of a period; fractions, not per cent. Too few samples leave zeros."""
 
     average_win_rate: Decimal = ZERO

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import ZERO, round_half_even
+from engine.common.naming import LeanObject
 from engine.statistics.inputs import Trade
 
 
@@ -41,7 +42,7 @@ class _Position:
     trades: list[_OpenTrade] = field(default_factory=list)
 
 
-class TradeBuilder:
+class TradeBuilder(LeanObject):
     """Matches fills to closed trades (grouping fill to fill, matching FIFO)."""
 
     def __init__(self) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import ZERO, from_float, to_double
+from engine.common.naming import LeanObject
 from engine.statistics.formatting import json_number
 from engine.statistics.inputs import Trade
 
@@ -18,7 +19,7 @@ UNBOUNDED = Decimal(10)
 
 
 @dataclass(frozen=True)
-class TradeStatistics:
+class TradeStatistics(LeanObject):
     """Figures over trades; money in account currency, ratios dimensionless."""
 
     start_date_time: datetime | None = None

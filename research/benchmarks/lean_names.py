@@ -1,0 +1,110 @@
+"""Writes the list of LEAN's names from quantconnect-stubs.
+
+    python -m research.benchmarks.lean_names
+
+The list is `engine/common/lean_names.txt`; run this when the stubs are of another version.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from importlib.util import find_spec
+from pathlib import Path
+
+from engine.common.lean_names import FILE
+
+_NAMES_ONLY = {"System", "QuantConnect.Data.Fundamental", "QuantConnect.DataSource"}
+"""Namespaces whose classes are listed without members: next to nothing of theirs is supported."""
+_NET_TYPES = {"DayOfWeek", "Random", "TimeSpan"}
+"""Those of them that are."""
+_MEMBER = re.compile(r"^    (?:def )?([A-Za-z]\w*)(?=[(:]| =)", re.MULTILINE)
+_HEAD = re.compile(r"^class (\w+)(?:\(([^\n]*)\))?:", re.MULTILINE)
+_LOST_BASES = {"IndicatorBase": ("WindowBase",)}
+"""Of a class that has the name of a generic one, the stubs keep the generic one only."""
+_PYTHON_BASES = ("Generic", "IntEnum", "ABCMeta", "Object")
+
+
+def stubs() -> Path:
+    """The folder that holds the stubs.
+
+    Raises:
+        FileNotFoundError: if quantconnect-stubs is not installed.
+    """
+    spec = find_spec("AlgorithmImports")
+    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+        if (Path(place) / "__init__.pyi").exists():
+            return Path(place).parent
+    raise FileNotFoundError("quantconnect-stubs is not installed: pip install quantconnect-stubs")
+
+
+def exported_namespaces(folder: Path) -> list[str]:
+    """The namespaces whose names AlgorithmImports exports, in its order."""
+    source = (folder / "AlgorithmImports" / "__init__.pyi").read_text(encoding="utf-8")
+    names = re.findall(r"^from (\S+) import +\*", source, re.MULTILINE)
+    return [name for name in names if name != "typing"]
+
+
+def class_sources(folder: Path, namespace: str) -> dict[str, str]:
+    """Source of each public class of a namespace, by name."""
+    path = folder / namespace.replace(".", "/") / "__init__.pyi"
+    blocks = re.split(r"^(?=class )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    sources: dict[str, str] = {}
+    for block in blocks:
+        name = re.match(r"class (\w+)", block)
+        if name is not None and not name[1].startswith("_"):
+            # A name may be both a class and a generic class: they are one to an algorithm.
+            sources[name[1]] = sources.get(name[1], "") + block
+    return sources
+
+
+def base_names(source: str) -> list[str]:
+    """Names of a class's bases, without namespaces and type arguments."""
+    own, names = "", []
+    for head in _HEAD.finditer(source):
+        own, text = head[1], head[2] or ""
+        while "[" in text:
+            text = re.sub(r"\[[^\[\]]*\]", "", text)
+        # The stubs write a class that a generic one of its name derives from as an alias: A_B_C.
+        names += [re.split(r"[._]", part.strip())[-1] for part in text.split(",")]
+    names += _LOST_BASES.get(own, ())
+    wanted = dict.fromkeys(name for name in names if name not in {"", own, *_PYTHON_BASES})
+    return list(wanted)
+
+
+def entry(name: str, source: str | None) -> str:
+    """The line of a class; only its name if there is no source."""
+    if source is None:
+        return name
+    bases = base_names(source)
+    members = sorted(set(_MEMBER.findall(source)))
+    line = (
+        f"{name}({' '.join(bases)}): {' '.join(members)}"
+        if bases
+        else (f"{name}: {' '.join(members)}")
+    )
+    return textwrap.fill(line, 100, subsequent_indent=" ", break_on_hyphens=False).rstrip()
+
+
+def listing(folder: Path) -> str:
+    """The whole list."""
+    lines = []
+    known: set[str] = set()
+    for namespace in exported_namespaces(folder):
+        lines.append(f"[{namespace}]")
+        for name, source in sorted(class_sources(folder, namespace).items()):
+            if name not in known:
+                known.add(name)
+                bare = namespace in _NAMES_ONLY and name not in _NET_TYPES
+                lines.append(entry(name, None if bare else source))
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Write the list."""
+    FILE.write_text(listing(stubs()), encoding="utf-8")
+    print(f"wrote {FILE}")
+
+
+if __name__ == "__main__":
+    main()
