@@ -5,6 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from engine.brokerage.buying_power import maintenance_margin
+from engine.brokerage.buying_power_terms import (
+    GetMaximumOrderQuantityForDeltaBuyingPowerParameters,
+)
 from engine.common.decimals import ZERO, to_decimal
 from engine.common.enums import OrderType
 from engine.common.naming import LeanObject
@@ -29,7 +33,9 @@ class DefaultMarginCallModel(LeanObject):
         self._properties = default_order_properties
         self._buffer = to_decimal(margin_buffer)
 
-    def get_margin_call_orders(self) -> tuple[list[SubmitOrderRequest], bool]:
+    def get_margin_call_orders(
+        self, issue_margin_call_warning: bool = False
+    ) -> tuple[list[SubmitOrderRequest], bool]:
         """Orders, and whether to warn the algorithm."""
         portfolio = self._portfolio
         used = portfolio.total_margin_used_exact
@@ -42,21 +48,22 @@ class DefaultMarginCallModel(LeanObject):
         orders: list[SubmitOrderRequest] = []
         if used > total * (1 + self._buffer):
             for security in portfolio.securities.values():
-                if security.holdings.quantity_exact:
+                if security.holdings.invested:
                     request = self._request(security, used - total)
                     if request.quantity_exact:
                         orders.append(request)
         return orders, bool(orders)
 
     def _request(self, security: Any, overdrawn: Decimal) -> SubmitOrderRequest:
-        model = security.buying_power_model
-        used = model.maintenance_margin(security)
+        used = maintenance_margin(security)
         keep = max(ZERO, used - overdrawn)
         sign = 1 if security.holdings.is_long else -1
-        result = model.get_maximum_order_quantity_for_delta_buying_power(
-            self._portfolio, security, (used - keep) * -sign, ZERO
+        result = security.buying_power_model.get_maximum_order_quantity_for_delta_buying_power(
+            GetMaximumOrderQuantityForDeltaBuyingPowerParameters(
+                self._portfolio, security, (used - keep) * -sign, ZERO
+            )
         )
-        quantity = abs(to_decimal(result.quantity)) * -sign
+        quantity = abs(result.quantity_exact) * -sign
         return SubmitOrderRequest(
             OrderType.MARKET,
             security.type,
@@ -72,13 +79,18 @@ class DefaultMarginCallModel(LeanObject):
             self._properties.clone() if self._properties is not None else None,
         )
 
-    def execute_margin_call(self, requests: list[SubmitOrderRequest]) -> list[OrderTicket]:
+    def execute_margin_call(
+        self, generated_margin_call_orders: list[SubmitOrderRequest]
+    ) -> list[OrderTicket]:
         """Submit the orders, losers first, until the margin suffices."""
         portfolio = self._portfolio
         tickets: list[OrderTicket] = []
         if portfolio.margin_remaining_exact >= 0:
             return tickets
-        requests = sorted(requests, key=lambda r: portfolio[r.symbol].unrealized_profit_exact)
+        requests = sorted(
+            generated_margin_call_orders,
+            key=lambda r: portfolio[r.symbol].unrealized_profit_exact,
+        )
         for request in requests:
             tickets.append(portfolio.transactions.add_order(request))
             if portfolio.margin_remaining_exact >= 0:
@@ -92,11 +104,15 @@ class MarginCallModel(LeanObject):
     class Null:
         """Never calls."""
 
-        def get_margin_call_orders(self) -> tuple[list[SubmitOrderRequest], bool]:
+        def get_margin_call_orders(
+            self, issue_margin_call_warning: bool = False
+        ) -> tuple[list[SubmitOrderRequest], bool]:
             """No orders."""
             return [], False
 
-        def execute_margin_call(self, requests: list[SubmitOrderRequest]) -> list[OrderTicket]:
+        def execute_margin_call(
+            self, generated_margin_call_orders: list[SubmitOrderRequest]
+        ) -> list[OrderTicket]:
             """Nothing to do."""
             return []
 

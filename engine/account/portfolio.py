@@ -3,60 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from engine.account.cash import CURRENCY, CashBook, require_dollars
 from engine.account.securities import Security, SecurityHolding, SecurityManager
-from engine.brokerage.buying_power import (
+from engine.brokerage.buying_power import initial_margin, maintenance_margin
+from engine.brokerage.buying_power_terms import (
     HasSufficientBuyingPowerForOrderParameters,
     HasSufficientBuyingPowerForOrderResult,
 )
-from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
+from engine.brokerage.settlement import ApplyFundsSettlementModelParameters
+from engine.common.decimals import ZERO, ExactNumber, divide, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, OrderDirection
 from engine.common.naming import LeanObject
 from engine.common.settings import AlgorithmSettings
 from engine.market.data import Dividend, KeyValuePair, Split
 from engine.market.symbols import Symbol
-from engine.orders.orders import Order, OrderEvent
-
-CURRENCY = "USD"
-
-
-class Cash(LeanObject):
-    """Cash of one currency."""
-
-    amount = ExactNumber()
-    conversion_rate = 1.0
-
-    def __init__(self, symbol: str, amount: Any) -> None:
-        self.symbol = symbol
-        self.currency_symbol = "$"
-        self.amount_exact = to_decimal(amount)
-
-    @property
-    def value_in_account_currency(self) -> float:
-        """Amount in account currency."""
-        return self.amount
-
-    def set_amount(self, amount: Any) -> None:
-        """Replace the amount."""
-        self.amount_exact = to_decimal(amount)
-
-    def add_amount(self, amount: Any) -> float:
-        """Add to the amount."""
-        self.amount_exact += to_decimal(amount)
-        return self.amount
-
-
-class CashBook(LeanObject, dict[str, Cash]):
-    """Cash by currency."""
-
-    account_currency = CURRENCY
-
-    @property
-    def total_value_in_account_currency(self) -> float:
-        """Sum."""
-        return to_double(sum((cash.amount_exact for cash in self.values()), ZERO))
+from engine.orders.orders import CashAmount, Order, OrderEvent
 
 
 class SecurityPortfolioManager(LeanObject):
@@ -72,6 +37,7 @@ class SecurityPortfolioManager(LeanObject):
     unsettled_cash = ExactNumber()
     total_holdings_value = ExactNumber()
     total_absolute_holdings_cost = ExactNumber()
+    total_unlevered_absolute_holdings_cost = ExactNumber()
     total_unrealized_profit = ExactNumber()
     total_unrealised_profit = ExactNumber()
     total_fees = ExactNumber()
@@ -88,37 +54,47 @@ class SecurityPortfolioManager(LeanObject):
         self.securities = securities
         self._settings = settings
         self.transactions: Any = None
-        self.cash_book = CashBook({CURRENCY: Cash(CURRENCY, 100000)})
-        self.unsettled_cash_book = CashBook({CURRENCY: Cash(CURRENCY, 0)})
-        self.margin_call_model: Any = DefaultMarginCallModel(self)
         self._total: Decimal | None = None
+        self.cash_book = CashBook(100000, self.invalidate_total_portfolio_value)
+        self.unsettled_cash_book = CashBook(0, self.invalidate_total_portfolio_value)
+        self.margin_call_model: Any = DefaultMarginCallModel(self)
 
     # Cash -----------------------------------------------------------------------------------
 
-    def set_cash(self, amount: Any) -> None:
-        """Replace the cash."""
-        self.cash_book[CURRENCY].set_amount(amount)
-        self._total = None
+    def set_cash(self, *terms: Any) -> None:
+        """Replace the cash: (amount) or (currency, amount, conversion rate).
+
+        Raises:
+            NotImplementedError: for a currency other than US dollars.
+        """
+        if isinstance(terms[0], str):
+            require_dollars(terms[0])
+            terms = terms[1:]
+        self.cash_book[CURRENCY].set_amount(terms[0])
+
+    def set_account_currency(self, account_currency: str, starting_cash: Any = None) -> None:
+        """Keep the account in US dollars, with this much cash if given.
+
+        Raises:
+            NotImplementedError: for another currency.
+        """
+        require_dollars(account_currency)
+        if starting_cash is not None:
+            self.set_cash(starting_cash)
 
     def add_cash(self, amount: Decimal) -> None:
         """Add settled cash."""
-        self.cash_book[CURRENCY].amount_exact += amount
-        self._total = None
-
-    def add_unsettled_cash(self, amount: Decimal) -> None:
-        """Add cash that cannot be used yet."""
-        self.unsettled_cash_book[CURRENCY].amount_exact += amount
-        self._total = None
+        self.cash_book[CURRENCY].add_amount(amount)
 
     @property
     def cash_exact(self) -> Decimal:
         """Settled cash."""
-        return self.cash_book[CURRENCY].amount_exact
+        return self.cash_book.total_value_in_account_currency_exact
 
     @property
     def unsettled_cash_exact(self) -> Decimal:
         """Cash that cannot be used yet."""
-        return self.unsettled_cash_book[CURRENCY].amount_exact
+        return self.unsettled_cash_book.total_value_in_account_currency_exact
 
     # Totals ---------------------------------------------------------------------------------
 
@@ -169,6 +145,11 @@ class SecurityPortfolioManager(LeanObject):
         return sum((abs(s.holdings.holdings_cost_exact) for s in self.securities.values()), ZERO)
 
     @property
+    def total_unlevered_absolute_holdings_cost_exact(self) -> Decimal:
+        """Absolute costs over leverage summed."""
+        return self._sum("unlevered_absolute_holdings_cost_exact")
+
+    @property
     def total_unrealized_profit_exact(self) -> Decimal:
         """What closing everything would earn."""
         return self._sum("unrealized_profit_exact")
@@ -206,12 +187,7 @@ class SecurityPortfolioManager(LeanObject):
     def total_margin_used_exact(self) -> Decimal:
         """Margin that the positions hold."""
         return sum(
-            (
-                to_decimal(security.buying_power_model.maintenance_margin(security))
-                for security in self.securities.values()
-                if security.holdings.quantity_exact
-            ),
-            ZERO,
+            (maintenance_margin(s) for s in self.securities.values() if s.holdings.invested), ZERO
         )
 
     @property
@@ -226,14 +202,29 @@ class SecurityPortfolioManager(LeanObject):
     def get_margin_remaining(
         self, symbol: Any = None, direction: OrderDirection = OrderDirection.BUY
     ) -> float:
-        """Margin left, for an order in a symbol if given."""
+        """Margin left, for an order in a symbol; given a number, if the portfolio were worth that.
+
+        An order against a position frees what the position holds, twice. The answer may be
+        negative.
+        """
         if symbol is None:
             return self.margin_remaining
+        if isinstance(symbol, int | float | Decimal):
+            return to_double(self.get_margin_remaining_exact(to_decimal(symbol)))
         security = self.securities[symbol]
-        model = security.buying_power_model
-        return to_double(model.margin_remaining(self, security, direction))
+        result = self.margin_remaining_exact
+        holdings = security.holdings
+        closing = OrderDirection.SELL if holdings.is_long else OrderDirection.BUY
+        if holdings.invested and direction == closing:
+            result += maintenance_margin(security)
+            result += abs(initial_margin(security, holdings.quantity_exact))
+        return to_double(result)
 
-    get_buying_power = get_margin_remaining
+    def get_buying_power(
+        self, symbol: Any, direction: OrderDirection = OrderDirection.BUY
+    ) -> float:
+        """Margin left for an order in a symbol; see `get_margin_remaining`."""
+        return self.get_margin_remaining(symbol, direction)
 
     def has_sufficient_buying_power(self, order: Order) -> HasSufficientBuyingPowerForOrderResult:
         """Check an order with its security's model."""
@@ -242,9 +233,28 @@ class SecurityPortfolioManager(LeanObject):
             HasSufficientBuyingPowerForOrderParameters(self, security, order)
         )
 
-    def set_margin_call_model(self, model: Any) -> None:
+    def has_sufficient_buying_power_for_order(
+        self, orders: list[Order]
+    ) -> HasSufficientBuyingPowerForOrderResult:
+        """Check orders, those of one combination together; if one is refused, so are all."""
+        for order in orders:
+            verdict = self.has_sufficient_buying_power(order)
+            if not verdict.is_sufficient:
+                return verdict
+        return HasSufficientBuyingPowerForOrderResult(True)
+
+    def set_margin_call_model(self, margin_call_model: Any) -> None:
         """Replace the margin call model."""
-        self.margin_call_model = model
+        self.margin_call_model = margin_call_model
+
+    def add_transaction_record(
+        self, time: datetime, transaction_profit_loss: Any, is_win: bool
+    ) -> None:
+        """Note a closed profit."""
+        self.transactions.add_transaction_record(time, to_decimal(transaction_profit_loss), is_win)
+
+    def log_margin_information(self, order_request: Any = None) -> None:
+        """LEAN writes margins to its own log, which is not the algorithm's."""
 
     # Events ---------------------------------------------------------------------------------
 
@@ -260,7 +270,9 @@ class SecurityPortfolioManager(LeanObject):
             holdings.total_fees_exact += fee
             self.add_cash(-fee)
         security.settlement_model.apply_funds(
-            self, security, fill.utc_time_naive, -quantity * price
+            ApplyFundsSettlementModelParameters(
+                self, security, fill.utc_time_naive, CashAmount(-quantity * price, CURRENCY), fill
+            )
         )
         if held * quantity < 0:
             closed = min(abs(quantity), abs(held)) * (-1 if quantity > 0 else 1)
@@ -275,7 +287,7 @@ class SecurityPortfolioManager(LeanObject):
         elif not total:
             average = ZERO
         elif held * quantity > 0:
-            average = (average * held + quantity * price) / total
+            average = divide(average * held + quantity * price, total)
         holdings.set_holdings(average, total)
         self._total = None
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from engine.account.cash import CURRENCY, Cash
 from engine.brokerage.brokerage_models import BrokerageModel
-from engine.common.decimals import ONE, ZERO, ExactNumber, to_decimal, to_double
+from engine.brokerage.buying_power import SecurityMarginModel, exact_leverage
+from engine.brokerage.fees import InteractiveBrokersFeeModel, NullSlippageModel, market_order_fee
+from engine.brokerage.fill_model import EquityFillModel
+from engine.brokerage.settlement import ImmediateSettlementModel
+from engine.common.decimals import ONE, ZERO, ExactNumber, divide, text, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
 from engine.common.naming import LeanObject
 from engine.feed.auxiliary_files import SymbolProperties
@@ -22,6 +27,7 @@ from engine.market.data import (
 )
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Symbol, SymbolCache
+from engine.orders.orders import CashAmount
 
 
 class SecurityCache(LeanObject):
@@ -89,6 +95,21 @@ class SecurityCache(LeanObject):
                             setattr(side, field, getattr(side, field) * factor)
 
 
+class ConvertibleCashAmount(CashAmount):
+    """An amount of money and the cash that it can be turned into."""
+
+    in_account_currency = ExactNumber()
+
+    def __init__(self, amount: Any, cash: Cash) -> None:
+        super().__init__(amount, cash.symbol)
+        self.cash = cash
+
+    @property
+    def in_account_currency_exact(self) -> Decimal:
+        """The same in account currency."""
+        return self.amount_exact
+
+
 class SecurityHolding(LeanObject):
     """Position in one security. Money as float; `<name>_exact` is the Decimal."""
 
@@ -105,6 +126,9 @@ class SecurityHolding(LeanObject):
     unrealized_profit = ExactNumber()
     net_profit = ExactNumber()
     unrealized_profit_percent = ExactNumber()
+    leverage = ExactNumber()
+    unlevered_holdings_cost = ExactNumber()
+    unlevered_absolute_holdings_cost = ExactNumber()
 
     def __init__(self, security: Security) -> None:
         self.security = security
@@ -129,9 +153,9 @@ class SecurityHolding(LeanObject):
         return self.security.type
 
     @property
-    def leverage(self) -> float:
+    def leverage_exact(self) -> Decimal:
         """Leverage of the security."""
-        return self.security.leverage
+        return exact_leverage(self.security)
 
     @property
     def invested(self) -> bool:
@@ -176,9 +200,14 @@ class SecurityHolding(LeanObject):
         return to_double(abs(self.holdings_cost_exact))
 
     @property
-    def unlevered_holdings_cost(self) -> float:
+    def unlevered_holdings_cost_exact(self) -> Decimal:
         """Cost over leverage."""
-        return self.holdings_cost / self.leverage
+        return divide(self.holdings_cost_exact, self.leverage_exact)
+
+    @property
+    def unlevered_absolute_holdings_cost_exact(self) -> Decimal:
+        """Cost without sign over leverage."""
+        return abs(self.unlevered_holdings_cost_exact)
 
     @property
     def profit_exact(self) -> Decimal:
@@ -193,34 +222,84 @@ class SecurityHolding(LeanObject):
     @property
     def unrealized_profit_exact(self) -> Decimal:
         """What closing at the market would earn, the closing fee included."""
-        return self.total_close_profit()
+        return self._close_profit()
 
     @property
     def unrealized_profit_percent_exact(self) -> Decimal:
         """Unrealized profit over cost."""
         cost = abs(self.holdings_cost_exact)
-        return self.unrealized_profit_exact / cost if cost else ZERO
+        return divide(self.unrealized_profit_exact, cost) if cost else ZERO
 
-    def total_close_profit(self) -> Decimal:
-        """Profit of closing at the bid or ask, less the fee of the closing order."""
-        quantity = self.quantity_exact
-        if not quantity:
+    def total_close_profit(
+        self,
+        include_fees: bool = True,
+        exit_price: float | None = None,
+        entry_price: float | None = None,
+        quantity: float | None = None,
+    ) -> float:
+        """Profit of closing the position, or a quantity, at the bid or ask, less the fee."""
+        return to_double(self._close_profit(include_fees, exit_price, entry_price, quantity))
+
+    def _close_profit(
+        self,
+        include_fees: bool = True,
+        exit_price: Any = None,
+        entry_price: Any = None,
+        quantity: Any = None,
+    ) -> Decimal:
+        if quantity is not None:
+            closed = to_decimal(quantity)
+        elif self.invested:
+            closed = self.quantity_exact
+        else:
             return ZERO
-        from engine.brokerage.fees import closing_fee
-
         security = self.security
-        price = security.bid_price_exact if self.is_long else security.ask_price_exact
-        if not price:
-            price = self.price_exact
-        return (price - self.average_price_exact) * quantity - closing_fee(security)
+        fee = market_order_fee(security, -closed) if include_fees else ZERO
+        if exit_price is not None:
+            price = to_decimal(exit_price)
+        else:
+            price = security.bid_price_exact if self.is_long else security.ask_price_exact
+        entry = self.average_price_exact if entry_price is None else to_decimal(entry_price)
+        return price * closed - entry * closed - fee
+
+    def get_quantity_value(self, quantity: Any, price: Any = None) -> ConvertibleCashAmount:
+        """Worth of a quantity at a price, the present one by default."""
+        worth = self.price_exact if price is None else to_decimal(price)
+        return ConvertibleCashAmount(worth * to_decimal(quantity), self.security.quote_currency)
 
     def set_holdings(self, average_price: Any, quantity: Any) -> None:
         """Set the position."""
         self.average_price_exact = to_decimal(average_price)
         self.quantity_exact = to_decimal(quantity)
 
+    def update_market_price(self, closing_price: Any) -> None:
+        """Set the price."""
+        self.price_exact = to_decimal(closing_price)
+
+    def add_new_fee(self, new_fee: Any) -> None:
+        """Add to the fees."""
+        self.total_fees_exact += to_decimal(new_fee)
+
+    def add_new_profit(self, profit_loss: Any) -> None:
+        """Add to the profit of closed trades."""
+        self.trade_profit_exact += to_decimal(profit_loss)
+
+    def add_new_sale(self, sale_value: Any) -> None:
+        """Add to the volume."""
+        self.total_sale_volume_exact += to_decimal(sale_value)
+
+    def add_new_dividend(self, dividend: Any) -> None:
+        """Add to the dividends."""
+        self.total_dividends_exact += to_decimal(dividend)
+
+    def set_last_trade_profit(self, last_trade_profit: Any) -> None:
+        """Set the profit of the latest closed trade."""
+        self.last_trade_profit_exact = to_decimal(last_trade_profit)
+
     def __str__(self) -> str:
-        return f"{self.symbol.value}: {self.quantity:g} @ {self.average_price:g}"
+        return (
+            f"{self.symbol.value}: {text(self.quantity_exact)} @ {text(self.average_price_exact)}"
+        )
 
 
 class SecurityExchange(LeanObject):
@@ -245,15 +324,31 @@ class SecurityExchange(LeanObject):
         """True during regular hours."""
         return self.hours.is_open(self.local_time)
 
-    def date_time_is_open(self, time: datetime) -> bool:
+    @property
+    def closing_soon(self) -> bool:
+        """True if closed in ten minutes."""
+        return self.is_closing_soon(10)
+
+    def is_closing_soon(self, minutes_to_close: int) -> bool:
+        """True if closed in so many minutes."""
+        return not self.hours.is_open(self.local_time + timedelta(minutes=minutes_to_close))
+
+    def date_is_open(self, date_to_check: datetime, extended_market_hours: bool = False) -> bool:
+        """True if a day has a session."""
+        return self.hours.is_date_open(date_to_check, extended_market_hours)
+
+    def date_time_is_open(self, date_time: datetime) -> bool:
         """True if open at an exchange time."""
-        return self.hours.is_open(time)
+        return self.hours.is_open(date_time)
 
     def is_open_during_bar(
-        self, start: datetime, end: datetime, extended_market_hours: bool = False
+        self,
+        bar_start_time: datetime,
+        bar_end_time: datetime,
+        is_extended_market_hours: bool = False,
     ) -> bool:
         """True if open at any time of a bar."""
-        return self.hours.is_open_during(start, end, extended_market_hours)
+        return self.hours.is_open_during(bar_start_time, bar_end_time, is_extended_market_hours)
 
 
 class Security(LeanObject):
@@ -276,13 +371,10 @@ class Security(LeanObject):
         hours: ExchangeHours,
         properties: SymbolProperties,
         utc_now: Callable[[], datetime],
+        quote_currency: Cash | None = None,
     ) -> None:
-        from engine.brokerage.buying_power import SecurityMarginModel
-        from engine.brokerage.fees import InteractiveBrokersFeeModel, NullSlippageModel
-        from engine.brokerage.fill_model import EquityFillModel
-        from engine.brokerage.settlement import ImmediateSettlementModel
-
         self.symbol = symbol
+        self.quote_currency = Cash(CURRENCY, ZERO) if quote_currency is None else quote_currency
         self.exchange = SecurityExchange(hours, utc_now)
         self.symbol_properties = properties
         self.cache = SecurityCache()
@@ -341,7 +433,16 @@ class Security(LeanObject):
     @property
     def leverage(self) -> float:
         """Leverage the buying power model allows."""
-        return to_double(to_decimal(self.buying_power_model.get_leverage(self)))
+        return self.holdings.leverage
+
+    @property
+    def margin_model(self) -> Any:
+        """The buying power model."""
+        return self.buying_power_model
+
+    @margin_model.setter
+    def margin_model(self, model: Any) -> None:
+        self.buying_power_model = model
 
     @property
     def resolution(self) -> Any:
@@ -442,7 +543,11 @@ Equity = Security
 
 
 class SecurityManager(LeanObject):
-    """The algorithm's securities by symbol; tickers work as keys too."""
+    """The algorithm's securities by symbol; tickers work as keys too.
+
+    As in LEAN a security that was removed is found by its key still; it is gone from the count, the
+    keys and the values.
+    """
 
     def __init__(self) -> None:
         self._securities: dict[Symbol, Security] = {}
@@ -475,14 +580,21 @@ class SecurityManager(LeanObject):
         return self._removed.get(symbol)
 
     def find(self, key: Any) -> Security | None:
-        """The security of a symbol or ticker, or None."""
+        """The security of a symbol or ticker, or None, also if it was removed."""
         symbol = self._symbol(key)
         if symbol is None:
             return None
         return self._securities.get(symbol)
 
+    def find_any(self, key: Any) -> Security | None:
+        """The security of a symbol or ticker, removed or not, or None."""
+        symbol = self._symbol(getattr(key, "symbol", key))
+        if symbol is None:
+            return None
+        return self._securities.get(symbol) or self._removed.get(symbol)
+
     def __getitem__(self, key: Any) -> Security:
-        security = self.find(key)
+        security = self.find_any(key)
         if security is None:
             raise KeyError(
                 f"the symbol {key} was not added to the algorithm; add it with add_equity"
@@ -490,7 +602,7 @@ class SecurityManager(LeanObject):
         return security
 
     def __contains__(self, key: Any) -> bool:
-        return self.find(key) is not None
+        return self.find_any(key) is not None
 
     def contains_key(self, key: Any) -> bool:
         """True if the security was added."""
@@ -498,13 +610,14 @@ class SecurityManager(LeanObject):
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The security, or the default."""
-        return self.find(key) or default
+        return self.find_any(key) or default
 
     get_value = get
 
-    def try_get_value(self, key: Any) -> tuple[bool, Security | None]:
+    def try_get_value(self, key: Any, value: Any = None) -> tuple[bool, Security | None]:
         """Whether the security was added, and the security."""
-        return key in self, self.find(key)
+        security = self.find_any(key)
+        return security is not None, security
 
     def keys(self) -> list[Symbol]:
         """Symbols."""

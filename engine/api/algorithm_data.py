@@ -139,6 +139,7 @@ class DataMixin:
             context.market_hours.equity_hours(symbol.value),
             properties.get(symbol.value, properties["[*]"]),
             self._now,
+            self.portfolio.cash_book[self.account_currency],
         )
 
     def _check_known(self: Any, symbol: Symbol) -> None:

@@ -8,9 +8,12 @@ from typing import Any
 
 from engine.account.securities import Security
 from engine.brokerage.buying_power import (
-    GetMaximumOrderQuantityForTargetBuyingPowerParameters,
     above_minimum_order_margin,
     exact_leverage,
+    initial_margin,
+)
+from engine.brokerage.buying_power_terms import (
+    GetMaximumOrderQuantityForTargetBuyingPowerParameters,
 )
 from engine.common.decimals import ZERO, text, to_decimal, to_double
 from engine.common.enums import OrderDirection, OrderResponseErrorCode, OrderType, Resolution
@@ -361,7 +364,7 @@ class TradingMixin:
         minimum = self.settings.minimum_order_margin_portfolio_percentage_exact
         if not minimum:
             return True
-        margin = security.buying_power_model.initial_margin(security, to_decimal(quantity))
+        margin = initial_margin(security, to_decimal(quantity))
         return above_minimum_order_margin(self.portfolio, minimum, abs(margin))
 
     def _order_quantity(self: Any, symbol: Any, target: Any) -> Decimal:

@@ -1,100 +1,55 @@
-"""How much may be bought: margin, order sizes, checks before orders and fills."""
+"""How much may be bought: margin, order sizes, checks before orders and fills.
+
+A model that an algorithm writes in Python is asked through the public methods, as in LEAN. What
+LEAN's own models ask of themselves stays among LEAN's methods, those beginning with `_net_`: the
+default check of an order does not hear of a margin requirement that only a Python class overrides.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any
+from typing import Any, ClassVar
 
+from engine.brokerage.buying_power_terms import (
+    BuyingPower,
+    BuyingPowerParameters,
+    GetMaximumOrderQuantityForDeltaBuyingPowerParameters,
+    GetMaximumOrderQuantityForTargetBuyingPowerParameters,
+    GetMaximumOrderQuantityResult,
+    HasSufficientBuyingPowerForOrderParameters,
+    HasSufficientBuyingPowerForOrderResult,
+    InitialMargin,
+    InitialMarginParameters,
+    InitialMarginRequiredForOrderParameters,
+    MaintenanceMargin,
+    MaintenanceMarginParameters,
+    ReservedBuyingPowerForPosition,
+    ReservedBuyingPowerForPositionParameters,
+    amount,
+)
 from engine.brokerage.fees import fee_amount
-from engine.common.decimals import ONE, ZERO, ExactNumber, normalize, text, to_decimal, to_double
+from engine.common.decimals import (
+    ONE,
+    ZERO,
+    ExactNumber,
+    divide,
+    normalize,
+    text,
+    to_decimal,
+    to_double,
+)
 from engine.common.enums import OrderDirection
 from engine.common.naming import LeanObject
-from engine.orders.orders import MarketOrder, Order
+from engine.orders.orders import MarketOrder
+
+_BELOW_ONE = "Leverage must be greater than or equal to 1."
 
 
-@dataclass
-class GetMaximumOrderQuantityResult(LeanObject):
-    """Order size, with the reason if it is zero."""
-
-    quantity: Any
-    reason: str = ""
-    is_error: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.reason:
-            self.is_error = False
-
-
-@dataclass
-class HasSufficientBuyingPowerForOrderResult(LeanObject):
-    """Verdict on an order."""
-
-    is_sufficient: bool
-    reason: str = ""
-
-
-@dataclass
-class BuyingPowerParameters(LeanObject):
-    """Question: how much can be bought?"""
-
-    portfolio: Any
-    security: Any
-    direction: OrderDirection
-
-
-@dataclass
-class ReservedBuyingPowerForPositionParameters(LeanObject):
-    """Question: how much margin does the position hold?"""
-
-    security: Any
-
-
-class ReservedBuyingPowerForPosition(LeanObject):
-    """Margin that a position holds."""
-
-    absolute_used_buying_power = ExactNumber()
-
-    def __init__(self, amount: Decimal) -> None:
-        self.absolute_used_buying_power_exact = amount
-
-
-@dataclass
-class HasSufficientBuyingPowerForOrderParameters(LeanObject):
-    """Question: is there enough for this order?"""
-
-    portfolio: Any
-    security: Any
-    order: Order
-
-    def sufficient(self) -> HasSufficientBuyingPowerForOrderResult:
-        """Yes."""
-        return HasSufficientBuyingPowerForOrderResult(True)
-
-    def insufficient(self, reason: str) -> HasSufficientBuyingPowerForOrderResult:
-        """No."""
-        return HasSufficientBuyingPowerForOrderResult(False, reason)
-
-
-class GetMaximumOrderQuantityForTargetBuyingPowerParameters(LeanObject):
-    """Question: which order reaches a share of the portfolio's margin?"""
-
-    target_buying_power = ExactNumber()
-    minimum_order_margin_portfolio_percentage = ExactNumber()
-
-    def __init__(
-        self,
-        portfolio: Any,
-        security: Any,
-        target_buying_power: Decimal,
-        minimum_percentage: Decimal,
-        silence_non_error_reasons: bool = False,
-    ) -> None:
-        self.portfolio = portfolio
-        self.security = security
-        self.target_buying_power_exact = target_buying_power
-        self.minimum_order_margin_portfolio_percentage_exact = minimum_percentage
-        self.silence_non_error_reasons = silence_non_error_reasons
+def _fraction(value: Any, name: str) -> Decimal:
+    exact = to_decimal(value)
+    if not 0 <= exact <= 1:
+        raise ValueError(f"{name} must be between 0 and 1; received {value}")
+    return exact
 
 
 def _sign(value: Decimal) -> int:
@@ -102,27 +57,90 @@ def _sign(value: Decimal) -> int:
 
 
 class BuyingPowerModel(LeanObject):
-    """Constant margin requirements: 1 over the leverage."""
+    """Constant margin requirements.
 
-    def __init__(self, leverage: Any = 1, required_free_buying_power_percent: Any = 0) -> None:
-        self.required_free_buying_power_percent_exact = to_decimal(
-            required_free_buying_power_percent
+    Args:
+        terms: (leverage = 1, required free buying power as a fraction = 0), or (initial margin
+            requirement, maintenance margin requirement, required free buying power), fractions of
+            the position's value.
+        named: the same by name.
+
+    Raises:
+        ValueError: if a fraction is not within 0 to 1 or the leverage is below 1.
+    """
+
+    NULL: ClassVar[BuyingPowerModel]
+    required_free_buying_power_percent = ExactNumber()
+
+    def __init__(self, *terms: Any, **named: Any) -> None:
+        names = (
+            ("initial_margin_requirement", "maintenance_margin_requirement")
+            if len(terms) == 3 or any(name.endswith("requirement") for name in named)
+            else ("leverage",)
         )
-        self._set_leverage(to_decimal(leverage))
+        names = (*names, "required_free_buying_power_percent")
+        unknown = set(named) - set(names[len(terms) :])
+        if len(terms) > len(names) or unknown:
+            raise TypeError(f"{type(self).__name__} takes {names}; received {terms} and {named}")
+        given = {**dict(zip(names, terms, strict=False)), **named}
+        self._set_requirements(given)
+        free = given.get("required_free_buying_power_percent", 0)
+        self.required_free_buying_power_percent_exact = _fraction(
+            free, "required_free_buying_power_percent"
+        )
+
+    def _set_requirements(self, given: dict[str, Any]) -> None:
+        if "initial_margin_requirement" in given:
+            self._initial, self._maintenance = (
+                _fraction(given[name], name)
+                for name in ("initial_margin_requirement", "maintenance_margin_requirement")
+            )
+        else:
+            self._set_leverage(to_decimal(given.get("leverage", 1)))
 
     def _set_leverage(self, leverage: Decimal) -> None:
         if leverage < 1:
-            raise ValueError(f"leverage must be at least 1; received {leverage}")
-        self._requirement = ONE / leverage
+            raise ValueError(f"{_BELOW_ONE} received {leverage}")
+        self._initial = self._maintenance = divide(ONE, leverage)
 
-    @property
-    def leverage_exact(self) -> Decimal:
-        """1 over the margin requirement."""
-        return ONE / self._requirement
+    # What LEAN's models ask of themselves ---------------------------------------------------
+
+    def _net_leverage(self, security: Any) -> Decimal:
+        return divide(ONE, self._initial)
+
+    def _net_initial_margin(self, security: Any, quantity: Decimal) -> Decimal:
+        return security.price_exact * quantity * self._initial
+
+    def _net_maintenance_margin(self, parameters: MaintenanceMarginParameters) -> Decimal:
+        return abs(parameters.holdings_value_exact) * self._maintenance
+
+    def _net_margin_for_order(self, security: Any, order: Any) -> Decimal:
+        fee = fee_amount(security, order)
+        margin = self._net_initial_margin(security, order.quantity_exact)
+        return margin + _sign(margin) * fee
+
+    def _net_margin_remaining(
+        self, portfolio: Any, security: Any, direction: OrderDirection
+    ) -> Decimal:
+        total = portfolio.total_portfolio_value_exact
+        result = portfolio.get_margin_remaining_exact(total)
+        holdings = security.holdings
+        closing = (holdings.is_long and direction == OrderDirection.SELL) or (
+            holdings.is_short and direction == OrderDirection.BUY
+        )
+        if closing:
+            held = MaintenanceMarginParameters.for_current_holdings(security)
+            result += self._net_maintenance_margin(held) + self._net_initial_margin(
+                security, abs(holdings.quantity_exact)
+            )
+        result -= total * self.required_free_buying_power_percent_exact
+        return max(result, ZERO)
+
+    # What others ask ------------------------------------------------------------------------
 
     def get_leverage(self, security: Any) -> float:
-        """1 over the margin requirement."""
-        return to_double(self.leverage_exact)
+        """1 over the initial margin requirement."""
+        return to_double(self._net_leverage(security))
 
     def set_leverage(self, security: Any, leverage: Any) -> None:
         """Change the leverage.
@@ -132,45 +150,42 @@ class BuyingPowerModel(LeanObject):
         """
         self._set_leverage(to_decimal(leverage))
 
-    def initial_margin(self, security: Any, quantity: Decimal) -> Decimal:
-        """Signed margin that a position of `quantity` needs to be opened."""
-        return security.price_exact * quantity * self._requirement
-
-    def maintenance_margin(self, security: Any) -> Decimal:
-        """Margin that the present position holds."""
-        return abs(security.holdings.holdings_value_exact) * self._requirement
-
-    def initial_margin_for_order(self, security: Any, order: Order) -> Decimal:
-        """Margin of an order, fee included."""
-        margin = self.initial_margin(security, order.quantity_exact)
-        return margin + _sign(margin) * fee_amount(security, order)
-
-    def margin_remaining(self, portfolio: Any, security: Any, direction: OrderDirection) -> Decimal:
-        """Margin left for an order; reversing a position frees what it holds, twice."""
-        total = portfolio.total_portfolio_value_exact
-        result = portfolio.get_margin_remaining_exact(total)
-        holdings = security.holdings
-        closing = (holdings.is_long and direction == OrderDirection.SELL) or (
-            holdings.is_short and direction == OrderDirection.BUY
+    def get_initial_margin_requirement(self, parameters: InitialMarginParameters) -> InitialMargin:
+        """Signed margin that a position needs to be opened."""
+        return InitialMargin(
+            self._net_initial_margin(parameters.security, parameters.quantity_exact)
         )
-        if closing:
-            result += self.maintenance_margin(security) + self.initial_margin(
-                security, abs(holdings.quantity_exact)
-            )
-        result -= total * self.required_free_buying_power_percent_exact
-        return max(result, ZERO)
 
-    def get_buying_power(self, parameters: BuyingPowerParameters) -> float:
-        """Margin left."""
-        return to_double(
-            self.margin_remaining(parameters.portfolio, parameters.security, parameters.direction)
+    def get_maintenance_margin(self, parameters: MaintenanceMarginParameters) -> MaintenanceMargin:
+        """Margin that a position holds."""
+        return MaintenanceMargin(self._net_maintenance_margin(parameters))
+
+    def get_initial_margin_required_for_order(
+        self, parameters: InitialMarginRequiredForOrderParameters
+    ) -> InitialMargin:
+        """Margin of an order, fee included."""
+        return InitialMargin(self._net_margin_for_order(parameters.security, parameters.order))
+
+    def get_margin_remaining(
+        self, portfolio: Any, security: Any, direction: OrderDirection
+    ) -> float:
+        """Margin left for an order; reversing a position frees what it holds, twice."""
+        return to_double(self._net_margin_remaining(portfolio, security, direction))
+
+    def get_buying_power(self, parameters: BuyingPowerParameters) -> BuyingPower:
+        """Margin left for an order."""
+        return BuyingPower(
+            self._net_margin_remaining(
+                parameters.portfolio, parameters.security, parameters.direction
+            )
         )
 
     def get_reserved_buying_power_for_position(
         self, parameters: ReservedBuyingPowerForPositionParameters
     ) -> ReservedBuyingPowerForPosition:
         """Margin that the present position holds."""
-        return ReservedBuyingPowerForPosition(self.maintenance_margin(parameters.security))
+        held = MaintenanceMarginParameters.for_current_holdings(parameters.security)
+        return ReservedBuyingPowerForPosition(self._net_maintenance_margin(held))
 
     def has_sufficient_buying_power_for_order(
         self, parameters: HasSufficientBuyingPowerForOrderParameters
@@ -185,11 +200,10 @@ class BuyingPowerModel(LeanObject):
         held = security.holdings.quantity_exact
         if held * order.quantity_exact < 0 and abs(held) >= abs(order.quantity_exact):
             return parameters.sufficient()
-        free = self.margin_remaining(portfolio, security, order.direction)
-        required = self.initial_margin_for_order(security, order)
+        free = self._net_margin_remaining(portfolio, security, order.direction)
+        required = self._net_margin_for_order(security, order)
         size = abs(order.quantity_exact)
-        unfilled = (size - abs(ticket.quantity_filled_exact)) / size
-        required *= unfilled
+        required *= divide(size - abs(ticket.quantity_filled_exact), size)
         if abs(required) > free:
             return parameters.insufficient(
                 f"Id: {order.id}, Initial Margin: {text(normalize(required))}, "
@@ -198,15 +212,25 @@ class BuyingPowerModel(LeanObject):
         return parameters.sufficient()
 
     def get_maximum_order_quantity_for_delta_buying_power(
-        self, portfolio: Any, security: Any, delta: Decimal, minimum_percentage: Decimal
+        self, parameters: GetMaximumOrderQuantityForDeltaBuyingPowerParameters
     ) -> GetMaximumOrderQuantityResult:
-        """Order that changes the used margin by `delta`."""
-        used = self.maintenance_margin(security) * (1 if security.holdings.is_long else -1)
+        """Order that changes the used margin by an amount."""
+        portfolio, security = parameters.portfolio, parameters.security
+        used = amount(
+            security.buying_power_model.get_reserved_buying_power_for_position(
+                ReservedBuyingPowerForPositionParameters(security)
+            )
+        )
+        signed = used * (1 if security.holdings.is_long else -1)
         total = portfolio.total_portfolio_value_exact
-        target = (used + delta) / total if total else ZERO
-        return self.get_maximum_order_quantity_for_target_buying_power(
+        wanted = signed + parameters.delta_buying_power_exact
+        return self._net_maximum_quantity(
             GetMaximumOrderQuantityForTargetBuyingPowerParameters(
-                portfolio, security, target, minimum_percentage
+                portfolio,
+                security,
+                divide(wanted, total) if total else ZERO,
+                parameters.minimum_order_margin_portfolio_percentage_exact,
+                parameters.silence_non_error_reasons,
             )
         )
 
@@ -218,6 +242,11 @@ class BuyingPowerModel(LeanObject):
         Raises:
             ValueError: if the fee grows faster than the order shrinks.
         """
+        return self._net_maximum_quantity(parameters)
+
+    def _net_maximum_quantity(
+        self, parameters: GetMaximumOrderQuantityForTargetBuyingPowerParameters
+    ) -> GetMaximumOrderQuantityResult:
         portfolio, security = parameters.portfolio, parameters.security
         total = portfolio.total_portfolio_value_exact
         free = self.required_free_buying_power_percent_exact
@@ -225,27 +254,30 @@ class BuyingPowerModel(LeanObject):
         target = share * (total - total * free)
         held = security.holdings.quantity_exact
         if not target:
-            return GetMaximumOrderQuantityResult(-held)
-        unit = self.initial_margin(security, ONE)
+            return GetMaximumOrderQuantityResult(-held, "", False)
+        used = self._net_initial_margin(security, held)
+        unit = self._net_initial_margin(security, ONE)
         if not unit:
+            return GetMaximumOrderQuantityResult(ZERO, zero_price_message(security.symbol))
+        difference = abs(target - used)
+        minimum = parameters.minimum_order_margin_portfolio_percentage_exact
+        if not above_minimum_order_margin(portfolio, minimum, difference):
             return GetMaximumOrderQuantityResult(
                 ZERO,
-                f"{security.symbol.value}: the security does not have an accurate price as it "
-                "has not yet received a bar of data.",
-            )
-        difference = abs(target - self.initial_margin(security, held))
-        if not above_minimum_order_margin(
-            portfolio, parameters.minimum_order_margin_portfolio_percentage_exact, difference
-        ):
-            return GetMaximumOrderQuantityResult(
-                ZERO, "the target order margin is below the minimum", False
+                f"The target order margin {text(difference)} is less than the minimum "
+                f"{text(total * minimum)}.",
+                False,
             )
         last = ZERO
         while True:
             quantity, margin = self._amount_to_order(security, target, unit)
             if not quantity:
+                lot = security.symbol_properties.lot_size_exact
                 return GetMaximumOrderQuantityResult(
-                    ZERO, "the order quantity is less than the lot size", False
+                    ZERO,
+                    f"The order quantity is less than the lot size of {text(lot)} and has been "
+                    f"rounded to zero. Target order margin {text(target - used)}. ",
+                    False,
                 )
             fee = fee_amount(security, MarketOrder(security.symbol, quantity, security.utc_time))
             target = (total - fee - total * free) * share
@@ -258,39 +290,155 @@ class BuyingPowerModel(LeanObject):
             if abs(margin) <= abs(target):
                 return GetMaximumOrderQuantityResult(quantity)
 
+    def get_amount_to_order(
+        self,
+        security: Any,
+        target_margin: Any,
+        margin_for_one_unit: Any,
+        final_margin: float | None = None,
+    ) -> tuple[float, float]:
+        """Whole lots that keep the margin at or below a target, and that margin."""
+        quantity, margin = self._amount_to_order(
+            security, to_decimal(target_margin), to_decimal(margin_for_one_unit)
+        )
+        return to_double(quantity), to_double(margin)
+
     def _amount_to_order(
         self, security: Any, target: Decimal, unit: Decimal
     ) -> tuple[Decimal, Decimal]:
-        """Whole lots that keep the margin at or below the target, and that margin."""
         lot = security.symbol_properties.lot_size_exact
         held = security.holdings.quantity_exact
         size = -held + target / unit
         rounding = ROUND_CEILING if target < 0 else ROUND_FLOOR
         size = lot * (size / lot).quantize(ONE, rounding)
         step = lot if target < 0 else -lot
-        margin = self.initial_margin(security, size + held)
+        margin = self._net_initial_margin(security, size + held)
         while (target < 0 and margin < target) or (target > 0 and margin > target):
             size += step
-            margin = self.initial_margin(security, size + held)
+            margin = self._net_initial_margin(security, size + held)
         return size, margin
 
 
 class SecurityMarginModel(BuyingPowerModel):
     """Margin model of equities."""
 
-    def __init__(self, leverage: Any = 1, required_free_buying_power_percent: Any = 0) -> None:
-        super().__init__(leverage, required_free_buying_power_percent)
+
+class PatternDayTradingMarginModel(SecurityMarginModel):
+    """More leverage while the market is open than over night."""
+
+    def __init__(self, closed_market_leverage: Any = 2.0, open_market_leverage: Any = 4.0) -> None:
+        super().__init__(open_market_leverage)
+        self._correction = divide(
+            to_decimal(open_market_leverage), to_decimal(closed_market_leverage)
+        )
+
+    def set_leverage(self, security: Any, leverage: Any) -> None:
+        """Nothing: the model has leverages of its own."""
+
+    def _factor(self, security: Any) -> Decimal:
+        exchange = security.exchange
+        return ONE if exchange.exchange_open and not exchange.closing_soon else self._correction
+
+    def _net_leverage(self, security: Any) -> Decimal:
+        return super()._net_leverage(security) * divide(ONE, self._factor(security))
+
+    def _net_initial_margin(self, security: Any, quantity: Decimal) -> Decimal:
+        return super()._net_initial_margin(security, quantity) * self._factor(security)
+
+    def _net_maintenance_margin(self, parameters: MaintenanceMarginParameters) -> Decimal:
+        return super()._net_maintenance_margin(parameters) * self._factor(parameters.security)
+
+
+class ConstantBuyingPowerModel(BuyingPowerModel):
+    """A constant margin for each share.
+
+    Args:
+        margin_required_per_unit_in_account_currency: the margin.
+    """
+
+    def __init__(self, margin_required_per_unit_in_account_currency: Any) -> None:
+        super().__init__()
+        self._unit = to_decimal(margin_required_per_unit_in_account_currency)
+
+    def set_leverage(self, security: Any, leverage: Any) -> None:
+        """Nothing: the margin does not depend on it."""
+
+    def _net_initial_margin(self, security: Any, quantity: Decimal) -> Decimal:
+        return quantity * self._unit
+
+    def _net_maintenance_margin(self, parameters: MaintenanceMarginParameters) -> Decimal:
+        return abs(parameters.quantity_exact) * self._unit
+
+
+class NullBuyingPowerModel(BuyingPowerModel):
+    """Holds no margin and takes every order."""
+
+    def _net_maintenance_margin(self, parameters: MaintenanceMarginParameters) -> Decimal:
+        return ZERO
+
+    def has_sufficient_buying_power_for_order(
+        self, parameters: HasSufficientBuyingPowerForOrderParameters
+    ) -> HasSufficientBuyingPowerForOrderResult:
+        """Always."""
+        return parameters.sufficient()
+
+
+BuyingPowerModel.NULL = NullBuyingPowerModel()
+
+
+class CashBuyingPowerModel(BuyingPowerModel):
+    """LEAN's model of currency pairs, which refuses equities; unsupported.
+
+    Raises:
+        NotImplementedError: always. Equities of a cash account have `SecurityMarginModel(1)`.
+    """
+
+    def __init__(self) -> None:
+        raise NotImplementedError(
+            "CashBuyingPowerModel: LEAN's model of forex and crypto; for equities without leverage "
+            "use SecurityMarginModel(1)"
+        )
+
+
+# What the engine asks of a security's model -------------------------------------------------
 
 
 def exact_leverage(security: Any) -> Decimal:
-    """Leverage of a security, exact unless its model overrides `get_leverage`."""
+    """Leverage of a security, exact unless a Python class overrides `get_leverage`."""
     model = security.buying_power_model
-    if type(model).get_leverage is BuyingPowerModel.get_leverage:
-        return model.leverage_exact
+    if getattr(type(model), "get_leverage", None) is BuyingPowerModel.get_leverage:
+        return model._net_leverage(security)
     return to_decimal(model.get_leverage(security))
+
+
+def initial_margin(security: Any, quantity: Decimal) -> Decimal:
+    """Signed margin that a position of a quantity needs to be opened."""
+    parameters = InitialMarginParameters(security, quantity)
+    return amount(security.buying_power_model.get_initial_margin_requirement(parameters))
+
+
+def maintenance_margin(security: Any) -> Decimal:
+    """Margin that the present position holds."""
+    parameters = MaintenanceMarginParameters.for_quantity_at_current_price(
+        security, security.holdings.quantity_exact
+    )
+    return amount(security.buying_power_model.get_maintenance_margin(parameters))
 
 
 def above_minimum_order_margin(portfolio: Any, minimum: Decimal, margin: Decimal) -> bool:
     """False for orders too small to bother; always True once the margin is overdrawn."""
     total = portfolio.total_portfolio_value_exact
     return not (total * minimum > margin and portfolio.get_margin_remaining_exact(total) > 0)
+
+
+def zero_price_message(symbol: Any) -> str:
+    """LEAN's words for a security that has no price yet."""
+    return (
+        f"{symbol}: The security does not have an accurate price as it has not yet received a bar "
+        "of data. Before placing a trade (or using set_holdings) warm up your algorithm with "
+        "set_warmup, or use slice.contains(symbol) to confirm the Slice object has price before "
+        "using the data. Data does not necessarily all arrive at the same time so your algorithm "
+        "should confirm the data is ready before using it. In live trading this can mean you do "
+        "not have an active subscription to the asset class you're trying to trade. If using "
+        "custom data make sure you've set the 'Value' property."
+    )

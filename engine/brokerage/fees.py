@@ -81,10 +81,9 @@ def fee_amount(security: Any, order: Order) -> Decimal:
     return security.fee_model.get_order_fee(OrderFeeParameters(security, order)).value.amount_exact
 
 
-def closing_fee(security: Any) -> Decimal:
-    """Fee of closing the position at the market."""
-    order = MarketOrder(security.symbol, -security.holdings.quantity_exact, security.utc_time)
-    return fee_amount(security, order)
+def market_order_fee(security: Any, quantity: Decimal) -> Decimal:
+    """Fee of an order at the market, account currency."""
+    return fee_amount(security, MarketOrder(security.symbol, quantity, security.utc_time))
 
 
 class NullSlippageModel(LeanObject):

@@ -7,21 +7,63 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine.common.clock import midnight
+from engine.common.clock import UtcTime, midnight
+from engine.common.decimals import ZERO
 from engine.common.naming import LeanObject
+from engine.orders.orders import CashAmount
+
+
+class ApplyFundsSettlementModelParameters(LeanObject):
+    """Money of a fill: negative for a purchase; the time is UTC."""
+
+    utc_time = UtcTime()
+    utc_time_naive: datetime
+
+    def __init__(
+        self,
+        portfolio: Any,
+        security: Any,
+        application_time_utc: datetime,
+        cash_amount: CashAmount,
+        fill: Any,
+    ) -> None:
+        self.portfolio = portfolio
+        self.security = security
+        self.utc_time = application_time_utc
+        self.cash_amount = cash_amount
+        self.fill = fill
+
+
+class ScanSettlementModelParameters(LeanObject):
+    """Time (UTC) at which a model may release what has settled."""
+
+    utc_time = UtcTime()
+    utc_time_naive: datetime
+
+    def __init__(self, portfolio: Any, security: Any, time_utc: datetime) -> None:
+        self.portfolio = portfolio
+        self.security = security
+        self.utc_time = time_utc
 
 
 class ImmediateSettlementModel(LeanObject):
     """At once, as margin accounts do."""
 
-    def apply_funds(
-        self, portfolio: Any, security: Any, utc_time: datetime, amount: Decimal
-    ) -> None:
+    def apply_funds(self, apply_funds_parameters: ApplyFundsSettlementModelParameters) -> None:
         """Book the amount of a fill."""
-        portfolio.add_cash(amount)
+        cash = apply_funds_parameters.cash_amount
+        apply_funds_parameters.portfolio.cash_book[cash.currency].add_amount(cash.amount_exact)
 
-    def scan(self, portfolio: Any, security: Any, utc_time: datetime) -> None:
+    def scan(self, settlement_parameters: ScanSettlementModelParameters) -> None:
         """Nothing is outstanding."""
+
+    def get_unsettled_cash(self) -> CashAmount:
+        """None."""
+        return CashAmount(ZERO, None)
+
+
+class AccountCurrencyImmediateSettlementModel(ImmediateSettlementModel):
+    """At once, in the account's currency; the same where there is one currency."""
 
 
 class DelayedSettlementModel(ImmediateSettlementModel):
@@ -30,25 +72,34 @@ class DelayedSettlementModel(ImmediateSettlementModel):
     def __init__(self, number_of_days: int, time_of_day: timedelta) -> None:
         self._days = number_of_days
         self._time_of_day = time_of_day
-        self._outstanding: deque[tuple[datetime, Decimal]] = deque()
+        self._outstanding: deque[tuple[datetime, str, Decimal]] = deque()
 
-    def apply_funds(
-        self, portfolio: Any, security: Any, utc_time: datetime, amount: Decimal
-    ) -> None:
+    def apply_funds(self, apply_funds_parameters: ApplyFundsSettlementModelParameters) -> None:
         """Book a purchase, or remember a sale."""
-        if amount <= 0:
-            portfolio.add_cash(amount)
+        cash, portfolio = apply_funds_parameters.cash_amount, apply_funds_parameters.portfolio
+        if cash.amount_exact <= 0:
+            super().apply_funds(apply_funds_parameters)
             return
-        hours = security.exchange.hours
-        day = midnight(hours.from_utc(utc_time))
+        hours = apply_funds_parameters.security.exchange.hours
+        day = midnight(hours.from_utc(apply_funds_parameters.utc_time_naive))
         for _ in range(self._days):
             day = hours.get_next_trading_day(day)
-        portfolio.add_unsettled_cash(amount)
-        self._outstanding.append((hours.to_utc(day + self._time_of_day), amount))
+        portfolio.unsettled_cash_book[cash.currency].add_amount(cash.amount_exact)
+        self._outstanding.append(
+            (hours.to_utc(day + self._time_of_day), cash.currency, cash.amount_exact)
+        )
 
-    def scan(self, portfolio: Any, security: Any, utc_time: datetime) -> None:
+    def scan(self, settlement_parameters: ScanSettlementModelParameters) -> None:
         """Release what has settled."""
-        while self._outstanding and utc_time >= self._outstanding[0][0]:
-            _, amount = self._outstanding.popleft()
-            portfolio.add_unsettled_cash(-amount)
-            portfolio.add_cash(amount)
+        portfolio = settlement_parameters.portfolio
+        while self._outstanding and settlement_parameters.utc_time_naive >= self._outstanding[0][0]:
+            _, currency, amount = self._outstanding.popleft()
+            portfolio.unsettled_cash_book[currency].add_amount(-amount)
+            portfolio.cash_book[currency].add_amount(amount)
+
+    def get_unsettled_cash(self) -> CashAmount:
+        """What is outstanding."""
+        if not self._outstanding:
+            return super().get_unsettled_cash()
+        total = sum((amount for _, _, amount in self._outstanding), ZERO)
+        return CashAmount(total, self._outstanding[0][1])

@@ -36,9 +36,19 @@ class CashAmount(LeanObject):
 
     amount = ExactNumber()
 
-    def __init__(self, amount: Any, currency: str) -> None:
+    def __init__(self, amount: Any, currency: str | None) -> None:
         self.amount_exact = to_decimal(amount)
         self.currency = currency
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, CashAmount)
+            and self.amount_exact == other.amount_exact
+            and self.currency == other.currency
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.amount_exact, self.currency))
 
     def __str__(self) -> str:
         return f"{text(self.amount_exact)} {self.currency}"

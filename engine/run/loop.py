@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.api.scheduling import ScheduledEvent
+from engine.brokerage.settlement import ScanSettlementModelParameters
 from engine.common.charting import add_samples
 from engine.common.clock import to_utc
 from engine.common.decimals import ZERO
@@ -195,7 +196,9 @@ class Loop:
             algorithm.trade_builder.set_market_price(security.symbol, security.price_exact)
         if time >= self._next_settlement:
             for security in algorithm.securities.values():
-                security.settlement_model.scan(algorithm.portfolio, security, time)
+                security.settlement_model.scan(
+                    ScanSettlementModelParameters(algorithm.portfolio, security, time)
+                )
             self._next_settlement = time.replace(minute=0, second=0, microsecond=0) + _HOUR
         algorithm.portfolio.invalidate_total_portfolio_value()
         self._schedule_ends_of_day(step.changes)
@@ -275,7 +278,7 @@ class Loop:
         self._next_margin_call = time + _MARGIN_CALL_INTERVAL
         algorithm = self._algorithm
         model = algorithm.portfolio.margin_call_model
-        requests, warn = model.get_margin_call_orders()
+        requests, warn = model.get_margin_call_orders(False)
         executed = 0
         if requests and all(
             algorithm.securities[r.symbol].exchange.exchange_open for r in requests

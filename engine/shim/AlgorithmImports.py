@@ -17,8 +17,9 @@ from typing import *
 import numpy as np
 import pandas as pd
 
+from engine.account.cash import Cash, CashBook
 from engine.account.margin_call import DefaultMarginCallModel, MarginCallModel
-from engine.account.portfolio import Cash, CashBook, SecurityPortfolioManager
+from engine.account.portfolio import SecurityPortfolioManager
 from engine.account.securities import (
     Equity,
     Security,
@@ -45,14 +46,13 @@ from engine.brokerage.brokerage_models import (
 )
 from engine.brokerage.buying_power import (
     BuyingPowerModel,
-    BuyingPowerParameters,
-    GetMaximumOrderQuantityForTargetBuyingPowerParameters,
-    GetMaximumOrderQuantityResult,
-    HasSufficientBuyingPowerForOrderParameters,
-    HasSufficientBuyingPowerForOrderResult,
-    ReservedBuyingPowerForPositionParameters,
+    CashBuyingPowerModel,
+    ConstantBuyingPowerModel,
+    NullBuyingPowerModel,
+    PatternDayTradingMarginModel,
     SecurityMarginModel,
 )
+from engine.brokerage.buying_power_terms import *
 from engine.brokerage.fees import (
     AlpacaFeeModel,
     ConstantFeeModel,
@@ -71,7 +71,13 @@ from engine.brokerage.fill_model import (
     FillModelParameters,
     ImmediateFillModel,
 )
-from engine.brokerage.settlement import DelayedSettlementModel, ImmediateSettlementModel
+from engine.brokerage.settlement import (
+    AccountCurrencyImmediateSettlementModel,
+    ApplyFundsSettlementModelParameters,
+    DelayedSettlementModel,
+    ImmediateSettlementModel,
+    ScanSettlementModelParameters,
+)
 from engine.brokerage.transactions import SecurityTransactionManager
 from engine.common.charting import *
 from engine.common.charting import CandlestickSeries, Chart, Color, Series

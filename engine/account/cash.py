@@ -1,0 +1,247 @@
+"""Cash: one amount in US dollars, in a book as LEAN has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from engine.common.decimals import (
+    ONE,
+    ZERO,
+    ExactNumber,
+    round_half_even,
+    text,
+    to_decimal,
+    to_double,
+)
+from engine.common.naming import LeanObject
+from engine.indicators.base import Event
+from engine.market.data import KeyValuePair
+from engine.orders.orders import CashAmount
+
+CURRENCY = "USD"
+CURRENCY_SYMBOL = "$"
+
+
+def require_dollars(currency: str) -> None:
+    """Refuse other currencies.
+
+    Raises:
+        NotImplementedError: for a currency other than US dollars, whose rates are forex data.
+    """
+    if currency.upper() != CURRENCY:
+        raise NotImplementedError(
+            f"cash in {currency}: its conversion rate needs forex data; use {CURRENCY}"
+        )
+
+
+class Cash(LeanObject):
+    """Cash of one currency. Money as float; `<name>_exact` is the Decimal.
+
+    Attributes:
+        symbol: the currency, "USD".
+        currency_symbol: "$".
+        updated: event, raised when the amount changes; handlers get (cash, None).
+        security_symbols: securities that give the conversion rate; none.
+    """
+
+    amount = ExactNumber()
+    conversion_rate = ExactNumber()
+    value_in_account_currency = ExactNumber()
+    conversion_rate_exact = ONE
+
+    def __init__(self, symbol: str, amount: Any, conversion_rate: Any = 1) -> None:
+        require_dollars(symbol)
+        self.symbol = symbol.upper()
+        self.currency_symbol = CURRENCY_SYMBOL
+        self.amount_exact: Decimal = to_decimal(amount)
+        self.updated = Event()
+        self.security_symbols: list[Any] = []
+        self._listener: Callable[[Cash], None] | None = None
+
+    @property
+    def value_in_account_currency_exact(self) -> Decimal:
+        """The amount."""
+        return self.amount_exact
+
+    def set_amount(self, amount: Any) -> None:
+        """Replace the amount."""
+        exact = to_decimal(amount)
+        if exact != self.amount_exact:
+            self.amount_exact = exact
+            self._tell()
+
+    def add_amount(self, amount: Any) -> float:
+        """Add to the amount, which is returned."""
+        self.amount_exact += to_decimal(amount)
+        self._tell()
+        return self.amount
+
+    def update(self) -> None:
+        """Look up the conversion rate, which is always 1."""
+
+    def listen(self, listener: Callable[[Cash], None]) -> None:
+        """Tell a cash book of every change."""
+        self._listener = listener
+
+    def _tell(self) -> None:
+        if self._listener is not None:
+            self._listener(self)
+        self.updated(self, None)
+
+    def to_string(self, account_currency: str = CURRENCY) -> str:
+        """The amount and its worth as text."""
+        value = text(round_half_even(self.amount_exact, 2))
+        return (
+            f"{self.symbol}: {self.currency_symbol}{self.amount_exact:15.2f} @ {'1.00':>10} = "
+            f"{CURRENCY_SYMBOL}{value}"
+        )
+
+    def __str__(self) -> str:
+        return self.to_string()
+
+
+class CashBook(LeanObject):
+    """Cash by currency.
+
+    Attributes:
+        account_currency: "USD".
+        updated: event, raised when cash changes; handlers get (book, cash).
+    """
+
+    account_currency = CURRENCY
+    is_read_only = False
+    total_value_in_account_currency = ExactNumber()
+
+    def __init__(self, amount: Any = 0, listener: Callable[[], None] | None = None) -> None:
+        self.updated = Event()
+        self._listener = listener
+        self._cash: dict[str, Cash] = {}
+        self.add(CURRENCY, Cash(CURRENCY, amount))
+
+    @property
+    def total_value_in_account_currency_exact(self) -> Decimal:
+        """Sum."""
+        return sum((cash.amount_exact for cash in self._cash.values()), ZERO)
+
+    def add(self, symbol: str, *terms: Any) -> Cash:
+        """Add (symbol, quantity, conversion rate) or (symbol, cash), replacing the amount.
+
+        Raises:
+            NotImplementedError: for a currency other than US dollars.
+        """
+        cash = terms[0] if isinstance(terms[0], Cash) else Cash(symbol, *terms)
+        require_dollars(symbol)
+        known = self._cash.get(cash.symbol)
+        if known is not None:
+            known.set_amount(cash.amount_exact)
+            return known
+        self._cash[cash.symbol] = cash
+        cash.listen(self._changed)
+        self._changed(cash)
+        return cash
+
+    def _changed(self, cash: Cash | None) -> None:
+        if self._listener is not None:
+            self._listener()
+        self.updated(self, cash)
+
+    def convert(
+        self, source_quantity: Any, source_currency: str, destination_currency: str
+    ) -> float:
+        """An amount of one currency in another.
+
+        Raises:
+            KeyError: for a currency that is not in the book.
+        """
+        if to_decimal(source_quantity):
+            for currency in (source_currency, destination_currency):
+                self[currency]
+        return to_double(to_decimal(source_quantity))
+
+    def convert_to_account_currency(
+        self, source_quantity: Any, source_currency: str | None = None
+    ) -> Any:
+        """An amount (float) of a currency in dollars, or a CashAmount in dollars.
+
+        Raises:
+            KeyError: for a currency that is not in the book.
+        """
+        if isinstance(source_quantity, CashAmount):
+            if source_quantity.currency == self.account_currency:
+                return source_quantity
+            source = self[source_quantity.currency]
+            return CashAmount(source_quantity.amount_exact, source.symbol)
+        return self.convert(source_quantity, str(source_currency), self.account_currency)
+
+    # Dictionary of cash ---------------------------------------------------------------------
+
+    def __getitem__(self, symbol: str) -> Cash:
+        cash = self._cash.get(symbol)
+        if cash is None:
+            raise KeyError(f"This cash symbol ({symbol}) was not found in your cash book.")
+        return cash
+
+    def __setitem__(self, symbol: str, cash: Cash) -> None:
+        self.add(symbol, cash)
+
+    def __contains__(self, symbol: Any) -> bool:
+        return symbol in self._cash
+
+    def contains_key(self, symbol: str) -> bool:
+        """True for a currency of the book."""
+        return symbol in self._cash
+
+    def get(self, symbol: str, default: Any = None) -> Any:
+        """Cash of a currency, or the default."""
+        return self._cash.get(symbol, default)
+
+    def try_get_value(self, symbol: str, value: Any = None) -> tuple[bool, Cash | None]:
+        """Whether the currency is in the book, and its cash."""
+        return symbol in self._cash, self._cash.get(symbol)
+
+    def remove(self, symbol: str) -> bool:
+        """Remove a currency; False if it is not there."""
+        cash = self._cash.pop(symbol, None)
+        if cash is not None:
+            self._changed(cash)
+        return cash is not None
+
+    def clear(self) -> None:
+        """Remove all."""
+        self._cash.clear()
+        self._changed(None)
+
+    def keys(self) -> list[str]:
+        """Currencies."""
+        return list(self._cash)
+
+    def values(self) -> list[Cash]:
+        """Cash of all currencies."""
+        return list(self._cash.values())
+
+    def items(self) -> list[tuple[str, Cash]]:
+        """Pairs of currency and cash."""
+        return list(self._cash.items())
+
+    @property
+    def count(self) -> int:
+        """Number of currencies."""
+        return len(self._cash)
+
+    def __len__(self) -> int:
+        return len(self._cash)
+
+    def __iter__(self) -> Iterator[KeyValuePair]:
+        return iter([KeyValuePair(k, v) for k, v in self._cash.items()])
+
+    def __str__(self) -> str:
+        total = text(round_half_even(self.total_value_in_account_currency_exact, 2))
+        lines = [
+            f"Symbol {'Quantity':>13}    {'Conversion':>10} = Value in {self.account_currency}",
+            *(cash.to_string() for cash in self.values()),
+            "-" * 49,
+            f"CashBook Total Value:                {CURRENCY_SYMBOL}{total}",
+        ]
+        return "".join(line + "\n" for line in lines)

@@ -1,0 +1,254 @@
+"""What buying power models are asked, and what they answer.
+
+Amounts of money are floats in account currency; `<name>_exact` is the Decimal.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
+from engine.common.enums import OrderDirection
+from engine.common.naming import LeanObject
+from engine.orders.orders import Order
+
+
+class _Amount(LeanObject):
+    """An amount of money that a model answers with."""
+
+    __slots__ = ("value_exact",)
+
+    def __init__(self, value: Any) -> None:
+        self.value_exact = to_decimal(value)
+
+    @property
+    def value(self) -> float:
+        """The amount."""
+        return to_double(self.value_exact)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.value})"
+
+
+class InitialMargin(_Amount):
+    """Signed margin that must be free to open a position."""
+
+    __slots__ = ()
+    ZERO: ClassVar[InitialMargin]
+
+
+class MaintenanceMargin(_Amount):
+    """Margin that a position holds."""
+
+    __slots__ = ()
+    ZERO: ClassVar[MaintenanceMargin]
+
+
+class BuyingPower(_Amount):
+    """Margin left for a trade."""
+
+    __slots__ = ()
+
+
+InitialMargin.ZERO = InitialMargin(ZERO)
+MaintenanceMargin.ZERO = MaintenanceMargin(ZERO)
+
+
+class ReservedBuyingPowerForPosition(LeanObject):
+    """Margin that a position holds."""
+
+    absolute_used_buying_power = ExactNumber()
+
+    def __init__(self, amount: Any) -> None:
+        self.absolute_used_buying_power_exact = to_decimal(amount)
+
+
+def amount(answer: Any) -> Decimal:
+    """The Decimal of what a model answered: one of the classes above or a number."""
+    for name in ("value_exact", "absolute_used_buying_power_exact"):
+        exact = getattr(answer, name, None)
+        if exact is not None:
+            return exact
+    return to_decimal(answer)
+
+
+class GetMaximumOrderQuantityResult(LeanObject):
+    """Signed quantity to order; a reason for zero counts as an error unless told otherwise."""
+
+    quantity = ExactNumber()
+
+    def __init__(
+        self, quantity: Any, reason: str | None = None, is_error: bool | None = None
+    ) -> None:
+        self.quantity_exact = to_decimal(quantity)
+        self.reason = reason or ""
+        self.is_error = bool(self.reason) if is_error is None else is_error
+
+
+class HasSufficientBuyingPowerForOrderResult(LeanObject):
+    """Verdict on an order, with a reason if it is refused."""
+
+    def __init__(self, is_sufficient: bool, reason: str | None = None) -> None:
+        self.is_sufficient = is_sufficient
+        self.reason = reason
+
+
+class BuyingPowerParameters(LeanObject):
+    """Question: how much can be bought?"""
+
+    def __init__(self, portfolio: Any, security: Any, direction: OrderDirection) -> None:
+        self.portfolio = portfolio
+        self.security = security
+        self.direction = direction
+
+    def result(self, buying_power: Any, currency: str) -> BuyingPower:
+        """The answer in a currency, of which the account's is the only one."""
+        return BuyingPower(buying_power)
+
+    def result_in_account_currency(self, buying_power: Any) -> BuyingPower:
+        """The answer."""
+        return BuyingPower(buying_power)
+
+
+class ReservedBuyingPowerForPositionParameters(LeanObject):
+    """Question: how much margin does the position hold?"""
+
+    def __init__(self, security: Any) -> None:
+        self.security = security
+
+    def result_in_account_currency(
+        self, reserved_buying_power: Any
+    ) -> ReservedBuyingPowerForPosition:
+        """The answer."""
+        return ReservedBuyingPowerForPosition(amount(reserved_buying_power))
+
+
+class InitialMarginParameters(LeanObject):
+    """Question: what margin opens a position of this signed quantity?"""
+
+    quantity = ExactNumber()
+
+    def __init__(self, security: Any, quantity: Any) -> None:
+        self.security = security
+        self.quantity_exact = to_decimal(quantity)
+
+
+class InitialMarginRequiredForOrderParameters(LeanObject):
+    """Question: what margin does an order need, its fee included?"""
+
+    def __init__(self, currency_converter: Any, security: Any, order: Order) -> None:
+        self.currency_converter = currency_converter
+        self.security = security
+        self.order = order
+
+
+class MaintenanceMarginParameters(LeanObject):
+    """Question: what margin does a position hold?"""
+
+    quantity = ExactNumber()
+    holdings_cost = ExactNumber()
+    holdings_value = ExactNumber()
+
+    def __init__(
+        self, security: Any, quantity: Any, holdings_cost: Any, holdings_value: Any
+    ) -> None:
+        self.security = security
+        self.quantity_exact = to_decimal(quantity)
+        self.holdings_cost_exact = to_decimal(holdings_cost)
+        self.holdings_value_exact = to_decimal(holdings_value)
+
+    @property
+    def absolute_quantity(self) -> float:
+        """Quantity without sign."""
+        return to_double(abs(self.quantity_exact))
+
+    @property
+    def absolute_holdings_cost(self) -> float:
+        """Cost without sign."""
+        return to_double(abs(self.holdings_cost_exact))
+
+    @property
+    def absolute_holdings_value(self) -> float:
+        """Value without sign."""
+        return to_double(abs(self.holdings_value_exact))
+
+    @classmethod
+    def for_current_holdings(cls, security: Any) -> MaintenanceMarginParameters:
+        """Of the present position."""
+        held = security.holdings
+        return cls(
+            security, held.quantity_exact, held.holdings_cost_exact, held.holdings_value_exact
+        )
+
+    @classmethod
+    def for_quantity_at_current_price(
+        cls, security: Any, quantity: Any
+    ) -> MaintenanceMarginParameters:
+        """Of a quantity at the present price."""
+        exact = to_decimal(quantity)
+        value = security.holdings.price_exact * exact
+        return cls(security, exact, value, value)
+
+
+class HasSufficientBuyingPowerForOrderParameters(LeanObject):
+    """Question: is there enough for this order?"""
+
+    def __init__(self, portfolio: Any, security: Any, order: Order) -> None:
+        self.portfolio = portfolio
+        self.security = security
+        self.order = order
+
+    def sufficient(self) -> HasSufficientBuyingPowerForOrderResult:
+        """Yes."""
+        return HasSufficientBuyingPowerForOrderResult(True)
+
+    def insufficient(self, reason: str) -> HasSufficientBuyingPowerForOrderResult:
+        """No."""
+        return HasSufficientBuyingPowerForOrderResult(False, reason)
+
+
+class GetMaximumOrderQuantityForTargetBuyingPowerParameters(LeanObject):
+    """Question: which order reaches a share of the portfolio's margin?"""
+
+    target_buying_power = ExactNumber()
+    minimum_order_margin_portfolio_percentage = ExactNumber()
+
+    def __init__(
+        self,
+        portfolio: Any,
+        security: Any,
+        target_buying_power: Any,
+        minimum_order_margin_portfolio_percentage: Any,
+        silence_non_error_reasons: bool = False,
+    ) -> None:
+        self.portfolio = portfolio
+        self.security = security
+        self.target_buying_power_exact = to_decimal(target_buying_power)
+        self.minimum_order_margin_portfolio_percentage_exact = to_decimal(
+            minimum_order_margin_portfolio_percentage
+        )
+        self.silence_non_error_reasons = silence_non_error_reasons
+
+
+class GetMaximumOrderQuantityForDeltaBuyingPowerParameters(LeanObject):
+    """Question: which order changes the used margin by this much?"""
+
+    delta_buying_power = ExactNumber()
+    minimum_order_margin_portfolio_percentage = ExactNumber()
+
+    def __init__(
+        self,
+        portfolio: Any,
+        security: Any,
+        delta_buying_power: Any,
+        minimum_order_margin_portfolio_percentage: Any,
+        silence_non_error_reasons: bool = False,
+    ) -> None:
+        self.portfolio = portfolio
+        self.security = security
+        self.delta_buying_power_exact = to_decimal(delta_buying_power)
+        self.minimum_order_margin_portfolio_percentage_exact = to_decimal(
+            minimum_order_margin_portfolio_percentage
+        )
+        self.silence_non_error_reasons = silence_non_error_reasons

@@ -1,0 +1,163 @@
+"""The account: cash book, totals, margin, and models that an algorithm brings."""
+
+from decimal import Decimal
+from typing import ClassVar
+
+import pytest
+
+from engine.account.cash import CashBook
+from engine.brokerage.buying_power import (
+    BuyingPowerModel,
+    ConstantBuyingPowerModel,
+    SecurityMarginModel,
+)
+from engine.brokerage.buying_power_terms import InitialMargin, MaintenanceMargin
+from engine.brokerage.settlement import ImmediateSettlementModel
+from engine.common.decimals import net_arithmetic
+from engine.common.enums import OrderDirection, OrderStatus
+from tests.engine.test_fills import QUIET, Once, run
+
+FLAT = [*QUIET, *[(100, 101, 99, 100, 1_000_000)] * 4]
+
+
+def test_a_cash_book_tells_of_every_change_and_writes_itself_as_lean_does():
+    told = []
+    book = CashBook(100, lambda: told.append(1))
+    told.clear()
+    cash = book["USD"]
+    assert cash.add_amount(2.5) == 102.5
+    cash.set_amount(102.5)
+    assert told == [1]
+    assert str(cash) == "USD: $         102.50 @       1.00 = $102.5"
+    assert [(pair.key, pair.value) for pair in book] == [("USD", cash)]
+    assert book.convert(3, "USD", "USD") == 3
+    with pytest.raises(KeyError, match="not found in your cash book"):
+        book["EUR"]
+    with pytest.raises(NotImplementedError, match="forex"):
+        book.add("EUR", 1, 1.1)
+
+
+def test_the_portfolio_value_follows_its_cash_at_once(tmp_path):
+    class Paying(Once):
+        """Adds cash within `on_data`."""
+
+    def act(algorithm):
+        portfolio = algorithm.portfolio
+        before = portfolio.total_portfolio_value
+        portfolio.cash_book["USD"].add_amount(-250)
+        algorithm.seen = (before, portfolio.total_portfolio_value, portfolio.cash)
+
+    assert run(tmp_path, FLAT, act, Paying).algorithm.seen == (100_000, 99_750, 99_750)
+
+
+def test_holdings_cost_and_margin_by_leverage(tmp_path):
+    class Later(Once):
+        """Looks at the end."""
+
+        def on_end_of_algorithm(self):
+            portfolio, security = self.portfolio, self.securities[self.symbol]
+            held = security.holdings
+            self.seen = (
+                held.holdings_cost,
+                held.unlevered_holdings_cost,
+                portfolio.total_unlevered_absolute_holdings_cost,
+                portfolio.total_margin_used,
+                held.total_close_profit(False, 103.0),
+                held.get_quantity_value(5, 20).in_account_currency,
+                security.quote_currency.amount,
+                portfolio.get_buying_power(self.symbol, OrderDirection.BUY),
+            )
+
+    # 100 short at 100: 10,000 in cash, 5,000 of margin with leverage 2, a fee of 1.
+    seen = run(tmp_path, FLAT, lambda a: a.market_order(a.symbol, -100), Later).algorithm.seen
+    cash = 109_999.0
+    freed = 5_000 + 5_000
+    assert seen == (-10_000, -5_000, 5_000, 5_000, -300, 100, cash, 99_999 - 5_000 + freed)
+
+
+def test_margins_are_divided_as_in_net():
+    with net_arithmetic():
+        assert BuyingPowerModel(1.5)._initial == Decimal("0.6666666666666666666666666667")
+    assert BuyingPowerModel(0.5, 0.25, 0).get_leverage(None) == 2
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        BuyingPowerModel(1.5, 0.25, 0)
+
+
+class Margins(SecurityMarginModel):
+    """Overrides what LEAN's own check does not hear of."""
+
+    asked: ClassVar[list] = []
+
+    def get_initial_margin_requirement(self, parameters):
+        self.asked.append("initial")
+        return InitialMargin(1e9)
+
+    def get_maintenance_margin(self, parameters):
+        self.asked.append("maintenance")
+        return MaintenanceMargin(super().get_maintenance_margin(parameters).value * 3)
+
+
+def test_an_overridden_margin_is_what_others_see_and_the_default_check_does_not(tmp_path):
+    class Own(Once):
+        """Has a margin model of its own."""
+
+        def initialize(self):
+            super().initialize()
+            Margins.asked = []
+            self.securities[self.symbol].set_buying_power_model(Margins(2))
+
+        def on_end_of_algorithm(self):
+            self.seen = self.portfolio.total_margin_used
+
+    result = run(tmp_path, FLAT, lambda a: a.market_order(a.symbol, 10), Own)
+    assert result.order_events[-1].status == OrderStatus.FILLED
+    assert result.algorithm.seen == 1_500
+    assert "maintenance" in Margins.asked
+    assert "initial" not in Margins.asked
+
+
+def test_a_model_may_refuse_every_order(tmp_path):
+    class Refusing(SecurityMarginModel):
+        """Takes nothing."""
+
+        def has_sufficient_buying_power_for_order(self, parameters):
+            return parameters.insufficient("on principle")
+
+    class Own(Once):
+        """Has it."""
+
+        def initialize(self):
+            super().initialize()
+            self.securities[self.symbol].set_buying_power_model(Refusing())
+
+    result = run(tmp_path, FLAT, lambda a: a.market_order(a.symbol, 10), Own)
+    assert [event.status for event in result.order_events] == [OrderStatus.INVALID]
+    assert result.order_events[0].message == (
+        "Order Error: ids: [1], Insufficient buying power to complete orders (Value:[1000]), "
+        "Reason: on principle."
+    )
+
+
+def test_a_settlement_model_gets_the_money_of_the_fill(tmp_path):
+    class Own(ImmediateSettlementModel):
+        """Keeps a tenth."""
+
+        def apply_funds(self, parameters):
+            amount = parameters.cash_amount
+            parameters.portfolio.cash_book[amount.currency].add_amount(amount.amount * 0.9)
+
+    class Selling(Once):
+        """Sells short."""
+
+        def initialize(self):
+            super().initialize()
+            self.securities[self.symbol].set_settlement_model(Own())
+
+    result = run(tmp_path, FLAT, lambda a: a.market_order(a.symbol, -10), Selling)
+    assert result.algorithm.portfolio.cash == 100_000 + 900 - 1
+
+
+def test_a_constant_margin_per_share():
+    model = ConstantBuyingPowerModel(7)
+    with net_arithmetic():
+        assert model._net_initial_margin(None, Decimal(-3)) == -21
