@@ -59,7 +59,7 @@ class ImmediateSettlementModel(LeanObject):
 
     def get_unsettled_cash(self) -> CashAmount:
         """None."""
-        return CashAmount(ZERO, None)
+        return CashAmount(ZERO, "")
 
 
 class AccountCurrencyImmediateSettlementModel(ImmediateSettlementModel):

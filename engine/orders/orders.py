@@ -36,7 +36,7 @@ class CashAmount(LeanObject):
 
     amount = ExactNumber()
 
-    def __init__(self, amount: Any, currency: str | None) -> None:
+    def __init__(self, amount: Any, currency: str) -> None:
         self.amount_exact = to_decimal(amount)
         self.currency = currency
 
