@@ -125,14 +125,34 @@ class CashBook(LeanObject):
         """Sum."""
         return sum((cash.amount_exact for cash in self._cash.values()), ZERO)
 
-    def add(self, symbol: str, *terms: Any) -> Cash:
-        """Add (symbol, quantity, conversion rate) or (symbol, cash), replacing the amount.
+    def add(
+        self,
+        symbol: Any = None,
+        quantity: Any = None,
+        conversion_rate: Any = 1,
+        *,
+        value: Cash | None = None,
+        item: KeyValuePair | None = None,
+    ) -> Cash:
+        """Add cash, replacing the amount of its currency.
+
+        Args:
+            symbol: currency; or a pair of currency and cash.
+            quantity: amount; or the cash.
+            conversion_rate: 1.
+            value: the cash, instead of a quantity.
+            item: the pair, instead of all others.
 
         Raises:
             NotImplementedError: for a currency other than US dollars.
         """
-        cash = terms[0] if isinstance(terms[0], Cash) else Cash(symbol, *terms)
+        pair = symbol if isinstance(symbol, KeyValuePair) else item
+        if pair is not None:
+            symbol, value = pair.key, pair.value
+        elif isinstance(quantity, Cash):
+            value = quantity
         require_dollars(symbol)
+        cash = Cash(symbol, quantity, conversion_rate) if value is None else value
         known = self._cash.get(cash.symbol)
         if known is not None:
             known.set_amount(cash.amount_exact)
@@ -161,18 +181,21 @@ class CashBook(LeanObject):
         return to_double(to_decimal(source_quantity))
 
     def convert_to_account_currency(
-        self, source_quantity: Any, source_currency: str | None = None
+        self,
+        source_quantity: Any = None,
+        source_currency: str | None = None,
+        *,
+        cash_amount: CashAmount | None = None,
     ) -> Any:
         """An amount (float) of a currency in dollars, or a CashAmount in dollars.
 
         Raises:
             KeyError: for a currency that is not in the book.
         """
-        if isinstance(source_quantity, CashAmount):
-            if source_quantity.currency == self.account_currency:
-                return source_quantity
-            source = self[source_quantity.currency]
-            return CashAmount(source_quantity.amount_exact, source.symbol)
+        given = source_quantity if cash_amount is None else cash_amount
+        if isinstance(given, CashAmount):
+            self[given.currency]
+            return given
         return self.convert(source_quantity, str(source_currency), self.account_currency)
 
     # Dictionary of cash ---------------------------------------------------------------------
@@ -201,9 +224,11 @@ class CashBook(LeanObject):
         """Whether the currency is in the book, and its cash."""
         return symbol in self._cash, self._cash.get(symbol)
 
-    def remove(self, symbol: str) -> bool:
-        """Remove a currency; False if it is not there."""
-        cash = self._cash.pop(symbol, None)
+    def remove(self, symbol: Any = None, *, item: KeyValuePair | None = None) -> bool:
+        """Remove a currency, or a pair's; False if it is not there."""
+        pair: Any = symbol if item is None else item
+        key = pair.key if isinstance(pair, KeyValuePair) else pair
+        cash = self._cash.pop(key, None)
         if cash is not None:
             self._changed(cash)
         return cash is not None

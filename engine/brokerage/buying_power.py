@@ -62,8 +62,7 @@ class BuyingPowerModel(LeanObject):
     Args:
         terms: (leverage = 1, required free buying power as a fraction = 0), or (initial margin
             requirement, maintenance margin requirement, required free buying power), fractions of
-            the position's value.
-        named: the same by name.
+            the position's value. The same may be given by name.
 
     Raises:
         ValueError: if a fraction is not within 0 to 1 or the leverage is below 1.
@@ -72,31 +71,28 @@ class BuyingPowerModel(LeanObject):
     NULL: ClassVar[BuyingPowerModel]
     required_free_buying_power_percent = ExactNumber()
 
-    def __init__(self, *terms: Any, **named: Any) -> None:
-        names = (
-            ("initial_margin_requirement", "maintenance_margin_requirement")
-            if len(terms) == 3 or any(name.endswith("requirement") for name in named)
-            else ("leverage",)
-        )
-        names = (*names, "required_free_buying_power_percent")
-        unknown = set(named) - set(names[len(terms) :])
-        if len(terms) > len(names) or unknown:
-            raise TypeError(f"{type(self).__name__} takes {names}; received {terms} and {named}")
-        given = {**dict(zip(names, terms, strict=False)), **named}
-        self._set_requirements(given)
-        free = given.get("required_free_buying_power_percent", 0)
+    def __init__(
+        self,
+        *terms: Any,
+        leverage: Any = 1,
+        initial_margin_requirement: Any = None,
+        maintenance_margin_requirement: Any = None,
+        required_free_buying_power_percent: Any = 0,
+    ) -> None:
+        initial, maintenance = initial_margin_requirement, maintenance_margin_requirement
+        free = required_free_buying_power_percent
+        if len(terms) == 3:
+            initial, maintenance, free = terms
+        elif terms:
+            leverage, free = (*terms, free)[:2]
+        if initial is None:
+            self._set_leverage(to_decimal(leverage))
+        else:
+            self._initial = _fraction(initial, "initial_margin_requirement")
+            self._maintenance = _fraction(maintenance, "maintenance_margin_requirement")
         self.required_free_buying_power_percent_exact = _fraction(
             free, "required_free_buying_power_percent"
         )
-
-    def _set_requirements(self, given: dict[str, Any]) -> None:
-        if "initial_margin_requirement" in given:
-            self._initial, self._maintenance = (
-                _fraction(given[name], name)
-                for name in ("initial_margin_requirement", "maintenance_margin_requirement")
-            )
-        else:
-            self._set_leverage(to_decimal(given.get("leverage", 1)))
 
     def _set_leverage(self, leverage: Decimal) -> None:
         if leverage < 1:

@@ -50,6 +50,9 @@ class BuyingPower(_Amount):
 
     __slots__ = ()
 
+    def __init__(self, buying_power: Any) -> None:
+        super().__init__(buying_power)
+
 
 InitialMargin.ZERO = InitialMargin(ZERO)
 MaintenanceMargin.ZERO = MaintenanceMargin(ZERO)
@@ -60,8 +63,8 @@ class ReservedBuyingPowerForPosition(LeanObject):
 
     absolute_used_buying_power = ExactNumber()
 
-    def __init__(self, amount: Any) -> None:
-        self.absolute_used_buying_power_exact = to_decimal(amount)
+    def __init__(self, reserved_buying_power_for_position: Any) -> None:
+        self.absolute_used_buying_power_exact = to_decimal(reserved_buying_power_for_position)
 
 
 def amount(answer: Any) -> Decimal:
