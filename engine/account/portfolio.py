@@ -18,8 +18,9 @@ from engine.brokerage.settlement import ApplyFundsSettlementModelParameters
 from engine.common.decimals import ZERO, ExactNumber, divide, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, OrderDirection
 from engine.common.naming import LeanObject
+from engine.common.pairs import KeyValuePair
 from engine.common.settings import AlgorithmSettings
-from engine.market.data import Dividend, KeyValuePair, Split
+from engine.market.data import Dividend, Split
 from engine.market.symbols import Symbol
 from engine.orders.orders import CashAmount, Order, OrderEvent
 

@@ -16,10 +16,11 @@ from engine.brokerage.settlement import ImmediateSettlementModel
 from engine.common.decimals import ONE, ZERO, ExactNumber, divide, text, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import KeyNotFoundException
+from engine.common.pairs import KeyValuePair
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.market.data import (
     BaseData,
-    KeyValuePair,
     QuoteBar,
     Split,
     SubscriptionDataConfig,
@@ -596,7 +597,7 @@ class SecurityManager(LeanObject):
     def __getitem__(self, key: Any) -> Security:
         security = self.find_any(key)
         if security is None:
-            raise KeyError(
+            raise KeyNotFoundException(
                 f"the symbol {key} was not added to the algorithm; add it with add_equity"
             )
         return security

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import KeyNotFoundException
+from engine.common.pairs import KeyValuePair
 
 DEFAULT_MAX_BYTES = 10 * 1024**3
 DEFAULT_MAX_FILES = 10_000
@@ -83,11 +85,11 @@ class ObjectStore(LeanObject):
         """Content of a key.
 
         Raises:
-            KeyError: if nothing is saved under it.
+            KeyNotFoundException: if nothing is saved under it.
         """
         path = self._path(key)
         if not path.is_file():
-            raise KeyError(
+            raise KeyNotFoundException(
                 f"object store has no key {key!r}; check with contains_key(key) before reading"
             )
         return path.read_bytes()
@@ -96,7 +98,7 @@ class ObjectStore(LeanObject):
         """Text of a key.
 
         Raises:
-            KeyError: if nothing is saved under it.
+            KeyNotFoundException: if nothing is saved under it.
         """
         return self.read_bytes(key).decode(encoding)
 
@@ -106,7 +108,7 @@ class ObjectStore(LeanObject):
         """Object whose JSON is saved under a key.
 
         Raises:
-            KeyError: if nothing is saved under it.
+            KeyNotFoundException: if nothing is saved under it.
         """
         return json.loads(self.read(key))
 
@@ -180,6 +182,4 @@ class ObjectStore(LeanObject):
                     path.unlink()
 
     def __iter__(self) -> Iterator[Any]:
-        from engine.market.data import KeyValuePair
-
         return iter([KeyValuePair(key, self.read_bytes(key)) for key in self.keys])

@@ -12,8 +12,9 @@ from engine.common.enums import DelistingType, MarketDataType, Resolution, TickT
 from engine.feed.fred import FredFiles, fred_subscription
 from engine.feed.subscriptions import Sources, Subscription, points
 from engine.feed.universe_selection import ActiveUniverse, SecurityChanges, UserDefinedUniverse
-from engine.market.data import RESOLUTION_SPAN, BaseData, Delisting, Slice, SubscriptionDataConfig
+from engine.market.data import RESOLUTION_SPAN, BaseData, Delisting, SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
+from engine.market.slices import Slice
 from engine.market.symbols import Symbol
 
 
@@ -283,7 +284,7 @@ class DataFeed:
         return taken
 
     def _slice(self, time: datetime) -> Slice:
-        return Slice(from_utc(time, self._algorithm.time_zone), time)
+        return Slice(from_utc(time, self._algorithm.time_zone), utc_time=time)
 
     def _time_slice(
         self,

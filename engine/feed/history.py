@@ -19,11 +19,11 @@ from engine.market.data import (
     RESOLUTION_SPAN,
     BaseData,
     QuoteBar,
-    Slice,
     SubscriptionDataConfig,
     TradeBar,
 )
 from engine.market.market_hours import ExchangeHours
+from engine.market.slices import Slice
 from engine.market.symbols import Symbol, SymbolCache
 
 _TRADE_COLUMNS = ("close", "high", "low", "open", "volume")

@@ -1,4 +1,4 @@
-"""Market data points and the slice of them that an algorithm receives at one time.
+"""Market data points, and what a subscription to them reads.
 
 Times are naive and in the exchange's time zone unless the name says utc. A bar's `time` is its
 start and `end_time` the moment it is known.
@@ -6,18 +6,17 @@ start and `end_time` the moment it is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from copy import copy
+import copy
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
-from engine.common.decimals import ZERO, ExactNumber, to_decimal
+from engine.common.decimals import ZERO, ExactNumber, smart_rounding, text, to_decimal
 from engine.common.enums import DelistingType, MarketDataType, Resolution, SplitType, TickType
 from engine.common.naming import LeanObject
-from engine.market.symbols import Symbol, SymbolCache
+from engine.market.symbols import Symbol
 
-T = TypeVar("T")
+_CENT = Decimal("0.01")
 
 
 class BaseData(LeanObject):
@@ -58,30 +57,49 @@ class BaseData(LeanObject):
     def price_exact(self, price: Decimal) -> None:
         self.value_exact = price
 
-    def clone(self, fill_forward: bool | None = None) -> Any:
+    def clone(self, fill_forward: bool | None = None) -> BaseData:
         """Copy the point; it stays filled forward or not unless said."""
-        point = copy(self)
+        made = copy.copy(self)
         if fill_forward is not None:
-            point.is_fill_forward = fill_forward
-        return point
+            made.is_fill_forward = fill_forward
+        return made
 
     def __str__(self) -> str:
-        return f"{self.symbol}: {self.value}"
+        # .NET's currency format in the invariant culture.
+        value = self.value_exact.quantize(_CENT, ROUND_HALF_UP)
+        cash = f"¤{abs(value):,.2f}"
+        return f"{self.symbol}: {f'({cash})' if value < 0 else cash}"
+
+
+class _FirstPrice(ExactNumber):
+    """A price of a bar; the first one that is set on an empty bar is its open, high and low."""
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        price = to_decimal(value)
+        if not instance.has_prices:
+            instance.has_prices = True
+            instance.open_exact = instance.high_exact = instance.low_exact = price
+        setattr(instance, self.slot, price)
 
 
 class TradeBar(BaseData):
-    """Open, high, low, close and volume of trades over a period."""
+    """Open, high, low, close and volume of trades over a period.
+
+    ``TradeBar(time, symbol, open, high, low, close, volume[, period])``, ``TradeBar(bar)`` for a
+    copy, or ``TradeBar()`` for an empty one of a minute.
+    """
 
     data_type = MarketDataType.TRADE_BAR
-    open = ExactNumber()
-    high = ExactNumber()
-    low = ExactNumber()
-    close = ExactNumber()
+    has_prices = True
+    open = _FirstPrice()
+    high = _FirstPrice()
+    low = _FirstPrice()
+    close = _FirstPrice()
     volume = ExactNumber()
 
     def __init__(
         self,
-        time: datetime | None = None,
+        time: datetime | TradeBar | None = None,
         symbol: Symbol | None = None,
         open: Any = ZERO,  # LEAN's argument names
         high: Any = ZERO,
@@ -90,6 +108,12 @@ class TradeBar(BaseData):
         volume: Any = ZERO,
         period: timedelta | None = None,
     ) -> None:
+        if isinstance(time, TradeBar):
+            self.__dict__.update(time.__dict__)
+            self.is_fill_forward = False
+            return
+        if time is None and symbol is None:
+            self.has_prices = False
         self.time = time if time is not None else datetime.min
         self.symbol = symbol if symbol is not None else Symbol.EMPTY
         self.open_exact = to_decimal(open)
@@ -117,16 +141,24 @@ class TradeBar(BaseData):
     def period(self, period: timedelta) -> None:
         self._end_time = self.time + period
 
-    def update(self, last_trade: Any, *_: Any) -> None:
-        """Take another trade into the bar: close, extremes, and volume if given as third number."""
+    def update(
+        self,
+        last_trade: Any,
+        bid_price: Any = ZERO,
+        ask_price: Any = ZERO,
+        volume: Any = ZERO,
+        bid_size: Any = ZERO,
+        ask_size: Any = ZERO,
+    ) -> None:
+        """Take another trade into the bar: close, extremes and volume."""
         price = to_decimal(last_trade)
-        if not self.open_exact:
+        if not self.has_prices:
+            self.has_prices = True
             self.open_exact = self.high_exact = self.low_exact = price
         self.high_exact = max(self.high_exact, price)
         self.low_exact = min(self.low_exact, price)
+        self.volume_exact += to_decimal(volume)
         self.value_exact = price
-        if len(_) >= 3:
-            self.volume_exact += to_decimal(_[2])
 
     def clone(self, fill_forward: bool | None = None) -> TradeBar:
         """Copy the bar."""
@@ -138,10 +170,19 @@ class TradeBar(BaseData):
         return copy
 
     def __str__(self) -> str:
-        return (
-            f"{self.symbol}: O: {self.open:g} H: {self.high:g} L: {self.low:g} "
-            f"C: {self.close:g} V: {self.volume:g}"
-        )
+        return f"{self.symbol}: {_prices_text(self)} V: {_rounded(self.volume_exact)}"
+
+
+def _rounded(number: Decimal) -> str:
+    return text(smart_rounding(number))
+
+
+def _prices_text(bar: Any, side: str = "") -> str:
+    """Prices as LEAN writes them."""
+    prices = (bar.open_exact, bar.high_exact, bar.low_exact, bar.close_exact)
+    return " ".join(
+        f"{side}{name}: {_rounded(price)}" for name, price in zip("OHLC", prices, strict=True)
+    )
 
 
 class Bar(LeanObject):
@@ -164,6 +205,20 @@ class Bar(LeanObject):
     def clone(self) -> Bar:
         """Copy the bar."""
         return Bar(self.open_exact, self.high_exact, self.low_exact, self.close_exact)
+
+    def update(self, value: Any) -> None:
+        """Take another price into the bar; 0 is none."""
+        price = to_decimal(value)
+        if not price:
+            return
+        if not self.open_exact:
+            self.open_exact = self.high_exact = self.low_exact = price
+        self.high_exact = max(self.high_exact, price)
+        self.low_exact = min(self.low_exact, price)
+        self.close_exact = price
+
+    def __str__(self) -> str:
+        return _prices_text(self)
 
 
 def _middle(bid: Bar | None, ask: Bar | None, field: str) -> Decimal:
@@ -233,6 +288,37 @@ class QuoteBar(BaseData):
         copy.is_fill_forward = self.is_fill_forward if fill_forward is None else fill_forward
         return copy
 
+    def update(
+        self,
+        last_trade: Any,
+        bid_price: Any = ZERO,
+        ask_price: Any = ZERO,
+        volume: Any = ZERO,
+        bid_size: Any = ZERO,
+        ask_size: Any = ZERO,
+    ) -> None:
+        """Take another quote into the bar; zeros change nothing."""
+        for name, price in (("bid", to_decimal(bid_price)), ("ask", to_decimal(ask_price))):
+            side = getattr(self, name)
+            if side is not None:
+                side.update(price)
+            elif price:
+                setattr(self, name, Bar(price, price, price, price))
+        if to_decimal(bid_size) > 0:
+            self.last_bid_size = bid_size
+        if to_decimal(ask_size) > 0:
+            self.last_ask_size = ask_size
+
+    def __str__(self) -> str:
+        sides = (("Bid: ", self.bid), ("Ask: ", self.ask))
+        parts = [
+            " ".join(f"{name}{letter}: " for letter in "OHLC")
+            if side is None
+            else _prices_text(side, name)
+            for name, side in sides
+        ]
+        return f"{self.symbol}: {parts[0]} {parts[1]} "
+
     def collapse(self) -> TradeBar:
         """The middle prices as a trade bar without volume."""
         return TradeBar(
@@ -249,10 +335,14 @@ class Dividend(BaseData):
     reference_price = ExactNumber()
 
     def __init__(
-        self, symbol: Symbol, time: datetime, distribution: Any, reference_price: Any
+        self, symbol: Symbol, date: datetime, distribution: Any, reference_price: Any
     ) -> None:
-        super().__init__(symbol, time, distribution)
+        super().__init__(symbol, date, distribution)
         self.reference_price_exact = to_decimal(reference_price)
+
+    def __str__(self) -> str:
+        cash, price = text(self.value_exact), text(self.reference_price_exact)
+        return f"Dividend: {self.symbol}: {cash} | {price}"
 
     @property
     def distribution_exact(self) -> Decimal:
@@ -274,15 +364,28 @@ class Split(BaseData):
     def __init__(
         self,
         symbol: Symbol,
-        time: datetime,
+        date: datetime,
         price: Any,
         split_factor: Any,
-        split_type: SplitType = SplitType.SPLIT_OCCURRED,
+        type: SplitType = SplitType.SPLIT_OCCURRED,
     ) -> None:
-        super().__init__(symbol, time, price)
-        self.reference_price_exact = to_decimal(price)
+        super().__init__(symbol, date, price)
         self.split_factor_exact = to_decimal(split_factor)
-        self.type = split_type
+        self.type = type
+
+    @property
+    def reference_price_exact(self) -> Decimal:
+        """Alias of the value."""
+        return self.value_exact
+
+    @reference_price_exact.setter
+    def reference_price_exact(self, price: Decimal) -> None:
+        self.value_exact = price
+
+    def __str__(self) -> str:
+        name = "Split Warning" if self.type == SplitType.WARNING else "Split"
+        factor, price = text(self.split_factor_exact), text(self.reference_price_exact)
+        return f"{name}: {self.symbol}: {factor} | {price}"
 
 
 class Delisting(BaseData):
@@ -290,12 +393,14 @@ class Delisting(BaseData):
 
     data_type = MarketDataType.AUXILIARY
 
-    def __init__(
-        self, symbol: Symbol, time: datetime, price: Any, delisting_type: DelistingType
-    ) -> None:
-        super().__init__(symbol, time, price)
-        self.type = delisting_type
+    def __init__(self, symbol: Symbol, date: datetime, price: Any, type: DelistingType) -> None:
+        super().__init__(symbol, date, price)
+        self.type = type
         self.ticket: Any = None
+
+    def __str__(self) -> str:
+        name = "Delisting Warning" if self.type == DelistingType.WARNING else "Delisted"
+        return f"{name}: {self.symbol} {self.end_time:%m/%d/%Y %H:%M:%S}"
 
 
 class SymbolChangedEvent(BaseData):
@@ -303,208 +408,15 @@ class SymbolChangedEvent(BaseData):
 
     data_type = MarketDataType.AUXILIARY
 
-    def __init__(self, symbol: Symbol, time: datetime, old_symbol: str, new_symbol: str) -> None:
-        super().__init__(symbol, time)
+    def __init__(
+        self, requested_symbol: Symbol, date: datetime, old_symbol: str, new_symbol: str
+    ) -> None:
+        super().__init__(requested_symbol, date)
         self.old_symbol = old_symbol
         self.new_symbol = new_symbol
 
-
-class DataDictionary(LeanObject, dict[Symbol, T], Generic[T]):
-    """Points by symbol; tickers work as keys too. Iterates over (key, value) pairs as in LEAN."""
-
-    def _key(self, key: Any) -> Any:
-        if isinstance(key, Symbol):
-            return key
-        symbol = SymbolCache.try_get_symbol(str(getattr(key, "symbol", key)))
-        return key if symbol is None else symbol
-
-    def __getitem__(self, key: Any) -> T:
-        key = self._key(key)
-        if not super().__contains__(key):
-            raise KeyError(
-                f"'{key}' wasn't found in the {type(self).__name__} object, likely because there "
-                "was no data for it at this moment in time"
-            )
-        return super().__getitem__(key)
-
-    def __contains__(self, key: object) -> bool:
-        return super().__contains__(self._key(key))
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        """The point of a symbol, or the default."""
-        return super().get(self._key(key), default)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter([KeyValuePair(key, value) for key, value in self.items()])
-
-    def contains_key(self, key: Any) -> bool:
-        """True if there is a point for the symbol."""
-        return key in self
-
-    def get_value(self, key: Any) -> T | None:
-        """The point of a symbol, or None."""
-        return self.get(key)
-
-    def try_get_value(self, key: Any) -> tuple[bool, T | None]:
-        """Whether there is a point, and the point."""
-        return key in self, self.get(key)
-
-    @property
-    def count(self) -> int:
-        """Number of points."""
-        return len(self)
-
-
-class TradeBars(DataDictionary[TradeBar]):
-    """Trade bars by symbol."""
-
-
-class QuoteBars(DataDictionary[QuoteBar]):
-    """Quote bars by symbol."""
-
-
-class Dividends(DataDictionary[Dividend]):
-    """Dividends by symbol."""
-
-
-class Splits(DataDictionary[Split]):
-    """Splits by symbol."""
-
-
-class Delistings(DataDictionary[Delisting]):
-    """Delistings by symbol."""
-
-
-class SymbolChangedEvents(DataDictionary[SymbolChangedEvent]):
-    """Ticker changes by symbol."""
-
-
-class Slice(LeanObject):
-    """Everything an algorithm learns at one moment.
-
-    Indexing by symbol gives the trade bar where there is one, else the quote bar.
-
-    Attributes:
-        time: the moment, in the algorithm's time zone; the end of the bars in it.
-        utc_time: the same in UTC.
-        bars, quote_bars, dividends, splits, delistings, symbol_changed_events: by symbol.
-        ticks: always empty; the engine serves none.
-    """
-
-    def __init__(self, time: datetime, utc_time: datetime | None = None) -> None:
-        self.time = time
-        self.utc_time = utc_time if utc_time is not None else time
-        self.bars = TradeBars()
-        self.quote_bars = QuoteBars()
-        self.dividends = Dividends()
-        self.splits = Splits()
-        self.delistings = Delistings()
-        self.symbol_changed_events = SymbolChangedEvents()
-        self.ticks: DataDictionary[BaseData] = DataDictionary()
-        self.custom: dict[type, DataDictionary[BaseData]] = {}
-        self.all_data: list[BaseData] = []
-
-    def add(self, point: BaseData) -> None:
-        """File a point under its kind."""
-        self.all_data.append(point)
-        if isinstance(point, TradeBar):
-            self.bars[point.symbol] = point
-        elif isinstance(point, QuoteBar):
-            self.quote_bars[point.symbol] = point
-        elif isinstance(point, Dividend):
-            self.dividends[point.symbol] = point
-        elif isinstance(point, Split):
-            self.splits[point.symbol] = point
-        elif isinstance(point, Delisting):
-            self.delistings[point.symbol] = point
-        elif isinstance(point, SymbolChangedEvent):
-            self.symbol_changed_events[point.symbol] = point
-        else:
-            self.custom.setdefault(type(point), DataDictionary())[point.symbol] = point
-
-    @property
-    def has_data(self) -> bool:
-        """True if the slice holds any point."""
-        return bool(self.all_data)
-
-    def _points(self) -> dict[Symbol, Any]:
-        """Prices by symbol; None for a symbol of which there are only events."""
-        points: dict[Symbol, Any] = {}
-        for point in self.all_data:
-            if point.data_type == MarketDataType.AUXILIARY:
-                points.setdefault(point.symbol, None)
-            elif not isinstance(point, QuoteBar) or points.get(point.symbol) is None:
-                points[point.symbol] = point
-        return points
-
-    def contains_key(self, key: Any) -> bool:
-        """True if the slice holds a price of the symbol."""
-        return key in self
-
-    def __contains__(self, key: Any) -> bool:
-        return DataDictionary._key(self.bars, key) in self._points()
-
-    def __getitem__(self, key: Any) -> Any:
-        points = self._points()
-        symbol = DataDictionary._key(self.bars, key)
-        if symbol not in points:
-            raise KeyError(
-                f"'{key}' wasn't found in the Slice object, likely because there was no data for "
-                "it at this moment in time; check with slice.contains_key(symbol)"
-            )
-        return points[symbol]
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        """Price point of a symbol or the default; a class gives all points of that kind."""
-        if isinstance(key, type):
-            return self.get_of_type(key) if default is None else self.get_of_type(key).get(default)
-        return self[key] if key in self else default  # noqa: SIM401 - this is `get`
-
-    def get_of_type(self, kind: type) -> DataDictionary[Any]:
-        """Points of one class by symbol."""
-        known: dict[type, DataDictionary[Any]] = {
-            TradeBar: self.bars, QuoteBar: self.quote_bars, Dividend: self.dividends,
-            Split: self.splits, Delisting: self.delistings,
-            SymbolChangedEvent: self.symbol_changed_events,
-        }  # fmt: skip
-        found = known.get(kind)
-        return found if found is not None else self.custom.get(kind, DataDictionary())
-
-    def keys(self) -> list[Symbol]:
-        """Symbols with a price."""
-        return list(self._points())
-
-    def values(self) -> list[BaseData]:
-        """Prices, in the order of `keys`."""
-        return list(self._points().values())
-
-    def items(self) -> list[tuple[Symbol, BaseData]]:
-        """Pairs of symbol and price."""
-        return list(self._points().items())
-
-    @property
-    def count(self) -> int:
-        """Number of symbols with a price."""
-        return len(self._points())
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(KeyValuePair(k, v) for k, v in self._points().items())
-
-
-class KeyValuePair(LeanObject):
-    """What iterating a .NET dictionary yields."""
-
-    __slots__ = ("key", "value")
-
-    def __init__(self, key: Any, value: Any) -> None:
-        self.key = key
-        self.value = value
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.key, self.value))
+    def __str__(self) -> str:
+        return f"{self.time:%m/%d/%Y %H:%M:%S} {self.old_symbol}->{self.new_symbol}"
 
 
 class ConsolidatorList(list[Any]):

@@ -232,9 +232,9 @@ class Symbol(LeanObject):
         """Only futures and options chains are canonical."""
         return False
 
-    def update_mapped_symbol(self, ticker: str) -> Symbol:
-        """The same security under another ticker."""
-        return Symbol(self.id, ticker)
+    def update_mapped_symbol(self, mapped_symbol: str, contract_depth_offset: int = 0) -> Symbol:
+        """The same security under another ticker; only futures have a depth."""
+        return Symbol(self.id, mapped_symbol)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Symbol):

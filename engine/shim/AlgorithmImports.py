@@ -95,21 +95,25 @@ from engine.market.data import (
     Bar,
     BaseData,
     Delisting,
-    Delistings,
     Dividend,
-    Dividends,
     QuoteBar,
-    QuoteBars,
-    Slice,
     Split,
-    Splits,
     SubscriptionDataConfig,
     SymbolChangedEvent,
-    SymbolChangedEvents,
     TradeBar,
-    TradeBars,
 )
 from engine.market.market_hours import ExchangeHours
+from engine.market.slices import (
+    DataDictionary,
+    Delistings,
+    Dividends,
+    QuoteBars,
+    Slice,
+    Splits,
+    SymbolChangedEvents,
+    Ticks,
+    TradeBars,
+)
 from engine.market.symbols import Market, SecurityIdentifier, Symbol, SymbolCache
 from engine.orders.order_properties import (
     DayTimeInForce,
