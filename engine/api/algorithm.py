@@ -22,7 +22,8 @@ from engine.api.algorithm_indicators import IndicatorsMixin
 from engine.api.algorithm_trading import TradingMixin
 from engine.api.messages import DEBUG, ERROR, LOG, Messages
 from engine.api.run_context import RunContext, current_context
-from engine.api.scheduling import DateRules, ScheduleManager, TimeRules
+from engine.api.schedule_rules import DateRules, TimeRules
+from engine.api.scheduling import ScheduleManager
 from engine.brokerage.brokerage_models import (
     BrokerageModel,
     FuncBenchmark,
@@ -103,9 +104,11 @@ class QCAlgorithm(
         self.benchmark: Any = None
         self.default_order_properties: OrderProperties = OrderProperties()
         self.object_store = context.object_store
-        self.date_rules = DateRules(self._hours_of, self._now, lambda: self._time_zone)
-        self.time_rules = TimeRules(self._hours_of, self._now, lambda: self._time_zone)
-        self.schedule = ScheduleManager(self.date_rules, self.time_rules, self._now)
+        self.date_rules = DateRules(self)
+        self.time_rules = TimeRules(self)
+        self.schedule = ScheduleManager(
+            self.date_rules, self.time_rules, self._now, self.is_market_open_at
+        )
         self.current_slice: Any = None
         self.runtime_statistics: dict[str, str] = {}
         self.summary_statistics: dict[str, str] = {}
@@ -428,11 +431,8 @@ class QCAlgorithm(
     def train(self, *arguments: Any) -> Any:
         """Run a function now, or on a schedule: (callback) or (date rule, time rule, callback)."""
         if len(arguments) == 1:
-            today, now = self.date_rules.today, self.time_rules.now
-            return self.schedule.on(
-                f"Training: Now: {self.utc_time_naive}", today, now, arguments[0]
-            )
-        return self.schedule.on(*arguments)
+            return self.schedule.training_now(arguments[0])
+        return self.schedule.training(*arguments)
 
     # Callbacks ------------------------------------------------------------------------------
 

@@ -2,94 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from engine.account.securities import Security
+from engine.api.algorithm_consolidators import ConsolidatorsMixin
+from engine.api.subscription_manager import SubscriptionManager
 from engine.common.enums import DataNormalizationMode, Resolution, SecurityType, TickType
 from engine.common.naming import LeanObject
-from engine.feed.consolidators import (
-    IdentityDataConsolidator,
-    MarketHourAwareConsolidator,
-    QuoteBarConsolidator,
-    TradeBarConsolidator,
-)
 from engine.feed.fred import Fred, FredSecurity
 from engine.feed.universe_selection import UserDefinedUniverse
-from engine.market.data import RESOLUTION_SPAN, BaseData, QuoteBar, SubscriptionDataConfig, TradeBar
+from engine.market.data import SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Market, Symbol, SymbolCache
 from engine.statistics.interest_rate import InterestRates
-
-
-class SubscriptionManager(LeanObject):
-    """LEAN's `self.subscription_manager`."""
-
-    def __init__(self, algorithm: Any) -> None:
-        self._algorithm = algorithm
-        self._consolidators: list[tuple[Any, SubscriptionDataConfig, ExchangeHours]] = []
-
-    @property
-    def subscriptions(self) -> list[SubscriptionDataConfig]:
-        """Visible subscriptions."""
-        securities = self._algorithm.securities.values()
-        return [c for s in securities for c in s.subscriptions if not c.internal]
-
-    @property
-    def count(self) -> int:
-        """Number of subscriptions."""
-        return len(self.subscriptions)
-
-    def add_consolidator(self, symbol: Any, consolidator: Any, tick_type: Any = None) -> None:
-        """Feed a consolidator from a symbol's subscription.
-
-        Raises:
-            ValueError: if the symbol has no subscription of the consolidator's kind.
-        """
-        security = self._algorithm.securities.find(getattr(symbol, "symbol", symbol))
-        configs = [c for c in security.subscriptions if not c.internal] if security else []
-        if not configs:
-            raise ValueError(
-                f"add_consolidator: subscribe to {symbol} with add_equity before consolidating it"
-            )
-        wanted = getattr(consolidator, "input_type", BaseData)
-        for config in configs:
-            fits = config.type is wanted or wanted not in (TradeBar, QuoteBar)
-            if fits and (tick_type is None or config.tick_type == tick_type):
-                config.consolidators.append(consolidator)
-                hours = security.exchange.hours
-                self._consolidators.append((consolidator, config, hours))
-                return
-        raise ValueError(
-            f"add_consolidator: {symbol} has no {wanted.__name__} subscription; it has "
-            f"{[config.type.__name__ for config in configs]}"
-        )
-
-    def remove_consolidator(self, symbol: Any, consolidator: Any) -> None:
-        """Stop feeding a consolidator."""
-        for _, config, _ in self._consolidators:
-            config.consolidators[:] = [c for c in config.consolidators if c is not consolidator]
-        self._consolidators = [e for e in self._consolidators if e[0] is not consolidator]
-        dispose = getattr(consolidator, "dispose", None)
-        if dispose is not None:
-            dispose()
-
-    def scan_past(self, utc_time: datetime) -> None:
-        """Let consolidators finish bars that ended before a time, each at its end."""
-        due: list[tuple[datetime, int, Any, ExchangeHours]] = []
-        for index, (consolidator, _, hours) in enumerate(self._consolidators):
-            if isinstance(consolidator, IdentityDataConsolidator):
-                continue
-            working = getattr(consolidator, "working_data", None)
-            if working is None:
-                continue
-            end = hours.to_utc(working.end_time)
-            if end < utc_time:
-                due.append((end, index, consolidator, hours))
-        for end, _, consolidator, hours in sorted(due, key=lambda item: item[:2]):
-            if end > self._algorithm.utc_time_naive:
-                self._algorithm.set_date_time(end)
-            consolidator.scan(hours.from_utc(end))
 
 
 class InterestRateProvider(LeanObject):
@@ -103,11 +29,12 @@ class InterestRateProvider(LeanObject):
         return float(self._rates.rate(day))
 
 
-class DataMixin:
+class DataMixin(ConsolidatorsMixin):
     """Securities and consolidators of an algorithm."""
 
     def _set_up_data(self: Any) -> None:
         self.subscription_manager = SubscriptionManager(self)
+        self._warned_of_daily_consolidation = False
         self._user_universe = UserDefinedUniverse("user-defined-usa-equity")
         self._pending_series: list[Symbol] = []
 
@@ -118,13 +45,23 @@ class DataMixin:
         """Hours of US equities in general."""
         return self._context.market_hours.equity_hours("[*]")
 
-    def _hours_of(self: Any, symbol: Any) -> ExchangeHours:
+    def hours_of(self: Any, symbol: Any) -> ExchangeHours:
+        """Hours of a symbol's exchange; a ticker or security will do."""
         security = self.securities.find(getattr(symbol, "symbol", symbol))
         if security is not None:
             return security.exchange.hours
         return self._context.market_hours.equity_hours(
             str(getattr(symbol, "value", symbol)).upper()
         )
+
+    def is_market_open_at(self: Any, symbol: Any, utc_time: datetime, extended: bool) -> bool:
+        """True if the exchange of an added symbol is open at a time.
+
+        Raises:
+            KeyError: if the symbol was not added.
+        """
+        hours: ExchangeHours = self.securities[symbol].exchange.hours
+        return hours.is_open(hours.from_utc(utc_time), extended)
 
     def create_symbol(self: Any, ticker: str) -> Symbol:
         """Symbol of a US equity that has this ticker today."""
@@ -317,69 +254,3 @@ class DataMixin:
     def active_securities(self: Any) -> Any:
         """Securities in use."""
         return self.securities
-
-    # Consolidators --------------------------------------------------------------------------
-
-    def _config(
-        self: Any, symbol: Any, tick_type: TickType | None = None
-    ) -> SubscriptionDataConfig:
-        """The subscription that indicators of a symbol read: trades before quotes.
-
-        Raises:
-            ValueError: if there is none.
-        """
-        key = getattr(symbol, "symbol", symbol)
-        security = self.securities.find(key)
-        configs = [c for c in security.subscriptions if not c.internal] if security else []
-        configs.sort(key=lambda c: c.tick_type)
-        for config in configs:
-            if tick_type is None or config.tick_type == tick_type:
-                return config
-        raise ValueError(f"{key} must be added with add_equity before it can be consolidated")
-
-    def resolve_consolidator(
-        self: Any, symbol: Any, resolution: Any = None, data_type: type | None = None
-    ) -> Any:
-        """Consolidator from a symbol's data to a resolution or timedelta."""
-        tick_types: dict[Any, TickType] = {QuoteBar: TickType.QUOTE, TradeBar: TickType.TRADE}
-        tick_type = tick_types.get(data_type)
-        return self._consolidator(symbol, resolution, tick_type)
-
-    def _consolidator(self: Any, symbol: Any, period: Any, tick_type: Any) -> Any:
-        config = self._config(symbol, tick_type)
-        kind = QuoteBarConsolidator if config.type is QuoteBar else TradeBarConsolidator
-        if period is None:
-            return IdentityDataConsolidator()
-        if callable(period) and not isinstance(period, type):
-            return kind(period)
-        daily = isinstance(period, Resolution) and period == Resolution.DAILY
-        span = RESOLUTION_SPAN[period] if isinstance(period, Resolution) else period
-        if span < config.increment:
-            raise ValueError(
-                f"{symbol} has {config.resolution.net_name} data, which cannot be consolidated "
-                f"to {span}"
-            )
-        if span == config.increment:
-            return IdentityDataConsolidator()
-        if daily:
-            hours = self._hours_of(symbol)
-            return MarketHourAwareConsolidator(
-                hours,
-                span,
-                config.type,
-                daily_precise_end_time=self.settings.daily_precise_end_time,
-            )
-        return kind(span)
-
-    def create_consolidator(self: Any, period: timedelta, kind: type = TradeBar) -> Any:
-        """Consolidator over a period."""
-        return QuoteBarConsolidator(period) if kind is QuoteBar else TradeBarConsolidator(period)
-
-    def consolidate(self: Any, symbol: Any, period: Any, *rest: Any) -> Any:
-        """Call a handler with longer bars: (symbol, period, [tick type,] handler)."""
-        handler = rest[-1]
-        tick_type = rest[0] if len(rest) > 1 and isinstance(rest[0], TickType) else None
-        consolidator = self._consolidator(symbol, period, tick_type)
-        consolidator.data_consolidated += lambda _, bar: handler(bar)
-        self.subscription_manager.add_consolidator(symbol, consolidator, tick_type)
-        return consolidator

@@ -92,7 +92,7 @@ class HistoryMixin:
     ) -> list[BaseData]:
         symbol = self._history_symbol(item)
         security = self.securities.find(symbol)
-        hours = security.exchange.hours if security is not None else self._hours_of(symbol)
+        hours = security.exchange.hours if security is not None else self.hours_of(symbol)
         values = list(values)
         span = values.pop(0) if values else None
         for name in ("periods", "span", "start"):

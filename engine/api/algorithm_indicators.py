@@ -8,7 +8,7 @@ from typing import Any
 from engine import indicators as lib
 from engine.common.decimals import to_decimal
 from engine.common.enums import MovingAverageType, Resolution
-from engine.feed.consolidators import IdentityDataConsolidator
+from engine.feed.consolidators import IdentityDataConsolidator, listen
 from engine.market.data import RESOLUTION_SPAN, TradeBar
 
 _SUFFIX = {
@@ -99,7 +99,7 @@ class IndicatorsMixin:
             consolidator = self.resolve_consolidator(symbol, resolution, kind)
         indicator.consolidators.add(consolidator)
         self.subscription_manager.add_consolidator(symbol, consolidator)
-        consolidator.data_consolidated += self._feeder(indicator, selector)
+        listen(consolidator, self._feeder(indicator, selector))
 
     @staticmethod
     def _feeder(indicator: Any, selector: Any) -> Any:
@@ -140,13 +140,13 @@ class IndicatorsMixin:
             spans = (Resolution.DAILY, Resolution.HOUR, Resolution.MINUTE)
             base = next(r for r in spans if RESOLUTION_SPAN[r] <= wanted)
             consolidator = self.create_consolidator(wanted)
-            consolidator.data_consolidated += feed
+            listen(consolidator, feed)
             needed = periods * int(wanted / RESOLUTION_SPAN[base])
             for bar in self.history_bars(symbol, needed, base):
                 consolidator.update(bar)
             return
         identity = IdentityDataConsolidator()
-        identity.data_consolidated += feed
+        listen(identity, feed)
         for bar in self.history_bars(symbol, periods, wanted):
             identity.update(bar)
 

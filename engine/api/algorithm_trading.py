@@ -524,5 +524,5 @@ class TradingMixin:
     def is_market_open(self: Any, symbol: Any) -> bool:
         """True during the regular hours of a symbol's exchange."""
         security = self.securities.find(getattr(symbol, "symbol", symbol))
-        hours = security.exchange.hours if security is not None else self._hours_of(symbol)
+        hours = security.exchange.hours if security is not None else self.hours_of(symbol)
         return hours.is_open(hours.from_utc(self.utc_time_naive))

@@ -11,6 +11,7 @@ from engine.api.object_store import ObjectStore
 from engine.common.decimals import net_arithmetic
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.feed.fred import FredFiles
+from engine.feed.run_reference import reference_data
 from engine.feed.subscriptions import Sources
 from engine.market.market_hours import MarketHoursDatabase
 from engine.statistics.interest_rate import InterestRates
@@ -46,6 +47,10 @@ class RunContext:
     fred: FredFiles = field(kw_only=True)
     interest_rates: InterestRates = field(kw_only=True)
 
+    def properties(self, ticker: str) -> SymbolProperties:
+        """Properties of a ticker's security."""
+        return self.symbol_properties.get(ticker, self.symbol_properties["[*]"])
+
 
 _current: list[RunContext] = []
 
@@ -61,7 +66,13 @@ def running(context: RunContext) -> Iterator[None]:
         raise RuntimeError("another run is in progress in this process")
     _current.append(context)
     try:
-        with net_arithmetic():
+        with (
+            net_arithmetic(),
+            reference_data(
+                lambda symbol: context.market_hours.equity_hours(symbol.value),
+                lambda symbol: context.properties(symbol.value),
+            ),
+        ):
             yield
     finally:
         _current.clear()

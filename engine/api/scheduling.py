@@ -1,328 +1,48 @@
-"""Scheduled events: which days, at which times, in which order."""
+"""Scheduled events: what is due when, and in which order it is called."""
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Callable, Iterable, Iterator
+import inspect
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from engine.common.clock import END_OF_TIME, from_utc, midnight, to_utc
-from engine.common.enums import DayOfWeek
+from engine.api.schedule_rules import CompositeTimeRule, DateRules, TimeRules, dates_from_now
 from engine.common.naming import LeanObject
-from engine.market.market_hours import ExchangeHours
+from engine.indicators.base import Event
 
-_DAY = timedelta(days=1)
 _NEVER = datetime.max
 
 
-class DateRule:
-    """Days (midnights) between two days."""
-
-    def __init__(
-        self, name: str, dates: Callable[[datetime, datetime], Iterable[datetime]]
-    ) -> None:
-        self.name = name
-        self._dates = dates
-
-    def get_dates(self, start: datetime, end: datetime) -> Iterable[datetime]:
-        """Days in [start, end]."""
-        return self._dates(start, end)
-
-
-class TimeRule:
-    """UTC times on given days."""
-
-    def __init__(
-        self, name: str, times: Callable[[Iterable[datetime]], Iterable[datetime]]
-    ) -> None:
-        self.name = name
-        self._times = times
-
-    def create_utc_event_times(self, dates: Iterable[datetime]) -> Iterable[datetime]:
-        """Times on the days."""
-        return self._times(dates)
-
-
-def _each_day(start: datetime, end: datetime) -> Iterator[datetime]:
-    day = midnight(start)
-    while day <= end:
-        yield day
-        day += _DAY
-
-
-class _Rules(LeanObject):
-    def __init__(
-        self,
-        hours: Callable[[Any], ExchangeHours],
-        utc_now: Callable[[], datetime],
-        time_zone: Callable[[], str],
-    ) -> None:
-        self._hours = hours
-        self._utc_now = utc_now
-        self._time_zone = time_zone
-
-
-class DateRules(_Rules):
-    """LEAN's `self.date_rules`."""
-
-    def on(self, *when: Any) -> DateRule:
-        """Given days: year, month, day; or datetimes."""
-        if len(when) == 3 and all(isinstance(part, int) for part in when):
-            days = [datetime(*when)]
-        else:
-            flat = when[0] if len(when) == 1 and isinstance(when[0], list | tuple) else when
-            days = [datetime(day.year, day.month, day.day) for day in flat]
-        name = ",".join(f"{day:%m/%d/%Y}" for day in days)
-        return DateRule(name, lambda start, end: (d for d in days if start <= d <= end))
-
-    @property
-    def today(self) -> DateRule:
-        """The present day."""
-        return DateRule("TodayOnly", lambda s, e: [self._today()])
-
-    @property
-    def tomorrow(self) -> DateRule:
-        """The next day."""
-        return DateRule("TomorrowOnly", lambda s, e: [self._today() + _DAY])
-
-    def _today(self) -> datetime:
-        return midnight(from_utc(self._utc_now(), self._time_zone()))
-
-    def every(self, *days: Any) -> DateRule:
-        """Given weekdays."""
-        flat = days[0] if len(days) == 1 and isinstance(days[0], list | tuple) else days
-        wanted = {(int(DayOfWeek(day)) - 1) % 7 for day in flat}
-        name = ",".join(DayOfWeek(day).net_name for day in flat)
-        return DateRule(name, lambda s, e: (d for d in _each_day(s, e) if d.weekday() in wanted))
-
-    def every_day(self, symbol: Any = None, extended_market_hours: bool = False) -> DateRule:
-        """Every day, or every trading day of a symbol."""
-        if symbol is None:
-            return DateRule("EveryDay", _each_day)
-        hours = self._hours(symbol)
-        return DateRule(f"{symbol}: EveryDay", lambda s, e: hours.trading_days(s, e))
-
-    def week_start(self, *arguments: Any, **named: Any) -> DateRule:
-        """First (trading) day of each week, or some days later."""
-        return self._periodic("WeekStart", _week, True, 6, arguments, named)
-
-    def week_end(self, *arguments: Any, **named: Any) -> DateRule:
-        """Last (trading) day of each week, or some days earlier."""
-        return self._periodic("WeekEnd", _week, False, 6, arguments, named)
-
-    def month_start(self, *arguments: Any, **named: Any) -> DateRule:
-        """First (trading) day of each month, or some days later."""
-        return self._periodic("MonthStart", _month, True, 30, arguments, named)
-
-    def month_end(self, *arguments: Any, **named: Any) -> DateRule:
-        """Last (trading) day of each month, or some days earlier."""
-        return self._periodic("MonthEnd", _month, False, 30, arguments, named)
-
-    def quarter_start(self, *arguments: Any, **named: Any) -> DateRule:
-        """First (trading) day of each quarter, or some days later."""
-        return self._periodic("QuarterStart", _quarter, True, 92, arguments, named)
-
-    def quarter_end(self, *arguments: Any, **named: Any) -> DateRule:
-        """Last (trading) day of each quarter, or some days earlier."""
-        return self._periodic("QuarterEnd", _quarter, False, 92, arguments, named)
-
-    def year_start(self, *arguments: Any, **named: Any) -> DateRule:
-        """First (trading) day of each year, or some days later."""
-        return self._periodic("YearStart", _year, True, 365, arguments, named)
-
-    def year_end(self, *arguments: Any, **named: Any) -> DateRule:
-        """Last (trading) day of each year, or some days earlier."""
-        return self._periodic("YearEnd", _year, False, 365, arguments, named)
-
-    def _periodic(
-        self,
-        name: str,
-        period: Callable[[datetime, bool], tuple[datetime, datetime]],
-        forward: bool,
-        largest: int,
-        arguments: tuple[Any, ...],
-        named: dict[str, Any],
-    ) -> DateRule:
-        """Rule of a period: (symbol, offset) or (offset).
-
-        Raises:
-            ValueError: if the offset is out of range.
-        """
-        values = list(arguments)
-        symbol = named.get("symbol")
-        if values and not isinstance(values[0], int):
-            symbol = values.pop(0)
-        offset = values[0] if values else named.get("days_offset", 0)
-        if not 0 <= offset <= largest:
-            raise ValueError(f"{name} offset must lie in 0..{largest}; received {offset}")
-        hours = self._hours(symbol) if symbol is not None else None
-
-        def dates(start: datetime, end: datetime) -> Iterator[datetime]:
-            first, last = period(start, hours is not None)
-            while first <= end:
-                base, bound = (first, last) if forward else (last, first)
-                day = _scheduled(hours, base, offset, forward, bound)
-                if start <= day <= end:
-                    yield day
-                following = last + _DAY
-                # A trading week ends on Friday: the weekend still belongs to it.
-                while (after := period(following, hours is not None)) == (first, last):
-                    following += _DAY
-                first, last = after
-
-        shown = f"{offset if forward else -offset:+d}" if offset else ""
-        return DateRule((f"{symbol}: " if symbol is not None else "") + name + shown, dates)
-
-
-def _week(day: datetime, trading: bool) -> tuple[datetime, datetime]:
-    """Monday and Friday of the week; without an exchange, Monday to Sunday."""
-    first = midnight(day) - day.weekday() * _DAY
-    return first, first + (4 if trading else 6) * _DAY
-
-
-def _months(day: datetime, length: int) -> tuple[datetime, datetime]:
-    first = datetime(day.year, (day.month - 1) // length * length + 1, 1)
-    after = first.month + length
-    following = datetime(first.year + (after > 12), (after - 1) % 12 + 1, 1)
-    return first, following - _DAY
-
-
-def _month(day: datetime, trading: bool) -> tuple[datetime, datetime]:
-    return _months(day, 1)
-
-
-def _quarter(day: datetime, trading: bool) -> tuple[datetime, datetime]:
-    return _months(day, 3)
-
-
-def _year(day: datetime, trading: bool) -> tuple[datetime, datetime]:
-    return _months(day, 12)
-
-
-def _scheduled(
-    hours: ExchangeHours | None, base: datetime, offset: int, forward: bool, bound: datetime
-) -> datetime:
-    """The trading day `offset` days after (before) `base`, not beyond `bound`."""
-    if hours is None:
-        day = base + (offset if forward else -offset) * _DAY
-        return min(day, bound) if forward else max(day, bound)
-    step = hours.get_next_trading_day if forward else hours.get_previous_trading_day
-    day = base if hours.is_date_open(base) else step(base)
-    for _ in range(offset):
-        day = step(day)
-    if forward and day > bound:
-        return bound if hours.is_date_open(bound) else hours.get_previous_trading_day(bound)
-    if not forward and day < bound:
-        return bound if hours.is_date_open(bound) else hours.get_next_trading_day(bound)
-    return day
-
-
-class TimeRules(_Rules):
-    """LEAN's `self.time_rules`."""
-
-    def _local(self, name: str, after_midnight: timedelta, time_zone: str | None) -> TimeRule:
-        zone = time_zone or self._time_zone()
-        return TimeRule(name, lambda days: (to_utc(d + after_midnight, zone) for d in days))
-
-    @property
-    def now(self) -> TimeRule:
-        """The present moment."""
-        return TimeRule("Now", lambda days: (self._utc_now() for _ in days))
-
-    @property
-    def midnight(self) -> TimeRule:
-        """Start of the day."""
-        return self._local("Midnight", timedelta(0), None)
-
-    @property
-    def noon(self) -> TimeRule:
-        """Middle of the day."""
-        return self._local("Noon", timedelta(hours=12), None)
-
-    def at(self, hour: Any, minute: int = 0, second: Any = 0, time_zone: Any = None) -> TimeRule:
-        """A time of day: hour, minute, second; or a timedelta."""
-        if isinstance(hour, timedelta):
-            return self._local(f"{hour}", hour, minute if isinstance(minute, str) else None)
-        if isinstance(second, str):
-            second, time_zone = 0, second
-        moment = timedelta(hours=hour, minutes=minute, seconds=second)
-        return self._local(f"{moment.total_seconds() / 3600:g}", moment, time_zone)
-
-    def every(self, interval: timedelta) -> TimeRule:
-        """Again and again from midnight on.
-
-        Raises:
-            ValueError: if the interval is not positive.
-        """
-        if interval <= timedelta(0):
-            raise ValueError(f"interval must be positive; received {interval}")
-        zone = self._time_zone()
-
-        def times(days: Iterable[datetime]) -> Iterator[datetime]:
-            for day in days:
-                moment = day
-                while moment < day + _DAY:
-                    yield to_utc(moment, zone)
-                    moment += interval
-
-        return TimeRule(f"Every {interval.total_seconds() / 60:g} min", times)
-
-    def after_market_open(
-        self, symbol: Any, minutes_after_open: float = 0, extended_market_open: bool = False
-    ) -> TimeRule:
-        """Some minutes after the open of a symbol's exchange."""
-        hours = self._hours(symbol)
-        shift = timedelta(minutes=minutes_after_open)
-
-        def times(days: Iterable[datetime]) -> Iterator[datetime]:
-            for day in days:
-                session = hours.session(day.date())
-                if session is not None:
-                    yield hours.to_utc(session.bounds(extended_market_open)[0] + shift)
-
-        return TimeRule(f"{symbol}: {minutes_after_open:g} min after MarketOpen", times)
-
-    def before_market_open(
-        self, symbol: Any, minutes_before_open: float = 0, extended_market_open: bool = False
-    ) -> TimeRule:
-        """Some minutes before the open of a symbol's exchange."""
-        return self.after_market_open(symbol, -minutes_before_open, extended_market_open)
-
-    def before_market_close(
-        self, symbol: Any, minutes_before_close: float = 0, extended_market_close: bool = False
-    ) -> TimeRule:
-        """Some minutes before the close of a symbol's exchange."""
-        hours = self._hours(symbol)
-        shift = timedelta(minutes=minutes_before_close)
-
-        def times(days: Iterable[datetime]) -> Iterator[datetime]:
-            for day in days:
-                session = hours.session(day.date())
-                if session is not None:
-                    yield hours.to_utc(session.bounds(extended_market_close)[1] - shift)
-
-        return TimeRule(f"{symbol}: {minutes_before_close:g} min before MarketClose", times)
-
-    def after_market_close(
-        self, symbol: Any, minutes_after_close: float = 0, extended_market_close: bool = False
-    ) -> TimeRule:
-        """Some minutes after the close of a symbol's exchange."""
-        return self.before_market_close(symbol, -minutes_after_close, extended_market_close)
-
-
 class ScheduledEvent(LeanObject):
-    """A callback and the UTC times at which it is due."""
+    """A callback and the UTC times at which it is due.
+
+    Args:
+        name: shown where it fails.
+        ordered_event_utc_times: when, ascending; or a single time.
+        callback: called with the name and the time.
+
+    Attributes:
+        enabled: false lets its times pass.
+        event_fired: event; handlers receive (name, time).
+    """
 
     SECURITY_END_OF_DAY_DELTA = timedelta(minutes=10)
     ALGORITHM_END_OF_DAY_DELTA = timedelta(minutes=2)
 
-    def __init__(self, name: str, times: Iterable[datetime], callback: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        ordered_event_utc_times: Iterable[datetime] | datetime,
+        callback: Callable[[str, datetime], Any] | None = None,
+    ) -> None:
+        times = ordered_event_utc_times
         self.name = name
         self.enabled = True
+        self.event_fired = Event()
         self._callback = callback
-        self._times = iter(times)
+        self._times = iter([times] if isinstance(times, datetime) else times)
         self._next: datetime | None = None
 
     @property
@@ -339,17 +59,49 @@ class ScheduledEvent(LeanObject):
 
     def fire(self, utc_time: datetime) -> None:
         """Call back for every time up to `utc_time`."""
-        while self.next_event_utc_time <= utc_time:
+        while (due := self.next_event_utc_time) <= utc_time:
             if self.enabled:
-                self._callback()
+                if self._callback is not None:
+                    self._callback(self.name, due)
+                self.event_fired(self.name, due)
             self._next = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _move_first(queue: list[ScheduledEvent]) -> None:
+    """Put the first event where its next time belongs.
+
+    Among events of that time it comes after the one that LEAN's binary search meets, which is not
+    always the last of them.
+    """
+    due = queue[0].next_event_utc_time
+    if len(queue) < 2 or due <= queue[1].next_event_utc_time:
+        return
+    event = queue.pop(0)
+    low, high = 0, len(queue) - 1
+    while low <= high:
+        middle = low + (high - low) // 2
+        other = queue[middle].next_event_utc_time
+        if due < other:
+            high = middle - 1
+        elif due > other:
+            low = middle + 1
+        else:
+            low = middle + 1
+            break
+    queue.insert(low, event)
 
 
 class ScheduleManager(LeanObject):
     """LEAN's `self.schedule`, and the real-time handler that fires the events.
 
-    Events of the same time fire in the order in which they became due next: an event that fires
-    moves behind the others of its next time.
+    Args:
+        date_rules: LEAN's `self.date_rules`.
+        time_rules: LEAN's `self.time_rules`.
+        utc_now: the algorithm's time.
+        is_open: of a symbol, a time (UTC) and whether extended hours count.
     """
 
     def __init__(
@@ -357,80 +109,105 @@ class ScheduleManager(LeanObject):
         date_rules: DateRules,
         time_rules: TimeRules,
         utc_now: Callable[[], datetime],
+        is_open: Callable[[Any, datetime, bool], bool],
     ) -> None:
         self.date_rules = date_rules
         self.time_rules = time_rules
-        self._utc_now = utc_now
+        self.utc_now = utc_now
+        self.is_open = is_open
         self._ids = count()
-        self._sorted: list[tuple[datetime, int, ScheduledEvent]] | None = None
+        self._sorted: list[ScheduledEvent] | None = None
         self._events: dict[int, ScheduledEvent] = {}
         self._started = False
-        self._turns = count()
 
-    def on(self, *arguments: Any) -> ScheduledEvent:
-        """Schedule: ([name,] date rule, time rule, callback)."""
-        name = None
-        if isinstance(arguments[0], str):
-            name, *rest = arguments
-            arguments = tuple(rest)
-        date_rule, time_rule, callback = arguments
-        dates = self._deferred(date_rule)
-        times = time_rule.create_utc_event_times(dates)
-        event = ScheduledEvent(name or f"{date_rule.name}: {time_rule.name}", times, callback)
+    def on(self, *arguments: Any, **named: Any) -> ScheduledEvent:
+        """Schedule: ([name,] date rule, time rule, callback).
+
+        Raises:
+            TypeError: if one of them is missing.
+        """
+        values = list(arguments)
+        title = named.pop("name", None)
+        if title is None and values and isinstance(values[0], str):
+            title = values.pop(0)
+        parts = []
+        for part in ("date_rule", "time_rule", "callback"):
+            if part not in named and not values:
+                raise TypeError(f"schedule.on needs a {part}; received {arguments}")
+            parts.append(named.pop(part) if part in named else values.pop(0))
+        if values or named:
+            raise TypeError(
+                f"schedule.on takes name, date_rule, time_rule and callback; received {arguments}"
+            )
+        date_rule, time_rule, callback = parts
+        times = time_rule.create_utc_event_times(dates_from_now(date_rule, self.utc_now))
+        event = ScheduledEvent(
+            title or f"{date_rule.name}: {time_rule.name}", times, lambda _, __: callback()
+        )
         self.add(event)
         return event
 
-    def _deferred(self, date_rule: Any) -> Iterator[datetime]:
-        """Days from yesterday on, asked for when the first time is needed."""
-        yield from date_rule.get_dates(midnight(self._utc_now()) - _DAY, END_OF_TIME)
+    def event(self, name: str | None = None) -> FluentScheduledEventBuilder:
+        """Begin a schedule in words: `event().every_day().at(10, 0).run(callback)`."""
+        return FluentScheduledEventBuilder(self, name)
 
-    def add(self, event: ScheduledEvent) -> None:
+    def training_now(self, training_code: Callable[[], Any]) -> ScheduledEvent:
+        """Run a function at once."""
+        now = self.utc_now()
+        name = f"Training: Now: {now.isoformat()}"
+        return self.on(name, self.date_rules.today, self.time_rules.now, training_code)
+
+    def training(
+        self, date_rule: Any, time_rule: Any, training_code: Callable[[], Any]
+    ) -> ScheduledEvent:
+        """Run a function on a schedule."""
+        return self.on(date_rule, time_rule, training_code)
+
+    def add(self, scheduled_event: ScheduledEvent) -> None:
         """Add an event; times before now are dropped once the run has started."""
-        self._events[next(self._ids)] = event
+        self._events[next(self._ids)] = scheduled_event
         if self._started:
-            event.skip_until(self._utc_now())
+            scheduled_event.skip_until(self.utc_now())
         self._sorted = None
 
-    def remove(self, event: ScheduledEvent) -> None:
+    def remove(self, scheduled_event: ScheduledEvent) -> None:
         """Remove an event."""
-        self._events = {i: e for i, e in self._events.items() if e is not event}
+        self._events = {i: e for i, e in self._events.items() if e is not scheduled_event}
         self._sorted = None
 
     def start(self) -> None:
         """Drop the times before the start of the run."""
         self._started = True
         for event in self._events.values():
-            event.skip_until(self._utc_now())
+            event.skip_until(self.utc_now())
         self._sorted = None
 
-    def _queue(self) -> list[tuple[datetime, int, ScheduledEvent]]:
+    def _queue(self) -> list[ScheduledEvent]:
+        """Events by their next time and, after each adding or removing, by their age."""
         if self._sorted is None:
-            queue = sorted((e.next_event_utc_time, i) for i, e in self._events.items())
-            self._turns = count()
-            self._sorted = [(t, next(self._turns), self._events[i]) for t, i in queue]
+            events = self._events
+            order = sorted(events, key=lambda i: (events[i].next_event_utc_time, i))
+            self._sorted = [events[i] for i in order]
         return self._sorted
 
-    def _requeue_first(self) -> None:
-        if self._sorted is None:
-            return
-        event = self._sorted.pop(0)[2]
-        entry = (event.next_event_utc_time, next(self._turns), event)
-        insort(self._sorted, entry, key=lambda item: item[:2])
-
     def fire_past(self, utc_time: datetime, set_time: Callable[[datetime], None]) -> None:
-        """Fire what was due strictly before a time, with the clock set to the due time."""
-        while (queue := self._queue()) and queue[0][2].next_event_utc_time < utc_time:
-            event = queue[0][2]
-            due = event.next_event_utc_time
+        """Fire what was due strictly before a time, with the clock set to the due time.
+
+        What the callbacks add waits for the next call, as in LEAN.
+        """
+        queue = self._queue()
+        while queue and queue[0].next_event_utc_time < utc_time:
+            due = queue[0].next_event_utc_time
             set_time(due)
-            event.fire(due)
-            self._requeue_first()
+            queue[0].fire(due)
+            _move_first(queue)
 
     def fire_due(self, utc_time: datetime) -> None:
         """Fire what is due up to a time."""
-        while (queue := self._queue()) and queue[0][2].next_event_utc_time <= utc_time:
-            queue[0][2].fire(utc_time)
-            self._requeue_first()
+        queue = self._queue()
+        while queue and queue[0].next_event_utc_time <= utc_time:
+            queue[0].fire(utc_time)
+            _move_first(queue)
 
     @property
     def next_utc(self) -> datetime:
@@ -453,3 +230,93 @@ class ScheduleManager(LeanObject):
             except Exception as problem:
                 on_error(problem)
         self._sorted = None
+
+
+class FluentScheduledEventBuilder(LeanObject):
+    """A schedule in words: days first, then times, then `run`."""
+
+    def __init__(self, schedule: ScheduleManager, name: str | None = None) -> None:
+        self._schedule = schedule
+        self._name = name
+        self._date_rule: Any = None
+        self._time_rules: list[Any] = []
+        self._conditions: list[Callable[[datetime], bool]] = []
+
+    def on(self, *dates: Any) -> FluentScheduledEventBuilder:
+        """On given days."""
+        self._date_rule = self._schedule.date_rules.on(*dates)
+        return self
+
+    def every(self, *days: Any) -> FluentScheduledEventBuilder:
+        """On given weekdays or, with a timedelta, again and again from midnight on."""
+        if days and isinstance(days[0], timedelta):
+            return self._at(self._schedule.time_rules.every(days[0]))
+        self._date_rule = self._schedule.date_rules.every(*days)
+        return self
+
+    def every_day(self, symbol: Any = None) -> FluentScheduledEventBuilder:
+        """Every day, or every trading day of a symbol."""
+        self._date_rule = self._schedule.date_rules.every_day(symbol)
+        return self
+
+    def month_start(self, symbol: Any = None) -> FluentScheduledEventBuilder:
+        """First (trading) day of each month."""
+        self._date_rule = self._schedule.date_rules.month_start(symbol)
+        return self
+
+    def _at(self, rule: Any) -> FluentScheduledEventBuilder:
+        self._time_rules.append(rule)
+        return self
+
+    def at(self, *time: Any) -> FluentScheduledEventBuilder:
+        """At a time of day."""
+        return self._at(self._schedule.time_rules.at(*time))
+
+    def after_market_open(
+        self, symbol: Any, minutes_after_open: float = 0, extended_market_open: bool = False
+    ) -> FluentScheduledEventBuilder:
+        """Some minutes after the open."""
+        rules = self._schedule.time_rules
+        return self._at(rules.after_market_open(symbol, minutes_after_open, extended_market_open))
+
+    def before_market_close(
+        self, symbol: Any, minute_before_close: float = 0, extended_market_close: bool = False
+    ) -> FluentScheduledEventBuilder:
+        """Some minutes before the close."""
+        rules = self._schedule.time_rules
+        return self._at(
+            rules.before_market_close(symbol, minute_before_close, extended_market_close)
+        )
+
+    def where(self, predicate: Callable[[datetime], bool]) -> FluentScheduledEventBuilder:
+        """Only at times (UTC) of which a function approves."""
+        self._conditions.append(predicate)
+        return self
+
+    def during_market_hours(
+        self, symbol: Any, extended_market: bool = False
+    ) -> FluentScheduledEventBuilder:
+        """Only while a symbol's exchange is open."""
+        schedule = self._schedule
+        return self.where(lambda time: schedule.is_open(symbol, time, extended_market))
+
+    def run(self, callback: Callable[..., Any]) -> ScheduledEvent:
+        """Schedule a callback that takes nothing, the time, or the name and the time.
+
+        Raises:
+            ValueError: without days or times.
+        """
+        if self._date_rule is None or not self._time_rules:
+            raise ValueError("a schedule needs days, such as every_day(), and times, such as at()")
+        rules = self._time_rules
+        time_rule = rules[0] if len(rules) == 1 else CompositeTimeRule(rules)
+        schedule, conditions = self._schedule, self._conditions
+        times = time_rule.create_utc_event_times(dates_from_now(self._date_rule, schedule.utc_now))
+        wanted = len(inspect.signature(callback).parameters)
+        event = ScheduledEvent(
+            self._name or f"{self._date_rule.name}: {time_rule.name}",
+            (time for time in times if all(condition(time) for condition in conditions)),
+            lambda name, time: callback(*(name, time)[2 - wanted :]),
+        )
+        schedule.add(event)
+        return event

@@ -62,9 +62,8 @@ def midnight(time: datetime) -> datetime:
 
 
 def round_down(time: datetime, span: timedelta) -> datetime:
-    """Latest multiple of `span` (a day or a part of one) that is not after `time`."""
-    start = midnight(time)
-    return start + (time - start) // span * span
+    """Latest multiple of `span`, counted from the year 1 as .NET does, that is not after `time`."""
+    return time - (time - datetime.min) % span
 
 
 def aware_utc(time: datetime) -> datetime:

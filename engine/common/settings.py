@@ -51,6 +51,7 @@ class AlgorithmSettings(_Settings):
         self.min_absolute_portfolio_target_percentage_exact = Decimal("0.0000000001")
         self.liquidate_enabled = True
         self.daily_precise_end_time = True
+        self.daily_consolidation_use_extended_market_hours = False
         self.rebalance_portfolio_on_security_changes: bool | None = None
         self.rebalance_portfolio_on_insight_changes: bool | None = None
         self.stale_price_time_span = timedelta(hours=1)

@@ -1,22 +1,22 @@
-"""Consolidators: make longer bars (or bars of another kind) from shorter ones.
+"""Consolidators: make longer bars from shorter ones.
 
 A bar is emitted when the first point of the next one arrives, or when the clock passes its end
-(``scan``). Times are in the exchange's time zone.
+(``scan``). Times are in the exchange's time zone. Bars that follow the price rather than the clock
+are in :mod:`engine.feed.price_bars`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from engine.common.clock import round_down
-from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
-from engine.common.enums import LeanEnum, Resolution
+from engine.common.decimals import ZERO
+from engine.common.enums import Resolution, TickType
 from engine.common.naming import LeanObject
+from engine.feed.run_reference import exchange_hours
 from engine.indicators.base import Event
 from engine.indicators.window import RollingWindow
 from engine.market.data import Bar, BaseData, QuoteBar, TradeBar
@@ -44,6 +44,14 @@ class CalendarInfo(LeanObject):
 
     start: datetime
     period: timedelta
+
+    @property
+    def end(self) -> datetime:
+        """End of the bar."""
+        return self.start + self.period
+
+    def __str__(self) -> str:
+        return f"{self.start} {self.period}"
 
 
 class Calendar(LeanObject):
@@ -82,17 +90,24 @@ for _name in ("weekly", "monthly", "quarterly", "yearly"):
 class DataConsolidator(LeanObject):
     """Base of consolidators.
 
+    LEAN's consolidators have two events: one of the interface, to which LEAN itself listens (its
+    indicators, `consolidate`), and mostly a typed one of their own, which a user gets. The first
+    is `listeners` here; where there is no other, both are the same.
+
     Attributes:
         data_consolidated: event; handlers receive (consolidator, bar).
-        consolidated: the last bar emitted, set after the handlers ran.
+        listeners: event of the engine's own handlers, called before those.
+        consolidated: the last bar emitted, set after the listeners ran.
         window: the last two bars emitted, newest first.
     """
 
     input_type: type = BaseData
     output_type: type = BaseData
+    scans = True
+    """Whether the clock alone can emit a bar."""
 
     def __init__(self) -> None:
-        self.data_consolidated = Event()
+        self.data_consolidated = self.listeners = Event()
         self.consolidated: Any = None
         self.window: RollingWindow[Any] = RollingWindow(2)
 
@@ -100,6 +115,11 @@ class DataConsolidator(LeanObject):
     def working_data(self) -> Any:
         """The bar being built, or None."""
         return None
+
+    @property
+    def idle(self) -> bool:
+        """True while the clock cannot emit a bar, because none was begun."""
+        return self.working_data is None
 
     def update(self, data: Any) -> None:
         """Take a point."""
@@ -111,7 +131,7 @@ class DataConsolidator(LeanObject):
     def _emit(self, bar: Any) -> None:
         if bar is not None:
             self.window.add(bar)
-        self.data_consolidated(self, bar)
+        self.listeners(self, bar)
         self.consolidated = bar
 
     def reset(self) -> None:
@@ -121,7 +141,8 @@ class DataConsolidator(LeanObject):
 
     def dispose(self) -> None:
         """Remove the handlers."""
-        self.data_consolidated = Event()
+        self.listeners.clear()
+        self.data_consolidated.clear()
 
     @property
     def current(self) -> Any:
@@ -137,8 +158,53 @@ class DataConsolidator(LeanObject):
         return self.window[index]
 
 
+def listen(consolidator: Any, handler: Callable[[Any, Any], Any]) -> None:
+    """Call a handler with (consolidator, bar), before the user's own; any class of consolidator."""
+    if isinstance(consolidator, DataConsolidator):
+        consolidator.listeners += handler
+    else:
+        consolidator.data_consolidated += handler
+
+
+class PythonConsolidator(DataConsolidator):
+    """LEAN's base of consolidators that a user writes in Python.
+
+    The subclass calls `on_data_consolidated` when a bar is done. As in LEAN its `working_data`,
+    `input_type` and `output_type` are plain attributes.
+    """
+
+    working_data: Any = None
+    idle = False  # only the user's `scan` knows
+
+    def on_data_consolidated(self, consolidator: Any, data: Any) -> None:
+        """Tell the handlers of a finished bar."""
+        if data is not None:
+            self.window.add(data)
+        self.data_consolidated(consolidator, data)
+
+    def update(self, data: Any) -> None:
+        """Take a point; the user's class does."""
+
+    def reset(self) -> None:
+        """Forget everything but the handlers."""
+        super().reset()
+        self.working_data = None
+
+    def dispose(self) -> None:
+        """Nothing: the handlers stay, as in LEAN."""
+
+
 class IdentityDataConsolidator(DataConsolidator):
-    """Passes points on, at most one per end time."""
+    """Passes points on, at most one per end time.
+
+    `IdentityDataConsolidator[QuoteBar]()` takes points of that class.
+    """
+
+    scans = False
+
+    @classmethod
+    def __class_getitem__(cls, kind: type) -> type[IdentityDataConsolidator]:
+        return identity_of(kind, cls)
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,7 +213,7 @@ class IdentityDataConsolidator(DataConsolidator):
     @property
     def working_data(self) -> Any:
         """The last point."""
-        return self._last
+        return None if self._last is None else self._last.clone()
 
     def update(self, data: Any) -> None:
         """Emit a point unless its end time was emitted already."""
@@ -161,30 +227,109 @@ class IdentityDataConsolidator(DataConsolidator):
         self._last = None
 
 
+_identities: dict[tuple[str, type], type[IdentityDataConsolidator]] = {}
+
+
+def identity_of(kind: type, base: type[IdentityDataConsolidator]) -> type[IdentityDataConsolidator]:
+    """The class of identity consolidators for a class of data."""
+    key = base.__name__, kind
+    if key not in _identities:
+        names = {"input_type": kind, "output_type": kind}
+        _identities[key] = type(base.__name__, (base,), names)
+    return _identities[key]
+
+
+class FilteredIdentityDataConsolidator(IdentityDataConsolidator):
+    """Passes on the points that a function approves of."""
+
+    def __init__(self, predicate: Callable[[Any], bool]) -> None:
+        super().__init__()
+        self._predicate = predicate
+
+    def update(self, data: Any) -> None:
+        """Emit a point that is approved of."""
+        if self._predicate(data):
+            super().update(data)
+
+
+class SequentialConsolidator(DataConsolidator):
+    """Feeds the bars of one consolidator to another, and emits what that one emits.
+
+    Raises:
+        ValueError: if the second cannot take the bars of the first.
+    """
+
+    def __init__(self, first: Any, second: Any) -> None:
+        super().__init__()
+        if not issubclass(first.output_type, second.input_type):
+            raise ValueError(
+                f"first.output_type must be second.input_type: {second.input_type.__name__}; "
+                f"received {first.output_type.__name__}"
+            )
+        self.first, self.second = first, second
+        self.input_type, self.output_type = first.input_type, second.output_type
+        listen(first, lambda _, bar: second.update(bar))
+        listen(second, lambda _, bar: self._emit(bar))
+
+    @property
+    def working_data(self) -> Any:
+        """The second's working bar."""
+        return self.second.working_data
+
+    @property
+    def idle(self) -> bool:
+        """True while the first builds no bar."""
+        return bool(getattr(self.first, "idle", False))
+
+    def update(self, data: Any) -> None:
+        """Take a point."""
+        self.first.update(data)
+
+    def scan(self, current_local_time: datetime) -> None:
+        """Let the first emit its bar if its time is over."""
+        self.first.scan(current_local_time)
+
+    def reset(self) -> None:
+        """Forget what both are building."""
+        self.first.reset()
+        self.second.reset()
+        super().reset()
+
+    def dispose(self) -> None:
+        """Remove the handlers of both."""
+        self.first.dispose()
+        self.second.dispose()
+        super().dispose()
+
+
+_TRIAL_DATE = datetime(2022, 1, 3, 10, 10, 10)
+"""LEAN asks a calendar function once about this moment, to see that it looks back."""
+
+
 class _PeriodCountConsolidator(DataConsolidator):
     """Builds bars over a period, a count of points, both, or a calendar.
 
     Args:
-        rule: a timedelta, a count, or a function from a time to its :class:`CalendarInfo`.
-        second: with a count, the longest period; with a timedelta, the time of day at which
-            bars start.
-        start_time: the latter by LEAN's name.
-        period: the former by LEAN's name.
+        max_count: a count, a timedelta, a resolution, or a function from a time to its
+            :class:`CalendarInfo`; LEAN names it `max_count`, `period` or `func`.
+        period: with a count, the longest period.
+        start_time: with a timedelta, the time of day at which bars start.
 
     Raises:
-        ValueError: if the rule is none of these.
+        ValueError: if the rule is none of these, or if the function gives a later start.
     """
 
     def __init__(
         self,
-        rule: Any,
-        second: timedelta | None = None,
-        *,
-        start_time: timedelta | None = None,
+        max_count: Any = None,
         period: timedelta | None = None,
+        start_time: timedelta | None = None,
+        *,
+        func: Callable[[datetime], CalendarInfo] | None = None,
     ) -> None:
         super().__init__()
-        second = second or start_time or period
+        self.data_consolidated = Event()
+        rule: Any = next((r for r in (max_count, period, func) if r is not None), None)
         self._max_count: int | None = None
         self._period: timedelta | None = None
         self._calendar: Callable[[datetime], CalendarInfo] | None = None
@@ -192,10 +337,16 @@ class _PeriodCountConsolidator(DataConsolidator):
         if isinstance(rule, Resolution):
             rule = span_of(rule)
         if isinstance(rule, timedelta):
-            self._period, self._start_of_day = rule, second
+            self._period = rule
+            self._start_of_day = start_time if max_count is None else period or start_time
         elif isinstance(rule, int):
-            self._max_count, self._period = rule, second
+            self._max_count, self._period = rule, period
         elif callable(rule):
+            if rule(_TRIAL_DATE).start > _TRIAL_DATE:
+                raise ValueError(
+                    "a calendar function must give the start of the bar around a time, not a "
+                    f"later one; received {rule(_TRIAL_DATE).start} for {_TRIAL_DATE}"
+                )
             self._calendar, self._period = rule, timedelta(seconds=1)
         else:
             raise ValueError(
@@ -212,7 +363,10 @@ class _PeriodCountConsolidator(DataConsolidator):
         """A copy of the bar being built, or None."""
         return None if self._bar is None else self._bar.clone()
 
-    working_bar = working_data
+    @property
+    def idle(self) -> bool:
+        """True while no bar is being built."""
+        return self._bar is None
 
     def _aggregate(self, data: Any) -> None:
         raise NotImplementedError(f"{type(self).__name__}._aggregate")
@@ -283,6 +437,7 @@ class _PeriodCountConsolidator(DataConsolidator):
 
     def _emit(self, bar: Any) -> None:
         super()._emit(bar)
+        self.data_consolidated(self, bar)
         self._bar = None
 
     def _rounded(self, time: datetime) -> datetime:
@@ -299,12 +454,10 @@ class _PeriodCountConsolidator(DataConsolidator):
         return time if self._period > _DAY else round_down(time, self._period)
 
     def _anchored(self, time: datetime) -> datetime:
-        """Start of the bar on a grid that begins at a time of day."""
+        """Start of the bar on a grid that begins at a time of day, of the month if it is long."""
         period = self._period or _DAY
-        midnight = datetime(time.year, time.month, time.day)
-        start = midnight + (self._start_of_day or timedelta())
-        while start > time:
-            start -= period
+        day = 1 if period >= 7 * _DAY else time.day
+        start = datetime(time.year, time.month, day) + (self._start_of_day or timedelta())
         return start + (time - start) // period * period
 
     def _bar_start(self, data: Any) -> datetime:
@@ -333,6 +486,11 @@ class TradeBarConsolidator(_PeriodCountConsolidator):
 
     input_type = output_type = TradeBar
 
+    @property
+    def working_bar(self) -> Any:
+        """A copy of the bar being built, or None."""
+        return self.working_data
+
     def _aggregate(self, data: Any) -> None:
         bar = self._bar
         if bar is None:
@@ -353,21 +511,33 @@ class TradeBarConsolidator(_PeriodCountConsolidator):
 
 
 class BaseDataConsolidator(_PeriodCountConsolidator):
-    """Trade bars of the values of any points."""
+    """Trade bars of the values of any points.
+
+    As in LEAN a bar that the clock emits is one minute long whatever the period; only one that
+    the next point emits has the period's length.
+    """
 
     output_type = TradeBar
+
+    @property
+    def working_bar(self) -> Any:
+        """A copy of the bar being built, or None."""
+        return self.working_data
 
     def _aggregate(self, data: Any) -> None:
         value, bar = data.value_exact, self._bar
         if bar is None:
-            self._bar = TradeBar(
-                self._bar_start(data), data.symbol, value, value, value, value, ZERO,
-                self._length(data),
-            )  # fmt: skip
+            start = self._rounded(data.time)
+            self._bar = TradeBar(start, data.symbol, value, value, value, value, ZERO)
             return
         bar.value_exact = value
         bar.low_exact = min(bar.low_exact, value)
         bar.high_exact = max(bar.high_exact, value)
+
+    @staticmethod
+    def from_resolution(resolution: Resolution) -> BaseDataConsolidator:
+        """Bars of a resolution."""
+        return BaseDataConsolidator(span_of(resolution))
 
 
 class QuoteBarConsolidator(_PeriodCountConsolidator):
@@ -419,35 +589,66 @@ def _extended(side: Bar | None, new: Bar) -> Bar:
 class MarketHourAwareConsolidator(DataConsolidator):
     """Bars that follow the session: a daily one runs from the open to the close.
 
+    Hours are those of the symbol of the first point.
+
     Args:
-        hours: the exchange's hours.
-        period: of the bars, at most a day.
-        kind: TradeBar or QuoteBar.
+        daily_strict_end_time_enabled: let daily bars run from open to close rather than midnight
+            to midnight.
+        resolution: of the bars; or their period, a timedelta: shorter ones than a day that are no
+            resolution begin at the open.
+        data_type: TradeBar or QuoteBar.
+        tick_type: of the points; without effect on bars.
         extended_market_hours: also use points outside regular hours.
-        daily_precise_end_time: let daily bars run from open to close rather than midnight to
-            midnight.
+        period: LEAN's other name of `resolution`.
+
+    Raises:
+        NotImplementedError: for other data than bars.
     """
 
     def __init__(
         self,
-        hours: Any,
-        period: timedelta,
-        kind: type = TradeBar,
+        daily_strict_end_time_enabled: bool,
+        resolution: Any = None,
+        data_type: type = TradeBar,
+        tick_type: TickType = TickType.TRADE,
         extended_market_hours: bool = False,
-        daily_precise_end_time: bool = True,
+        *,
+        period: timedelta | None = None,
     ) -> None:
         super().__init__()
-        self._hours, self._period = hours, period
+        if data_type not in (TradeBar, QuoteBar):
+            raise NotImplementedError(
+                f"MarketHourAwareConsolidator of {data_type.__name__}; use TradeBar or QuoteBar"
+            )
+        span: Any = period if resolution is None else resolution
+        self._period: timedelta = span_of(span) if isinstance(span, Resolution) else span
+        self._wants_strict = daily_strict_end_time_enabled
         self._extended = extended_market_hours
-        self._strict = daily_precise_end_time and period == _DAY
-        made = QuoteBarConsolidator if kind is QuoteBar else TradeBarConsolidator
-        self._inner = made(self._session if self._strict else period)
-        self.input_type = self.output_type = kind
-        self._inner.data_consolidated += lambda _, bar: self._emit(bar)
+        self._hours: Any = None
+        self._strict = False
+        made = QuoteBarConsolidator if data_type is QuoteBar else TradeBarConsolidator
+        rule: Any = self._intraday if self._period < _DAY else self._daily
+        if self._period != _DAY and self._period in _SPANS.values():
+            rule = self._period
+        self._inner = made(rule)
+        self.input_type = self.output_type = data_type
+        listen(self._inner, lambda _, bar: self._emit(bar))
 
-    def _session(self, time: datetime) -> CalendarInfo:
+    def _daily(self, time: datetime) -> CalendarInfo:
         """Session of a day; before its open, and on closed days, the one before."""
-        start, end = self._hours.daily_calendar(time)
+        if not self._strict or self._period > _DAY:
+            start = time if self._period > _DAY else round_down(time, self._period)
+            return CalendarInfo(start, self._period)
+        start, end = self._hours.daily_calendar(time, self._extended)
+        return CalendarInfo(start, end - start)
+
+    def _intraday(self, time: datetime) -> CalendarInfo:
+        """Bars counted from the open; the last of a session ends with it."""
+        if self._hours is None:
+            return CalendarInfo(round_down(time, self._period), self._period)
+        opened = self._hours.get_previous_market_open(time, self._extended)
+        start = opened + (time - opened) // self._period * self._period
+        end = min(start + self._period, self._hours.get_next_market_close(opened, self._extended))
         return CalendarInfo(start, end - start)
 
     @property
@@ -455,8 +656,16 @@ class MarketHourAwareConsolidator(DataConsolidator):
         """The bar being built, or None."""
         return self._inner.working_data
 
+    @property
+    def idle(self) -> bool:
+        """True while no bar is being built."""
+        return self._inner.idle
+
     def update(self, data: Any) -> None:
         """Take a point that lies in the session."""
+        if self._hours is None:
+            self._hours = exchange_hours(data.symbol)
+            self._strict = self._wants_strict and self._period > _HOUR
         hours = self._hours
         long_bar = self._period == _DAY and data.end_time - data.time >= _HOUR
         if (
@@ -471,123 +680,12 @@ class MarketHourAwareConsolidator(DataConsolidator):
         self._inner.scan(current_local_time)
 
     def reset(self) -> None:
-        """Forget the working bar."""
-        super().reset()
+        """Forget the working bar and the hours."""
+        self._hours, self._strict = None, False
         self._inner.reset()
-
-
-class RenkoType(LeanEnum):
-    """Kinds of Renko bars."""
-
-    CLASSIC = 0
-    WICKED = 1
-
-
-class BarDirection(LeanEnum):
-    """Direction of a Renko bar."""
-
-    RISING = 0
-    NO_DELTA = 1
-    FALLING = 2
-
-
-class RenkoBar(TradeBar):
-    """A bar that closes once the price has moved by the brick's size."""
-
-    brick_size = ExactNumber()
-
-    def __init__(
-        self, symbol: Symbol, time: datetime, brick_size: Decimal, open: Decimal, volume: Decimal
-    ) -> None:
-        super().__init__(time, symbol, open, open, open, open, volume, timedelta())
-        self.brick_size_exact = brick_size
-        self.is_closed = False
-        self.type = RenkoType.CLASSIC
-
-    @property
-    def start(self) -> datetime:
-        """When the bar opened."""
-        return self.time
-
-    @property
-    def direction(self) -> BarDirection:
-        """Rising, falling or neither."""
-        if self.open_exact < self.close_exact:
-            return BarDirection.RISING
-        if self.open_exact > self.close_exact:
-            return BarDirection.FALLING
-        return BarDirection.NO_DELTA
-
-    @property
-    def spread(self) -> float:
-        """Distance between open and close."""
-        return to_double(abs(self.close_exact - self.open_exact))
-
-    def take(self, time: datetime, value: Decimal, volume: Decimal) -> bool:
-        """Move the close towards a value, at most by the brick; true once that closes the bar."""
-        if self.is_closed:
-            return True
-        self.end_time = time
-        low, high = self.open_exact - self.brick_size_exact, self.open_exact + self.brick_size_exact
-        self.value_exact = min(high, max(low, value))
-        self.volume_exact += volume
-        self.is_closed = not low < value < high
-        self.high_exact = max(self.high_exact, self.value_exact)
-        self.low_exact = min(self.low_exact, self.value_exact)
-        return self.is_closed
-
-
-class ClassicRenkoConsolidator(DataConsolidator):
-    """Renko bars whose opens lie on a grid.
-
-    Args:
-        bar_size: of a brick, above zero.
-        selector: value of a point; its price by default.
-        volume_selector: volume of a point.
-        even_bars: start on a multiple of the bar size.
-    """
-
-    output_type = RenkoBar
-
-    def __init__(
-        self,
-        bar_size: Any,
-        selector: Any = None,
-        volume_selector: Any = None,
-        even_bars: bool = True,
-    ) -> None:
-        super().__init__()
-        if isinstance(selector, bool):
-            selector, even_bars = None, selector
-        self._size = to_decimal(bar_size)
-        if self._size <= 0:
-            raise ValueError(f"bar_size must be above 0; received {bar_size}")
-        self._selector = selector or (lambda data: data.value_exact)
-        self._volume_selector = volume_selector or (lambda data: getattr(data, "volume_exact", 0))
-        self._even = even_bars
-        self._bar: RenkoBar | None = None
-        self._last_close: Decimal | None = None
-
-    @property
-    def working_data(self) -> Any:
-        """The bar being built, or None."""
-        return self._bar
-
-    def update(self, data: Any) -> None:
-        """Take a point; emits a bar once it closes."""
-        value = to_decimal(self._selector(data))
-        volume = to_decimal(self._volume_selector(data))
-        if self._bar is not None and self._bar.take(data.time, value, volume):
-            closed, self._bar = self._bar, None
-            self._last_close = closed.close_exact
-            self._emit(closed)
-        if self._bar is None:
-            opening = value if self._last_close is None else self._last_close
-            if self._even and self._last_close is None:
-                opening = math.ceil(opening / self._size) * self._size
-            self._bar = RenkoBar(data.symbol, data.time, self._size, opening, volume)
-
-    def reset(self) -> None:
-        """Forget the working bar."""
         super().reset()
-        self._bar, self._last_close = None, None
+
+    def dispose(self) -> None:
+        """Remove the handlers."""
+        self._inner.dispose()
+        super().dispose()

@@ -286,14 +286,17 @@ def _timed(
     """Give a repeated bar the times of the bar it stands for."""
     if not point.is_fill_forward:
         return point
+    span = point.end_time - point.time
+    if not strict and not span:
+        return point
     copy: Any = point.clone(True)
     if strict:
         copy.time, copy.end_time = hours.daily_calendar(point.time)
-    else:
-        span = point.end_time - point.time
-        end = point.end_time
-        copy.time = round_down(point.time, span) if span else point.time
-        copy.end_time = copy.time + span if copy.time != point.time else end
+        return copy
+    start = round_down(point.time, span)
+    while not hours.is_open_during(start, start + span, config.extended_hours):
+        start -= span
+    copy.time, copy.end_time = start, start + span
     return copy
 
 

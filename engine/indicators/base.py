@@ -81,6 +81,10 @@ class Event(LeanObject):
             self._handlers.remove(handler)
         return self
 
+    def clear(self) -> None:
+        """Remove all handlers."""
+        self._handlers.clear()
+
     def __call__(self, *args: Any) -> None:
         """Call all handlers."""
         for handler in list(self._handlers):

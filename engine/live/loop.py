@@ -64,8 +64,7 @@ class LiveLoop(Loop):
     def run(self) -> None:
         """Warm up, then follow the clock to its end."""
         algorithm = self._algorithm
-        algorithm.schedule.start()
-        self._schedule_samples()
+        self._start_schedule()
         try:
             self._warm_up()
         except Exception as problem:

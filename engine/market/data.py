@@ -161,10 +161,10 @@ class TradeBar(BaseData):
         self.value_exact = price
 
     def clone(self, fill_forward: bool | None = None) -> TradeBar:
-        """Copy the bar."""
+        """Copy the bar; a copy that fills a gap has no volume."""
         copy = TradeBar(
             self.time, self.symbol, self.open_exact, self.high_exact, self.low_exact,
-            self.value_exact, self.volume_exact, self.period,
+            self.value_exact, ZERO if fill_forward else self.volume_exact, self.period,
         )  # fmt: skip
         copy.is_fill_forward = self.is_fill_forward if fill_forward is None else fill_forward
         return copy

@@ -207,10 +207,10 @@ class ExchangeHours(LeanObject):
             time -= ONE_DAY
         return time
 
-    def daily_calendar(self, time: datetime) -> tuple[datetime, datetime]:
+    def daily_calendar(self, time: datetime, extended: bool = False) -> tuple[datetime, datetime]:
         """Start and end of the daily bar that the latest open at `time` begins."""
-        start = self.get_previous_market_open(time)
-        return start, self.get_next_market_close(start)
+        start = self.get_previous_market_open(time, extended)
+        return start, self.get_next_market_close(start, extended)
 
     def trading_days(self, start: datetime, end: datetime) -> Iterator[datetime]:
         """Midnights of the days with a session, both ends included."""

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.api.scheduling import ScheduledEvent
 from engine.brokerage.settlement import ScanSettlementModelParameters
 from engine.common.charting import add_samples
 from engine.common.clock import to_utc
@@ -19,6 +18,7 @@ from engine.common.decimals import ZERO
 from engine.common.enums import AlgorithmStatus, DataNormalizationMode, SplitType
 from engine.feed.data_feed import DataFeed, TimeSlice
 from engine.market.data import QuoteBar, TradeBar
+from engine.run.ends_of_day import EndsOfDay
 from engine.statistics.capacity import BarVolume, CapacityEstimate, Position
 from engine.statistics.sampling import DailySnapshot, HoldingSample, ResultSampler
 
@@ -59,6 +59,7 @@ class Loop:
             self._position,
             lambda: algorithm.portfolio.total_portfolio_value_exact,
         )
+        self._ends_of_day = EndsOfDay(algorithm, self._end_utc)
         self._seen_events = 0
         self._next_margin_call = datetime.min
         self._next_settlement = datetime.min
@@ -132,8 +133,7 @@ class Loop:
         :meth:`finish` follows in both cases.
         """
         algorithm = self._algorithm
-        algorithm.schedule.start()
-        self._schedule_samples()
+        self._start_schedule()
         if not algorithm.is_warming_up:
             algorithm.callback("on_warmup_finished")()
         ended = True
@@ -170,8 +170,11 @@ class Loop:
         # LEAN has written its log before.
         del self._algorithm.log_lines[lines:]
 
-    def _schedule_samples(self) -> None:
+    def _start_schedule(self) -> None:
+        """Begin the schedule, with the run's own events behind the algorithm's."""
         algorithm = self._algorithm
+        algorithm.schedule.start()
+        self._ends_of_day.start()
         rules = algorithm.date_rules, algorithm.time_rules
         algorithm.schedule.on(
             "Daily Sampling", rules[0].every_day(), rules[1].midnight, self._sample
@@ -191,6 +194,7 @@ class Loop:
             self._check_warm_up_finished()
             return True
         algorithm.current_slice = step.slice
+        self._ends_of_day.on_changes(step.changes)
         for security, points in step.updates:
             security.update(points)
             algorithm.trade_builder.set_market_price(security.symbol, security.price_exact)
@@ -201,7 +205,6 @@ class Loop:
                 )
             self._next_settlement = time.replace(minute=0, second=0, microsecond=0) + _HOUR
         algorithm.portfolio.invalidate_total_portfolio_value()
-        self._schedule_ends_of_day(step.changes)
         self._check_warm_up_finished()
         self._ticker_changes(step)
         delistings = step.slice.delistings
@@ -243,24 +246,6 @@ class Loop:
             algorithm.callback("on_warmup_finished")()
             self.trading = True
             algorithm.debug("Algorithm finished warming up.")
-
-    def _schedule_ends_of_day(self, changes: Any) -> None:
-        """Call `on_end_of_day` ten minutes before the close of each added security."""
-        algorithm = self._algorithm
-        if not changes.added_securities or not algorithm.overrides("on_end_of_day"):
-            return
-        for security in changes.added_securities:
-            hours = security.exchange.hours
-            symbol = security.symbol
-            delta = ScheduledEvent.SECURITY_END_OF_DAY_DELTA
-            start = hours.from_utc(algorithm.utc_time_naive)
-            days = hours.trading_days(start, hours.from_utc(self._end_utc))
-            times = (hours.to_utc(hours.get_next_market_close(day) - delta) for day in days)
-
-            def call(symbol: Any = symbol) -> None:
-                algorithm.callback("on_end_of_day")(symbol)
-
-            algorithm.schedule.add(ScheduledEvent(f"{symbol}.EndOfDay", times, call))
 
     def _ticker_changes(self, step: TimeSlice) -> None:
         algorithm = self._algorithm
@@ -321,7 +306,7 @@ class Loop:
         for config, points in step.consolidations:
             if not config.consolidators:
                 continue
-            hours = self._algorithm._hours_of(config.symbol)
+            hours = self._algorithm.hours_of(config.symbol)
             local = hours.from_utc(step.time)
             for consolidator in list(config.consolidators):
                 for point in points:

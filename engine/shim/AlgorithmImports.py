@@ -29,11 +29,18 @@ from engine.account.securities import (
     SecurityManager,
 )
 from engine.api.algorithm import QCAlgorithm
-from engine.api.algorithm_data import SubscriptionManager
 from engine.api.algorithm_framework import UniverseManager
 from engine.api.net_types import CircularQueue, Random, TimeSpan
 from engine.api.object_store import ObjectStore
-from engine.api.scheduling import DateRules, ScheduledEvent, ScheduleManager, TimeRules
+from engine.api.schedule_rules import (
+    CompositeTimeRule,
+    DateRules,
+    FuncDateRule,
+    FuncTimeRule,
+    TimeRules,
+)
+from engine.api.scheduling import ScheduledEvent, ScheduleManager
+from engine.api.subscription_manager import SubscriptionManager
 from engine.brokerage.brokerage_models import (
     AlpacaBrokerageModel,
     BrokerageMessageEvent,
@@ -88,6 +95,7 @@ from engine.common.settings import AlgorithmSettings, ScheduleSettings, Universe
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.feed.consolidators import *
 from engine.feed.fred import Fred
+from engine.feed.price_bars import *
 from engine.feed.universe_selection import SecurityChanges
 from engine.framework import *
 from engine.indicators import *

@@ -7,12 +7,17 @@ import pytest
 from engine.feed.consolidators import (
     BaseDataConsolidator,
     Calendar,
-    ClassicRenkoConsolidator,
+    CalendarInfo,
     IdentityDataConsolidator,
     MarketHourAwareConsolidator,
+    QuoteBarConsolidator,
+    SequentialConsolidator,
     TradeBarConsolidator,
 )
+from engine.feed.run_reference import reference_data
 from engine.market.data import TradeBar
+from engine.market.market_hours import ExchangeHours
+from tests.engine.folder import HOURS
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 OPEN = datetime(2013, 10, 7, 9, 30)
@@ -104,22 +109,16 @@ def test_bars_longer_than_the_period_are_refused():
         TradeBarConsolidator(MINUTE).update(bar(OPEN, 100, HOUR))
 
 
-class Hours:
-    """Sessions from 9:30 to 16:00."""
-
-    def is_open(self, time, extended):
-        return timedelta(hours=9.5) <= time - datetime(time.year, time.month, time.day) < 16 * HOUR
-
-    def is_open_during(self, start, end, extended):
-        return self.is_open(start, extended) or self.is_open(end - MINUTE, extended)
-
-    def daily_calendar(self, time):
-        day = datetime(time.year, time.month, time.day)
-        return day + timedelta(hours=9.5), day + timedelta(hours=16)
+@pytest.fixture
+def run():
+    """What a consolidator may ask of the run in progress."""
+    hours = ExchangeHours(HOURS["entries"]["Equity-usa-[*]"], "the test's hours")
+    with reference_data(lambda symbol: hours, lambda symbol: None):
+        yield
 
 
-def test_daily_bars_run_from_open_to_close():
-    consolidator = MarketHourAwareConsolidator(Hours(), DAY)
+def test_daily_bars_run_from_open_to_close(run):
+    consolidator = MarketHourAwareConsolidator(True, DAY, TradeBar)
     seen = collect(consolidator)
     consolidator.update(bar(OPEN - HOUR, 50))  # before the open: left out
     for i in range(390):
@@ -131,13 +130,70 @@ def test_daily_bars_run_from_open_to_close():
     assert (made.open, made.close, made.volume) == (100, 489.5, 3900)
 
 
-def test_renko_bars_close_when_the_brick_is_filled():
-    consolidator = ClassicRenkoConsolidator(1, lambda point: point.close)
+def test_odd_periods_of_a_session_count_from_its_open_and_end_with_it(run):
+    consolidator = MarketHourAwareConsolidator(True, 100 * MINUTE, TradeBar)
     seen = collect(consolidator)
-    for i, price in enumerate([10.1, 10.6, 11.2, 13.5, 13.4, 11.9]):
-        made = bar(OPEN + i * MINUTE, price)
-        made.close = price
-        consolidator.update(made)
-    assert [(made.open, made.close) for made in seen] == [(11, 12), (12, 13), (13, 12)]
-    with pytest.raises(ValueError, match="bar_size"):
-        ClassicRenkoConsolidator(0)
+    for i in range(390):
+        consolidator.update(bar(OPEN + i * MINUTE, 100))
+    consolidator.scan(datetime(2013, 10, 7, 16))
+    assert len(seen) == 3  # LEAN leaves the last to the next day's first point
+    consolidator.update(bar(OPEN + DAY, 100))
+    assert [(made.time, made.period) for made in seen] == [
+        (OPEN, 100 * MINUTE),
+        (OPEN + 100 * MINUTE, 100 * MINUTE),
+        (OPEN + 200 * MINUTE, 100 * MINUTE),
+        (OPEN + 300 * MINUTE, 90 * MINUTE),
+    ]
+
+
+def test_periods_that_do_not_divide_a_day_lie_on_a_grid_from_the_year_1():
+    consolidator = TradeBarConsolidator(100 * MINUTE)
+    consolidator.update(bar(OPEN, 100))
+    assert consolidator.working_bar.time == datetime(2013, 10, 7, 8, 40)  # as in LEAN
+
+
+def test_long_anchored_bars_count_from_the_first_of_the_month():
+    consolidator = TradeBarConsolidator(7 * DAY, start_time=HOUR)
+    consolidator.update(bar(datetime(2013, 10, 16, 10), 100, DAY))
+    assert consolidator.working_bar.time == datetime(2013, 10, 15, 1)
+
+
+def test_a_calendar_function_must_look_back():
+    with pytest.raises(ValueError, match="not a later one"):
+        TradeBarConsolidator(lambda time: CalendarInfo(time + DAY, DAY))
+
+
+def test_what_the_clock_emits_of_values_is_a_minute_long():
+    consolidator = BaseDataConsolidator(5 * MINUTE)
+    seen = collect(consolidator)
+    consolidator.update(bar(OPEN, 100))
+    consolidator.scan(OPEN + 5 * MINUTE)
+    consolidator.update(bar(OPEN + 5 * MINUTE, 100))
+    consolidator.update(bar(OPEN + 10 * MINUTE, 100))
+    assert [made.period for made in seen] == [MINUTE, 5 * MINUTE]
+
+
+def test_listeners_come_first_and_see_the_bar_before():
+    consolidator = TradeBarConsolidator(2)
+    calls = []
+    consolidator.data_consolidated += lambda c, b: calls.append(("user", c.consolidated is b))
+    consolidator.listeners += lambda c, b: calls.append(("engine", c.consolidated is b))
+    consolidator.update(bar(OPEN, 100))
+    consolidator.update(bar(OPEN + MINUTE, 100))
+    assert calls == [("engine", False), ("user", True)]
+
+
+def test_one_consolidator_feeds_another():
+    consolidator = SequentialConsolidator(TradeBarConsolidator(2), TradeBarConsolidator(3))
+    seen = collect(consolidator)
+    for i in range(6):
+        consolidator.update(bar(OPEN + i * MINUTE, 100 + i))
+    (made,) = seen
+    assert (made.time, made.end_time, made.volume) == (OPEN, OPEN + 6 * MINUTE, 60)
+    with pytest.raises(ValueError, match="QuoteBar; received TradeBar"):
+        SequentialConsolidator(TradeBarConsolidator(2), QuoteBarConsolidator(3))
+
+
+def test_identity_knows_its_kind():
+    assert IdentityDataConsolidator[TradeBar]().input_type is TradeBar
+    assert IdentityDataConsolidator[TradeBar] is IdentityDataConsolidator[TradeBar]
