@@ -55,9 +55,10 @@ class FuncTimeRule(LeanObject):
 class CompositeTimeRule(LeanObject):
     """The times of several rules, day by day, each once and in order."""
 
-    def __init__(self, *time_rules: Any) -> None:
-        many = len(time_rules) == 1 and not hasattr(time_rules[0], "create_utc_event_times")
-        self.rules: list[Any] = list(time_rules[0] if many else time_rules)
+    def __init__(self, *rules: Any, time_rules: Iterable[Any] | None = None) -> None:
+        given = rules if time_rules is None else (time_rules,)
+        many = len(given) == 1 and not hasattr(given[0], "create_utc_event_times")
+        self.rules: list[Any] = list(given[0] if many else given)
 
     @property
     def name(self) -> str:
