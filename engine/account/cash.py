@@ -16,8 +16,8 @@ from engine.common.decimals import (
     to_double,
 )
 from engine.common.naming import LeanObject
+from engine.common.pairs import KeyValuePair
 from engine.indicators.base import Event
-from engine.market.data import KeyValuePair
 from engine.orders.orders import CashAmount
 
 CURRENCY = "USD"
