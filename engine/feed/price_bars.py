@@ -194,7 +194,10 @@ class RangeBar(TradeBar):
 
     clone = BaseRenkoBar.clone
 
-    def update(self, time: datetime, current_value: Any, volume_since_last_update: Any) -> None:
+    # LEAN has both: a bar's own update, and this one.
+    def update(  # type: ignore[override]
+        self, time: datetime, current_value: Any, volume_since_last_update: Any
+    ) -> None:
         """Widen the bar to a value; one out of range closes it at the range's edge."""
         value = to_decimal(current_value)
         self.end_time = time
