@@ -19,6 +19,7 @@ from engine.common.enums import OrderType, SecurityType
 from engine.orders.order_properties import (
     GoodTilCanceledTimeInForce,
     GoodTilDateTimeInForce,
+    InteractiveBrokersOrderProperties,
     OrderProperties,
     TimeInForce,
 )
@@ -55,6 +56,12 @@ def _flag(value: bool) -> str:
 
 _Fields = list[tuple[str, str]]
 _Write = Callable[[Decimal], str]
+_ADVISORS_FIELDS = (
+    ("account", "account"),
+    ("faGroup", "fa_group"),
+    ("faMethod", "fa_method"),
+    ("faProfile", "fa_profile"),
+)
 
 
 def _limit(order: Any, write: _Write) -> _Fields:
@@ -117,6 +124,12 @@ def _time_in_force_json(time_in_force: TimeInForce) -> str:
 
 def _properties_json(properties: OrderProperties) -> str:
     parts = []
+    if isinstance(properties, InteractiveBrokersOrderProperties):
+        texts = ((name, getattr(properties, key, None)) for name, key in _ADVISORS_FIELDS)
+        parts += [
+            f'"{name}":{"null" if value is None else text_json(value)}' for name, value in texts
+        ]
+        parts.insert(3, f'"faPercentage":{int(getattr(properties, "fa_percentage", 0))}')
     if hasattr(properties, "outside_regular_trading_hours"):
         outside = _flag(properties.outside_regular_trading_hours)
         parts.append(f'"outsideRegularTradingHours":{outside}')

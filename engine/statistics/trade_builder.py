@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ZERO, round_half_even
+from engine.common.decimals import ZERO, normalize, round_half_even
 from engine.common.naming import LeanObject
 from engine.statistics.inputs import Trade
 
@@ -110,6 +110,7 @@ class TradeBuilder(LeanObject):
         if order_id in self._orders_with_fee:
             fee = ZERO
         self._orders_with_fee.add(order_id)
+        fee = normalize(fee)
         sign = 1 if quantity > 0 else -1
         rest = abs(quantity)
         position = self._positions.get(symbol)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ZERO, from_float, to_double
+from engine.common.decimals import ZERO, divide, from_float, to_double
 from engine.common.naming import LeanObject
 from engine.statistics.formatting import json_number
 from engine.statistics.inputs import Trade
 
 UNBOUNDED = Decimal(10)
 """LEAN's stand-in for a ratio whose divisor is zero although there was profit."""
+_MICROSECOND = timedelta(microseconds=1)
+_TICKS = 10
+_TICKS_PER_SECOND = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -66,65 +69,67 @@ class TradeStatistics(LeanObject):
 
     @classmethod
     def of(cls, trades: Sequence[Trade]) -> TradeStatistics:
-        """Compute all figures; trades in closing order. No trades give zeros."""
+        """Compute all figures; trades in closing order. No trades give zeros.
+
+        Averages and variances follow trade by trade, as LEAN's do: their last digits depend on it.
+        """
         if not trades:
             return cls()
-        wins = [trade for trade in trades if trade.profit_loss > 0]
-        losses = [trade for trade in trades if trade.profit_loss <= 0]
-        won = sum(trade.is_win or trade.profit_loss > 0 for trade in trades)
-        lost = len(trades) - won
-        profit = sum((trade.profit_loss for trade in wins), ZERO)
-        loss = sum((trade.profit_loss for trade in losses), ZERO)
-        total = profit + loss
-        average = total / len(trades)
-        average_profit = profit / len(wins) if wins else ZERO
-        average_loss = loss / len(losses) if losses else ZERO
-        deviation = _deviation([trade.profit_loss for trade in trades])
-        downside = _deviation([trade.profit_loss for trade in losses])
-        win_rate = Decimal(won) / len(trades)
+        all_of, won, lost = _Side(), _Side(), _Side()
+        mae, mfe = _Average(), _Average()
+        for trade in trades:
+            all_of.add(trade)
+            (won if trade.profit_loss > 0 else lost).add(trade)
+            mae.add(trade.mae)
+            mfe.add(trade.mfe)
+        total = all_of.total
+        wins = won.count + sum(trade.is_win for trade in trades if trade.profit_loss <= 0)
+        losses = len(trades) - wins
+        win_rate = divide(Decimal(wins), Decimal(len(trades)))
+        average_profit, average_loss = won.average.value, lost.average.value
+        deviation, downside = all_of.deviation(), lost.deviation()
         closed, intra, longest = _drawdowns(trades)
-        average_mfe = sum((trade.mfe for trade in trades), ZERO) / len(trades)
         winning_streak, losing_streak = _streaks(trades)
         return cls(
             start_date_time=min(trade.entry_time for trade in trades),
             end_date_time=max(trade.exit_time for trade in trades),
             total_number_of_trades=len(trades),
-            number_of_winning_trades=won,
-            number_of_losing_trades=lost,
+            number_of_winning_trades=wins,
+            number_of_losing_trades=losses,
             total_profit_loss=total,
-            total_profit=profit,
-            total_loss=loss,
-            largest_profit=max((trade.profit_loss for trade in wins), default=ZERO),
-            largest_loss=min((trade.profit_loss for trade in losses), default=ZERO),
-            average_profit_loss=average,
+            total_profit=won.total,
+            total_loss=lost.total,
+            largest_profit=_beyond(max, (trade.profit_loss for trade in trades)),
+            largest_loss=_beyond(min, (trade.profit_loss for trade in trades)),
+            average_profit_loss=all_of.average.value,
             average_profit=average_profit,
             average_loss=average_loss,
-            average_trade_duration=_mean_time(trades),
-            average_winning_trade_duration=_mean_time(wins),
-            average_losing_trade_duration=_mean_time(losses),
-            median_trade_duration=_median_time(trades),
-            median_winning_trade_duration=_median_time(wins),
-            median_losing_trade_duration=_median_time(losses),
+            average_trade_duration=all_of.average_duration(),
+            average_winning_trade_duration=won.average_duration(),
+            average_losing_trade_duration=lost.average_duration(),
+            median_trade_duration=all_of.median_duration(),
+            median_winning_trade_duration=won.median_duration(),
+            median_losing_trade_duration=lost.median_duration(),
             max_consecutive_winning_trades=winning_streak,
             max_consecutive_losing_trades=losing_streak,
-            profit_loss_ratio=average_profit / abs(average_loss) if average_loss else ZERO,
-            win_loss_ratio=Decimal(won) / lost if lost else UNBOUNDED,
+            profit_loss_ratio=divide(average_profit, abs(average_loss)) if average_loss else ZERO,
+            win_loss_ratio=divide(Decimal(wins), Decimal(losses)) if losses else UNBOUNDED,
             win_rate=win_rate,
             loss_rate=1 - win_rate,
-            average_mae=sum((trade.mae for trade in trades), ZERO) / len(trades),
-            average_mfe=average_mfe,
-            largest_mae=min(min(trade.mae for trade in trades), ZERO),
-            largest_mfe=max(max(trade.mfe for trade in trades), ZERO),
+            average_mae=mae.value,
+            average_mfe=mfe.value,
+            largest_mae=_beyond(min, (trade.mae for trade in trades)),
+            largest_mfe=_beyond(max, (trade.mfe for trade in trades)),
             maximum_closed_trade_drawdown=closed,
             maximum_intra_trade_drawdown=intra,
             profit_loss_standard_deviation=deviation,
             profit_loss_downside_deviation=downside,
-            profit_factor=_ratio(profit, loss),
-            sharpe_ratio=average / deviation if deviation > 0 else ZERO,
-            sortino_ratio=average / downside if downside > 0 else ZERO,
+            profit_factor=_ratio(won.total, lost.total),
+            sharpe_ratio=divide(all_of.average.value, deviation) if deviation > 0 else ZERO,
+            sortino_ratio=divide(all_of.average.value, downside) if downside > 0 else ZERO,
             profit_to_max_drawdown_ratio=_ratio(total, closed),
-            maximum_end_trade_drawdown=max(max(trade.end_trade_drawdown for trade in trades), ZERO),
-            average_end_trade_drawdown=average - average_mfe,
+            maximum_end_trade_drawdown=_beyond(max, (t.end_trade_drawdown for t in trades)),
+            average_end_trade_drawdown=all_of.average.value - mfe.value,
             maximum_drawdown_duration=longest,
             total_fees=sum((trade.total_fees for trade in trades), ZERO),
         )
@@ -134,19 +139,84 @@ class TradeStatistics(LeanObject):
         return {_camel(item.name): _json(getattr(self, item.name)) for item in fields(self)}
 
 
+class _Average:
+    """A mean that is moved by each value."""
+
+    def __init__(self) -> None:
+        self.value = ZERO
+        self.count = 0
+
+    def add(self, value: Decimal) -> None:
+        self.count += 1
+        self.value += divide(value - self.value, Decimal(self.count))
+
+
+class _Side:
+    """Profits and durations of trades: of all, of those won or of those lost."""
+
+    def __init__(self) -> None:
+        self.total = ZERO
+        self.average = _Average()
+        self._squares = ZERO
+        self._ticks: list[int] = []
+        self._average_ticks = 0
+
+    @property
+    def count(self) -> int:
+        return self.average.count
+
+    def add(self, trade: Trade) -> None:
+        profit, before = trade.profit_loss, self.average.value
+        self.total += profit
+        self.average.add(profit)
+        self._squares += (profit - before) * (profit - self.average.value)
+        ticks = trade.duration // _MICROSECOND * _TICKS
+        self._ticks.append(ticks)
+        # LEAN moves this mean in seconds, as doubles.
+        seconds = (ticks / _TICKS_PER_SECOND - self._average_ticks / _TICKS_PER_SECOND) / self.count
+        self._average_ticks += int(seconds * _TICKS_PER_SECOND)
+
+    def deviation(self) -> Decimal:
+        """Sample standard deviation; zero below two values."""
+        if self.count < 2:
+            return ZERO
+        return from_float(math.sqrt(to_double(divide(self._squares, Decimal(self.count - 1)))))
+
+    def average_duration(self) -> TickSpan:
+        return TickSpan.of(self._average_ticks)
+
+    def median_duration(self) -> TickSpan:
+        """The middle one; of two in the middle the longer."""
+        return TickSpan.of(sorted(self._ticks)[len(self._ticks) // 2] if self._ticks else 0)
+
+
+class TickSpan(timedelta):
+    """A duration that knows .NET's ticks of 100 ns.
+
+    Attributes:
+        ticks: the duration in ticks.
+    """
+
+    ticks: int
+
+    @classmethod
+    def of(cls, ticks: int) -> TickSpan:
+        """Make a duration from ticks."""
+        span = cls(microseconds=ticks // _TICKS)
+        span.ticks = ticks
+        return span
+
+
+def _beyond(extreme: Callable[..., Decimal], values: Iterable[Decimal]) -> Decimal:
+    """The largest above, or smallest below, zero; zero if there is none."""
+    found = extreme(values)
+    return found if extreme(found, ZERO) == found and found else ZERO
+
+
 def _ratio(gain: Decimal, fall: Decimal) -> Decimal:
     if gain == 0:
         return ZERO
-    return gain / abs(fall) if fall < 0 else UNBOUNDED
-
-
-def _deviation(values: Sequence[Decimal]) -> Decimal:
-    """Sample standard deviation; zero below two values."""
-    if len(values) < 2:
-        return ZERO
-    centre = sum(values, ZERO) / len(values)
-    spread = sum(((value - centre) ** 2 for value in values), ZERO) / (len(values) - 1)
-    return from_float(math.sqrt(to_double(spread)))
+    return divide(gain, abs(fall)) if fall < 0 else UNBOUNDED
 
 
 def _drawdowns(trades: Sequence[Trade]) -> tuple[Decimal, Decimal, timedelta]:
@@ -179,22 +249,6 @@ def _streaks(trades: Sequence[Trade]) -> tuple[int, int]:
     return longest[True], longest[False]
 
 
-def _mean_time(trades: Sequence[Trade]) -> timedelta:
-    if not trades:
-        return timedelta()
-    return sum((trade.duration for trade in trades), timedelta()) / len(trades)
-
-
-def _median_time(trades: Sequence[Trade]) -> timedelta:
-    if not trades:
-        return timedelta()
-    spans = sorted(trade.duration for trade in trades)
-    middle = len(spans) // 2
-    if len(spans) % 2:
-        return spans[middle]
-    return (spans[middle - 1] + spans[middle]) / 2
-
-
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(word.upper() if word in ("mae", "mfe") else word.title() for word in rest)
@@ -203,11 +257,13 @@ def _camel(name: str) -> str:
 def time_span(value: timedelta) -> str:
     """Write a duration as .NET does: ``[d.]hh:mm:ss[.fffffff]``."""
     sign = "-" if value < timedelta() else ""
+    rest_of_microsecond = value.ticks % _TICKS if isinstance(value, TickSpan) else 0
     value = abs(value)
     hours, rest = divmod(value.seconds, 3600)
     minutes, seconds = divmod(rest, 60)
     days = f"{value.days}." if value.days else ""
-    fraction = f".{value.microseconds:06d}0" if value.microseconds else ""
+    part = value.microseconds * _TICKS + rest_of_microsecond
+    fraction = f".{part:07d}" if part else ""
     return f"{sign}{days}{hours:02d}:{minutes:02d}:{seconds:02d}{fraction}"
 
 
