@@ -19,6 +19,7 @@ from engine.api.algorithm_data import DataMixin
 from engine.api.algorithm_framework import FrameworkMixin
 from engine.api.algorithm_history import HistoryMixin
 from engine.api.algorithm_indicators import IndicatorsMixin
+from engine.api.algorithm_statistics import StatisticsMixin
 from engine.api.algorithm_trading import TradingMixin
 from engine.api.messages import DEBUG, ERROR, LOG, Messages
 from engine.api.run_context import RunContext, current_context
@@ -47,7 +48,6 @@ from engine.feed.history import HistoryProvider, live_start_of_bars, start_of_ba
 from engine.market.symbols import Symbol, SymbolCache
 from engine.orders.order_properties import OrderProperties
 from engine.orders.orders import OrderEvent
-from engine.statistics.trade_builder import TradeBuilder
 
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
@@ -59,6 +59,7 @@ class QCAlgorithm(
     HistoryMixin,
     IndicatorsMixin,
     ChartsMixin,
+    StatisticsMixin,
     FrameworkMixin,
     LeanObject,
 ):
@@ -99,7 +100,6 @@ class QCAlgorithm(
         self.portfolio = SecurityPortfolioManager(self.securities, self.settings)
         self.transactions = SecurityTransactionManager(self)
         self.portfolio.transactions = self.transactions
-        self.trade_builder = TradeBuilder()
         self.brokerage_model: Any = BrokerageModel()
         self.benchmark: Any = None
         self.default_order_properties: OrderProperties = OrderProperties()
@@ -110,10 +110,7 @@ class QCAlgorithm(
             self.date_rules, self.time_rules, self._now, self.is_market_open_at
         )
         self.current_slice: Any = None
-        self.runtime_statistics: dict[str, str] = {}
-        self.summary_statistics: dict[str, str] = {}
         self.messages = Messages(lambda line: context.on_message(line))
-        self.statistics: Any = None
         self._security_initializer: Any = None
         self._account_currency = "USD"
         self._history_provider = HistoryProvider(
@@ -121,6 +118,7 @@ class QCAlgorithm(
         )
         self._set_up_data()
         self._set_up_charts()
+        self._set_up_statistics()
         self._set_up_framework()
         if context.live_start is not None:
             self._go_live(context.live_start)

@@ -103,11 +103,3 @@ class ChartsMixin:
     def get_chart_updates(self: Any) -> list[Chart]:
         """All charts; the caller empties their series."""
         return list(self._charts.values())
-
-    def set_runtime_statistic(self: Any, name: str, value: Any) -> None:
-        """Show a figure beside the run."""
-        self.runtime_statistics[str(name)] = str(value)
-
-    def set_summary_statistic(self: Any, name: str, value: Any) -> None:
-        """Add a figure to the statistics table."""
-        self.summary_statistics[str(name)] = str(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from engine.account.securities import Security
@@ -15,18 +15,6 @@ from engine.feed.universe_selection import UserDefinedUniverse
 from engine.market.data import SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Market, Symbol, SymbolCache
-from engine.statistics.interest_rate import InterestRates
-
-
-class InterestRateProvider(LeanObject):
-    """LEAN's `self.risk_free_interest_rate_model`."""
-
-    def __init__(self, rates: InterestRates) -> None:
-        self._rates = rates
-
-    def get_interest_rate(self, day: date) -> float:
-        """Annual rate on a day, as a fraction; without an entry the latest earlier one."""
-        return float(self._rates.rate(day))
 
 
 class DataMixin(ConsolidatorsMixin):
@@ -218,11 +206,6 @@ class DataMixin(ConsolidatorsMixin):
         """Series of FRED's that were added since the last call."""
         found, self._pending_series = self._pending_series, []
         return found
-
-    @property
-    def risk_free_interest_rate_model(self: Any) -> InterestRateProvider:
-        """LEAN's default: the rates of the data folder."""
-        return InterestRateProvider(self._context.interest_rates)
 
     def add_security(self: Any, *arguments: Any, **named: Any) -> Security:
         """Subscribe to an equity: (symbol, ...) or (security type, ticker, ...).

@@ -350,3 +350,19 @@ class OptionRight(LeanEnum):
 class OptionStyle(LeanEnum):
     AMERICAN = 0
     EUROPEAN = 1
+
+
+class TradeDirection(LeanEnum):
+    LONG = 0
+    SHORT = 1
+
+
+class FillGroupingMethod(LeanEnum):
+    FILL_TO_FILL = 0
+    FLAT_TO_FLAT = 1
+    FLAT_TO_REDUCED = 2
+
+
+class FillMatchingMethod(LeanEnum):
+    FIFO = 0
+    LIFO = 1

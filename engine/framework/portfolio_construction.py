@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.common.clock import aware_utc, naive_utc
 from engine.common.enums import InsightDirection, PortfolioBias, Resolution
+from engine.common.expiry import is_expiry
 from engine.common.naming import LeanObject
 from engine.framework.insight import Insight
 from engine.framework.targets import PortfolioTarget
@@ -30,12 +31,14 @@ def rebalancing_function(rebalance: Any) -> Callable[[datetime], datetime | None
     """Return the function that gives the next rebalancing time (UTC) after a time.
 
     Args:
-        rebalance: None (at every step), a Resolution, a timedelta, a date rule or a function.
+        rebalance: None (at every step), a Resolution, a timedelta, a date rule or a function;
+            the functions of `Expiry` count as None.
 
     Raises:
         ValueError: for anything else.
     """
-    if rebalance is None:
+    if rebalance is None or is_expiry(rebalance):
+        # LEAN's bridge cannot convert the functions of `Expiry` and goes without, in silence.
         return None
     if isinstance(rebalance, Resolution):
         rebalance = _SPANS[rebalance]

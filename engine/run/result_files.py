@@ -136,7 +136,10 @@ def write_results(folder: Path, record: RunRecord) -> Path:
 
 def result_json(record: RunRecord) -> dict[str, Any]:
     """Return the content of ``<id>.json``."""
-    rolling = {key: _performance_json(value) for key, value in record.statistics.rolling.items()}
+    rolling = {
+        key: _performance_json(value)
+        for key, value in record.statistics.rolling_performances.items()
+    }
     return {
         "rollingWindow": {key: value | {"closedTrades": []} for key, value in rolling.items()},
         "charts": {name: chart.as_json() for name, chart in record.charts.items()},
@@ -146,7 +149,7 @@ def result_json(record: RunRecord) -> dict[str, Any]:
             for time, value in sorted(record.profit_loss.items())
         },
         **_shared_json(record),
-        "totalPerformance": _performance_json(record.statistics.total),
+        "totalPerformance": _performance_json(record.statistics.total_performance),
     }
 
 
@@ -160,7 +163,7 @@ def summary_json(record: RunRecord) -> dict[str, Any]:
         if series is not None:
             chart["series"] = {EQUITY: series | {"values": _thinned(series["values"])}}
             charts[STRATEGY_EQUITY] = chart
-    total = _performance_json(record.statistics.total) | {"closedTrades": []}
+    total = _performance_json(record.statistics.total_performance) | {"closedTrades": []}
     return {
         "rollingWindow": None,
         "totalPerformance": total,
@@ -242,10 +245,13 @@ def _performance_json(performance: Performance) -> dict[str, Any]:
 def _trade_json(trade: Trade) -> dict[str, Any]:
     return {
         "id": trade.id,
-        "symbols": [{"value": trade.ticker, "id": trade.symbol, "permtick": trade.ticker}],
+        "symbols": [
+            {"value": symbol.value, "id": str(symbol.id), "permtick": symbol.value}
+            for symbol in trade.symbols
+        ],
         "entryTime": _utc(trade.entry_time),
         "entryPrice": trade.entry_price,
-        "direction": 0 if trade.direction == "long" else 1,
+        "direction": int(trade.direction),
         "quantity": trade.quantity,
         "exitTime": _utc(trade.exit_time),
         "exitPrice": trade.exit_price,

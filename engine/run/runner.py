@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,9 +34,9 @@ from engine.orders.orders import MarketOnCloseOrder, Order, OrderEvent
 from engine.run.loop import Loop
 from engine.run.shim_modules import framework_modules
 from engine.statistics.inputs import StatisticsInputs
-from engine.statistics.interest_rate import InterestRates
+from engine.statistics.interest_rate import InterestRateProvider, InterestRates, ModelRates
 from engine.statistics.order_hash import order_list_hash
-from engine.statistics.sampling import BENCHMARK, RETURN, STRATEGY_EQUITY, TURNOVER
+from engine.statistics.sampling import TURNOVER
 from engine.statistics.summary import StatisticsResult, summarize
 
 ENGINE = Path(__file__).parents[1]
@@ -378,6 +379,7 @@ def _run(
         feed = DataFeed(algorithm, context.sources, context.fred)
         bar = _Progress(algorithm, progress)
         loop = Loop(algorithm, feed, bar.step)
+        algorithm.statistics_source = partial(_statistics, algorithm, loop, rates)
         finished = False
         try:
             loop.run()
@@ -444,24 +446,8 @@ def _finish(
     trace: str,
     number: int | None = None,
 ) -> BacktestResult:
-    sampler, transactions = loop.sampler, algorithm.transactions
-    days = algorithm.settings.trading_days_per_year or 252
-    inputs = StatisticsInputs(
-        equity=sampler.equity(),
-        performance=sampler.points(STRATEGY_EQUITY, RETURN),
-        benchmark=sampler.points(BENCHMARK, BENCHMARK),
-        turnover=sampler.points(TURNOVER, TURNOVER),
-        starting_capital=sampler.starting_value,
-        total_fees=algorithm.portfolio.total_fees_exact,
-        total_orders=transactions.orders_count,
-        profit_loss=transactions.transaction_record,
-        wins=frozenset(transactions.winning_transactions),
-        trades=algorithm.trade_builder.closed_trades,
-        capacity=loop.capacity.capacity,
-        lowest_capacity_asset=loop.capacity.lowest_capacity_asset,
-        trading_days_per_year=days,
-    )
-    summary = summarize(inputs, rates)
+    transactions = algorithm.transactions
+    summary = _statistics(algorithm, loop, rates)
     summary.summary.update(algorithm.summary_statistics)
     orders = transactions.get_orders()
     statistics = dict(summary.summary)
@@ -470,8 +456,8 @@ def _finish(
         statistics,
         orders,
         list(transactions.order_events),
-        sampler.charts,
-        list(sampler.equity()),
+        loop.sampler.charts,
+        list(loop.sampler.equity()),
         algorithm,
         list(algorithm.log_lines),
         algorithm.status,
@@ -482,6 +468,31 @@ def _finish(
     if results is not None:
         _write(result, results, started, error, trace, number or run_number())
     return result
+
+
+def _statistics(algorithm: QCAlgorithm, loop: Loop, rates: InterestRates) -> StatisticsResult:
+    """LEAN's statistics of what has been sampled so far."""
+    sampler, transactions = loop.sampler, algorithm.transactions
+    model = algorithm.risk_free_interest_rate_model
+    returns, benchmark = sampler.daily(algorithm.utc_time_naive)
+    return summarize(
+        StatisticsInputs(
+            equity=sampler.equity(),
+            performance=returns,
+            benchmark=benchmark,
+            turnover=sampler.points(TURNOVER, TURNOVER),
+            starting_capital=sampler.starting_value,
+            total_fees=algorithm.portfolio.total_fees_exact,
+            total_orders=transactions.orders_count,
+            profit_loss=transactions.transaction_record,
+            wins=frozenset(transactions.winning_transactions),
+            trades=algorithm.trade_builder.trades,
+            capacity=loop.capacity.capacity,
+            lowest_capacity_asset=loop.capacity.lowest_capacity_asset,
+            trading_days_per_year=algorithm.settings.trading_days_per_year or 252,
+        ),
+        rates if isinstance(model, InterestRateProvider) else ModelRates(model),
+    )
 
 
 def run_number() -> int:
@@ -508,7 +519,7 @@ def _write(
         statistics=result.summary,
         runtime_statistics=banner(
             algorithm.portfolio,
-            result.summary.total.portfolio_statistics.start_equity,
+            result.summary.total_performance.portfolio_statistics.start_equity,
             result.statistics,
         )
         | algorithm.runtime_statistics,

@@ -90,6 +90,7 @@ from engine.common.charting import *
 from engine.common.charting import CandlestickSeries, Chart, Color, Series
 from engine.common.clock import TimeZones
 from engine.common.enums import *
+from engine.common.expiry import Expiry
 from engine.common.lean_names import RefusedName, exported_names
 from engine.common.settings import AlgorithmSettings, ScheduleSettings, UniverseSettings
 from engine.feed.auxiliary_files import SymbolProperties
@@ -156,6 +157,11 @@ from engine.orders.orders import (
     TrailingStopOrder,
 )
 from engine.statistics.inputs import Trade
+from engine.statistics.interest_rate import (
+    ConstantRiskFreeRateInterestRateModel,
+    FuncRiskFreeRateInterestRateModel,
+    InterestRateProvider,
+)
 from engine.statistics.portfolio import PortfolioStatistics
 from engine.statistics.trade_builder import TradeBuilder
 from engine.statistics.trades import TradeStatistics

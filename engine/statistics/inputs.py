@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
+from engine.common.enums import TradeDirection
 from engine.common.naming import LeanObject
 
 Point = tuple[datetime, Decimal]
@@ -18,19 +20,16 @@ class Trade(LeanObject):
     """A closed trade; times UTC (naive), money in account currency, rounded to cents.
 
     Attributes:
-        symbol: identifier as LEAN writes it, such as ``SPY R735QTJ8XC9X``.
-        ticker: the symbol's value, such as ``SPY``.
-        direction: ``"long"`` or ``"short"``.
+        symbol: what was traded.
         mae: maximum adverse excursion, at most zero.
         mfe: maximum favourable excursion, at least zero.
         end_trade_drawdown: the trade's largest fall from its best unrealised profit.
     """
 
-    symbol: str
-    ticker: str
+    symbol: Any
     entry_time: datetime
     entry_price: Decimal
-    direction: str
+    direction: TradeDirection
     quantity: Decimal
     exit_time: datetime
     exit_price: Decimal
@@ -42,6 +41,11 @@ class Trade(LeanObject):
     is_win: bool
     order_ids: tuple[int, ...] = ()
     id: str = ""
+
+    @property
+    def symbols(self) -> list[Any]:
+        """What was traded: one symbol, for stocks."""
+        return [self.symbol]
 
     @property
     def duration(self) -> timedelta:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
+from engine.common.decimals import to_decimal, to_double
+from engine.common.naming import LeanObject
 from engine.common.text_files import read_rows
 from engine.statistics.formatting import mean
 
@@ -73,3 +76,47 @@ class InterestRates:
     def average(self, days: Iterable[date]) -> Decimal:
         """Return the mean rate over samples; a day sampled twice counts twice."""
         return mean([self.rate(day) for day in days])
+
+
+class InterestRateProvider(LeanObject):
+    """LEAN's default model of the risk-free rate: the data folder's."""
+
+    def __init__(self, rates: InterestRates) -> None:
+        self._rates = rates
+
+    def get_interest_rate(self, date: date) -> float:
+        """Annual rate on a day, as a fraction; without an entry the latest earlier one."""
+        return to_double(self._rates.rate(date))
+
+
+class ConstantRiskFreeRateInterestRateModel(LeanObject):
+    """The same risk-free rate always, a fraction."""
+
+    def __init__(self, risk_free_rate: Any) -> None:
+        self._rate = to_decimal(risk_free_rate)
+
+    def get_interest_rate(self, date: date) -> float:
+        """The rate."""
+        return to_double(self._rate)
+
+
+class FuncRiskFreeRateInterestRateModel(LeanObject):
+    """The risk-free rate, a fraction, as a function of the time."""
+
+    def __init__(self, get_interest_rate_func: Callable[[datetime], Any]) -> None:
+        self._function = get_interest_rate_func
+
+    def get_interest_rate(self, date: datetime) -> float:
+        """The function's rate."""
+        return to_double(to_decimal(self._function(date)))
+
+
+class ModelRates:
+    """Rates of a model: anything with ``get_interest_rate(date)``."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def average(self, days: Iterable[date]) -> Decimal:
+        """Return the mean rate over samples; a day sampled twice counts twice."""
+        return mean([to_decimal(self._model.get_interest_rate(day)) for day in days])

@@ -14,7 +14,7 @@ from engine.common.naming import LeanObject
 from engine.statistics import moments
 from engine.statistics.drawdown import drawdown_and_recovery
 from engine.statistics.formatting import json_number, mean
-from engine.statistics.interest_rate import InterestRates
+from engine.statistics.interest_rate import InterestRates, ModelRates
 
 DAYS_PER_YEAR = 365
 DRAWDOWN_DIGITS = 3
@@ -69,7 +69,7 @@ def portfolio_statistics(
     performance: Sequence[float],
     benchmark: Sequence[float],
     starting_capital: Decimal,
-    rates: InterestRates,
+    rates: InterestRates | ModelRates,
     trading_days: int,
     wins: int,
     losses: int,

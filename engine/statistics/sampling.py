@@ -132,10 +132,7 @@ class ResultSampler:
     ) -> None:
         """Take the daily sample (LEAN's ``Sample``)."""
         value = self._portfolio_value = snapshot.portfolio_value
-        change = ZERO
-        if self._daily_value:
-            change = (value - self._daily_value) * 100 / self._daily_value
-            change = round_half_even(change, RETURN_DIGITS)
+        change = self._change_today()
         self._highest_value = max(value, self._highest_value)
         self._update_bar()
         self._sample_equity(time_utc, warming_up)
@@ -147,6 +144,26 @@ class ResultSampler:
             self._sample_charts(time_utc, snapshot)
         self._sample_turnover(time_utc, snapshot, warming_up)
         self._daily_value = value
+
+    def _change_today(self) -> Decimal:
+        """Per cent since the last daily sample."""
+        if not self._daily_value:
+            return ZERO
+        change = (self._portfolio_value - self._daily_value) * 100 / self._daily_value
+        return round_half_even(change, RETURN_DIGITS)
+
+    def daily(self, time_utc: datetime) -> tuple[list[Point], list[Point]]:
+        """Daily returns (per cent) and the benchmark's values.
+
+        Before the first sample of a day LEAN takes the present return, if there is one, so that
+        trades get their statistics; the benchmark's value beside it is not used.
+        """
+        returns = self.points(STRATEGY_EQUITY, RETURN)
+        benchmark = self.points(BENCHMARK, BENCHMARK)
+        change = self._change_today()
+        if not benchmark and change:
+            return [(time_utc, change)], [(time_utc, ZERO)]
+        return returns, benchmark
 
     def on_warmup_finished(self, portfolio_value: Decimal) -> None:
         """Restart from the value at the end of warm-up."""

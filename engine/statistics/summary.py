@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -17,7 +17,7 @@ from engine.statistics.formatting import (
     rounded_significant_text,
 )
 from engine.statistics.inputs import Point, StatisticsInputs, Trade
-from engine.statistics.interest_rate import InterestRates
+from engine.statistics.interest_rate import InterestRates, ModelRates
 from engine.statistics.portfolio import PortfolioStatistics, portfolio_statistics
 from engine.statistics.trades import TradeStatistics
 
@@ -28,8 +28,8 @@ ROLLING_MONTHS = (1, 3, 6, 12)
 class Performance:
     """Statistics of one period."""
 
-    trade_statistics: TradeStatistics
-    portfolio_statistics: PortfolioStatistics
+    trade_statistics: TradeStatistics = field(default_factory=TradeStatistics)
+    portfolio_statistics: PortfolioStatistics = field(default_factory=PortfolioStatistics)
     closed_trades: tuple[Trade, ...] = ()
 
 
@@ -39,16 +39,16 @@ class StatisticsResult:
 
     Attributes:
         summary: LEAN's table, name to text; without OrderListHash, which LEAN adds in its tests.
-        total: over the whole run.
-        rolling: by LEAN's keys ``M<months>_<yyyyMMdd>``.
+        total_performance: over the whole run.
+        rolling_performances: by LEAN's keys ``M<months>_<yyyyMMdd>``.
     """
 
-    summary: dict[str, str]
-    total: Performance
-    rolling: dict[str, Performance]
+    summary: dict[str, str] = field(default_factory=dict)
+    total_performance: Performance = field(default_factory=Performance)
+    rolling_performances: dict[str, Performance] = field(default_factory=dict)
 
 
-def summarize(inputs: StatisticsInputs, rates: InterestRates) -> StatisticsResult:
+def summarize(inputs: StatisticsInputs, rates: InterestRates | ModelRates) -> StatisticsResult:
     """Compute LEAN's statistics.
 
     Args:
@@ -56,7 +56,7 @@ def summarize(inputs: StatisticsInputs, rates: InterestRates) -> StatisticsResul
         rates: risk-free rates.
 
     Returns:
-        Summary, total and rolling performance. A run without samples gives zeros.
+        Summary, total and rolling performance; without samples the trades alone.
 
     Raises:
         ValueError: if benchmark and performance differ in length.
@@ -67,8 +67,7 @@ def summarize(inputs: StatisticsInputs, rates: InterestRates) -> StatisticsResul
             f"{len(inputs.benchmark)} and {len(inputs.performance)}"
         )
     if not inputs.equity or not inputs.performance:
-        empty = Performance(TradeStatistics(), PortfolioStatistics(), tuple(inputs.trades))
-        return StatisticsResult(_table(empty.portfolio_statistics, inputs), empty, {})
+        return StatisticsResult(total_performance=Performance(closed_trades=tuple(inputs.trades)))
     first, last = inputs.equity[0][0].date(), inputs.equity[-1][0].date()
     samples = _Samples(inputs)
     total = _performance(inputs, samples, rates, first, last)
@@ -111,11 +110,15 @@ def _midnight(day: date) -> datetime:
 
 
 def _performance(
-    inputs: StatisticsInputs, samples: _Samples, rates: InterestRates, start: date, end: date
+    inputs: StatisticsInputs,
+    samples: _Samples,
+    rates: InterestRates | ModelRates,
+    start: date,
+    end: date,
 ) -> Performance:
     equity = samples.equity.between(start, end)
     if not equity:
-        return Performance(TradeStatistics(), PortfolioStatistics())
+        return Performance()
     before, after = _midnight(start), _midnight(end + timedelta(days=1))
     trades = [trade for trade in inputs.trades if before <= trade.exit_time < after]
     profits = samples.profits.between(start, end)

@@ -1,34 +1,52 @@
-"""Closed trades from fills: LEAN's default, every fill its own trade, first in first out."""
+"""Closed trades from fills.
+
+LEAN's default makes every entry fill a trade of its own, closed first in first out; trades may also
+run from flat to flat, or from flat to every reduction.
+"""
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ZERO, normalize, round_half_even
+from engine.common.decimals import ZERO, divide, normalize, round_half_even
+from engine.common.enums import FillGroupingMethod, FillMatchingMethod, TradeDirection
 from engine.common.naming import LeanObject
 from engine.statistics.inputs import Trade
+from engine.statistics.shown import Shown
+
+
+@dataclass(frozen=True)
+class _Fill:
+    """A fill; the quantity is signed."""
+
+    order_id: int
+    time: datetime
+    price: Decimal
+    quantity: Decimal
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.quantity > 0 else -1
 
 
 @dataclass
 class _OpenTrade:
-    """A part of a position that has not been closed yet."""
+    """An entry that has not been closed yet, or a part of it."""
 
-    entry_time: datetime
-    entry_price: Decimal
-    sign: int
+    entry: _Fill
     quantity: Decimal
     fees: Decimal
-    order_ids: list[int]
     best_profit: Decimal = ZERO
     drawdown: Decimal = ZERO
 
     def observe(self, price: Decimal) -> None:
         """Track the largest fall from the best unrealised profit per share."""
-        profit = (price - self.entry_price) * self.sign
+        profit = (price - self.entry.price) * self.entry.sign
         if profit < self.best_profit:
             self.drawdown = max(self.drawdown, self.best_profit - profit)
         else:
@@ -37,23 +55,46 @@ class _OpenTrade:
 
 @dataclass
 class _Position:
+    """What is open of a symbol: trades or, where they are grouped, fills."""
+
     lowest: Decimal
     highest: Decimal
     trades: list[_OpenTrade] = field(default_factory=list)
+    fills: list[_Fill] = field(default_factory=list)
+    fees: Decimal = ZERO
 
 
 class TradeBuilder(LeanObject):
-    """Matches fills to closed trades (grouping fill to fill, matching FIFO)."""
+    """Matches fills to closed trades.
 
-    def __init__(self) -> None:
+    Args:
+        grouping_method: what a trade is.
+        matching_method: which of several entries an exit closes.
+
+    Attributes:
+        trades: closed ones, exact, in closing order.
+    """
+
+    def __init__(
+        self,
+        grouping_method: FillGroupingMethod = FillGroupingMethod.FILL_TO_FILL,
+        matching_method: FillMatchingMethod = FillMatchingMethod.FIFO,
+    ) -> None:
+        self._grouping = FillGroupingMethod(grouping_method)
+        self._last_in_first_out = FillMatchingMethod(matching_method) == FillMatchingMethod.LIFO
         self._positions: dict[Any, _Position] = {}
         self._orders_with_fee: set[int] = set()
-        self.closed_trades: list[Trade] = []
+        self.trades: list[Trade] = []
+
+    @property
+    def closed_trades(self) -> list[Shown]:
+        """Closed trades, in closing order."""
+        return [Shown(trade) for trade in self.trades]
 
     def has_open_position(self, symbol: Any) -> bool:
         """Tell whether fills of a symbol are unmatched."""
         position = self._positions.get(symbol)
-        return position is not None and bool(position.trades)
+        return position is not None and bool(position.trades or position.fills)
 
     def set_market_price(self, symbol: Any, price: Decimal) -> None:
         """Show a new price, for excursions and drawdowns of open trades."""
@@ -68,7 +109,7 @@ class TradeBuilder(LeanObject):
             trade.observe(price)
 
     def apply_split(self, symbol: Any, factor: Decimal) -> None:
-        """Restate open trades after a split; only for prices that are not adjusted already.
+        """Restate what is open after a split; only for prices that are not adjusted already.
 
         Args:
             symbol: the security.
@@ -80,10 +121,14 @@ class TradeBuilder(LeanObject):
         position.lowest *= factor
         position.highest *= factor
         for trade in position.trades:
+            trade.entry = replace(trade.entry, price=trade.entry.price * factor)
             trade.quantity /= factor
-            trade.entry_price *= factor
             trade.best_profit *= factor
             trade.drawdown *= factor
+        position.fills = [
+            replace(fill, price=fill.price * factor, quantity=fill.quantity / factor)
+            for fill in position.fills
+        ]
 
     def process_fill(
         self,
@@ -97,9 +142,9 @@ class TradeBuilder(LeanObject):
         """Take one fill.
 
         Args:
-            symbol: with ``id`` (printing as LEAN's identifier) and ``value`` (ticker).
+            symbol: of the security.
             order_id: an order's fee counts with its first fill only.
-            time_utc: of the fill.
+            time_utc: of the fill, naive.
             price: of one share.
             quantity: signed.
             fee: of the order, in account currency.
@@ -111,74 +156,193 @@ class TradeBuilder(LeanObject):
             fee = ZERO
         self._orders_with_fee.add(order_id)
         fee = normalize(fee)
-        sign = 1 if quantity > 0 else -1
-        rest = abs(quantity)
+        fill = _Fill(order_id, time_utc, price, quantity)
         position = self._positions.get(symbol)
-        if position is None or not position.trades:
-            opened = _OpenTrade(time_utc, price, sign, rest, fee, [order_id])
-            self._positions[symbol] = _Position(price, price, [opened])
+        if position is None:
+            self._open(symbol, fill, fee)
             return []
         self.set_market_price(symbol, price)
-        if position.trades[0].sign == sign:
-            position.trades.append(_OpenTrade(time_utc, price, sign, rest, fee, [order_id]))
-            return []
-        closed: list[Trade] = []
-        while position.trades and rest > 0:
-            oldest = position.trades[0]
-            part = min(rest, oldest.quantity)
-            if order_id not in oldest.order_ids:
-                ids = (*oldest.order_ids, order_id)
-            else:
-                ids = tuple(oldest.order_ids)
-            closed.append(
-                _close(symbol, oldest, position, part, time_utc, price, oldest.fees + fee, ids)
-            )
-            fee = ZERO
-            if part == oldest.quantity:
-                position.trades.pop(0)
-            else:
-                oldest.quantity -= part
-                oldest.fees = ZERO
-            rest -= part
-        if rest > 0:
-            reversed_trade = _OpenTrade(time_utc, price, sign, rest, ZERO, [order_id])
-            self._positions[symbol] = _Position(price, price, [reversed_trade])
-        elif not position.trades:
-            del self._positions[symbol]
-        self.closed_trades.extend(closed)
+        if self._grouping == FillGroupingMethod.FILL_TO_FILL:
+            closed = self._fill_to_fill(symbol, position, fill, fee)
+        elif self._grouping == FillGroupingMethod.FLAT_TO_FLAT:
+            closed = self._flat_to_flat(symbol, position, fill, fee)
+        else:
+            closed = self._flat_to_reduced(symbol, position, fill, fee)
+        self.trades.extend(closed)
         return closed
 
+    def _open(self, symbol: Any, fill: _Fill, fee: Decimal) -> None:
+        position = self._positions[symbol] = _Position(fill.price, fill.price)
+        self._join(position, fill, fee)
 
-def _close(
+    def _join(self, position: _Position, fill: _Fill, fee: Decimal) -> None:
+        """A fill in the direction of the position."""
+        if self._grouping == FillGroupingMethod.FILL_TO_FILL:
+            position.trades.append(_OpenTrade(fill, abs(fill.quantity), fee))
+        else:
+            position.fills.append(fill)
+            position.fees += fee
+
+    def _first(self, entries: list[Any]) -> int:
+        """Which entry is matched next."""
+        return len(entries) - 1 if self._last_in_first_out else 0
+
+    def _fill_to_fill(
+        self, symbol: Any, position: _Position, fill: _Fill, fee: Decimal
+    ) -> list[Trade]:
+        trades = position.trades
+        if trades[self._first(trades)].entry.sign == fill.sign:
+            self._join(position, fill, fee)
+            return []
+        closed: list[Trade] = []
+        rest = abs(fill.quantity)
+        while trades and rest > 0:
+            index = self._first(trades)
+            matched = trades[index]
+            part = min(rest, matched.quantity)
+            closed.append(_closed(symbol, matched, position, part, fill, matched.fees + fee))
+            fee = ZERO
+            if part == matched.quantity:
+                trades.pop(index)
+            else:
+                matched.quantity -= part
+                matched.fees = ZERO
+            rest -= part
+        if rest > 0:
+            self._open(symbol, replace(fill, quantity=rest * fill.sign), ZERO)
+        elif not trades:
+            del self._positions[symbol]
+        return closed
+
+    def _flat_to_flat(
+        self, symbol: Any, position: _Position, fill: _Fill, fee: Decimal
+    ) -> list[Trade]:
+        before = sum((one.quantity for one in position.fills), ZERO)
+        opposite = position.fills[0].sign != fill.sign
+        self._join(position, fill, fee)
+        rest = before + fill.quantity
+        if not opposite or (rest != 0 and abs(fill.quantity) <= abs(before)):
+            return []
+        entries = _Mean()
+        exits = _Mean()
+        for one in reversed(position.fills) if self._last_in_first_out else position.fills:
+            (entries if one.sign != fill.sign else exits).add(one.price, one.quantity)
+        trade = _trade(
+            symbol,
+            position.fills[0].time,
+            entries.price,
+            -fill.sign,
+            abs(entries.quantity),
+            replace(fill, price=exits.price),
+            position.fees,
+            (one.order_id for one in position.fills),
+        )
+        del self._positions[symbol]
+        if rest != 0:
+            self._open(symbol, replace(fill, quantity=rest), ZERO)
+        return [trade]
+
+    def _flat_to_reduced(
+        self, symbol: Any, position: _Position, fill: _Fill, fee: Decimal
+    ) -> list[Trade]:
+        fills = position.fills
+        if fills[self._first(fills)].sign == fill.sign:
+            self._join(position, fill, fee)
+            return []
+        position.fees += fee
+        entry_time = fills[self._first(fills)].time
+        orders = [fill.order_id]
+        entries = _Mean()
+        rest = abs(fill.quantity)
+        while fills and rest > 0:
+            index = self._first(fills)
+            matched = fills[index]
+            part = min(rest, abs(matched.quantity))
+            entries.add(matched.price, part * fill.sign)
+            orders.append(matched.order_id)
+            if part == abs(matched.quantity):
+                if self._last_in_first_out:
+                    entry_time = matched.time
+                fills.pop(index)
+            else:
+                fills[index] = replace(matched, quantity=matched.quantity + part * fill.sign)
+            rest -= part
+        trade = _trade(
+            symbol, entry_time, entries.price, -fill.sign, abs(entries.quantity), fill,
+            position.fees, orders,
+        )  # fmt: skip
+        if rest > 0:
+            self._open(symbol, replace(fill, quantity=rest * fill.sign), ZERO)
+        elif not fills:
+            del self._positions[symbol]
+        else:
+            position.fees = ZERO
+        return [trade]
+
+
+class _Mean:
+    """Mean price, weighted with quantities, moved by each as LEAN's is."""
+
+    def __init__(self) -> None:
+        self.price = ZERO
+        self.quantity = ZERO
+
+    def add(self, price: Decimal, quantity: Decimal) -> None:
+        self.quantity += quantity
+        self.price += divide((price - self.price) * quantity, self.quantity)
+
+
+def _closed(
     symbol: Any,
     opened: _OpenTrade,
     position: _Position,
     quantity: Decimal,
-    time_utc: datetime,
-    price: Decimal,
+    fill: _Fill,
     fees: Decimal,
-    order_ids: tuple[int, ...],
 ) -> Trade:
-    long = opened.sign > 0
-    entry = opened.entry_price
-    adverse = position.lowest - entry if long else entry - position.highest
-    favourable = position.highest - entry if long else entry - position.lowest
-    profit = round_half_even((price - entry) * quantity * opened.sign, 2)
-    return Trade(
-        symbol=str(symbol.id),
-        ticker=symbol.value,
-        entry_time=opened.entry_time,
-        entry_price=entry,
-        direction="long" if long else "short",
-        quantity=quantity,
-        exit_time=time_utc,
-        exit_price=price,
-        profit_loss=profit,
-        total_fees=fees,
+    """The trade of one entry, with its excursions."""
+    sign, entry = opened.entry.sign, opened.entry.price
+    adverse = position.lowest - entry if sign > 0 else entry - position.highest
+    favourable = position.highest - entry if sign > 0 else entry - position.lowest
+    return _trade(
+        symbol, opened.entry.time, entry, sign, quantity, fill, fees,
+        (opened.entry.order_id, fill.order_id),
         mae=round_half_even(adverse * quantity, 2),
         mfe=round_half_even(favourable * quantity, 2),
         end_trade_drawdown=round_half_even(opened.drawdown * quantity, 2),
+    )  # fmt: skip
+
+
+def _trade(
+    symbol: Any,
+    entry_time: datetime,
+    entry_price: Decimal,
+    sign: int,
+    quantity: Decimal,
+    fill: _Fill,
+    fees: Decimal,
+    order_ids: Iterable[int],
+    mae: Decimal = ZERO,
+    mfe: Decimal = ZERO,
+    end_trade_drawdown: Decimal = ZERO,
+) -> Trade:
+    """A closed trade; LEAN leaves the excursions of grouped entries at zero."""
+    profit = round_half_even((fill.price - entry_price) * quantity * sign, 2)
+    ids = tuple(dict.fromkeys(order_ids))
+    return Trade(
+        symbol=symbol,
+        entry_time=entry_time,
+        entry_price=entry_price,
+        direction=TradeDirection.LONG if sign > 0 else TradeDirection.SHORT,
+        quantity=quantity,
+        exit_time=fill.time,
+        exit_price=fill.price,
+        profit_loss=profit,
+        total_fees=fees,
+        mae=mae,
+        mfe=mfe,
+        end_trade_drawdown=end_trade_drawdown,
         is_win=profit > 0,
-        order_ids=order_ids,
-        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{symbol.id}|{order_ids}|{time_utc}|{quantity}")),
+        order_ids=ids,
+        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{symbol.id}|{ids}|{fill.time}|{quantity}")),
     )

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from engine.common.enums import FillGroupingMethod, FillMatchingMethod, TradeDirection
+from engine.common.expiry import Expiry
 from engine.statistics import (
     InterestRates,
     StatisticsInputs,
@@ -150,10 +152,50 @@ class TestTradeBuilder:
         builder = TradeBuilder()
         self.fill(builder, 1, 0, "10", "100")
         (closed,) = self.fill(builder, 2, 1, "11", "-300")
-        assert (closed.direction, closed.profit_loss) == ("long", 100)
+        assert (closed.direction, closed.profit_loss) == (TradeDirection.LONG, 100)
         (short,) = self.fill(builder, 3, 2, "9", "200")
-        assert (short.direction, short.entry_price, short.profit_loss) == ("short", 11, 400)
+        assert (short.direction, short.entry_price, short.profit_loss) == (
+            TradeDirection.SHORT,
+            11,
+            400,
+        )
         assert not builder.has_open_position(Symbol)
+
+    @pytest.mark.parametrize(
+        ("grouping", "matching", "expected"),
+        [
+            # entry price, quantity, exit price, profit and fees of each closed trade
+            ("FILL_TO_FILL", "LIFO", "12 50 14 100 2, 12 50 15 150 1, 10 70 15 350 1"),
+            ("FLAT_TO_FLAT", "FIFO", ""),
+            ("FLAT_TO_REDUCED", "FIFO", "10 50 14 200 3, 11.1666666666666 120 15 460 1"),
+            ("FLAT_TO_REDUCED", "LIFO", "12 50 14 100 3, 10.8333333333333 120 15 500 1"),
+        ],
+    )
+    def test_grouping_and_matching(self, grouping, matching, expected):
+        builder = TradeBuilder(FillGroupingMethod[grouping], FillMatchingMethod[matching])
+        for order, (price, quantity) in enumerate(
+            [("10", "100"), ("12", "100"), ("14", "-50"), ("15", "-120")], start=1
+        ):
+            self.fill(builder, order, order, price, quantity)
+        got = [
+            (t.entry_price, t.quantity, t.exit_price, t.profit_loss, t.total_fees)
+            for t in builder.closed_trades
+        ]
+        rows = [[float(x) for x in row.split()] for row in expected.split(", ") if row]
+        assert got == [pytest.approx(row) for row in rows]
+
+    def test_flat_to_flat_is_one_trade_with_mean_prices(self):
+        builder = TradeBuilder(FillGroupingMethod.FLAT_TO_FLAT, FillMatchingMethod.FIFO)
+        for order, (price, quantity) in enumerate(
+            [("10", "100"), ("12", "100"), ("14", "-50"), ("15", "-200")], start=1
+        ):
+            self.fill(builder, order, order, price, quantity)
+        (trade,) = builder.closed_trades
+        assert (trade.entry_price, trade.exit_price, trade.quantity) == (11.0, 14.8, 200.0)
+        assert (trade.profit_loss, trade.total_fees, trade.mae) == (760.0, 4.0, 0.0)
+        assert trade.entry_time.tzinfo is not None
+        assert (trade.direction, trade.order_ids) == (TradeDirection.LONG, [1, 2, 3, 4])
+        assert builder.has_open_position(Symbol)
 
     def test_a_split_restates_open_trades(self):
         builder = TradeBuilder()
@@ -173,17 +215,39 @@ class TestTradeBuilder:
                 cash -= price * quantity
                 position += quantity
         assert position == 0
-        assert sum(trade.profit_loss for trade in builder.closed_trades) == cash
+        assert sum(trade.profit_loss for trade in builder.trades) == cash
 
 
 def trade(profit, hours=1, **more):
     values = {
-        "symbol": "SPY R735QTJ8XC9X", "ticker": "SPY", "entry_time": START, "entry_price": D(1),
-        "direction": "long", "quantity": D(1), "exit_time": START + timedelta(hours=hours),
+        "symbol": Symbol, "entry_time": START, "entry_price": D(1),
+        "direction": TradeDirection.LONG, "quantity": D(1),
+        "exit_time": START + timedelta(hours=hours),
         "exit_price": D(1), "profit_loss": D(profit), "total_fees": D(1), "mae": D(-1),
         "mfe": D(2), "end_trade_drawdown": D(0), "is_win": profit > 0,
     }  # fmt: skip
     return Trade(**(values | more))
+
+
+class TestExpiry:
+    @pytest.mark.parametrize(
+        ("name", "expected"),
+        [
+            ("ONE_MONTH", datetime(2012, 2, 29, 10)),
+            ("ONE_QUARTER", datetime(2012, 4, 30, 10)),
+            ("ONE_YEAR", datetime(2013, 1, 31, 10)),
+            ("END_OF_DAY", datetime(2012, 2, 1)),
+            ("END_OF_WEEK", datetime(2012, 2, 6)),
+            ("END_OF_MONTH", datetime(2012, 2, 1)),
+            ("END_OF_QUARTER", datetime(2012, 4, 1)),
+            ("END_OF_YEAR", datetime(2013, 1, 1)),
+        ],
+    )
+    def test_known_answers(self, name, expected):
+        assert getattr(Expiry, name)(datetime(2012, 1, 31, 10)) == expected
+
+    def test_a_sunday_ends_its_week(self):
+        assert Expiry.END_OF_WEEK(datetime(2012, 2, 5)) == datetime(2012, 2, 6)
 
 
 class TestTradeStatistics:
@@ -192,7 +256,7 @@ class TestTradeStatistics:
         assert figures.total_profit_loss == 0
         assert (figures.average_profit, figures.average_loss) == (8, -8)
         assert (figures.win_rate, figures.profit_loss_ratio) == (D("0.5"), 1)
-        assert figures.median_trade_duration == timedelta(hours=2.5)
+        assert figures.median_trade_duration == timedelta(hours=3)
         assert figures.maximum_closed_trade_drawdown == -12
         assert figures.as_json()["averageMAE"] == "-1"
 
@@ -232,7 +296,7 @@ class TestSummary:
         annual = (1 + used.mean()) ** 252 - 1
         deviation = used.std(ddof=1) * math.sqrt(252)
         beta = np.cov(used, base, ddof=1)[0, 1] / base.var(ddof=1)
-        figures = result.total.portfolio_statistics
+        figures = result.total_performance.portfolio_statistics
         assert float(figures.sharpe_ratio) == pytest.approx((annual - 0.01) / deviation)
         assert float(figures.beta) == pytest.approx(beta)
         assert float(figures.treynor_ratio) == pytest.approx((annual - 0.01) / beta)
@@ -242,7 +306,7 @@ class TestSummary:
         assert float(figures.information_ratio) == pytest.approx(expected)
 
     def test_probabilistic_sharpe_is_bailey_and_lopez_de_prado(self):
-        figures = summarize(inputs(self.RETURNS, self.BENCHMARK), InterestRates()).total
+        figures = summarize(inputs(self.RETURNS, self.BENCHMARK), InterestRates()).total_performance
         used = np.array(self.RETURNS[2:])
         sharpe = (used.mean() - 0.01 / 252) / used.std(ddof=1)
         shape = 1 - stats.skew(used, bias=False) * sharpe
@@ -268,10 +332,10 @@ class TestSummary:
     def test_rolling_windows_end_with_the_months(self):
         returns = [0.001 * ((i % 5) - 2) for i in range(100)]
         result = summarize(inputs(returns, range(100, 200)), InterestRates())
-        keys = [key for key in result.rolling if key.startswith("M1_")]
+        keys = [key for key in result.rolling_performances if key.startswith("M1_")]
         assert keys == ["M1_20131031", "M1_20131130", "M1_20131231", "M1_20140114"]
-        assert result.rolling["M12_20140114"].portfolio_statistics.drawdown == (
-            result.total.portfolio_statistics.drawdown
+        assert result.rolling_performances["M12_20140114"].portfolio_statistics.drawdown == (
+            result.total_performance.portfolio_statistics.drawdown
         )
 
     def test_wins_and_losses_are_relative_to_the_capital_before(self):
