@@ -9,7 +9,6 @@ from engine.account.securities import Security
 from engine.api.algorithm_consolidators import ConsolidatorsMixin
 from engine.api.subscription_manager import SubscriptionManager
 from engine.common.enums import DataNormalizationMode, Resolution, SecurityType, TickType
-from engine.common.naming import LeanObject
 from engine.feed.fred import Fred, FredSecurity
 from engine.feed.universe_selection import UserDefinedUniverse
 from engine.market.data import SubscriptionDataConfig
