@@ -14,8 +14,8 @@ only rooms above it in this list:
 - `statistics`: the figures of a backtest, as LEAN computes them.
 - `api`: QCAlgorithm and its services, what an algorithm calls.
 - `run`: loading, the time loop, result files.
-- `live`: the same loop on a clock: feed, paper brokerages, state on disk, status.
 - `data_import`: writes market data in LEAN's format.
+- `live`: the same loop on a clock: feed, paper brokerages, state on disk, status.
 - `report`: report.html of a backtest.
 - `cli`: the command line, `python -m engine`.
 

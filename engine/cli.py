@@ -135,9 +135,8 @@ def backtest(
     """
     folder = data_folder or configured_data_folder(project)
     check_project(project, folder)
-    results = output or project / BACKTESTS / f"{datetime.now():{STAMP}}"
-    if results.is_dir() and any(results.iterdir()):
-        raise ValueError(f"--output must be a new or empty folder; {results} holds files")
+    if output is not None and output.is_dir() and any(output.iterdir()):
+        raise ValueError(f"--output must be a new or empty folder; {output} holds files")
     quiet_tensorflow()
     from engine.run.runner import AlgorithmError, run_backtest
 
@@ -146,7 +145,7 @@ def backtest(
     before = _state(store / DIAGNOSTICS_KEY)
     started = time.perf_counter()
     try:
-        with results_folder(results):
+        with results_folder(output or project / BACKTESTS, own=output is not None) as results:
             result = run_backtest(
                 project,
                 data_folder=folder,
@@ -242,8 +241,15 @@ def check_store(store: Path) -> None:
 
 
 @contextmanager
-def results_folder(folder: Path) -> Iterator[None]:
+def results_folder(folder: Path, own: bool = False) -> Iterator[Path]:
     """Make the folder of a run's results first; a run that leaves nothing leaves no folder.
+
+    Args:
+        folder: in which a run of now gets a folder by its time, or its own.
+        own: it is the run's own.
+
+    Yields:
+        The folder; no other run has it, nor one that starts in the same second.
 
     Raises:
         ValueError: if the folder cannot be made.
@@ -251,15 +257,28 @@ def results_folder(folder: Path) -> Iterator[None]:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        made = folder if own else _folder_of_now(folder)
     except OSError as error:
         raise ValueError(f"--output must be a folder that can be made: {error}") from error
     try:
-        yield
+        yield made
     finally:
-        for path in missing:
+        for path in (*([] if own else [made]), *missing):
             if any(path.iterdir()):
                 break
             path.rmdir()
+
+
+def _folder_of_now(parent: Path) -> Path:
+    """Make a folder named by the second; of several in one second, by a later one."""
+    moment = datetime.now()
+    while True:
+        folder = parent / f"{moment:{STAMP}}"
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            moment += timedelta(seconds=1)
 
 
 def configured_data_folder(project: Path) -> Path:
@@ -299,24 +318,36 @@ class Speed(click.ParamType):
 @click.argument("project", type=click.Path(path_type=Path, readable=False), default=Path("."))
 @click.option(
     "--feed",
-    type=click.Choice(["replay"]),
+    type=click.Choice(["replay", "folder", "alpaca"]),
     default="replay",
     show_default=True,
-    help="replay: the daily bars of the data folder, as trades on their days.",
+    help="replay: the daily bars of the data folder, as trades on their days. folder: bars that "
+    "anybody appends to the files of --feed-folder, now. alpaca: Alpaca's minute bars, now, with "
+    "the key in APCA_API_KEY_ID and APCA_API_SECRET_KEY.",
+)
+@click.option(
+    "--feed-folder",
+    type=click.Path(path_type=Path, readable=False),
+    help="Folder of --feed folder: TICKER.csv with date,open,high,low,close,volume, and more; see "
+    "engine/live/folder.py.",
 )
 @click.option(
     "--from",
     "first",
     type=click.DateTime(["%Y-%m-%d"]),
-    help="First day of a new account; one that exists goes on where it stands.",
+    help="First day of a new account's replay; one that exists goes on where it stands.",
 )
-@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Last day.")
+@click.option(
+    "--to",
+    "last",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Last day; a replay needs one, any other feed goes on until it is stopped.",
+)
 @click.option(
     "--speed",
     type=Speed(),
-    default="max",
-    show_default=True,
-    help="Seconds of the market in a second, such as 1000x; max jumps to what is due.",
+    help="Seconds of the market in a second of a replay, such as 1000x; by default max, which "
+    "jumps to what is due.",
 )
 @click.option(
     "--brokerage",
@@ -335,8 +366,9 @@ class Speed(click.ParamType):
 def live(
     project: Path,
     feed: str,
+    feed_folder: Path | None,
     first: datetime | None,
-    last: datetime,
+    last: datetime | None,
     speed: float | None,
     brokerage: str,
     state: Path | None,
@@ -345,7 +377,8 @@ def live(
 ) -> None:
     """Trade PROJECT's main.py on paper, on a clock, as LEAN's live-paper does.
 
-    Ctrl-C ends the run after what is in progress; run again, it goes on with the same account.
+    Ctrl-C (or SIGTERM) ends the run after what is in progress, given again at once; run again, it
+    goes on with the same account.
     Files of a run are in live/<time>: LEAN's result files, live.log, events.jsonl.
     """
     folder = data_folder or configured_data_folder(project)
@@ -355,10 +388,9 @@ def live(
     from engine.live.session import Options, run_project
     from engine.run.runner import AlgorithmError
 
-    results = _new_folder(project / LIVE)
     before = _state(project / STORE / DIAGNOSTICS_KEY)
     try:
-        with results_folder(results):
+        with results_folder(project / LIVE) as results:
             session = run_project(
                 project,
                 Options(
@@ -370,6 +402,8 @@ def live(
                     last=last,
                     speed=speed,
                     brokerage=brokerage,
+                    feed=feed,
+                    feed_folder=feed_folder,
                     parameters=dict(parameters) if parameters else None,
                     show=click.echo,
                 ),
@@ -388,14 +422,6 @@ def live(
         f"{algorithm.transactions.orders_count} orders, equity ${algorithm.portfolio_value:,.2f}\n"
         f"Results  {results}"
     )
-
-
-def _new_folder(parent: Path) -> Path:
-    """A folder for a run of now; one of the same second moves on."""
-    moment = datetime.now()
-    while (folder := parent / f"{moment:{STAMP}}").exists():
-        moment += timedelta(seconds=1)
-    return folder
 
 
 @main.command()

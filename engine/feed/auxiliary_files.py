@@ -84,12 +84,16 @@ class MapFile:
 
 
 class MapFiles:
-    """All map files of a market; finds the security that a ticker names on a day."""
+    """All map files of a market; finds the security that a ticker names on a day.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: None for a market without map files: a ticker names one security for ever.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
         self._by_permtick: dict[str, MapFile] = {}
         self._by_ticker: dict[str, list[tuple[datetime, str]]] = {}
-        for path in sorted(folder.glob("*.csv")):
+        for path in sorted(folder.glob("*.csv")) if folder is not None else ():
             map_file = MapFile.read(path)
             self._by_permtick[map_file.permtick] = map_file
             for day, ticker in map_file.rows:

@@ -45,8 +45,8 @@ def _finite(text: str, field: str) -> Decimal:
     return number
 
 
-def _price(text: str, field: str) -> Decimal:
-    """Price in dollars of a field in ten-thousandths.
+def _price(text: str, field: str, places: int) -> Decimal:
+    """Price in dollars of a field in units of so many decimal places.
 
     Raises:
         ValueError: if it is no number or not above 0.
@@ -54,18 +54,25 @@ def _price(text: str, field: str) -> Decimal:
     number = _finite(text, field)
     if number <= 0:
         raise ValueError(f"{field} must be > 0: prices are positive; received {text!r}")
-    return number.scaleb(-4)
+    return number.scaleb(-places)
 
 
-def _prices(cells: list[str], prefix: str = "") -> list[Decimal]:
-    """Open, high, low and close.
+def read_prices(cells: list[str], prefix: str = "", places: int = 4) -> list[Decimal]:
+    """Open, high, low and close in dollars.
+
+    Args:
+        cells: text.
+        prefix: before the names of fields in errors.
+        places: 4 for ten-thousandths of a dollar, 0 for dollars.
 
     Raises:
         ValueError: if one is missing or breaks a rule of bars.
     """
     if len(cells) < len(_FIELDS):
         raise ValueError(f"a bar must have {', '.join(_FIELDS)}; received {len(cells)} of them")
-    prices = [_price(cell, prefix + name) for cell, name in zip(cells, _FIELDS, strict=False)]
+    prices = [
+        _price(cell, prefix + name, places) for cell, name in zip(cells, _FIELDS, strict=False)
+    ]
     opened, high, low, close = prices
     if high < max(opened, low, close):
         raise ValueError(f"{prefix}high must be the highest price; received {cells[1]!r}")
@@ -74,7 +81,12 @@ def _prices(cells: list[str], prefix: str = "") -> list[Decimal]:
     return prices
 
 
-def _size(text: str, field: str) -> Decimal:
+def read_size(text: str, field: str) -> Decimal:
+    """A number of shares.
+
+    Raises:
+        ValueError: if it is no number or below 0.
+    """
     number = _finite(text, field)
     if number < 0:
         raise ValueError(f"{field} must be >= 0; received {text!r}")
@@ -222,7 +234,7 @@ def _minute_trade_bar(line: str, symbol: Symbol, day: datetime) -> TradeBar:
 
 def _values(cells: list[str]) -> tuple[list[Decimal], Decimal]:
     """Prices and volume of a trade bar's cells."""
-    return _prices(cells[1:5]), _size(cells[5], "volume") if len(cells) > 5 else ZERO
+    return read_prices(cells[1:5]), read_size(cells[5], "volume") if len(cells) > 5 else ZERO
 
 
 def _bar_of(symbol: Symbol, time: datetime, cells: list[str], span: timedelta) -> TradeBar:
@@ -235,9 +247,9 @@ def _quote_bar(line: str, symbol: Symbol, day: datetime) -> QuoteBar:
     sides: list[Bar | None] = []
     for side, start in (("bid ", 1), ("ask ", 6)):
         prices = cells[start : start + 4]
-        sides.append(Bar(*_prices(prices, side)) if any(prices) else None)
+        sides.append(Bar(*read_prices(prices, side)) if any(prices) else None)
     sizes = [
-        _size(cells[i], name) if i < len(cells) and cells[i] else ZERO
+        read_size(cells[i], name) if i < len(cells) and cells[i] else ZERO
         for name, i in (("bid size", 5), ("ask size", 10))
     ]
     time = day + int(cells[0]) * _MILLISECOND

@@ -66,10 +66,6 @@ class SecurityEvents:
         self._warned = self._delisted = False
         self.sum_of_dividends = ZERO
 
-    def refresh(self, map_file: MapFile, factors: FactorFile) -> None:
-        """Read on in files that have grown, as live trading does every day."""
-        self._map, self._factors = map_file, factors
-
     def on(self, day: datetime, last_price: Decimal) -> Iterator[BaseData]:
         """Events of a trading day."""
         symbol = self._config.symbol

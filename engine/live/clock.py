@@ -1,7 +1,8 @@
 """Clocks: they say when a live run looks at its feed and its scheduled events.
 
-A run asks for the next moment at which something is due and gets the moment to look, never an
-earlier one; LEAN looks once a second, so moments are whole seconds. All times are UTC, naive.
+A run asks for the next moment at which something is due and gets the moment to look; LEAN looks
+once a second, so moments are whole seconds. An earlier moment comes only on the machine's own time,
+when a feed has news. All times are UTC, naive.
 """
 
 from __future__ import annotations
@@ -9,26 +10,37 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from engine.common.clock import NEW_YORK, from_utc
+
 SECOND = timedelta(seconds=1)
+_LOOK = 1.0
+"""Seconds of the machine after which a waiting clock looks whether a feed has news."""
+_STOOD_STILL = timedelta(minutes=1)
+"""A wait that took so much longer than it was asked to is told of."""
 
 
 class Clock(Protocol):
     """What a live run needs of a clock.
 
     Attributes:
-        now: the present moment.
         interrupted: the clock was stopped by SIGINT or ran out, so that the algorithm is told;
-            False after SIGTERM, which ends a run without a word.
+            False after SIGTERM, which ends a run without a word to it.
     """
 
-    now: datetime
     interrupted: bool
+
+    @property
+    def now(self) -> datetime:
+        """The present moment."""
 
     def wait_until(self, due: datetime) -> datetime | None:
         """Wait for a moment; the first at or after it to look, None once the clock has stopped."""
+
+    def stop(self, interrupted: bool = True) -> None:
+        """Let no further moment come; see `interrupted`."""
 
 
 def whole_second(moment: datetime) -> datetime:
@@ -51,8 +63,9 @@ class EventClock:
         self._end = end
         self._stopped = False
 
-    def stop(self) -> None:
+    def stop(self, interrupted: bool = True) -> None:
         """Let no further moment come."""
+        self.interrupted = interrupted
         self._stopped = True
 
     def wait_until(self, due: datetime) -> datetime | None:
@@ -87,15 +100,124 @@ class PacedClock(EventClock):
         self._begun = time.monotonic()
         self._wake = threading.Event()
 
-    def stop(self) -> None:
+    def stop(self, interrupted: bool = True) -> None:
         """Let no further moment come, and wake who waits for one."""
-        super().stop()
+        super().stop(interrupted)
         self._wake.set()
 
     def _passes(self, moment: datetime) -> bool:
         ahead = (moment - self._origin).total_seconds() / self._speed
         self._wake.wait(max(ahead - (time.monotonic() - self._begun), 0.0))
         return not self._stopped
+
+
+class Machine:
+    """The machine's time, and sleep that can be ended."""
+
+    def __init__(self) -> None:
+        self._wake = threading.Event()
+
+    def time(self) -> datetime:
+        """Now, UTC: what its clock shows, which may be set and goes on while it is suspended."""
+        return datetime.now(UTC).replace(tzinfo=None)
+
+    def ticking(self) -> float:
+        """Seconds that nobody can set and that do not pass while it is suspended."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep so long, or until `wake`."""
+        self._wake.wait(seconds)
+
+    def wake(self) -> None:
+        """End this sleep and all that follow."""
+        self._wake.set()
+
+
+class SystemClock:
+    """The machine's own time, which never runs backwards here.
+
+    Args:
+        end: last moment; None for a run without end.
+        news: whether a feed has something new; asked once a second while nothing is due.
+        tell: told when the machine stood still, or its clock was set.
+        machine: whose time.
+    """
+
+    def __init__(
+        self,
+        end: datetime | None = None,
+        news: Callable[[], bool] = lambda: False,
+        tell: Callable[[str], None] = lambda line: None,
+        machine: Machine | None = None,
+    ) -> None:
+        self.interrupted = True
+        self.news = news
+        self.tell = tell
+        self._end = end
+        self._machine = machine or Machine()
+        self._stopped = False
+        self._latest = self._seen = self._machine.time()
+        self._ticked = self._machine.ticking()
+        self._beat = datetime.min
+        self._set_back = False
+
+    @property
+    def now(self) -> datetime:
+        """The present second."""
+        self._latest = max(self._latest, self._machine.time())
+        return self._latest.replace(microsecond=0)
+
+    def stop(self, interrupted: bool = True) -> None:
+        """Let no further moment come, and wake who waits for one."""
+        self.interrupted = interrupted
+        self._stopped = True
+        self._machine.wake()
+
+    def wait_until(self, due: datetime) -> datetime | None:
+        """The present second, once something is due or a feed has news; at most one a second."""
+        slept = 0.0
+        while not self._stopped:
+            self._compare(slept)
+            now = self.now
+            if self._end is not None and now > self._end:
+                self._stopped = True
+                return None
+            if now > self._beat and (now >= whole_second(due) or self.news()):
+                self._beat = now
+                return now
+            begun = self._machine.ticking()
+            self._machine.sleep(_LOOK)
+            slept = self._machine.ticking() - begun
+        return None
+
+    def _compare(self, slept: float) -> None:
+        """Tell of a machine that was suspended or stopped, and of a clock that was set.
+
+        A suspended machine's clock goes on and its ticking does not; one that was stopped slept
+        longer than it was asked to.
+        """
+        shown, ticked = self._machine.time(), self._machine.ticking()
+        passed = timedelta(seconds=ticked - self._ticked)
+        gone = shown - self._seen
+        before, self._seen, self._ticked = self._seen, shown, ticked
+        if gone - passed > _STOOD_STILL or slept - _LOOK > _STOOD_STILL.total_seconds():
+            self.tell(
+                f"The machine stood still, or its clock was set forward: from {_local(before)} to "
+                f"{_local(shown)} New York time. What was due meanwhile comes now"
+            )
+        elif gone - passed < -SECOND and not self._set_back:
+            self._set_back = True
+            self.tell(
+                f"The machine's clock was set back, to {_local(shown)} New York time: nothing is "
+                f"done until it has passed {_local(self._latest)} again"
+            )
+        if shown >= self._latest:
+            self._set_back = False
+
+
+def _local(utc: datetime) -> str:
+    return f"{from_utc(utc.replace(microsecond=0), NEW_YORK):%Y-%m-%d %H:%M:%S}"
 
 
 Window = tuple[datetime, datetime]
@@ -119,6 +241,11 @@ class WindowClock:
         self.interrupted = interrupted
         self._steps: Iterator[Step] = iter(steps)
         self._window: Window | None = None
+
+    def stop(self, interrupted: bool = True) -> None:
+        """Let no further moment come."""
+        self.interrupted = interrupted
+        self._window, self._steps = None, iter(())
 
     def wait_until(self, due: datetime) -> datetime | None:
         """First beat at or after the due moment."""

@@ -19,9 +19,10 @@ from engine.common.enums import DataNormalizationMode, DelistingType, Resolution
 from engine.feed.data_feed import DataFeed, TimeSlice
 from engine.feed.fred import FredFiles
 from engine.feed.history import history_config, live_start_of_bars
-from engine.feed.subscriptions import SecurityEvents, Sources, points
+from engine.feed.subscriptions import SecurityEvents, Sources, normalized, points
 from engine.feed.universe_selection import ActiveUniverse, SecurityChanges, UserDefinedUniverse
 from engine.framework.universe import ManualUniverse
+from engine.live.arrivals import ArrivingBars, BarSource, is_late
 from engine.live.ticks import Tick, TickSource
 from engine.market.data import BaseData, Delisting, SubscriptionDataConfig, TradeBar
 from engine.market.symbols import Symbol
@@ -72,29 +73,28 @@ class _Builder:
     Args:
         security: whose prices they move.
         config: the daily subscription, or a hidden one that only prices need.
+        hidden: the subscription of the minutes.
         ticks: the trades.
         start: trades up to this exchange time are not seen.
         last: the daily bar before, which stands in for a session without trades.
+
+    Attributes:
+        newest: the bar that was given last, None before the first.
     """
 
     def __init__(
         self,
         security: Any,
         config: SubscriptionDataConfig,
+        hidden: SubscriptionDataConfig,
         ticks: TickSource,
         start: datetime,
         last: BaseData | None,
     ) -> None:
         self.security = security
         self.config = config
-        self.hidden = SubscriptionDataConfig(
-            security.symbol,
-            Resolution.MINUTE,
-            TickType.TRADE,
-            fill_forward=False,
-            extended_hours=True,
-            internal=True,
-        )
+        self.hidden = hidden
+        self.newest: BaseData | None = None
         self._hours = security.exchange.hours
         self._ticks = ticks
         self._seen = start
@@ -137,6 +137,8 @@ class _Builder:
             daily += self._whole_session()
             self._close = self._hours.get_next_market_close(self._close)
         self._seen = now
+        for found in (minutes, daily):
+            self.newest = found[-1] if found else self.newest
         return daily, minutes
 
     def _consume(self, now: datetime, minutes: list[BaseData]) -> None:
@@ -179,7 +181,6 @@ class _Events:
         self._sources = sources
         self._hours = security.exchange.hours
         self._day: datetime | None = None
-        self._events: SecurityEvents | None = None
 
     def next_due(self) -> datetime:
         """When the next day's events come, UTC."""
@@ -192,19 +193,21 @@ class _Events:
 
         The files are read anew, since they grow while the run goes on.
         """
-        day = midnight(now - EVENTS_AT)
-        if day == self._day:
-            return []
+        today = midnight(now - EVENTS_AT)
+        if self._day is None:
+            self._day = today
+        found: list[BaseData] = []
         sid = self.config.symbol.id
-        map_file = self._sources.auxiliary.map_files.of_security(sid)
-        factors = self._sources.auxiliary.factor_file(sid)
-        started = self._events is not None
-        if self._events is None:
-            self._events = SecurityEvents(self.config, map_file, factors, day)
-        self._events.refresh(map_file, factors)
-        self._day = day
-        found = list(self._events.on(day, ZERO))
-        return found if started else []
+        # Several days where nobody looked for long, a machine being suspended.
+        while self._day < today:
+            map_file = self._sources.auxiliary.map_files.of_security(sid)
+            factors = self._sources.auxiliary.factor_file(sid)
+            events = SecurityEvents(self.config, map_file, factors, self._day)
+            # What the day before tells of comes on this one, also when it was told late.
+            list(events.on(self._day, ZERO))
+            self._day += _DAY
+            found += events.on(self._day, ZERO)
+        return found
 
 
 @dataclass(frozen=True)
@@ -222,8 +225,13 @@ class LiveFeed(DataFeed):
         algorithm: whose securities to serve.
         sources: bars of the warm-up, map and factor files.
         fred: FRED's series, of which live runs have none.
-        ticks: the trades.
+        source: the trades, or the bars as they come in.
         events: the files that tell of splits and dividends.
+
+    Attributes:
+        late: (end in UTC, security, bar) of the bars of the last slice that came long after their
+            end, oldest first: who fills orders goes through them one by one before the slice, or
+            an order would fill on the newest of them instead of its own open.
     """
 
     def __init__(
@@ -231,12 +239,13 @@ class LiveFeed(DataFeed):
         algorithm: Any,
         sources: Sources,
         fred: FredFiles,
-        ticks: TickSource,
+        source: TickSource | BarSource,
         events: Sources,
     ) -> None:
         super().__init__(algorithm, sources, fred)
-        self._ticks = ticks
-        self._builders: list[_Builder] = []
+        self._source = source
+        self._builders: list[_Builder | ArrivingBars] = []
+        self.late: list[tuple[datetime, Any, BaseData]] = []
         self._event_sources = events
         self._events: list[_Events] = []
 
@@ -295,8 +304,29 @@ class LiveFeed(DataFeed):
     def _serve(self, security: Any, config: SubscriptionDataConfig, now: datetime) -> None:
         hours = security.exchange.hours
         local = hours.from_utc(now)
+        hidden = SubscriptionDataConfig(
+            security.symbol,
+            Resolution.MINUTE,
+            TickType.TRADE,
+            fill_forward=False,
+            extended_hours=True,
+            internal=True,
+        )
+        source, last = self._source, self._bar_before(config, hours, local)
+        if not isinstance(source, BarSource):
+            self._builders.append(_Builder(security, config, hidden, source, local, last))
+            return
+        given = source.given.get(security.symbol.value, {})
+        known = midnight(local) if last is None else midnight(last.end_time)
         self._builders.append(
-            _Builder(security, config, self._ticks, local, self._bar_before(config, hours, local))
+            ArrivingBars(
+                security,
+                config,
+                hidden,
+                source,
+                given.get("minute", _minute_of(local)),
+                given.get("day", known),
+            )
         )
 
     def _bar_before(
@@ -337,19 +367,63 @@ class LiveFeed(DataFeed):
             raise NotImplementedError("live runs cannot add or remove securities once they run")
         packets: list[tuple[Any, list[BaseData]]] = []
         changes = SecurityChanges()
+        self.late = []
         for events in self._events:
             found = events.take(events.security.exchange.hours.from_utc(now))
             if found:
                 _note_delisting(found, events.security, changes)
                 packets.append((_Packet(events.config, events.security), found))
         for builder in self._builders:
-            daily, minutes = builder.take(builder.security.exchange.hours.from_utc(now))
+            local = builder.security.exchange.hours.from_utc(now)
+            daily, minutes = builder.take(local)
+            if isinstance(builder, ArrivingBars):
+                self._note_late(builder, daily, minutes, local)
             if daily:
                 packets.append((_Packet(builder.config, builder.security), daily))
             if minutes:
                 # Last, so that orders fill on minutes and not on a whole day at its close.
                 packets.append((_Packet(builder.hidden, builder.security), minutes))
         return self._time_slice(now, packets, changes)
+
+    def _note_late(
+        self,
+        builder: ArrivingBars,
+        daily: list[BaseData],
+        minutes: list[BaseData],
+        now: datetime,
+    ) -> None:
+        """Note late bars, at the scale that the account has now; minutes where there are some."""
+        security = builder.security
+        sid = security.symbol.id
+        hours = security.exchange.hours
+        for bar in minutes or daily:
+            if is_late(bar, now):
+                factors = self._event_sources.auxiliary.factor_file(sid)
+                mode = DataNormalizationMode.SPLIT_ADJUSTED
+                factor = factors.scale(midnight(bar.time), mode)
+                scaled = normalized(bar, mode, factor, ZERO)
+                self.late.append((hours.to_utc(bar.end_time), security, scaled))
+        self.late.sort(key=lambda each: each[0])
+
+    @property
+    def newest(self) -> dict[str, datetime]:
+        """End of the newest bar of each security, UTC."""
+        return {
+            builder.security.symbol.value: builder.security.exchange.hours.to_utc(
+                builder.newest.end_time
+            )
+            for builder in self._builders
+            if builder.newest is not None
+        }
+
+    @property
+    def given(self) -> dict[str, dict[str, datetime]]:
+        """Up to where bars that come in were given; what `BarSource.given` is to be next time."""
+        return {
+            builder.security.symbol.value: builder.given
+            for builder in self._builders
+            if isinstance(builder, ArrivingBars)
+        }
 
 
 def _check_universe(active: ActiveUniverse) -> None:

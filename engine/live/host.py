@@ -9,6 +9,7 @@ from engine.api.algorithm import QCAlgorithm
 from engine.api.run_context import RunContext
 from engine.common.enums import AlgorithmStatus
 from engine.feed.subscriptions import Sources
+from engine.live.arrivals import BarSource
 from engine.live.brokerage import Brokerage
 from engine.live.clock import Clock
 from engine.live.feed import LiveFeed
@@ -44,7 +45,7 @@ class LiveHost:
     Args:
         context: with `live_start`; see `engine.api.run_context`.
         clock: says when to look.
-        ticks: the trades.
+        source: the trades, or the bars as they come in.
         brokerage: the account.
         events: the files that tell of splits and dividends; the context's by default.
 
@@ -56,13 +57,13 @@ class LiveHost:
         self,
         context: RunContext,
         clock: Clock,
-        ticks: TickSource,
+        source: TickSource | BarSource,
         brokerage: Brokerage,
         events: Sources | None = None,
     ) -> None:
         self._context = context
         self._clock = clock
-        self._ticks = ticks
+        self._source = source
         self._brokerage = brokerage
         self._events = context.sources if events is None else events
         self.algorithm: QCAlgorithm | None = None
@@ -97,7 +98,7 @@ class LiveHost:
         self._brokerage.connect(algorithm)
         algorithm.post_initialize()
         feed = LiveFeed(
-            algorithm, self._context.sources, self._context.fred, self._ticks, self._events
+            algorithm, self._context.sources, self._context.fred, self._source, self._events
         )
         loop = self.loop = LiveLoop(algorithm, feed, self._clock, self._brokerage, on_step)
         loop.run()

@@ -42,6 +42,7 @@ class Journal:
     def __init__(
         self, folder: Path, run: str, clock: Callable[[], datetime], show: Callable[[str], None]
     ) -> None:
+        self._folder = folder
         self._run = run
         self._clock = clock
         self._show = show
@@ -62,6 +63,12 @@ class Journal:
         """Something that happened."""
         known = {"run": self._run, "clock": self._clock().isoformat(), **fields}
         self._events.log(level, name, extra={"fields": known})
+
+    def discard(self) -> None:
+        """Delete the files: of a run that never began."""
+        self.close()
+        for name in (LOG, EVENTS):
+            (self._folder / name).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the files."""

@@ -35,6 +35,7 @@ class LiveLoop(Loop):
         on_step: called after each beat with the UTC time.
 
     Attributes:
+        live_feed: its data.
         phase: what the algorithm's code is called for: "start", "warm-up", "slice", "scheduled"
             or "end".
         error: what ended the run, None if nothing did.
@@ -55,7 +56,7 @@ class LiveLoop(Loop):
             clock.now + timedelta(days=1),
             algorithm.portfolio.total_portfolio_value_exact,
         )
-        self._live_feed = feed
+        self.live_feed = feed
         self._clock = clock
         self._brokerage = brokerage
         self.phase = "start"
@@ -72,7 +73,7 @@ class LiveLoop(Loop):
             return
         self.trading = True
         while not self._stopped():
-            due = min(self._live_feed.next_due(), algorithm.schedule.next_utc)
+            due = min(self.live_feed.next_due(), algorithm.schedule.next_utc)
             beat = self._clock.wait_until(due)
             if beat is None:
                 break
@@ -87,7 +88,7 @@ class LiveLoop(Loop):
             algorithm.debug("Algorithm starting warm up...")
         else:
             algorithm.callback("on_warmup_finished")()
-        for step in self._live_feed.warm_up(self._clock.now):
+        for step in self.live_feed.warm_up(self._clock.now):
             self._step(step)
             if self._stopped():
                 return
@@ -96,7 +97,9 @@ class LiveLoop(Loop):
         """Everything of one moment."""
         self.phase = "slice"
         try:
-            self._step(self._live_feed.take(now))
+            step = self.live_feed.take(now)
+            self._fill_late()
+            self._step(step)
         except Exception as problem:
             self._fail(problem)
             return
@@ -106,6 +109,17 @@ class LiveLoop(Loop):
             self._last_beats()
         elif self._on_step is not None:
             self._on_step(now)
+
+    def _fill_late(self) -> None:
+        """Let waiting orders fill on bars that came late, at the time of those bars."""
+        algorithm, late = self._algorithm, self.live_feed.late
+        if not late or not algorithm.transactions.get_open_order_tickets():
+            return
+        for end, security, bar in late:
+            algorithm.set_date_time(end)
+            security.update([bar])
+            algorithm.portfolio.invalidate_total_portfolio_value()
+            algorithm.transactions.process_synchronous_events()
 
     def _scheduled(self, now: datetime) -> None:
         """Fire what is due; orders that were not waited for are worked through afterwards."""

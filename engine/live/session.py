@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,15 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from engine.api.run_context import RunContext, ignore_message
-from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc
-from engine.feed.bar_files import BarFiles
+from engine.common.clock import NEW_YORK, from_utc, to_utc
 from engine.feed.subscriptions import Sources
 from engine.live.brokerage import Brokerage, LeanPaperBrokerage, PaperBrokerage
-from engine.live.clock import SECOND, EventClock, PacedClock
+from engine.live.clock import SECOND, Clock, EventClock, PacedClock, SystemClock
+from engine.live.day_notes import DayNotes
+from engine.live.feeds import (
+    ALPACA,
+    FEEDS,
+    FOLDER,
+    REPLAY,
+    Feed,
+    alpaca_feed,
+    folder_feed,
+    replay_feed,
+    sources_as_of,
+)
 from engine.live.host import LiveHost, LiveResult
 from engine.live.journal import Journal
 from engine.live.state import AccountStore, StateLock
-from engine.live.ticks import FactorsAsOf, ReplayTicks
 from engine.orders.orders import Order, OrderEvent
 from engine.run.runner import (
     BacktestResult,
@@ -31,6 +43,8 @@ from engine.run.runner import (
     run_number,
 )
 
+__all__ = ["LEAN_PAPER", "PAPER", "Options", "Session", "run_project", "sources_as_of"]
+
 PAPER, LEAN_PAPER = "paper", "lean-paper"
 _DAY = timedelta(days=1)
 
@@ -40,19 +54,22 @@ class Options:
     """How a project is traded.
 
     Attributes:
-        data_folder: LEAN data folder that is replayed.
+        data_folder: LEAN data folder: market hours, and with `replay` the bars.
         store: folder of the object store.
         state: folder of the account.
         results: folder of this run's files; exists.
-        first: day on which a new account begins; None goes on where the account stands.
-        last: last day.
-        speed: seconds of the run in a second, None for as fast as it goes.
+        first: day on which a new account begins; None goes on where the account stands. Of a
+            replay only.
+        last: last day; None only where the feed is of the present.
+        speed: seconds of the run in a second, None for as fast as it goes. Of a replay only.
         brokerage: `paper`, which is durable, or `lean-paper`, which forgets.
+        feed: one of `FEEDS`.
+        feed_folder: of the feed `folder`.
         parameters: replace those of config.json altogether.
         show: receives each line of the log.
 
     Raises:
-        ValueError: if speed or brokerage is none of these.
+        ValueError: if an option is none of these, or not one of the feed.
     """
 
     data_folder: Path
@@ -60,9 +77,11 @@ class Options:
     state: Path
     results: Path
     first: datetime | None
-    last: datetime
+    last: datetime | None
     speed: float | None = None
     brokerage: str = PAPER
+    feed: str = REPLAY
+    feed_folder: Path | None = None
     parameters: Mapping[str, str] | None = None
     show: Callable[[str], None] = ignore_message
 
@@ -73,6 +92,24 @@ class Options:
             )
         if self.speed is not None and not 0 < self.speed < float("inf"):
             raise ValueError(f"--speed must be > 0 and finite, or max; received {self.speed}")
+        if self.feed not in FEEDS:
+            raise ValueError(f"--feed must be one of {', '.join(FEEDS)}; received {self.feed!r}")
+        if (self.feed == FOLDER) != (self.feed_folder is not None):
+            raise ValueError(
+                f"--feed-folder must be given with --feed {FOLDER}, and with no other; received "
+                f"--feed {self.feed} and --feed-folder {self.feed_folder}"
+            )
+        if self.feed == REPLAY and self.last is None:
+            raise ValueError("--to must be given for a replay: it ends on some day")
+        if self.feed != REPLAY and (self.first is not None or self.speed is not None):
+            raise ValueError(
+                f"--from and --speed must not be given with --feed {self.feed}: it trades now"
+            )
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether time is the past's."""
+        return self.feed == REPLAY
 
 
 @dataclass(frozen=True)
@@ -102,17 +139,29 @@ def run_project(project: Path, options: Options) -> Session:
         OSError: if state or results cannot be written.
     """
     parameters = project_parameters(project, options.parameters)
+    new = [each for each in (options.state, *options.state.parents) if not each.exists()]
     lock = StateLock(options.state)
+    begun = True
     try:
         folder = options.state if options.brokerage == PAPER else options.state / options.brokerage
         folder.mkdir(exist_ok=True)
         store = AccountStore(folder)
         try:
             return _run(project, options, parameters, store)
+        except Exception:
+            begun = store.fact("cash") is not None
+            raise
         finally:
             store.close()
     finally:
         lock.release()
+        if new and not begun:
+            # A start that failed leaves nothing behind that a later one would take for an account.
+            shutil.rmtree(options.state)
+            for each in new[1:]:
+                if any(each.iterdir()):
+                    break
+                each.rmdir()
 
 
 def _run(
@@ -120,37 +169,92 @@ def _run(
 ) -> Session:
     durable = options.brokerage == PAPER
     resumed = durable and store.fact("clock") is not None
-    started = _first_moment(options, store if durable else None)
-    clock = _clock(options, started)
+    _check_feed(options, store)
+    clock, started = _clock(options, store if durable else None)
     context = make_context(options.data_folder, options.store, parameters)
-    bars = context.sources.bars
-    context.sources, events = sources_as_of(bars, options.data_folder, clock)
     context.live_start = started
     run = options.results.name
     journal = Journal(options.results, run, lambda: clock.now, options.show)
-    context.on_message = journal.line
-    brokerage: Brokerage = LeanPaperBrokerage()
-    if durable:
-        brokerage = _Told(store, events, journal)
+    if isinstance(clock, SystemClock):
+        clock.tell = lambda line: journal.line(f"{_new_york(clock.now)} {line}")
+    feed: Feed | None = None
+    host: LiveHost | None = None
     try:
-        store.note({"run": run, "status": "running", "project": project.resolve(), "error": ""})
-        journal.event("start", brokerage=options.brokerage, first=started.isoformat())
+        feed = _feed(options, context, clock, store if durable else None)
+        context.sources = feed.sources
+        context.on_message = journal.line
+        brokerage: Brokerage = LeanPaperBrokerage()
+        if durable:
+            brokerage = _Told(store, feed.events, journal)
+        store.note(
+            {
+                "run": run,
+                "status": "running",
+                "project": project.resolve(),
+                "error": "",
+                "feed": options.feed,
+            }
+        )
+        journal.event(
+            "start", brokerage=options.brokerage, feed=options.feed, first=started.isoformat()
+        )
         if resumed:
             _tell_of_kill(store, journal)
         with loaded_algorithm(project, context) as kind, _interruptible(clock):
-            host = LiveHost(context, clock, ReplayTicks(context.sources), brokerage, events)
+            host = LiveHost(context, clock, feed.source, brokerage, feed.events)
             files = _Results(context, options)
             # As fast as it goes, a run is over before anyone could look at what it has so far.
-            between = None if options.speed is None else files
+            between = None if options.is_replay and options.speed is None else files
             live = host.run(kind, _Noting(store, journal, host, brokerage, between))
             results = files.write(live.algorithm, live.loop, live.error)
         _tell_end(store, journal, live.error)
         return Session(started, clock.now, live, results, resumed)
     except Exception as problem:
         _tell_end(store, journal, problem)
+        if host is None or host.loop is None:
+            journal.discard()
         raise
     finally:
+        if feed is not None:
+            feed.close()
         journal.close()
+
+
+def _check_feed(options: Options, store: AccountStore) -> None:
+    """Refuse to go on in the present with an account of the past, or the other way round.
+
+    Raises:
+        ValueError: naming the feed that the account has.
+    """
+    had = store.fact("feed")
+    if had is not None and (had == REPLAY) != options.is_replay:
+        raise ValueError(
+            f"--state must be an account that trades on --feed {options.feed}; this one was traded "
+            f"on --feed {had}, at another time than now"
+        )
+
+
+def _feed(options: Options, context: RunContext, clock: Clock, store: AccountStore | None) -> Feed:
+    """Open the feed.
+
+    Raises:
+        ValueError: if it cannot be opened.
+    """
+    hours, given = context.market_hours.equity_hours, _given(store)
+    if isinstance(clock, SystemClock) and options.feed == ALPACA:
+        return alpaca_feed(options.data_folder, hours, clock, given)
+    if isinstance(clock, SystemClock) and options.feed_folder is not None:
+        return folder_feed(options.feed_folder, options.data_folder, hours, clock, given)
+    return replay_feed(context.sources.bars, options.data_folder, clock)
+
+
+def _given(store: AccountStore | None) -> dict[str, dict[str, datetime]]:
+    """Up to where the run before was given bars; see `BarSource.given`."""
+    noted = store.fact("given") if store is not None else None
+    return {
+        ticker: {name: datetime.fromisoformat(time) for name, time in given.items()}
+        for ticker, given in json.loads(noted or "{}").items()
+    }
 
 
 class _Told(PaperBrokerage):
@@ -216,15 +320,26 @@ class _Noting:
         self._host = host
         self._brokerage = brokerage
         self._results = results
+        self._days: DayNotes | None = None
 
     def __call__(self, now: datetime) -> None:
         algorithm: Any = self._host.algorithm
+        hours = algorithm.default_hours
+        if self._days is None:
+            self._days = DayNotes(hours)
+        for line in self._days.lines(hours.from_utc(now)):
+            self._journal.line(f"{_new_york(now)} {line}")
         facts: dict[str, Any] = {
             "clock": now,
             "done": now,
             "equity": algorithm.portfolio.total_portfolio_value_exact,
             "last_line": self._journal.last_line,
         }
+        loop = self._host.loop
+        if loop is not None:
+            facts["newest"] = _times(loop.live_feed.newest)
+            if given := loop.live_feed.given:
+                facts["given"] = json.dumps({t: json.loads(_times(g)) for t, g in given.items()})
         data = algorithm.current_slice
         if data is not None and data.bars:
             facts["last_bar"] = now
@@ -239,72 +354,81 @@ class _Noting:
             self._store.note(facts)
 
 
-def sources_as_of(bars: BarFiles, data_folder: Path, clock: EventClock) -> tuple[Sources, Sources]:
-    """Files as they are on a clock's day: for bars and history, and for corporate events.
-
-    A row of a factor file is of the last day before its event. Prices follow it from the next day
-    on; who tells of events must know it in that day's morning already.
-    """
-
-    def known(ahead: timedelta) -> Sources:
-        return Sources(
-            bars,
-            FactorsAsOf(data_folder, lambda: midnight(from_utc(clock.now, NEW_YORK)) + ahead),
-        )
-
-    return known(timedelta(0)), known(_DAY)
+def _times(times: Mapping[str, datetime]) -> str:
+    return json.dumps({name: time.isoformat() for name, time in times.items()})
 
 
-def _clock(options: Options, started: datetime) -> EventClock:
-    """The clock from a moment (UTC) to the end of the last day.
+def _new_york(utc: datetime) -> str:
+    return f"{from_utc(utc, NEW_YORK):%Y-%m-%d %H:%M:%S}"
+
+
+def _clock(
+    options: Options, store: AccountStore | None
+) -> tuple[EventClock | SystemClock, datetime]:
+    """The clock to the end of the last day, and the moment (UTC) at which a run begins.
+
+    That is after the account's own clock; of a new account the first day's midnight, or now.
 
     Raises:
-        ValueError: if that is over.
-    """
-    end = to_utc(options.last + _DAY, NEW_YORK) - SECOND
-    if started >= end:
-        raise ValueError(
-            f"--to must be after the account's clock, {from_utc(started, NEW_YORK)} New York time; "
-            f"received {options.last:%Y-%m-%d}"
-        )
-    if options.speed is None:
-        return EventClock(started, end)
-    return PacedClock(started, end, options.speed)
-
-
-def _first_moment(options: Options, store: AccountStore | None) -> datetime:
-    """Where a run begins: after the account's own clock, else at midnight of the first day (UTC).
-
-    Raises:
-        ValueError: if there is neither.
+        ValueError: if there is no such moment, or it lies after the end.
     """
     noted = store.fact("clock") if store is not None else None
-    if noted is not None:
-        # That moment has had its beat.
-        return datetime.fromisoformat(noted) + SECOND
-    if options.first is None:
-        raise ValueError("--from must be given for a new account: a replay begins on some day")
-    return to_utc(options.first, NEW_YORK)
+    # The moment that is noted has had its beat.
+    after = None if noted is None else datetime.fromisoformat(noted) + SECOND
+    end = None if options.last is None else to_utc(options.last + _DAY, NEW_YORK) - SECOND
+    present = SystemClock(end)
+    if options.is_replay:
+        if after is None and options.first is None:
+            raise ValueError("--from must be given for a new account: a replay begins on some day")
+        started = to_utc(options.first, NEW_YORK) if after is None else after
+    else:
+        started = present.now
+        if after is not None and started < after:
+            raise ValueError(
+                f"the account's clock must not be ahead of the machine's, {_new_york(started)} New "
+                f"York time; it stands at {_new_york(after)}"
+            )
+    if end is not None and started >= end:
+        raise ValueError(
+            f"--to must be after the account's clock, {_new_york(started)} New York time; "
+            f"received {options.last:%Y-%m-%d}"
+        )
+    if not options.is_replay or end is None:
+        return present, started
+    if options.speed is None:
+        return EventClock(started, end), started
+    return PacedClock(started, end, options.speed), started
 
 
 @contextmanager
-def _interruptible(clock: EventClock) -> Iterator[None]:
-    """SIGINT ends the run after the beat in progress, with `on_end_of_algorithm`."""
-    before = signal.signal(signal.SIGINT, lambda *_: clock.stop())
+def _interruptible(clock: Clock) -> Iterator[None]:
+    """SIGINT and SIGTERM end the run after what is in progress; the same signal again, at once.
+
+    The algorithm is told of the end (`on_end_of_algorithm`) by SIGINT, and not by SIGTERM, as in
+    LEAN. Everything is on disk either way.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, _: Any) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        clock.stop(interrupted=number == signal.SIGINT)
+
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _tell_of_kill(store: AccountStore, journal: Journal) -> None:
     """Say so if the run before was killed between the orders of one moment."""
     clock, done = store.fact("clock"), store.fact("done")
     if clock is not None and clock != done:
-        moment = from_utc(datetime.fromisoformat(clock), NEW_YORK)
         journal.line(
-            f"{moment} The run before was killed while orders were given: those of that moment "
-            "that it had not given by then are not given now"
+            f"{_new_york(datetime.fromisoformat(clock))} The run before was killed while orders "
+            "were given: those of that moment that it had not given by then are not given now"
         )
 
 

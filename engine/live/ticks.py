@@ -6,7 +6,7 @@ bar's: enough for bars of a minute at the open, at noon and at the close.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -109,20 +109,24 @@ class FactorsAsOf(AuxiliaryData):
         base = next((row for row in rows if row.date >= day), None)
         key = str(sid), base.date if base is not None else None
         if key not in self._known:
-            price, split = (
-                (base.price_factor, base.split_factor) if base is not None else (ONE, ONE)
-            )
-            rebased = [
-                replace(
-                    row,
-                    price_factor=_digits(divide(row.price_factor, price)),
-                    split_factor=_digits(divide(row.split_factor, split)),
-                )
-                for row in rows
-                if row.date < day
-            ]
-            self._known[key] = FactorFile([*rebased, FactorRow(_LAST_ROW, ONE, ONE, ZERO)])
+            self._known[key] = as_of(rows, day)
         return self._known[key]
+
+
+def as_of(rows: Sequence[FactorRow], day: datetime) -> FactorFile:
+    """The rows before a day, counted from what held then."""
+    base = next((row for row in rows if row.date >= day), None)
+    price, split = (base.price_factor, base.split_factor) if base is not None else (ONE, ONE)
+    rebased = [
+        replace(
+            row,
+            price_factor=_digits(divide(row.price_factor, price)),
+            split_factor=_digits(divide(row.split_factor, split)),
+        )
+        for row in rows
+        if row.date < day
+    ]
+    return FactorFile([*rebased, FactorRow(_LAST_ROW, ONE, ONE, ZERO)])
 
 
 def _digits(factor: Decimal) -> Decimal:

@@ -436,7 +436,10 @@ def test_signals_end_a_paced_run(project, sent, told_of_the_end):
         assert holder(project / "live" / "state") == live.pid
         live.send_signal(getattr(signal, sent))
         live.wait(timeout=20)
-    assert (live.returncode == 0) is told_of_the_end
+    assert live.returncode == 0
+    assert told(project / "live" / "state")[0].endswith("(stopped)")
+    (folder,) = [path for path in (project / "live").iterdir() if path.name != "state"]
+    assert list(folder.glob("*-summary.json"))
     assert (project / "storage" / "end").is_file() is told_of_the_end
 
 

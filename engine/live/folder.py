@@ -1,0 +1,504 @@
+"""The `folder` feed: bars that anybody appends to files, watched while a live run goes on.
+
+A folder holds, by ticker in any case:
+
+- `AAPL.csv` with a header that names `date` (or `time`), `open`, `high`, `low`, `close` and, where
+  it is known, `volume`, in any order; prices in dollars, unadjusted. A row whose time is a date, or
+  midnight, is the bar of that day; one with a time of day is the bar of the minute that starts
+  then, New York's time, or with an offset from UTC (`2026-01-05T14:30:00+00:00`).
+- `AAPL.csv` without a header, in LEAN's daily columns: `20260105 00:00,open,high,low,close,volume`,
+  prices in ten-thousandths of a dollar.
+- `AAPL/20260105_trade.csv` in LEAN's minute columns: milliseconds since midnight, then as above.
+- `AAPL.parquet` with the columns of a header (needs pyarrow).
+- `events.csv` with the header `date,symbol,split,dividend`: ex-date, ticker, new shares for one old
+  (2, or 3/2; empty without a split) and dollars a share (empty without a dividend), written before
+  eight in the morning of the ex-date.
+
+Rows may come late, twice, out of order or corrected (the row furthest down counts): history
+follows, what is odd is told. A line without its end is waited for. A row that breaks a rule is
+named and skipped.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.common.clock import NEW_YORK, from_utc, midnight, zone
+from engine.common.decimals import ZERO
+from engine.common.enums import Resolution
+from engine.feed.bar_files import read_prices, read_size
+from engine.live.arrivals import BarSource, Prices
+from engine.live.corporate import ReceivedActions, Told
+from engine.live.feed import EVENTS_AT
+from engine.market.market_hours import ExchangeHours
+from engine.market.symbols import Symbol
+
+EVENTS = "events"
+_TIMES = ("date", "time", "datetime", "timestamp")
+_COLUMNS = ("open", "high", "low", "close")
+_LEAN_MINUTES = re.compile(r"(\d{8})_trade\.csv", re.IGNORECASE)
+_PATIENCE = timedelta(minutes=1)
+"""How long a half-written line or file is waited for in silence."""
+_TOLD_ROWS = 5
+"""So many bad rows of one reading are named, more are counted."""
+_TAIL = 256
+"""Bytes before the place where a file was left that must be the same for it to be read on there."""
+_LEAN_PLACES = 4
+
+Cells = Mapping[str, str]
+
+
+class _Row(NamedTuple):
+    """A row: where it is, for messages; its cells by name; its prices' unit, in decimal places."""
+
+    place: str
+    cells: Cells
+    places: int
+
+
+@dataclass
+class _Reading:
+    """What was new in a file.
+
+    Attributes:
+        rows: new ones, or all of them.
+        whole: the file was read from its beginning.
+        bad: what is wrong with rows.
+    """
+
+    rows: list[_Row] = field(default_factory=list)
+    whole: bool = False
+    bad: list[str] = field(default_factory=list)
+
+
+class _CsvFile:
+    """Reads a growing file on from where it was left; anew where it was changed before that.
+
+    Args:
+        path: the file.
+        layout: names of the cells of a file without a header.
+    """
+
+    def __init__(self, path: Path, layout: Sequence[str]) -> None:
+        self.path = path
+        self.half_since: datetime | None = None
+        self._layout = layout
+        self._seen: tuple[int, int, int] | None = None
+        self._restart()
+
+    def _restart(self) -> None:
+        self._offset = self._line = self._places = 0
+        self._tail = b""
+        self._names: list[str] | None = None
+
+    def read(self, now: datetime) -> _Reading | None:
+        """What is new; None if nothing is.
+
+        Raises:
+            ValueError: if the header lacks a column.
+            OSError: if the file cannot be read.
+        """
+        status = self.path.stat()
+        seen = status.st_ino, status.st_size, status.st_mtime_ns
+        if seen == self._seen:
+            return None
+        before, self._seen = self._seen, seen
+        with open(self.path, "rb") as file:
+            if before is not None and not self._goes_on(file, before, seen):
+                self._restart()
+            whole = self._offset == 0
+            file.seek(self._offset)
+            content = file.read()
+        end = content.rfind(b"\n") + 1
+        self.half_since = now if end < len(content) else None
+        content = content[:end]
+        self._offset += end
+        self._tail = (self._tail + content)[-_TAIL:]
+        reading = _Reading(whole=whole)
+        for line in content.split(b"\n")[:-1]:
+            self._line += 1
+            self._read_line(line.strip(b"\r\xef\xbb\xbf"), reading)
+        return reading
+
+    def _goes_on(self, file: Any, before: tuple[int, int, int], seen: tuple[int, int, int]) -> bool:
+        """Whether a file has only grown."""
+        if seen[0] != before[0] or seen[1] <= before[1]:
+            return False
+        file.seek(self._offset - len(self._tail))
+        return bool(file.read(len(self._tail)) == self._tail)
+
+    def _read_line(self, line: bytes, reading: _Reading) -> None:
+        place = f"{self.path}, line {self._line}"
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError:
+            reading.bad.append(f"{place}: a line must be text in UTF-8; received {line!r}")
+            return
+        if not text.strip():
+            return
+        cells = [cell.strip() for cell in next(csv.reader([text]))]
+        if self._names is None:
+            if not any(cell[:1].isalpha() for cell in cells):
+                self._names, self._places = list(self._layout), _LEAN_PLACES
+            else:
+                self._names, self._places = column_names(self.path, cells), 0
+                return
+        named = dict(zip(self._names, cells, strict=False))
+        reading.rows.append(_Row(place, named, self._places))
+
+
+class _ParquetFile:
+    """Reads a Parquet file whenever it has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.half_since: datetime | None = None
+        self._seen: tuple[int, int, int] | None = None
+
+    def read(self, now: datetime) -> _Reading | None:
+        """All rows; None if nothing is new, or the file is not whole yet.
+
+        Raises:
+            ValueError: if pyarrow is not installed, or a column is missing.
+            OSError: if the file cannot be read.
+        """
+        status = self.path.stat()
+        seen = status.st_ino, status.st_size, status.st_mtime_ns
+        if seen == self._seen:
+            return None
+        self._seen = seen
+        import pandas as pd
+
+        try:
+            frame = pd.read_parquet(self.path)
+        except ImportError as error:
+            raise ValueError(
+                f"{self.path} needs pyarrow to be read: pip install -r requirements/live.txt"
+            ) from error
+        except (OSError, ValueError):
+            # Half of it is written: its end is what makes it readable.
+            self.half_since = self.half_since or now
+            return None
+        self.half_since = None
+        if frame.index.name is not None:
+            frame = frame.reset_index()
+        names = column_names(self.path, [str(name) for name in frame.columns])
+        rows = [
+            _Row(f"{self.path}, row {number}", dict(zip(names, map(str, values), strict=True)), 0)
+            for number, values in enumerate(frame.itertuples(index=False), start=1)
+        ]
+        return _Reading(rows, whole=True)
+
+
+def column_names(path: Path, found: Sequence[str]) -> list[str]:
+    """Names of a file's columns, the one of the times as `date`.
+
+    Raises:
+        ValueError: if one is missing.
+    """
+    names = [name.strip().lower() for name in found]
+    time = next((name for name in _TIMES if name in names), None)
+    needed = (*_COLUMNS,) if path.stem.lower() != EVENTS else ("symbol",)
+    missing = [name for name in needed if name not in names]
+    if time is None or missing:
+        lacks = ", ".join(["date"] * (time is None) + missing)
+        raise ValueError(
+            f"{path}: the header must name date, {', '.join(needed)}; received "
+            f"{','.join(found)!r}, without {lacks}"
+        )
+    return ["date" if name == time else name for name in names]
+
+
+class FolderFeed(BarSource):
+    """Watches a folder of bars.
+
+    Args:
+        folder: see the module.
+        hours: of the exchange, by ticker.
+        now, tell, given: see `BarSource`.
+
+    Attributes:
+        actions: what `events.csv` tells of.
+
+    Raises:
+        ValueError: if there is no such folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        hours: Callable[[str], ExchangeHours],
+        now: Callable[[], datetime],
+        tell: Callable[[str], None],
+        given: Mapping[str, Mapping[str, datetime]],
+    ) -> None:
+        super().__init__(now, tell, given)
+        if not folder.is_dir():
+            raise ValueError(f"--feed-folder must be a folder; received {folder}")
+        self.actions = ReceivedActions()
+        self._folder = folder
+        self._hours = hours
+        self._wanted: set[str] = set()
+        self._files: dict[Path, _CsvFile | _ParquetFile] = {}
+        self._waiting: set[Path] = set()
+        self._broken: dict[Path, str] = {}
+
+    def serve(self, symbol: Symbol, hours: ExchangeHours) -> None:
+        """Begin with a symbol."""
+        self.want(symbol.value.upper())
+
+    def want(self, ticker: str, *_: Any) -> None:
+        """Read a ticker's files from now on."""
+        if ticker in self._wanted:
+            return
+        self._wanted.add(ticker)
+        self.poll()
+        if not self.bars.has(ticker):
+            self._tell(f"feed: {self._folder} has no bars of {ticker} so far")
+
+    def poll(self) -> bool:
+        """Read what has been written; True if there was anything new."""
+        new = False
+        for ticker, path in sorted(self._paths()):
+            new |= self._read(ticker, path)
+        return new
+
+    def _paths(self) -> Iterator[tuple[str, Path]]:
+        """Files that are wanted, with the ticker (empty of the events)."""
+        for path in self._folder.iterdir():
+            name = path.stem.upper()
+            suffix = path.suffix.lower()
+            if suffix == ".csv" and path.stem.lower() == EVENTS:
+                yield "", path
+            elif suffix in (".csv", ".parquet") and name in self._wanted:
+                yield name, path
+            elif path.name.upper() in self._wanted and path.is_dir():
+                for each in path.iterdir():
+                    if _LEAN_MINUTES.fullmatch(each.name):
+                        yield path.name.upper(), each
+
+    def _read(self, ticker: str, path: Path) -> bool:
+        if path not in self._files:
+            is_parquet = path.suffix.lower() == ".parquet"
+            layout = ("date", *_COLUMNS, "volume") if ticker else ()
+            self._files[path] = _ParquetFile(path) if is_parquet else _CsvFile(path, layout)
+        file = self._files[path]
+        try:
+            reading = file.read(self._now())
+        except (OSError, ValueError) as error:
+            if self._broken.get(path) != str(error):
+                self._broken[path] = str(error)
+                self._tell(f"feed: {error}: the file is skipped until it is changed")
+            return False
+        self._tell_of_half(file)
+        if reading is None or not (reading.rows or reading.bad):
+            return False
+        self._broken.pop(path, None)
+        new = self._take_events(reading) if not ticker else self._take_bars(ticker, path, reading)
+        self._tell_some(path, [f"{line}: the row is skipped" for line in reading.bad])
+        return new
+
+    def _tell_some(self, path: Path, lines: Sequence[str]) -> None:
+        for line in lines[:_TOLD_ROWS]:
+            self._tell(f"feed: {line}")
+        if len(lines) > _TOLD_ROWS:
+            self._tell(f"feed: {path}: {len(lines) - _TOLD_ROWS} more of this kind")
+
+    def _tell_of_half(self, file: _CsvFile | _ParquetFile) -> None:
+        waited = file.half_since is not None and self._now() - file.half_since > _PATIENCE
+        if waited and file.path not in self._waiting:
+            self._waiting.add(file.path)
+            what = "file is not whole" if isinstance(file, _ParquetFile) else "last line has no end"
+            self._tell(f"feed: {file.path}: the {what}; it is waited for")
+        elif file.half_since is None:
+            self._waiting.discard(file.path)
+
+    # Bars -----------------------------------------------------------------------------------
+
+    def _take_bars(self, ticker: str, path: Path, reading: _Reading) -> bool:
+        is_lean_minute = _LEAN_MINUTES.fullmatch(path.name)
+        found: dict[tuple[Resolution, datetime], tuple[str, Prices]] = {}
+        repeated: set[tuple[Resolution, datetime]] = set()
+        for read in reading.rows:
+            try:
+                if is_lean_minute:
+                    resolution, start = _lean_minute(read.cells, is_lean_minute[1])
+                else:
+                    resolution, start = _start(read)
+                row = _prices(read)
+                self._check_day(ticker, start)
+            except ValueError as problem:
+                reading.bad.append(f"{read.place}: {problem}")
+                continue
+            key = resolution, start
+            if key in found and found[key][1] == row:
+                repeated.add(key)
+            found[key] = read.place, row
+        known = {kind: self.bars.newest(ticker, kind) for kind in Resolution}
+        new, odd = False, []
+        for key in sorted(found, key=lambda each: each[1]):
+            resolution, start = key
+            place, row = found[key]
+            before = self.bars.put(ticker, resolution, start, row)
+            new |= before != row
+            if reading.whole and before in (None, row):
+                continue
+            newest, when = known[resolution], _shown(resolution, start)
+            if before == row or key in repeated:
+                odd.append(f"{place}: the bar of {when} came twice")
+            if before is None and newest is not None and start < newest:
+                odd.append(
+                    f"{place}: the bar of {when} came after that of "
+                    f"{_shown(resolution, newest)}: it is late, or out of order"
+                )
+            elif before is not None and before != row and self._is_over(ticker, start):
+                odd.append(
+                    f"{place}: the bar of {when} is corrected ({_changes(before, row)}); "
+                    "history has it from now on, what was done before stays"
+                )
+        self._tell_some(path, odd)
+        return new
+
+    def _check_day(self, ticker: str, start: datetime) -> None:
+        """Refuse what cannot have been traded.
+
+        Raises:
+            ValueError: naming field, rule and value.
+        """
+        now = from_utc(self._now(), NEW_YORK)
+        if start > now:
+            raise ValueError(f"date must not be in the future; received {start}")
+        if self._hours(ticker).session(start.date()) is None:
+            raise ValueError(
+                f"date must be a day on which the exchange is open; received {start:%Y-%m-%d}"
+            )
+
+    def _is_over(self, ticker: str, start: datetime) -> bool:
+        """Whether the session of a bar is over: until then its day's row may be written anew."""
+        session = self._hours(ticker).session(start.date())
+        return session is None or from_utc(self._now(), NEW_YORK) > session.close
+
+    # Events ---------------------------------------------------------------------------------
+
+    def _take_events(self, reading: _Reading) -> bool:
+        local = from_utc(self._now(), NEW_YORK)
+        new = False
+        for place, cells, _ in reading.rows:
+            try:
+                day = midnight(_time(cells.get("date", "")))
+                ticker = cells.get("symbol", "").upper()
+                if not ticker:
+                    raise ValueError("symbol must not be empty")
+                told = Told(_split(cells.get("split", "")), _dividend(cells.get("dividend", "")))
+            except ValueError as problem:
+                reading.bad.append(f"{place}: {problem}")
+                continue
+            changed = self.actions.put(ticker, day.date(), told)
+            new |= changed
+            if changed and not reading.whole and day + EVENTS_AT <= local:
+                self._tell(
+                    f"feed: {place}: the event of {ticker} of {day:%Y-%m-%d} came after eight in "
+                    "the morning of its day: history follows it, cash and positions do not"
+                )
+        return new
+
+
+def _start(row: _Row) -> tuple[Resolution, datetime]:
+    """What a row is a bar of, and from when.
+
+    Raises:
+        ValueError: naming field, rule and value.
+    """
+    text = row.cells.get("date", "")
+    written = _moment(text)
+    if written.time() == datetime.min.time():
+        # As it is written: a day is a day in any time zone.
+        return Resolution.DAILY, midnight(written)
+    if row.places == _LEAN_PLACES:
+        raise ValueError(f"date must read yyyyMMdd 00:00 without a header; received {text!r}")
+    start = _time(text)
+    if start.second or start.microsecond:
+        raise ValueError(f"date must be a whole minute; received {text!r}")
+    return Resolution.MINUTE, start
+
+
+def _lean_minute(cells: Cells, day: str) -> tuple[Resolution, datetime]:
+    """The same of a row of LEAN's minute columns.
+
+    Raises:
+        ValueError: naming field, rule and value.
+    """
+    text = cells.get("date", "")
+    if not text.isdigit() or int(text) >= 86_400_000 or int(text) % 60_000:
+        raise ValueError(f"time must be whole minutes of a day in ms; received {text!r}")
+    return Resolution.MINUTE, _time(day) + timedelta(milliseconds=int(text))
+
+
+def _prices(row: _Row) -> Prices:
+    cells = row.cells
+    texts = [cells.get(name, "") for name in _COLUMNS]
+    opened, high, low, close = read_prices(texts, places=row.places)
+    volume = cells.get("volume", "")
+    return Prices(opened, high, low, close, read_size(volume, "volume") if volume else ZERO)
+
+
+def _moment(text: str) -> datetime:
+    """A time as it is written.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            "date must read yyyy-MM-dd or yyyyMMdd, HH:mm behind it for a minute; received "
+            f"{text!r}"
+        ) from None
+
+
+def _time(text: str) -> datetime:
+    """A time of New York.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    time = _moment(text)
+    return time if time.tzinfo is None else time.astimezone(zone(NEW_YORK)).replace(tzinfo=None)
+
+
+def _split(text: str) -> Fraction:
+    try:
+        split = Fraction(text) if text else Fraction(1)
+    except (ValueError, ZeroDivisionError):
+        split = Fraction(0)
+    if split <= 0:
+        raise ValueError(f"split must be new shares for one old, > 0; received {text!r}")
+    return split
+
+
+def _dividend(text: str) -> Decimal:
+    try:
+        dividend = Decimal(text) if text else ZERO
+    except InvalidOperation:
+        dividend = Decimal("NaN")
+    if not dividend.is_finite() or dividend < 0:
+        raise ValueError(f"dividend must be dollars a share, >= 0; received {text!r}")
+    return dividend
+
+
+def _shown(resolution: Resolution, start: datetime) -> str:
+    return f"{start:%Y-%m-%d}" if resolution == Resolution.DAILY else f"{start:%Y-%m-%d %H:%M}"
+
+
+def _changes(before: Prices, after: Prices) -> str:
+    pairs = zip(Prices._fields, before, after, strict=True)
+    return ", ".join(f"{name} {old} to {new}" for name, old, new in pairs if old != new)

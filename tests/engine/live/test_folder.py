@@ -1,0 +1,429 @@
+"""Bars that are appended to files while a run goes on, on a simulated machine."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from engine.common.clock import NEW_YORK, from_utc, to_utc
+from engine.common.enums import Resolution
+from engine.live import clock
+from engine.live.arrivals import Prices
+from engine.live.corporate import Told
+from engine.live.folder import FolderFeed
+from engine.live.session import Options, run_project
+from engine.live.state import AccountStore
+from engine.market.market_hours import MarketHoursDatabase
+from tests.engine.folder import business_days, write_folder
+from tests.engine.live.machine import SimulatedMachine
+
+DAYS = business_days(datetime(2010, 1, 4).date(), 25)
+ROWS = [(100 + i, 103 + i, 99 + i, 101 + i, 1000) for i in range(25)]
+HEADER = "date,open,high,low,close,volume\n"
+
+
+def line(i, **changed):
+    cells = dict(zip(("open", "high", "low", "close", "volume"), ROWS[i], strict=True)) | changed
+    return ",".join([f"{DAYS[i]}", *map(str, cells.values())]) + "\n"
+
+
+class Watched:
+    """A folder feed, its clock and what it tells."""
+
+    def __init__(self, root):
+        write_folder(root / "data", {"OTHER": [(1, 1, 1, 1, 1)]})
+        self.folder = root / "feed"
+        self.folder.mkdir()
+        self.now = to_utc(datetime(2010, 1, 15, 20), NEW_YORK)
+        self.told = []
+        hours = MarketHoursDatabase(root / "data").equity_hours
+        self.feed = FolderFeed(self.folder, hours, lambda: self.now, self.told.append, {})
+
+    def write(self, name, text, mode="a"):
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        with open(path, mode, encoding="utf-8", newline="") as file:
+            file.write(text)
+
+    def days(self, ticker="ABC"):
+        found = self.feed.bars.between(ticker, Resolution.DAILY, datetime.min, datetime.max)
+        return {start.day: float(row.close) for start, row in found}
+
+    def minutes(self, ticker="ABC"):
+        found = self.feed.bars.between(ticker, Resolution.MINUTE, datetime.min, datetime.max)
+        return {f"{start:%d %H:%M}": row for start, row in found}
+
+
+@pytest.fixture
+def watched(tmp_path):
+    return Watched(tmp_path)
+
+
+def test_rows_that_are_appended_are_read_once(watched):
+    watched.write("abc.csv", HEADER + line(0) + line(1))
+    watched.feed.want("ABC")
+    assert watched.days() == {4: 101, 5: 102}
+    assert not watched.feed.poll()
+    watched.write("abc.csv", line(2))
+    assert watched.feed.poll()
+    assert watched.days() == {4: 101, 5: 102, 6: 103}
+    assert watched.told == []
+
+
+def test_a_half_written_line_is_waited_for(watched):
+    watched.write("ABC.csv", HEADER + line(0) + line(1)[:-7])
+    watched.feed.want("ABC")
+    assert watched.days() == {4: 101}
+    assert not watched.feed.poll()
+    watched.now += timedelta(minutes=2)
+    watched.feed.poll()
+    watched.feed.poll()
+    assert [text.partition("ABC.csv")[2] for text in watched.told] == [
+        ": the last line has no end; it is waited for"
+    ]
+    watched.write("ABC.csv", line(1)[-7:])
+    assert watched.feed.poll()
+    assert watched.days() == {4: 101, 5: 102}
+
+
+def test_late_repeated_and_corrected_rows_are_taken_and_told(watched):
+    watched.write("ABC.csv", HEADER + line(0) + line(2))
+    watched.feed.want("ABC")
+    watched.write("ABC.csv", line(1) + line(2) + line(0, close=100.5))
+    assert watched.feed.poll()
+    assert watched.days() == {4: 100.5, 5: 102, 6: 103}
+    assert [text.partition("ABC.csv, ")[2] for text in watched.told] == [
+        "line 6: the bar of 2010-01-04 is corrected (close 101 to 100.5); history has it from now "
+        "on, what was done before stays",
+        "line 4: the bar of 2010-01-05 came after that of 2010-01-06: it is late, or out of order",
+        "line 5: the bar of 2010-01-06 came twice",
+    ]
+
+
+def test_a_file_that_is_replaced_is_read_anew(watched):
+    watched.write("ABC.csv", HEADER + line(0) + line(1))
+    watched.feed.want("ABC")
+    watched.write("ABC.csv", HEADER + line(0) + line(1, close=102.5) + line(2), "w")
+    assert watched.feed.poll()
+    assert watched.days() == {4: 101, 5: 102.5, 6: 103}
+    (told,) = watched.told
+    assert "line 3: the bar of 2010-01-05 is corrected (close 102 to 102.5)" in told
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ("2010-01-05,1,2,0.5,x,7", "close must be a finite number; received 'x'"),
+        ("2010-01-05,1,2,0.5,3,7", "high must be the highest price; received '2'"),
+        ("2010-01-05,1,2,1.5,1.5,7", "low must be the lowest price; received '1.5'"),
+        ("2010-01-05,-1,2,0.5,1,7", "open must be > 0: prices are positive; received '-1'"),
+        ("2010-01-05,1,2,0.5,1,-7", "volume must be >= 0; received '-7'"),
+        ("2010-01-05,1,2", "low must be a finite number; received ''"),
+        ("5.1.2010,1,2,0.5,1,7", "date must read yyyy-MM-dd or yyyyMMdd, HH:mm behind it for a "),
+        ("2010-01-05 10:00:30,1,2,0.5,1,7", "date must be a whole minute; received '2010-01-05 "),
+        ("2010-01-09,1,2,0.5,1,7", "date must be a day on which the exchange is open; received "),
+        ("2010-01-19,1,2,0.5,1,7", "date must not be in the future; received 2010-01-19"),
+    ],
+)
+def test_a_bad_row_is_named_and_skipped(watched, row, rule):
+    watched.write("ABC.csv", HEADER + line(0) + row + "\n" + line(2))
+    watched.feed.want("ABC")
+    assert watched.days() == {4: 101, 6: 103}
+    (told,) = watched.told
+    assert told.startswith(f"feed: {watched.folder / 'ABC.csv'}, line 3: {rule}")
+    assert told.endswith(": the row is skipped")
+
+
+def test_many_bad_rows_are_counted(watched):
+    watched.write("ABC.csv", HEADER + line(0) + "x\n" * 30)
+    watched.feed.want("ABC")
+    assert len(watched.told) == 6
+    assert watched.told[-1].endswith("25 more of this kind")
+
+
+def test_a_file_without_a_column_is_skipped_until_it_is_changed(watched):
+    watched.write("ABC.csv", "date,open,high,low\n2010-01-04,1,1,1\n")
+    watched.feed.want("ABC")
+    watched.feed.poll()
+    assert "the header must name date, open, high, low, close" in watched.told[0]
+    assert "without close: the file is skipped until it is changed" in watched.told[0]
+    assert len(watched.told) == 2
+    watched.write("ABC.csv", HEADER + line(0), "w")
+    assert watched.feed.poll()
+    assert watched.days() == {4: 101}
+
+
+def test_leans_daily_and_minute_columns(watched):
+    watched.write("abc.csv", "20100104 00:00,1000000,1030000,990000,1010000,1000\n")
+    watched.write("abc/20100105_trade.csv", "34200000,1015000,1020000,1010000,1020000,70\n")
+    watched.feed.want("ABC")
+    assert watched.days() == {4: 101}
+    expected = Prices(*map(Decimal, ("101.5", "102", "101", "102", "70")))
+    assert watched.minutes() == {"05 09:30": expected}
+
+
+def test_columns_in_any_order_and_times_with_an_offset(watched):
+    watched.write(
+        "ABC.csv",
+        "Volume,Close,Low,High,Open,Time\n"
+        "7,1.5,1,2,1,2010-01-04T14:30:00+00:00\n"
+        "7,1.5,1,2,1,2010-01-04T00:00:00+00:00\n",
+    )
+    watched.feed.want("ABC")
+    assert list(watched.minutes()) == ["04 09:30"]
+    assert watched.days() == {4: 1.5}
+
+
+def test_events_are_read_and_late_ones_told(watched):
+    watched.write("events.csv", "date,symbol,split,dividend\n2010-01-12,abc,3/2,\n")
+    watched.write("ABC.csv", HEADER + line(0))
+    watched.feed.want("ABC")
+    watched.write("events.csv", "2010-01-15,ABC,,0.25\n2010-01-19,ABC,0,\n")
+    watched.feed.poll()
+    assert watched.feed.actions.of("ABC") == {
+        datetime(2010, 1, 12).date(): Told(split=Fraction(3, 2)),
+        datetime(2010, 1, 15).date(): Told(dividend=Decimal("0.25")),
+    }
+    assert [text.partition("events.csv, ")[2] for text in watched.told] == [
+        "line 3: the event of ABC of 2010-01-15 came after eight in the morning of its day: "
+        "history follows it, cash and positions do not",
+        "line 4: split must be new shares for one old, > 0; received '0': the row is skipped",
+    ]
+
+
+def test_parquet_without_pyarrow_is_refused_with_the_remedy(watched, monkeypatch):
+    import pandas as pd
+
+    def lacking(path):
+        raise ImportError("no pyarrow")
+
+    monkeypatch.setattr(pd, "read_parquet", lacking)
+    watched.write("ABC.parquet", "PAR1")
+    watched.feed.want("ABC")
+    assert "needs pyarrow to be read: pip install -r requirements/live.txt" in watched.told[0]
+
+
+def test_parquet(watched):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed (requirements/live.txt)")
+    import pandas as pd
+
+    def frame(count):
+        columns = ("open", "high", "low", "close", "volume")
+        index = pd.DatetimeIndex(DAYS[:count], name="date")
+        return pd.DataFrame(ROWS[:count], columns=columns, index=index)
+
+    path = watched.folder / "ABC.parquet"
+    frame(2).to_parquet(path)
+    watched.feed.want("ABC")
+    assert watched.days() == {4: 101, 5: 102}
+    whole = frame(3).reset_index()
+    whole.to_parquet(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert not watched.feed.poll()
+    path.write_bytes(content)
+    assert watched.feed.poll()
+    assert watched.days() == {4: 101, 5: 102, 6: 103}
+    assert watched.told == []
+
+
+# A run ----------------------------------------------------------------------------------------
+
+PROJECT = '''
+from AlgorithmImports import *
+
+
+class Buying(QCAlgorithm):
+    """Buys a share at every close."""
+
+    def initialize(self):
+        self.set_cash(100000)
+        self.add_equity("ABC", Resolution.DAILY)
+        self.set_benchmark(lambda time: 1)
+        self.set_warm_up(3, Resolution.DAILY)
+
+    def on_data(self, data):
+        bar = data.bars.get("ABC")
+        if bar is None or self.is_warming_up:
+            return
+        self.log(f"bar {bar.end_time:%d %H:%M} {bar.open:g} {bar.high:g} {bar.low:g} {bar.close:g}")
+        self.market_order("ABC", 1)
+
+    def on_order_event(self, event):
+        if event.fill_quantity:
+            self.log(f"fill {event.order_id} {event.fill_quantity:g} at {event.fill_price:g}")
+        self.object_store.save("held", str(self.portfolio["ABC"].quantity))
+'''
+
+
+class Run:
+    """A project that trades on a folder, on a simulated machine."""
+
+    def __init__(self, root, monkeypatch):
+        self.root = root
+        self._monkeypatch = monkeypatch
+        write_folder(root / "data", {"OTHER": [(1, 1, 1, 1, 1)]})
+        self.feed = root / "feed"
+        self.feed.mkdir()
+        (root / "main.py").write_text(PROJECT)
+        self.runs = 0
+
+    def append(self, text, name="ABC.csv"):
+        with open(self.feed / name, "a", encoding="utf-8") as file:
+            file.write(text)
+
+    def trade(self, start, end, events=()):
+        """The log's lines from one New York time to the end of another's day."""
+        self.runs += 1
+        results = self.root / "live" / f"run {self.runs}"
+        results.mkdir(parents=True)
+        script = [(when, lambda what=what: what()) for when, what in events]
+        machine = SimulatedMachine(start, script)
+        self._monkeypatch.setattr(clock, "Machine", lambda: machine)
+        options = Options(
+            data_folder=self.root / "data",
+            store=self.root / "storage",
+            state=self.root / "live" / "state",
+            results=results,
+            first=None,
+            last=end,
+            feed="folder",
+            feed_folder=self.feed,
+        )
+        session = run_project(self.root, options)
+        assert session.live.told == ""
+        return (results / "live.log").read_text().splitlines()
+
+    def fills(self):
+        """Time in New York, quantity and price of every fill."""
+        store = AccountStore(self.root / "live" / "state", read_only=True)
+        try:
+            return [
+                (
+                    f"{from_utc(datetime.fromisoformat(event['time']), NEW_YORK):%d %H:%M}",
+                    event["fill_quantity"],
+                    event["fill_price"],
+                )
+                for event in store.events()
+                if event["status"] == "FILLED"
+            ]
+        finally:
+            store.close()
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    return Run(tmp_path, monkeypatch)
+
+
+def said(lines, what):
+    """Times and texts of the lines that begin so."""
+    return [(text[8:16], text[20:]) for text in lines if text[20:].startswith(what)]
+
+
+def test_daily_bars_are_decided_on_when_they_come_and_fill_at_their_open(run):
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    evening = [
+        (datetime(2010, 1, day, 17, 30), lambda i=i: run.append(line(i)))
+        for i, day in ((5, 11), (6, 12))
+    ]
+    # Wednesday's comes after midnight: its orders fill at its open all the same.
+    night = [(datetime(2010, 1, 14, 2), lambda: run.append(line(7)))]
+    log = run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 14), [*evening, *night])
+    assert said(log, "bar") == [
+        ("11 17:30", "bar 11 16:00 105 108 104 106"),
+        ("12 17:30", "bar 12 16:00 106 109 105 107"),
+        ("14 02:00", "bar 13 16:00 107 110 106 108"),
+    ]
+    assert run.fills() == [("12 16:00", "1", "106"), ("13 16:00", "1", "107")]
+
+
+def test_minute_bars_fill_at_the_open_and_add_up_to_the_day(run):
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    day = datetime(2010, 1, 11)
+
+    def minute(when, *row):
+        text = f"{when:%Y-%m-%d %H:%M},{','.join(map(str, row))}\n"
+        return when + timedelta(minutes=1, seconds=2), lambda: run.append(text)
+
+    open_ = timedelta(hours=9, minutes=30)
+    tuesday = day + timedelta(days=1)
+    events = [
+        minute(day + open_, 105, 106, 104, 105.5, 10),
+        minute(day + timedelta(hours=12), 105.5, 109, 105, 108, 20),
+        minute(day + timedelta(hours=15, minutes=59), 108, 108, 103, 107, 30),
+        minute(tuesday + open_, 110, 111, 109, 110, 10),
+        minute(tuesday + open_ + timedelta(minutes=1), 120, 121, 119, 120, 10),
+    ]
+    log = run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 12), events)
+    ((time, text), *_) = said(log, "bar")
+    assert time in ("11 16:00", "11 16:01")
+    assert text == "bar 11 16:00 105 109 103 107"
+    assert run.fills() == [("12 09:31", "1", "110")]
+
+
+def test_an_order_that_waited_over_a_stop_fills_at_its_open(run):
+    """Stopped in the evening, started two days later: the bars of both days have come meanwhile."""
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    events = [(datetime(2010, 1, 11, 17, 30), lambda: run.append(line(5)))]
+    run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 11), events)
+    run.append(line(6) + line(7))
+    run.trade(datetime(2010, 1, 13, 20), datetime(2010, 1, 13))
+    assert run.fills() == [("12 16:00", "1", "106")]
+
+
+def test_a_split_and_a_dividend_of_the_events_file(run):
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    halved = {name: value / 2 for name, value in zip(("open", "high", "low", "close"), ROWS[7][:4],
+                                                     strict=True)}  # fmt: skip
+    events = [
+        (datetime(2010, 1, 11, 17), lambda: run.append(line(5))),
+        (datetime(2010, 1, 12, 17), lambda: run.append(line(6))),
+        (
+            datetime(2010, 1, 13, 7),
+            lambda: run.append("date,symbol,split,dividend\n2010-01-13,ABC,2,0.5\n", "events.csv"),
+        ),
+        (datetime(2010, 1, 13, 17), lambda: run.append(line(7, **halved))),
+    ]
+    run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 13), events)
+    # Bought 1 at 106; split in two; paid half a dollar a new share; 2 more at the halved open.
+    assert run.fills() == [("12 16:00", "1", "106"), ("13 16:00", "2", "53.5")]
+    store = AccountStore(run.root / "live" / "state", read_only=True)
+    assert store.positions()["ABC"][0] == 4
+    assert store.cash == 100_000 - 106 - 2 * Decimal("53.5") - 2 + 1
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("named", "rule"),
+    [
+        ({"feed": "folder"}, "--feed-folder must be given with --feed folder"),
+        ({"feed_folder": "x"}, "--feed-folder must be given with --feed folder"),
+        ({"feed": "ticker"}, "--feed must be one of replay, folder, alpaca"),
+        ({"last": None}, "--to must be given for a replay"),
+        ({"feed": "folder", "feed_folder": "x", "speed": 2.0}, "--from and --speed must not be"),
+    ],
+)
+def test_options_of_another_feed_are_refused(tmp_path, named, rule):
+    given = {"first": None, "last": datetime(2010, 1, 11)} | named
+    with pytest.raises(ValueError, match=rule):
+        Options(tmp_path, tmp_path, tmp_path, tmp_path, **given)
+
+
+def test_an_account_of_a_replay_does_not_go_on_in_the_present(run):
+    run.append(HEADER + line(0))
+    run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 11))
+    store = AccountStore(run.root / "live" / "state")
+    store.note({"feed": "replay"})
+    store.close()
+    with pytest.raises(ValueError, match="this one was traded on --feed replay"):
+        run.trade(datetime(2010, 1, 12, 8), datetime(2010, 1, 12))
+
+
+def test_a_start_that_fails_leaves_nothing(run):
+    run.feed.rmdir()
+    with pytest.raises(ValueError, match="--feed-folder must be a folder"):
+        run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 11))
+    assert [path.name for path in (run.root / "live").iterdir()] == ["run 1"]
+    assert list((run.root / "live" / "run 1").iterdir()) == []
