@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -173,13 +172,17 @@ class ObjectStore(LeanObject):
         return str(path.resolve())
 
     def clear(self) -> None:
-        """Delete everything."""
-        if self._root.is_dir():
-            for path in self._root.iterdir():
-                if path.is_dir():
-                    shutil.rmtree(path)
-                elif not path.name.startswith("."):
-                    path.unlink()
+        """Forget what is in memory, as LEAN does: nothing here, and every key stays."""
+
+    @property
+    def max_size(self) -> int:
+        """Bytes that may be saved."""
+        return self._max_bytes
+
+    @property
+    def max_files(self) -> int:
+        """Files that may be saved."""
+        return self._max_files
 
     def __iter__(self) -> Iterator[Any]:
         return iter([KeyValuePair(key, self.read_bytes(key)) for key in self.keys])

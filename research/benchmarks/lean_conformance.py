@@ -1,11 +1,14 @@
 """Does the local engine compute what LEAN computes?
 
 Runs LEAN's own Python regression algorithms, unmodified, from a LEAN checkout through the local
-engine and compares every statistic with the ones that LEAN declares in the algorithm's C# twin.
+engine and compares every statistic with the ones that LEAN declares in the algorithm's C# twin, or
+in the class from which the twin inherits them.
 
     python -m research.benchmarks.lean_conformance --lean ../Lean --only MACDTrendAlgorithm
 
-Each algorithm runs in a process of its own, so that one crash does not end the table.
+Algorithms that use what the engine leaves to LEAN, or data that its sample has not, are in
+`lean_conformance_excluded.txt`, each with the reason. Each algorithm runs in a process of its own,
+so that one crash does not end the table.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +32,12 @@ from research.conditions import conditions, option_parser
 
 PYTHON, CSHARP = "Algorithm.Python", "Algorithm.CSharp"
 UNSUPPORTED = ("NotImplementedError", "ImportError", "ModuleNotFoundError", "NameError")
+EXCLUDED = Path(__file__).with_name("lean_conformance_excluded.txt")
+PARAMETERS = {"ema-fast": "10", "ema-slow": "20"}
+"""LEAN's own tests give these to every algorithm."""
 _BLOCK = re.compile(r"ExpectedStatistics\s*(?:=>|{\s*get;[^}]*}\s*=)(.*?)};", re.DOTALL)
+_STATUS = re.compile(r"AlgorithmStatus\s+AlgorithmStatus\s*=>\s*AlgorithmStatus\.(\w+)")
+_CSHARP_CLASS = re.compile(r"^ {0,4}(?:[a-z]+ )*class\s+(\w+)\s*(?::\s*([\w.]+))?", re.MULTILINE)
 _PAIR = re.compile(r'{\s*"((?:[^"\\]|\\.)*)"\s*,\s*"((?:[^"\\]|\\.)*)"\s*}')
 _ERROR = re.compile(r"\b(\w+Error): ([^\n]*)")
 _CLASS = re.compile(r"^class\s+(\w+)\s*\(", re.MULTILINE)
@@ -36,11 +45,16 @@ _CLASS = re.compile(r"^class\s+(\w+)\s*\(", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Case:
-    """An algorithm and what LEAN declares for it."""
+    """An algorithm and what LEAN declares for it.
+
+    Attributes:
+        status: how it ends in LEAN: ``Completed`` or ``RuntimeError``.
+    """
 
     name: str
     path: Path
     expected: dict[str, str]
+    status: str = "Completed"
 
 
 @dataclass(frozen=True)
@@ -67,12 +81,64 @@ def expected_statistics(source: str) -> dict[str, str]:
     return {key: ast.literal_eval(f'"{value}"') for key, value in _PAIR.findall(block.group(1))}
 
 
+@dataclass(frozen=True)
+class _Twin:
+    """A C# class: its base, its statistics and status as far as it declares them itself."""
+
+    base: str
+    expected: dict[str, str]
+    status: str
+
+
+def _twins(folder: Path) -> dict[str, _Twin]:
+    """C# classes by name, nested ones left out; one ends where the next of its file begins."""
+    found: dict[str, _Twin] = {}
+    for path in sorted(folder.rglob("*.cs")):
+        source = path.read_text(encoding="utf-8-sig", errors="replace")
+        heads = list(_CSHARP_CLASS.finditer(source))
+        for head, after in zip_longest(heads, heads[1:]):
+            text = source[head.start() : after.start() if after else None]
+            status = _STATUS.search(text)
+            found[head.group(1)] = _Twin(
+                head.group(2) or "", expected_statistics(text), status.group(1) if status else ""
+            )
+    return found
+
+
+def declared_result(twins: dict[str, _Twin], name: str) -> tuple[dict[str, str], str]:
+    """Statistics and status that a C# class declares or inherits; empty where there are none."""
+    expected: dict[str, str] = {}
+    status = ""
+    while name in twins:
+        expected = expected or twins[name].expected
+        status = status or twins[name].status
+        name = twins[name].base
+    return expected, status or "Completed"
+
+
+def read_excluded(path: Path = EXCLUDED) -> dict[str, str]:
+    """Names of algorithms that are not run, with the reasons.
+
+    Raises:
+        ValueError: if a line is not ``name: reason``.
+    """
+    excluded: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        name, _, reason = line.partition(": ")
+        if not reason:
+            raise ValueError(f"{path}, line {number} must read `name: reason`; received {line!r}")
+        excluded[name] = reason
+    return excluded
+
+
 def find_cases(lean: Path, only: Sequence[str] = ()) -> list[Case]:
-    """Return LEAN's Python algorithms whose C# twin declares statistics.
+    """Return LEAN's Python algorithms whose C# twin has statistics, excluded ones left out.
 
     Args:
         lean: a checkout of QuantConnect/Lean.
-        only: names of classes; all if empty.
+        only: names of classes, excluded ones too; all that are not excluded if empty.
 
     Raises:
         ValueError: if the checkout lacks the folders, or a name has no such algorithm.
@@ -80,19 +146,17 @@ def find_cases(lean: Path, only: Sequence[str] = ()) -> list[Case]:
     for folder in (PYTHON, CSHARP):
         if not (lean / folder).is_dir():
             raise ValueError(f"--lean must be a LEAN checkout with {folder}; received {lean}")
-    declared: dict[str, dict[str, str]] = {}
-    for path in sorted((lean / CSHARP).rglob("*.cs")):
-        statistics = expected_statistics(path.read_text(encoding="utf-8-sig", errors="replace"))
-        if statistics:
-            declared[path.stem] = statistics
+    twins = _twins(lean / CSHARP)
+    excluded = {} if only else read_excluded()
     cases: dict[str, Case] = {}
     for path in sorted((lean / PYTHON).glob("*.py")):
         names = _CLASS.findall(path.read_text(encoding="utf-8-sig", errors="replace"))
-        name = path.stem if path.stem in names else next((n for n in names if n in declared), "")
-        if name not in declared or (only and name not in only):
+        name = path.stem if path.stem in names else next((n for n in names if n in twins), "")
+        expected, status = declared_result(twins, name)
+        if not expected or name in excluded or (only and name not in only):
             continue
         if name not in cases or path.stem == name:
-            cases[name] = Case(name, path, declared[name])
+            cases[name] = Case(name, path, expected, status)
     missing = set(only) - cases.keys()
     if missing:
         raise ValueError(f"--only names no algorithm with a declared result: {sorted(missing)}")
@@ -107,8 +171,10 @@ def _child(case: Case, lean: Path, data: Path, sender: Any) -> None:
 
         with tempfile.TemporaryDirectory() as folder:
             results, store = Path(folder) / "results", Path(folder) / "store"
-            result = run_backtest(case.path, data_folder=data, results=results, store=store)
-        if result.runtime_error:
+            result = run_backtest(
+                case.path, data_folder=data, results=results, store=store, parameters=PARAMETERS
+            )
+        if result.runtime_error and case.status == "Completed":
             sender.send(_classified("", result.runtime_error))
         else:
             sender.send(("statistics", dict(result.statistics)))
@@ -204,7 +270,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for status in ("passed", "differs", "unsupported", "failed", "timeout")
     }
     parts = [f"{count} {status}" for status, count in counts.items() if count]
-    print(f"{len(verdicts)} algorithms: {', '.join(parts)}")
+    left_out = "" if options.only else f"; {len(read_excluded())} excluded"
+    print(f"{len(verdicts)} algorithms: {', '.join(parts)}{left_out}")
     passed = {verdict.name for verdict in verdicts if verdict.status == "passed"}
     if missing := sorted(set(options.require) - passed):
         print(f"required but not passed: {', '.join(missing)}")

@@ -44,8 +44,10 @@ def test_round_trips(tmp_path):
     assert not store.delete("c.bin")
     # A second store over the same folder sees what the first saved.
     assert ObjectStore(tmp_path / "store").keys == ["a/b", "d"]
+    # LEAN empties its memory, not the folder.
     store.clear()
-    assert store.keys == []
+    assert store.keys == ["a/b", "d"]
+    assert (store.max_files, store.max_size) == (10_000, 10 * 1024**3)
 
 
 def test_pascal_case_names_work(tmp_path):
