@@ -16,6 +16,7 @@ from engine.framework.execution import (
     NullExecutionModel,
     SpreadExecutionModel,
     StandardDeviationExecutionModel,
+    VolumeWeightedAveragePriceExecutionModel,
 )
 from engine.framework.insight import Insight, InsightScore
 from engine.framework.insights import InsightCollection, InsightManager
@@ -96,4 +97,5 @@ __all__ = [
     "TrailingStopRiskManagementModel",
     "Universe",
     "UniverseSelectionModel",
+    "VolumeWeightedAveragePriceExecutionModel",
 ]

@@ -25,7 +25,7 @@ from engine.indicators import (
 )
 from engine.market.data import TradeBar
 
-_SPANS = {
+SPANS = {
     Resolution.SECOND: timedelta(seconds=1),
     Resolution.MINUTE: timedelta(minutes=1),
     Resolution.HOUR: timedelta(hours=1),
@@ -182,7 +182,7 @@ class EmaCrossAlphaModel(AlphaModel):
         resolution: Resolution = Resolution.DAILY,
     ) -> None:
         self._periods, self._resolution = (fast_period, slow_period), resolution
-        self._period = _SPANS[resolution] * fast_period
+        self._period = SPANS[resolution] * fast_period
         self._pairs: dict[Any, _EmaPair] = {}
         self.name = f"EmaCrossAlphaModel({fast_period},{slow_period},{net_text(resolution)})"
 
@@ -253,7 +253,7 @@ class MacdAlphaModel(_Cancelling):
         super().__init__()
         self._args = (fast_period, slow_period, signal_period, moving_average_type)
         self._resolution = resolution
-        self._period = _SPANS[resolution] * fast_period
+        self._period = SPANS[resolution] * fast_period
         self._data: dict[Any, _MacdData] = {}
         values = ",".join(net_text(value) for value in (*self._args, resolution))
         self.name = f"MacdAlphaModel({values})"
@@ -313,7 +313,7 @@ class RsiAlphaModel(AlphaModel):
 
     def __init__(self, period: int = 14, resolution: Resolution = Resolution.DAILY) -> None:
         self._length, self._resolution = period, resolution
-        self._period = _SPANS[resolution] * period
+        self._period = SPANS[resolution] * period
         self._data: dict[Any, _RsiData] = {}
         self.name = f"RsiAlphaModel({period},{net_text(resolution)})"
 
@@ -375,7 +375,7 @@ class HistoricalReturnsAlphaModel(_Cancelling):
     def __init__(self, lookback: int = 1, resolution: Resolution = Resolution.DAILY) -> None:
         super().__init__()
         self._lookback, self._resolution = lookback, resolution
-        self._period = _SPANS[resolution] * lookback
+        self._period = SPANS[resolution] * lookback
         self._data: dict[Any, _ReturnData] = {}
         self.name = f"HistoricalReturnsAlphaModel({lookback},{net_text(resolution)})"
 

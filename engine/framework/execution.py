@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import to_decimal
@@ -14,7 +13,7 @@ from engine.framework.targets import (
     PortfolioTargetCollection,
     unordered_quantity,
 )
-from engine.indicators import SimpleMovingAverage, StandardDeviation
+from engine.indicators import IntradayVwap, SimpleMovingAverage, StandardDeviation
 from engine.market.data import TradeBar
 
 
@@ -157,7 +156,7 @@ class StandardDeviationExecutionModel(ExecutionModel):
         if self._targets.is_empty:
             return
         for target in self._targets.order_by_margin_impact(algorithm):
-            missing = unordered_quantity(algorithm, target)
+            missing = OrderSizing.get_unordered_quantity(algorithm, target)
             data = self._data.get(target.symbol)
             if data is None or not data.std.is_ready:
                 continue
@@ -172,7 +171,7 @@ class StandardDeviationExecutionModel(ExecutionModel):
                 )
         self._targets.clear_fulfilled(algorithm)
 
-    def price_is_favorable(self, data: Any, unordered_quantity: Decimal) -> bool:
+    def price_is_favorable(self, data: Any, unordered_quantity: float) -> bool:
         """Whether the price lies beyond the band on the right side."""
         average = data.sma.current.value_exact
         distance = self.deviations * data.std.current.value_exact
@@ -187,9 +186,89 @@ class StandardDeviationExecutionModel(ExecutionModel):
                 self._data[security.symbol] = _DeviationData(
                     algorithm, security, self.period, self.resolution
                 )
-        for security in changes.removed_securities:
-            data = self._data.pop(security.symbol, None)
-            if data is not None:
-                algorithm.subscription_manager.remove_consolidator(
-                    security.symbol, data.consolidator
+        _forget(self, algorithm, changes, self._data)
+
+    def is_safe_to_remove(self, algorithm: Any, symbol: Any) -> bool:
+        """Whether no universe has the symbol any more."""
+        return _unselected(algorithm, symbol)
+
+
+class _AveragePriceData:
+    """A security and its average price of the day, weighted with volume."""
+
+    def __init__(self, algorithm: Any, security: Any) -> None:
+        self.security = security
+        symbol, resolution = security.symbol, security.resolution
+        self.consolidator = algorithm.resolve_consolidator(symbol, resolution)
+        self.vwap = IntradayVwap(algorithm.create_indicator_name(symbol, "VWAP", resolution))
+        algorithm.register_indicator(symbol, self.vwap, self.consolidator)
+
+
+class VolumeWeightedAveragePriceExecutionModel(ExecutionModel):
+    """Buys below, and sells above, the day's average price; little of the bar's volume at a time.
+
+    Args:
+        asynchronous: see :class:`ExecutionModel`.
+
+    Attributes:
+        maximum_order_quantity_percent_volume: largest order over the present bar's volume.
+    """
+
+    def __init__(self, asynchronous: bool = True) -> None:
+        super().__init__(asynchronous)
+        self.maximum_order_quantity_percent_volume: Any = 0.01
+        self._targets = PortfolioTargetCollection()
+        self._data: dict[Any, _AveragePriceData] = {}
+
+    def execute(self, algorithm: Any, targets: list[PortfolioTarget]) -> None:
+        """Order what is missing, as far as the volume allows, where the price is favourable."""
+        self._targets.add_range(targets)
+        if self._targets.is_empty:
+            return
+        for target in self._targets.order_by_margin_impact(algorithm):
+            missing = OrderSizing.get_unordered_quantity(algorithm, target)
+            data = self._data.get(target.symbol)
+            if data is None or not self.price_is_favorable(data, missing):
+                continue
+            size = OrderSizing.get_order_size_for_percent_volume(
+                data.security, self.maximum_order_quantity_percent_volume, missing
+            )
+            if size:
+                algorithm.market_order(
+                    target.symbol, size, asynchronous=self.asynchronous, tag=target.tag
                 )
+        self._targets.clear_fulfilled(algorithm)
+
+    def price_is_favorable(self, data: Any, unordered_quantity: float) -> bool:
+        """Whether the price lies on the right side of the average."""
+        average = data.vwap.current.value_exact
+        if unordered_quantity > 0:
+            return to_decimal(data.security.bid_price) < average
+        return to_decimal(data.security.ask_price) > average
+
+    def on_securities_changed(self, algorithm: Any, changes: Any) -> None:
+        """Follow added securities; forget removed ones."""
+        for security in changes.added_securities:
+            if security.symbol not in self._data:
+                self._data[security.symbol] = _AveragePriceData(algorithm, security)
+        _forget(self, algorithm, changes, self._data)
+
+    def is_safe_to_remove(self, algorithm: Any, symbol: Any) -> bool:
+        """Whether no universe has the symbol any more."""
+        return _unselected(algorithm, symbol)
+
+
+def _unselected(algorithm: Any, symbol: Any) -> bool:
+    return not any(
+        universe.contains_member(symbol) for universe in algorithm.universe_manager.values()
+    )
+
+
+def _forget(model: Any, algorithm: Any, changes: Any, data: dict[Any, Any]) -> None:
+    """Drop the data of removed securities that no universe has any more."""
+    for security in changes.removed_securities:
+        symbol = security.symbol
+        if symbol in data and model.is_safe_to_remove(algorithm, symbol):
+            algorithm.subscription_manager.remove_consolidator(
+                symbol, data.pop(symbol).consolidator
+            )

@@ -177,6 +177,25 @@ class PortfolioConstructionModel(LeanObject):
             self.refresh_rebalance(algorithm_utc)
         return due
 
+    @staticmethod
+    def filter_invalid_insight_magnitude(algorithm: Any, insights: list[Insight]) -> list[Insight]:
+        """The insights without magnitude, or with one within the settings' limits of targets."""
+        settings = algorithm.settings
+        most = settings.max_absolute_portfolio_target_percentage
+        least = settings.min_absolute_portfolio_target_percentage
+        valid = []
+        for insight in insights:
+            if not insight.magnitude or least <= abs(insight.magnitude) <= most:
+                valid.append(insight)
+                continue
+            algorithm.error(
+                "PortfolioConstructionModel.FilterInvalidInsightMagnitude():"
+                f"The insight target Magnitude: {insight.magnitude}, will not comply with the "
+                "current 'Algorithm.Settings' 'MaxAbsolutePortfolioTargetPercentage': "
+                f"{most} or 'MinAbsolutePortfolioTargetPercentage': {least}. Skipping insight."
+            )
+        return valid
+
     def refresh_rebalance(self, algorithm_utc: datetime) -> None:
         """Forget what was due and ask for the next rebalancing time."""
         if self._rebalancing is not None:

@@ -14,6 +14,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from engine.framework.python_files import MODULES
+
 _PACKAGES = ("Alphas", "Execution", "Portfolio", "Risk", "Selection")
 
 
@@ -30,7 +32,7 @@ class _Finder(MetaPathFinder, Loader):
         if model:
             import engine.framework as framework
 
-            if not hasattr(framework, model):
+            if name not in MODULES and not hasattr(framework, model):
                 return None
         return ModuleSpec(name, self, is_package=not model)
 
@@ -43,6 +45,9 @@ class _Finder(MetaPathFinder, Loader):
 
         contents: dict[str, Any] = {name: getattr(framework, name) for name in framework.__all__}
         vars(module).update(contents)
+        own = MODULES.get(module.__name__)
+        if own is not None:
+            vars(module)[own.__name__] = own
 
 
 @contextmanager

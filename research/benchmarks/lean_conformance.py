@@ -37,6 +37,7 @@ PARAMETERS = {"ema-fast": "10", "ema-slow": "20"}
 """LEAN's own tests give these to every algorithm."""
 _BLOCK = re.compile(r"ExpectedStatistics\s*(?:=>|{\s*get;[^}]*}\s*=)(.*?)};", re.DOTALL)
 _STATUS = re.compile(r"AlgorithmStatus\s+AlgorithmStatus\s*=>\s*AlgorithmStatus\.(\w+)")
+_LANGUAGES = re.compile(r"List<Language>\s+Languages\s*(?:=>|{\s*get;\s*}\s*=)(.*?);", re.DOTALL)
 _CSHARP_CLASS = re.compile(r"^ {0,4}(?:[a-z]+ )*class\s+(\w+)\s*(?::\s*([\w.]+))?", re.MULTILINE)
 _PAIR = re.compile(r'{\s*"((?:[^"\\]|\\.)*)"\s*,\s*"((?:[^"\\]|\\.)*)"\s*}')
 _ERROR = re.compile(r"\b(\w+Error): ([^\n]*)")
@@ -83,11 +84,16 @@ def expected_statistics(source: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Twin:
-    """A C# class: its base, its statistics and status as far as it declares them itself."""
+    """A C# class: its base, its statistics and status as far as it declares them itself.
+
+    Attributes:
+        in_python: LEAN compares the Python version's statistics with these.
+    """
 
     base: str
     expected: dict[str, str]
     status: str
+    in_python: bool
 
 
 def _twins(folder: Path) -> dict[str, _Twin]:
@@ -98,15 +104,23 @@ def _twins(folder: Path) -> dict[str, _Twin]:
         heads = list(_CSHARP_CLASS.finditer(source))
         for head, after in zip_longest(heads, heads[1:]):
             text = source[head.start() : after.start() if after else None]
-            status = _STATUS.search(text)
+            status, languages = _STATUS.search(text), _LANGUAGES.search(text)
             found[head.group(1)] = _Twin(
-                head.group(2) or "", expected_statistics(text), status.group(1) if status else ""
+                head.group(2) or "",
+                expected_statistics(text),
+                status.group(1) if status else "",
+                languages is None or "Python" in languages.group(1),
             )
     return found
 
 
 def declared_result(twins: dict[str, _Twin], name: str) -> tuple[dict[str, str], str]:
-    """Statistics and status that a C# class declares or inherits; empty where there are none."""
+    """Statistics and status that a C# class declares or inherits.
+
+    Both are empty where there are no statistics, or none that LEAN holds the Python version to.
+    """
+    if name in twins and not twins[name].in_python:
+        return {}, ""
     expected: dict[str, str] = {}
     status = ""
     while name in twins:

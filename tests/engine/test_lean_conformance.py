@@ -8,15 +8,32 @@ from research.benchmarks.lean_conformance import (
     _compared,
     expected_statistics,
     find_cases,
+    read_excluded,
 )
 
 TWIN = """
+namespace QuantConnect.Algorithm.CSharp
+{
+    public class Buy : QCAlgorithm, IRegressionAlgorithmDefinition
+    {
+        private class Nested { }
         public AlgorithmStatus AlgorithmStatus => AlgorithmStatus.Completed;
         public Dictionary<string, string> ExpectedStatistics => new Dictionary<string, string>
         {
             {"Total Orders", "1"},
             {"Total Fees", "$3.44"}
         };
+    }
+}
+"""
+HEIR = """
+    public class Sell : Buy
+    {
+        public override AlgorithmStatus AlgorithmStatus => AlgorithmStatus.RuntimeError;
+    }
+    public class Hold : Buy
+    {
+        public override List<Language> Languages { get; } = new() { Language.CSharp };
     }
 """
 
@@ -34,6 +51,23 @@ def test_declared_figures_are_read_from_the_twin(tmp_path):
     (case,) = find_cases(checkout(tmp_path))
     assert (case.name, case.expected) == ("Buy", {"Total Orders": "1", "Total Fees": "$3.44"})
     assert expected_statistics("class Empty { }") == {}
+
+
+def test_a_twin_inherits_what_it_does_not_declare_and_may_be_of_one_language(tmp_path):
+    folder = checkout(tmp_path)
+    (folder / "Algorithm.CSharp" / "Heirs.cs").write_text(HEIR)
+    for name in ("Sell", "Hold"):
+        path = folder / "Algorithm.Python" / f"{name}.py"
+        path.write_text(f"class {name}(QCAlgorithm):\n    pass\n")
+    buy, sell = find_cases(folder)
+    assert (sell.name, sell.expected, sell.status) == ("Sell", buy.expected, "RuntimeError")
+
+
+def test_what_is_left_out_has_a_reason(tmp_path):
+    assert all(read_excluded().values())
+    (tmp_path / "list.txt").write_text("# names\nBuy\n")
+    with pytest.raises(ValueError, match="line 2 must read `name: reason`; received 'Buy'"):
+        read_excluded(tmp_path / "list.txt")
 
 
 def test_unknown_names_and_folders_are_refused(tmp_path):
