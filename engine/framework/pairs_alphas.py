@@ -36,7 +36,7 @@ class _Pair:
             algorithm.register_indicator(symbol, price, consolidator)
             prices.append(price)
             self._consolidators.append(consolidator)
-        self.ratio = IndicatorExtensions.over(*prices)
+        self.ratio = IndicatorExtensions.over(prices[0], prices[1])
         self.mean = IndicatorExtensions.of(ExponentialMovingAverage(PERIOD_OF_MEAN), self.ratio)
         part = to_decimal(threshold) / 100
         self.upper = IndicatorExtensions.times(self.mean, ConstantIndicator("ct", 1 + part))
