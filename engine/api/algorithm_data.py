@@ -9,7 +9,9 @@ from engine.account.securities import Security
 from engine.api.algorithm_consolidators import ConsolidatorsMixin
 from engine.api.subscription_manager import SubscriptionManager
 from engine.common.enums import DataNormalizationMode, Resolution, SecurityType, TickType
+from engine.common.settings import UniverseSettings
 from engine.feed.fred import Fred, FredSecurity
+from engine.feed.universe_members import reset_security
 from engine.feed.universe_selection import UserDefinedUniverse
 from engine.market.data import SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
@@ -91,12 +93,8 @@ class DataMixin(ConsolidatorsMixin):
         leverage: Any,
     ) -> Security:
         """The security of a symbol with subscriptions of a resolution."""
-        security = self.securities.find(symbol)
-        if security is None:
-            security = self.securities.removed(symbol) or self.new_security(symbol)
-            security.is_initialized = False
+        security = self.securities.find_any(symbol) or self.new_security(symbol)
         security.is_tradable = not security.is_delisted
-        SymbolCache.set(symbol.value, symbol)
         kinds = [TickType.TRADE]
         if resolution < Resolution.HOUR:
             kinds.append(TickType.QUOTE)
@@ -131,7 +129,9 @@ class DataMixin(ConsolidatorsMixin):
     def security_for(self: Any, universe: Any, symbol: Symbol) -> Security:
         """The security that a universe selects."""
         if isinstance(universe, UserDefinedUniverse):
-            return self.securities[symbol]
+            if symbol in universe.wanted:
+                return self.securities[symbol]
+            universe.wanted[symbol] = None
         settings = universe.settings or self.universe_settings
         mode = settings.data_normalization_mode
         if mode is None:
@@ -166,7 +166,9 @@ class DataMixin(ConsolidatorsMixin):
         wanted = self.universe_settings.resolution if resolution is None else resolution
         if wanted < Resolution.MINUTE:
             raise NotImplementedError(f"add_equity(resolution={Resolution(wanted).net_name})")
-        symbol = self.create_symbol(ticker)
+        symbol = SymbolCache.try_get_symbol(ticker)
+        if symbol is None or symbol.security_type != SecurityType.EQUITY:
+            symbol = self.create_symbol(ticker)
         self._check_known(symbol)
         mode = data_normalization_mode
         if mode is None:
@@ -174,8 +176,15 @@ class DataMixin(ConsolidatorsMixin):
         security = self._security(
             symbol, Resolution(wanted), fill_forward, extended_market_hours, mode, leverage
         )
-        self._user_universe.wanted[symbol] = None
-        self._note_universe(self._user_universe)
+        SymbolCache.set(symbol.value, symbol)
+        universe = self._user_universe
+        if universe.settings is None:
+            universe.settings = UniverseSettings()
+            universe.settings.resolution = Resolution(wanted)
+            universe.settings.fill_forward = fill_forward
+            universe.settings.extended_market_hours = extended_market_hours
+        universe.wanted[symbol] = None
+        self._note_universe(universe, is_addition=True)
         return security
 
     def add_data(
@@ -220,16 +229,22 @@ class DataMixin(ConsolidatorsMixin):
         return self.add_equity(str(getattr(ticker, "value", ticker)), *values, **named)
 
     def remove_security(self: Any, symbol: Any, tag: str | None = None) -> bool:
-        """Liquidate and drop a security that the algorithm added itself."""
-        security = self.securities.find(getattr(symbol, "symbol", symbol))
+        """Liquidate and drop a security that the algorithm added itself.
+
+        Its data ends at a later selection of a universe, once it is neither held nor ordered.
+        """
+        security = self.securities.find_any(getattr(symbol, "symbol", symbol))
         if security is None:
             return False
+        reason = "Removed" if tag is None else tag
         if not self.is_warming_up:
-            self.transactions.cancel_open_orders(security.symbol)
-            if security.holdings.invested:
-                self.liquidate(security.symbol, tag=tag)
-        self._user_universe.wanted.pop(security.symbol, None)
-        self._note_universe(self._user_universe)
+            self.transactions.cancel_open_orders(security.symbol, reason)
+        if security.holdings.invested:
+            self.liquidate(security.symbol, tag=reason)
+        reset_security(security)
+        universe = self._user_universe
+        if universe.wanted.pop(security.symbol, self) is None:
+            self._note_universe(universe, is_addition=False)
         return True
 
     @property

@@ -31,7 +31,7 @@ class FrameworkMixin:
         self._pipeline = FrameworkPipeline(self)
         self.universe_manager = UniverseManager()
         self._pending_universes: list[Universe] = []
-        self._changed_universes: list[Universe] = []
+        self._changed_universes: dict[str, tuple[Universe, bool]] = {}
 
     def _start_framework(self: Any) -> None:
         model = self._pipeline.portfolio_construction
@@ -147,19 +147,19 @@ class FrameworkMixin:
             self._pending_universes.append(universe)
         return universe
 
-    def _note_universe(self: Any, universe: Universe) -> None:
+    def _note_universe(self: Any, universe: Universe, is_addition: bool) -> None:
         """A universe's wanted symbols changed: let it select at the end of the time step."""
         if universe.key not in self.universe_manager:
             self.add_universe(universe)
-        elif universe not in self._pending_universes:
-            self._changed_universes.append(universe)
+        elif not any(universe is pending for pending in self._pending_universes):
+            self._changed_universes.setdefault(universe.key, (universe, is_addition))
 
     def take_pending_universes(self: Any) -> list[Universe]:
         """Universes added since the last call."""
         taken, self._pending_universes = self._pending_universes, []
         return taken
 
-    def take_changed_universes(self: Any) -> list[Universe]:
-        """Universes changed since the last call."""
-        taken, self._changed_universes = self._changed_universes, []
-        return taken
+    def take_changed_universes(self: Any) -> list[tuple[Universe, bool]]:
+        """Universes changed since the last call, and whether something was added to them first."""
+        taken, self._changed_universes = self._changed_universes, {}
+        return list(taken.values())

@@ -11,11 +11,15 @@ from engine.common.clock import from_utc
 from engine.common.enums import DelistingType, MarketDataType, Resolution, TickType
 from engine.feed.fred import FredFiles, fred_subscription
 from engine.feed.subscriptions import Sources, Subscription, points
+from engine.feed.universe_members import UniverseMembers, reset_security, selection_order
 from engine.feed.universe_selection import ActiveUniverse, SecurityChanges, UserDefinedUniverse
 from engine.market.data import RESOLUTION_SPAN, BaseData, Delisting, SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
 from engine.market.slices import Slice
 from engine.market.symbols import Symbol
+
+_MICROSECOND = timedelta(microseconds=1)
+_NO_CHANGES = SecurityChanges()
 
 
 @dataclass
@@ -60,18 +64,30 @@ class DataFeed:
         self._end_utc: datetime = datetime.max
         self._fill_span = RESOLUTION_SPAN[Resolution.MINUTE]
         self._benchmark_added = False
-        self._pending_removals: list[Any] = []
-        self._selected: dict[str, dict[Symbol, datetime]] = {}
+        self._begun = False
+        self._members = UniverseMembers(algorithm, self._subscribe, self._unsubscribe)
 
     # Subscriptions --------------------------------------------------------------------------
 
     def _update_fill_span(self, config: SubscriptionDataConfig | None = None) -> None:
-        """Gaps are filled at the finest visible resolution."""
+        """Gaps are filled at the finest visible resolution.
+
+        When that changes LEAN begins the subscriptions that fill gaps anew, behind the time step:
+        what they had filled from is forgotten.
+        """
         configs = [s.config for s in self._subscriptions if not s.config.internal]
         if config is not None and not config.internal:
             configs.append(config)
         finest = min((c.resolution for c in configs), default=Resolution.MINUTE)
+        if RESOLUTION_SPAN[finest] == self._fill_span:
+            return
         self._fill_span = RESOLUTION_SPAN[finest]
+        start = self._algorithm.utc_time_naive + _MICROSECOND
+        for index, one in enumerate(self._subscriptions):
+            if one.config.fill_forward and one.security is not None:
+                hours = one.security.exchange.hours
+                stream = self._stream(one.config, hours, start)
+                self._subscriptions[index] = Subscription(one.config, one.security, stream, hours)
 
     def _subscribe(self, config: SubscriptionDataConfig, security: Any, start: datetime) -> None:
         """Start a subscription at an UTC time.
@@ -84,6 +100,12 @@ class DataFeed:
         stream = self._stream(config, hours, start)
         self._subscriptions.append(Subscription(config, security, stream, hours))
         self._subscriptions.sort(key=lambda s: (s.config.tick_type, s.config.symbol.value))
+
+    def _unsubscribe(self, configs: list[SubscriptionDataConfig]) -> None:
+        """End subscriptions."""
+        ended = {id(config) for config in configs}
+        self._subscriptions = [s for s in self._subscriptions if id(s.config) not in ended]
+        self._update_fill_span()
 
     def _subscribe_series(self, symbol: Symbol) -> None:
         """Start a series of FRED's now.
@@ -141,81 +163,18 @@ class DataFeed:
         algorithm = self._algorithm
         for symbol in algorithm.take_pending_series():
             self._subscribe_series(symbol)
+        now = algorithm.utc_time_naive
         for universe in algorithm.take_pending_universes():
-            hours = algorithm.default_hours
-            start = algorithm.utc_time_naive
-            self._universes.append(ActiveUniverse(universe, start, self._end_utc, hours, algorithm))
-        for universe in algorithm.take_changed_universes():
+            active = ActiveUniverse(
+                universe, now, self._end_utc, algorithm.default_hours, algorithm
+            )
+            active.after_step = self._begun and isinstance(universe, UserDefinedUniverse)
+            self._universes.append(active)
+        for universe, is_addition in algorithm.take_changed_universes():
             for active in self._universes:
                 if active.universe is universe:
-                    active.trigger(algorithm.utc_time_naive)
-
-    def _select(self, active: ActiveUniverse, time: datetime) -> SecurityChanges:
-        """Apply one selection: subscribe what is new, drop what is gone and not held."""
-        algorithm, universe = self._algorithm, active.universe
-        selected = self._selected.setdefault(universe.key, {})
-        chosen = active.select(time)
-        added, removed = [], []
-        for symbol in sorted(set(selected) - set(chosen), key=lambda s: s.id):
-            if not self._may_remove(universe, time - selected[symbol]):
-                continue
-            del selected[symbol]
-            universe.members.discard(symbol)
-            security = algorithm.securities.find(symbol)
-            if security is None or any(s is security for s in self._pending_removals):
-                continue
-            # LEAN reports the removal even if another universe still holds the security.
-            removed.append(security)
-            if not self.is_selected(symbol):
-                self._pending_removals.append(security)
-        self._remove_released()
-        for symbol in chosen:
-            if symbol in selected:
-                continue
-            selected[symbol] = time
-            universe.members.add(symbol)
-            security = algorithm.security_for(universe, symbol)
-            self._pending_removals = [s for s in self._pending_removals if s is not security]
-            running = [s.config for s in self._subscriptions]
-            new = [c for c in security.subscriptions if not any(c is r for r in running)]
-            for config in new:
-                self._subscribe(config, security, time)
-            if new:
-                added.append(security)
-        return SecurityChanges(added, removed)
-
-    def is_selected(self, symbol: Symbol) -> bool:
-        """True if any universe has selected a symbol."""
-        return any(symbol in selected for selected in self._selected.values())
-
-    def _may_remove(self, universe: Any, age: timedelta) -> bool:
-        """A member stays its minimum time, rounded to whole multiples of it."""
-        if isinstance(universe, UserDefinedUniverse):
-            return True
-        settings = universe.settings or self._algorithm.universe_settings
-        return age >= settings.minimum_time_in_universe - timedelta(hours=1)
-
-    def _remove_released(self) -> None:
-        """Stop the subscriptions of securities that are neither selected, held nor ordered."""
-        algorithm = self._algorithm
-        kept = []
-        for security in self._pending_removals:
-            symbol = security.symbol
-            if self.is_selected(symbol):
-                continue
-            if security.holdings.invested or algorithm.transactions.get_open_orders(symbol):
-                kept.append(security)
-                continue
-            configs = security.subscriptions
-            self._subscriptions = [
-                s for s in self._subscriptions if not any(s.config is c for c in configs)
-            ]
-            security.subscriptions = []
-            security.is_tradable = False
-            security.cache.reset()
-            algorithm.securities.remove(symbol)
-            self._update_fill_span()
-        self._pending_removals = kept
+                    active.trigger(now, is_addition)
+        self._begun = True
 
     # Stream ---------------------------------------------------------------------------------
 
@@ -246,7 +205,8 @@ class DataFeed:
         packets: list[tuple[Subscription, list[BaseData]]] = []
         while True:
             for subscription in list(self._subscriptions):
-                taken = self._take(subscription, time, changes)
+                taken, delisted = self._take(subscription, time)
+                changes += delisted
                 if taken:
                     packets.append((subscription, taken))
             selecting = [
@@ -254,21 +214,22 @@ class DataFeed:
             ]
             if selecting and algorithm.utc_time_naive != time:
                 yield TimeSlice(time, self._slice(time), is_time_pulse=True)
-            again = False
+            new = SecurityChanges()
+            selecting.sort(key=lambda active: selection_order(active, algorithm))
             for active in selecting:
                 active.advance()
-                new = self._select(active, time)
-                changes.added_securities += new.added_securities
-                changes.removed_securities += new.removed_securities
-                again = again or bool(new)
-            if not (again or self._add_benchmark(time)):
+                new += self._members.select(active, time)
+            changes += new
+            if not (new or self._add_benchmark(time)):
                 break
         yield self._time_slice(time, packets, changes)
 
     def _take(
-        self, subscription: Subscription, time: datetime, changes: SecurityChanges
-    ) -> list[BaseData]:
+        self, subscription: Subscription, time: datetime
+    ) -> tuple[list[BaseData], SecurityChanges]:
+        """Points of a subscription that are due, and its security if they delist it."""
         taken: list[BaseData] = []
+        changes = _NO_CHANGES
         while subscription.emit_utc is not None and subscription.emit_utc <= time:
             point = subscription.data
             if point is None:
@@ -277,11 +238,11 @@ class DataFeed:
                 security = subscription.security
                 if not security.is_delisted:
                     security.is_delisted = True
-                    security.is_tradable = False
-                    changes.removed_securities.append(security)
+                    reset_security(security)
+                    changes = SecurityChanges(removed=[security])
             taken.append(point)
             subscription.move_next()
-        return taken
+        return taken, changes
 
     def _slice(self, time: datetime) -> Slice:
         return Slice(from_utc(time, self._algorithm.time_zone), utc_time=time)

@@ -8,17 +8,33 @@ from typing import Any
 
 from engine.common.clock import from_utc
 from engine.common.naming import LeanObject
-from engine.framework.universe import CustomUniverse, ManualUniverse, ScheduledUniverse, Universe
+from engine.framework.universe import (
+    UNCHANGED,
+    CustomUniverse,
+    ManualUniverse,
+    ScheduledUniverse,
+    Universe,
+)
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Symbol
 
 
 class SecurityChanges(LeanObject):
-    """Securities added to and removed from the algorithm."""
+    """Securities added to and removed from the algorithm, each sorted by ticker as in LEAN."""
 
     def __init__(self, added: list[Any] | None = None, removed: list[Any] | None = None) -> None:
-        self.added_securities = added or []
-        self.removed_securities = removed or []
+        self.added_securities = _by_ticker(added or [])
+        self.removed_securities = _by_ticker(removed or [])
+
+    def __add__(self, other: SecurityChanges) -> SecurityChanges:
+        """Both; what is added is not removed as well."""
+        if not other:
+            return self
+        if not self:
+            return other
+        added = [*self.added_securities, *other.added_securities]
+        removed = [*self.removed_securities, *other.removed_securities]
+        return SecurityChanges(added, [s for s in removed if not any(s is a for a in added)])
 
     @property
     def count(self) -> int:
@@ -29,13 +45,26 @@ class SecurityChanges(LeanObject):
         return bool(self.added_securities or self.removed_securities)
 
     def __str__(self) -> str:
-        added = ", ".join(str(s.symbol) for s in self.added_securities)
-        removed = ", ".join(str(s.symbol) for s in self.removed_securities)
-        return f"Added: {added} Removed: {removed}"
+        if not self:
+            return "SecurityChanges: None"
+        parts = []
+        for name in ("added", "removed"):
+            symbols = [str(s.symbol.id) for s in getattr(self, f"{name}_securities")]
+            parts.append(f" {name.title()}: {','.join(symbols)}" if symbols else "")
+        return f"SecurityChanges: {''.join(parts)}"
+
+
+def _by_ticker(securities: list[Any]) -> list[Any]:
+    unique = {id(security): security for security in securities}
+    return sorted(unique.values(), key=lambda security: security.symbol.value)
 
 
 class UserDefinedUniverse(Universe):
-    """The securities that the algorithm adds itself, in the order of adding."""
+    """The securities that the algorithm adds itself, in the order of adding.
+
+    Its settings are those of the first; LEAN subscribes with them what is added again after it was
+    removed.
+    """
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -47,6 +76,8 @@ class ActiveUniverse:
 
     Attributes:
         next_utc: when it selects next, None if never again.
+        after_step: it selects what was added by hand within a time step, after that step.
+        selected: what it selected last.
     """
 
     def __init__(
@@ -62,14 +93,18 @@ class ActiveUniverse:
         self._hours = hours
         self._times = self._trigger_times(start_utc, end_utc)
         self.next_utc: datetime | None = None
+        self.after_step = False
+        self.selected: list[Symbol] = []
+        self._previous: set[Symbol] = set()
         self.advance()
 
     def advance(self) -> None:
         """Move to the next selection."""
         self.next_utc = next(self._times, None)
 
-    def trigger(self, utc_time: datetime) -> None:
+    def trigger(self, utc_time: datetime, is_addition: bool) -> None:
         """Select at a time not planned: symbols were added or removed by hand."""
+        self.after_step = is_addition
         if self.next_utc is None or self.next_utc > utc_time:
             planned, rest = self.next_utc, self._times
 
@@ -101,8 +136,8 @@ class ActiveUniverse:
         else:
             yield start
 
-    def select(self, utc_time: datetime) -> list[Symbol]:
-        """Symbols selected at a time, without repetition."""
+    def select(self, utc_time: datetime) -> Any:
+        """Symbols selected at a time, without repetition; UNCHANGED if they are the same."""
         universe = self.universe
         chosen: Any
         if isinstance(universe, ScheduledUniverse):
@@ -120,6 +155,12 @@ class ActiveUniverse:
             chosen = universe.wanted
         else:
             raise NotImplementedError(f"universes of type {type(universe).__name__}")
+        if chosen is UNCHANGED:
+            return UNCHANGED
         create = self._algorithm.create_symbol
         symbols = [create(item) if isinstance(item, str) else item for item in chosen]
+        found = set(symbols)
+        if found == self._previous:
+            return UNCHANGED
+        self._previous = found
         return list(dict.fromkeys(symbols))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.common.naming import LeanObject
-from engine.market.symbols import Symbol
+from engine.market.symbols import Symbol, SymbolCache
 
 UNCHANGED = object()
 
@@ -20,12 +20,12 @@ class Universe(LeanObject):
     Attributes:
         key: identifies the universe; adding the same key again changes nothing.
         settings: the algorithm's universe settings (resolution, leverage, ...), or None for them.
-        members: present members.
+        members: present members, securities by symbol.
     """
 
     key: str
     settings: Any = None
-    members: set[Symbol] = field(default_factory=set)
+    members: dict[Symbol, Any] = field(default_factory=dict)
 
     def contains_member(self, symbol: Symbol) -> bool:
         """Whether a symbol is selected."""
@@ -129,6 +129,8 @@ class ManualUniverseSelectionModel(UniverseSelectionModel):
             else:
                 universe_settings = item
         self._symbols = tuple(found)
+        for symbol in self._symbols:
+            SymbolCache.set(symbol.value, symbol)
         self._settings = universe_settings
 
     def create_universes(self, algorithm: Any) -> Iterator[Universe]:

@@ -20,6 +20,7 @@ from engine.feed.data_feed import DataFeed, TimeSlice
 from engine.feed.fred import FredFiles
 from engine.feed.history import history_config, live_start_of_bars
 from engine.feed.subscriptions import SecurityEvents, Sources, normalized, points
+from engine.feed.universe_members import reset_security
 from engine.feed.universe_selection import ActiveUniverse, SecurityChanges, UserDefinedUniverse
 from engine.framework.universe import ManualUniverse
 from engine.live.arrivals import ArrivingBars, BarSource, is_late
@@ -371,7 +372,7 @@ class LiveFeed(DataFeed):
         for events in self._events:
             found = events.take(events.security.exchange.hours.from_utc(now))
             if found:
-                _note_delisting(found, events.security, changes)
+                changes += _delisted(found, events.security)
                 packets.append((_Packet(events.config, events.security), found))
         for builder in self._builders:
             local = builder.security.exchange.hours.from_utc(now)
@@ -434,9 +435,11 @@ def _check_universe(active: ActiveUniverse) -> None:
         )
 
 
-def _note_delisting(found: list[BaseData], security: Any, changes: SecurityChanges) -> None:
+def _delisted(found: list[BaseData], security: Any) -> SecurityChanges:
+    """The security as removed, if it is delisted."""
     for point in found:
         if isinstance(point, Delisting) and point.type == DelistingType.DELISTED:
             security.is_delisted = True
-            security.is_tradable = False
-            changes.removed_securities.append(security)
+            reset_security(security)
+            return SecurityChanges(removed=[security])
+    return SecurityChanges()
