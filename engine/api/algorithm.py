@@ -210,12 +210,22 @@ class QCAlgorithm(
         else:
             self.set_date_time(to_utc(self._start, self._time_zone))
 
-    def set_warm_up(self, period: Any, resolution: Resolution | None = None) -> None:
+    def set_warm_up(
+        self,
+        period: Any = None,
+        resolution: Resolution | None = None,
+        *,
+        time_span: timedelta | None = None,
+        bar_count: int | None = None,
+    ) -> None:
         """Warm up over a timedelta or a number of bars before the start.
+
+        With a resolution, all data of the warm-up has it.
 
         Raises:
             ValueError: if the period is neither.
         """
+        period = next((p for p in (period, time_span, bar_count) if p is not None), None)
         self._require_initialize("set_warm_up")
         self._warm_up_span = self._warm_up_bars = None
         if isinstance(period, timedelta):

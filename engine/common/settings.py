@@ -56,7 +56,6 @@ class AlgorithmSettings(_Settings):
         self.rebalance_portfolio_on_insight_changes: bool | None = None
         self.stale_price_time_span = timedelta(hours=1)
         self.warmup_resolution: Resolution | None = None
-        self.warm_up_resolution: Resolution | None = None
         self.trading_days_per_year: int | None = None
         self.automatic_indicator_warm_up = False
         self.seed_initial_prices = False
@@ -64,6 +63,15 @@ class AlgorithmSettings(_Settings):
         self.data_subscription_limit = 2**31 - 1
         self.performance_sample_period = timedelta(0)
         self._build()
+
+    @property
+    def warm_up_resolution(self) -> Resolution | None:
+        """LEAN's older name of `warmup_resolution`."""
+        return self.warmup_resolution
+
+    @warm_up_resolution.setter
+    def warm_up_resolution(self, resolution: Resolution | None) -> None:
+        self.warmup_resolution = resolution
 
 
 class ScheduleSettings(LeanObject):

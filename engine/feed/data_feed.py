@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.common.clock import from_utc
+from engine.common.clock import from_utc, to_utc
 from engine.common.enums import DelistingType, MarketDataType, Resolution, TickType
 from engine.feed.fred import FredFiles, fred_subscription
-from engine.feed.subscriptions import Sources, Subscription, points
+from engine.feed.subscriptions import Sources, Subscription, points, warmed_up_points
 from engine.feed.universe_members import UniverseMembers, reset_security, selection_order
 from engine.feed.universe_selection import ActiveUniverse, SecurityChanges, UserDefinedUniverse
 from engine.market.data import RESOLUTION_SPAN, BaseData, Delisting, SubscriptionDataConfig
@@ -124,14 +124,22 @@ class DataFeed:
     def _stream(
         self, config: SubscriptionDataConfig, hours: ExchangeHours, start: datetime
     ) -> Iterator[tuple[datetime, BaseData]]:
+        """Points of a subscription from an UTC time on; in warm-up at the warm-up's resolution."""
         algorithm = self._algorithm
         strict = algorithm.settings.daily_precise_end_time
-        end = hours.from_utc(self._end_utc)
+        begin, end = hours.from_utc(start), hours.from_utc(self._end_utc)
+        resolution = algorithm.settings.warmup_resolution
+        if algorithm.is_warming_up and resolution is not None:
+            pivot = hours.from_utc(to_utc(algorithm.start_date, algorithm.time_zone))
+            return warmed_up_points(
+                config, Resolution(resolution), self._sources, hours, (begin, pivot, end),
+                lambda: self._fill_span, strict_daily=strict,
+            )  # fmt: skip
         return points(
             config,
             self._sources,
             hours,
-            hours.from_utc(start),
+            begin,
             end,
             lambda: self._fill_span,
             strict_daily=strict,

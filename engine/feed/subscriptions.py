@@ -276,6 +276,66 @@ def points(
         )
 
 
+def warmed_up_points(
+    config: SubscriptionDataConfig,
+    resolution: Resolution,
+    sources: Sources,
+    hours: ExchangeHours,
+    times: tuple[datetime, datetime, datetime],
+    fill_span: Callable[[], timedelta],
+    *,
+    strict_daily: bool,
+) -> Iterator[tuple[datetime, BaseData]]:
+    """What a subscription delivers if its warm-up has a resolution of its own.
+
+    Args:
+        config: what to read after the warm-up.
+        resolution: of the warm-up, also of its repeated bars.
+        sources: where to read.
+        hours: of the exchange.
+        times: start, end of the warm-up and end, exchange time.
+        fill_span: resolution at which gaps are filled after the warm-up.
+        strict_daily: daily bars run from the open to the close.
+    """
+    start, pivot, end = times
+    last: BaseData | None = None
+
+    def remember(point: BaseData) -> None:
+        nonlocal last
+        if not point.is_fill_forward:
+            last = point
+
+    delivered = datetime.min
+    # There are no quotes of an hour or a day.
+    if start < pivot and (config.tick_type == TickType.TRADE or resolution < Resolution.HOUR):
+        warm = config.at_resolution(resolution)
+        for pair in points(
+            warm, sources, hours, start, pivot, lambda: warm.increment,
+            strict_daily=strict_daily, remember=remember,
+        ):  # fmt: skip
+            if pair[1].end_time <= pivot:
+                delivered = pair[1].end_time
+                yield pair
+    # A day of overlap, so that the first gap after the warm-up is filled.
+    day = hours.get_previous_trading_day(midnight(pivot))
+    session = hours.session(day.date())
+    begin = max(start, session.open if session is not None and strict_daily else day)
+    for pair in points(
+        config, sources, hours, begin, end, fill_span, strict_daily=strict_daily,
+        fill_after=None if last is None else _moved(last, begin - config.increment),
+    ):  # fmt: skip
+        if pair[1].end_time >= pivot and pair[1].end_time > delivered:
+            yield pair
+
+
+def _moved(point: BaseData, time: datetime) -> BaseData:
+    """A copy of a bar at another time."""
+    copy: Any = point.clone()
+    copy.time, copy.end_time = time, time + (point.end_time - point.time)
+    moved: BaseData = copy
+    return moved
+
+
 def _timed(
     point: BaseData, config: SubscriptionDataConfig, hours: ExchangeHours, strict: bool
 ) -> BaseData:

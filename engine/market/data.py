@@ -458,6 +458,18 @@ class SubscriptionDataConfig(LeanObject):
         self.data_normalization_mode = normalization
         self.consolidators: ConsolidatorList = ConsolidatorList()
 
+    def at_resolution(self, resolution: Resolution) -> SubscriptionDataConfig:
+        """The same at another resolution, without consolidators."""
+        return SubscriptionDataConfig(
+            self.symbol,
+            resolution,
+            self.tick_type,
+            fill_forward=self.fill_forward,
+            extended_hours=self.extended_hours,
+            internal=self.internal,
+            normalization=self.data_normalization_mode,
+        )
+
     @property
     def increment(self) -> timedelta:
         """Length of one bar."""

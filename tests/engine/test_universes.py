@@ -1,0 +1,143 @@
+"""Securities that come and go: when LEAN tells of them, when their data begins and ends."""
+
+import pytest
+
+from engine.api.algorithm import QCAlgorithm
+from engine.common.enums import OrderStatus, Resolution, SecurityType
+from engine.feed.universe_selection import SecurityChanges
+from engine.framework.universe import ManualUniverseSelectionModel, ScheduledUniverseSelectionModel
+from engine.market.symbols import Market, Symbol
+from engine.run.runner import run_algorithm
+from tests.engine.folder import flat, write_folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_folder(tmp_path / "data", {"ZED": flat(10, 20), "ABC": flat(100, 20)})
+    return tmp_path
+
+
+class Base(QCAlgorithm):
+    """Three weeks; notes bars and changes by day and hour."""
+
+    def initialize(self):
+        self.set_start_date(2010, 1, 4)
+        self.set_end_date(2010, 1, 22)
+        self.universe_settings.resolution = Resolution.DAILY
+        self.lines = []
+        self.start()
+
+    def note(self, text):
+        self.lines.append(f"{self.time:%d %H} {text}")
+
+    def on_securities_changed(self, changes):
+        added = [security.symbol.value for security in changes.added_securities]
+        removed = [security.symbol.value for security in changes.removed_securities]
+        self.note(f"+{','.join(added)} -{','.join(removed)}")
+
+
+def run(folder, kind):
+    result = run_algorithm(kind, data_folder=folder / "data", store=folder / "store", parameters={})
+    return result.algorithm.lines
+
+
+def test_what_is_added_in_on_data_is_told_at_once_and_has_bars_from_the_next_day(folder):
+    class Adding(Base):
+        def start(self):
+            self.add_equity("ZED")
+
+        def on_data(self, data):
+            self.note(",".join(sorted(pair.key.value for pair in data.bars)))
+            if self.time.day == 5:
+                self.add_equity("ABC")
+
+    lines = run(folder, Adding)
+    assert lines[:5] == ["04 00 +ZED -", "04 16 ZED", "05 16 ZED", "05 16 +ABC -", "06 16 ABC,ZED"]
+
+
+def test_what_is_removed_keeps_its_data_until_a_selection_finds_it_free(folder):
+    class Removing(Base):
+        def start(self):
+            self.add_equity("ZED")
+            self.abc = self.add_equity("ABC").symbol
+
+        def on_data(self, data):
+            held = self.portfolio[self.abc].quantity
+            self.note(f"{len(data.bars)} {len(self.securities)} {held:g}")
+            if self.time.day == 4:
+                self.market_order(self.abc, 5)
+                self.limit_order(self.abc, 1, 50)
+            if self.time.day == 6:
+                assert self.remove_security(self.abc)
+                assert not self.securities[self.abc].is_tradable
+            if self.time.day == 11:
+                self.add_equity("ABC")
+            if self.time.day == 12:
+                self.market_order(self.abc, -2)
+
+    lines = run(folder, Removing)
+    assert lines == [
+        "04 00 +ABC,ZED -",
+        "04 16 2 2 0",
+        "05 16 2 2 5",
+        "06 16 2 2 5",
+        "06 16 + -ABC",  # sold the next day, so it stays until something selects
+        "07 16 2 2 0",
+        "08 16 2 2 0",
+        "11 16 2 2 0",
+        "11 16 +ABC -",
+        "12 16 2 2 0",
+        "13 16 2 2 -2",
+        *(f"{day} 16 2 2 -2" for day in (14, 15, 19, 20, 21, 22)),
+    ]
+
+
+def test_removing_cancels_and_sells_with_its_tag(folder):
+    class Removing(Base):
+        def start(self):
+            self.abc = self.add_equity("ABC").symbol
+
+        def on_data(self, data):
+            if self.time.day == 4:
+                self.market_order(self.abc, 5)
+                self.limit = self.limit_order(self.abc, 1, 50)
+            if self.time.day == 6:
+                self.remove_security(self.abc)
+                self.note(self.limit.status == OrderStatus.CANCELED)
+                self.note(self.transactions.get_order_by_id(3).tag)
+
+    assert run(folder, Removing)[1:3] == ["06 16 True", "06 16 Removed"]
+
+
+def test_a_symbol_of_a_universe_prints_as_its_identifier(folder):
+    def symbols():
+        return [Symbol.create(ticker, SecurityType.EQUITY, Market.USA) for ticker in ("ZED", "ABC")]
+
+    class Scheduled(Base):
+        def start(self):
+            rules = self.date_rules.every_day(), self.time_rules.at(8, 0)
+            self.add_universe_selection(
+                ScheduledUniverseSelectionModel(*rules, lambda time: symbols())
+            )
+
+        def on_data(self, data):
+            self.lines.append(str(next(iter(data.bars)).key))
+
+    class Manual(Scheduled):
+        def start(self):
+            self.add_universe_selection(ManualUniverseSelectionModel(symbols()))
+
+    assert run(folder, Scheduled)[:2] == ["04 08 +ABC,ZED -", "ABC UJ0T0SKEFN1H"]
+    assert run(folder, Manual)[:2] == ["04 00 +ABC,ZED -", "ABC"]
+
+
+def test_changes_are_sorted_and_what_was_added_was_not_removed():
+    class Security:
+        def __init__(self, ticker):
+            self.symbol = Symbol.create(ticker, SecurityType.EQUITY, Market.USA)
+
+    a, b, c = map(Security, "ABC")
+    changes = SecurityChanges([c, a], [b]) + SecurityChanges([b], [c])
+    assert changes.added_securities == [a, b, c]
+    assert changes.removed_securities == []
+    assert str(SecurityChanges()) == "SecurityChanges: None"

@@ -1,0 +1,58 @@
+"""A warm-up that has a resolution of its own."""
+
+import zipfile
+from datetime import datetime, timedelta
+
+import pytest
+
+from engine.api.algorithm import QCAlgorithm
+from engine.common.enums import Resolution
+from engine.run.runner import run_algorithm
+from tests.engine.folder import flat, write_folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Daily bars at 100 from January 4, minutes of January 12 at 50 and of 13 at 51."""
+    write_folder(tmp_path / "data", {"ABC": flat(100, 20)})
+    minutes = tmp_path / "data" / "equity" / "usa" / "minute" / "abc"
+    minutes.mkdir(parents=True)
+    for day, price in ((12, 50), (13, 51)):
+        for kind, sides in (("trade", 1), ("quote", 2)):
+            side = f"{price}0000," * 4 + "10"
+            rows = [f"{minute * 60_000},{','.join([side] * sides)}" for minute in (570, 571, 959)]
+            name = f"201001{day}_{kind}"
+            with zipfile.ZipFile(minutes / f"{name}.zip", "w") as archive:
+                archive.writestr(f"{name}.csv", "\n".join(rows) + "\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("named", [{"bar_count": 3}, {"time_span": timedelta(days=5)}])
+def test_minute_data_warms_up_on_daily_bars(folder, named):
+    class Warming(QCAlgorithm):
+        def initialize(self):
+            self.set_start_date(2010, 1, 13)
+            self.set_end_date(2010, 1, 13)
+            symbol = self.add_equity("ABC", Resolution.MINUTE).symbol
+            self.mean = self.sma(symbol, 2, Resolution.DAILY)
+            self.set_warm_up(resolution=Resolution.DAILY, **named)
+            self.seen = []
+
+        def on_data(self, data):
+            bar = data.bars["ABC"]
+            quotes = len(data.quote_bars)
+            self.seen.append((self.time, bar.period, bar.close, quotes, self.mean.samples))
+
+    result = run_algorithm(
+        Warming, data_folder=folder / "data", store=folder / "store", parameters={}
+    )
+    seen = result.algorithm.seen
+    session = timedelta(hours=6.5)
+    assert seen[-393:-390] == [
+        (datetime(2010, 1, day, 16), session, 100, 0, n) for day, n in ((8, 1), (11, 2), (12, 3))
+    ]
+    # From the start on minutes, and gaps filled at minutes.
+    assert len(seen) == 393
+    assert seen[3] == (datetime(2010, 1, 13, 9, 31), timedelta(minutes=1), 51, 1, 3)
+    assert seen[-1][0] == datetime(2010, 1, 13, 16)
+    assert seen[-1][4] == 4
