@@ -16,6 +16,7 @@ from engine.common.decimals import (
     to_double,
 )
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import KeyValuePair
 from engine.indicators.base import Event
 from engine.orders.orders import CashAmount
@@ -203,7 +204,9 @@ class CashBook(LeanObject):
     def __getitem__(self, symbol: str) -> Cash:
         cash = self._cash.get(symbol)
         if cash is None:
-            raise KeyError(f"This cash symbol ({symbol}) was not found in your cash book.")
+            raise KeyNotFoundException(
+                f"This cash symbol ({symbol}) was not found in your cash book."
+            )
         return cash
 
     def __setitem__(self, symbol: str, cash: Cash) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 from engine.account.cash import CURRENCY, Cash
 from engine.brokerage.brokerage_models import BrokerageModel
 from engine.brokerage.buying_power import SecurityMarginModel, exact_leverage
+from engine.brokerage.equity_fill_model import EquityFillModel
 from engine.brokerage.fees import InteractiveBrokersFeeModel, NullSlippageModel, market_order_fee
-from engine.brokerage.fill_model import EquityFillModel
 from engine.brokerage.settlement import ImmediateSettlementModel
+from engine.brokerage.shortable import NullShortableProvider
 from engine.common.decimals import ONE, ZERO, ExactNumber, divide, text, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
 from engine.common.naming import LeanObject
@@ -389,6 +390,8 @@ class Security(LeanObject):
         self.slippage_model: Any = NullSlippageModel()
         self.settlement_model: Any = ImmediateSettlementModel()
         self.buying_power_model: Any = SecurityMarginModel(2)
+        self.margin_interest_rate_model: Any = None
+        self.shortable_provider: Any = NullShortableProvider.INSTANCE
         self.rounds_prices = False
         self._utc_now = utc_now
         self.__dict__["_properties"] = {}
@@ -496,27 +499,44 @@ class Security(LeanObject):
         self.cache.apply_split(split.split_factor_exact)
         self.holdings.price_exact = self.price_exact
 
-    def set_fee_model(self, model: Any) -> None:
-        """Replace the fee model."""
-        self.fee_model = model
+    def set_fee_model(self, feel_model: Any) -> None:
+        """Replace the fee model; the argument's name is LEAN's."""
+        self.fee_model = feel_model
 
-    def set_fill_model(self, model: Any) -> None:
+    def set_fill_model(self, fill_model: Any) -> None:
         """Replace the fill model."""
-        self.fill_model = model
+        self.fill_model = fill_model
 
-    def set_slippage_model(self, model: Any) -> None:
+    def set_slippage_model(self, slippage_model: Any) -> None:
         """Replace the slippage model."""
-        self.slippage_model = model
+        self.slippage_model = slippage_model
 
-    def set_buying_power_model(self, model: Any) -> None:
+    def set_buying_power_model(
+        self, buying_power_model: Any = None, *, py_object: Any = None
+    ) -> None:
         """Replace the buying power model."""
-        self.buying_power_model = model
+        self.buying_power_model = py_object if buying_power_model is None else buying_power_model
 
-    set_margin_model = set_buying_power_model
+    def set_margin_model(self, margin_model: Any = None, *, py_object: Any = None) -> None:
+        """Replace the buying power model."""
+        self.set_buying_power_model(margin_model, py_object=py_object)
 
-    def set_settlement_model(self, model: Any) -> None:
+    def set_settlement_model(self, settlement_model: Any) -> None:
         """Replace the settlement model."""
-        self.settlement_model = model
+        self.settlement_model = settlement_model
+
+    def set_shortable_provider(
+        self, shortable_provider: Any = None, *, py_object: Any = None
+    ) -> None:
+        """Replace what says how much may be sold short."""
+        self.shortable_provider = py_object if shortable_provider is None else shortable_provider
+
+    def set_margin_interest_rate_model(
+        self, margin_interest_rate_model: Any = None, *, py_object: Any = None
+    ) -> None:
+        """Replace what charges or pays interest, hourly; None for none."""
+        chosen = py_object if margin_interest_rate_model is None else margin_interest_rate_model
+        self.margin_interest_rate_model = chosen
 
     def set_leverage(self, leverage: float) -> None:
         """Change the leverage."""

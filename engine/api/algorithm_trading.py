@@ -2,43 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any
 
 from engine.account.securities import Security
-from engine.brokerage.buying_power import (
-    above_minimum_order_margin,
-    exact_leverage,
-    initial_margin,
-)
-from engine.brokerage.buying_power_terms import (
-    GetMaximumOrderQuantityForTargetBuyingPowerParameters,
-)
-from engine.common.decimals import ZERO, text, to_decimal, to_double
+from engine.api.algorithm_targets import TargetsMixin
+from engine.brokerage.buying_power import zero_price_message
+from engine.common.decimals import ZERO, text, to_decimal
 from engine.common.enums import OrderDirection, OrderResponseErrorCode, OrderType, Resolution
-from engine.framework.targets import PortfolioTarget, order_by_margin_impact
 from engine.market.symbols import Symbol
+from engine.orders.combo_orders import GroupOrderManager, Leg, check_sizing
 from engine.orders.order_properties import GoodTilDateTimeInForce, OrderProperties, TimeInForce
 from engine.orders.order_requests import OrderResponse, SubmitOrderRequest
 from engine.orders.order_tickets import OrderTicket
 from engine.orders.orders import MarketOnCloseOrder, TrailingStopOrder
 from engine.statistics.trades import time_span
 
+_AT_AUCTIONS = (OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)
 
-class TradingMixin:
-    """Orders of an algorithm."""
+
+class TradingMixin(TargetsMixin):
+    """Orders of an algorithm.
+
+    In a backtest an asynchronous order is processed within the call, as any other; in live trading
+    at the end of the time step.
+    """
+
+    def _tell_once(self: Any, message: str, subject: str) -> None:
+        """A debug message that LEAN writes the first time only."""
+        told = self.__dict__.setdefault("_told", set())
+        if subject not in told:
+            told.add(subject)
+            self.debug(message)
 
     def _security_for_order(self: Any, symbol: Any) -> Security:
+        """The security to order; as in LEAN one that is not subscribed is added now.
+
+        Raises:
+            ValueError: for a ticker that was never a symbol of the algorithm.
+        """
         key = getattr(symbol, "symbol", symbol)
-        security = self.securities.find(key)
-        if security is None:
+        security = self.securities.find_any(key)
+        if security is not None and (security.is_tradable or security.is_delisted):
+            return security
+        if security is None and not isinstance(key, Symbol):
             raise ValueError(
                 f"order for {key!s}: the symbol was not added to the algorithm; use add_equity"
             )
-        return security
+        added: Security = self.add_security(security.symbol if security is not None else key)
+        seed = self.get_last_known_price(added)
+        if seed is not None:
+            added.set_market_price(seed)
+        return added
 
-    def _request(
+    def _order_request(
         self: Any,
         kind: OrderType,
         security: Security,
@@ -46,52 +62,62 @@ class TradingMixin:
         tag: str | None,
         properties: OrderProperties | None,
         asynchronous: bool,
-        **prices: Any,
-    ) -> OrderTicket:
-        """Check a request and submit it; a refused one gives an invalid ticket."""
+        **terms: Any,
+    ) -> SubmitOrderRequest:
         chosen = properties if properties is not None else self.default_order_properties.clone()
-        if kind in (OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE) and isinstance(
-            chosen.time_in_force, GoodTilDateTimeInForce
-        ):
+        if kind in _AT_AUCTIONS and isinstance(chosen.time_in_force, GoodTilDateTimeInForce):
             chosen.time_in_force = TimeInForce.GOOD_TIL_CANCELED
-        request = SubmitOrderRequest(
+            self._tell_once(
+                "Warning: Good-Til-Date Time-In-Force is not supported for MOO and MOC orders. "
+                "The time-in-force will be reset to Good-Til-Canceled (GTC).",
+                "good til date",
+            )
+        return SubmitOrderRequest(
             kind,
             security.type,
             security.symbol,
             quantity,
-            prices.get("stop", ZERO),
-            prices.get("limit", ZERO),
-            prices.get("trigger", ZERO),
-            prices.get("amount", ZERO),
-            prices.get("percent", False),
-            self.utc_time_naive,
-            tag if tag is not None else "",
-            chosen,
-            asynchronous,
+            time=self.utc_time_naive,
+            tag=tag if tag is not None else "",
+            properties=chosen,
+            asynchronous=asynchronous,
+            **terms,
         )
-        refusal = self._refusal(request, security)
-        if refusal is not None:
-            code, message = refusal
-            self.error(message)
-            response = OrderResponse.error(request, code, message)
+
+    def _request(self: Any, kind: OrderType, security: Security, *terms: Any, **named: Any) -> Any:
+        """Check a request and submit it; a refused one gives an invalid ticket."""
+        return self.submit_order_request(self._order_request(kind, security, *terms, **named))
+
+    def submit_order_request(self: Any, request: SubmitOrderRequest) -> OrderTicket:
+        """Check a request and submit it; a refused one gives an invalid ticket."""
+        response = self._checked(request)
+        if response.is_error:
             return OrderTicket.invalid(self.transactions, request, response)
         return self.transactions.process_request(request)
+
+    def _checked(self: Any, request: SubmitOrderRequest) -> OrderResponse:
+        """Whether an order may be submitted; tells the log why it may not."""
+        security = self.securities.find_any(request.symbol)
+        if self.is_warming_up:
+            response = OrderResponse.warming_up(request)
+        elif security is None:
+            response = OrderResponse.missing_security(request)
+        elif not request.quantity_exact:
+            response = OrderResponse.zero_quantity(request)
+        else:
+            refusal = self._refusal(request, security)
+            if refusal is None:
+                return OrderResponse.success(request)
+            response = OrderResponse.error(request, *refusal)
+        self.error(response.error_message)
+        return response
 
     def _refusal(
         self: Any, request: SubmitOrderRequest, security: Security
     ) -> tuple[OrderResponseErrorCode, str] | None:
         """Why an order cannot be submitted, None if it can."""
         codes = OrderResponseErrorCode
-        if self.is_warming_up:
-            return codes.ALGORITHM_WARMING_UP, (
-                "This operation is not allowed in initialize or during warm up: orders. "
-                "Please move this code to the on_warmup_finished method."
-            )
         quantity = abs(request.quantity_exact)
-        if not quantity:
-            return codes.ORDER_QUANTITY_ZERO, (
-                f"Unable to submit order with id {request.order_id} that has zero quantity."
-            )
         lot = security.symbol_properties.lot_size_exact
         if quantity < lot:
             return codes.ORDER_QUANTITY_LESS_THAN_LOT_SIZE, (
@@ -103,12 +129,12 @@ class TradingMixin:
                 f"The security with symbol '{request.symbol}' is marked as non-tradable."
             )
         if not security.price_exact:
-            return codes.SECURITY_PRICE_ZERO, (
-                f"{request.symbol}: The security does not have an accurate price as it has not "
-                "yet received a bar of data."
-            )
+            return codes.SECURITY_PRICE_ZERO, zero_price_message(request.symbol)
         if not security.has_data:
-            return codes.SECURITY_HAS_NO_DATA, "There is no data for this symbol yet."
+            return codes.SECURITY_HAS_NO_DATA, (
+                "There is no data for this symbol yet, please check the security.HasData flag to "
+                "ensure there is at least one data point."
+            )
         if request.order_type == OrderType.MARKET_ON_OPEN:
             if security.is_market_open() and not self._is_daily_only(security):
                 return codes.MARKET_ON_OPEN_NOT_ALLOWED_DURING_REGULAR_HOURS, (
@@ -153,26 +179,46 @@ class TradingMixin:
         arguments = (security.symbol, quantity, asynchronous, tag, order_properties)
         if not security.exchange.exchange_open:
             ticket = self.market_on_open_order(*arguments)
-            if self.live_mode and ticket.submit_request.response.is_success:
-                self._tell_of_conversion()
+            if ticket.submit_request.response.is_success:
+                self._tell_once(
+                    "Warning: market orders submitted while the market is closed are automatically "
+                    "converted into MarketOnOpen orders to fill at the next market open.",
+                    "market on open",
+                )
             return ticket
         if self._is_daily_only(security) and not self.live_mode:
             if self._too_late_for_close(security):
-                return self.market_on_open_order(*arguments)
-            return self.market_on_close_order(*arguments)
+                ticket = self.market_on_open_order(*arguments)
+            else:
+                ticket = self.market_on_close_order(*arguments)
+            if ticket.submit_request.response.is_success:
+                self._tell_once(
+                    "Warning: market orders on daily resolution data sent during market hours are "
+                    "automatically converted into MarketOnClose orders (or MarketOnOpen near the "
+                    "close) to avoid filling at the stale previous close. Note: in live trading "
+                    "this conversion is not applied, as the order fills at the current market "
+                    "price.",
+                    "daily",
+                )
+            return ticket
         return self._request(
             OrderType.MARKET, security, quantity, tag, order_properties, asynchronous
         )
 
-    order = market_order
-
-    def _tell_of_conversion(self: Any) -> None:
-        if not self.__dict__.get("_told_of_conversion"):
-            self._told_of_conversion = True
-            self.debug(
-                "Warning: market orders submitted while the market is closed are automatically "
-                "converted into MarketOnOpen orders to fill at the next market open."
-            )
+    def order(
+        self: Any,
+        symbol: Any,
+        quantity: Any,
+        asynchronous: Any = False,
+        tag: Any = "",
+        order_properties: Any = None,
+        *,
+        type: OrderType = OrderType.MARKET,
+    ) -> OrderTicket:
+        """Order at the market; LEAN's older calls have a kind of order third, of no effect."""
+        if isinstance(asynchronous, OrderType):
+            asynchronous, tag, order_properties = bool(tag), order_properties or "", None
+        return self.market_order(symbol, quantity, asynchronous, tag, order_properties)
 
     def buy(self: Any, symbol: Any, quantity: Any) -> OrderTicket:
         """Buy at the market."""
@@ -223,7 +269,7 @@ class TradingMixin:
         security = self._security_for_order(symbol)
         return self._request(
             OrderType.LIMIT, security, quantity, tag, order_properties, asynchronous,
-            limit=limit_price,
+            limit_price=limit_price,
         )  # fmt: skip
 
     def stop_market_order(
@@ -239,7 +285,7 @@ class TradingMixin:
         security = self._security_for_order(symbol)
         return self._request(
             OrderType.STOP_MARKET, security, quantity, tag, order_properties, asynchronous,
-            stop=stop_price,
+            stop_price=stop_price,
         )  # fmt: skip
 
     def stop_limit_order(
@@ -256,7 +302,7 @@ class TradingMixin:
         security = self._security_for_order(symbol)
         return self._request(
             OrderType.STOP_LIMIT, security, quantity, tag, order_properties, asynchronous,
-            stop=stop_price, limit=limit_price,
+            stop_price=stop_price, limit_price=limit_price,
         )  # fmt: skip
 
     def limit_if_touched_order(
@@ -273,7 +319,7 @@ class TradingMixin:
         security = self._security_for_order(symbol)
         return self._request(
             OrderType.LIMIT_IF_TOUCHED, security, quantity, tag, order_properties, asynchronous,
-            trigger=trigger_price, limit=limit_price,
+            trigger_price=trigger_price, limit_price=limit_price,
         )  # fmt: skip
 
     def trailing_stop_order(
@@ -281,248 +327,175 @@ class TradingMixin:
         symbol: Any,
         quantity: Any,
         *terms: Any,
+        stop_price: Any = None,
+        trailing_amount: Any = None,
+        trailing_as_percentage: bool | None = None,
         asynchronous: bool = False,
         tag: str = "",
         order_properties: OrderProperties | None = None,
-        **named: Any,
     ) -> OrderTicket:
-        """A stop that follows the market: ([stop price,] trailing amount, as percentage)."""
+        """A stop that follows the market.
+
+        Args:
+            symbol: to order.
+            quantity: signed number of shares.
+            terms: ([stop price,] trailing amount, as percentage[, asynchronous, tag, properties]).
+            stop_price: where the stop stands first; at the distance from the price by default.
+            trailing_amount: distance in money or as a fraction of the price.
+            trailing_as_percentage: the distance is a fraction.
+            asynchronous: see the class.
+            tag: of the order.
+            order_properties: of the order.
+
+        Raises:
+            TypeError: if distance or kind of distance are missing.
+        """
         security = self._security_for_order(symbol)
-        values = list(terms)
-        flag = next((i for i, value in enumerate(values) if isinstance(value, bool)), None)
-        if flag is None:
-            percent = bool(named["trailing_as_percentage"])
-        else:
-            percent = values.pop(flag)
-            rest = values[flag:]
-            del values[flag:]
-            asynchronous = rest[0] if rest else asynchronous
-            tag = rest[1] if len(rest) > 1 else tag
-        amount = to_decimal(
-            named["trailing_amount"] if "trailing_amount" in named else values.pop()
-        )
-        stop = named.get("stop_price", values[0] if values else None)
-        if stop is None:
+        flag = next((i for i, term in enumerate(terms) if isinstance(term, bool)), len(terms))
+        prices, rest = list(terms[:flag]), list(terms[flag:])
+        if trailing_amount is None and prices:
+            trailing_amount = prices.pop()
+        if stop_price is None and prices:
+            stop_price = prices.pop()
+        if trailing_as_percentage is None and rest:
+            trailing_as_percentage = rest.pop(0)
+        if trailing_amount is None or trailing_as_percentage is None:
+            raise TypeError(
+                "trailing_stop_order needs trailing_amount and trailing_as_percentage; "
+                f"received {terms}"
+            )
+        asynchronous, tag, order_properties = (
+            *rest, *(asynchronous, tag, order_properties)[len(rest) :],
+        )  # fmt: skip
+        amount = to_decimal(trailing_amount)
+        if stop_price is None:
             direction = OrderDirection.BUY if to_decimal(quantity) > 0 else OrderDirection.SELL
-            stop = TrailingStopOrder.calculate_stop_price(
-                security.price_exact, amount, percent, direction
+            stop_price = TrailingStopOrder.calculate_stop_price(
+                security.price_exact, amount, trailing_as_percentage, direction
             )
         return self._request(
             OrderType.TRAILING_STOP, security, quantity, tag, order_properties, asynchronous,
-            stop=stop, amount=amount, percent=percent,
+            stop_price=stop_price, trailing_amount=amount,
+            trailing_as_percentage=trailing_as_percentage,
         )  # fmt: skip
 
-    # Targets --------------------------------------------------------------------------------
+    # Combinations ---------------------------------------------------------------------------
 
-    def target_quantity(self: Any, security: Security, percent: Decimal) -> Decimal | None:
-        """Signed quantity to order so that a security becomes a share of the portfolio.
-
-        Returns:
-            None (with an error message) where it cannot be computed.
-        """
-        settings = self.settings
-        size = abs(percent)
-        if size > settings.max_absolute_portfolio_target_percentage_exact or (
-            size and size < settings.min_absolute_portfolio_target_percentage_exact
-        ):
-            self.error(
-                f"The portfolio target percent: {percent}, does not comply with the settings"
-            )
-            return None
-        if not security.price_exact:
-            self.error(
-                f"{security.symbol}: The security does not have an accurate price as it has not "
-                "yet received a bar of data."
-            )
-            return None
-        portfolio = self.portfolio
-        adjusted = (
-            percent
-            * portfolio.total_portfolio_value_less_free_buffer_exact
-            / portfolio.total_portfolio_value_exact
-        )
-        model = security.buying_power_model
-        target = adjusted / exact_leverage(security)
-        result = model.get_maximum_order_quantity_for_target_buying_power(
-            GetMaximumOrderQuantityForTargetBuyingPowerParameters(
-                portfolio,
-                security,
-                target,
-                settings.minimum_order_margin_portfolio_percentage_exact,
-            )
-        )
-        if result.is_error:
-            self.error(
-                f"Unable to compute order quantity of {security.symbol}. Reason: {result.reason}"
-            )
-            return None
-        lot = security.symbol_properties.lot_size_exact
-        return to_decimal(result.quantity) / lot * lot
-
-    def above_minimum_order_margin(self: Any, security: Security, quantity: Any) -> bool:
-        """False for an order whose margin the settings count as too small."""
-        minimum = self.settings.minimum_order_margin_portfolio_percentage_exact
-        if not minimum:
-            return True
-        margin = initial_margin(security, to_decimal(quantity))
-        return above_minimum_order_margin(self.portfolio, minimum, abs(margin))
-
-    def _order_quantity(self: Any, symbol: Any, target: Any) -> Decimal:
-        key = getattr(symbol, "symbol", symbol)
-        found = PortfolioTarget.percent(self, key, to_decimal(target), True)
-        return ZERO if found is None else found.quantity_exact
-
-    def calculate_order_quantity(self: Any, symbol: Any, target: Any) -> float:
-        """Signed quantity that would bring a symbol to a share of the portfolio."""
-        return to_double(self._order_quantity(symbol, target))
-
-    def set_holdings(self: Any, *arguments: Any, **named: Any) -> list[OrderTicket]:
-        """Order shares of the portfolio.
-
-        (symbol, percentage, liquidate_existing_holdings=False, asynchronous=False, tag=None,
-        order_properties=None), or a list of PortfolioTarget instead of symbol and percentage.
-        """
-        if isinstance(arguments[0], list | tuple):
-            return self._set_holdings_list(list(arguments[0]), *arguments[1:], **named)
-        return self._set_holdings_one(*arguments, **named)
-
-    def _set_holdings_one(
+    def combo_market_order(
         self: Any,
-        symbol: Any,
-        percentage: Any,
-        liquidate_existing_holdings: bool = False,
-        asynchronous: Any = False,
-        tag: str | None = None,
-        order_properties: OrderProperties | None = None,
-    ) -> list[OrderTicket]:
-        if isinstance(asynchronous, str):
-            asynchronous, tag = False, asynchronous
-        key = getattr(symbol, "symbol", symbol)
-        quantity = self._order_quantity(key, percentage)
-        return self._order_target(
-            key, quantity, liquidate_existing_holdings, asynchronous, tag, order_properties
-        )
-
-    def _set_holdings_list(
-        self: Any,
-        targets: list[PortfolioTarget],
-        liquidate_existing_holdings: bool = False,
+        legs: list[Leg],
+        quantity: Any,
         asynchronous: bool = False,
-        tag: str | None = None,
+        tag: str = "",
         order_properties: OrderProperties | None = None,
     ) -> list[OrderTicket]:
-        tickets: list[OrderTicket] = []
-        if liquidate_existing_holdings:
-            kept = [target.symbol for target in targets]
-            tickets = self._liquidate_others(kept, tag, order_properties)
-        deltas = [
-            PortfolioTarget(t.symbol, self._order_quantity(t.symbol, t.quantity_exact))
-            for t in targets
-        ]
-        for target in order_by_margin_impact(deltas, self, target_is_delta=True):
-            tickets += self._order_target(
-                target.symbol, target.quantity_exact, False, asynchronous, tag, order_properties
-            )
-        return tickets
+        """Order several symbols at the market, all or none.
 
-    def _order_target(
+        Raises:
+            ValueError: if the legs' quantities are not in lowest terms.
+        """
+        return self._combo(legs, quantity, ZERO, asynchronous, tag, order_properties)
+
+    def combo_leg_limit_order(
         self: Any,
-        symbol: Any,
-        quantity: Decimal,
-        liquidate_others: bool,
-        asynchronous: bool,
-        tag: str | None,
-        properties: OrderProperties | None,
-    ) -> list[OrderTicket]:
-        tickets: list[OrderTicket] = []
-        if liquidate_others:
-            tickets = self._liquidate_others([symbol], tag, properties)
-        security = self.securities.find(symbol)
-        if security is None:
-            self.error(f"{symbol} not found in portfolio. Add it in initialize.")
-            return tickets
-        waiting = (OrderType.MARKET, OrderType.MARKET_ON_OPEN)
-        for ticket in self.transactions.get_open_order_tickets(security.symbol):
-            if ticket.order_type in waiting:
-                quantity -= ticket.quantity_remaining_exact
-        if quantity:
-            place = (
-                self.market_order if security.exchange.exchange_open else self.market_on_open_order
-            )
-            tickets.append(place(security.symbol, quantity, asynchronous, tag or "", properties))
-        return tickets
-
-    def _liquidate_others(
-        self: Any, kept: Iterable[Any], tag: str | None, properties: OrderProperties | None
-    ) -> list[OrderTicket]:
-        wanted = set()
-        for key in kept:
-            security = self.securities.find(key)
-            if security is not None:
-                wanted.add(security.symbol)
-        others = sorted(set(self.securities.keys()) - wanted, key=lambda s: s.value)
-        return self.liquidate(others, tag=tag, order_properties=properties)
-
-    def liquidate(
-        self: Any,
-        symbol: Any = None,
-        asynchronous: Any = False,
-        tag: str | None = None,
+        legs: list[Leg],
+        quantity: Any,
+        asynchronous: bool = False,
+        tag: str = "",
         order_properties: OrderProperties | None = None,
     ) -> list[OrderTicket]:
-        """Cancel the orders and close the positions of a symbol, of several, or of all."""
-        if isinstance(asynchronous, str):
-            asynchronous, tag = False, asynchronous
-        if not self.settings.liquidate_enabled:
-            self.debug("liquidate() is currently disabled by settings.")
-            return []
-        label = "Liquidated" if tag is None else tag
-        if symbol is None:
-            keys: list[Any] = sorted(self.securities.keys(), key=lambda s: s.value)
-        elif isinstance(symbol, list | tuple | set):
-            keys = list(symbol)
-        else:
-            keys = [symbol]
-        tickets = []
-        for key in keys:
-            security = self.securities.find(getattr(key, "symbol", key))
-            if security is None:
-                self.debug(f"Warning: liquidate ignored symbol '{key}': it was not added.")
-                continue
-            ticket = self._liquidate_one(security, asynchronous, label, order_properties)
-            if ticket is not None:
-                tickets.append(ticket)
-        return tickets
+        """Order several symbols, each at its own limit, all or none.
 
-    def _liquidate_one(
+        Raises:
+            ValueError: if a leg has no limit, or the quantities are not in lowest terms.
+        """
+        if any(not leg.order_price_exact for leg in legs):
+            raise ValueError("ComboLegLimitOrder requires a limit price for each leg")
+        return self._combo(legs, quantity, ZERO, asynchronous, tag, order_properties)
+
+    def combo_limit_order(
         self: Any,
-        security: Security,
+        legs: list[Leg],
+        quantity: Any,
+        limit_price: Any,
+        asynchronous: bool = False,
+        tag: str = "",
+        order_properties: OrderProperties | None = None,
+    ) -> list[OrderTicket]:
+        """Order several symbols, all or none, at a limit of their prices together.
+
+        Raises:
+            ValueError: without a limit, with limits of legs, or if the quantities are not in
+                lowest terms.
+        """
+        limit = to_decimal(limit_price)
+        if not limit:
+            raise ValueError("ComboLimitOrder requires a limit price")
+        if any(leg.order_price_exact for leg in legs):
+            raise ValueError("ComboLimitOrder does not support limit prices for individual legs")
+        return self._combo(legs, quantity, limit, asynchronous, tag, order_properties)
+
+    def _combo(
+        self: Any,
+        legs: list[Leg],
+        quantity: Any,
+        limit: Any,
         asynchronous: bool,
         tag: str,
         properties: OrderProperties | None,
-    ) -> OrderTicket | None:
-        symbol: Symbol = security.symbol
-        orders = self.transactions.get_open_orders(symbol)
-        held = security.holdings.quantity_exact if security.holdings.invested else ZERO
-        if (
-            len(orders) == 1
-            and held
-            and orders[0].quantity_exact == -held
-            and orders[0].type == OrderType.MARKET
-        ):
-            return None
-        pending = ZERO
-        for order in orders:
-            if order.type == OrderType.MARKET:
-                pending += self.transactions.get_order_ticket(order.id).quantity_remaining_exact
-            else:
-                self.transactions.cancel_order(order.id, tag)
-        if not held:
-            return None
-        return self.market_order(symbol, -held - pending, asynchronous, tag, properties)
+    ) -> list[OrderTicket]:
+        """Check all legs, then submit them; a leg that is refused ends it all."""
+        units = to_decimal(quantity)
+        check_sizing(legs, units)
+        kind = OrderType.COMBO_LIMIT if limit else OrderType.COMBO_MARKET
+        number = self.transactions.get_increment_group_order_manager_id()
+        manager = GroupOrderManager(len(legs), units, limit, number)
+        requests = []
+        for leg in legs:
+            security = self._security_for_order(leg.symbol)
+            if leg.order_price_exact is not None:
+                limit, kind = leg.order_price_exact, OrderType.COMBO_LEG_LIMIT
+            request = self._order_request(
+                kind, security, leg.quantity * units, tag, properties, asynchronous,
+                limit_price=limit, group_order_manager=manager,
+            )  # fmt: skip
+            response = self._checked(request)
+            if response.is_error:
+                return [OrderTicket.invalid(self.transactions, request, response)]
+            requests.append(request)
+        return [self.transactions.process_request(request) for request in requests]
+
+    # What may be sold short -----------------------------------------------------------------
+
+    def shortable(
+        self: Any, symbol: Any, short_quantity: Any = None, update_order_id: int | None = None
+    ) -> bool:
+        """Whether a quantity of a symbol may be sold short now.
+
+        Args:
+            symbol: of an added security.
+            short_quantity: number of shares, its sign does not matter.
+            update_order_id: an order that is being changed and does not count.
+        """
+        security = self.securities[symbol]
+        limit = security.shortable_provider.shortable_quantity(security.symbol, security.local_time)
+        if limit is None:
+            return True
+        waiting = self.transactions.remaining_quantity(
+            lambda order: order.symbol == security.symbol and order.order_id != update_order_id
+        )
+        held = security.holdings.quantity_exact + waiting
+        wanted = abs(to_decimal(0 if short_quantity is None else short_quantity))
+        return held > -limit and held - wanted >= -limit
+
+    def shortable_quantity(self: Any, symbol: Any) -> int:
+        """How much of a symbol may be sold short today; 0 if that is not known."""
+        security = self.securities[symbol]
+        limit = security.shortable_provider.shortable_quantity(security.symbol, security.local_time)
+        return 0 if limit is None else int(limit)
 
     def is_market_open(self: Any, symbol: Any) -> bool:
         """True during the regular hours of a symbol's exchange."""
-        security = self.securities.find(getattr(symbol, "symbol", symbol))
+        security = self.securities.find_any(getattr(symbol, "symbol", symbol))
         hours = security.exchange.hours if security is not None else self.hours_of(symbol)
         return hours.is_open(hours.from_utc(self.utc_time_naive))

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from engine.brokerage.buying_power import SecurityMarginModel
+from engine.brokerage.equity_fill_model import EquityFillModel
 from engine.brokerage.fees import (
     AlpacaFeeModel,
     InteractiveBrokersFeeModel,
     NullSlippageModel,
     TradeStationFeeModel,
 )
-from engine.brokerage.fill_model import EquityFillModel
 from engine.brokerage.settlement import DelayedSettlementModel, ImmediateSettlementModel
 from engine.common.clock import midnight
 from engine.common.decimals import ZERO, to_decimal

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.common.decimals import ZERO
 from engine.common.enums import OrderStatus, OrderType
+from engine.orders.creation import create_order
 from engine.orders.order_properties import (
     DayTimeInForce,
     GoodTilCanceledTimeInForce,
@@ -17,7 +18,7 @@ from engine.orders.order_properties import (
     TimeInForce,
 )
 from engine.orders.order_requests import SubmitOrderRequest
-from engine.orders.orders import Order, OrderSubmissionData, create_order
+from engine.orders.orders import Order, OrderSubmissionData
 
 _PRICES = ("stop_price", "limit_price", "trigger_price", "trailing_amount")
 _FLAGS = ("stop_triggered", "trigger_touched", "trailing_as_percentage")

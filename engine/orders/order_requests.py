@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.clock import UtcTime
-from engine.common.decimals import ZERO, ExactNumber, to_decimal
+from engine.common.decimals import ZERO, ExactNumber, smart_rounding, text, to_decimal
 from engine.common.enums import (
     OrderRequestStatus,
     OrderRequestType,
@@ -22,10 +22,13 @@ from engine.orders.order_properties import OrderProperties
 
 
 class OrderResponse(LeanObject):
-    """Outcome of a request."""
+    """Outcome of a request; the error message is None for a success."""
 
     def __init__(
-        self, order_id: int, error_code: OrderResponseErrorCode, error_message: str = ""
+        self,
+        order_id: int,
+        error_code: OrderResponseErrorCode,
+        error_message: str | None = None,
     ) -> None:
         self.order_id = order_id
         self.error_code = error_code
@@ -39,10 +42,73 @@ class OrderResponse(LeanObject):
 
     @classmethod
     def error(
-        cls, request: OrderRequest, code: OrderResponseErrorCode, message: str
+        cls,
+        request: OrderRequest,
+        error_code: OrderResponseErrorCode,
+        error_message: str | None,
     ) -> OrderResponse:
         """The request was refused."""
-        return cls(request.order_id, code, message)
+        return cls(request.order_id, error_code, error_message or "An unexpected error occurred.")
+
+    @classmethod
+    def invalid_status(cls, request: OrderRequest, order: Any) -> OrderResponse:
+        """The order is closed."""
+        return cls.error(
+            request,
+            OrderResponseErrorCode.INVALID_ORDER_STATUS,
+            f"Unable to update order with id {request.order_id} because it already has "
+            f"{net_text(order.status)} status.",
+        )
+
+    @classmethod
+    def invalid_new_status(cls, request: OrderRequest, order: Any) -> OrderResponse:
+        """The broker has not got the order yet."""
+        return cls.error(
+            request,
+            OrderResponseErrorCode.INVALID_NEW_ORDER_STATUS,
+            f"Unable to update or cancel order with id {request.order_id} and status "
+            f"{net_text(order.status)} because the submit confirmation has not been received yet.",
+        )
+
+    @classmethod
+    def unable_to_find_order(cls, request: OrderRequest) -> OrderResponse:
+        """There is no such order."""
+        return cls.error(
+            request,
+            OrderResponseErrorCode.UNABLE_TO_FIND_ORDER,
+            f"Unable to locate order with id {request.order_id}.",
+        )
+
+    @classmethod
+    def zero_quantity(cls, request: OrderRequest) -> OrderResponse:
+        """The order would trade nothing."""
+        return cls.error(
+            request,
+            OrderResponseErrorCode.ORDER_QUANTITY_ZERO,
+            f"Unable to {net_text(request.order_request_type).lower()} order with id "
+            f"{request.order_id} that has zero quantity.",
+        )
+
+    @classmethod
+    def missing_security(cls, request: SubmitOrderRequest) -> OrderResponse:
+        """The security was not added."""
+        return cls.error(
+            request,
+            OrderResponseErrorCode.MISSING_SECURITY,
+            f"You haven't requested {request.symbol} data. Add this with add_security() in the "
+            "initialize() method.",
+        )
+
+    @classmethod
+    def warming_up(cls, request: OrderRequest) -> OrderResponse:
+        """The algorithm warms up."""
+        return cls.error(
+            request,
+            OrderResponseErrorCode.ALGORITHM_WARMING_UP,
+            "This operation is not allowed in initialize or during warm up: OrderRequest."
+            f"{net_text(request.order_request_type).lower()}. Please move this code to the "
+            "on_warmup_finished() method.",
+        )
 
     @property
     def is_error(self) -> bool:
@@ -60,7 +126,9 @@ class OrderResponse(LeanObject):
     def __str__(self) -> str:
         if not self.is_processed:
             return "Unprocessed"
-        return f"Error: {self.error_code} - {self.error_message}" if self.is_error else "Success"
+        if self.is_error:
+            return f"Error: {net_text(self.error_code)} - {self.error_message}"
+        return "Success"
 
 
 def _unprocessed(order_id: int) -> OrderResponse:
@@ -90,9 +158,20 @@ class OrderRequest(LeanObject):
         self.status = OrderRequestStatus.ERROR if response.is_error else status
         self.response = response
 
+    def _described(self, what: str) -> str:
+        return (
+            f"{self.time_naive:%m/%d/%Y %H:%M:%S} UTC: {what} ({self.order_id}) - {self._terms()}"
+            f"{self.tag or ''} Status: {net_text(self.status)}"
+        )
+
+    def _terms(self) -> str:
+        return ""
+
     def __str__(self) -> str:
-        status = net_text(self.status)
-        return f"{self.time_naive} UTC: Order: ({self.order_id}) - {self.tag} Status: {status}"
+        return self._described("Order:")
+
+
+_REST = ("time", "tag", "properties", "group_order_manager", "asynchronous")
 
 
 class SubmitOrderRequest(OrderRequest):
@@ -111,35 +190,43 @@ class SubmitOrderRequest(OrderRequest):
         security_type: SecurityType,
         symbol: Any,
         quantity: Any,
+        stop_price: Any = ZERO,
+        limit_price: Any = ZERO,
         *terms: Any,
+        **named: Any,
     ) -> None:
         """Describe an order.
 
-        The terms are LEAN's: stop price, limit price, [trigger price, [trailing amount, trailing
-        as percentage,]] time (UTC), tag, [properties, [asynchronous]].
+        The terms are LEAN's: [trigger price, [trailing amount, trailing as percentage,]] time
+        (UTC), tag, [properties, [group order manager, [asynchronous]]]; all may be named.
 
         Raises:
             ValueError: if there is no time among them.
         """
-        split = next((i for i, term in enumerate(terms) if isinstance(term, datetime)), None)
-        if split is None:
-            raise ValueError(f"an order request needs a time; received {terms}")
-        prices = [*terms[:split], *(ZERO, ZERO, ZERO, ZERO, False)[split:]]
-        rest = [*terms[split + 1 :], *("", None, False)[len(terms) - split - 1 :]]
-        super().__init__(terms[split], int(OrderResponseErrorCode.UNABLE_TO_FIND_ORDER), rest[0])
+        split = next((i for i, term in enumerate(terms) if isinstance(term, datetime)), len(terms))
+        names = ("trigger_price", "trailing_amount", "trailing_as_percentage")[:split]
+        given = dict(zip((*names, *_REST), terms, strict=False)) | named
+        if "time" not in given:
+            raise ValueError(f"an order request needs a time; received {terms} and {named}")
+        super().__init__(
+            given["time"],
+            int(OrderResponseErrorCode.UNABLE_TO_FIND_ORDER),
+            given.get("tag", ""),
+        )
         self.order_type = order_type
         self.security_type = security_type
         self.symbol: Symbol = (
             symbol if isinstance(symbol, Symbol) else SymbolCache.get_symbol(str(symbol))
         )
         self.quantity_exact = to_decimal(quantity)
-        self.stop_price_exact = to_decimal(prices[0])
-        self.limit_price_exact = to_decimal(prices[1])
-        self.trigger_price_exact = to_decimal(prices[2])
-        self.trailing_amount_exact = to_decimal(prices[3])
-        self.trailing_as_percentage = bool(prices[4])
-        self.order_properties: OrderProperties | None = rest[1]
-        self.asynchronous = bool(rest[2])
+        self.stop_price_exact = to_decimal(stop_price)
+        self.limit_price_exact = to_decimal(limit_price)
+        self.trigger_price_exact = to_decimal(given.get("trigger_price", ZERO))
+        self.trailing_amount_exact = to_decimal(given.get("trailing_amount", ZERO))
+        self.trailing_as_percentage = bool(given.get("trailing_as_percentage", False))
+        self.order_properties: OrderProperties | None = given.get("properties")
+        self.group_order_manager: Any = given.get("group_order_manager")
+        self.asynchronous = bool(given.get("asynchronous", False))
 
     def set_order_id(self, order_id: int) -> None:
         """Give the request its order's number."""
@@ -183,6 +270,24 @@ class UpdateOrderRequest(OrderRequest):
         self.trigger_price_exact = fields.trigger_price_exact
         self.trailing_amount_exact = fields.trailing_amount_exact
 
+    def _terms(self) -> str:
+        values = {
+            "Quantity": self.quantity_exact,
+            "LimitPrice": self.limit_price_exact,
+            "StopPrice": self.stop_price_exact,
+            "TrailingAmount": self.trailing_amount_exact,
+            "TriggerPrice": self.trigger_price_exact,
+        }
+        shown = [
+            f"{name}: {text(value if name == 'Quantity' else smart_rounding(value))}"
+            for name, value in values.items()
+            if value is not None
+        ]
+        return ", ".join(shown) + " "
+
+    def __str__(self) -> str:
+        return self._described("Update Order:")
+
     @property
     def is_allowed_for_closed_order(self) -> bool:
         """A closed order's tag may still change."""
@@ -199,3 +304,6 @@ class CancelOrderRequest(OrderRequest):
     """A wish to cancel."""
 
     order_request_type = OrderRequestType.CANCEL
+
+    def __str__(self) -> str:
+        return self._described("Cancel Order:")

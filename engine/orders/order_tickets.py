@@ -14,6 +14,7 @@ from engine.common.enums import (
     OrderStatus,
     OrderType,
     SecurityType,
+    net_text,
 )
 from engine.common.naming import LeanObject
 from engine.market.symbols import Symbol
@@ -54,6 +55,42 @@ class OrderTicket(LeanObject):
         request.set_response(response)
         ticket = cls(transactions, request)
         ticket._invalid = True
+        return ticket
+
+    @classmethod
+    def _of_no_order(cls, transactions: Any, request: OrderRequest) -> OrderTicket:
+        """Ticket that answers a request about an order that does not exist."""
+        submit = SubmitOrderRequest(
+            OrderType.MARKET,
+            SecurityType.BASE,
+            Symbol.EMPTY,
+            ZERO,
+            time=datetime.max,
+            tag=request.tag,
+        )
+        submit.set_response(OrderResponse.unable_to_find_order(request))
+        submit.set_order_id(request.order_id)
+        request.set_response(OrderResponse.unable_to_find_order(request))
+        ticket = cls(transactions, submit)
+        ticket._invalid = True
+        return ticket
+
+    @classmethod
+    def invalid_update_order_id(
+        cls, transaction_manager: Any, request: UpdateOrderRequest
+    ) -> OrderTicket:
+        """Ticket of an update of an order that does not exist."""
+        ticket = cls._of_no_order(transaction_manager, request)
+        ticket.update_requests.append(request)
+        return ticket
+
+    @classmethod
+    def invalid_cancel_order_id(
+        cls, transaction_manager: Any, request: CancelOrderRequest
+    ) -> OrderTicket:
+        """Ticket of a cancellation of an order that does not exist."""
+        ticket = cls._of_no_order(transaction_manager, request)
+        ticket.cancel_request = request
         return ticket
 
     _invalid = False
@@ -119,6 +156,8 @@ class OrderTicket(LeanObject):
         """
         name = OrderField(field).name.lower()
         source: Any = self._order
+        if self.order_type == OrderType.COMBO_LIMIT and field == OrderField.LIMIT_PRICE:
+            source = self.submit_request if source is None else source.group_order_manager
         exact = getattr(source, name + "_exact", None)
         if exact is not None:
             return to_double(exact)
@@ -126,7 +165,9 @@ class OrderTicket(LeanObject):
             return bool(getattr(source, name))
         if source is None:
             return float(getattr(self.submit_request, name))
-        raise ValueError(f"an order of type {self.order_type} has no field {field}")
+        raise ValueError(
+            f"Unable to get field {net_text(field)} on order of type {net_text(self.order_type)}"
+        )
 
     def update(self, fields: UpdateOrderFields) -> OrderResponse:
         """Ask for a change of the order."""
@@ -221,5 +262,9 @@ class OrderTicket(LeanObject):
         self._order.set_price(self.average_fill_price_exact)
 
     def __str__(self) -> str:
-        requests = 1 + len(self.update_requests) + (self.cancel_request is not None)
-        return f"{self.order_id}: {self._order or ''} Request Count: {requests}"
+        requests: list[Any] = [self.submit_request, *self.update_requests]
+        if self.cancel_request is not None:
+            requests.append(self.cancel_request)
+        answered = sum(request.response.is_processed for request in requests)
+        order = "" if self._order is None else f"{self._order} "
+        return f"{self.order_id}: {order}Request Count: {len(requests)} Response Count: {answered}"

@@ -23,12 +23,11 @@ from engine.common.enums import (
     OrderStatus,
     OrderType,
     SecurityType,
-    net_text,
 )
 from engine.common.naming import LeanObject
 from engine.market.symbols import Symbol
 from engine.orders.order_properties import OrderProperties, TimeInForce
-from engine.orders.order_requests import SubmitOrderRequest, UpdateOrderRequest
+from engine.orders.order_requests import UpdateOrderRequest
 
 
 class CashAmount(LeanObject):
@@ -52,6 +51,11 @@ class CashAmount(LeanObject):
 
     def __str__(self) -> str:
         return f"{text(self.amount_exact)} {self.currency}"
+
+
+def currency_symbol(currency: str) -> str:
+    """Sign of a currency, the currency itself for those that have none here."""
+    return "$" if currency == "USD" else currency
 
 
 class OrderFee(LeanObject):
@@ -95,7 +99,10 @@ class Order(LeanObject):
         order_submission_data: prices at submission, None if it never got that far.
         price_adjustment_mode: normalization of the prices it fills at.
         last_event_id: number of its latest event.
+        group_order_manager: what it shares with the other orders of a combination, None alone.
     """
+
+    group_order_manager: Any = None
 
     type: ClassVar[OrderType]
     quantity = ExactNumber()
@@ -198,6 +205,9 @@ class Order(LeanObject):
             max(own, market) if self.quantity_exact < 0 else min(own, market)
         )
 
+    def _money(self, price: Decimal) -> str:
+        return f"{currency_symbol(self.price_currency)}{text(smart_rounding(price))}"
+
     def get_default_tag(self) -> str:
         """Tag of an order that was given none."""
         return ""
@@ -287,7 +297,7 @@ class LimitOrder(Order):
         return self._worse(self.limit_price_exact, market_price)
 
     def __str__(self) -> str:
-        return f"{super().__str__()} at limit ${text(smart_rounding(self.limit_price_exact))}"
+        return f"{super().__str__()} at limit {self._money(self.limit_price_exact)}"
 
 
 class StopMarketOrder(Order):
@@ -313,7 +323,7 @@ class StopMarketOrder(Order):
         return self._worse(self.stop_price_exact, market_price)
 
     def __str__(self) -> str:
-        return f"{super().__str__()} at stop ${text(smart_rounding(self.stop_price_exact))}"
+        return f"{super().__str__()} at stop {self._money(self.stop_price_exact)}"
 
 
 class TrailingStopOrder(StopMarketOrder):
@@ -337,12 +347,18 @@ class TrailingStopOrder(StopMarketOrder):
         self.trailing_amount_exact = to_decimal(trailing_amount)
         self.trailing_as_percentage = trailing_as_percentage
 
-    def get_default_tag(self) -> str:
-        """LEAN notes the distance in the tag."""
+    def _distance(self) -> str:
         amount = self.trailing_amount_exact
         if self.trailing_as_percentage:
-            return f"Trailing Amount: {text(amount * 100)}%"
-        return f"Trailing Amount: {'$' if self.price_currency == 'USD' else ''}{text(amount)}"
+            return f"{text(amount * 100)}%"
+        return f"{currency_symbol(self.price_currency)}{text(amount)}"
+
+    def get_default_tag(self) -> str:
+        """LEAN notes the distance in the tag."""
+        return f"Trailing Amount: {self._distance()}"
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}. Trailing amount: {self._distance()}"
 
     @staticmethod
     def calculate_stop_price(
@@ -399,8 +415,8 @@ class StopLimitOrder(Order):
         return self._worse(self.limit_price_exact, market_price)
 
     def __str__(self) -> str:
-        stop, limit = (smart_rounding(p) for p in (self.stop_price_exact, self.limit_price_exact))
-        return f"{super().__str__()} at stop ${text(stop)} limit ${text(limit)}"
+        stop, limit = self._money(self.stop_price_exact), self._money(self.limit_price_exact)
+        return f"{super().__str__()} at stop {stop} limit {limit}"
 
 
 class LimitIfTouchedOrder(Order):
@@ -429,43 +445,11 @@ class LimitIfTouchedOrder(Order):
         """Worth at the worse of limit and market."""
         return self._worse(self.limit_price_exact, market_price)
 
-
-def create_order(request: SubmitOrderRequest) -> Order:
-    """Make the order that a submit request describes.
-
-    Raises:
-        NotImplementedError: for kinds of orders that equities do not need.
-    """
-    symbol, quantity, time, tag = (
-        request.symbol, request.quantity_exact, request.time_naive, request.tag,
-    )  # fmt: skip
-    properties = request.order_properties
-    stop, limit = request.stop_price_exact, request.limit_price_exact
-    kind = request.order_type
-    order: Order
-    if kind == OrderType.MARKET:
-        order = MarketOrder(symbol, quantity, time, tag, properties)
-    elif kind == OrderType.LIMIT:
-        order = LimitOrder(symbol, quantity, limit, time, tag, properties)
-    elif kind == OrderType.STOP_MARKET:
-        order = StopMarketOrder(symbol, quantity, stop, time, tag, properties)
-    elif kind == OrderType.STOP_LIMIT:
-        order = StopLimitOrder(symbol, quantity, stop, limit, time, tag, properties)
-    elif kind == OrderType.TRAILING_STOP:
-        amount, percent = request.trailing_amount_exact, request.trailing_as_percentage
-        order = TrailingStopOrder(symbol, quantity, stop, amount, percent, time, tag, properties)
-    elif kind == OrderType.LIMIT_IF_TOUCHED:
-        trigger = request.trigger_price_exact
-        order = LimitIfTouchedOrder(symbol, quantity, trigger, limit, time, tag, properties)
-    elif kind == OrderType.MARKET_ON_OPEN:
-        order = MarketOnOpenOrder(symbol, quantity, time, tag, properties)
-    elif kind == OrderType.MARKET_ON_CLOSE:
-        order = MarketOnCloseOrder(symbol, quantity, time, tag, properties)
-    else:
-        raise NotImplementedError(f"orders of type {net_text(kind)}")
-    order.status = OrderStatus.NEW
-    order.id = request.order_id
-    return order
+    def __str__(self) -> str:
+        trigger, limit = (
+            self._money(p) for p in (self.trigger_price_exact, self.limit_price_exact)
+        )
+        return f"{super().__str__()} at trigger {trigger} limit {limit}"
 
 
 class OrderEvent(LeanObject):
@@ -531,27 +515,57 @@ class OrderEvent(LeanObject):
         """Copy the event."""
         return copy.copy(self)
 
+    def _details(self, *labels: str) -> list[str]:
+        """What happened, each part behind LEAN's label for it."""
+        filled, price, limit, stop, distance, trigger, message = labels
+        sign = currency_symbol(self.fill_price_currency)
+
+        def money(value: Decimal) -> str:
+            return f"{sign}{text(smart_rounding(value))}"
+
+        parts = []
+        if self.fill_quantity_exact:
+            parts.append(f"{filled}{text(normalize(self.fill_quantity_exact))}")
+            parts.append(f"{price}{money(self.fill_price_exact)}")
+        if self.limit_price_exact is not None:
+            parts.append(f"{limit}{money(self.limit_price_exact)}")
+        if self.stop_price_exact is not None:
+            parts.append(f"{stop}{money(self.stop_price_exact)}")
+        amount = self.trailing_amount_exact
+        if amount is not None:
+            percent = self.trailing_as_percentage
+            shown = f"{text(amount * 100)}%" if percent else f"{sign}{text(normalize(amount))}"
+            parts.append(f"{distance}{shown}")
+        if self.trigger_price_exact is not None:
+            parts.append(f"{trigger}{money(self.trigger_price_exact)}")
+        if self.order_fee.value.amount_exact:
+            short = filled == "FQ:"
+            parts.append(f"OF:{sign}{self.order_fee}" if short else f"OrderFee: {self.order_fee}")
+        if self.message:
+            parts.append(f"{message}{self.message}")
+        return parts
+
+    def short_to_string(self) -> str:
+        """The event as a short text."""
+        head = (
+            f"{self.utc_time:%m/%d/%Y %H:%M:%S} OID:{self.order_id} {self.symbol.value} "
+            f"{self.status.net_name} Q:{text(normalize(self.quantity_exact))}"
+        )
+        return " ".join([head, *self._details("FQ:", "FP:", "LP:", "SP:", "TA: ", "TP:", "M:")])
+
     def __str__(self) -> str:
-        parts = [
+        head = (
             f"Time: {self.utc_time:%m/%d/%Y %H:%M:%S} OrderID: {self.order_id} EventID: {self.id} "
             f"Symbol: {self.symbol.value} Status: {self.status.net_name} "
             f"Quantity: {text(normalize(self.quantity_exact))}"
-        ]
-        sign = "$" if self.fill_price_currency == "USD" else ""
-        if self.fill_quantity_exact:
-            parts.append(
-                f"FillQuantity: {text(normalize(self.fill_quantity_exact))} "
-                f"FillPrice: {sign}{text(smart_rounding(self.fill_price_exact))}"
-            )
-        for label, value in (
-            ("LimitPrice", self.limit_price_exact),
-            ("StopPrice", self.stop_price_exact),
-            ("TriggerPrice", self.trigger_price_exact),
-        ):
-            if value is not None:
-                parts.append(f"{label}: {sign}{text(smart_rounding(value))}")
-        if self.order_fee.value.amount_exact:
-            parts.append(f"OrderFee: {self.order_fee}")
-        if self.message:
-            parts.append(f"Message: {self.message}")
-        return " ".join(parts)
+        )
+        labels = (
+            "FillQuantity: ",
+            "FillPrice: ",
+            "LimitPrice: ",
+            "StopPrice: ",
+            "TrailingAmount: ",
+            "TriggerPrice: ",
+            "Message: ",
+        )
+        return " ".join([head, *self._details(*labels)])

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.brokerage.settlement import ScanSettlementModelParameters
+from engine.brokerage.shortable import MarginInterestRateParameters
 from engine.common.charting import add_samples
 from engine.common.clock import to_utc
 from engine.common.decimals import ZERO
@@ -200,6 +201,10 @@ class Loop:
             algorithm.trade_builder.set_market_price(security.symbol, security.price_exact)
         if time >= self._next_settlement:
             for security in algorithm.securities.values():
+                if security.margin_interest_rate_model is not None:
+                    security.margin_interest_rate_model.apply_margin_interest_rate(
+                        MarginInterestRateParameters(security, time)
+                    )
                 security.settlement_model.scan(
                     ScanSettlementModelParameters(algorithm.portfolio, security, time)
                 )

@@ -21,6 +21,7 @@ from engine.api.messages import ERROR_MARK, LOG
 from engine.api.object_store import ObjectStore
 from engine.api.run_context import RunContext, ignore_message, running
 from engine.common.charting import Chart
+from engine.common.data_folder import set_data_folder
 from engine.common.enums import AccountType, AlgorithmStatus
 from engine.feed.auxiliary_files import AuxiliaryData, read_symbol_properties
 from engine.feed.bar_files import BarFiles
@@ -217,12 +218,14 @@ def _clean_globals(context: RunContext) -> Iterator[None]:
     files = context.sources.auxiliary.map_files
     today = datetime.now()
     SymbolCache.start(lambda ticker, market: files.sid(ticker, market, today))
+    set_data_folder(context.sources.auxiliary.data_folder)
     buffer = MarketOnCloseOrder.DEFAULT_SUBMISSION_TIME_BUFFER
     try:
         with tickers_in_frames():
             yield
     finally:
         MarketOnCloseOrder.submission_time_buffer = buffer
+        set_data_folder(None)
         SymbolCache.clear()
 
 

@@ -60,6 +60,7 @@ from engine.brokerage.buying_power import (
     SecurityMarginModel,
 )
 from engine.brokerage.buying_power_terms import *
+from engine.brokerage.equity_fill_model import EquityFillModel
 from engine.brokerage.fees import (
     AlpacaFeeModel,
     ConstantFeeModel,
@@ -72,11 +73,12 @@ from engine.brokerage.fees import (
     VolumeShareSlippageModel,
 )
 from engine.brokerage.fill_model import (
-    EquityFillModel,
     Fill,
     FillModel,
     FillModelParameters,
     ImmediateFillModel,
+    LatestPriceFillModel,
+    Prices,
 )
 from engine.brokerage.settlement import (
     AccountCurrencyImmediateSettlementModel,
@@ -85,7 +87,13 @@ from engine.brokerage.settlement import (
     ImmediateSettlementModel,
     ScanSettlementModelParameters,
 )
-from engine.brokerage.transactions import SecurityTransactionManager
+from engine.brokerage.shortable import (
+    InteractiveBrokersShortableProvider,
+    LocalDiskShortableProvider,
+    MarginInterestRateParameters,
+    NullShortableProvider,
+)
+from engine.brokerage.transactions import ProjectedHoldings, SecurityTransactionManager
 from engine.common.charting import *
 from engine.common.charting import CandlestickSeries, Chart, Color, Series
 from engine.common.clock import TimeZones
@@ -124,6 +132,14 @@ from engine.market.slices import (
     TradeBars,
 )
 from engine.market.symbols import Market, SecurityIdentifier, Symbol, SymbolCache
+from engine.orders.combo_orders import (
+    ComboLegLimitOrder,
+    ComboLimitOrder,
+    ComboMarketOrder,
+    ComboOrder,
+    GroupOrderManager,
+    Leg,
+)
 from engine.orders.order_properties import (
     DayTimeInForce,
     GoodTilCanceledTimeInForce,

@@ -16,6 +16,7 @@ from typing import Any
 
 from engine.common.decimals import normalize, smart_rounding, text
 from engine.common.enums import OrderType, SecurityType
+from engine.orders.combo_orders import GroupOrderManager
 from engine.orders.order_properties import (
     GoodTilCanceledTimeInForce,
     GoodTilDateTimeInForce,
@@ -103,12 +104,42 @@ def _type(order: Order) -> tuple[str, str]:
     return "type", str(int(order.type))
 
 
+def _quantity(order: Order) -> tuple[str, str]:
+    return "quantity", decimal_json(normalize(order.quantity_exact))
+
+
+def _combo(order: Any, write: _Write) -> _Fields:
+    return [_type(order), _quantity(order)]
+
+
+def _combo_leg_limit(order: Any, write: _Write) -> _Fields:
+    # LEAN's hash rounds no price of a combination.
+    limit = ("limitPrice", decimal_json(order.limit_price_exact))
+    return [_type(order), limit, _quantity(order)]
+
+
+def _group_json(group: GroupOrderManager) -> str:
+    ids = ",".join(str(number) for number in sorted(group.order_ids))
+    fields = (
+        ("id", str(group.id)),
+        ("quantity", decimal_json(group.quantity_exact)),
+        ("count", str(group.count)),
+        ("limitPrice", decimal_json(group.limit_price_exact)),
+        ("orderIds", f"[{ids}]"),
+        ("direction", str(int(group.direction))),
+    )
+    return "{" + ",".join(f'"{name}":{value}' for name, value in fields) + "}"
+
+
 _OWN_FIELDS: dict[OrderType, Callable[[Any, _Write], _Fields]] = {
     OrderType.LIMIT: _limit,
     OrderType.STOP_MARKET: _stop_market,
     OrderType.STOP_LIMIT: _stop_limit,
     OrderType.TRAILING_STOP: _trailing_stop,
     OrderType.LIMIT_IF_TOUCHED: _limit_if_touched,
+    OrderType.COMBO_MARKET: _combo,
+    OrderType.COMBO_LIMIT: _combo,
+    OrderType.COMBO_LEG_LIMIT: _combo_leg_limit,
 }
 
 
@@ -171,7 +202,10 @@ def order_json(order: Order, rounded: Callable[[Decimal], Decimal] | None = None
         "canceledTime": order.canceled_time_naive,
     }
     fields += [(name, time_json(time)) for name, time in moments.items() if time is not None]
-    fields += [("quantity", decimal_json(quantity)), ("status", str(int(order.status)))]
+    group = order.group_order_manager
+    if group is None:
+        fields.append(_quantity(order))
+    fields.append(("status", str(int(order.status))))
     if order.tag is not None:
         fields.append(("tag", text_json(order.tag)))
     data = order.order_submission_data
@@ -190,6 +224,8 @@ def order_json(order: Order, rounded: Callable[[Decimal], Decimal] | None = None
         ("value", decimal_json(quantity * price)),
         ("orderSubmissionData", submission),
         ("isMarketable", _flag(order.is_marketable)),
-        ("priceAdjustmentMode", str(int(order.price_adjustment_mode))),
     ]
+    if group is not None:
+        fields.append(("groupOrderManager", _group_json(group)))
+    fields.append(("priceAdjustmentMode", str(int(order.price_adjustment_mode))))
     return "{" + ",".join(f'"{name}":{value}' for name, value in fields) + "}"

@@ -9,9 +9,10 @@ import pytest
 from engine.common.enums import OrderStatus, OrderType
 from engine.live.orders import order_content, restate_for_split, restored_order
 from engine.market.symbols import SecurityIdentifier, Symbol
+from engine.orders.creation import create_order
 from engine.orders.order_properties import OrderProperties, TimeInForce
 from engine.orders.order_requests import SubmitOrderRequest
-from engine.orders.orders import OrderSubmissionData, create_order
+from engine.orders.orders import OrderSubmissionData
 
 SYMBOL = Symbol(SecurityIdentifier.generate_equity(datetime(1998, 1, 2), "ABC", "usa"), "ABC")
 KINDS = [
