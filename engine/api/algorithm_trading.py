@@ -9,6 +9,7 @@ from engine.api.algorithm_targets import TargetsMixin
 from engine.brokerage.buying_power import zero_price_message
 from engine.common.decimals import ZERO, text, to_decimal
 from engine.common.enums import OrderDirection, OrderResponseErrorCode, OrderType, Resolution
+from engine.common.net_exceptions import ArgumentException, InvalidOperationException
 from engine.market.symbols import Symbol
 from engine.orders.combo_orders import GroupOrderManager, Leg, check_sizing
 from engine.orders.order_properties import GoodTilDateTimeInForce, OrderProperties, TimeInForce
@@ -38,14 +39,14 @@ class TradingMixin(TargetsMixin):
         """The security to order; as in LEAN one that is not subscribed is added now.
 
         Raises:
-            ValueError: for a ticker that was never a symbol of the algorithm.
+            InvalidOperationException: for a ticker that was never a symbol of the algorithm.
         """
         key = getattr(symbol, "symbol", symbol)
         security = self.securities.find_any(key)
         if security is not None and (security.is_tradable or security.is_delisted):
             return security
         if security is None and not isinstance(key, Symbol):
-            raise ValueError(
+            raise InvalidOperationException(
                 f"order for {key!s}: the symbol was not added to the algorithm; use add_equity"
             )
         added: Security = self.add_security(security.symbol if security is not None else key)
@@ -364,9 +365,8 @@ class TradingMixin(TargetsMixin):
                 "trailing_stop_order needs trailing_amount and trailing_as_percentage; "
                 f"received {terms}"
             )
-        asynchronous, tag, order_properties = (
-            *rest, *(asynchronous, tag, order_properties)[len(rest) :],
-        )  # fmt: skip
+        rest += (asynchronous, tag, order_properties)[len(rest) :]
+        asynchronous, tag, order_properties = rest
         amount = to_decimal(trailing_amount)
         if stop_price is None:
             direction = OrderDirection.BUY if to_decimal(quantity) > 0 else OrderDirection.SELL
@@ -392,7 +392,7 @@ class TradingMixin(TargetsMixin):
         """Order several symbols at the market, all or none.
 
         Raises:
-            ValueError: if the legs' quantities are not in lowest terms.
+            ArgumentException: if the legs' quantities are not in lowest terms.
         """
         return self._combo(legs, quantity, ZERO, asynchronous, tag, order_properties)
 
@@ -407,10 +407,10 @@ class TradingMixin(TargetsMixin):
         """Order several symbols, each at its own limit, all or none.
 
         Raises:
-            ValueError: if a leg has no limit, or the quantities are not in lowest terms.
+            ArgumentException: if a leg has no limit, or the quantities are not in lowest terms.
         """
         if any(not leg.order_price_exact for leg in legs):
-            raise ValueError("ComboLegLimitOrder requires a limit price for each leg")
+            raise ArgumentException("ComboLegLimitOrder requires a limit price for each leg")
         return self._combo(legs, quantity, ZERO, asynchronous, tag, order_properties)
 
     def combo_limit_order(
@@ -425,14 +425,16 @@ class TradingMixin(TargetsMixin):
         """Order several symbols, all or none, at a limit of their prices together.
 
         Raises:
-            ValueError: without a limit, with limits of legs, or if the quantities are not in
+            ArgumentException: without a limit, with limits of legs, or if the quantities are not in
                 lowest terms.
         """
         limit = to_decimal(limit_price)
         if not limit:
-            raise ValueError("ComboLimitOrder requires a limit price")
+            raise ArgumentException("ComboLimitOrder requires a limit price")
         if any(leg.order_price_exact for leg in legs):
-            raise ValueError("ComboLimitOrder does not support limit prices for individual legs")
+            raise ArgumentException(
+                "ComboLimitOrder does not support limit prices for individual legs"
+            )
         return self._combo(legs, quantity, limit, asynchronous, tag, order_properties)
 
     def _combo(

@@ -11,6 +11,7 @@ from engine.brokerage.order_processing import OrderProcessing
 from engine.common.clock import aware_utc
 from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import InvalidOperationException
 from engine.market.symbols import Symbol
 from engine.orders.order_requests import (
     CancelOrderRequest,
@@ -164,10 +165,10 @@ class SecurityTransactionManager(OrderProcessing):
         """Cancel the open orders, of a symbol if given.
 
         Raises:
-            RuntimeError: during warm-up.
+            InvalidOperationException: during warm-up.
         """
         if self._algorithm.is_warming_up:
-            raise RuntimeError(
+            raise InvalidOperationException(
                 "This operation is not allowed in initialize or during warm up: "
                 "cancel_open_orders. Please move this code to the on_warmup_finished() method."
             )

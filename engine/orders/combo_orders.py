@@ -10,6 +10,7 @@ from typing import Any
 from engine.common.decimals import ExactNumber, divide, normalize, to_decimal, to_double
 from engine.common.enums import OrderDirection, OrderType
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import ArgumentException
 from engine.market.symbols import Symbol
 from engine.orders.order_properties import OrderProperties
 from engine.orders.order_requests import UpdateOrderRequest
@@ -96,7 +97,7 @@ class ComboOrder(Order):
         super().__init__(symbol, quantity, time, tag, properties)
 
     @property
-    def quantity_exact(self) -> Decimal:  # type: ignore[override]
+    def quantity_exact(self) -> Decimal:
         """Signed number of shares."""
         return normalize(self.ratio_exact * self.group_order_manager.quantity_exact)
 
@@ -186,7 +187,7 @@ def check_sizing(legs: list[Leg], quantity: Decimal) -> None:
     """Refuse legs whose quantities are not ratios in lowest terms.
 
     Raises:
-        ValueError: if a number other than 1 divides them all.
+        ArgumentException: if a number other than 1 divides them all.
     """
     divisor = gcd(*(leg.quantity for leg in legs))
     if divisor != 1:
@@ -194,7 +195,7 @@ def check_sizing(legs: list[Leg], quantity: Decimal) -> None:
         def shown(factor: int) -> str:
             return ", ".join(f"{leg.quantity // factor} {leg.symbol}" for leg in legs)
 
-        raise ValueError(
+        raise ArgumentException(
             "The global combo quantity should be used to increase or reduce the size of the "
             "order, while the leg quantities should be used to specify the ratio of the order. "
             "The combo order quantities should be reduced "

@@ -17,6 +17,7 @@ from engine.common.enums import (
     net_text,
 )
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import ArgumentException
 from engine.market.symbols import Symbol
 from engine.orders.order_requests import (
     CancelOrderRequest,
@@ -152,7 +153,7 @@ class OrderTicket(LeanObject):
         """Value of one of the order's prices.
 
         Raises:
-            ValueError: if this kind of order has no such field.
+            ArgumentException: if this kind of order has no such field.
         """
         name = OrderField(field).name.lower()
         source: Any = self._order
@@ -165,7 +166,7 @@ class OrderTicket(LeanObject):
             return bool(getattr(source, name))
         if source is None:
             return float(getattr(self.submit_request, name))
-        raise ValueError(
+        raise ArgumentException(
             f"Unable to get field {net_text(field)} on order of type {net_text(self.order_type)}"
         )
 
