@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from engine.api.object_store import ObjectStore
 from engine.common.decimals import net_arithmetic
@@ -35,6 +36,7 @@ class RunContext:
         live_start: the moment (UTC) at which a live run starts, None in a backtest.
         fred: series of FRED's.
         interest_rates: risk-free rates.
+        data_folder: where the data lie.
     """
 
     market_hours: MarketHoursDatabase
@@ -46,6 +48,7 @@ class RunContext:
     live_start: datetime | None = None
     fred: FredFiles = field(kw_only=True)
     interest_rates: InterestRates = field(kw_only=True)
+    data_folder: Path | None = field(default=None, kw_only=True)
 
     def properties(self, ticker: str) -> SymbolProperties:
         """Properties of a ticker's security."""

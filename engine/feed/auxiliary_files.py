@@ -204,7 +204,6 @@ class AuxiliaryData:
     """Map and factor files of US equities in a data folder."""
 
     def __init__(self, data_folder: Path) -> None:
-        self.data_folder = data_folder
         equity = data_folder / "equity" / "usa"
         self.map_files = MapFiles(equity / "map_files")
         self._factor_folder = equity / "factor_files"

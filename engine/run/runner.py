@@ -209,6 +209,7 @@ def make_context(data_folder: Path, store: Path, parameters: Mapping[str, str]) 
         {str(k): str(v) for k, v in parameters.items()},
         fred=FredFiles(data_folder),
         interest_rates=InterestRates.load(data_folder),
+        data_folder=data_folder,
     )
 
 
@@ -218,7 +219,7 @@ def _clean_globals(context: RunContext) -> Iterator[None]:
     files = context.sources.auxiliary.map_files
     today = datetime.now()
     SymbolCache.start(lambda ticker, market: files.sid(ticker, market, today))
-    set_data_folder(context.sources.auxiliary.data_folder)
+    set_data_folder(context.data_folder)
     buffer = MarketOnCloseOrder.DEFAULT_SUBMISSION_TIME_BUFFER
     try:
         with tickers_in_frames():
