@@ -44,7 +44,8 @@ from engine.common.enums import (
 )
 from engine.common.naming import LeanObject
 from engine.common.settings import AlgorithmSettings, UniverseSettings
-from engine.feed.history import HistoryProvider, live_start_of_bars, start_of_bars
+from engine.feed.history import HistoryProvider
+from engine.feed.history_requests import start_of_bars
 from engine.market.symbols import Symbol, SymbolCache
 from engine.orders.order_properties import OrderProperties
 from engine.orders.orders import OrderEvent
@@ -114,7 +115,10 @@ class QCAlgorithm(
         self._security_initializer: Any = None
         self._account_currency = "USD"
         self._history_provider = HistoryProvider(
-            context.sources, lambda: self.settings.daily_precise_end_time
+            context.sources,
+            lambda: self.settings.daily_precise_end_time,
+            lambda: self._end,
+            files_grow=context.live_start is not None,
         )
         self._set_up_data()
         self._set_up_charts()
@@ -247,20 +251,19 @@ class QCAlgorithm(
         if not self._warm_up_bars:
             return None
         wanted = self.settings.warmup_resolution
-        first_of_bars = live_start_of_bars if self.live_mode else start_of_bars
         starts = []
         for security in self.securities.values():
             hours = security.exchange.hours
             local = hours.from_utc(to_utc(self._start, self._time_zone))
             resolution = wanted if wanted is not None else security.resolution
-            start = first_of_bars(hours, local, resolution, self._warm_up_bars, False)
+            start = start_of_bars(hours, local, resolution, self._warm_up_bars, False)
             starts.append(from_utc(hours.to_utc(start), self._time_zone))
         if starts:
             return min(starts)
         resolution = wanted if wanted is not None else self.universe_settings.resolution
         local = to_utc(self._start, self._time_zone)
         hours = self.default_hours
-        start = first_of_bars(hours, hours.from_utc(local), resolution, self._warm_up_bars, False)
+        start = start_of_bars(hours, hours.from_utc(local), resolution, self._warm_up_bars, False)
         return from_utc(hours.to_utc(start), self._time_zone)
 
     def post_initialize(self) -> None:

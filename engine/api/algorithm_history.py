@@ -1,16 +1,40 @@
-"""The history part of QCAlgorithm: past bars."""
+"""The history part of QCAlgorithm: past data."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
+import pandas as pd
+
 from engine.common.clock import from_utc, to_utc
-from engine.common.enums import DataNormalizationMode, Resolution, TickType
-from engine.feed.history import history_config, start_of_bars, to_frame, to_slices
-from engine.market.data import BaseData, QuoteBar, TradeBar
+from engine.common.enums import DataNormalizationMode, Resolution, SecurityType
+from engine.common.net_exceptions import ArgumentException, InvalidOperationException
+from engine.feed.history_requests import (
+    EVENTS,
+    HistoryOptions,
+    HistoryRequest,
+    default_resolution,
+    requests_of_count,
+    requests_of_span,
+)
+from engine.market.data import BaseData, QuoteBar, SubscriptionDataConfig, TradeBar
 from engine.market.market_hours import ExchangeHours
+from engine.market.slices import DataDictionary, Slice
 from engine.market.symbols import Symbol, SymbolCache
+
+_SEED_BARS = 5
+_SEED_RETRIES = {Resolution.MINUTE: 24 * 60, Resolution.HOUR: 24, Resolution.DAILY: 10}
+_SEED_LAST_RESORT = 50
+_KINDS = (TradeBar, QuoteBar, *EVENTS)
+_MODES = (
+    DataNormalizationMode.RAW,
+    DataNormalizationMode.ADJUSTED,
+    DataNormalizationMode.SPLIT_ADJUSTED,
+    DataNormalizationMode.TOTAL_RETURN,
+    DataNormalizationMode.SCALED_RAW,
+)
 
 
 class _History:
@@ -25,163 +49,329 @@ class _History:
         return self._algorithm.request_history(*arguments, **named)
 
     def __getitem__(self, kind: type) -> Any:
-        return lambda *arguments, **named: self(kind, *arguments, **named)
+        return lambda *arguments, **named: self._algorithm.request_typed_history(
+            kind, *arguments, **named
+        )
+
+
+class _Call:
+    """What a history call was given.
+
+    Args:
+        arguments: positional ones after the class of data: symbols, if any; periods, span, or start
+            and end; LEAN's other arguments in its order.
+        named: LEAN's keywords.
+
+    Attributes:
+        targets: symbols, tickers or securities; None for all securities.
+        is_single: one symbol was given, not several.
+        span: a number of bars, a timedelta, or a start.
+        end: given end, algorithm time, or None.
+
+    Raises:
+        TypeError: if the arguments fit no call of LEAN's.
+        NotImplementedError: for data that the engine does not serve.
+    """
+
+    _REST = (
+        "resolution", "fill_forward", "extended_market_hours", "data_mapping_mode",
+        "data_normalization_mode", "contract_depth_offset", "flatten",
+    )  # fmt: skip
+
+    def __init__(self, arguments: Sequence[Any], named: dict[str, Any]) -> None:
+        values, named = list(arguments), dict(named)
+        target: Any = None
+        for name in ("symbols", "symbol", "tickers", "universe"):
+            if name in named:
+                target = named.pop(name)
+        if target is None and values and not _is_span(values[0]):
+            target = values.pop(0)
+        self._take_targets(target)
+        self.span: Any = next(
+            (named.pop(name) for name in ("periods", "span", "start") if name in named), None
+        )
+        if self.span is None and values:
+            self.span = values.pop(0)
+        self.end: Any = named.pop("end", None)
+        if _is_moment(self.span) and self.end is None:
+            if not values or not _is_moment(values[0]):
+                raise TypeError("history takes a start and an end; received a start alone")
+            self.end = values.pop(0)
+        if not _is_span(self.span):
+            raise TypeError(
+                "history takes a number of bars, a timedelta, or a start and an end; received "
+                f"{self.span!r}"
+            )
+        rest = dict(zip(self._REST, values, strict=False)) | named
+        unknown = rest.keys() - set(self._REST)
+        if unknown or len(values) > len(self._REST):
+            raise TypeError(f"history takes {self._REST}; received {sorted(unknown)} {values}")
+        self._rest = rest
+
+    def _take_targets(self, target: Any) -> None:
+        self.is_single = False
+        self.targets: list[Any] | None = None
+        if target is None:
+            return
+        if isinstance(target, str | Symbol) or hasattr(target, "symbol"):
+            self.is_single, self.targets = True, [target]
+        elif hasattr(target, "keys") and callable(target.keys):
+            self.targets = list(target.keys())
+        elif isinstance(target, Iterable):
+            self.targets = list(target)
+        else:
+            raise TypeError(f"history takes symbols or tickers; received {target!r}")
+
+    def options(self, kind: type | None) -> HistoryOptions:
+        """The call's options, for a class of data."""
+        resolution, mode = self._rest.get("resolution"), self._rest.get("data_normalization_mode")
+        if resolution is not None and resolution < Resolution.MINUTE:
+            raise NotImplementedError(
+                f"history(resolution={Resolution(resolution).net_name}): the engine reads minute, "
+                "hour and daily bars"
+            )
+        if mode is not None and mode not in _MODES:
+            raise NotImplementedError(f"history(data_normalization_mode={mode}) of an equity")
+        return HistoryOptions(
+            kind,
+            None if resolution is None else Resolution(resolution),
+            self._rest.get("fill_forward"),
+            self._rest.get("extended_market_hours"),
+            mode,
+        )
+
+
+def _is_moment(value: Any) -> bool:
+    return isinstance(value, date)
+
+
+def _is_span(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | timedelta) or _is_moment(value)
+
+
+def _moment(value: Any) -> datetime:
+    """A datetime, date or timestamp as a naive datetime."""
+    if isinstance(value, pd.Timestamp):
+        value = value.to_pydatetime()
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None)
+    return datetime(value.year, value.month, value.day)
 
 
 class HistoryMixin:
-    """Past bars of an algorithm."""
+    """Past data of an algorithm."""
 
     @property
     def history(self: Any) -> _History:
-        """Past bars: `history(...)`, or `history[TradeBar](...)` as `history(TradeBar, ...)`."""
+        """Past data: `history(...)`, or typed as `history[TradeBar](...)`."""
         return _History(self)
 
     def request_history(self: Any, *arguments: Any, **named: Any) -> Any:
-        """Past bars.
+        """Past data as a frame, or as slices if no symbols are given.
 
-        (symbols, periods | timedelta | start, end, resolution=None) gives a frame indexed by
-        symbol and time; with a class (TradeBar, QuoteBar) first, a list of bars of one symbol, or
-        slices of several; without symbols, slices of all securities. `fill_forward`,
-        `extended_market_hours` and `data_normalization_mode` may be named.
+        (symbols, periods | span | start, end, resolution, fill_forward, extended_market_hours,
+        data_mapping_mode, data_normalization_mode, contract_depth_offset, flatten), with a class
+        (TradeBar, QuoteBar, Dividend, Split, Delisting, SymbolChangedEvent) first for its points
+        alone. Frames are indexed by symbol and end time in the exchange's time zone. A number of
+        bars is counted back from now over trading time. Starts and ends are algorithm time.
 
         Raises:
-            ValueError: if a symbol is unknown or the span is malformed.
+            TypeError: if the arguments fit no call of LEAN's.
+            ValueError: if a symbol is unknown.
+            NotImplementedError: for ticks, seconds and other data that the engine does not serve.
         """
-        values = list(arguments)
-        named = dict(named)
-        kind = None
-        if values and isinstance(values[0], type):
+        values, kind = list(arguments), named.pop("type", None)
+        if kind is None and values and isinstance(values[0], type):
             kind = values.pop(0)
-        if values and isinstance(values[0], int | timedelta | datetime):
-            symbols: list[Any] = self.securities.keys()
-            single = None
-            slices = True
-        else:
-            target = values.pop(0) if values else named.pop("symbols", named.pop("symbol", None))
-            slices = False
-            if isinstance(target, list | tuple | set) or hasattr(target, "keys"):
-                symbols, single = list(target), None
-            else:
-                symbols, single = [target], target
-        bars = {
-            self._history_symbol(item): self._request_history(item, kind, values, dict(named))
-            for item in symbols
-        }
-        if kind is not None and single is not None:
-            return bars[self._history_symbol(single)]
-        if slices or kind is not None:
-            hours = self.default_hours
-            return to_slices(bars, lambda t: self._to_algorithm_time(hours, t))
-        return to_frame(bars)
+        call = _Call(values, named)
+        _check_kind(kind)
+        if call.targets is None and kind is None:
+            if _is_moment(call.span):
+                raise TypeError("history takes symbols with a start and an end")
+            return self._slices(self._requests(call, None))
+        return self._history_provider.frame(self._requests(call, kind))
 
-    def _to_algorithm_time(self: Any, hours: ExchangeHours, local: datetime) -> datetime:
-        return from_utc(hours.to_utc(local), self.time_zone)
+    def request_typed_history(self: Any, kind: type, *arguments: Any, **named: Any) -> Any:
+        """Points of a class: of one symbol, or dictionaries by symbol, one for each moment.
+
+        Raises:
+            TypeError: if the arguments fit no call of LEAN's.
+            ArgumentException: if the symbol has no such data.
+            ValueError: if a symbol is unknown.
+            NotImplementedError: for data that the engine does not serve.
+        """
+        call = _Call(arguments, named)
+        _check_kind(kind)
+        if call.targets is None and not isinstance(call.span, timedelta):
+            raise TypeError(f"history[{kind.__name__}] takes symbols, or a timedelta alone")
+        requests = self._requests(call, kind)
+        if not call.is_single or call.targets is None:
+            found = (piece.get(kind) for piece in self._slices(requests))
+            return [points for points in found if points.count]
+        if not requests:
+            symbol = self._history_symbol(call.targets[0])
+            raise ArgumentException(
+                "No history data could be fetched. This could be due to the specified security not "
+                f"being of the requested type. Symbol: {symbol} Requested Type: {kind.__name__}"
+            )
+        return _in_order([self._history_provider.points(request) for request in requests])
+
+    def _slices(self: Any, requests: list[HistoryRequest]) -> list[Slice]:
+        hours: ExchangeHours = self.default_hours
+        found: list[Slice] = self._history_provider.slices(
+            requests, lambda local: from_utc(hours.to_utc(local), self.time_zone)
+        )
+        return found
 
     def _history_symbol(self: Any, item: Any) -> Symbol:
         item = getattr(item, "symbol", item)
-        if isinstance(item, Symbol):
-            return item
-        symbol = SymbolCache.try_get_symbol(str(item))
-        if symbol is None:
-            symbol = self.create_symbol(str(item))
-            self._check_known(symbol)
-        return symbol
+        if not isinstance(item, Symbol):
+            symbol = SymbolCache.try_get_symbol(str(item))
+            if symbol is None:
+                symbol = self.create_symbol(str(item))
+                self._check_known(symbol)
+            item = symbol
+        if item.security_type != SecurityType.EQUITY:
+            raise NotImplementedError(f"history of {item}: the engine has history of equities only")
+        found: Symbol = item
+        return found
 
-    def _request_history(
-        self: Any, item: Any, kind: type | None, values: list[Any], named: dict[str, Any]
-    ) -> list[BaseData]:
-        symbol = self._history_symbol(item)
+    def _configs_of(self: Any, symbol: Symbol) -> list[SubscriptionDataConfig]:
+        """Subscriptions of a symbol, the benchmark's hidden one included."""
         security = self.securities.find(symbol)
-        hours = security.exchange.hours if security is not None else self.hours_of(symbol)
-        values = list(values)
-        span = values.pop(0) if values else None
-        for name in ("periods", "span", "start"):
-            if name in named:
-                span = named.pop(name)
-        end_time = named.pop("end", None)
-        if isinstance(span, datetime) and values and isinstance(values[0], datetime):
-            end_time = values.pop(0)
-        resolution = values.pop(0) if values else None
-        resolution = named.pop("resolution", resolution)
-        fill_forward = values.pop(0) if values else None
-        fill_forward = named.pop("fill_forward", fill_forward)
-        extended = values.pop(0) if values else None
-        extended = named.pop("extended_market_hours", extended)
-        mode = named.pop("data_normalization_mode", None)
-        named.pop("flatten", None)
-        if named:
-            raise NotImplementedError(f"history({', '.join(sorted(named))}=...)")
-        configs = [c for c in security.subscriptions if not c.internal] if security else []
-        if resolution is None:
-            resolution = min(
-                (c.resolution for c in configs), default=self.universe_settings.resolution
-            )
-        if fill_forward is None:
-            fill_forward = configs[0].fill_forward if configs else True
-        if extended is None:
-            extended = any(c.extended_hours for c in configs)
-        if mode is None:
-            mode = (
-                DataNormalizationMode(configs[0].data_normalization_mode)
-                if configs
-                else self.universe_settings.data_normalization_mode
-            )
-        now = hours.from_utc(self.utc_time_naive)
-        start, end, count = self._history_span(hours, span, end_time, now, resolution, extended)
-        kinds = [TickType.TRADE]
-        if resolution < Resolution.HOUR and kind is not TradeBar:
-            kinds = [TickType.QUOTE] if kind is QuoteBar else [TickType.TRADE, TickType.QUOTE]
-        result: list[BaseData] = []
-        for tick_type in kinds:
-            config = history_config(symbol, resolution, tick_type, fill_forward, extended, mode)
-            found = list(self._history_provider.bars(config, hours, start, end))
-            result += found[-count:] if count else found
-        return result
+        if security is None:
+            security = getattr(self.benchmark, "security", None)
+        if security is None or security.symbol != symbol:
+            return []
+        return list(security.subscriptions)
 
-    def _history_span(
-        self: Any,
-        hours: ExchangeHours,
-        span: Any,
-        end_time: datetime | None,
-        now: datetime,
-        resolution: Resolution,
-        extended: bool,
-    ) -> tuple[datetime, datetime, int]:
-        """Start, end (exchange time) and number of bars (0 for all) of a request."""
-        if isinstance(span, bool) or span is None:
-            raise ValueError(
-                f"history takes a number of bars, a timedelta or a start; received {span!r}"
+    def _requests(self: Any, call: _Call, kind: type | None) -> list[HistoryRequest]:
+        targets = self.securities.keys() if call.targets is None else call.targets
+        symbols = [self._history_symbol(item) for item in targets]
+        options = call.options(kind)
+        if isinstance(call.span, int):
+            return self._requests_of_count(symbols, call.span, options)
+        now = self.time
+        start = now - call.span if isinstance(call.span, timedelta) else _moment(call.span)
+        end = now if call.end is None else _moment(call.end)
+        if end > now:
+            self.debug("Request for future history modified to end now.")
+            start, end = min(start, end), now
+        start, end = to_utc(start, self.time_zone), to_utc(end, self.time_zone)
+        requests = []
+        for symbol in symbols:
+            hours = self.hours_of(symbol)
+            requests += requests_of_span(
+                symbol,
+                self._configs_of(symbol),
+                hours,
+                hours.from_utc(start),
+                hours.from_utc(end),
+                options,
+                self.universe_settings,
             )
-        if isinstance(span, int):
-            if span < 1:
-                raise ValueError(f"history needs at least one bar; received {span}")
-            return start_of_bars(hours, now, resolution, span, extended), now, span
-        if isinstance(span, timedelta):
-            zone = self.time_zone
-            start = hours.from_utc(to_utc(self.time - span, zone))
-            return start, now, 0
-        if not hasattr(span, "year"):
-            raise ValueError(
-                f"history takes a number of bars, a timedelta or a start; received {span!r}"
+        return requests
+
+    def _requests_of_count(
+        self: Any, symbols: Iterable[Symbol], count: int, options: HistoryOptions
+    ) -> list[HistoryRequest]:
+        requests = []
+        strict, now = self.settings.daily_precise_end_time, self.utc_time_naive
+        for symbol in symbols:
+            configs = self._configs_of(symbol)
+            resolution = default_resolution(configs, options.resolution, self.universe_settings)
+            if resolution == Resolution.TICK:
+                raise InvalidOperationException(
+                    "History functions that accept a 'periods' parameter can not be used with "
+                    "Resolution.Tick"
+                )
+            hours = self.hours_of(symbol)
+            requests += requests_of_count(
+                symbol,
+                configs,
+                hours,
+                hours.from_utc(now),
+                count,
+                options,
+                self.universe_settings,
+                strict,
             )
-        begin = datetime(*span.timetuple()[:6])
-        start = hours.from_utc(to_utc(begin, self.time_zone))
-        end = now
-        if end_time is not None:
-            last = datetime(*end_time.timetuple()[:6])
-            end = min(now, hours.from_utc(to_utc(last, self.time_zone)))
-        return start, end, 0
+        return requests
 
     def history_bars(self: Any, symbol: Any, periods: int, resolution: Any) -> list[BaseData]:
         """The last trade bars of a symbol."""
-        return self.history(TradeBar, symbol, periods, resolution)
+        found: list[BaseData] = self.history[TradeBar](symbol, periods, resolution)
+        return found
 
-    def get_last_known_price(self: Any, security: Any) -> BaseData | None:
-        """Latest bar of a security within the last days, None if there is none."""
-        symbol = getattr(security, "symbol", security)
-        for resolution, periods in ((Resolution.MINUTE, 390), (Resolution.HOUR, 7)):
-            bars = self.history(TradeBar, symbol, periods, resolution)
-            if bars:
-                return bars[-1]
-        bars = self.history(TradeBar, symbol, 3, Resolution.DAILY)
-        return bars[-1] if bars else None
+    # Last prices ----------------------------------------------------------------------------
+
+    def get_last_known_prices(self: Any, symbol: Any) -> Any:
+        """Latest points of a security, one of each class: trades, quotes; of several, by symbol.
+
+        Looked for in the last five bars of its subscriptions, then further back.
+        """
+        if isinstance(symbol, str | Symbol) or hasattr(symbol, "symbol"):
+            return self._last_known(self._history_symbol(symbol))
+        found: DataDictionary[list[BaseData]] = DataDictionary()
+        for item in symbol.keys() if hasattr(symbol, "keys") else symbol:
+            one = self._history_symbol(item)
+            points = self._last_known(one)
+            if points:
+                found[one] = points
+        return found
+
+    def get_last_known_price(self: Any, symbol: Any) -> BaseData | None:
+        """Latest trade bar of a security, else its latest quote bar, None if there is neither."""
+        points: list[BaseData] = self._last_known(self._history_symbol(symbol))
+        trades = [point for point in points if isinstance(point, TradeBar)]
+        return (trades or points or [None])[-1]
+
+    def _last_known(self: Any, symbol: Symbol) -> list[BaseData]:
+        everything = HistoryOptions(fill_forward=False, all_subscriptions=True)
+        requests = self._requests_of_count([symbol], _SEED_BARS, everything)
+        found: dict[type, BaseData] = {}
+        for attempt in range(3):
+            for request in requests:
+                points = self._history_provider.points(request)
+                if points:
+                    best = found.get(request.kind)
+                    if best is None or best.end_time <= points[-1].end_time:
+                        found[request.kind] = points[-1]
+            missing = [request for request in requests if request.kind not in found]
+            if not missing:
+                break
+            resolution = missing[0].resolution if attempt == 0 else Resolution.DAILY
+            count = _SEED_RETRIES[resolution] if attempt == 0 else _SEED_LAST_RESORT
+            options = HistoryOptions(
+                resolution=resolution, fill_forward=False, all_subscriptions=True
+            )
+            wanted = {request.kind for request in missing}
+            requests = [
+                request
+                for request in self._requests_of_count([symbol], count, options)
+                if request.kind in wanted or attempt
+            ]
+        return sorted(found.values(), key=lambda point: (point.time, isinstance(point, QuoteBar)))
+
+
+def _check_kind(kind: type | None) -> None:
+    """Refuse classes of data that the engine has no history of.
+
+    Raises:
+        NotImplementedError: for such a class.
+    """
+    if kind is not None and kind not in _KINDS:
+        raise NotImplementedError(
+            f"history of {kind.__name__}: the engine has history of "
+            f"{', '.join(known.__name__ for known in _KINDS)}"
+        )
+
+
+def _in_order(found: list[list[BaseData]]) -> list[BaseData]:
+    """Points of one symbol by time; of several at one time the last, as slices hold one."""
+    if len(found) == 1:
+        return found[0]
+    by_time = {point.end_time: point for points in found for point in points}
+    return [by_time[end] for end in sorted(by_time)]

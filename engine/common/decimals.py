@@ -16,6 +16,7 @@ from decimal import MAX_PREC, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -76,6 +77,30 @@ def to_double(value: Decimal) -> float:
     integer = abs(int(whole + fraction))
     double = (float(integer & _LOW_BITS) + (integer >> 64) * 2.0**64) / _POWERS[len(fraction)]
     return -double if digits[0] == "-" else double
+
+
+def doubles_of(integers: NDArray[np.int64], scale: int, factor: Decimal) -> NDArray[np.float64]:
+    """:func:`to_double` of many numbers times a factor.
+
+    Args:
+        integers: the numbers times ten to the power of `scale`, none negative.
+        scale: decimal places of the numbers.
+        factor: positive.
+    """
+    places = -factor.as_tuple().exponent  # type: ignore[operator]
+    multiplier = int(factor.scaleb(places, _UNROUNDED))
+    scale += places
+    largest = int(integers.max(initial=0)) * multiplier
+    if scale > MAX_SCALE or places < 0 or largest >> 96:
+        numbers = (Decimal(int(n)).scaleb(places - scale) for n in integers)
+        return np.array([to_double(n * factor) for n in numbers], dtype=np.float64)
+    if largest >> 63 == 0:
+        return (integers * multiplier).astype(np.float64) / _POWERS[scale]
+    products = integers.astype(object) * multiplier
+    low, high = products & _LOW_BITS, products >> 64
+    sums = low.astype(np.float64) + high.astype(np.float64) * 2.0**64
+    doubles: NDArray[np.float64] = sums / _POWERS[scale]
+    return doubles
 
 
 def from_float(value: float) -> Decimal:

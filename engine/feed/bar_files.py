@@ -16,6 +16,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.common.decimals import ZERO
 from engine.common.enums import Resolution, TickType, net_text
 from engine.market.data import Bar, BaseData, QuoteBar, TradeBar
@@ -26,6 +29,9 @@ _MINUTE = timedelta(minutes=1)
 
 
 _DAY_AND_CLOCK = re.compile(r"\d{4}(0[1-9]|1[0-2])([0-2]\d|3[01]) [0-2]\d:[0-5]\d")
+# Fields that 64 bits hold; the last line may lack its end.
+_SOUND = re.compile(r"(?:\d{8} \d\d:[0-5]\d(?:,\d{1,15}){5}(?:\r?\n|\Z))*", re.ASCII)
+_SEPARATORS = str.maketrans({" ": ",", ":": ",", "\n": ",", "\r": None})
 _MILLISECONDS = re.compile(r"\d{1,8}")
 _FIELDS = ("open", "high", "low", "close")
 
@@ -105,7 +111,9 @@ def _read_rows(path: Path, layout: re.Pattern[str], key: Callable[[str], Any]) -
         ValueError: if the zip is damaged or holds no file, or if the rows' times are malformed,
             unsorted or not unique.
     """
-    rows = [(number, line) for number, line in enumerate(_read_lines(path), start=1) if line]
+    rows = [
+        (number, line) for number, line in enumerate(_read_text(path).splitlines(), start=1) if line
+    ]
     times = [line.partition(",")[0] for _, line in rows]
     for (number, _), time in zip(rows, times, strict=True):
         if not layout.fullmatch(time):
@@ -119,20 +127,20 @@ def _read_rows(path: Path, layout: re.Pattern[str], key: Callable[[str], Any]) -
     return rows
 
 
-def _read_lines(path: Path) -> list[str]:
-    """Lines of the only file in a zip; none if the zip does not exist.
+def _read_text(path: Path) -> str:
+    """Text of the only file in a zip; empty if the zip does not exist.
 
     Raises:
         ValueError: if the zip is damaged or holds no file.
     """
     if not path.is_file():
-        return []
+        return ""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if not names:
                 raise ValueError(f"{path} must hold a CSV file; the zip is empty")
-            return archive.read(names[0]).decode("utf-8").splitlines()
+            return archive.read(names[0]).decode("utf-8")
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -143,12 +151,79 @@ def _read_lines(path: Path) -> list[str]:
         raise ValueError(f"{path} must be a readable zip of a CSV file: {error}") from error
 
 
+class BarRows:
+    """Decoded rows of a daily or hourly file.
+
+    Prices are kept in ten-thousandths as 64-bit integers where they are whole, as they mostly are;
+    `exact` holds the rows of a file where they are not.
+
+    Attributes:
+        starts: start times, in order.
+        integers: open, high, low, close (ten-thousandths) and volume of each row, or None.
+        exact: the same as Decimals in dollars, or None.
+    """
+
+    def __init__(
+        self,
+        starts: list[datetime],
+        integers: NDArray[np.int64] | None,
+        exact: list[tuple[Decimal, ...]] | None = None,
+    ) -> None:
+        self.starts = starts
+        self.integers = integers
+        self.exact = exact
+
+    def values(self, index: int) -> tuple[Decimal, ...]:
+        """Open, high, low, close and volume of a row."""
+        if self.integers is None:
+            return self.exact[index] if self.exact is not None else ()
+        opened, high, low, close, volume = self.integers[index].tolist()
+        return (
+            Decimal(opened).scaleb(-4),
+            Decimal(high).scaleb(-4),
+            Decimal(low).scaleb(-4),
+            Decimal(close).scaleb(-4),
+            Decimal(volume),
+        )
+
+
+def _decode(text: str) -> BarRows | None:
+    """Rows of a sound file with whole numbers, all at once; None if it may be something else."""
+    if not _SOUND.fullmatch(text):
+        return None
+    flat = text.translate(_SEPARATORS).split(",")
+    if not flat[-1]:
+        flat.pop()
+    numbers = np.array(flat, dtype=np.int64).reshape(-1, 8)
+    prices = numbers[:, 3:7]
+    days = numbers[:, 0]
+    starts = (
+        (days // 10000 - 1970).astype("M8[Y]").astype("M8[M]") + (days // 100 % 100 - 1)
+    ).astype("M8[D]")
+    first_of_next = (starts.astype("M8[M]") + 1).astype("M8[D]")
+    times = starts + (days % 100 - 1)
+    minutes = times.astype("M8[m]") + numbers[:, 1] * 60 + numbers[:, 2]
+    months = days // 100 % 100
+    sound = (
+        ((months >= 1) & (months <= 12) & (days % 100 >= 1)).all()
+        and (times < first_of_next).all()
+        and (numbers[:, 1] < 24).all()
+        and (minutes[1:] > minutes[:-1]).all()
+        and (prices > 0).all()
+        and (prices[:, 1] == prices.max(axis=1)).all()
+        and (prices[:, 2] == prices.min(axis=1)).all()
+    )
+    if not sound:
+        return None
+    return BarRows(minutes.astype("M8[us]").tolist(), np.ascontiguousarray(numbers[:, 3:]))
+
+
 class BarFiles:
     """Raw bars of US equities in a data folder."""
 
     def __init__(self, data_folder: Path) -> None:
         self._root = data_folder / "equity" / "usa"
-        self._whole: dict[Path, tuple[Rows, list[str]]] = {}
+        self._whole: dict[Path, BarRows] = {}
 
     def exists(self, ticker: str) -> bool:
         """True if there is any file for a ticker."""
@@ -187,25 +262,33 @@ class BarFiles:
             for row in _read_rows(path, _MILLISECONDS, int):
                 yield _checked(lambda line: parse(line, symbol, day), path, row)
         elif resolution in (Resolution.HOUR, Resolution.DAILY):
-            folder = "hour" if resolution == Resolution.HOUR else "daily"
-            path = self._root / folder / f"{name}.zip"
             span = timedelta(hours=1) if resolution == Resolution.HOUR else timedelta(days=1)
-            rows, keys = self._rows(path)
-            prefix = f"{day:%Y%m%d}"
-            for index in range(bisect_left(keys, prefix), len(keys)):
-                if not keys[index].startswith(prefix):
+            rows = self.rows(ticker, resolution)
+            starts = rows.starts
+            following = day + timedelta(days=1)
+            for index in range(bisect_left(starts, day), len(starts)):
+                if starts[index] >= following:
                     break
-                yield _checked(lambda line: _trade_bar(line, symbol, span), path, rows[index])
+                yield TradeBar(starts[index], symbol, *rows.values(index), span)
         else:
             raise NotImplementedError(f"bars of resolution {net_text(resolution)}")
 
-    def _rows(self, path: Path) -> tuple[Rows, list[str]]:
+    def rows(self, ticker: str, resolution: Resolution) -> BarRows:
+        """All rows of a daily or hourly file, decoded once; none if there is no file.
+
+        Raises:
+            ValueError: if the file or a row is malformed.
+        """
+        folder = "hour" if resolution == Resolution.HOUR else "daily"
+        path = self._root / folder / f"{ticker.lower()}.zip"
         if path not in self._whole:
-            rows = _read_rows(path, _DAY_AND_CLOCK, str)
-            for row in rows:
-                # Now rather than when the bar is due, which may be hours of training later.
-                _checked(lambda line: _values(line.split(",")), path, row)
-            self._whole[path] = rows, [line.partition(",")[0] for _, line in rows]
+            # Now rather than when a bar is due, which may be hours of training later.
+            found = _decode(_read_text(path))
+            if found is None:
+                rows = _read_rows(path, _DAY_AND_CLOCK, str)
+                parsed = [_checked(_start_and_values, path, row) for row in rows]
+                found = BarRows([start for start, _ in parsed], None, [v for _, v in parsed])
+            self._whole[path] = found
         return self._whole[path]
 
 
@@ -218,13 +301,14 @@ def _checked(parse: Callable[[str], _Parsed], path: Path, row: tuple[int, str]) 
         raise ValueError(f"{path}, line {number}: malformed bar {line!r}: {error}") from None
 
 
-def _trade_bar(line: str, symbol: Symbol, span: timedelta) -> TradeBar:
+def _start_and_values(line: str) -> tuple[datetime, tuple[Decimal, ...]]:
     cells = line.split(",")
     text = cells[0]
-    time = datetime(
+    start = datetime(
         int(text[0:4]), int(text[4:6]), int(text[6:8]), int(text[9:11]), int(text[12:14])
     )
-    return _bar_of(symbol, time, cells, span)
+    prices, volume = _values(cells)
+    return start, (*prices, volume)
 
 
 def _minute_trade_bar(line: str, symbol: Symbol, day: datetime) -> TradeBar:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.clock import midnight, round_down
-from engine.common.decimals import ONE, ZERO, round_half_even
+from engine.common.decimals import ONE, ZERO, divide, round_half_even
 from engine.common.enums import (
     DataNormalizationMode,
     DelistingType,
@@ -270,6 +270,9 @@ def points(
         if factor_day is None or (day > factor_day and not point.is_fill_forward):
             factor_day = day
             factor = factors.scale(day, mode)
+            if mode == DataNormalizationMode.SCALED_RAW:
+                # Prices as they were at the end, not as they are today.
+                factor = divide(factor, factors.scale(end, mode))
         yield (
             delivered,
             _timed(normalized(point, mode, factor, events.sum_of_dividends), config, hours, strict),

@@ -18,7 +18,7 @@ from engine.common.decimals import ZERO
 from engine.common.enums import DataNormalizationMode, DelistingType, Resolution, TickType
 from engine.feed.data_feed import DataFeed, TimeSlice
 from engine.feed.fred import FredFiles
-from engine.feed.history import history_config, live_start_of_bars
+from engine.feed.history_requests import start_of_bars
 from engine.feed.subscriptions import SecurityEvents, Sources, normalized, points
 from engine.feed.universe_members import reset_security
 from engine.feed.universe_selection import ActiveUniverse, SecurityChanges, UserDefinedUniverse
@@ -334,15 +334,15 @@ class LiveFeed(DataFeed):
         self, config: SubscriptionDataConfig, hours: Any, now: datetime
     ) -> BaseData | None:
         """Last unadjusted daily bar that was complete by an exchange time."""
-        raw = history_config(
+        raw = SubscriptionDataConfig(
             config.symbol,
             Resolution.DAILY,
             TickType.TRADE,
-            False,
-            False,
-            DataNormalizationMode.RAW,
+            fill_forward=False,
+            internal=True,
+            normalization=DataNormalizationMode.RAW,
         )
-        start = live_start_of_bars(hours, now, Resolution.DAILY, 10, False)
+        start = start_of_bars(hours, now, Resolution.DAILY, 10, False)
         found = None
         for _, point in points(
             raw, self._sources, hours, start, now, lambda: _DAY, has_events=False

@@ -26,8 +26,8 @@ from engine.common.enums import AccountType, AlgorithmStatus
 from engine.feed.auxiliary_files import AuxiliaryData, read_symbol_properties
 from engine.feed.bar_files import BarFiles
 from engine.feed.data_feed import DataFeed
+from engine.feed.frames import tickers_in_frames
 from engine.feed.fred import FredFiles
-from engine.feed.history import tickers_in_frames
 from engine.feed.subscriptions import Sources
 from engine.market.market_hours import MarketHoursDatabase
 from engine.market.symbols import SymbolCache
