@@ -307,11 +307,20 @@ class HistoryMixin:
 
     # Last prices ----------------------------------------------------------------------------
 
-    def get_last_known_prices(self: Any, symbol: Any) -> Any:
+    def get_last_known_prices(
+        self: Any,
+        symbol: Any = None,
+        *,
+        security: Any = None,
+        symbols: Any = None,
+        securities: Any = None,
+    ) -> Any:
         """Latest points of a security, one of each class: trades, quotes; of several, by symbol.
 
         Looked for in the last five bars of its subscriptions, then further back.
         """
+        given = (symbol, security, symbols, securities)
+        symbol = next((item for item in given if item is not None), None)
         if isinstance(symbol, str | Symbol) or hasattr(symbol, "symbol"):
             return self._last_known(self._history_symbol(symbol))
         found: DataDictionary[list[BaseData]] = DataDictionary()
@@ -365,7 +374,7 @@ def _check_kind(kind: type | None) -> None:
     if kind is not None and kind not in _KINDS:
         raise NotImplementedError(
             f"history of {kind.__name__}: the engine has history of "
-            f"{', '.join(known.__name__ for known in _KINDS)}"
+            "TradeBar, QuoteBar, Dividend, Split, Delisting and SymbolChangedEvent"
         )
 
 

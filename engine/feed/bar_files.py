@@ -186,6 +186,11 @@ class BarRows:
             Decimal(volume),
         )
 
+    def bar(self, index: int, symbol: Symbol, start: datetime, period: timedelta) -> TradeBar:
+        """A new bar of a row."""
+        opened, high, low, close, volume = self.values(index)
+        return TradeBar(start, symbol, opened, high, low, close, volume, period)
+
 
 def _decode(text: str) -> BarRows | None:
     """Rows of a sound file with whole numbers, all at once; None if it may be something else."""
@@ -269,7 +274,7 @@ class BarFiles:
             for index in range(bisect_left(starts, day), len(starts)):
                 if starts[index] >= following:
                     break
-                yield TradeBar(starts[index], symbol, *rows.values(index), span)
+                yield rows.bar(index, symbol, starts[index], span)
         else:
             raise NotImplementedError(f"bars of resolution {net_text(resolution)}")
 

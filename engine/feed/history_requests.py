@@ -97,7 +97,7 @@ class _Match:
     resolution: Resolution
     fill_forward: bool
     extended: bool
-    mode: DataNormalizationMode
+    mode: int
 
 
 def _matches(

@@ -18,7 +18,7 @@ from engine.common.enums import DataNormalizationMode, Resolution
 from engine.feed.auxiliary_files import FactorFile
 from engine.feed.bar_files import BarRows
 from engine.feed.subscriptions import Sources, normalized
-from engine.market.data import BaseData, TradeBar
+from engine.market.data import BaseData
 from engine.market.market_hours import ExchangeHours, Session
 from engine.market.symbols import Symbol
 
@@ -177,7 +177,7 @@ class TradeSeries:
         source = int(self._source[index])
         rows, place = self._rows[source]
         start, end = self._times[source]
-        bar = TradeBar(start, self.symbol, *rows.values(place), end - start)
+        bar = rows.bar(place, self.symbol, start, end - start)
         made = normalized(bar, self._mode, self._factors[source], ZERO)
         if self._is_filled[index]:
             made = made.clone(True)
