@@ -1,15 +1,25 @@
 """History calls: frames shaped as LEAN's, and never a bar from the future."""
 
 import json
+import zipfile
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from random import Random
 
 import pandas as pd
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
-from engine.common.enums import Resolution
-from engine.market.data import TradeBar
+from engine.common.enums import DataNormalizationMode, Resolution, SecurityType, SplitType
+from engine.feed.auxiliary_files import AuxiliaryData
+from engine.feed.bar_files import BarFiles
+from engine.feed.history import HistoryProvider
+from engine.feed.history_requests import HistoryRequest
+from engine.feed.subscriptions import Sources
+from engine.market.data import Dividend, QuoteBar, Split, TradeBar
+from engine.market.market_hours import MarketHoursDatabase
+from engine.market.symbols import Symbol, SymbolCache
 from engine.run.runner import run_algorithm
 from tests.engine.folder import write_folder
 
@@ -20,6 +30,11 @@ needs_sample = pytest.mark.skipif(
     not ADJUSTED.exists(), reason="LEAN's sample data and prices are not in ../shared/lean"
 )
 
+MODES = [
+    DataNormalizationMode.RAW,
+    DataNormalizationMode.ADJUSTED,
+    DataNormalizationMode.SPLIT_ADJUSTED,
+]
 ROWS = [(100 + i, 101 + i, 99 + i, 100.5 + i, 1000 + i) for i in range(15)]
 
 
@@ -129,3 +144,175 @@ def test_on_the_day_of_a_split_no_bar_is_given_twice(tmp_path, hour):
     run = run_algorithm(Morning, data_folder=tmp_path / "data", store=tmp_path / "store")
     days = [time.day for _, time in run.algorithm.answer.index]
     assert days == ([8, 11, 12, 13] if hour == 9 else [11, 12, 13, 14])
+
+
+def _provider_pair(data, horizon):
+    """A provider that keeps columns, and one that reads bar by bar."""
+    sources = Sources(BarFiles(data), AuxiliaryData(data))
+    SymbolCache.start(lambda t, market: sources.auxiliary.map_files.sid(t, market, horizon))
+    return [
+        HistoryProvider(sources, partial(bool, strict), lambda: horizon, files_grow=grows)
+        for strict in (True, False)
+        for grows in (False, True)
+    ]
+
+
+def _facts(point):
+    prices = point.open_exact, point.high_exact, point.low_exact, point.value_exact
+    texts = [str(number) for number in (*prices, point.volume_exact)]
+    return point.time, point.end_time, point.is_fill_forward, texts
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_columns_hold_what_is_read_bar_by_bar(tmp_path, seed):
+    """Splits, dividends, a ticker change, gaps and prices that are no whole ten-thousandths."""
+    random = Random(seed)
+    rows = [(100 + i, 101 + i, 99 + i, 100.5 + i, 1001 + 7 * i) for i in range(40)]
+    factors = {"ABC": "20100104,0.9123456,0.25,1\n20100113,0.95,0.5,100\n20501231,1,1,0\n"}
+    data = tmp_path / "data"
+    write_folder(data, {"ABC": rows, "OLD": rows[:20], "XYZ": rows[:5]}, factors=factors)
+    usa = data / "equity" / "usa"
+    (usa / "map_files" / "abc.csv").write_text("20100104,old,Q\n20100115,old,Q\n20100225,abc,Q\n")
+    with zipfile.ZipFile(usa / "daily" / "xyz.zip", "w") as archive:
+        lines = ["20100105 00:00,10000.5,10001,9999,10000,12.5", "20100108 00:00,2,2,2,2,0"]
+        archive.writestr("xyz.csv", "\n".join(lines))
+    hours = MarketHoursDatabase(data).equity_hours("[*]")
+    providers = _provider_pair(data, datetime(2010, 4, 1))
+    for _ in range(25):
+        start = datetime(2010, 1, 1) + timedelta(minutes=random.randrange(80 * 24 * 60))
+        request = HistoryRequest(
+            Symbol.create(random.choice(["ABC", "XYZ"]), SecurityType.EQUITY, "usa"),
+            TradeBar,
+            Resolution.DAILY,
+            start,
+            start + timedelta(minutes=random.randrange(40 * 24 * 60)),
+            random.random() < 0.7,
+            random.random() < 0.3,
+            random.choice(MODES),
+            hours,
+        )
+        columns, bars, loose, loose_bars = (p.points(request) for p in providers)
+        assert [_facts(p) for p in columns] == [_facts(p) for p in bars]
+        assert [_facts(p) for p in loose] == [_facts(p) for p in loose_bars]
+        frames = [p.frame([request]) for p in providers]
+        pd.testing.assert_frame_equal(frames[0], frames[1], check_exact=True)
+
+
+def test_after_a_half_day_a_count_reaches_one_bar_further(tmp_path):
+    """LEAN counts whole days back from 13:00, and the bar of that first day ends at 16:00."""
+
+    class Early(QCAlgorithm):
+        def initialize(self):
+            self.set_start_date(2010, 1, 28)
+            self.set_end_date(2010, 1, 29)
+            self.symbol = self.add_equity("ABC", Resolution.DAILY).symbol
+            self.days = {}
+
+        def on_data(self, data):
+            frame = self.history(self.symbol, 2, Resolution.DAILY)
+            self.days[self.time] = [time.day for _, time in frame.index]
+
+    rows = [(100, 101, 99, 100, 1000)] * 30
+    write_folder(tmp_path / "data", {"ABC": rows})
+    run = run_algorithm(Early, data_folder=tmp_path / "data", store=tmp_path / "store")
+    seen = run.algorithm.days
+    assert seen == {datetime(2010, 1, 28, 16): [27, 28], datetime(2010, 1, 29, 13): [27, 28, 29]}
+
+
+class _Asked(QCAlgorithm):
+    """Asks on its last day; subclasses say what."""
+
+    def initialize(self):
+        self.set_start_date(2010, 1, 14)
+        self.set_end_date(2010, 1, 15)
+        self.symbol = self.add_equity("XYZ", Resolution.DAILY).symbol
+        self.other = self.create_symbol("ABC")
+        self.answer = None
+
+    def on_data(self, data):
+        if self.time.day == 15:
+            self.answer = self.ask()
+
+
+def ask(tmp_path, question, factors=None):
+    """What an algorithm is answered on the 15th of January."""
+    folder = tmp_path / "data"
+    if not folder.exists():
+        write_folder(folder, {"ABC": ROWS, "XYZ": [(*row[:4], 0) for row in ROWS]}, factors=factors)
+    kind = type("Asked", (_Asked,), {"ask": question})
+    run = run_algorithm(kind, data_folder=folder, store=tmp_path / "store")
+    assert not run.runtime_error, run.runtime_error
+    return run.algorithm.answer
+
+
+def test_rows_follow_the_request_and_a_column_of_zeros_is_missing(tmp_path):
+    def both(self):
+        return self.history([self.symbol, self.other], 2, Resolution.DAILY)
+
+    frame = ask(tmp_path, both)
+    assert [symbol.value for symbol, _ in frame.index] == ["XYZ", "XYZ", "ABC", "ABC"]
+    assert frame.volume.isna().tolist() == [True, True, False, False]
+    alone = ask(tmp_path, lambda self: self.history(self.symbol, 2))
+    assert list(alone.columns) == ["close", "high", "low", "open"]
+
+
+def test_events_by_class(tmp_path):
+    factors = {"ABC": "20100104,0.9,0.5,1\n20100107,0.9,0.5,110\n20100112,1,0.5,100\n"
+               "20100113,1,0.5,50\n20501231,1,1,0\n"}  # fmt: skip
+    splits = ask(
+        tmp_path, lambda self: self.history[Split](self.other, 9, Resolution.DAILY), factors
+    )
+    warning, occurred = SplitType.WARNING, SplitType.SPLIT_OCCURRED
+    assert [(s.time.day, s.type, s.split_factor) for s in splits] == [
+        (13, warning, 0.5), (14, occurred, 0.5),
+    ]  # fmt: skip
+    span = timedelta(10)
+    frame = ask(tmp_path, lambda self: self.history(Dividend, self.other, span, Resolution.DAILY))
+    assert list(frame.columns) == ["distribution", "referenceprice", "value"]
+    assert frame.distribution.tolist() == [11.0]
+    assert [time.day for _, time in frame.index] == [8]
+
+
+def test_several_symbols_of_a_class_are_dictionaries(tmp_path):
+    def several(self):
+        return self.history[TradeBar]([self.symbol, self.other], 2, Resolution.DAILY)
+
+    found = ask(tmp_path, several)
+    assert [type(item).__name__ for item in found] == ["TradeBars", "TradeBars"]
+    assert [[symbol.value for symbol in item.Keys] for item in found] == [["ABC", "XYZ"]] * 2
+    assert ask(tmp_path, lambda self: len(list(self.history(3)))) == 3
+
+
+def test_what_there_is_not_is_refused(tmp_path):
+    def quotes(self):
+        with pytest.raises(ValueError, match="Requested Type: QuoteBar") as error:
+            self.history[QuoteBar](self.symbol, 2, Resolution.DAILY)
+        assert self.history(QuoteBar, self.symbol, 2, Resolution.DAILY).empty
+        with pytest.raises(NotImplementedError, match="resolution=Second"):
+            self.history(self.symbol, 2, Resolution.SECOND)
+        with pytest.raises(TypeError, match="start"):
+            self.history(self.symbol, datetime(2010, 1, 4))
+        return type(error.value).__name__
+
+    assert ask(tmp_path, quotes) == "ArgumentException"
+
+
+def test_scaled_raw_prices_are_those_of_the_end(tmp_path):
+    factors = {"ABC": "20100104,1,0.25,1\n20100106,1,0.25,1\n20100113,1,0.5,100\n20501231,1,1,0\n"}
+
+    def scaled(self):
+        span = datetime(2010, 1, 5), datetime(2010, 1, 9)
+        mode = DataNormalizationMode.SCALED_RAW
+        return self.history(self.other, *span, Resolution.DAILY, data_normalization_mode=mode)
+
+    # Up to the 6th the shares were twice those of the 8th, which is raw.
+    assert ask(tmp_path, scaled, factors).close.tolist() == [50.75, 51.25, 103.5, 104.5]
+
+
+def test_last_known_prices(tmp_path):
+    def known(self):
+        one = self.get_last_known_price(self.symbol)
+        found = self.get_last_known_prices([self.symbol, self.other])
+        return one.end_time, one.close, [key.value for key in found.keys()]  # noqa: SIM118
+
+    assert ask(tmp_path, known) == (datetime(2010, 1, 15, 16), 109.5, ["ABC", "XYZ"])

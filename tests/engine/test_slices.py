@@ -1,0 +1,134 @@
+"""Slices and their dictionaries: what is listed how, what is refused, what points print."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from engine.common.enums import SecurityType, SplitType
+from engine.common.net_exceptions import (
+    InvalidOperationException,
+    KeyNotFoundException,
+    NotSupportedException,
+)
+from engine.market.data import Bar, Dividend, QuoteBar, Split, TradeBar
+from engine.market.slices import Slice, TradeBars
+from engine.market.symbols import Market, Symbol, SymbolCache
+
+NOW = datetime(2013, 10, 7, 9, 31)
+
+
+@pytest.fixture
+def symbols():
+    SymbolCache.start(None)
+    made = [Symbol.create(t, SecurityType.EQUITY, Market.USA) for t in ("SPY", "AIG", "IBM")]
+    for symbol in made:
+        SymbolCache.set(symbol.value, symbol)
+    yield made
+    SymbolCache.clear()
+
+
+def bar(symbol, close="144.7558"):
+    prices = [Decimal(p) for p in ("144.7644", "145.64635", "144.6088", close)]
+    return TradeBar(NOW, symbol, *prices, Decimal(94247874), timedelta(minutes=1))
+
+
+@pytest.fixture
+def data(symbols):
+    spy, aig, ibm = symbols
+    quote = QuoteBar(NOW, ibm, Bar(1, 1, 1, 1), 5, Bar(3, 3, 3, 3), 7)
+    points = [bar(spy), quote, Dividend(aig, NOW, Decimal("0.10"), 40), bar(aig)]
+    return Slice(NOW, points, datetime(2013, 10, 7, 13, 31))
+
+
+def test_symbols_come_by_ticker_and_quotes_stand_apart(data):
+    assert [symbol.value for symbol in data.keys()] == ["AIG", "SPY"]  # noqa: SIM118
+    assert [symbol.value for symbol in data.bars.keys()] == ["AIG", "SPY"]  # noqa: SIM118
+    assert [symbol.value for symbol in data.Keys] == ["AIG", "SPY"]
+    assert data.count == len(data) == 2
+    assert "IBM" not in data
+    assert "IBM" in data.quote_bars
+    assert data.quote_bars["IBM"].close == 2
+
+
+def test_times(data):
+    assert data.time == NOW
+    assert data.utc_time == datetime(2013, 10, 7, 13, 31, tzinfo=UTC)
+    assert data.bars.time == NOW
+
+
+def test_a_symbol_with_nothing_but_an_event_has_no_price(symbols):
+    data = Slice(NOW, [Dividend(symbols[0], NOW, 1, 40)])
+    assert "SPY" in data
+    assert data.count == 1
+    assert data["SPY"] is None
+    assert data.get("SPY") is None
+    assert data.values() == []
+    assert list(data) == []
+
+
+def test_pairs_have_dotnet_names(data):
+    assert [type(pair).__name__ for pair in data.bars] == ["KeyValuePair[Symbol,TradeBar]"] * 2
+    assert [type(pair).__name__ for pair in data.quote_bars] == ["KeyValuePair[Symbol,QuoteBar]"]
+    assert [pair.key.value for pair in data] == ["AIG", "SPY"]
+
+
+def test_missing_keys(data, symbols):
+    for key in ("XYZ", symbols[2]):
+        with pytest.raises(KeyNotFoundException) as error:
+            data[key]
+        assert isinstance(error.value, KeyError)
+        assert data.get(key) is None
+    with pytest.raises(KeyNotFoundException, match="'IBM' wasn't found in the TradeBars object"):
+        data.bars["IBM"]
+    assert data.bars.try_get_value("IBM") == (False, None)
+
+
+def test_a_slice_is_read_only(data, symbols):
+    with pytest.raises(NotSupportedException):
+        data["SPY"] = 1
+    for call in (data.clear, lambda: data.pop("SPY"), lambda: data.update({})):
+        with pytest.raises(InvalidOperationException):
+            call()
+    assert data.pop("IBM", 3) == 3
+
+
+def test_points_of_a_class(data):
+    assert data.get(TradeBar) is data.bars
+    assert data.get(Dividend, "AIG").distribution == 0.1
+    assert data.get(Split).count == 0
+
+
+def test_an_empty_slice_keeps_to_itself(symbols):
+    first, second = Slice(NOW), Slice(NOW)
+    first.add(bar(symbols[0]))
+    assert second.bars.count == 0
+    assert not second.has_data
+
+
+def test_dictionaries_can_be_made(symbols):
+    bars = TradeBars(NOW)
+    bars.add(symbols[0], bar(symbols[0]))
+    bars[symbols[1]] = bar(symbols[1])
+    assert bars.remove("SPY")
+    assert not bars.remove("SPY")
+    assert [str(key) for key in bars.copy()] == ["AIG"]
+
+
+def test_points_print_as_leans(symbols):
+    spy = symbols[0]
+    text = "SPY: O: 144.7644 H: 145.6464 L: 144.6088 C: 144.7558 V: 94247874"
+    assert str(bar(spy)) == text
+    assert str(Dividend(spy, NOW, Decimal("0.10"), Decimal("40.5"))) == "Dividend: SPY: 0.10 | 40.5"
+    warning = Split(spy, NOW, Decimal(0), Decimal("0.5"), SplitType.WARNING)
+    assert str(warning) == "Split Warning: SPY: 0.5 | 0"
+
+
+def test_an_empty_bar_takes_its_first_price_for_all(symbols):
+    made = TradeBar()
+    made.close = 5
+    made.update(7, volume=3)
+    assert (made.open, made.high, made.low, made.close, made.volume) == (5, 7, 5, 7, 3)
+    copy = TradeBar(made)
+    copy.close = 1
+    assert made.close == 7
