@@ -91,42 +91,42 @@ class FrameworkMixin:
         """Add an alpha model."""
         self._pipeline.add_alpha(_instance(alpha))
 
-    def set_portfolio_construction(self: Any, model: Any) -> None:
+    def set_portfolio_construction(self: Any, portfolio_construction: Any) -> None:
         """Replace the portfolio construction model."""
-        self._pipeline.portfolio_construction = _instance(model)
+        self._pipeline.portfolio_construction = _instance(portfolio_construction)
 
-    def set_execution(self: Any, model: Any) -> None:
+    def set_execution(self: Any, execution: Any) -> None:
         """Replace the execution model."""
-        self._pipeline.execution = _instance(model)
+        self._pipeline.execution = _instance(execution)
 
-    def set_risk_management(self: Any, model: Any) -> None:
+    def set_risk_management(self: Any, risk_management: Any) -> None:
         """Replace the risk model."""
-        self._pipeline.risk_management = _instance(model)
+        self._pipeline.risk_management = _instance(risk_management)
 
-    def add_risk_management(self: Any, model: Any) -> None:
+    def add_risk_management(self: Any, risk_management: Any) -> None:
         """Add a risk model."""
-        self._pipeline.add_risk_management(_instance(model))
+        self._pipeline.add_risk_management(_instance(risk_management))
 
-    def set_universe_selection(self: Any, model: Any) -> None:
+    def set_universe_selection(self: Any, universe_selection: Any) -> None:
         """Replace the universe selection model."""
-        self._pipeline.universe_selection = _instance(model)
+        self._pipeline.universe_selection = _instance(universe_selection)
 
-    def add_universe_selection(self: Any, model: Any) -> None:
+    def add_universe_selection(self: Any, universe_selection: Any) -> None:
         """Add a universe selection model."""
-        self._pipeline.add_universe_selection(_instance(model))
+        self._pipeline.add_universe_selection(_instance(universe_selection))
 
-    def emit_insights(self: Any, *insights: Any) -> None:
+    def emit_insights(self: Any, *insights: Any, insight: Any = None) -> None:
         """Send insights through portfolio construction, risk and execution at once."""
         flat: list[Insight] = []
-        for item in insights:
+        for item in insights if insight is None else (*insights, insight):
             flat += list(item) if isinstance(item, Iterable) else [item]
         self._pipeline.emit(flat)
 
     # Steps of the time loop -----------------------------------------------------------------
 
-    def on_framework_data(self: Any, data: Any) -> None:
+    def on_framework_data(self: Any, slice: Any) -> None:
         """Run the models on a slice."""
-        self._pipeline.on_data(data)
+        self._pipeline.on_data(slice)
 
     def on_framework_securities_changed(self: Any, changes: Any) -> None:
         """Tell the models."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.statistics.formatting import double_text
+from engine.common.decimals import double_text
 from engine.statistics.interest_rate import InterestRateProvider
 from engine.statistics.shown import Shown
 from engine.statistics.summary import StatisticsResult

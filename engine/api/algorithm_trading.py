@@ -10,13 +10,13 @@ from engine.brokerage.buying_power import zero_price_message
 from engine.common.decimals import ZERO, text, to_decimal
 from engine.common.enums import OrderDirection, OrderResponseErrorCode, OrderType, Resolution
 from engine.common.net_exceptions import ArgumentException, InvalidOperationException
+from engine.common.spans import time_span
 from engine.market.symbols import Symbol
 from engine.orders.combo_orders import GroupOrderManager, Leg, check_sizing
 from engine.orders.order_properties import GoodTilDateTimeInForce, OrderProperties, TimeInForce
 from engine.orders.order_requests import OrderResponse, SubmitOrderRequest
 from engine.orders.order_tickets import OrderTicket
 from engine.orders.orders import MarketOnCloseOrder, TrailingStopOrder
-from engine.statistics.trades import time_span
 
 _AT_AUCTIONS = (OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)
 

@@ -43,6 +43,11 @@ def check_key(key: str) -> str:
     return "/".join(parts)
 
 
+def _encoding(encoding: Any) -> str:
+    """Name of a text's encoding; None is UTF-8, as in LEAN."""
+    return "utf-8" if encoding is None else str(encoding)
+
+
 class ObjectStore(LeanObject):
     """Files by key under a folder.
 
@@ -76,61 +81,61 @@ class ObjectStore(LeanObject):
         """All keys."""
         return [path.relative_to(self._root).as_posix() for path in self._files()]
 
-    def contains_key(self, key: str) -> bool:
+    def contains_key(self, path: str) -> bool:
         """True if something is saved under a key."""
-        return self._path(key).is_file()
+        return self._path(path).is_file()
 
-    def read_bytes(self, key: str) -> bytes:
+    def read_bytes(self, path: str) -> bytes:
         """Content of a key.
 
         Raises:
             KeyNotFoundException: if nothing is saved under it.
         """
-        path = self._path(key)
-        if not path.is_file():
+        file = self._path(path)
+        if not file.is_file():
             raise KeyNotFoundException(
-                f"object store has no key {key!r}; check with contains_key(key) before reading"
+                f"object store has no key {path!r}; check with contains_key(path) before reading"
             )
-        return path.read_bytes()
+        return file.read_bytes()
 
-    def read(self, key: str, encoding: str = "utf-8") -> str:
+    def read(self, path: str, encoding: Any = None) -> str:
         """Text of a key.
 
         Raises:
             KeyNotFoundException: if nothing is saved under it.
         """
-        return self.read_bytes(key).decode(encoding)
+        return self.read_bytes(path).decode(_encoding(encoding))
 
     read_string = read
 
-    def read_json(self, key: str) -> Any:
+    def read_json(self, path: str) -> Any:
         """Object whose JSON is saved under a key.
 
         Raises:
             KeyNotFoundException: if nothing is saved under it.
         """
-        return json.loads(self.read(key))
+        return json.loads(self.read(path))
 
-    def save_bytes(self, key: str, contents: bytes) -> bool:
+    def save_bytes(self, path: str, contents: bytes) -> bool:
         """Save; False if the store would exceed its limits.
 
         Raises:
             ValueError: if the key is illegal or the folder cannot be written.
         """
-        path = self._path(key)
+        file = self._path(path)
         contents = bytes(contents)
-        others = [p for p in self._files() if p != path]
+        others = [p for p in self._files() if p != file]
         if len(others) + 1 > self._max_files:
             return False
         if sum(p.stat().st_size for p in others) + len(contents) > self._max_bytes:
             return False
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=file.parent)
             try:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(contents)
-                os.replace(name, path)
+                os.replace(name, file)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
                 raise
@@ -138,38 +143,38 @@ class ObjectStore(LeanObject):
             raise ValueError(f"object store {self._root} cannot be written: {error}") from error
         return True
 
-    def save(self, key: str, text: str | None = None, encoding: str = "utf-8") -> bool:
+    def save(self, path: str, text: str | None = None, encoding: Any = None) -> bool:
         """Save text. Without text: True if the file at the key's path exists."""
         if text is None:
-            return self.contains_key(key)
-        return self.save_bytes(key, text.encode(encoding))
+            return self.contains_key(path)
+        return self.save_bytes(path, text.encode(_encoding(encoding)))
 
     save_string = save
 
-    def save_json(self, key: str, value: Any) -> bool:
+    def save_json(self, path: str, value: Any) -> bool:
         """Save an object as JSON."""
-        return self.save(key, json.dumps(value))
+        return self.save(path, json.dumps(value))
 
-    def delete(self, key: str) -> bool:
+    def delete(self, path: str) -> bool:
         """Delete a key; False if it does not exist."""
-        path = self._path(key)
-        if not path.is_file():
+        file = self._path(path)
+        if not file.is_file():
             return False
-        path.unlink()
+        file.unlink()
         return True
 
-    def get_file_path(self, key: str) -> str:
+    def get_file_path(self, path: str) -> str:
         """Path of a key's file; its folder exists afterwards, so that it can be written.
 
         Raises:
             ValueError: if the key is illegal or the folder cannot be made.
         """
-        path = self._path(key)
+        file = self._path(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(f"object store {self._root} cannot be written: {error}") from error
-        return str(path.resolve())
+        return str(file.resolve())
 
     def clear(self) -> None:
         """Forget what is in memory, as LEAN does: nothing here, and every key stays."""

@@ -233,6 +233,20 @@ def text(value: Decimal) -> str:
     return format(fit(value if value else abs(value)), "f")
 
 
+def double_text(value: float) -> str:
+    """Write a double as .NET does: the shortest text that reads back, without ``.0``."""
+    written = repr(value)
+    if 1e16 <= abs(value) < 1e17:
+        # Python's exponent begins a digit earlier than .NET's.
+        return str(int(value))
+    if "e" not in written:
+        return written.removesuffix(".0")
+    mantissa, exponent = written.split("e")
+    sign = "-" if exponent.startswith("-") else "+"
+    digits = exponent.lstrip("+-")
+    return f"{mantissa.removesuffix('.0')}E{sign}{digits.zfill(2)}"
+
+
 class ExactNumber:
     """Attribute that reads as a double and accepts any number; the Decimal lives in `<name>_exact`.
 

@@ -275,6 +275,11 @@ class InsightDirection(LeanEnum):
     UP = 1
 
 
+class InsightScoreType(LeanEnum):
+    DIRECTION = 0
+    MAGNITUDE = 1
+
+
 class InsightType(LeanEnum):
     PRICE = 0
     VOLATILITY = 1

@@ -66,9 +66,9 @@ class CompositeAlphaModel(AlphaModel):
             raise ValueError("CompositeAlphaModel needs at least one model; received none")
         self._models = list(models)
 
-    def add_alpha(self, model: Any) -> None:
+    def add_alpha(self, alpha_model: Any = None, *, py_alpha_model: Any = None) -> None:
         """Append a model."""
-        self._models.append(model)
+        self._models.append(alpha_model if alpha_model is not None else py_alpha_model)
 
     def update(self, algorithm: Any, data: Any) -> Iterable[Insight]:
         """Return all models' insights, marked with their model."""

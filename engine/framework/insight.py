@@ -9,8 +9,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.common.clock import UtcTime, naive_utc
-from engine.common.enums import InsightDirection, InsightType, Resolution, net_text
+from engine.common.decimals import double_text
+from engine.common.enums import (
+    InsightDirection,
+    InsightScoreType,
+    InsightType,
+    Resolution,
+    net_text,
+)
 from engine.common.naming import LeanObject
+from engine.common.spans import time_span
 
 END_OF_TIME = datetime(2050, 12, 31)
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -74,24 +82,41 @@ def close_time_of_period(hours: Any, generated_utc: datetime, period: timedelta)
 
 
 class InsightScore(LeanObject):
-    """Scores that a user's score function may set; zero until then."""
+    """Scores between 0 and 1 that a user's score function may set; zero until then."""
 
-    def __init__(self) -> None:
-        self.magnitude = 0.0
-        self.direction = 0.0
+    def __init__(
+        self,
+        direction: float = 0.0,
+        magnitude: float = 0.0,
+        updated_time_utc: datetime = datetime.min,
+    ) -> None:
+        self.direction = float(direction)
+        self.magnitude = float(magnitude)
         self.is_final_score = False
-        self.updated_time_utc = datetime.min
+        self.updated_time_utc = updated_time_utc
 
-    def set_score(self, kind: Any, value: float, time_utc: datetime) -> None:
-        """Set the score of a kind (``InsightScoreType``)."""
-        name = str(getattr(kind, "name", kind)).lower()
-        setattr(self, name, float(value))
-        self.updated_time_utc = time_utc
+    def set_score(self, type: InsightScoreType, value: float, algorithm_utc_time: datetime) -> None:
+        """Set a score, brought into its range; a final one stays."""
+        if self.is_final_score:
+            return
+        setattr(self, InsightScoreType(type).name.lower(), max(0.0, min(1.0, float(value))))
+        self.updated_time_utc = algorithm_utc_time
 
-    def finalize(self, time_utc: datetime) -> None:
+    def get_score(self, type: InsightScoreType) -> float:
+        """A score."""
+        return getattr(self, InsightScoreType(type).name.lower())
+
+    def finalize(self, algorithm_utc_time: datetime) -> None:
         """Mark the scores as final."""
         self.is_final_score = True
-        self.updated_time_utc = time_utc
+        self.updated_time_utc = algorithm_utc_time
+
+
+_FIELDS = (
+    "symbol", "period", "type", "direction", "magnitude", "confidence", "source_model", "weight",
+    "tag",
+)  # fmt: skip
+_FIELDS_WITH_TAG = (*_FIELDS[:4], "tag")
 
 
 class Insight(LeanObject):
@@ -114,99 +139,168 @@ class Insight(LeanObject):
     generated_time_utc_naive: datetime
     close_time_utc_naive: datetime
 
-    def __init__(self, *args: Any, **named: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        symbol: Any = None,
+        period: timedelta | None = None,
+        expiry_func: Callable[[datetime], datetime] | None = None,
+        type: InsightType | None = None,
+        direction: InsightDirection | None = None,
+        magnitude: float | None = None,
+        confidence: float | None = None,
+        source_model: str | None = None,
+        weight: float | None = None,
+        tag: str = "",
+        generated_time_utc: datetime | None = None,
+    ) -> None:
         values = list(args)
-        generated = None
         if values and isinstance(values[0], datetime):
-            generated = values.pop(0)
-        names = (
-            "symbol", "period", "type", "direction", "magnitude", "confidence", "source_model",
-            "weight", "tag",
-        )  # fmt: skip
-        if len(values) == 5 and isinstance(values[4], str):
-            named["tag"] = values.pop()
-        fields = dict(zip(names, values, strict=False)) | named
-        unknown = fields.keys() - set(names) - {"expiry_func"}
-        if unknown or len(values) > len(names):
-            raise ValueError(f"Insight takes {names}; received {args} {named}")
-        span = fields.get("expiry_func", fields.get("period"))
+            generated_time_utc = values.pop(0)
+        if len(values) == len(_FIELDS_WITH_TAG) and isinstance(values[-1], str):
+            fields = dict(zip(_FIELDS_WITH_TAG, values, strict=True))
+        elif len(values) <= len(_FIELDS):
+            fields = dict(zip(_FIELDS, values, strict=False))
+        else:
+            raise ValueError(f"Insight takes {_FIELDS}; received {args}")
+        named = {
+            "symbol": symbol,
+            "period": expiry_func or period,
+            "type": type,
+            "direction": direction,
+            "magnitude": magnitude,
+            "confidence": confidence,
+            "source_model": source_model,
+            "weight": weight,
+            "tag": tag or None,
+        }
+        for name, value in named.items():
+            if value is not None and name in fields:
+                raise ValueError(f"Insight takes {name} once; received {fields[name]} and {value}")
+            fields.setdefault(name, value)
+        for name in ("symbol", "period", "direction"):
+            if fields[name] is None:
+                raise ValueError(f"Insight needs {name}; received {args}")
+        span = fields["period"]
         self.id = str(uuid.uuid4())
         self.group_id: str | None = None
         self.symbol = fields["symbol"]
-        self.type = InsightType(fields.get("type", InsightType.PRICE))
+        self.type = InsightType(InsightType.PRICE if fields["type"] is None else fields["type"])
         self.direction = InsightDirection(fields["direction"])
-        self.magnitude = _number(fields.get("magnitude"))
-        self.confidence = _number(fields.get("confidence"))
-        self.weight = _number(fields.get("weight"))
-        self.source_model = fields.get("source_model") or ""
-        self.tag = fields.get("tag") or ""
+        self.magnitude = _number(fields["magnitude"])
+        self.confidence = _number(fields["confidence"])
+        self.weight = _number(fields["weight"])
+        self.source_model = fields["source_model"] or ""
+        self.tag = fields["tag"] or ""
         self.score = InsightScore()
         self.reference_value = 0.0
         self.reference_value_final = 0.0
         self.estimated_value = 0.0
-        self.generated_time_utc = generated or datetime.min
+        self.generated_time_utc = generated_time_utc or datetime.min
         self.close_time_utc = datetime.min
         self.period = timedelta()
         self._span: Any = span
         if isinstance(span, timedelta):
             self._span = span or _SECOND
             self.period = span
-            if generated is not None:
-                self.close_time_utc = generated + span
+            if generated_time_utc is not None:
+                self.close_time_utc = generated_time_utc + span
         elif not callable(span) and not isinstance(span, _Bars | datetime):
             raise ValueError(f"period must be a timedelta or a function; received {span!r}")
 
     @staticmethod
     def price(
         symbol: Any,
-        period: timedelta | datetime | Resolution | Callable[[datetime], datetime],
         *args: Any,
-        **named: Any,
+        period: timedelta | None = None,
+        resolution: Resolution | None = None,
+        bar_count: int | None = None,
+        close_time_local: datetime | None = None,
+        expiry_func: Callable[[datetime], datetime] | None = None,
+        direction: InsightDirection | None = None,
+        magnitude: float | None = None,
+        confidence: float | None = None,
+        source_model: str | None = None,
+        weight: float | None = None,
+        tag: str = "",
     ) -> Insight:
         """Forecast the direction of the price.
 
         Args:
             symbol: of the security.
-            period: a timedelta; a local closing time; a function of the local time; or a
-                Resolution followed by a number of bars.
-            args: direction, magnitude, confidence, source_model, weight, tag.
-            named: the same by name.
+            args: a timedelta; a local closing time; a function of the local time; or a Resolution
+                and a number of bars. Then direction, magnitude, confidence, source_model, weight,
+                tag.
+            period: from generation to close, trading time.
+            resolution: of bars, with ``bar_count``.
+            bar_count: number of bars.
+            close_time_local: in the exchange's time zone.
+            expiry_func: gives the closing time, both local.
+            direction: of the price.
+            magnitude: of the move, a fraction.
+            confidence: between 0 and 1.
+            source_model: name of the alpha model; its own where none is given.
+            weight: share of the portfolio.
+            tag: any text.
 
         Raises:
             ValueError: if the period is shorter than a second, or the bars fewer than one.
         """
         values = list(args)
-        span: Any = period
-        if isinstance(period, Resolution):
-            count = values.pop(0) if values else named.pop("bar_count")
+        given = (resolution, period, close_time_local, expiry_func)
+        span: Any = next((one for one in given if one is not None), None)
+        if span is None:
+            if not values:
+                raise ValueError("Insight.price needs a period; received none")
+            span = values.pop(0)
+        if isinstance(span, Resolution):
+            count = bar_count if bar_count is not None else values.pop(0)
             if count < 1:
                 raise ValueError(f"bar_count must be at least 1; received {count}")
-            span = _Bars(period, int(count))
-        elif isinstance(period, timedelta) and period < _SECOND:
-            raise ValueError(f"period must be at least one second; received {period}")
-        return Insight(symbol, span, InsightType.PRICE, *values, **named)
+            span = _Bars(span, int(count))
+        elif isinstance(span, timedelta) and span < _SECOND:
+            raise ValueError(f"period must be at least one second; received {span}")
+        return Insight(
+            symbol,
+            span,
+            InsightType.PRICE,
+            *values,
+            direction=direction,
+            magnitude=magnitude,
+            confidence=confidence,
+            source_model=source_model,
+            weight=weight,
+            tag=tag,
+        )
 
     @staticmethod
-    def group(*insights: Any) -> list[Insight]:
+    def group(*insights: Any, insight: Any = None) -> list[Insight]:
         """Mark insights as belonging together.
+
+        Args:
+            insights: one by one, or in a list.
+            insight: a single one, by name.
 
         Raises:
             ValueError: if one belongs to a group already.
         """
         found = list(insights[0]) if len(insights) == 1 and _iterable(insights[0]) else [*insights]
+        if insight is not None:
+            found.append(insight)
         group_id = str(uuid.uuid4())
-        for insight in found:
-            if insight.group_id is not None:
-                raise ValueError(f"insight of {insight.symbol} belongs to a group already")
-            insight.group_id = group_id
+        for one in found:
+            if one.group_id is not None:
+                raise ValueError(f"insight of {one.symbol} belongs to a group already")
+            one.group_id = group_id
         return found
 
-    def set_period_and_close_time(self, hours: Any) -> None:
+    def set_period_and_close_time(self, exchange_hours: Any) -> None:
         """Fix the close time from the generation time and the exchange's hours.
 
         Raises:
             ValueError: if a given closing time lies in the past.
         """
+        hours = exchange_hours
         span, generated = self._span, self.generated_time_utc_naive
         if isinstance(span, timedelta):
             if span >= END_OF_TIME - datetime(1, 1, 2):
@@ -248,17 +342,34 @@ class Insight(LeanObject):
         """Copy the insight, identity included."""
         return copy.copy(self)
 
+    def _extras(self) -> list[tuple[str, str]]:
+        """What LEAN's texts say of the forecast, as far as it is given: name and number."""
+        extras = []
+        if self.magnitude is not None:
+            extras.append(("magnitude", double_text(self.magnitude)))
+        for name, value in (("confidence", self.confidence), ("weight", self.weight)):
+            if value is not None:
+                extras.append((name, double_text(round(100 * value, 1))))
+        return extras
+
     def __str__(self) -> str:
+        words = {"magnitude": " by {}%", "confidence": " with {}% confidence"}
         extra = "".join(
-            f" {label}: {value}%"
-            for label, value in (
-                ("by", None if self.magnitude is None else 100 * self.magnitude),
-                ("with confidence", None if self.confidence is None else 100 * self.confidence),
-            )
-            if value is not None
+            words.get(name, " and {}% weight").format(number) for name, number in self._extras()
         )
+        tag = f": {self.tag}" if self.tag else ""
         kind, direction = net_text(self.type), net_text(self.direction)
-        return f"{self.id}: {self.symbol} {kind} {direction} within {self.period}{extra}"
+        return (
+            f"{self.id.replace('-', '')}: {self.symbol} {kind} {direction} within "
+            f"{time_span(self.period)}{extra}{tag}"
+        )
+
+    def short_to_string(self) -> str:
+        """LEAN's shorter text."""
+        extra = "".join(f" {name[0].upper()}:{number}%" for name, number in self._extras())
+        tag = f". {self.tag}" if self.tag else ""
+        kind, direction = net_text(self.type), net_text(self.direction)
+        return f"{self.symbol.value} {kind} {direction} {time_span(self.period)}{extra}{tag}"
 
 
 class _Bars:

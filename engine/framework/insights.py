@@ -23,11 +23,11 @@ class InsightCollection(LeanObject):
         """Insights not yet removed."""
         return sum(len(insights) for insights in self._open.values())
 
-    def add(self, insight: Insight) -> None:
+    def add(self, item: Insight) -> None:
         """Add an insight."""
         self.total_count += 1
-        self._all.append(insight)
-        self._open.setdefault(insight.symbol, []).append(insight)
+        self._all.append(item)
+        self._open.setdefault(item.symbol, []).append(item)
 
     def add_range(self, insights: Iterable[Insight]) -> None:
         """Add insights."""
@@ -38,18 +38,18 @@ class InsightCollection(LeanObject):
         """True if the symbol has insights."""
         return bool(self._open.get(symbol))
 
-    def contains(self, insight: Insight) -> bool:
+    def contains(self, item: Insight) -> bool:
         """True if the insight was added and not removed."""
-        return insight in self._open.get(insight.symbol, ())
+        return item in self._open.get(item.symbol, ())
 
-    def remove(self, insight: Insight) -> bool:
+    def remove(self, item: Insight) -> bool:
         """Remove an insight; False if it is not there."""
-        insights = self._open.get(insight.symbol)
-        if not insights or insight not in insights:
+        insights = self._open.get(item.symbol)
+        if not insights or item not in insights:
             return False
-        insights.remove(insight)
+        insights.remove(item)
         if not insights:
-            del self._open[insight.symbol]
+            del self._open[item.symbol]
         return True
 
     def clear(self, symbols: Iterable[Any]) -> None:
@@ -57,7 +57,7 @@ class InsightCollection(LeanObject):
         for symbol in list(symbols):
             self._open.pop(symbol, None)
 
-    def try_get_value(self, symbol: Any, *_: Any) -> tuple[bool, list[Insight]]:
+    def try_get_value(self, symbol: Any, insights: Any = None) -> tuple[bool, list[Insight]]:
         """Whether the symbol has insights, and they."""
         return symbol in self._open, list(self._open.get(symbol, ()))
 
@@ -80,15 +80,15 @@ class InsightCollection(LeanObject):
             self.remove(insight)
         return expired
 
-    def remove_insights(self, predicate: Callable[[Insight], bool]) -> None:
+    def remove_insights(self, filter: Callable[[Insight], bool]) -> None:
         """Forget the insights a function selects, closed ones too."""
-        self._all = [insight for insight in self._all if not predicate(insight)]
-        for insight in [insight for insight in self if predicate(insight)]:
+        self._all = [insight for insight in self._all if not filter(insight)]
+        for insight in [insight for insight in self if filter(insight)]:
             self.remove(insight)
 
-    def get_insights(self, predicate: Callable[[Insight], bool] | None = None) -> list[Insight]:
+    def get_insights(self, filter: Callable[[Insight], bool] | None = None) -> list[Insight]:
         """All insights ever added, or those a function selects."""
-        return [insight for insight in self._all if predicate is None or predicate(insight)]
+        return [insight for insight in self._all if filter is None or filter(insight)]
 
     def __getitem__(self, symbol: Any) -> list[Insight]:
         return list(self._open[symbol])

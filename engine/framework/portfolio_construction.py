@@ -7,7 +7,7 @@ Users subclass :class:`PortfolioConstructionModel` and override ``determine_targ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -58,6 +58,11 @@ def _naive_or_none(time: datetime | None) -> datetime | None:
     return None if time is None else naive_utc(time)
 
 
+def _named_or(named: Iterable[Any], given: Any) -> Any:
+    """What was given under a name of its own, else what was given."""
+    return next((one for one in named if one is not None), given)
+
+
 class _DateRule:
     """Next date of a date rule; advances once its date is reached."""
 
@@ -89,8 +94,8 @@ class PortfolioConstructionModel(LeanObject):
         algorithm: known from the first call on.
     """
 
-    def __init__(self, rebalance: Any = None, *_: Any) -> None:
-        self._start(rebalance)
+    def __init__(self, rebalancing_func: Any = None, *_: Any) -> None:
+        self._start(rebalancing_func)
 
     def _start(self, rebalance: Any) -> None:
         self._rebalancing = rebalancing_function(rebalance)
@@ -222,16 +227,26 @@ class EqualWeightingPortfolioConstructionModel(PortfolioConstructionModel):
     """The same share for every symbol with a direction.
 
     Args:
-        rebalance: daily by default.
+        rebalance: see :func:`rebalancing_function`; daily by default.
         portfolio_bias: sides that are traded; insights for the other side flatten.
+        rebalancing_date_rules: LEAN's name of ``rebalance`` for a date rule.
+        rebalancing_func: its name for a function.
+        time_span: its name for a timedelta.
+        resolution: its name for a Resolution.
     """
 
     def __init__(
         self,
         rebalance: Any = Resolution.DAILY,
         portfolio_bias: PortfolioBias = PortfolioBias.LONG_SHORT,
+        *,
+        rebalancing_date_rules: Any = None,
+        rebalancing_func: Any = None,
+        time_span: timedelta | None = None,
+        resolution: Resolution | None = None,
     ) -> None:
-        super().__init__(rebalance)
+        named = (rebalancing_date_rules, rebalancing_func, time_span, resolution)
+        super().__init__(_named_or(named, rebalance))
         self._bias = PortfolioBias(portfolio_bias)
 
     def respect_portfolio_bias(self, insight: Insight) -> bool:
@@ -288,9 +303,13 @@ class AccumulativeInsightPortfolioConstructionModel(PortfolioConstructionModel):
     """Every active insight adds a fixed share in its direction.
 
     Args:
-        rebalance: at every step by default.
+        rebalance: see :func:`rebalancing_function`; at every step by default.
         portfolio_bias: sides that may be held.
         percent: share that one insight adds.
+        rebalancing_date_rules: LEAN's name of ``rebalance`` for a date rule.
+        rebalancing_func: its name for a function.
+        time_span: its name for a timedelta.
+        resolution: its name for a Resolution.
     """
 
     def __init__(
@@ -298,8 +317,14 @@ class AccumulativeInsightPortfolioConstructionModel(PortfolioConstructionModel):
         rebalance: Any = None,
         portfolio_bias: PortfolioBias = PortfolioBias.LONG_SHORT,
         percent: float = 0.03,
+        *,
+        rebalancing_date_rules: Any = None,
+        rebalancing_func: Any = None,
+        time_span: timedelta | None = None,
+        resolution: Resolution | None = None,
     ) -> None:
-        super().__init__(rebalance)
+        named = (rebalancing_date_rules, rebalancing_func, time_span, resolution)
+        super().__init__(_named_or(named, rebalance))
         self._bias = PortfolioBias(portfolio_bias)
         self._percent = abs(percent)
 

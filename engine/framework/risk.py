@@ -41,15 +41,19 @@ class CompositeRiskManagementModel(RiskManagementModel):
         ValueError: without models.
     """
 
-    def __init__(self, *models: Any) -> None:
+    def __init__(self, *models: Any, risk_management_models: Any = None) -> None:
+        models = models if risk_management_models is None else (list(risk_management_models),)
         given = list(models[0]) if len(models) == 1 and isinstance(models[0], list) else [*models]
         if not given:
             raise ValueError("CompositeRiskManagementModel needs at least one model; received none")
         self._models = given
 
-    def add_risk_management(self, model: Any) -> None:
+    def add_risk_management(
+        self, risk_management_model: Any = None, *, py_risk_management_model: Any = None
+    ) -> None:
         """Append a model."""
-        self._models.append(model)
+        given = (risk_management_model, py_risk_management_model)
+        self._models += [model for model in given if model is not None]
 
     def manage_risk(
         self, algorithm: Any, targets: list[PortfolioTarget]

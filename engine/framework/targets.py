@@ -19,8 +19,18 @@ class PortfolioTarget(LeanObject):
 
     quantity = ExactNumber()
 
-    def __init__(self, symbol: Any, quantity: Any, tag: str = "") -> None:
+    def __init__(
+        self,
+        symbol: Any,
+        quantity: Any = None,
+        tag: str = "",
+        *,
+        insight_direction: InsightDirection | None = None,
+    ) -> None:
         self.symbol = symbol
+        quantity = insight_direction if insight_direction is not None else quantity
+        if quantity is None:
+            raise ValueError(f"PortfolioTarget of {symbol} needs a quantity; received none")
         number = int(quantity) if isinstance(quantity, InsightDirection) else quantity
         self.quantity_exact: Decimal = to_decimal(number)
         self.tag = tag
@@ -91,9 +101,9 @@ class PortfolioTargetCollection(LeanObject):
         """Targets."""
         return list(self._targets.values())
 
-    def add(self, *items: Any) -> None:
+    def add(self, *items: Any, symbol: Any = None, target: Any = None) -> None:
         """Add ``target`` or ``symbol, target``; replaces the symbol's former target."""
-        target = items[-1]
+        target = items[-1] if items and items[-1] is not symbol else target
         if target is not None:
             self._targets[target.symbol] = target
 
@@ -114,17 +124,18 @@ class PortfolioTargetCollection(LeanObject):
         """True if the target's symbol has a target."""
         return target is not None and target.symbol in self._targets
 
-    def try_get_value(self, symbol: Any, *_: Any) -> tuple[bool, PortfolioTarget | None]:
+    def try_get_value(self, symbol: Any, target: Any = None) -> tuple[bool, PortfolioTarget | None]:
         """Whether the symbol has a target, and it."""
         return symbol in self._targets, self._targets.get(symbol)
 
-    def remove(self, item: Any) -> bool:
+    def remove(self, item: Any = None, *, symbol: Any = None, target: Any = None) -> bool:
         """Remove a symbol's target, or exactly the given target."""
-        symbol = item.symbol if isinstance(item, PortfolioTarget) else item
-        held = self._targets.get(symbol)
+        item = next((one for one in (item, target, symbol) if one is not None), None)
+        wanted = item.symbol if isinstance(item, PortfolioTarget) else item
+        held = self._targets.get(wanted)
         if held is None or (isinstance(item, PortfolioTarget) and held is not item):
             return False
-        del self._targets[symbol]
+        del self._targets[wanted]
         return True
 
     def clear_fulfilled(self, algorithm: Any) -> None:
@@ -199,9 +210,12 @@ class OrderSizing(LeanObject):
 
     @staticmethod
     def get_unordered_quantity(
-        algorithm: Any, target: PortfolioTarget, security: Any = None, *_: Any
+        algorithm: Any,
+        target: PortfolioTarget,
+        security: Any = None,
+        account_for_fees: bool = False,
     ) -> float:
-        """Shares still to be ordered, open orders counted."""
+        """Shares still to be ordered, open orders counted; LEAN heeds fees for crypto only."""
         return to_double(unordered_quantity(algorithm, target, security))
 
     @staticmethod

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.common.enums import SecurityType
 from engine.common.naming import LeanObject
-from engine.market.symbols import Symbol, SymbolCache
+from engine.market.symbols import Market, Symbol, SymbolCache
 
 UNCHANGED = object()
+_CUSTOM = ("security_type", "name", "market", "selector", "universe_settings", "interval")
 
 
 @dataclass
@@ -100,9 +102,12 @@ class CompositeUniverseSelectionModel(UniverseSelectionModel):
             raise ValueError("CompositeUniverseSelectionModel needs at least one model")
         self._models = list(models)
 
-    def add_universe_selection(self, model: Any) -> None:
+    def add_universe_selection(
+        self, universe_selection_model: Any = None, *, py_universe_selection_model: Any = None
+    ) -> None:
         """Append a model."""
-        self._models.append(model)
+        given = (universe_selection_model, py_universe_selection_model)
+        self._models += [model for model in given if model is not None]
 
     def get_next_refresh_time_utc(self) -> datetime:
         """Earliest of the models' times."""
@@ -117,9 +122,9 @@ class CompositeUniverseSelectionModel(UniverseSelectionModel):
 class ManualUniverseSelectionModel(UniverseSelectionModel):
     """Selects given symbols: ``(symbols)``, ``(symbols, settings)`` or symbol by symbol."""
 
-    def __init__(self, *symbols: Any, universe_settings: Any = None) -> None:
+    def __init__(self, *args: Any, symbols: Any = None, universe_settings: Any = None) -> None:
         found: list[Any] = []
-        for item in symbols:
+        for item in args if symbols is None else (*args, symbols):
             if isinstance(item, Symbol):
                 found.append(item)
             elif item is None:
@@ -146,15 +151,32 @@ class ScheduledUniverseSelectionModel(UniverseSelectionModel):
     ``([time_zone,] date_rule, time_rule, selector[, settings])``
     """
 
-    def __init__(self, *args: Any, settings: Any = None) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        time_zone: Any = None,
+        date_rule: Any = None,
+        time_rule: Any = None,
+        selector: Any = None,
+        settings: Any = None,
+    ) -> None:
         values = list(args)
-        time_zone = None if hasattr(values[0], "get_dates") else values.pop(0)
-        date_rule, time_rule, selector, *rest = values
+        if values and not hasattr(values[0], "get_dates"):
+            time_zone = values.pop(0)
+        given = dict(zip(("date_rule", "time_rule", "selector", "settings"), values, strict=False))
+        date_rule = given.get("date_rule", date_rule)
+        time_rule = given.get("time_rule", time_rule)
+        selector = given.get("selector", selector)
+        if date_rule is None or time_rule is None:
+            raise ValueError(
+                "ScheduledUniverseSelectionModel needs a date rule and a time rule; received "
+                f"{date_rule!r} and {time_rule!r}"
+            )
         if not callable(selector):
             raise ValueError(f"selector must be a function of the time; received {selector!r}")
         self._universe = ScheduledUniverse(
             f"scheduled-{getattr(date_rule, 'name', '')}_{getattr(time_rule, 'name', '')}",
-            rest[0] if rest else settings,
+            given.get("settings", settings),
             date_rule=date_rule,
             time_rule=time_rule,
             selector=selector,
@@ -173,17 +195,27 @@ class CustomUniverseSelectionModel(UniverseSelectionModel):
     subclass may override ``select(algorithm, date)`` instead.
     """
 
-    def __init__(self, *args: Any) -> None:
-        settings: Any = None
-        interval = timedelta(days=1)
-        selector: Any = None
-        if len(args) >= 6:
-            _, name, _, selector, settings, interval = args[:6]
+    def __init__(
+        self,
+        *args: Any,
+        security_type: SecurityType = SecurityType.EQUITY,
+        name: Any = None,
+        market: str = Market.USA,
+        selector: Any = None,
+        universe_settings: Any = None,
+        interval: timedelta = timedelta(days=1),
+    ) -> None:
+        if len(args) >= len(_CUSTOM):
+            security_type, name, market, selector, universe_settings, interval = args[:6]
         else:
-            name, *rest = args
-            selector = rest[0] if rest else None
+            name, selector = (*args, *(name, selector)[len(args) :])[:2]
+        if security_type != SecurityType.EQUITY or market != Market.USA:
+            raise NotImplementedError(
+                "CustomUniverseSelectionModel selects US equities here; received "
+                f"{security_type} of {market}"
+            )
         self._name, self._selector = str(name), selector
-        self._settings, self._interval = settings, interval
+        self._settings, self._interval = universe_settings, interval
 
     def select(self, algorithm: Any, date: datetime) -> Iterable[Any]:
         """Return the tickers for a date."""

@@ -19,13 +19,13 @@ from typing import Any
 
 from engine.common.charting import Chart, unix_time
 from engine.common.enums import AccountType, BrokerageName
+from engine.common.spans import time_span
 from engine.orders.orders import Order, OrderEvent
 from engine.statistics.formatting import grouped
 from engine.statistics.inputs import Trade
 from engine.statistics.order_hash import order_json
 from engine.statistics.sampling import EQUITY, STRATEGY_EQUITY
 from engine.statistics.summary import Performance, StatisticsResult
-from engine.statistics.trades import time_span
 
 SUMMARY_DAYS = 7
 SUMMARY_POINTS = 100

@@ -6,23 +6,9 @@ import math
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
-from engine.common.decimals import MAX_DECIMAL, ZERO, round_half_even, text, to_double
+from engine.common.decimals import MAX_DECIMAL, ZERO, double_text, round_half_even, text, to_double
 
 MAX_JSON_DIGITS = 4
-
-
-def double_text(value: float) -> str:
-    """Write a double as .NET does: the shortest text that reads back, without ``.0``."""
-    written = repr(value)
-    if 1e16 <= abs(value) < 1e17:
-        # Python's exponent begins a digit earlier than .NET's.
-        return str(int(value))
-    if "e" not in written:
-        return written.removesuffix(".0")
-    mantissa, exponent = written.split("e")
-    sign = "-" if exponent.startswith("-") else "+"
-    digits = exponent.lstrip("+-")
-    return f"{mantissa.removesuffix('.0')}E{sign}{digits.zfill(2)}"
 
 
 def rounded_double(value: Decimal, digits: int) -> str:

@@ -11,14 +11,13 @@ from typing import Any
 
 from engine.common.decimals import ZERO, divide, from_float, to_double
 from engine.common.naming import LeanObject
+from engine.common.spans import TICKS_PER_MICROSECOND, TICKS_PER_SECOND, TickSpan, time_span
 from engine.statistics.formatting import json_number
 from engine.statistics.inputs import Trade
 
 UNBOUNDED = Decimal(10)
 """LEAN's stand-in for a ratio whose divisor is zero although there was profit."""
 _MICROSECOND = timedelta(microseconds=1)
-_TICKS = 10
-_TICKS_PER_SECOND = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -170,11 +169,11 @@ class _Side:
         self.total += profit
         self.average.add(profit)
         self._squares += (profit - before) * (profit - self.average.value)
-        ticks = trade.duration // _MICROSECOND * _TICKS
+        ticks = trade.duration // _MICROSECOND * TICKS_PER_MICROSECOND
         self._ticks.append(ticks)
         # LEAN moves this mean in seconds, as doubles.
-        seconds = (ticks / _TICKS_PER_SECOND - self._average_ticks / _TICKS_PER_SECOND) / self.count
-        self._average_ticks += int(seconds * _TICKS_PER_SECOND)
+        seconds = (ticks / TICKS_PER_SECOND - self._average_ticks / TICKS_PER_SECOND) / self.count
+        self._average_ticks += int(seconds * TICKS_PER_SECOND)
 
     def deviation(self) -> Decimal:
         """Sample standard deviation; zero below two values."""
@@ -188,23 +187,6 @@ class _Side:
     def median_duration(self) -> TickSpan:
         """The middle one; of two in the middle the longer."""
         return TickSpan.of(sorted(self._ticks)[len(self._ticks) // 2] if self._ticks else 0)
-
-
-class TickSpan(timedelta):
-    """A duration that knows .NET's ticks of 100 ns.
-
-    Attributes:
-        ticks: the duration in ticks.
-    """
-
-    ticks: int
-
-    @classmethod
-    def of(cls, ticks: int) -> TickSpan:
-        """Make a duration from ticks."""
-        span = cls(microseconds=ticks // _TICKS)
-        span.ticks = ticks
-        return span
 
 
 def _beyond(extreme: Callable[..., Decimal], values: Iterable[Decimal]) -> Decimal:
@@ -252,19 +234,6 @@ def _streaks(trades: Sequence[Trade]) -> tuple[int, int]:
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(word.upper() if word in ("mae", "mfe") else word.title() for word in rest)
-
-
-def time_span(value: timedelta) -> str:
-    """Write a duration as .NET does: ``[d.]hh:mm:ss[.fffffff]``."""
-    sign = "-" if value < timedelta() else ""
-    rest_of_microsecond = value.ticks % _TICKS if isinstance(value, TickSpan) else 0
-    value = abs(value)
-    hours, rest = divmod(value.seconds, 3600)
-    minutes, seconds = divmod(rest, 60)
-    days = f"{value.days}." if value.days else ""
-    part = value.microseconds * _TICKS + rest_of_microsecond
-    fraction = f".{part:07d}" if part else ""
-    return f"{sign}{days}{hours:02d}:{minutes:02d}:{seconds:02d}{fraction}"
 
 
 def _json(value: Any) -> Any:

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from engine.common.decimals import double_text
 from engine.common.enums import FillGroupingMethod, FillMatchingMethod, TradeDirection
 from engine.common.expiry import Expiry
+from engine.common.spans import time_span
 from engine.statistics import (
     InterestRates,
     StatisticsInputs,
@@ -23,12 +25,10 @@ from engine.statistics import (
 )
 from engine.statistics.drawdown import drawdown_and_recovery
 from engine.statistics.formatting import (
-    double_text,
     percent,
     rounded_double,
     rounded_significant_text,
 )
-from engine.statistics.trades import time_span
 
 START = datetime(2013, 10, 7, 4)
 RETURNS = st.lists(st.floats(-0.2, 0.2).map(lambda x: round(x, 6)), min_size=5, max_size=40)
