@@ -1,88 +1,137 @@
-"""The indicators part of QCAlgorithm: helpers that create, register and warm up indicators."""
+"""The indicators part of QCAlgorithm: registering, warming up and the history of indicators.
+
+The helpers that make indicators are in `indicator_helpers`.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
+import pandas as pd
+
 from engine import indicators as lib
+from engine.api.indicator_helpers import IndicatorHelpersMixin
+from engine.common.clock import from_utc, to_utc
 from engine.common.decimals import to_decimal
-from engine.common.enums import MovingAverageType, Resolution
+from engine.common.enums import LeanEnum, Resolution
+from engine.common.lean_names import is_lean_member
+from engine.common.naming import LeanObject
 from engine.feed.consolidators import IdentityDataConsolidator, listen
-from engine.market.data import RESOLUTION_SPAN, TradeBar
+from engine.feed.history_requests import start_of_bars
+from engine.market.data import RESOLUTION_SPAN, BaseData, TradeBar
+from engine.market.slices import Slice
+from engine.market.symbols import Symbol
 
 _SUFFIX = {
-    Resolution.TICK: "_tick",
-    Resolution.SECOND: "_sec",
-    Resolution.MINUTE: "_min",
-    Resolution.HOUR: "_hr",
-    Resolution.DAILY: "_day",
+    Resolution.TICK: "tick",
+    Resolution.SECOND: "sec",
+    Resolution.MINUTE: "min",
+    Resolution.HOUR: "hr",
+    Resolution.DAILY: "day",
 }
-
-# LEAN's helper name: the class, its label, how many numbers it takes, and their defaults.
-_SIMPLE: dict[str, tuple[Any, str, int, tuple[Any, ...]]] = {
-    "sma": (lib.SimpleMovingAverage, "SMA", 1, ()),
-    "wwma": (lib.WilderMovingAverage, "WWMA", 1, ()),
-    "lwma": (lib.LinearWeightedMovingAverage, "LWMA", 1, ()),
-    "dema": (lib.DoubleExponentialMovingAverage, "DEMA", 1, ()),
-    "tema": (lib.TripleExponentialMovingAverage, "TEMA", 1, ()),
-    "hma": (lib.HullMovingAverage, "HMA", 1, ()),
-    "mom": (lib.Momentum, "MOM", 1, ()),
-    "momp": (lib.MomentumPercent, "MOMP", 1, ()),
-    "roc": (lib.RateOfChange, "ROC", 1, ()),
-    "rocp": (lib.RateOfChangePercent, "ROCP", 1, ()),
-    "rocr": (lib.RateOfChangeRatio, "ROCR", 1, ()),
-    "std": (lib.StandardDeviation, "STD", 1, ()),
-    "var": (lib.Variance, "VAR", 1, ()),
-    "v": (lib.Variance, "V", 1, ()),
-    "sum": (lib.Sum, "SUM", 1, ()),
-    "mad": (lib.MeanAbsoluteDeviation, "MAD", 1, ()),
-    "logr": (lib.LogReturn, "LOGR", 1, ()),
-    "max": (lib.Maximum, "MAX", 1, ()),
-    "min": (lib.Minimum, "MIN", 1, ()),
-    "adx": (lib.AverageDirectionalIndex, "ADX", 1, ()),
-    "wilr": (lib.WilliamsPercentR, "WILR", 1, ()),
-    "mfi": (lib.MoneyFlowIndex, "MFI", 1, ()),
-    "vwap": (lib.VolumeWeightedAveragePriceIndicator, "VWAP", 1, ()),
-    "rsi": (lib.RelativeStrengthIndex, "RSI", 1, (MovingAverageType.WILDERS,)),
-    "atr": (lib.AverageTrueRange, "ATR", 1, (MovingAverageType.SIMPLE,)),
-    "natr": (lib.NormalizedAverageTrueRange, "NATR", 1, ()),
-    "cci": (lib.CommodityChannelIndex, "CCI", 1, (MovingAverageType.SIMPLE,)),
-    "bb": (lib.BollingerBands, "BB", 2, (MovingAverageType.SIMPLE,)),
-    "macd": (
-        lib.MovingAverageConvergenceDivergence,
-        "MACD",
-        3,
-        (MovingAverageType.EXPONENTIAL,),
-    ),
-    "kama": (lib.KaufmanAdaptiveMovingAverage, "KAMA", 1, (2, 30)),
-    "tr": (lib.TrueRange, "TR", 0, ()),
-    "obv": (lib.OnBalanceVolume, "OBV", 0, ()),
-}
-
-_EXTREMES = {"max": lib.Field.HIGH, "min": lib.Field.LOW}
+# What a history of an indicator does not list beside its value.
+_NOT_LISTED = {
+    "consolidators", "current", "previous", "name", "samples", "is_ready", "window",
+    "warm_up_period", "period", "high_pivot", "low_pivot",
+}  # fmt: skip
 
 
-class IndicatorsMixin:
+class IndicatorDataPoints(LeanObject):
+    """Values of an indicator and of its parts at one time: ``current``, ``upper_band``, ..."""
+
+    def __init__(self, time: datetime, end_time: datetime, points: dict[str, Any]) -> None:
+        self.time, self.end_time = time, end_time
+        self._points = points
+
+    @property
+    def current(self) -> lib.IndicatorDataPoint:
+        """The indicator's own value."""
+        point: lib.IndicatorDataPoint = self._points["current"]
+        return point
+
+    @property
+    def value(self) -> float:
+        """The indicator's own value, a number."""
+        return float(self.current)
+
+    def __getitem__(self, name: str) -> lib.IndicatorDataPoint:
+        return self._points[name]
+
+    def __getattr__(self, name: str) -> Any:
+        points = self.__dict__.get("_points", {})
+        if name in points:
+            return points[name]
+        return super().__getattr__(name)  # type: ignore[misc]  # hidden from type checkers
+
+    def __float__(self) -> float:
+        return self.value
+
+
+class IndicatorHistory(LeanObject):
+    """Past values of an indicator, of its parts by name, and as a frame."""
+
+    def __init__(
+        self,
+        indicators_data_points_by_time: list[IndicatorDataPoints],
+        indicators_data_point_per_property: dict[str, list[Any]],
+        dataframe: Callable[[], pd.DataFrame],
+    ) -> None:
+        self._rows = indicators_data_points_by_time
+        self._columns = indicators_data_point_per_property
+        self._make_frame = dataframe
+
+    @property
+    def current(self) -> list[lib.IndicatorDataPoint]:
+        """The indicator's own values."""
+        return self._columns["current"]
+
+    @property
+    def count(self) -> int:
+        """Number of times."""
+        return len(self._rows)
+
+    @property
+    def data_frame(self) -> pd.DataFrame:
+        """Values by time, one column for the indicator and for each of its parts."""
+        return self._make_frame()
+
+    def __getitem__(self, key: int | str) -> Any:
+        return self._columns.get(key) if isinstance(key, str) else self._rows[key]
+
+    def __getattr__(self, name: str) -> Any:
+        columns = self.__dict__.get("_columns", {})
+        if name in columns:
+            return columns[name]
+        return super().__getattr__(name)  # type: ignore[misc]  # hidden from type checkers
+
+    def __iter__(self) -> Iterator[IndicatorDataPoints]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+class IndicatorsMixin(IndicatorHelpersMixin):
     """Indicators of an algorithm."""
 
-    def create_indicator_name(self: Any, symbol: Any, kind: str, resolution: Any) -> str:
+    def create_indicator_name(self: Any, symbol: Any, type: str, resolution: Any) -> str:
         """Name such as `EMA(15,SPY_day)`."""
-        suffix = ""
-        if resolution is None:
-            try:
-                resolution = self._config(symbol).resolution
-            except ValueError:
-                resolution = None
-        if isinstance(resolution, Resolution):
-            suffix = _SUFFIX[resolution]
-        label = str(getattr(symbol, "symbol", symbol))
-        if kind.endswith(")"):
-            return f"{kind[:-1]},{label}{suffix})"
-        return f"{kind}({label}{suffix})"
+        key = getattr(symbol, "symbol", symbol)
+        parts = [] if key is None or key == Symbol.EMPTY else [str(key)]
+        if resolution is None and parts:
+            resolution = self._config(symbol).resolution
+        parts.append(_SUFFIX[resolution] if isinstance(resolution, Resolution) else "")
+        return f"{type}({'_'.join(parts)})".replace(")(", ",")
 
     def register_indicator(
-        self: Any, symbol: Any, indicator: Any, resolution: Any = None, selector: Any = None
+        self: Any,
+        symbol: Any,
+        indicator: Any,
+        resolution: Any = None,
+        selector: Any = None,
+        consolidator: Any = None,
     ) -> None:
         """Update an indicator from a symbol's data.
 
@@ -91,18 +140,20 @@ class IndicatorsMixin:
             indicator: the indicator, or any object with `update`.
             resolution: a Resolution, a timedelta, a consolidator, or None for the data as it is.
             selector: gives the value from a bar; the bar's value by default.
+            consolidator: what makes the bars, instead of a resolution.
         """
         indicator = lib.as_indicator(indicator)
-        consolidator = resolution
-        if resolution is None or isinstance(resolution, Resolution | timedelta):
-            kind = TradeBar if isinstance(indicator, lib.TradeBarIndicator) else None
-            consolidator = self.resolve_consolidator(symbol, resolution, kind)
-        indicator.consolidators.add(consolidator)
-        self.subscription_manager.add_consolidator(symbol, consolidator)
-        listen(consolidator, self._feeder(indicator, selector))
+        chosen = resolution if consolidator is None else consolidator
+        if chosen is None or isinstance(chosen, Resolution | timedelta):
+            needs_trades = isinstance(indicator, lib.TradeBarIndicator)
+            kind = TradeBar if needs_trades or selector is lib.Field.VOLUME else None
+            chosen = self.resolve_consolidator(symbol, chosen, kind)
+        indicator.consolidators.add(chosen)
+        self.subscription_manager.add_consolidator(symbol, chosen)
+        listen(chosen, self._feeder(indicator, selector))
 
     @staticmethod
-    def _feeder(indicator: Any, selector: Any) -> Any:
+    def _feeder(indicator: Any, selector: Any) -> Callable[[Any, Any], None]:
         takes_bars = getattr(indicator, "takes_bars", False) or isinstance(
             indicator, lib.PythonIndicator | lib.PythonIndicatorAdapter
         )
@@ -124,160 +175,224 @@ class IndicatorsMixin:
 
     unregister_indicator = deregister_indicator
 
+    # Past bars ------------------------------------------------------------------------------
+
     def warm_up_indicator(
-        self: Any, symbol: Any, indicator: Any, resolution: Any = None, selector: Any = None
+        self: Any,
+        symbol: Any = None,
+        indicator: Any = None,
+        resolution: Any = None,
+        selector: Any = None,
+        symbols: Any = None,
+        period: timedelta | None = None,
     ) -> None:
-        """Feed an indicator the history it needs to be ready."""
+        """Feed an indicator the history it needs to be ready.
+
+        Args:
+            symbol: whose bars; several for an indicator of several.
+            indicator: the indicator, or any object with `update` and `warm_up_period`.
+            resolution: of the bars, or their length as a timedelta.
+            selector: gives the value from a bar.
+            symbols: another name of `symbol`.
+            period: another name of a length of bars.
+        """
         indicator = lib.as_indicator(indicator)
         periods = int(getattr(indicator, "warm_up_period", 0))
         if not periods:
             return
-        wanted = resolution if resolution is not None else self._config(symbol).resolution
+        keys = _listed(symbol if symbols is None else symbols)
+        length = resolution if period is None else period
+        wanted = length if length is not None else self._config(keys[0]).resolution
         feed = self._feeder(indicator, selector)
         same = [r for r, span in RESOLUTION_SPAN.items() if span == wanted]
         wanted = same[0] if same else wanted
+        consolidators: dict[Any, Any] = {}
+        base, needed = wanted, periods
         if isinstance(wanted, timedelta):
             spans = (Resolution.DAILY, Resolution.HOUR, Resolution.MINUTE)
             base = next(r for r in spans if RESOLUTION_SPAN[r] <= wanted)
-            consolidator = self.create_consolidator(wanted)
-            listen(consolidator, feed)
             needed = periods * int(wanted / RESOLUTION_SPAN[base])
-            for bar in self.history_bars(symbol, needed, base):
-                consolidator.update(bar)
-            return
-        identity = IdentityDataConsolidator()
-        listen(identity, feed)
-        for bar in self.history_bars(symbol, periods, wanted):
-            identity.update(bar)
-
-    def _helper(self: Any, symbol: Any, indicator: Any, resolution: Any, selector: Any) -> Any:
-        key = getattr(symbol, "symbol", symbol)
-        self.register_indicator(key, indicator, resolution, selector)
-        if self.settings.automatic_indicator_warm_up:
-            self.warm_up_indicator(key, indicator, resolution, selector)
-        return indicator
-
-    def ema(
-        self: Any,
-        symbol: Any,
-        period: int,
-        *rest: Any,
-        smoothing_factor: Any = None,
-        resolution: Any = None,
-        selector: Any = None,
-    ) -> Any:
-        """Exponential moving average: (symbol, period[, factor], resolution, selector)."""
-        values = list(rest)
-        if values and isinstance(values[0], float):
-            smoothing_factor = values.pop(0)
-        resolution = values.pop(0) if values else resolution
-        selector = values.pop(0) if values else selector
-        name = self.create_indicator_name(symbol, f"EMA({period})", resolution)
-        arguments = (name, period) if smoothing_factor is None else (name, period, smoothing_factor)
-        average = lib.ExponentialMovingAverage(*arguments)
-        return self._helper(symbol, average, resolution, selector)
-
-    def identity(
-        self: Any,
-        symbol: Any,
-        resolution: Any = None,
-        selector: Any = None,
-        field_name: str | None = None,
-    ) -> Any:
-        """The price itself as an indicator."""
-        name = self.create_indicator_name(symbol, field_name or "close", resolution)
-        return self._helper(symbol, lib.Identity(name), resolution, selector)
-
-    def aroon(
-        self: Any,
-        symbol: Any,
-        up_period: int,
-        down_period: Any = None,
-        resolution: Any = None,
-        selector: Any = None,
-    ) -> Any:
-        """Aroon oscillator."""
-        if isinstance(down_period, Resolution) or down_period is None:
-            resolution = down_period if down_period is not None else resolution
-            down_period = up_period
-        name = self.create_indicator_name(symbol, f"AROON({up_period},{down_period})", resolution)
-        aroon = lib.AroonOscillator(name, up_period, down_period)
-        return self._helper(symbol, aroon, resolution, selector)
-
-    def sto(
-        self: Any,
-        symbol: Any,
-        period: int,
-        k_period: Any = None,
-        d_period: Any = None,
-        resolution: Any = None,
-        selector: Any = None,
-    ) -> Any:
-        """Stochastic oscillator."""
-        if isinstance(k_period, Resolution) or k_period is None:
-            resolution = k_period if k_period is not None else resolution
-            k_period, d_period = period, 3
-        label = f"STO({period},{k_period},{d_period})"
-        name = self.create_indicator_name(symbol, label, resolution)
-        stochastic = lib.Stochastic(name, period, k_period, d_period)
-        return self._helper(symbol, stochastic, resolution, selector)
-
-    def dch(
-        self: Any,
-        symbol: Any,
-        upper_period: int,
-        lower_period: Any = None,
-        resolution: Any = None,
-        selector: Any = None,
-    ) -> Any:
-        """Donchian channel."""
-        if isinstance(lower_period, Resolution) or lower_period is None:
-            resolution = lower_period if lower_period is not None else resolution
-            lower_period = upper_period
-        name = self.create_indicator_name(symbol, f"DCH({upper_period},{lower_period})", resolution)
-        channel = lib.DonchianChannel(name, upper_period, lower_period)
-        return self._helper(symbol, channel, resolution, selector)
-
-
-def _make(name: str) -> Any:
-    kind, label, numbers, defaults = _SIMPLE[name]
-
-    def helper(
-        self: Any,
-        symbol: Any,
-        *arguments: Any,
-        resolution: Any = None,
-        selector: Any = None,
-        **named: Any,
-    ) -> Any:
-        values = list(arguments)
-        settings = values[:numbers]
-        del values[:numbers]
-        extra = list(defaults)
-        for index in range(len(extra)):
-            if values and type(values[0]) is type(extra[index]):
-                extra[index] = values.pop(0)
-        for key, value in named.items():
-            if key in ("moving_average_type", "type"):
-                extra[0] = value
-            else:
-                settings.append(value)
-        if len(settings) != numbers:
-            raise ValueError(
-                f"{name} takes {numbers} number(s) after the symbol; received {settings}"
+        for key in keys:
+            made = (
+                self.create_consolidator(wanted)
+                if isinstance(wanted, timedelta)
+                else IdentityDataConsolidator()
             )
-        resolution = values.pop(0) if values else resolution
-        selector = values.pop(0) if values else selector
-        # Extremes are those of highs and lows unless the user chooses another field.
-        selector = selector or _EXTREMES.get(name)
-        text = ",".join(str(value) for value in settings)
-        full = self.create_indicator_name(symbol, f"{label}({text})" if text else label, resolution)
-        return self._helper(symbol, kind(full, *settings, *extra), resolution, selector)
+            listen(made, feed)
+            consolidators[getattr(key, "symbol", key)] = made
+        for key, bar in self._bars_of(keys, lambda item: self.history_bars(item, needed, base)):
+            consolidators[key].update(bar)
 
-    helper.__name__ = name
-    helper.__doc__ = f"Create, register and return a {kind.__name__}."
-    return helper
+    def _bars_of(
+        self: Any, symbols: list[Any], ask: Callable[[Any], Iterable[BaseData]]
+    ) -> list[tuple[Any, BaseData]]:
+        """Bars of symbols, each with its symbol, in the order of their times."""
+        keys = [getattr(symbol, "symbol", symbol) for symbol in symbols]
+        bars = [(key, bar) for key in keys for bar in ask(key)]
+        return sorted(bars, key=lambda item: item[1].end_time)
+
+    def indicator_history(
+        self: Any,
+        indicator: Any,
+        symbol: Any = None,
+        period: Any = None,
+        resolution: Any = None,
+        selector: Any = None,
+        *rest: Any,
+        symbols: Any = None,
+        span: timedelta | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        history: Iterable[Slice] | None = None,
+    ) -> IndicatorHistory:
+        """Past values of an indicator, which is reset first.
+
+        LEAN's calls: `(indicator, symbol or symbols, period or span, resolution, selector)`,
+        `(indicator, symbol or symbols, start, end, resolution, selector)` and `(indicator,
+        history, selector)` with slices.
+
+        Args:
+            indicator: the indicator; its last state is that of the last bar.
+            symbol: whose bars, or several symbols.
+            period: number of values, or the time back from now, or the start.
+            resolution: of the bars; the subscription's by default.
+            selector: gives the value from a bar.
+            rest: the selector of the call with start and end.
+            symbols: another name of `symbol`.
+            span: another name of a time back from now.
+            start: first time of the values.
+            end: last time; now by default.
+            history: slices to take the bars from.
+
+        Raises:
+            ValueError: if neither a period, nor a span, nor a start is given.
+        """
+        indicator = lib.as_indicator(indicator)
+        if isinstance(period, datetime):
+            start, end, resolution = period, resolution, selector
+            selector = rest[0] if rest else None
+        target = symbol if symbols is None else symbols
+        if history is None and _is_slices(target):
+            history, selector = target, period if callable(period) else selector
+        if history is not None:
+            bars = [bar for data in history for bar in data.bars.values()]
+        else:
+            keys = _listed(target)
+            if isinstance(period, timedelta):
+                span = period
+            ask = self._asker(indicator, period, span, start, end, resolution)
+            bars = [bar for _, bar in self._bars_of(keys, ask)]
+        return _history_of(indicator, bars, self._feeder(indicator, selector))
+
+    def _asker(
+        self: Any,
+        indicator: Any,
+        period: Any,
+        span: timedelta | None,
+        start: datetime | None,
+        end: datetime | None,
+        resolution: Any,
+    ) -> Callable[[Any], Iterable[BaseData]]:
+        """What gives the bars of a symbol, with those that the indicator needs before."""
+        before = max(int(getattr(indicator, "warm_up_period", 0)) - 1, 0)
+        if start is None and span is None:
+            if not isinstance(period, int):
+                raise ValueError(
+                    f"indicator_history takes a number, a timedelta or a start; received {period!r}"
+                )
+            return lambda key: self.history_bars(key, period + before, resolution)
+        first: Any = self.time - span if span is not None else start
+        last = self.time if end is None else end
+
+        def ask(key: Any) -> Iterable[BaseData]:
+            begin = first
+            config = self._config(key)
+            if before:
+                hours = self.hours_of(key)
+                local = hours.from_utc(to_utc(first, self.time_zone))
+                wanted = config.resolution if resolution is None else resolution
+                earliest = start_of_bars(hours, local, wanted, before, config.extended_hours)
+                begin = min(first, from_utc(hours.to_utc(earliest), self.time_zone))
+            return self.history[TradeBar](key, begin, last, resolution)
+
+        return ask
 
 
-for _name in _SIMPLE:
-    setattr(IndicatorsMixin, _name, _make(_name))
+def _listed(symbols: Any) -> list[Any]:
+    return list(symbols) if isinstance(symbols, list | tuple | set) else [symbols]
+
+
+def _is_slices(thing: Any) -> bool:
+    return isinstance(thing, list) and bool(thing) and isinstance(thing[0], Slice)
+
+
+def _parts_of(indicator: Any) -> list[str]:
+    """Names of what LEAN's class has as properties: indicators and settings."""
+    names = {name for cls in type(indicator).__mro__ for name in vars(cls)} | set(vars(indicator))
+    listed = []
+    for name in sorted(names - _NOT_LISTED):
+        if name.startswith("_") or not name.islower():
+            continue
+        known = any(is_lean_member(cls.__name__, name) for cls in type(indicator).__mro__)
+        value = getattr(indicator, name, None) if known else None
+        if value is not None and (isinstance(value, lib.IndicatorBase) or not callable(value)):
+            listed.append(name)
+    return listed
+
+
+def _frame(rows: list[IndicatorDataPoints], columns: dict[str, list[Any]]) -> pd.DataFrame:
+    """Values by time; settings of the indicator as objects."""
+    series = {}
+    for name, values in columns.items():
+        if values and not isinstance(values[0], lib.IndicatorDataPoint):
+            texts = [value.net_name if isinstance(value, LeanEnum) else value for value in values]
+            column = pd.Series(texts, [row.end_time for row in rows], dtype=object)
+        else:
+            known = [point for point in values if point.end_time != datetime.min]
+            numbers = [float(point) for point in known]
+            column = pd.Series(numbers, [point.end_time for point in known], dtype=float)
+            column = column[~column.index.duplicated(keep="last")]
+        series[name.replace("_", "")] = column
+    return pd.DataFrame(series, columns=sorted(series))
+
+
+def _history_of(
+    indicator: Any, bars: Iterable[BaseData], feed: Callable[[Any, Any], None]
+) -> IndicatorHistory:
+    """Values at each time at which a ready indicator got another one."""
+    indicator.reset()
+    names = [name for name in _parts_of(indicator) if name != "updated"]
+    rows: list[IndicatorDataPoints] = []
+    columns: dict[str, list[Any]] = {name: [] for name in (*names, "current")}
+    pending: lib.IndicatorDataPoint | None = None
+
+    def take(point: lib.IndicatorDataPoint) -> None:
+        if rows and rows[-1].end_time == point.end_time:
+            return
+        points: dict[str, Any] = {}
+        for name in names:
+            part = getattr(indicator, name)
+            value = part.current if isinstance(part, lib.IndicatorBase) else part
+            columns[name].append(value)
+            if isinstance(part, lib.IndicatorBase):
+                points[name] = value
+        points["current"] = indicator.current
+        columns["current"].append(indicator.current)
+        rows.append(IndicatorDataPoints(point.time, point.end_time, points))
+
+    def on_value(_: Any, point: lib.IndicatorDataPoint) -> None:
+        nonlocal pending
+        if indicator.is_ready:
+            if pending is None or pending.time != point.time:
+                take(point)
+            pending = point
+
+    indicator.updated += on_value
+    try:
+        for bar in bars:
+            feed(None, bar)
+    finally:
+        indicator.updated -= on_value
+    if pending is not None:
+        take(pending)
+    return IndicatorHistory(rows, columns, lambda: _frame(rows, columns))

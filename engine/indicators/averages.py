@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
-from engine.common.decimals import ZERO, to_decimal
+from engine.common.decimals import ZERO, from_float, to_decimal, to_double
 from engine.common.enums import MovingAverageType
-from engine.indicators.base import Indicator, WindowIndicator
-from engine.indicators.windows import Sum, named
+from engine.indicators.adaptive import KaufmanAdaptiveMovingAverage
+from engine.indicators.base import Indicator, WindowIndicator, default_name, ready_with
+from engine.indicators.windows import Delay, Sum
 
 
 class SimpleMovingAverage(WindowIndicator):
     """Mean of the last values; before the window is full, of those there are."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named("SMA", args)
+    @default_name("SMA({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)
         self.rolling_sum = Sum(name + "_Sum", period)
 
@@ -60,14 +60,19 @@ class _Smoothed(Indicator):
         self._start.reset()
 
 
+def _exponential_name(texts: dict[str, str]) -> str:
+    factor = texts["smoothing_factor"]
+    return f"EMA({texts['period']}{'' if factor == 'None' else ',' + factor})"
+
+
 class ExponentialMovingAverage(_Smoothed):
     """Exponential average, started with the mean of the first values; 0 until then."""
 
-    def __init__(self, *args: Any) -> None:
-        name, rest = named("EMA", args, count=2)
-        period = int(rest[0])
-        factor = rest[1] if len(rest) > 1 else self.smoothing_factor_default(period)
-        super().__init__(name, period, to_decimal(factor))
+    @default_name(_exponential_name)
+    def __init__(self, name: str, period: int, smoothing_factor: Any = None) -> None:
+        if smoothing_factor is None:
+            smoothing_factor = self.smoothing_factor_default(period)
+        super().__init__(name, int(period), to_decimal(smoothing_factor))
 
     @staticmethod
     def smoothing_factor_default(period: int) -> Decimal:
@@ -87,8 +92,8 @@ class ExponentialMovingAverage(_Smoothed):
 class WilderMovingAverage(_Smoothed):
     """Exponential average with weight 1 / period; the plain mean until it is ready."""
 
-    def __init__(self, *args: Any) -> None:
-        name, period = args if isinstance(args[0], str) else (f"WWMA{args[0]}", args[0])
+    @default_name("WWMA{period}")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name, int(period), Decimal(1) / int(period))
 
     def _compute(self, point: Any) -> Decimal:
@@ -101,8 +106,8 @@ class WilderMovingAverage(_Smoothed):
 class LinearWeightedMovingAverage(WindowIndicator):
     """Mean with weights falling linearly into the past; 0 until it is ready."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named("LWMA", args)
+    @default_name("LWMA({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)
 
     def _next(self, value: Decimal) -> Decimal:
@@ -118,11 +123,11 @@ class LinearWeightedMovingAverage(WindowIndicator):
 class DoubleExponentialMovingAverage(Indicator):
     """Twice the exponential average less its own exponential average."""
 
-    def __init__(self, *args: Any) -> None:
-        name, rest = named("DEMA", args)
+    @default_name("DEMA({period})")
+    def __init__(self, name: str, period: int, volume_factor: Any = 1) -> None:
         super().__init__(name)
-        self.period = int(rest[0])
-        self._volume_factor = to_decimal(rest[1]) if len(rest) > 1 else Decimal(1)
+        self.period = int(period)
+        self._volume_factor = to_decimal(volume_factor)
         self._first = ExponentialMovingAverage(name + "_1", self.period)
         self._second = ExponentialMovingAverage(name + "_2", self.period)
 
@@ -154,8 +159,8 @@ class DoubleExponentialMovingAverage(Indicator):
 class TripleExponentialMovingAverage(Indicator):
     """Three exponential averages combined to cut the lag."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named("TEMA", args)
+    @default_name("TEMA({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name)
         self.period = int(period)
         self._stages = [ExponentialMovingAverage(f"{name}_{i}", period) for i in (1, 2, 3)]
@@ -195,8 +200,8 @@ class TripleExponentialMovingAverage(Indicator):
 class HullMovingAverage(Indicator):
     """Weighted average of twice the fast less the slow weighted average."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named("HMA", args)
+    @default_name("HMA({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name)
         if period < 2:
             raise ValueError(f"period must be at least 2; received {period}")
@@ -227,37 +232,142 @@ class HullMovingAverage(Indicator):
             part.reset()
 
 
-class KaufmanAdaptiveMovingAverage(WindowIndicator):
-    """Exponential average whose weight follows how straight the values move."""
+class TriangularMovingAverage(Indicator):
+    """The simple average of a simple average, each over half of the period."""
 
-    def __init__(self, *args: Any) -> None:
-        name, rest = named("KAMA", args, count=3)
-        period = int(rest[0])
-        fast = rest[1] if len(rest) > 1 else 2
-        slow = rest[2] if len(rest) > 2 else 30
-        # The window also holds the value before the period, from which the path starts.
-        super().__init__(name, period + 1)
-        self._slow_factor = Decimal(2) / (slow + 1)
-        self._range = Decimal(2) / (fast + 1) - self._slow_factor
-        self._average = ZERO
+    @default_name("TRIMA({period})")
+    def __init__(self, name: str, period: int) -> None:
+        super().__init__(name)
+        half = (period + 1) // 2
+        self.warm_up_period = int(period)
+        self._first = self._own(SimpleMovingAverage(name + "_1", half))
+        self._second = self._own(SimpleMovingAverage(name + "_2", period - half + 1))
+
+    @property
+    def is_ready(self) -> bool:
+        """True after ``period`` values."""
+        return self.samples >= self.warm_up_period
+
+    def _compute(self, point: Any) -> Decimal:
+        self._first.update(point)
+        self._second.update(self._first.current)
+        return self._second.current.value_exact
+
+
+class RelativeMovingAverage(Indicator):
+    """The average of three periods less that of two, plus that of one."""
+
+    is_ready = ready_with("long_average")
+
+    @default_name("RMA({period})")
+    def __init__(self, name: str, period: int) -> None:
+        super().__init__(name)
+        self.short_average = self._own(SimpleMovingAverage(name + "_Short", period))
+        self.medium_average = self._own(SimpleMovingAverage(name + "_Medium", 2 * period))
+        self.long_average = self._own(SimpleMovingAverage(name + "_Long", 3 * period))
+        self.warm_up_period = 3 * period
+
+    def _compute(self, point: Any) -> Decimal:
+        averages = (self.long_average, self.medium_average, self.short_average)
+        for average in averages:
+            average.update(point)
+        long, medium, short = (average.current.value_exact for average in averages)
+        return long - medium + short
+
+
+class ZeroLagExponentialMovingAverage(Indicator):
+    """Exponential average of values that are moved on by their change over half of the period."""
+
+    is_ready = ready_with("_delayed", "_average")
+
+    @default_name("ZLEMA({period})")
+    def __init__(self, name: str, period: int) -> None:
+        super().__init__(name)
+        self.period = int(period)
+        self.warm_up_period = self.period + self.period // 2
+        self._average = self._own(ExponentialMovingAverage(name + "_EMA", period))
+        self._delayed = self._own(Delay(round((period - 1) / 2)))
+
+    def _compute(self, point: Any) -> Decimal:
+        if not self._delayed.update(point):
+            return ZERO
+        value = point.value_exact
+        self._average.update(point.end_time, 2 * value - self._delayed.current.value_exact)
+        return self._average.current.value_exact
+
+
+class ArnaudLegouxMovingAverage(WindowIndicator):
+    """Mean with weights of a bell that stands near the newest value; until ready, the value."""
+
+    @default_name("ALMA({period},{sigma},{offset})")
+    def __init__(
+        self, name: str, period: int, sigma: int = 6, offset: Any = Decimal("0.85")
+    ) -> None:
+        super().__init__(name, period)
+        place = to_decimal(offset)
+        if not 0 <= place <= 1:
+            raise ValueError(f"offset must lie within 0 and 1; received {offset}")
+        centre = Decimal(math.floor(place * (period - 1)))
+        width = Decimal(period) / sigma
+        bell = [
+            math.exp(to_double(-(i - centre) * (i - centre) / (2 * width * width)))
+            for i in range(period)
+        ]
+        total = sum(bell)
+        self._weights = [from_float(height / total) for height in reversed(bell)]
 
     def _next(self, value: Decimal) -> Decimal:
-        if self.samples < self.period:
+        if not self.is_ready:
             return value
-        values = list(self._values)
-        net = value - values[-1]
-        path = sum((abs(new - old) for new, old in pairwise(values)), ZERO)
-        efficiency = Decimal(1) if path <= net or not path else abs(net / path)
-        if self.samples == self.period:
-            self._average = values[1]
-        factor = (efficiency * self._range + self._slow_factor) ** 2
-        self._average = (value - self._average) * factor + self._average
-        return self._average
+        pairs = zip(self._values, self._weights, strict=True)
+        return sum((item * weight for item, weight in pairs), ZERO)
 
-    def reset(self) -> None:
-        """Return to the state before the first update."""
-        super().reset()
-        self._average = ZERO
+
+class T3MovingAverage(Indicator):
+    """Tillson's average: three double exponential averages, one of the other."""
+
+    @default_name("T3({period},{volume_factor})")
+    def __init__(self, name: str, period: int, volume_factor: Any = Decimal("0.7")) -> None:
+        super().__init__(name)
+        self.warm_up_period = 1 + 6 * (int(period) - 1)
+        self._stages = [
+            self._own(DoubleExponentialMovingAverage(f"{name}_{i}", period, volume_factor))
+            for i in (1, 2, 3)
+        ]
+
+    @property
+    def is_ready(self) -> bool:
+        """True once the third average is."""
+        return self.samples >= self.warm_up_period
+
+    def _compute(self, point: Any) -> Decimal:
+        for stage in self._stages:
+            stage.update(point)
+            point = stage.current
+            if not stage.is_ready:
+                break
+        return point.value_exact
+
+
+class McGinleyDynamic(WindowIndicator):
+    """An average that follows falling values faster than rising ones; 0 until it is ready."""
+
+    @default_name("MGD({period})")
+    def __init__(self, name: str, period: int) -> None:
+        super().__init__(name, period)
+        self._sum = self._own(Sum(name + "_Sum", period))
+
+    def _compute(self, point: Any) -> Decimal:
+        value, before = point.value_exact, self._current.value_exact
+        self._sum.update(point.end_time, value)
+        if not self._sum.is_ready:
+            return ZERO
+        if self.samples == self.period:
+            return self._sum.current.value_exact / self.period
+        if not before or not value:
+            return before
+        pace = self.period * from_float(to_double(value / before) ** 4)
+        return before + (value - before) / pace if pace else before
 
 
 _AVERAGES: dict[MovingAverageType, Callable[[str, int], Any]] = {
@@ -267,18 +377,16 @@ _AVERAGES: dict[MovingAverageType, Callable[[str, int], Any]] = {
     MovingAverageType.LINEAR_WEIGHTED_MOVING_AVERAGE: LinearWeightedMovingAverage,
     MovingAverageType.DOUBLE_EXPONENTIAL: DoubleExponentialMovingAverage,
     MovingAverageType.TRIPLE_EXPONENTIAL: TripleExponentialMovingAverage,
+    MovingAverageType.TRIANGULAR: TriangularMovingAverage,
+    MovingAverageType.T_3: T3MovingAverage,
     MovingAverageType.KAMA: KaufmanAdaptiveMovingAverage,
     MovingAverageType.HULL: HullMovingAverage,
+    MovingAverageType.ALMA: ArnaudLegouxMovingAverage,
+    MovingAverageType.ZLEMA: ZeroLagExponentialMovingAverage,
+    MovingAverageType.MGD: McGinleyDynamic,
 }
 
 
 def moving_average(kind: MovingAverageType, name: str, period: int) -> Any:
-    """Make the average of a kind.
-
-    Raises:
-        NotImplementedError: for kinds the engine lacks.
-    """
-    made = _AVERAGES.get(kind)
-    if made is None:
-        raise NotImplementedError(f"MovingAverageType.{kind.name}")
-    return made(name, period)
+    """Make the average of a kind."""
+    return _AVERAGES[MovingAverageType(kind)](name, period)

@@ -11,9 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import wraps
 from typing import Any
 
-from engine.common.decimals import ZERO, to_decimal, to_double
+from engine.common.decimals import ZERO, text, to_decimal, to_double
+from engine.common.enums import net_text
 from engine.common.naming import LeanObject
 from engine.indicators.window import RollingWindow
 from engine.market.data import BaseData, TradeBar
@@ -94,6 +96,63 @@ class Event(LeanObject):
         return len(self._handlers)
 
 
+def default_name(
+    template: str | Callable[[dict[str, str]], str],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a constructor `(name, ...)` serve LEAN's `(...)` too, whose name is made from the rest.
+
+    Args:
+        template: of that name, such as `SMA({period})`; `{label}` is the class's own `label`. Or a
+            function that makes the name from the arguments' texts, by their names.
+    """
+
+    def decorate(start: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(start)
+
+        @wraps(start)
+        def begin(self: Any, *args: Any, **keywords: Any) -> None:
+            if "name" in keywords or (args and (args[0] is None or isinstance(args[0], str))):
+                start(self, *args, **keywords)
+                return
+            bound = signature.bind(self, "", *args, **keywords)
+            bound.apply_defaults()
+            bound.arguments.pop("self")
+            texts = {key: net_value(value) for key, value in bound.arguments.items()}
+            texts["label"] = getattr(self, "label", "")
+            made = template.format_map(texts) if isinstance(template, str) else template(texts)
+            start(self, made, *args, **keywords)
+
+        return begin
+
+    return decorate
+
+
+def net_value(value: Any) -> str:
+    """A constructor's argument as .NET writes it into a name."""
+    number = isinstance(value, float | Decimal)
+    return text(to_decimal(value)) if number else net_text(value)
+
+
+def with_signature_of(
+    begin: Callable[..., None],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a constructor that sorts LEAN's overloads the signature of what it calls then."""
+
+    def decorate(start: Callable[..., None]) -> Callable[..., None]:
+        start.__signature__ = inspect.signature(begin)  # type: ignore[attr-defined]
+        return start
+
+    return decorate
+
+
+def ready_with(*parts: str) -> Any:
+    """Property `is_ready` of an indicator: true once all these attributes are."""
+    return property(
+        lambda self: all(getattr(self, part).is_ready for part in parts),
+        doc="True once its parts are.",
+    )
+
+
 class IndicatorBase(LeanObject):
     """Base of all indicators.
 
@@ -108,6 +167,7 @@ class IndicatorBase(LeanObject):
     """
 
     takes_bars = False
+    _parts: tuple[Any, ...] = ()
 
     def __init__(self, name: str = "") -> None:
         self.name = name
@@ -182,6 +242,17 @@ class IndicatorBase(LeanObject):
         self.window.reset()
         self._current = IndicatorDataPoint()
         self.window.add(self._current)
+        for part in self._parts:
+            part.reset()
+        self._restart()
+
+    def _own(self, part: Any) -> Any:
+        """Take an indicator or a window as a part, to be reset with the whole."""
+        self._parts = (*self._parts, part)
+        return part
+
+    def _restart(self) -> None:
+        """Set what a subclass remembers besides its parts to what it begins with."""
 
     def __getitem__(self, index: int) -> IndicatorDataPoint:
         return self.window[index]

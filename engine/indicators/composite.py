@@ -11,7 +11,7 @@ from engine.common.decimals import ZERO, text, to_decimal, to_double
 from engine.common.enums import LeanEnum
 from engine.common.naming import LeanObject
 from engine.indicators.averages import ExponentialMovingAverage, SimpleMovingAverage
-from engine.indicators.base import Indicator, IndicatorBase, IndicatorDataPoint
+from engine.indicators.base import Indicator, IndicatorBase, IndicatorDataPoint, default_name
 from engine.indicators.windows import Maximum, Minimum, Sum, WindowIdentity
 
 
@@ -101,9 +101,12 @@ class CompositeIndicator(Indicator):
     composer receives the indicators and returns a number, or None where there is no value.
     """
 
-    def __init__(self, *args: Any) -> None:
-        *name, left, right, composer = args
-        super().__init__(name[0] if name and name[0] else f"COMPOSE({left.name},{right.name})")
+    def __init__(
+        self, name: Any = None, left: Any = None, right: Any = None, composer: Any = None
+    ) -> None:
+        if not isinstance(name, str | None):
+            name, left, right, composer = None, name, left, right
+        super().__init__(name or f"COMPOSE({left.name},{right.name})")
         self.left: IndicatorBase = left
         self.right: IndicatorBase = right
         self._composer = composer
@@ -141,6 +144,56 @@ class CompositeIndicator(Indicator):
         self.left.reset()
         self.right.reset()
         super().reset()
+
+
+class ResetCompositeIndicator(CompositeIndicator):
+    """Combines two indicators; a reset also calls a function."""
+
+    def __init__(
+        self,
+        name: Any,
+        left: Any = None,
+        right: Any = None,
+        composer: Any = None,
+        extra_reset_action: Any = None,
+    ) -> None:
+        if not isinstance(name, str | None):
+            name, left, right, composer, extra_reset_action = None, name, left, right, composer
+        super().__init__(name, left, right, composer)
+        self._extra = extra_reset_action
+
+    def reset(self) -> None:
+        """Reset both sides and call the function."""
+        super().reset()
+        self._extra()
+
+
+class FilteredIdentity(IndicatorBase):
+    """The value itself where a filter lets it pass, the last such one elsewhere.
+
+    LEAN's constructors: ``(filter)`` and ``(name, filter)``; None lets everything pass.
+    """
+
+    takes_bars = True
+
+    @default_name("")
+    def __init__(self, name: str, filter: Callable[[Any], bool] | None) -> None:
+        super().__init__(name)
+        self._filter = filter
+        self._restart()
+
+    def _restart(self) -> None:
+        self._last = ZERO
+
+    @property
+    def is_ready(self) -> bool:
+        """True once there is a positive value."""
+        return self.samples > 0 and self._current.value_exact > 0
+
+    def _compute(self, point: Any) -> Decimal:
+        if self._filter is None or self._filter(point):
+            self._last = point.value_exact
+        return self._last
 
 
 def _operand(value: Any) -> IndicatorBase:

@@ -8,7 +8,7 @@ from typing import Any
 from engine.common.decimals import ZERO, round_half_even
 from engine.common.enums import MovingAverageType
 from engine.indicators.averages import WilderMovingAverage, moving_average
-from engine.indicators.base import BarIndicator, Indicator, IndicatorBase
+from engine.indicators.base import BarIndicator, Indicator, IndicatorBase, default_name
 from engine.indicators.composite import FunctionalIndicator
 from engine.indicators.windows import (
     Identity,
@@ -16,7 +16,6 @@ from engine.indicators.windows import (
     MeanAbsoluteDeviation,
     Minimum,
     Sum,
-    named,
 )
 
 HUNDRED = Decimal(100)
@@ -25,18 +24,25 @@ HUNDRED = Decimal(100)
 class MovingAverageConvergenceDivergence(Indicator):
     """Fast less slow average, with a signal average of it and their difference."""
 
-    def __init__(self, *args: Any) -> None:
-        name, rest = named("MACD", args, count=3)
-        fast, slow, signal, *kind = rest
+    @default_name("MACD({fast_period},{slow_period},{signal_period})")
+    def __init__(
+        self,
+        name: str,
+        fast_period: int,
+        slow_period: int,
+        signal_period: int,
+        type: MovingAverageType = MovingAverageType.EXPONENTIAL,
+    ) -> None:
         super().__init__(name)
-        if fast >= slow:
-            raise ValueError(f"fast_period must be less than slow_period; received {fast}, {slow}")
-        average = kind[0] if kind else MovingAverageType.EXPONENTIAL
-        self.fast = moving_average(average, name + "_Fast", fast)
-        self.slow = moving_average(average, name + "_Slow", slow)
-        self.signal = moving_average(average, name + "_Signal", signal)
+        if fast_period >= slow_period:
+            raise ValueError(
+                f"fast_period must be less than slow_period; received {fast_period}, {slow_period}"
+            )
+        self.fast = moving_average(type, name + "_Fast", fast_period)
+        self.slow = moving_average(type, name + "_Slow", slow_period)
+        self.signal = moving_average(type, name + "_Signal", signal_period)
         self.histogram = Identity(name + "_Histogram")
-        self.warm_up_period = slow + signal - 1
+        self.warm_up_period = slow_period + signal_period - 1
 
     @property
     def is_ready(self) -> bool:
@@ -61,10 +67,15 @@ class MovingAverageConvergenceDivergence(Indicator):
 class RelativeStrengthIndex(Indicator):
     """Average gain over average gain and loss, 0 to 100."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period, *kind) = named("RSI", args)
+    @default_name("RSI({period})")
+    def __init__(
+        self,
+        name: str,
+        period: int,
+        moving_average_type: MovingAverageType = MovingAverageType.WILDERS,
+    ) -> None:
         super().__init__(name)
-        self.moving_average_type = kind[0] if kind else MovingAverageType.WILDERS
+        self.moving_average_type = moving_average_type
         self.average_gain = moving_average(self.moving_average_type, name + "Up", period)
         self.average_loss = moving_average(self.moving_average_type, name + "Down", period)
         self.warm_up_period = period + 1
@@ -99,9 +110,9 @@ class RelativeStrengthIndex(Indicator):
 class AroonOscillator(BarIndicator):
     """How recent the highest high is, less how recent the lowest low is; -100 to 100."""
 
-    def __init__(self, *args: Any) -> None:
-        name, rest = named("AROON", args, count=2)
-        up, down = (rest[0], rest[-1])
+    @default_name("AROON({up_period},{down_period})")
+    def __init__(self, name: str, up_period: int, down_period: int) -> None:
+        up, down = up_period, down_period
         super().__init__(name)
         highest = Maximum(name + "_Max", up + 1)
         lowest = Minimum(name + "_Min", down + 1)
@@ -142,8 +153,8 @@ class AroonOscillator(BarIndicator):
 class WilliamsPercentR(BarIndicator):
     """Where the close lies in the recent range, -100 (low) to 0 (high)."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named("WILR", args)
+    @default_name("WILR({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name)
         self.maximum = Maximum(name + "_Max", period)
         self.minimum = Minimum(name + "_Min", period)
@@ -174,10 +185,15 @@ class CommodityChannelIndex(BarIndicator):
 
     SCALE = Decimal("0.015")
 
-    def __init__(self, *args: Any) -> None:
-        name, (period, *kind) = named("CCI", args)
+    @default_name("CCI({period})")
+    def __init__(
+        self,
+        name: str,
+        period: int,
+        moving_average_type: MovingAverageType = MovingAverageType.SIMPLE,
+    ) -> None:
         super().__init__(name)
-        self.moving_average_type = kind[0] if kind else MovingAverageType.SIMPLE
+        self.moving_average_type = moving_average_type
         self.typical_price_average = moving_average(
             self.moving_average_type, name + "_TypicalPriceAvg", period
         )
@@ -208,8 +224,8 @@ class CommodityChannelIndex(BarIndicator):
 class Stochastic(BarIndicator):
     """Where the close lies in the recent range, 0 to 100, and two averages of it."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period, k_period, d_period) = named("STO", args, count=3)
+    @default_name("STO({period},{k_period},{d_period})")
+    def __init__(self, name: str, period: int, k_period: int, d_period: int) -> None:
         super().__init__(name)
         self._highest = Maximum(name + "_Max", period)
         self._lowest = Minimum(name + "_Min", period)
@@ -276,16 +292,23 @@ class Stochastic(BarIndicator):
 class AverageDirectionalIndex(BarIndicator):
     """Strength of a trend, 0 to 100, with its positive and negative directional indices."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named("ADX", args)
+    @default_name("ADX({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name)
         self.period = int(period)
         self.warm_up_period = 2 * self.period
         self._average = WilderMovingAverage(self.period)
-        self.positive_directional_index = Identity(name + "_PositiveDirectionalIndex")
-        self.negative_directional_index = Identity(name + "_NegativeDirectionalIndex")
         self._before: Any = None
         self._ranges = [ZERO, ZERO, ZERO]
+        self.positive_directional_index = self._index(name + "_PositiveDirectionalIndex", 1)
+        self.negative_directional_index = self._index(name + "_NegativeDirectionalIndex", 2)
+
+    def _index(self, name: str, place: int) -> FunctionalIndicator:
+        def share(_: Any) -> Decimal:
+            usable = self._ranges[0] != 0 and self.samples > self.period
+            return HUNDRED * self._ranges[place] / self._ranges[0] if usable else ZERO
+
+        return FunctionalIndicator(name, share, lambda _: self.samples > self.period)
 
     @property
     def is_ready(self) -> bool:
@@ -313,11 +336,11 @@ class AverageDirectionalIndex(BarIndicator):
             for smooth, move in zip(self._ranges, moves, strict=True)
         ]
         self._before = point
-        usable = self._ranges[0] != 0 and self.samples > self.period
-        plus = HUNDRED * self._ranges[1] / self._ranges[0] if usable else ZERO
-        minus = HUNDRED * self._ranges[2] / self._ranges[0] if usable else ZERO
-        self.positive_directional_index.update(point.end_time, plus)
-        self.negative_directional_index.update(point.end_time, minus)
+        # LEAN stamps both with the time of the value before.
+        self.positive_directional_index.update(self._current)
+        self.negative_directional_index.update(self._current)
+        plus = self.positive_directional_index.current.value_exact
+        minus = self.negative_directional_index.current.value_exact
         if plus + minus == 0:
             return Decimal(50)
         self._average.update(point.end_time, HUNDRED * abs(plus - minus) / (plus + minus))

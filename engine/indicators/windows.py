@@ -7,23 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import ZERO, from_float, to_double
-from engine.indicators.base import Indicator, WindowIndicator
-
-
-def named(label: str, args: tuple[Any, ...], count: int = 1) -> tuple[str, tuple[Any, ...]]:
-    """Split LEAN's two constructors, ``(name, ...)`` and ``(...)``.
-
-    Args:
-        label: prefix of the automatic name, such as ``SMA``.
-        args: what the constructor received.
-        count: how many of the arguments appear in the automatic name.
-
-    Returns:
-        The name and the other arguments.
-    """
-    if args and isinstance(args[0], str):
-        return args[0], args[1:]
-    return f"{label}({','.join(str(value) for value in args[:count])})", args
+from engine.indicators.base import Indicator, WindowIndicator, default_name
 
 
 class Identity(Indicator):
@@ -46,8 +30,8 @@ class Identity(Indicator):
 class WindowIdentity(WindowIndicator):
     """The value itself, ready when the window is full."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named("WIN-ID", args)
+    @default_name("WIN-ID({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)
 
     def _next(self, value: Decimal) -> Decimal:
@@ -57,8 +41,8 @@ class WindowIdentity(WindowIndicator):
 class Sum(WindowIndicator):
     """Sum of the last values."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named("SUM", args)
+    @default_name("SUM({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)
         self._sum = ZERO
 
@@ -79,8 +63,8 @@ class _Extreme(WindowIndicator):
 
     label = ""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named(self.label, args)
+    @default_name("{label}({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)
         self._age = 0
 
@@ -152,8 +136,8 @@ class _LaggedIndicator(WindowIndicator):
 class Delay(_LaggedIndicator):
     """The value ``period`` updates ago; the oldest one until then."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named("DELAY", args)
+    @default_name("DELAY({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)
 
     def _next(self, value: Decimal) -> Decimal:
@@ -163,8 +147,8 @@ class Delay(_LaggedIndicator):
 class Momentum(_LaggedIndicator):
     """Change over ``period`` values."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named("MOM", args)
+    @default_name("MOM({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)
 
     def _next(self, value: Decimal) -> Decimal:
@@ -176,8 +160,8 @@ class RateOfChange(_LaggedIndicator):
 
     label = "ROC"
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named(self.label, args)
+    @default_name("{label}({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)
 
     def _next(self, value: Decimal) -> Decimal:
@@ -213,8 +197,8 @@ class RateOfChangeRatio(RateOfChange):
 class LogReturn(WindowIndicator):
     """Natural logarithm of the value over the one ``period`` before."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named("LOGR", args)
+    @default_name("LOGR({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)
 
     def _next(self, value: Decimal) -> Decimal:
@@ -228,8 +212,8 @@ class Variance(WindowIndicator):
 
     label = "VAR"
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named(self.label, args)
+    @default_name("{label}({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)
         self._sum = self._squares = ZERO
 
@@ -264,8 +248,8 @@ class StandardDeviation(Variance):
 class MeanAbsoluteDeviation(WindowIndicator):
     """Mean distance of the last values from their mean."""
 
-    def __init__(self, *args: Any) -> None:
-        name, (period,) = named("MAD", args)
+    @default_name("MAD({period})")
+    def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)
         self._sum = ZERO
 

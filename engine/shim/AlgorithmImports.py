@@ -30,6 +30,7 @@ from engine.account.securities import (
 )
 from engine.api.algorithm import QCAlgorithm
 from engine.api.algorithm_framework import UniverseManager
+from engine.api.algorithm_indicators import IndicatorDataPoints, IndicatorHistory
 from engine.api.net_types import CircularQueue, Random, TimeSpan
 from engine.api.object_store import ObjectStore
 from engine.api.schedule_rules import (
