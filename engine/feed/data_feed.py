@@ -8,7 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.common.clock import from_utc, to_utc
-from engine.common.enums import DelistingType, MarketDataType, Resolution, TickType
+from engine.common.enums import (
+    DataNormalizationMode,
+    DelistingType,
+    MarketDataType,
+    Resolution,
+    TickType,
+)
 from engine.feed.fred import FredFiles, fred_subscription
 from engine.feed.subscriptions import Sources, Subscription, points, warmed_up_points
 from engine.feed.universe_members import UniverseMembers, reset_security, selection_order
@@ -93,8 +99,10 @@ class DataFeed:
         """Start a subscription at an UTC time.
 
         Raises:
-            ValueError: if a file is malformed.
+            ValueError: if a file is malformed, and for a mode of prices that only history has.
         """
+        if config.data_normalization_mode == DataNormalizationMode.SCALED_RAW:
+            raise ValueError("ScaledRaw normalization mode only intended for history requests.")
         hours: ExchangeHours = security.exchange.hours
         self._update_fill_span(config)
         stream = self._stream(config, hours, start)
