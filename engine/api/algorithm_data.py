@@ -7,10 +7,10 @@ from typing import Any
 
 from engine.account.securities import Security
 from engine.api.algorithm_consolidators import ConsolidatorsMixin
+from engine.api.algorithm_custom import CustomDataMixin
 from engine.api.subscription_manager import SubscriptionManager
 from engine.common.enums import DataNormalizationMode, Resolution, SecurityType, TickType
 from engine.common.settings import UniverseSettings
-from engine.feed.fred import Fred, FredSecurity
 from engine.feed.universe_members import reset_security
 from engine.feed.universe_selection import UserDefinedUniverse
 from engine.market.data import SubscriptionDataConfig
@@ -18,14 +18,14 @@ from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Market, Symbol, SymbolCache
 
 
-class DataMixin(ConsolidatorsMixin):
+class DataMixin(ConsolidatorsMixin, CustomDataMixin):
     """Securities and consolidators of an algorithm."""
 
     def _set_up_data(self: Any) -> None:
         self.subscription_manager = SubscriptionManager(self)
         self._warned_of_daily_consolidation = False
         self._user_universe = UserDefinedUniverse("user-defined-usa-equity")
-        self._pending_series: list[Symbol] = []
+        self._set_up_custom_data()
 
     # Securities -----------------------------------------------------------------------------
 
@@ -187,34 +187,6 @@ class DataMixin(ConsolidatorsMixin):
         self._note_universe(universe, is_addition=True)
         return security
 
-    def add_data(
-        self: Any, kind: Any, ticker: str, resolution: Resolution | None = None
-    ) -> FredSecurity:
-        """Subscribe to a daily series of FRED's.
-
-        Its values come in slices of their own, at the midnight after their day.
-
-        Raises:
-            NotImplementedError: for other data, another resolution, and in live trading.
-            ValueError: if the data folder has no such series.
-        """
-        if kind is not Fred:
-            raise NotImplementedError(f"add_data({getattr(kind, '__name__', kind)})")
-        if resolution not in (None, Resolution.DAILY):
-            raise NotImplementedError(f"add_data(Fred, resolution={Resolution(resolution)})")
-        if self.live_mode:
-            raise NotImplementedError("add_data(Fred) in live trading: nothing feeds it there")
-        symbol = Symbol.create(ticker, SecurityType.BASE, Market.USA)
-        next(self._context.fred.values(symbol.value), None)  # says so if there is none
-        SymbolCache.set(symbol.value, symbol)
-        self._pending_series.append(symbol)
-        return FredSecurity(symbol)
-
-    def take_pending_series(self: Any) -> list[Symbol]:
-        """Series of FRED's that were added since the last call."""
-        found, self._pending_series = self._pending_series, []
-        return found
-
     def add_security(self: Any, *arguments: Any, **named: Any) -> Security:
         """Subscribe to an equity: (symbol, ...) or (security type, ticker, ...).
 
@@ -242,9 +214,9 @@ class DataMixin(ConsolidatorsMixin):
         if security.holdings.invested:
             self.liquidate(security.symbol, tag=reason)
         reset_security(security)
-        universe = self._user_universe
-        if universe.wanted.pop(security.symbol, self) is None:
-            self._note_universe(universe, is_addition=False)
+        for universe in (self._user_universe, self._custom_universe):
+            if universe.wanted.pop(security.symbol, self) is None:
+                self._note_universe(universe, is_addition=False)
         return True
 
     @property

@@ -86,6 +86,23 @@ class TickType(LeanEnum):
     OPEN_INTEREST = 2
 
 
+class SubscriptionTransportMedium(LeanEnum):
+    LOCAL_FILE = 0
+    REMOTE_FILE = 1
+    REST = 2
+    STREAMING = 3
+    OBJECT_STORE = 4
+
+
+class FileFormat(LeanEnum):
+    CSV = 0
+    BINARY = 1
+    ZIP_ENTRY_NAME = 2
+    UNFOLDING_COLLECTION = 3
+    INDEX = 4
+    FOLDING_COLLECTION = 5
+
+
 class MarketDataType(LeanEnum):
     BASE = 0
     TRADE_BAR = 1

@@ -15,6 +15,7 @@ from engine.common.enums import (
     Resolution,
     TickType,
 )
+from engine.feed.custom_data import CustomSources
 from engine.feed.fred import FredFiles, fred_subscription
 from engine.feed.subscriptions import Sources, Subscription, points, warmed_up_points
 from engine.feed.universe_members import UniverseMembers, reset_security, selection_order
@@ -136,6 +137,9 @@ class DataFeed:
         algorithm = self._algorithm
         strict = algorithm.settings.daily_precise_end_time
         begin, end = hours.from_utc(start), hours.from_utc(self._end_utc)
+        if config.custom_kind is not None:
+            sources: CustomSources = algorithm.custom_sources
+            return sources.points(config, hours, begin, end, lambda: self._fill_span)
         resolution = algorithm.settings.warmup_resolution
         if algorithm.is_warming_up and resolution is not None:
             pivot = hours.from_utc(to_utc(algorithm.start_date, algorithm.time_zone))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.common.clock import from_utc
+from engine.common.enums import SecurityType
 from engine.common.naming import LeanObject
 from engine.framework.universe import (
     UNCHANGED,
@@ -20,11 +21,24 @@ from engine.market.symbols import Symbol
 
 
 class SecurityChanges(LeanObject):
-    """Securities added to and removed from the algorithm, each sorted by ticker as in LEAN."""
+    """Securities added to and removed from the algorithm, each sorted by ticker as in LEAN.
+
+    Those of custom data count, but only `all_added` and `all_removed` list them.
+    """
 
     def __init__(self, added: list[Any] | None = None, removed: list[Any] | None = None) -> None:
-        self.added_securities = _by_ticker(added or [])
-        self.removed_securities = _by_ticker(removed or [])
+        self.all_added = _by_ticker(added or [])
+        self.all_removed = _by_ticker(removed or [])
+
+    @property
+    def added_securities(self) -> list[Any]:
+        """Securities added, without custom data."""
+        return [s for s in self.all_added if s.symbol.security_type != SecurityType.BASE]
+
+    @property
+    def removed_securities(self) -> list[Any]:
+        """Securities removed, without custom data."""
+        return [s for s in self.all_removed if s.symbol.security_type != SecurityType.BASE]
 
     def __add__(self, other: SecurityChanges) -> SecurityChanges:
         """Both; what is added is not removed as well."""
@@ -32,17 +46,17 @@ class SecurityChanges(LeanObject):
             return self
         if not self:
             return other
-        added = [*self.added_securities, *other.added_securities]
-        removed = [*self.removed_securities, *other.removed_securities]
+        added = [*self.all_added, *other.all_added]
+        removed = [*self.all_removed, *other.all_removed]
         return SecurityChanges(added, [s for s in removed if not any(s is a for a in added)])
 
     @property
     def count(self) -> int:
         """Number of changes."""
-        return len(self.added_securities) + len(self.removed_securities)
+        return len(self.all_added) + len(self.all_removed)
 
     def __bool__(self) -> bool:
-        return bool(self.added_securities or self.removed_securities)
+        return bool(self.all_added or self.all_removed)
 
     def __str__(self) -> str:
         if not self:

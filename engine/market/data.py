@@ -436,6 +436,7 @@ class SubscriptionDataConfig(LeanObject):
         fill_forward: repeat the last bar where there is none.
         extended_hours: keep bars outside regular hours.
         internal: hidden from the algorithm (the benchmark's prices).
+        custom_kind: class of custom data, None for bars.
     """
 
     def __init__(
@@ -448,6 +449,7 @@ class SubscriptionDataConfig(LeanObject):
         extended_hours: bool = False,
         internal: bool = False,
         normalization: int = 1,
+        kind: type[BaseData] | None = None,
     ) -> None:
         self.symbol = symbol
         self.resolution = resolution
@@ -456,6 +458,7 @@ class SubscriptionDataConfig(LeanObject):
         self.extended_hours = extended_hours
         self.internal = internal
         self.data_normalization_mode = normalization
+        self.custom_kind = kind
         self.consolidators: ConsolidatorList = ConsolidatorList()
 
     def at_resolution(self, resolution: Resolution) -> SubscriptionDataConfig:
@@ -468,6 +471,7 @@ class SubscriptionDataConfig(LeanObject):
             extended_hours=self.extended_hours,
             internal=self.internal,
             normalization=self.data_normalization_mode,
+            kind=self.custom_kind,
         )
 
     @property
@@ -478,6 +482,8 @@ class SubscriptionDataConfig(LeanObject):
     @property
     def type(self) -> type[BaseData]:
         """Class of the points."""
+        if self.custom_kind is not None:
+            return self.custom_kind
         return QuoteBar if self.tick_type == TickType.QUOTE else TradeBar
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from engine.common.clock import from_utc, midnight, to_utc, zone
+from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc, zone
 from engine.common.naming import LeanObject
 from engine.common.text_files import read_text
 
@@ -219,6 +219,16 @@ class ExchangeHours(LeanObject):
             if self.session(day.date()) is not None:
                 yield day
             day += ONE_DAY
+
+
+@lru_cache(maxsize=16)
+def always_open(time_zone: str = NEW_YORK) -> ExchangeHours:
+    """Hours of custom data: open at all times."""
+    day = [{"start": "00:00:00", "end": "1.00:00:00", "state": "market"}]
+    entry = {"exchangeTimeZone": time_zone, **dict.fromkeys(_WEEKDAYS, day)}
+    hours = ExchangeHours(entry, "hours that are always open")
+    hours.is_market_always_open = True
+    return hours
 
 
 class MarketHoursDatabase:

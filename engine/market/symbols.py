@@ -153,7 +153,7 @@ class SymbolCache(LeanObject):
     def set(cls, ticker: str, symbol: Symbol) -> None:
         """Remember that `ticker` names `symbol`."""
         cls._by_ticker[ticker.upper()] = symbol
-        cls._by_symbol[symbol] = ticker.upper()
+        cls._by_symbol[symbol] = ticker
 
     @classmethod
     def get_symbol(cls, ticker: str) -> Symbol:

@@ -50,13 +50,13 @@ class EndsOfDay:
         if self._parameters != 1:
             return
         schedule = self._algorithm.schedule
-        for security in changes.added_securities:
+        for security in changes.all_added:
             symbol = security.symbol
             name = f"{symbol}.EndOfDay"
             event = ScheduledEvent(name, self._closes(security), self._caller(name, symbol))
             self._of_security[symbol] = event
             schedule.add(event)
-        for security in changes.removed_securities:
+        for security in changes.all_removed:
             removed = self._of_security.pop(security.symbol, None)
             if removed is not None:
                 schedule.remove(removed)
@@ -79,7 +79,9 @@ class EndsOfDay:
         extended = any(config.extended_hours for config in security.subscriptions)
         for day in hours.trading_days(now, hours.from_utc(self._end_utc)):
             close = hours.session(day.date()).bounds(extended)[1]
-            time = hours.to_utc(close - ScheduledEvent.SECURITY_END_OF_DAY_DELTA)
+            if not hours.is_market_always_open:
+                close -= ScheduledEvent.SECURITY_END_OF_DAY_DELTA
+            time = hours.to_utc(close)
             if time > now:
                 yield time
 

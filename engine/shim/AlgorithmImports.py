@@ -104,6 +104,7 @@ from engine.common.lean_names import RefusedName, exported_names
 from engine.common.settings import AlgorithmSettings, ScheduleSettings, UniverseSettings
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.feed.consolidators import *
+from engine.feed.custom_data import PythonData, SubscriptionDataSource
 from engine.feed.fred import Fred
 from engine.feed.price_bars import *
 from engine.feed.universe_selection import SecurityChanges

@@ -1,0 +1,283 @@
+"""Custom data: points that a user's own class reads out of local files and the object store.
+
+A class names the source of each day (`get_source`) and makes a point of each of its lines
+(`reader`). A source is read on from day to day for as long as its name stays the same.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from engine.common.clock import midnight
+from engine.common.enums import FileFormat, Resolution, SubscriptionTransportMedium
+from engine.common.naming import LeanObject
+from engine.common.net_exceptions import KeyNotFoundException
+from engine.feed.fill_forward import FillForward
+from engine.market.data import BaseData, SubscriptionDataConfig
+from engine.market.market_hours import ExchangeHours
+
+_DAY = timedelta(days=1)
+_INSTEAD = "use a local file or the object store"
+
+
+class SubscriptionDataSource(LeanObject):
+    """Where the lines of custom data are.
+
+    Args:
+        source: path or key; without a medium a web address counts as remote.
+        transport_medium: local files and the object store are read.
+        format: lines of text are read.
+        headers: of web requests.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        transport_medium: Any = None,
+        format: Any = None,  # LEAN's argument name
+        headers: Any = None,
+    ) -> None:
+        if transport_medium is None:
+            remote = source.lower().startswith(("http://", "https://", "ftp://"))
+            mediums = SubscriptionTransportMedium
+            transport_medium = mediums.REMOTE_FILE if remote else mediums.LOCAL_FILE
+        self.source = source
+        self.transport_medium = transport_medium
+        self.format = FileFormat.CSV if format is None else format
+        self.headers = headers or []
+        self.sort = False
+
+    def key(self) -> tuple[Any, ...]:
+        """What tells two sources apart."""
+        return self.source, self.transport_medium, self.format
+
+
+class PythonData(BaseData):
+    """Base of custom data; the fields of a point are its attributes or, by name, its items.
+
+    Names of fields do not depend on capitals. As in LEAN an end time that is set first is the time
+    as well.
+    """
+
+    def __init__(self, python_data: Any = None) -> None:
+        super().__init__()
+        if python_data is not None:
+            raise NotImplementedError("PythonData(python_data); derive a class from PythonData")
+
+    _own = ("time", "endtime", "value", "symbol", "price")
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        """Fields by their name in small letters."""
+        fields: dict[str, Any] = self.__dict__.setdefault("_dynamic", {})
+        return fields
+
+    @property
+    def end_time(self) -> datetime:
+        """When the point became known; its time unless set."""
+        return self.time if self._end_time is None else self._end_time
+
+    @end_time.setter
+    def end_time(self, end_time: datetime) -> None:
+        self._end_time = end_time
+        if self.time == datetime.min:
+            self.time = end_time
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        key = name.lower()
+        if key in self._own:
+            setattr(self, "end_time" if key == "endtime" else key, value)
+        else:
+            self._fields[key] = value
+
+    def __getitem__(self, name: str) -> Any:
+        key = name.lower()
+        if key in self._own:
+            return getattr(self, "end_time" if key == "endtime" else key)
+        if key not in self._fields:
+            raise KeyNotFoundException(
+                f"Property with name '{name}' does not exist. Properties: "
+                f"{', '.join(['Time', 'EndTime', 'Value', 'Symbol', *self._fields])}"
+            )
+        return self._fields[key]
+
+    def get_property(self, name: str) -> Any:
+        """A field by its name."""
+        return self[name]
+
+    def set_property(self, name: str, value: Any) -> Any:
+        """Set a field by its name."""
+        self[name] = value
+        return value
+
+    def has_property(self, name: str) -> bool:
+        """True if the field was set."""
+        return name.lower() in self._own or name.lower() in self._fields
+
+    def __getattr__(self, name: str) -> Any:
+        fields = self.__dict__.get("_dynamic", {})
+        if name.lower() in fields:
+            return fields[name.lower()]
+        return super().__getattr__(name)  # type: ignore[misc]  # LeanObject's, for missing names
+
+    def clone(self, fill_forward: bool | None = None) -> PythonData:
+        """Copy the point."""
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        copy.__dict__["_dynamic"] = dict(self._fields)
+        if fill_forward is not None:
+            copy.is_fill_forward = fill_forward
+        return copy
+
+    def get_source(self, config: Any, date: datetime, is_live_mode: bool) -> Any:
+        """Name the source of a day; the user's class does."""
+        raise NotImplementedError(f"{type(self).__name__}.get_source must be overridden")
+
+    def reader(self, config: Any, line: str, date: datetime, is_live_mode: bool) -> Any:
+        """Make a point of a line, or None; the user's class does."""
+        raise NotImplementedError(f"{type(self).__name__}.reader must be overridden")
+
+    def default_resolution(self) -> Resolution:
+        """Resolution of a subscription that names none."""
+        return Resolution.MINUTE
+
+    def requires_mapping(self) -> bool:
+        """Whether the ticker is that of a security that may be renamed."""
+        return False
+
+    def is_sparse_data(self) -> bool:
+        """Whether days without data are usual."""
+        return False
+
+
+class CustomSources:
+    """Reads the sources that custom data names.
+
+    Args:
+        read_object: text of a key of the object store, None if there is none.
+        note: told what a user's `reader` raised; the line is left out.
+    """
+
+    def __init__(
+        self, read_object: Callable[[str], str | None], note: Callable[[str], None]
+    ) -> None:
+        self._read_object = read_object
+        self._note = note
+
+    def lines(self, source: SubscriptionDataSource) -> list[str]:
+        """Lines of a source; none if it does not exist.
+
+        Raises:
+            NotImplementedError: for what is not a local file, an object or lines of text.
+        """
+        if source.format != FileFormat.CSV:
+            raise NotImplementedError(
+                f"custom data of format {source.format} ({source.source}); use FileFormat.CSV"
+            )
+        if source.transport_medium == SubscriptionTransportMedium.OBJECT_STORE:
+            return (self._read_object(source.source) or "").splitlines()
+        if source.transport_medium != SubscriptionTransportMedium.LOCAL_FILE:
+            raise NotImplementedError(
+                f"custom data from {source.transport_medium} ({source.source}); {_INSTEAD}"
+            )
+        return _file_lines(source.source)
+
+    def points(
+        self,
+        config: SubscriptionDataConfig,
+        hours: ExchangeHours,
+        start: datetime,
+        end: datetime,
+        fill_span: Callable[[], timedelta],
+    ) -> Iterator[tuple[datetime, BaseData]]:
+        """What a subscription delivers between two exchange times, with the time of delivery.
+
+        Raises:
+            NotImplementedError: for sources that are not read here.
+            ValueError: if a reader gives something else than a point.
+        """
+        stream = self._in_span(config, start, end)
+        if config.fill_forward:
+            filler = FillForward(hours, fill_span, config.increment, True, end, strict_daily=False)
+            stream = filler(stream)
+        for point in stream:
+            yield point.end_time, point
+
+    def _in_span(
+        self, config: SubscriptionDataConfig, start: datetime, end: datetime
+    ) -> Iterator[BaseData]:
+        last = datetime.min
+        for point in self._day_by_day(config, midnight(start), end):
+            if point.end_time < max(start, last):
+                continue
+            if point.time > end:
+                return
+            last = point.end_time
+            yield point
+
+    def _day_by_day(
+        self, config: SubscriptionDataConfig, day: datetime, end: datetime
+    ) -> Iterator[BaseData]:
+        """Points in the order of the lines; each new day may lead to another source."""
+        reader: Any = config.type()
+        key: tuple[Any, ...] | None = None
+        while day <= end:
+            source = reader.get_source(config, day, False)
+            if source is None or not source.source or source.key() == key:
+                day += _DAY
+                continue
+            key = source.key()
+            told = datetime.min
+            for point in self._parsed(config, reader, self.lines(source), day):
+                changed = False
+                while day < midnight(point.time) and not changed:
+                    day += _DAY
+                    following = reader.get_source(config, day, False)
+                    changed = following is not None and following.key() != key
+                if changed:
+                    # The next source begins; what this one has of its days is not told.
+                    if point.end_time < day:
+                        yield point
+                    day -= _DAY
+                    break
+                told = point.end_time
+                yield point
+            day = max(day, midnight(told) if told > datetime.min else day) + _DAY
+
+    def _parsed(
+        self, config: SubscriptionDataConfig, reader: Any, lines: list[str], day: datetime
+    ) -> Iterator[BaseData]:
+        for line in lines:
+            try:
+                point = reader.reader(config, line, day, False)
+            except Exception as problem:
+                self._note(
+                    f"Error invoking {config.symbol} data reader. Line: {line} Error: {problem}"
+                )
+                continue
+            if point is None:
+                continue
+            if not isinstance(point, BaseData):
+                raise ValueError(
+                    f"{type(reader).__name__}.reader must give a point or None; received {point!r}"
+                )
+            if point.end_time != datetime.min:
+                yield point
+
+
+def _file_lines(source: str) -> list[str]:
+    """Lines of a text file, or of a file in a zip: `data.zip#name`, or the first without a name."""
+    name, _, entry = source.partition("#")
+    path = Path(name)
+    if not path.is_file():
+        return []
+    if path.suffix.lower() != ".zip":
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        chosen = entry or next(iter(names), "")
+        return archive.read(chosen).decode("utf-8").splitlines() if chosen in names else []

@@ -1,0 +1,155 @@
+"""Data of a user's own class, out of the object store and local files."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from engine.api.algorithm import QCAlgorithm
+from engine.common.enums import FileFormat, Resolution, SubscriptionTransportMedium
+from engine.common.net_exceptions import KeyNotFoundException
+from engine.feed.consolidators import BaseDataConsolidator
+from engine.feed.custom_data import PythonData, SubscriptionDataSource
+from engine.run.runner import run_algorithm
+from tests.engine.folder import flat, write_folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_folder(tmp_path / "data", {"ABC": flat(100, 20)})
+    return tmp_path
+
+
+class Weather(PythonData):
+    """Rows of time,temperature,wind."""
+
+    medium = SubscriptionTransportMedium.OBJECT_STORE
+    place = "weather"
+
+    def get_source(self, config, date, is_live):
+        return SubscriptionDataSource(self.place, self.medium, FileFormat.CSV)
+
+    def reader(self, config, line, date, is_live):
+        if not line[0].isdigit():
+            return None
+        cells = line.split(",")
+        point = Weather()
+        point.symbol = config.symbol
+        point.time = datetime.strptime(cells[0], "%Y-%m-%d %H:%M")
+        point.value = float(cells[1])
+        point["Wind"] = float(cells[2])
+        return point
+
+
+class Base(QCAlgorithm):
+    """Reads the weather of a few days."""
+
+    kind = Weather
+    text = "time,temperature,wind\n" + "".join(
+        f"2010-01-{day:02d} {hour:02d}:00,{day}.5,{hour}\n"
+        for day in (3, 9, 11, 12)
+        for hour in (0, 18)
+    )
+
+    def initialize(self):
+        self.set_start_date(2010, 1, 8)
+        self.set_end_date(2010, 1, 12)
+        self.object_store.save("weather", self.text)
+        self.add_equity("ABC", Resolution.DAILY)
+        self.weather = self.add_data(self.kind, "Paris", Resolution.HOUR).symbol
+        self.seen = []
+        self.shown = str(self.weather)
+        self.start()
+
+    def start(self):
+        pass
+
+    def on_data(self, data):
+        if data.contains_key(self.weather):
+            point = data[self.weather]
+            price = self.securities[self.weather].price
+            self.seen.append((self.time, point.value, point.wind, price))
+
+    def on_securities_changed(self, changes):
+        self.changed = [security.symbol.value for security in changes.added_securities]
+
+
+def run(folder, kind):
+    return run_algorithm(kind, data_folder=folder / "data", store=folder / "store", parameters={})
+
+
+def test_points_come_at_their_time_on_closed_days_too(folder):
+    algorithm = run(folder, Base).algorithm
+    assert algorithm.seen == [
+        (datetime(2010, 1, day, hour), day + 0.5, hour, day + 0.5)
+        for day in (9, 11, 12)
+        for hour in (0, 18)
+    ]
+    assert algorithm.changed == ["ABC"]  # LEAN does not tell of custom data
+    assert algorithm.shown == "PARIS.Weather"
+
+
+def test_a_source_of_each_day_and_a_local_file(folder):
+    for day in (9, 11):
+        rows = [f"2010-01-{d:02d} 12:00,{day},0" for d in (day, day + 1)]
+        (folder / f"{day}.csv").write_text("\n".join(rows))
+
+    class Daily(Weather):
+        def get_source(self, config, date, is_live):
+            return SubscriptionDataSource(str(folder / f"{date.day}.csv"))
+
+    class Reading(Base):
+        kind = Daily
+
+    seen = [(time.day, value) for time, value, *_ in run(folder, Reading).algorithm.seen]
+    # A row that belongs to the next day's file is left out.
+    assert seen == [(9, 9), (11, 11)]
+
+
+def test_points_can_be_consolidated(folder):
+    class Consolidating(Base):
+        def start(self):
+            self.bars = []
+            consolidator = BaseDataConsolidator(timedelta(days=1))
+            consolidator.data_consolidated += lambda _, bar: self.bars.append(bar)
+            self.subscription_manager.add_consolidator(self.weather, consolidator)
+
+    bars = run(folder, Consolidating).algorithm.bars
+    assert [(bar.time.day, bar.open) for bar in bars][:2] == [(9, 9.5), (11, 11.5)]
+
+
+def test_a_line_that_the_reader_cannot_read_is_left_out_and_told(folder):
+    class Broken(Base):
+        text = "2010-01-09 00:00,1,2\n2010-01-09 01:00,warm,2\n2010-01-09 02:00,3,4\n"
+
+    algorithm = run(folder, Broken).algorithm
+    assert [value for _, value, *_ in algorithm.seen] == [1, 3]
+    assert any("Line: 2010-01-09 01:00,warm,2" in line for line in algorithm.log_lines)
+
+
+def test_what_is_not_read_is_refused_by_name(folder):
+    class Remote(Weather):
+        medium = None
+        place = "https://example.com/weather.csv"
+
+    class Reading(Base):
+        kind = Remote
+
+    with pytest.raises(NotImplementedError, match=r"REMOTE_FILE .*local file or the object store"):
+        raise run(folder, Reading).algorithm.run_time_error
+
+    class Trading(Base):
+        def on_data(self, data):
+            self.market_order(self.weather, 1)
+
+    with pytest.raises(NotImplementedError, match=r"orders for custom data \(PARIS\)"):
+        raise run(folder, Trading).algorithm.run_time_error
+
+
+def test_fields_by_name():
+    point = Weather()
+    point["EndTime"] = datetime(2010, 1, 4)
+    point["Open"] = 5.0
+    assert (point.time, point.open, point["OPEN"]) == (datetime(2010, 1, 4), 5, 5)
+    assert point.has_property("open")
+    with pytest.raises(KeyNotFoundException, match="'Low' does not exist"):
+        point["Low"]
