@@ -145,6 +145,15 @@ def test_what_is_not_read_is_refused_by_name(folder):
         raise run(folder, Trading).algorithm.run_time_error
 
 
+def test_history_of_it_is_refused(folder):
+    class Asking(Base):
+        def on_data(self, data):
+            self.history(self.weather, 3, Resolution.DAILY)
+
+    with pytest.raises(NotImplementedError, match="history"):
+        raise run(folder, Asking).algorithm.run_time_error
+
+
 def test_fields_by_name():
     point = Weather()
     point["EndTime"] = datetime(2010, 1, 4)
