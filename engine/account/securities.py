@@ -549,6 +549,8 @@ class Security(LeanObject):
         self.slippage_model = model.get_slippage_model(self)
         self.settlement_model = model.get_settlement_model(self)
         self.buying_power_model = model.get_buying_power_model(self)
+        self.margin_interest_rate_model = model.get_margin_interest_rate_model(self)
+        self.shortable_provider = model.get_shortable_provider(self)
 
     def __getattr__(self, name: str) -> Any:
         custom = self.__dict__.get("_properties", {})

@@ -29,8 +29,8 @@ from engine.brokerage.brokerage_models import (
     BrokerageModel,
     FuncBenchmark,
     SecurityBenchmark,
-    brokerage_model,
 )
+from engine.brokerage.brokers import brokerage_model
 from engine.brokerage.transactions import SecurityTransactionManager
 from engine.common.clock import END_OF_TIME, NEW_YORK, aware_utc, from_utc, midnight, to_utc
 from engine.common.decimals import to_decimal

@@ -12,6 +12,8 @@ from engine.orders.orders import CashAmount, MarketOrder, Order, OrderFee
 _PER_SHARE = Decimal("0.005")
 _MINIMUM = ONE
 _ABROAD = Decimal(5)
+_AT_EXANTE = Decimal("0.02")
+_EXTENDED_AT_PUBLIC = Decimal("2.99")
 _MAXIMUM_RATE = Decimal("0.005")
 
 
@@ -58,10 +60,84 @@ class TradeStationFeeModel(FeeModel):
         return OrderFee(CashAmount(ZERO if self._resident else _ABROAD, "USD"))
 
 
-class InteractiveBrokersFeeModel(FeeModel):
-    """0.005 $ a share, at least 1 $, else at most 0.5 % of the order's value."""
+class TDAmeritradeFeeModel(FeeModel):
+    """No fees for stocks."""
 
-    def __init__(self, *_: Any) -> None:
+
+class CharlesSchwabFeeModel(FeeModel):
+    """No fees for stocks."""
+
+
+class WebullFeeModel(FeeModel):
+    """No fees for stocks."""
+
+
+class TastytradeFeeModel(FeeModel):
+    """No fees for stocks."""
+
+
+class EzeFeeModel(FeeModel):
+    """No fees."""
+
+
+class _PerShare(FeeModel):
+    _rate = ZERO
+
+    def __init__(self, fees_per_share: Any = None) -> None:
+        if fees_per_share is not None:
+            self._rate = to_decimal(fees_per_share)
+
+
+class WolverineFeeModel(_PerShare):
+    """No fees: LEAN's engine does not meet the fee per share that LEAN's model hides."""
+
+
+class RBIFeeModel(_PerShare):
+    """No fees: LEAN's engine does not meet the fee per share that LEAN's model hides."""
+
+
+class AxosFeeModel(_PerShare):
+    """A fee for each share, 0.0035 $ by default."""
+
+    _rate = Decimal("0.0035")
+
+    def get_order_fee(self, parameters: OrderFeeParameters) -> OrderFee:
+        """Fee of an order."""
+        return OrderFee(CashAmount(self._rate * abs(parameters.order.quantity_exact), "USD"))
+
+
+class ExanteFeeModel(FeeModel):
+    """0.02 $ a share."""
+
+    def __init__(self, forex_commission_rate: Any = 0.25) -> None:
+        self._forex_rate = to_decimal(forex_commission_rate)
+
+    def get_order_fee(self, parameters: OrderFeeParameters) -> OrderFee:
+        """Fee of an equity order."""
+        return OrderFee(CashAmount(_AT_EXANTE * abs(parameters.order.quantity_exact), "USD"))
+
+
+class PublicFeeModel(FeeModel):
+    """2.99 $ for orders that are placed outside the regular hours, else nothing."""
+
+    def get_order_fee(self, parameters: OrderFeeParameters) -> OrderFee:
+        """Fee of an equity order."""
+        hours = parameters.security.exchange.hours
+        regular = hours.is_open(hours.from_utc(parameters.order.time_naive))
+        return OrderFee(CashAmount(ZERO if regular else _EXTENDED_AT_PUBLIC, "USD"))
+
+
+class InteractiveBrokersFeeModel(FeeModel):
+    """0.005 $ a share, at least 1 $, else at most 0.5 % of the order's value.
+
+    The arguments matter to currencies and options only.
+    """
+
+    def __init__(
+        self,
+        monthly_forex_trade_amount_in_us_dollars: Any = 0,
+        monthly_options_trade_amount_in_contracts: Any = 0,
+    ) -> None:
         pass
 
     def get_order_fee(self, parameters: OrderFeeParameters) -> OrderFee:
@@ -74,6 +150,10 @@ class InteractiveBrokersFeeModel(FeeModel):
         elif fee > maximum:
             fee = maximum
         return OrderFee(CashAmount(abs(fee), "USD"))
+
+
+class AlphaStreamsFeeModel(InteractiveBrokersFeeModel):
+    """The same fees."""
 
 
 def fee_amount(security: Any, order: Order) -> Decimal:
@@ -104,6 +184,13 @@ class ConstantSlippageModel(LeanObject):
         """Fraction times the last price."""
         last = asset.get_last_data()
         return self._percent * last.value_exact if last is not None else ZERO
+
+
+class AlphaStreamsSlippageModel(ConstantSlippageModel):
+    """A ten thousandth of the price."""
+
+    def __init__(self) -> None:
+        super().__init__(Decimal("0.0001"))
 
 
 class VolumeShareSlippageModel(LeanObject):

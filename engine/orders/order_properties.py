@@ -74,9 +74,27 @@ class OrderProperties(LeanObject):
         return copy.copy(self)
 
 
-class InteractiveBrokersOrderProperties(OrderProperties):
-    """Adds the fields Interactive Brokers knows."""
-
+class _ExtendedHoursProperties(OrderProperties):
     def __init__(self) -> None:
         super().__init__()
         self.outside_regular_trading_hours = False
+
+
+class InteractiveBrokersOrderProperties(_ExtendedHoursProperties):
+    """Adds the fields Interactive Brokers knows."""
+
+
+class AlpacaOrderProperties(_ExtendedHoursProperties):
+    """Adds the fields Alpaca knows."""
+
+
+class TradierOrderProperties(_ExtendedHoursProperties):
+    """Adds the fields Tradier knows."""
+
+
+class WebullOrderProperties(_ExtendedHoursProperties):
+    """Adds the fields Webull knows."""
+
+
+class TastytradeOrderProperties(OrderProperties):
+    """Adds nothing."""

@@ -155,17 +155,22 @@ class OrderTicket(LeanObject):
         Raises:
             ArgumentException: if this kind of order has no such field.
         """
+        value = self.get_exact(field)
+        return value if isinstance(value, bool) else to_double(value)
+
+    def get_exact(self, field: OrderField) -> Any:
+        """As `get`, prices as Decimal."""
         name = OrderField(field).name.lower()
         source: Any = self._order
         if self.order_type == OrderType.COMBO_LIMIT and field == OrderField.LIMIT_PRICE:
             source = self.submit_request if source is None else source.group_order_manager
-        exact = getattr(source, name + "_exact", None)
-        if exact is not None:
-            return to_double(exact)
-        if field == OrderField.TRAILING_AS_PERCENTAGE and hasattr(source, name):
-            return bool(getattr(source, name))
         if source is None:
-            return float(getattr(self.submit_request, name))
+            source = self.submit_request
+        if name == "trailing_as_percentage" and hasattr(source, name):
+            return bool(getattr(source, name))
+        exact: Decimal | None = getattr(source, name + "_exact", None)
+        if exact is not None:
+            return exact
         raise ArgumentException(
             f"Unable to get field {net_text(field)} on order of type {net_text(self.order_type)}"
         )

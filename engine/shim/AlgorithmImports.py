@@ -52,6 +52,23 @@ from engine.brokerage.brokerage_models import (
     SecurityBenchmark,
     TradeStationBrokerageModel,
 )
+from engine.brokerage.brokers import (
+    AlphaStreamsBrokerageModel,
+    AxosClearingBrokerageModel,
+    BloombergFixBrokerageModel,
+    CharlesSchwabBrokerageModel,
+    ExanteBrokerageModel,
+    EzeBrokerageModel,
+    InteractiveBrokersFixModel,
+    PublicBrokerageModel,
+    RBIBrokerageModel,
+    TastytradeBrokerageModel,
+    TDAmeritradeBrokerageModel,
+    TerminalLinkBrokerageModel,
+    TradierBrokerageModel,
+    WebullBrokerageModel,
+    WolverineBrokerageModel,
+)
 from engine.brokerage.buying_power import (
     BuyingPowerModel,
     CashBuyingPowerModel,
@@ -64,14 +81,26 @@ from engine.brokerage.buying_power_terms import *
 from engine.brokerage.equity_fill_model import EquityFillModel
 from engine.brokerage.fees import (
     AlpacaFeeModel,
+    AlphaStreamsFeeModel,
+    AlphaStreamsSlippageModel,
+    AxosFeeModel,
+    CharlesSchwabFeeModel,
     ConstantFeeModel,
     ConstantSlippageModel,
+    ExanteFeeModel,
+    EzeFeeModel,
     FeeModel,
     InteractiveBrokersFeeModel,
     NullSlippageModel,
     OrderFeeParameters,
+    PublicFeeModel,
+    RBIFeeModel,
+    TastytradeFeeModel,
+    TDAmeritradeFeeModel,
     TradeStationFeeModel,
     VolumeShareSlippageModel,
+    WebullFeeModel,
+    WolverineFeeModel,
 )
 from engine.brokerage.fill_model import (
     Fill,
@@ -143,12 +172,16 @@ from engine.orders.combo_orders import (
     Leg,
 )
 from engine.orders.order_properties import (
+    AlpacaOrderProperties,
     DayTimeInForce,
     GoodTilCanceledTimeInForce,
     GoodTilDateTimeInForce,
     InteractiveBrokersOrderProperties,
     OrderProperties,
+    TastytradeOrderProperties,
     TimeInForce,
+    TradierOrderProperties,
+    WebullOrderProperties,
 )
 from engine.orders.order_requests import (
     CancelOrderRequest,

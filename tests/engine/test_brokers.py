@@ -1,0 +1,129 @@
+"""What brokers take, refuse and charge."""
+
+from decimal import Decimal
+
+import pytest
+
+from engine.brokerage.brokers import _MODELS, brokerage_model
+from engine.brokerage.fees import AxosFeeModel, ExanteFeeModel, OrderFeeParameters, RBIFeeModel
+from engine.common.enums import AccountType, BrokerageName, OrderStatus
+from engine.common.net_exceptions import NotSupportedException
+from engine.orders.order_properties import AlpacaOrderProperties, TimeInForce
+from tests.engine.test_fills import QUIET, Once, fills, run
+
+ROWS = [*QUIET, (102, 110, 90, 105, 10**6), (104, 106, 102, 103, 10**6)]
+
+
+def with_broker(tmp_path, name, act, account=AccountType.MARGIN):
+    class Own(Once):
+        """Trades through a broker."""
+
+        def initialize(self):
+            self.set_brokerage_model(name, account)
+            super().initialize()
+
+    return run(tmp_path, ROWS, act, Own)
+
+
+def refusals(result):
+    return [e.message for e in result.order_events if e.status == OrderStatus.INVALID]
+
+
+@pytest.mark.parametrize(
+    ("name", "act", "reason"),
+    [
+        (
+            BrokerageName.TD_AMERITRADE,
+            lambda a: a.market_on_close_order(a.symbol, 1),
+            "NotSupported - The TDAmeritradeBrokerageModel does not support MarketOnClose order "
+            "type. Only supports [Market,Limit,StopMarket,StopLimit]",
+        ),
+        (
+            BrokerageName.TRADIER_BROKERAGE,
+            lambda a: a.limit_order(a.symbol, -1, 90.0),
+            "ShortOrderIsGtc - You cannot place short stock orders with GTC, only day orders are "
+            "allowed",
+        ),
+        (
+            BrokerageName.EXANTE,
+            lambda a: a.limit_order(a.symbol, 1, 90.0),
+            "NotSupported - Price is not set.",
+        ),
+        (
+            BrokerageName.INTERACTIVE_BROKERS_FIX,
+            lambda a: a.limit_if_touched_order(a.symbol, 1, 90.0, 91.0),
+            "NotSupported - The InteractiveBrokersFixModel does not support LimitIfTouched order "
+            "type. Only supports [Market,MarketOnOpen,MarketOnClose,Limit,StopMarket,StopLimit,"
+            "TrailingStop,ComboMarket,ComboLimit]",
+        ),
+    ],
+)
+def test_refusals_in_leans_words(tmp_path, name, act, reason):
+    expected = f"BrokerageModel declared unable to submit order: [1] Warning - Code: {reason}"
+    assert refusals(with_broker(tmp_path, name, act)) == [expected]
+
+
+def test_alpaca_takes_limit_orders_of_the_day_outside_regular_hours_only(tmp_path):
+    def act(algorithm):
+        properties = AlpacaOrderProperties()
+        properties.outside_regular_trading_hours = True
+        algorithm.limit_order(algorithm.symbol, 1, 95.0, order_properties=properties)
+        properties.time_in_force = TimeInForce.DAY
+        algorithm.limit_order(algorithm.symbol, 1, 95.0, order_properties=properties)
+
+    result = with_broker(tmp_path, BrokerageName.ALPACA, act)
+    assert len(refusals(result)) == 1
+    assert "GoodTilCanceledTimeInForce TIF outside regular hours" in refusals(result)[0]
+
+
+def test_wolverine_refuses_changes(tmp_path):
+    def act(algorithm):
+        ticket = algorithm.limit_order(algorithm.symbol, 1, 50.0)
+        algorithm.ticket, algorithm.response = ticket, ticket.update_quantity(2)
+
+    result = with_broker(tmp_path, BrokerageName.WOLVERINE, act)
+    assert result.algorithm.ticket.quantity == 1
+    update = result.algorithm.ticket.update_requests[0].response
+    assert update.error_message == (
+        "OrderID: 1 Warning - Code: 0 - Brokerage does not support update. You must cancel and "
+        "re-create instead."
+    )
+
+
+def test_a_fee_that_leans_model_hides_is_not_charged(tmp_path):
+    def act(algorithm):
+        algorithm.limit_order(algorithm.symbol, 100, 95.0)
+
+    rbi = with_broker(tmp_path / "rbi", BrokerageName.RBI, act)
+    assert fills(rbi)
+    assert rbi.algorithm.portfolio.total_fees == 0
+    axos = with_broker(tmp_path / "axos", BrokerageName.AXOS, act)
+    assert axos.algorithm.portfolio.total_fees == 0.35
+
+
+@pytest.mark.parametrize("name", list(_MODELS))
+def test_every_model_has_its_own_models(name):
+    model = brokerage_model(name)
+    for part in ("fee", "fill", "slippage", "settlement", "buying_power", "shortable_provider"):
+        method = part if part.endswith("provider") else f"{part}_model"
+        assert getattr(model, f"get_{method}")(None) is not None
+
+
+def test_other_brokers_are_refused_by_name():
+    with pytest.raises(NotImplementedError, match="Bitfinex"):
+        brokerage_model(BrokerageName.BITFINEX)
+    with pytest.raises(NotSupportedException):
+        brokerage_model(BrokerageName.EZE, AccountType.CASH)
+
+
+def test_fees_per_share():
+    class Order:
+        """A hundred shares."""
+
+        quantity_exact = Decimal(-100)
+
+    fees = [
+        model.get_order_fee(OrderFeeParameters(None, Order)).value.amount_exact
+        for model in (AxosFeeModel(), AxosFeeModel(0.01), ExanteFeeModel(), RBIFeeModel())
+    ]
+    assert fees == [Decimal("0.35"), 1, 2, 0]
