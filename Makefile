@@ -72,7 +72,7 @@ format: setup-dev ## format the code in place
 
 bench: setup-dev data ## measure speed against others (prints medians and ratios)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/bench.txt
-	@for script in env_steps predictive_draws sampling_speed agent_updates joint_paths backtest_cost; do \
+	@for script in env_steps predictive_draws sampling_speed agent_updates joint_paths engine_speed backtest_cost; do \
 	  echo "== $$script"; $(BIN)/python -m research.benchmarks.$$script || exit 1; done
 
 realism: setup-dev ## measure how real the imagined markets are (TDQN=FOLDER: the paper's stocks, else packaged bars)

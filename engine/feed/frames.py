@@ -36,15 +36,21 @@ class SymbolColumns:
     Attributes:
         ends: end times, exchange time, in order.
         columns: one value per end time.
+        never_empty: names of columns that are known to hold more than zeros.
     """
 
     symbol: Symbol
     ends: NDArray[np.datetime64]
     columns: dict[str, NDArray[Any]]
+    never_empty: frozenset[str] = frozenset()
 
     def shown(self) -> dict[str, NDArray[Any]]:
         """Columns that hold more than zeros."""
-        return {name: values for name, values in self.columns.items() if _has_content(values)}
+        return {
+            name: values
+            for name, values in self.columns.items()
+            if name in self.never_empty or _has_content(values)
+        }
 
 
 def _has_content(values: NDArray[Any]) -> bool:

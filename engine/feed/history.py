@@ -18,6 +18,7 @@ from engine.market.data import BaseData, TradeBar
 from engine.market.slices import Slice
 
 _DAY = timedelta(days=1)
+_PRICES = frozenset(COLUMNS) - {"volume"}
 _PLAIN_MODES = (
     DataNormalizationMode.RAW,
     DataNormalizationMode.ADJUSTED,
@@ -102,7 +103,7 @@ class HistoryProvider:
         place = series.place(requests[0].start, requests[0].end)
         numbers = series.numbers[:, place]
         columns = dict(zip(COLUMNS, numbers, strict=True))
-        return SymbolColumns(requests[0].symbol, series.ends[place], columns)
+        return SymbolColumns(requests[0].symbol, series.ends[place], columns, _PRICES)
 
     def _series_of(self, request: HistoryRequest) -> TradeSeries | None:
         """The columns that answer a request; None if it must be read bar by bar."""

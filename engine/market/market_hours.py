@@ -89,7 +89,7 @@ class ExchangeHours(LeanObject):
                 f"{source} must have a session with the state market, open before close"
             )
         self.regular_market_duration = max(longest, default=timedelta(0))
-        self.session = lru_cache(maxsize=1024)(self._session)
+        self.session = lru_cache(maxsize=16384)(self._session)
 
     def _session(self, day: date) -> Session | None:
         """Hours of a day, None if the exchange stays closed."""
