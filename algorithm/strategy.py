@@ -511,7 +511,7 @@ class MirageStrategy(QCAlgorithm):
             return
         with self._turn:
             self._live.stopped()
-            due = self._live.due()
+            due = self._live.checked(self._live.due(), self._rules, self._equity())
             if due:
                 send_orders(self, due)
                 self._live.sent()

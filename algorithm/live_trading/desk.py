@@ -23,11 +23,14 @@ from AlgorithmImports import *
 
 from algorithm.bars import BarBook
 from algorithm.live_trading.account import AccountBook
+from algorithm.live_trading.last_check import cut_to_caps, kept_part
 from algorithm.live_trading.live_bars import LiveBars
 from algorithm.live_trading.outbox import Outbox
 from algorithm.live_trading.state import StateStore
+from algorithm.portfolio import expected_quantities
 from algorithm.stops import Stops
 from algorithm.times import from_text, to_text
+from sim.accounting import Rules
 
 STATES = "mirage-live/"
 """Before the name of a deployment: head of the keys of its saved state."""
@@ -383,6 +386,48 @@ class LiveDesk:
         by_name = {symbol.value: symbol for symbol in self._symbols}
         return {by_name[name]: quantity for name, quantity in targets.items()}
 
+    def checked(
+        self, due: Mapping[Symbol, float], rules: Rules, equity: float
+    ) -> dict[Symbol, float]:
+        """What is due, less what the caps do not allow any more and what cannot be borrowed.
+
+        What is left out stays so until the next close decides.
+
+        Args:
+            due: quantity to hold by symbol.
+            rules: caps and lots, caps in the order of the symbols.
+            equity: what may be traded with now, $.
+        """
+        algorithm = self._algorithm
+        expected = {
+            symbol.value: quantity
+            for symbol, quantity in expected_quantities(algorithm, self._symbols).items()
+        }
+        targets = {symbol.value: quantity for symbol, quantity in due.items()}
+        for symbol in due:
+            name = symbol.value
+            order, kept = targets[name] - expected[name], kept_part(expected[name], targets[name])
+            if order >= 0.0 or kept == targets[name] or targets[name] >= 0.0:
+                continue
+            if not algorithm.shortable(symbol, order):
+                self.tell(
+                    f"{name}: the shares for {targets[name]:g} cannot be borrowed; {kept:g} are to "
+                    "be held until the next close decides"
+                )
+                targets[name] = kept
+        prices = {s.value: float(algorithm.securities[s].price) for s in self._symbols}
+        caps = dict(zip(prices, rules.caps.tolist(), strict=True))
+        lot = float(rules.lot_size)
+        for cut in cut_to_caps(expected, targets, prices, equity, caps, rules.gross, lot):
+            self.tell(str(cut))
+            targets[cut.name] = cut.allowed
+        if any(targets[symbol.value] != quantity for symbol, quantity in due.items()):
+            with self.guard:
+                for name, quantity in targets.items():
+                    self.outbox.amend(name, quantity)
+                self.save()
+        return {symbol: targets[symbol.value] for symbol in due}
+
     def sent(self) -> None:
         """Note that what was due has been ordered."""
         with self.guard:
@@ -396,6 +441,10 @@ class LiveDesk:
         self._refusals.add(event.order_id)
         symbol, asked = event.symbol, float(event.quantity)
         held = float(self._algorithm.portfolio[symbol].quantity)
+        with self.guard:
+            # Asked for once more, at another start before the open, it would be refused again.
+            self.outbox.amend(symbol.value, kept_part(held, held + asked))
+            self.save()
         if held * (held + asked) < 0.0:
             self.tell(
                 f"{symbol.value}: the order of {asked:g} was refused; the position of {held:g} is "

@@ -93,9 +93,15 @@ class Outbox:
             # LEAN cuts holdings to whole shares; a target that kept a fraction could not be met.
             self.targets[name] = float(math.trunc(self.targets[name] / factor))
 
-    def clear(self) -> None:
-        """Forget what is to be ordered: it must not be."""
-        self.targets = {}
+    def amend(self, name: str, quantity: float) -> None:
+        """Hold another quantity than was decided, until the next close decides.
+
+        Args:
+            name: ticker; one without a target is left alone.
+            quantity: shares, signed.
+        """
+        if name in self.targets:
+            self.targets[name] = quantity
 
     def to_state(self) -> dict[str, Any]:
         """What a restart has to bring back, as JSON."""

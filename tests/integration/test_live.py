@@ -1,5 +1,6 @@
 """Live trading gives the backtest's orders, whatever comes between two closes."""
 
+import itertools
 from datetime import date, datetime
 
 import pytest
@@ -233,6 +234,55 @@ def test_positions_of_others_take_no_part(market):
     sizes = [abs(quantity) for _, _, quantity, _ in summed(half)]
     assert max(sizes) <= 1.1 * max(abs(quantity) for _, _, quantity, _ in whole)
     assert len(sizes) >= 0.5 * len(whole)
+
+
+def test_money_that_leaves_overnight_makes_the_orders_of_the_morning_smaller(market):
+    """Sized at the close on 100,000 $, sent for a quarter of it: the caps are of what is there."""
+    market.parameters |= {"stop_loss": "off", "daily_stop": "off"}
+    market.live(START, (2010, 3, 1, 22))
+    market.cash -= 75_000
+    found = market.live((2010, 3, 1, 22, 1), (2010, 3, 2, 12))
+    said = [line for line in market.log if "shares are to be held, not the" in line]
+    assert said
+    assert {line[:16] for line in said} == {"2010-03-02 09:20"}
+    cap = float(found.algorithm._rules.caps[0])
+    for _, _, quantity, price in summed(found.algorithm.fills):
+        # The gap of the open comes on top.
+        assert 0.9 * cap * 25_000 < abs(quantity) * price < 1.1 * cap * 25_000
+
+
+def test_what_cannot_be_borrowed_is_not_sold_short_until_the_next_close(market):
+    market.rewrite(
+        "    def on_order_event",
+        "    def shortable(self, symbol, quantity=0):\n"
+        "        return symbol.value != 'BBB'\n\n"
+        "    def on_order_event",
+    )
+    wanted = market.backtest()
+    fills = summed(market.live(START, END).algorithm.fills)
+    said = [line for line in market.log if "cannot be borrowed" in line]
+    assert said
+    assert all("BBB" in line and line[11:16] == "09:20" for line in said)
+    held = {}
+    for _, name, quantity, _ in fills:
+        held[name] = held.get(name, 0.0) + quantity
+        assert name != "BBB" or held[name] >= 0.0
+    assert any(name == "CCC" and quantity < 0 for _, name, quantity, _ in fills)
+    first = datetime.fromisoformat(said[0][:10]).date()
+    before = [fill for fill in wanted if fill[0] < first]
+    assert [fill for fill in fills if fill[0] < first] == before
+
+
+@pytest.mark.parametrize("at", [(9, 29), pytest.param((9, 29, 59), marks=pytest.mark.slow)])
+def test_a_start_after_the_sending_and_before_the_open_sends_at_once(market, at):
+    """LEAN's default model takes an order for the open until it is there."""
+    wanted = market.backtest()
+    days = [d for d in market.days if date(2010, 3, 1) <= d <= date(2010, 4, 1)]
+    fills, begin = [], START
+    for day, morning in list(itertools.pairwise(days))[::3]:
+        fills += market.live(begin, (day.year, day.month, day.day, 22)).algorithm.fills
+        begin = (morning.year, morning.month, morning.day, *at)
+    assert summed(fills + market.live(begin, END).algorithm.fills) == wanted
 
 
 SPLIT = date(2010, 3, 24)
