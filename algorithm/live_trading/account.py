@@ -6,15 +6,79 @@ for by fills and dividends: the rest is money that came or went, and no gain or 
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from AlgorithmImports import *
 
+from algorithm.live_trading.live_bars import Away
+
 LEAST_FLOW = 0.001
 """Share of the account that must come or go before it is said to be a deposit or a withdrawal:
 less are fees and interest."""
+
+
+LOOSE = 0.1
+"""Relative error of a price at which something was bought or sold, where no bar tells of it."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A position that is another than was saved.
+
+    Attributes:
+        name: ticker.
+        had: shares that were saved.
+        has: shares that there are.
+        away: what happened to the symbol meanwhile; None if nothing is known.
+        ordered: shares that were to be held by an order of ours; None without one.
+    """
+
+    name: str
+    had: float
+    has: float
+    away: Away | None
+    ordered: float | None
+
+    @property
+    def bought(self) -> float:
+        """Shares that were bought (negative: sold), beyond what a split made of those there."""
+        split = 1.0 if self.away is None else self.away.split
+        return self.has - math.trunc(self.had / split)
+
+    @property
+    def ours(self) -> bool:
+        """Whether an order of ours, filled meanwhile, explains it."""
+        if self.ordered is None:
+            return False
+        start = self.has - self.bought
+        return min(start, self.ordered) <= self.has <= max(start, self.ordered)
+
+    def money(self, price: float) -> tuple[float, float]:
+        """$ that were paid for it (negative: came in), and how wrong that may be.
+
+        Args:
+            price: $ a share now.
+        """
+        away = self.away
+        if away is None or away.opened is None:
+            each, error = price, LOOSE * price
+        elif self.ours:
+            each, error = away.opened, away.high - away.low
+        else:
+            each, error = (away.low + away.high) / 2.0, (away.high - away.low) / 2.0
+        return self.bought * each, abs(self.bought) * error
+
+    def __str__(self) -> str:
+        """In a line."""
+        if self.bought == 0.0:
+            return f"{self.name}: a split made {self.has:g} shares of {self.had:g}"
+        verb = "bought" if self.bought > 0.0 else "sold"
+        by = "by our order" if self.ours else "without an order of ours"
+        return f"{self.name}: {abs(self.bought):g} shares were {verb} {by} while nothing ran"
 
 
 class AccountBook:
@@ -40,39 +104,86 @@ class AccountBook:
         self._guard = guard
         self._tell = tell
         self._accounted: float | None = None
+        self._flow = 0.0
 
-    def open(self, kept: Mapping[str, Any] | None) -> None:
+    def open(
+        self,
+        kept: Mapping[str, Any] | None,
+        away: Mapping[str, Away],
+        ordered: Mapping[str, float],
+    ) -> None:
         """Begin with the account as it is, beside what was saved of it.
 
         Args:
             kept: what `to_state` gave; None if nothing was saved.
+            away: what happened to the symbols while nothing ran.
+            ordered: shares that were to be held, by ticker, where that has been ordered.
         """
         self._accounted = self.cash()
-        if kept is not None:
-            self._reconcile(kept)
+        if kept is None:
+            return
+        self._flow = float(kept["flow"])
+        self._reconcile(kept, away, ordered)
 
-    def _reconcile(self, kept: Mapping[str, Any]) -> None:
-        """Say where broker and saved state differ; the broker is right."""
+    def _reconcile(
+        self, kept: Mapping[str, Any], away: Mapping[str, Away], ordered: Mapping[str, float]
+    ) -> None:
+        """Say where broker and saved state differ, and why; the broker is right.
+
+        What changed of the holdings was bought or sold at some price of the days nobody saw, and
+        what a dividend paid is known from history; what is left of the cash came or went.
+        """
         broker, state = self.holdings(), kept["holdings"]
         cash, saved = self.cash(), float(kept["cash"])
-        found = []
+        changes = {}
         for name in sorted(broker.keys() | state.keys()):
             has, had = broker.get(name, (0.0, 0.0))[0], float(state.get(name, (0.0, 0.0))[0])
             if has != had:
-                found.append(f"{name}: the broker holds {has:g}, the saved state has {had:g}")
-        # Cash that changed without a position came or went; the first close heeds it.
-        self._accounted = cash if found else saved
-        if abs(cash - saved) > 0.005:
-            found.append(f"cash: the broker has {cash:.2f}, the saved state {saved:.2f}")
-        if not found:
+                self._tell(
+                    f"{name}: the broker holds {has:g}, the saved state has {had:g}; the broker is "
+                    "right"
+                )
+                changes[name] = Change(name, had, has, away.get(name), ordered.get(name))
+        left = cash - saved
+        if abs(left) > 0.005:
+            self._tell(
+                f"cash: the broker has {cash:.2f}, the saved state {saved:.2f}; the broker is right"
+            )
+        elif not changes:
             self._tell("the broker's cash and holdings are those of the saved state")
             return
-        for line in found:
-            self._tell(f"{line}; the broker is right")
-        self._tell(
-            "if this is paper trading and the account was lost with the deployment, deploy with "
-            + redeploy_options(saved, state, self._ids())
-        )
+        unsure = LEAST_FLOW * float(self._algorithm.portfolio.total_portfolio_value)
+        for change in changes.values():
+            price = float(self._algorithm.securities[change.name].price)
+            paid, error = change.money(price)
+            self._tell(f"{change}, about {abs(paid):.2f} $" if paid else str(change))
+            left, unsure = left + paid, unsure + error
+        left = self._less_dividends(left, broker, away)
+        if abs(left) > unsure:
+            self._flow += left
+            self._tell(f"{_flow(left)}, while nothing ran")
+        if changes:
+            self._tell(
+                "if this is paper trading and the account was lost with the deployment, deploy "
+                "with " + redeploy_options(saved, state, self._ids())
+            )
+
+    def _less_dividends(
+        self, left: float, held: Mapping[str, Sequence[float]], away: Mapping[str, Away]
+    ) -> float:
+        """$ that dividends do not explain.
+
+        History may follow a dividend days after it was paid, so one counts if the cash shows it.
+        """
+        paid = {name: held[name][0] * away[name].dividend for name in held if name in away}
+        for name, amount in sorted(paid.items(), key=lambda item: -abs(item[1])):
+            if abs(amount) > 0.005 and abs(left - amount) < abs(left):
+                self._tell(
+                    f"{name}: a dividend of about {away[name].dividend:.4g} $ a share came while "
+                    f"nothing ran, {amount:.2f} $"
+                )
+                left -= amount
+        return left
 
     def filled(self, event: OrderEvent) -> None:
         """Note a fill, whose money is accounted for."""
@@ -91,17 +202,20 @@ class AccountBook:
                     self._accounted += held * float(dividend.distribution)
 
     def outside_flow(self) -> float:
-        """$ that came into the account (negative: left it) without a fill or a dividend."""
+        """$ that came into the account (negative: left it) without a fill or a dividend.
+
+        Since the last call; with what came while nothing ran, which was told of at the start.
+        """
         with self._guard:
             if self._accounted is None:
                 return 0.0
             came = self.cash() - self._accounted
             self._accounted = self.cash()
+        flow, self._flow = self._flow, 0.0
         if abs(came) < LEAST_FLOW * float(self._algorithm.portfolio.total_portfolio_value):
-            return 0.0
-        what = "deposit" if came > 0 else "withdrawal"
-        self._tell(f"a {what} of {abs(came):.2f} $: no gain or loss, and no reason for a stop")
-        return came
+            return flow
+        self._tell(_flow(came))
+        return flow + came
 
     def redeploy(self) -> str:
         """What a paper account that forgets needs to be deployed with as it is now."""
@@ -126,7 +240,13 @@ class AccountBook:
     def to_state(self) -> dict[str, Any]:
         """What a restart compares the account with, as JSON."""
         cash = self.cash() if self._accounted is None else self._accounted
-        return {"holdings": self.holdings(), "cash": cash}
+        return {"holdings": self.holdings(), "cash": cash, "flow": self._flow}
+
+
+def _flow(amount: float) -> str:
+    """Money that came or went, in words."""
+    what = "deposit" if amount > 0 else "withdrawal"
+    return f"a {what} of {abs(amount):.2f} $: no gain or loss, and no reason for a stop"
 
 
 def redeploy_options(

@@ -149,8 +149,9 @@ class LiveDesk:
             self.bars.restore(kept["bars"])
             self.outbox.restore(kept["outbox"])
             self._stops.restore(kept["stops"])
-        self.account.open(None if kept is None else kept["account"])
         self.bars.refresh(self._algorithm.time)
+        sent = self.outbox.targets if self.outbox.ordered else {}
+        self.account.open(None if kept is None else kept["account"], self.bars.away(), sent)
         self._ready = True
         if kept is None:
             return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,8 +16,26 @@ from AlgorithmImports import *
 
 from algorithm.bars import Bar as KeptBar
 from algorithm.bars import BarBook, Row, row_of
-from algorithm.live_trading.mending import SCALE_ERROR, looks_like_split, mend, scaled
+from algorithm.live_trading.mending import SCALE_ERROR, Mended, looks_like_split, mend, scaled
 from models.market.history import History
+
+
+@dataclass(frozen=True)
+class Away:
+    """What happened to a symbol while nothing ran.
+
+    Attributes:
+        split: price factor of its splits, 1 without one.
+        dividend: about what it paid in $ on a share as it is now.
+        opened: open of the first session that nobody saw; None if none has passed.
+        low, high: lowest and highest price of those sessions; the last close without one.
+    """
+
+    split: float
+    dividend: float
+    opened: float | None
+    low: float
+    high: float
 
 
 class LiveBars:
@@ -59,6 +78,7 @@ class LiveBars:
         self._splits: dict[str, dict[datetime, float]] = {}
         self._left: dict[str, list[KeptBar]] = {}
         self._said: set[str] = set()
+        self._away: dict[str, Away] = {}
         self.version = 0
 
     # What is there.
@@ -86,6 +106,13 @@ class LiveBars:
         """Tickers without a bar of a day."""
         newest = {s.value: self._bars.newest(s.value) for s in self._symbols}
         return [n for n, bar in newest.items() if bar is None or bar[0].date() != now.date()]
+
+    def away(self) -> Mapping[str, Away]:
+        """What happened while nothing ran, by ticker; of symbols that the run before had bars of.
+
+        Known after the first `refresh`.
+        """
+        return dict(self._away)
 
     def seen(self) -> tuple[int, list[History]]:
         """Version and histories, of one moment."""
@@ -136,6 +163,8 @@ class LiveBars:
                 self._tell(line)
         self._said |= set(mended.said)
         self.version += mended.changed
+        if self._left.get(name):
+            self._away[name] = _away(self._left.pop(name), self._bars.of(name), mended)
         if mended.split is not None:
             self._splits.setdefault(name, {})[algorithm.time] = mended.split
             self._on_split(name, mended.split)
@@ -284,3 +313,24 @@ class LiveBars:
             name: [(datetime.fromisoformat(time), tuple(row)) for time, row in bars]
             for name, bars in state["newest"].items()
         }
+
+
+def _away(left: Sequence[KeptBar], bars: Sequence[KeptBar], mended: Mended) -> Away:
+    """What happened between the bars that a run left and those of now.
+
+    Args:
+        left: the last bars that the run before had, not empty.
+        bars: of now.
+        mended: what bringing them together has shown.
+    """
+    split = mended.split or 1.0
+    last, (*_, close, _) = left[-1]
+    since = [row for time, row in bars if time > last]
+    return Away(
+        split,
+        # History's prices before a dividend are the smaller by it.
+        dividend=close * (split - mended.scale),
+        opened=since[0][0] if since else None,
+        low=min((row[2] for row in since), default=close * split),
+        high=max((row[1] for row in since), default=close * split),
+    )

@@ -58,12 +58,14 @@ class Mended:
             was built on them must be built anew.
         said: a line for each thing that was put right.
         split: price factor of a split that history knows and nobody has told of; None without one.
+        scale: history's prices over those of the kept bars, at bars that both have.
     """
 
     bars: list[Bar]
     changed: bool
     said: tuple[str, ...]
     split: float | None = None
+    scale: float = 1.0
 
 
 def mend(
@@ -136,7 +138,7 @@ def mend(
         len(old) == len(kept)
         and all(a[0] == b[0] and a[1] == b[1] for a, b in zip(old, kept, strict=True))
     )
-    return Mended(bars, changed, tuple(said), split)
+    return Mended(bars, changed, tuple(said), split, ratio)
 
 
 def scaled(bar: Bar, factor: float) -> Bar:

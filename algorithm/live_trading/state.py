@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-SCHEMA = 3
+SCHEMA = 4
 """Raise when the document's layout changes; documents of another one are refused by name."""
 
 PLACES = ("a", "b")

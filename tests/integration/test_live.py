@@ -2,11 +2,12 @@
 
 import itertools
 from datetime import date, datetime
+from decimal import Decimal
 
 import pytest
 
 from engine.live.brokerage import Position
-from tests.integration.live import MAIN, SYMBOLS, Market, summed
+from tests.integration.live import FIRST, MAIN, SYMBOLS, Market, summed
 
 START, END = (2010, 3, 1, 8), (2010, 4, 30, 20)
 NIGHT, BEFORE_SENDING, BEFORE_OPEN, IN_SESSION = (22, 0), (9, 10), (9, 25), (11, 30)
@@ -221,10 +222,62 @@ def test_a_state_that_is_broken_stops_the_start(market):
 def test_money_that_comes_or_goes_is_no_gain_and_no_loss(market, came, what):
     market.live(START, (2010, 3, 5, 12), daily_stop="0.05", stop_loss="off")
     market.cash += came
+    market.log.clear()
     market.live((2010, 3, 5, 12, 1), (2010, 3, 8, 8), daily_stop="0.05", stop_loss="off")
-    said = [line for line in market.log if "2010-03-05 16:00" in line]
-    assert [f"a {what} of 20000.00 $" in line for line in said if "live:" in line] == [True]
-    assert not any("daily stop" in line for line in said)
+    said = [line for line in market.log if "20000.00 $" in line]
+    assert [line[:16] for line in said] == ["2010-03-05 12:01"]
+    assert f"a {what} of 20000.00 $" in said[0]
+    assert not any("daily stop" in line for line in market.log)
+
+
+def test_shares_that_somebody_sold_are_told_from_money_that_came(market):
+    """200 shares are sold at noon, while nothing runs, for about what a bar of today says."""
+    market.live(START, (2010, 3, 10, 12), daily_stop="0.05", stop_loss="off")
+    name, held = next((n, p) for n, p in market.holdings.items() if p.quantity > 300)
+    row = market.bars[name][market.days.index(date(2010, 3, 10))]
+    market.holdings[name] = Position(held.quantity - 200, held.average_price)
+    market.cash += 200 * Decimal(str((row[1] + row[2]) / 2))
+    market.log.clear()
+    market.live((2010, 3, 10, 22), (2010, 3, 11, 22), daily_stop="0.05", stop_loss="off")
+    said = "\n".join(market.log)
+    assert f"{name}: 200 shares were sold without an order of ours while nothing ran" in said
+    assert "deposit" not in said
+    assert "withdrawal" not in said
+    assert "daily stop" not in said
+
+
+def test_shares_that_were_carried_away_are_a_withdrawal_of_their_worth(market):
+    market.live(START, (2010, 3, 10, 12), daily_stop="0.05", stop_loss="off")
+    name, held = next((n, p) for n, p in market.holdings.items() if p.quantity > 300)
+    del market.holdings[name]
+    market.log.clear()
+    market.live((2010, 3, 10, 22), (2010, 3, 11, 22), daily_stop="0.05", stop_loss="off")
+    row = market.bars[name][market.days.index(date(2010, 3, 10))]
+    worth = float(held.quantity) * (row[1] + row[2]) / 2
+    (said,) = [line for line in market.log if "a withdrawal of" in line]
+    assert float(said.split("withdrawal of ")[1].split(" ")[0]) == pytest.approx(worth, rel=0.01)
+    assert not any("daily stop" in line for line in market.log)
+
+
+def test_a_dividend_while_nothing_ran_is_told_from_a_deposit(tmp_path):
+    """Half a dollar a share, gone from the price at the open of 2010-03-11."""
+    market, day = Market(tmp_path), date(2010, 3, 10)
+    close = market.bars["AAA"][market.days.index(day)][3]
+    factor = 1 - 0.5 / close
+    market.write(factors={
+        "AAA": f"{FIRST:%Y%m%d},{factor:.7f},1,1\n{day:%Y%m%d},{factor:.7f},1,{close}\n"
+        "20501231,1,1,0\n"
+    })  # fmt: skip
+    market.live(START, (2010, 3, 10, 22))
+    held = float(market.holdings["AAA"].quantity)
+    assert held
+    market.cash += Decimal(str(0.5 * held)) + 10_000
+    market.log.clear()
+    market.live((2010, 3, 11, 8, 30), (2010, 3, 11, 22))
+    (paid,) = [line for line in market.log if "AAA: a dividend of about 0.5 $ a share" in line]
+    assert float(paid.rsplit(", ", 1)[1].split(" ")[0]) == pytest.approx(0.5 * held, rel=1e-3)
+    (came,) = [line for line in market.log if "a deposit of" in line]
+    assert float(came.split("deposit of ")[1].split(" ")[0]) == pytest.approx(10_000, abs=1)
 
 
 def test_positions_of_others_take_no_part(market):
