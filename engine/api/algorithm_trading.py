@@ -162,13 +162,6 @@ class TradingMixin(TargetsMixin):
 
     # Orders ---------------------------------------------------------------------------------
 
-    def shortable(
-        self: Any, symbol: Any, short_quantity: Any = 0, update_order_id: int | None = None
-    ) -> bool:
-        """Whether shares can be borrowed to be sold short: LEAN's default provider lends any."""
-        self._security_for_order(symbol)
-        return True
-
     def market_order(
         self: Any,
         symbol: Any,

@@ -305,13 +305,13 @@ def test_money_that_leaves_overnight_makes_the_orders_of_the_morning_smaller(mar
 
 
 def test_what_cannot_be_borrowed_is_not_sold_short_until_the_next_close(market):
+    wanted = market.backtest()
     market.rewrite(
         "    def on_order_event",
-        "    def shortable(self, symbol, quantity=0):\n"
+        "    def shortable(self, symbol, quantity=0, updating=None):\n"
         "        return symbol.value != 'BBB'\n\n"
         "    def on_order_event",
     )
-    wanted = market.backtest()
     fills = summed(market.live(START, END).algorithm.fills)
     said = [line for line in market.log if "cannot be borrowed" in line]
     assert said
