@@ -170,9 +170,9 @@ class QCAlgorithm(
         """Last moment of the last day."""
         return self._end
 
-    def set_date_time(self, utc_time: datetime) -> None:
-        """Move the clock; ends warm-up when the start is reached."""
-        self._utc_time = utc_time
+    def set_date_time(self, frontier: datetime) -> None:
+        """Move the clock to a time in UTC; ends warm-up when the start is reached."""
+        self._utc_time = frontier
         if self._locked and self.is_warming_up and self.time >= self._start:
             self.is_warming_up = False
 
@@ -181,29 +181,37 @@ class QCAlgorithm(
             raise RuntimeError(f"{call} must be called in initialize; the algorithm is running")
 
     @staticmethod
-    def _day(call: str, *when: Any) -> datetime:
+    def _day(call: str, year: Any, month: Any, day: Any, moment: Any) -> datetime:
+        """The day of LEAN's `(year, month, day)` or `(moment)`."""
         try:
-            day = datetime(*when) if len(when) == 3 else when[0]
-            return datetime(day.year, day.month, day.day)
-        except (TypeError, ValueError, AttributeError, IndexError) as error:
+            if month is not None:
+                return datetime(year, month, day)
+            given = year if moment is None else moment
+            return datetime(given.year, given.month, given.day)
+        except (TypeError, ValueError, AttributeError) as error:
+            received = tuple(part for part in (year, month, day, moment) if part is not None)
             raise ValueError(
-                f"{call} takes year, month, day or a datetime; received {when}"
+                f"{call} takes year, month, day or a datetime; received {received}"
             ) from error
 
-    def set_start_date(self, *when: Any) -> None:
+    def set_start_date(
+        self, year: Any = None, month: Any = None, day: Any = None, start: Any = None
+    ) -> None:
         """First day of trading: year, month, day; or a datetime. Live trading starts today."""
         self._require_initialize("set_start_date")
         if self.live_mode:
             return
-        self._start = self._day("set_start_date", *when)
+        self._start = self._day("set_start_date", year, month, day, start)
         self.set_date_time(to_utc(self._start, self._time_zone))
 
-    def set_end_date(self, *when: Any) -> None:
+    def set_end_date(
+        self, year: Any = None, month: Any = None, day: Any = None, end: Any = None
+    ) -> None:
         """Last day of trading, included. Live trading has none."""
         self._require_initialize("set_end_date")
         if self.live_mode:
             return
-        self._end = self._day("set_end_date", *when) + _DAY - _MICROSECOND
+        self._end = self._day("set_end_date", year, month, day, end) + _DAY - _MICROSECOND
 
     def set_time_zone(self, time_zone: str) -> None:
         """Change the algorithm's time zone (IANA name)."""
@@ -307,36 +315,42 @@ class QCAlgorithm(
         if starting_cash is not None:
             self.set_cash(starting_cash)
 
-    def set_cash(self, *amount: Any) -> None:
+    def set_cash(
+        self, symbol: Any = None, starting_cash: Any = None, conversion_rate: Any = None
+    ) -> None:
         """Starting cash: (amount) or (currency, amount[, conversion rate]).
 
         Raises:
             NotImplementedError: for a currency other than US dollars.
             ValueError: if the amount is not a number.
         """
-        if isinstance(amount[0], str):
-            if amount[0].upper() != "USD":
-                raise NotImplementedError(f"set_cash({amount[0]!r}, ...)")
-            amount = amount[1:]
+        currency, amount = symbol, starting_cash
+        if not isinstance(symbol, str | None):
+            currency, amount = None, symbol
+        if currency is not None and currency.upper() != "USD":
+            raise NotImplementedError(f"set_cash({currency!r}, ...)")
         self._require_initialize("set_cash")
-        value = to_decimal(amount[0])
-        self.portfolio.set_cash(value)
+        self.portfolio.set_cash(to_decimal(amount))
 
     def set_brokerage_model(
-        self, brokerage: Any, account_type: AccountType = AccountType.MARGIN
+        self,
+        brokerage: Any = None,
+        account_type: AccountType = AccountType.MARGIN,
+        model: Any = None,
     ) -> None:
         """Choose a broker by name, or a model of one's own."""
-        if isinstance(brokerage, BrokerageName):
-            self.brokerage_model = brokerage_model(brokerage, account_type)
+        chosen = brokerage if model is None else model
+        if isinstance(chosen, BrokerageName):
+            self.brokerage_model = brokerage_model(chosen, account_type)
         else:
-            self.brokerage_model = brokerage() if isinstance(brokerage, type) else brokerage
+            self.brokerage_model = chosen() if isinstance(chosen, type) else chosen
         if self._security_initializer is None:
             for security in self.securities.values():
                 security.initialize(self.brokerage_model)
 
-    def set_security_initializer(self, initializer: Any) -> None:
+    def set_security_initializer(self, security_initializer: Any) -> None:
         """A function of the security, or an object with `initialize(security)`."""
-        self._security_initializer = initializer
+        self._security_initializer = security_initializer
 
     def _initialize_security(self, security: Security) -> None:
         initializer = self._security_initializer
@@ -347,19 +361,27 @@ class QCAlgorithm(
         else:
             initializer(security)
 
-    def set_benchmark(self, *what: Any) -> None:
+    def set_benchmark(
+        self,
+        symbol: Any = None,
+        ticker: Any = None,
+        security_type: Any = None,
+        benchmark: Any = None,
+    ) -> None:
         """A symbol or ticker, a security, or a function of the time.
 
         Raises:
             ValueError: if it is none of these.
         """
         self._require_initialize("set_benchmark")
-        choice = what[-1]
+        # LEAN's older call has the type of security first.
+        given = (what for what in (ticker, symbol, benchmark) if what is not None)
+        choice: Any = next(given, None)
         if isinstance(choice, Security):
             choice = choice.symbol
         if isinstance(choice, str | Symbol):
-            symbol = choice if isinstance(choice, Symbol) else self.create_symbol(choice)
-            self.benchmark = self._security_benchmark(symbol)
+            chosen = choice if isinstance(choice, Symbol) else self.create_symbol(choice)
+            self.benchmark = self._security_benchmark(chosen)
         elif callable(choice):
             self.benchmark = FuncBenchmark(choice)
         else:
@@ -371,7 +393,7 @@ class QCAlgorithm(
         """A hidden security that only the benchmark reads."""
         return SecurityBenchmark(self.new_security(symbol))
 
-    def set_maximum_orders(self, maximum: int) -> None:
+    def set_maximum_orders(self, max: int) -> None:
         """LEAN's limit for free accounts; no effect here."""
 
     # Parameters -----------------------------------------------------------------------------
@@ -432,18 +454,18 @@ class QCAlgorithm(
         if quit:
             self.status = AlgorithmStatus.STOPPED
 
-    def set_run_time_error(self, error: BaseException) -> None:
+    def set_run_time_error(self, exception: BaseException) -> None:
         """Record what stopped the run."""
-        self.run_time_error = self.run_time_error or error
+        self.run_time_error = self.run_time_error or exception
         self.status = AlgorithmStatus.RUNTIME_ERROR
 
     # Training -------------------------------------------------------------------------------
 
-    def train(self, *arguments: Any) -> Any:
+    def train(self, date_rule: Any = None, time_rule: Any = None, training_code: Any = None) -> Any:
         """Run a function now, or on a schedule: (callback) or (date rule, time rule, callback)."""
-        if len(arguments) == 1:
-            return self.schedule.training_now(arguments[0])
-        return self.schedule.training(*arguments)
+        if time_rule is None:
+            return self.schedule.training_now(date_rule if training_code is None else training_code)
+        return self.schedule.training(date_rule, time_rule, training_code)
 
     # Callbacks ------------------------------------------------------------------------------
 
@@ -455,7 +477,7 @@ class QCAlgorithm(
         """
         raise NotImplementedError(f"{type(self).__name__}.initialize must be overridden")
 
-    def on_data(self, data: Any) -> None:
+    def on_data(self, slice: Any) -> None:
         """New data."""
 
     def on_warmup_finished(self) -> None:

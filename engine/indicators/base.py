@@ -27,16 +27,16 @@ WINDOW_SIZE = 2
 class IndicatorDataPoint(BaseData):
     """A value at a time: ``IndicatorDataPoint([symbol,] time, value)``."""
 
-    def __init__(self, *args: Any) -> None:
-        if len(args) == 3:
-            self.symbol, self.time, value = args
-        elif len(args) == 2:
-            self.time, value = args
-            self.symbol = Symbol.EMPTY
-        elif not args:
-            self.symbol, self.time, value = Symbol.EMPTY, datetime.min, ZERO
-        else:
-            raise ValueError(f"IndicatorDataPoint takes (time, value) or more; received {args}")
+    def __init__(self, symbol: Any = None, time: Any = None, value: Any = None) -> None:
+        if isinstance(symbol, datetime):
+            symbol, time, value = None, symbol, time if value is None else value
+        if (time is None) != (value is None):
+            raise ValueError(
+                f"IndicatorDataPoint takes a time and a value; received {time} and {value}"
+            )
+        self.symbol = Symbol.EMPTY if symbol is None else symbol
+        self.time = datetime.min if time is None else time
+        value = ZERO if value is None else value
         self._end_time = None
         self.value_exact = value if isinstance(value, Decimal) else to_decimal(value)
 

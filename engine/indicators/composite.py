@@ -159,7 +159,8 @@ class ResetCompositeIndicator(CompositeIndicator):
     ) -> None:
         if not isinstance(name, str | None):
             name, left, right, composer, extra_reset_action = None, name, left, right, composer
-        super().__init__(name, left, right, composer)
+        shown = name or f"RESET_COMPOSE({left.name},{right.name})"
+        super().__init__(shown, left, right, composer)
         self._extra = extra_reset_action
 
     def reset(self) -> None:
@@ -227,24 +228,34 @@ class IndicatorExtensions(LeanObject):
         return second
 
     @staticmethod
-    def plus(left: Any, right: Any, name: str | None = None) -> CompositeIndicator:
+    def plus(
+        left: Any, right: Any = None, name: str | None = None, *, constant: Any = None
+    ) -> CompositeIndicator:
         """Sum of two indicators, or of one and a number."""
-        return _combine(left, right, name, lambda a, b: a + b)
+        return _combine(left, right if constant is None else constant, name, lambda a, b: a + b)
 
     @staticmethod
-    def minus(left: Any, right: Any, name: str | None = None) -> CompositeIndicator:
+    def minus(
+        left: Any, right: Any = None, name: str | None = None, *, constant: Any = None
+    ) -> CompositeIndicator:
         """Difference."""
-        return _combine(left, right, name, lambda a, b: a - b)
+        return _combine(left, right if constant is None else constant, name, lambda a, b: a - b)
 
     @staticmethod
-    def times(left: Any, right: Any, name: str | None = None) -> CompositeIndicator:
+    def times(
+        left: Any, right: Any = None, name: str | None = None, *, constant: Any = None
+    ) -> CompositeIndicator:
         """Product."""
-        return _combine(left, right, name, lambda a, b: a * b)
+        return _combine(left, right if constant is None else constant, name, lambda a, b: a * b)
 
     @staticmethod
-    def over(left: Any, right: Any, name: str | None = None) -> CompositeIndicator:
+    def over(
+        left: Any, right: Any = None, name: str | None = None, *, constant: Any = None
+    ) -> CompositeIndicator:
         """Quotient; no update while the divisor is zero."""
-        return _combine(left, right, name, lambda a, b: a / b if b else None)
+        return _combine(
+            left, right if constant is None else constant, name, lambda a, b: a / b if b else None
+        )
 
     @staticmethod
     def weighted_by(value: IndicatorBase, weight: IndicatorBase, period: int) -> CompositeIndicator:
@@ -266,7 +277,16 @@ class IndicatorExtensions(LeanObject):
 
         value.updated += on_value
         weight.updated += on_weight
-        return IndicatorExtensions.over(numerator, denominator)
+
+        def divide(left: IndicatorBase, right: IndicatorBase) -> Any:
+            divisor = right.current.value_exact
+            return left.current.value_exact / divisor if divisor else None
+
+        def forget() -> None:
+            values.reset()
+            weights.reset()
+
+        return ResetCompositeIndicator(numerator, denominator, divide, forget)
 
     @staticmethod
     def sma(left: IndicatorBase, period: int, wait_for_first_to_ready: bool = True) -> Any:
