@@ -106,10 +106,18 @@ class DataConsolidator(LeanObject):
     scans = True
     """Whether the clock alone can emit a bar."""
 
-    def __init__(self) -> None:
+    data_consolidated: Event
+    listeners: Event
+    consolidated: Any
+    window: RollingWindow[Any]
+
+    def __new__(cls, *_: Any, **__: Any) -> Any:
+        """Set the state up before a user's `__init__`, which need not call ours."""
+        self = super().__new__(cls)
         self.data_consolidated = self.listeners = Event()
-        self.consolidated: Any = None
-        self.window: RollingWindow[Any] = RollingWindow(2)
+        self.consolidated = None
+        self.window = RollingWindow(2)
+        return self
 
     @property
     def working_data(self) -> Any:
@@ -319,6 +327,22 @@ class _PeriodCountConsolidator(DataConsolidator):
         ValueError: if the rule is none of these, or if the function gives a later start.
     """
 
+    _max_count: int | None = None
+    _period: timedelta | None = None
+    _calendar: Callable[[datetime], CalendarInfo] | None = None
+    _start_of_day: timedelta | None = None
+    _count = 0
+    _bar: Any = None
+    _last_emit: datetime | None = None
+    _symbol: Symbol | None = None
+    _checked = False
+
+    def __new__(cls, *_: Any, **__: Any) -> Any:
+        """Set the events up before a user's `__init__`, which need not call ours."""
+        self = super().__new__(cls)
+        self.data_consolidated = Event()
+        return self
+
     def __init__(
         self,
         max_count: Any = None,
@@ -327,13 +351,7 @@ class _PeriodCountConsolidator(DataConsolidator):
         *,
         func: Callable[[datetime], CalendarInfo] | None = None,
     ) -> None:
-        super().__init__()
-        self.data_consolidated = Event()
         rule: Any = next((r for r in (max_count, period, func) if r is not None), None)
-        self._max_count: int | None = None
-        self._period: timedelta | None = None
-        self._calendar: Callable[[datetime], CalendarInfo] | None = None
-        self._start_of_day: timedelta | None = None
         if isinstance(rule, Resolution):
             rule = span_of(rule)
         if isinstance(rule, timedelta):
@@ -352,11 +370,21 @@ class _PeriodCountConsolidator(DataConsolidator):
             raise ValueError(
                 f"a consolidator takes a timedelta, a count or a function; received {rule!r}"
             )
-        self._count = 0
-        self._bar: Any = None
-        self._last_emit: datetime | None = None
-        self._symbol: Symbol | None = None
-        self._checked = False
+
+    @property
+    def period(self) -> timedelta | None:
+        """Length of the bars, None if only points count."""
+        return self._period
+
+    def aggregate_bar(self, working_bar: Any, data: Any) -> None:
+        """Take a point into a bar; for classes that a user derives."""
+        kept, self._bar = self._bar, working_bar
+        self._aggregate(data)
+        self._bar = kept
+
+    def on_data_consolidated(self, consolidated: Any) -> None:
+        """Emit a bar; for classes that a user derives."""
+        self._emit(consolidated)
 
     @property
     def working_data(self) -> Any:
