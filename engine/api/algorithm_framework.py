@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from engine.common.enums import Resolution
 from engine.common.naming import LeanObject
 from engine.framework.insight import Insight
 from engine.framework.pipeline import FrameworkPipeline
-from engine.framework.universe import Universe
+from engine.framework.universe import CustomUniverse, Universe
+from engine.market.data import RESOLUTION_SPAN
 
 
 def _instance(model: Any) -> Any:
@@ -135,13 +137,23 @@ class FrameworkMixin:
     # Universes ------------------------------------------------------------------------------
 
     def add_universe(self: Any, universe: Any, *rest: Any) -> Universe:
-        """Add a universe of the framework.
+        """Add a universe: of the framework, or (name[, resolution], function of the time).
+
+        The function gives tickers, at the start and then once in a bar's length while the exchange
+        is open.
 
         Raises:
             NotImplementedError: for universes of data that this engine lacks.
         """
+        if isinstance(universe, str) and rest and callable(rest[-1]) and len(rest) <= 2:
+            resolution = Resolution(rest[0]) if len(rest) == 2 else Resolution.DAILY
+            interval = RESOLUTION_SPAN[resolution]
+            universe = CustomUniverse(universe, selector=rest[-1], interval=interval)
         if not isinstance(universe, Universe):
-            raise NotImplementedError("add_universe with a selection function")
+            raise NotImplementedError(
+                "add_universe with a selection of data: the engine has no universe files; use "
+                "add_universe(name, resolution, function of the time)"
+            )
         if universe.key not in self.universe_manager:
             self.universe_manager[universe.key] = universe
             self._pending_universes.append(universe)

@@ -131,6 +131,16 @@ def test_a_symbol_of_a_universe_prints_as_its_identifier(folder):
     assert run(folder, Manual)[:2] == ["04 00 +ABC,ZED -", "ABC"]
 
 
+def test_tickers_by_a_function_of_the_time(folder):
+    class Alternating(Base):
+        def start(self):
+            self.add_universe("turns", lambda time: [("ZED", "ABC")[time.day % 2]])
+
+    lines = run(folder, Alternating)
+    # At the start, then at midnights of trading days; a member stays a day.
+    assert lines[:4] == ["04 00 +ZED -", "05 00 +ABC -ZED", "06 00 +ZED -ABC", "07 00 +ABC -ZED"]
+
+
 def test_changes_are_sorted_and_what_was_added_was_not_removed():
     class Security:
         def __init__(self, ticker):
