@@ -8,8 +8,8 @@ The list is `engine/common/lean_names.txt`; run this when the stubs are of anoth
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
-from importlib.util import find_spec
 from pathlib import Path
 
 from engine.common.lean_names import FILE
@@ -31,10 +31,10 @@ def stubs() -> Path:
     Raises:
         FileNotFoundError: if quantconnect-stubs is not installed.
     """
-    spec = find_spec("AlgorithmImports")
-    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
-        if (Path(place) / "__init__.pyi").exists():
-            return Path(place).parent
+    # Not by `find_spec`: where the engine has been imported, it finds the engine's own module.
+    for place in map(Path, sys.path):
+        if (place / "AlgorithmImports" / "__init__.pyi").exists():
+            return place
     raise FileNotFoundError("quantconnect-stubs is not installed: pip install quantconnect-stubs")
 
 
