@@ -25,6 +25,23 @@ CURRENCY = "USD"
 CURRENCY_SYMBOL = "$"
 
 
+class Currencies(LeanObject):
+    """Currencies by name, of which an account here has one."""
+
+    USD = CURRENCY
+    NULL_CURRENCY = "QCC"
+
+    @staticmethod
+    def get_currency_symbol(currency: str) -> str:
+        """Sign of a currency.
+
+        Raises:
+            NotImplementedError: for a currency other than US dollars.
+        """
+        require_dollars(currency)
+        return CURRENCY_SYMBOL
+
+
 def require_dollars(currency: str) -> None:
     """Refuse other currencies.
 

@@ -272,7 +272,7 @@ class SecurityPortfolioManager(LeanObject):
             self.add_cash(-fee)
         security.settlement_model.apply_funds(
             ApplyFundsSettlementModelParameters(
-                self, security, fill.utc_time_naive, CashAmount(-quantity * price, CURRENCY), fill
+                self, security, fill.utc_time, CashAmount(-quantity * price, CURRENCY), fill
             )
         )
         if held * quantity < 0:

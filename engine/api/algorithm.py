@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from engine.account.initializers import CompositeSecurityInitializer, FuncSecurityInitializer
 from engine.account.margin_call import MarginCallModel
 from engine.account.portfolio import SecurityPortfolioManager
 from engine.account.securities import Security, SecurityManager
@@ -42,7 +43,7 @@ from engine.common.enums import (
     DeploymentTarget,
     Resolution,
 )
-from engine.common.naming import LeanObject
+from engine.common.naming import LeanObject, either_spelling
 from engine.common.settings import AlgorithmSettings, UniverseSettings
 from engine.feed.history import HistoryProvider
 from engine.feed.history_requests import start_of_bars
@@ -356,10 +357,19 @@ class QCAlgorithm(
         initializer = self._security_initializer
         if initializer is None:
             security.initialize(self.brokerage_model)
-        elif hasattr(initializer, "initialize"):
-            initializer.initialize(security)
         else:
-            initializer(security)
+            call = either_spelling(initializer, "initialize")
+            (initializer if call is None else call)(security)
+
+    def add_security_initializer(self, security_initializer: Any) -> None:
+        """One more initializer, after those there are."""
+        before = self._security_initializer
+        if isinstance(before, CompositeSecurityInitializer):
+            before.add_security_initializer(security_initializer)
+            return
+        if before is None:
+            before = FuncSecurityInitializer(lambda s: s.initialize(self.brokerage_model))
+        self._security_initializer = CompositeSecurityInitializer(before, security_initializer)
 
     def set_benchmark(
         self,

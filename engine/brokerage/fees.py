@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ONE, ZERO, to_decimal
+from engine.common.decimals import ONE, ZERO, divide, to_decimal
+from engine.common.enums import MarketDataType, OrderDirection
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import InvalidOperationException
 from engine.orders.orders import CashAmount, MarketOrder, Order, OrderFee
 
 _PER_SHARE = Decimal("0.005")
@@ -201,16 +203,24 @@ class VolumeShareSlippageModel(LeanObject):
         self._impact = to_decimal(price_impact)
 
     def get_slippage_approximation(self, asset: Any, order: Order) -> Any:
-        """Impact times the squared share, capped, times the price.
+        """Impact times the squared share, capped, times the price; the cap without volume.
 
         Raises:
-            ValueError: if the last point is not a bar.
+            InvalidOperationException: if the last point is not a bar.
         """
         last: Any = asset.get_last_data()
-        volume = getattr(last, "volume_exact", None)
-        if volume is None:
-            raise ValueError("VolumeShareSlippageModel needs trade bars; the last point is none")
-        if volume <= 0:
+        if last is None:
             return ZERO
-        share = min(abs(order.quantity_exact) / volume, self._limit)
+        if last.data_type == MarketDataType.TRADE_BAR:
+            volume = last.volume_exact
+        elif last.data_type == MarketDataType.QUOTE_BAR:
+            buying = order.direction == OrderDirection.BUY
+            volume = last.last_bid_size_exact if buying else last.last_ask_size_exact
+        else:
+            raise InvalidOperationException(
+                f"VolumeShareSlippageModel needs bars; the last point is a {type(last).__name__}"
+            )
+        share = self._limit
+        if volume > 0:
+            share = min(divide(abs(order.quantity_exact), volume), share)
         return share * share * self._impact * last.value_exact

@@ -7,17 +7,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine.common.clock import UtcTime, midnight
+from engine.common.clock import midnight, naive_utc
 from engine.common.decimals import ZERO
 from engine.common.naming import LeanObject
 from engine.orders.orders import CashAmount
 
 
 class ApplyFundsSettlementModelParameters(LeanObject):
-    """Money of a fill: negative for a purchase; the time is UTC."""
-
-    utc_time = UtcTime()
-    utc_time_naive: datetime
+    """Money of a fill: negative for a purchase; the time is UTC, as it was given."""
 
     def __init__(
         self,
@@ -35,10 +32,7 @@ class ApplyFundsSettlementModelParameters(LeanObject):
 
 
 class ScanSettlementModelParameters(LeanObject):
-    """Time (UTC) at which a model may release what has settled."""
-
-    utc_time = UtcTime()
-    utc_time_naive: datetime
+    """Time (UTC, as it was given) at which a model may release what has settled."""
 
     def __init__(self, portfolio: Any, security: Any, time_utc: datetime) -> None:
         self.portfolio = portfolio
@@ -81,7 +75,7 @@ class DelayedSettlementModel(ImmediateSettlementModel):
             super().apply_funds(apply_funds_parameters)
             return
         hours = apply_funds_parameters.security.exchange.hours
-        day = midnight(hours.from_utc(apply_funds_parameters.utc_time_naive))
+        day = midnight(hours.from_utc(naive_utc(apply_funds_parameters.utc_time)))
         for _ in range(self._days):
             day = hours.get_next_trading_day(day)
         portfolio.unsettled_cash_book[cash.currency].add_amount(cash.amount_exact)
@@ -92,7 +86,8 @@ class DelayedSettlementModel(ImmediateSettlementModel):
     def scan(self, settlement_parameters: ScanSettlementModelParameters) -> None:
         """Release what has settled."""
         portfolio = settlement_parameters.portfolio
-        while self._outstanding and settlement_parameters.utc_time_naive >= self._outstanding[0][0]:
+        now = naive_utc(settlement_parameters.utc_time)
+        while self._outstanding and now >= self._outstanding[0][0]:
             _, currency, amount = self._outstanding.popleft()
             portfolio.unsettled_cash_book[currency].add_amount(-amount)
             portfolio.cash_book[currency].add_amount(amount)

@@ -8,8 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
+from engine.common.clock import UtcTime, midnight
 from engine.common.data_folder import data_folder
-from engine.common.decimals import ZERO, to_double
+from engine.common.decimals import ZERO, ExactNumber, divide, to_decimal, to_double
 from engine.common.naming import LeanObject
 from engine.market.symbols import Symbol
 
@@ -116,6 +117,51 @@ def _read(path: Path) -> dict[date, _Day]:
 class MarginInterestRateParameters(LeanObject):
     """Security and UTC time for which interest is due."""
 
+    time = UtcTime()
+    time_naive: datetime
+
     def __init__(self, security: Any, time: datetime) -> None:
         self.security = security
         self.time = time
+
+
+class ShortMarginInterestRateModel(LeanObject):
+    """Charges a short position the shortable provider's fee each day, pays a long one the rebate.
+
+    Attributes:
+        amount: charged and paid so far.
+    """
+
+    amount = ExactNumber()
+
+    def __init__(self) -> None:
+        self.amount_exact = ZERO
+        self._short = False
+        self._before: datetime | None = None
+
+    def apply_margin_interest_rate(
+        self, margin_interest_rate_parameters: MarginInterestRateParameters
+    ) -> None:
+        """Once for each day that a position is held; a 360th of the yearly rate."""
+        security = margin_interest_rate_parameters.security
+        now = margin_interest_rate_parameters.time_naive
+        held = security.holdings
+        if not held.invested:
+            self._before = None
+            return
+        if self._before is None or self._short != held.is_short:
+            self._short, self._before = held.is_short, now
+            return
+        days = (now.date() - self._before.date()).days
+        if not days:
+            return
+        provider, today = security.shortable_provider, midnight(security.local_time)
+        ask = provider.fee_rate if self._short else provider.rebate_rate
+        rate = to_decimal(ask(security.symbol, today))
+        if not rate:
+            self._before = None
+            return
+        fee = divide(rate * held.holdings_value_exact, Decimal(360)) * days
+        self.amount_exact += fee
+        security.quote_currency.add_amount(fee)
+        self._before = now

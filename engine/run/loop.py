@@ -14,7 +14,7 @@ from typing import Any
 from engine.brokerage.settlement import ScanSettlementModelParameters
 from engine.brokerage.shortable import MarginInterestRateParameters
 from engine.common.charting import add_samples
-from engine.common.clock import to_utc
+from engine.common.clock import aware_utc, to_utc
 from engine.common.decimals import ZERO
 from engine.common.enums import AlgorithmStatus, DataNormalizationMode, SplitType
 from engine.feed.data_feed import DataFeed, TimeSlice
@@ -200,13 +200,14 @@ class Loop:
             security.update(points)
             algorithm.trade_builder.set_market_price(security.symbol, security.price_exact)
         if time >= self._next_settlement:
+            aware = aware_utc(time)
             for security in algorithm.securities.values():
                 if security.margin_interest_rate_model is not None:
                     security.margin_interest_rate_model.apply_margin_interest_rate(
                         MarginInterestRateParameters(security, time)
                     )
                 security.settlement_model.scan(
-                    ScanSettlementModelParameters(algorithm.portfolio, security, time)
+                    ScanSettlementModelParameters(algorithm.portfolio, security, aware)
                 )
             self._next_settlement = time.replace(minute=0, second=0, microsecond=0) + _HOUR
         algorithm.portfolio.invalidate_total_portfolio_value()

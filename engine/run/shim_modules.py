@@ -14,9 +14,12 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from engine.brokerage.fees import VolumeShareSlippageModel
 from engine.framework.python_files import MODULES
 
 _PACKAGES = ("Alphas", "Execution", "Portfolio", "Risk", "Selection")
+_ORDERS = ("Orders", "Orders.Slippage")
+_SLIPPAGE = "Orders.Slippage.VolumeShareSlippageModel"
 
 
 class _Finder(MetaPathFinder, Loader):
@@ -27,6 +30,8 @@ class _Finder(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         """Spec of a framework module that the engine has a model for."""
         package, _, model = name.partition(".")
+        if name in (*_ORDERS, _SLIPPAGE):
+            return ModuleSpec(name, self, is_package=name in _ORDERS)
         if package not in _PACKAGES:
             return None
         if model:
@@ -41,6 +46,10 @@ class _Finder(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Put all models into the module."""
+        if module.__name__ == _SLIPPAGE:
+            vars(module)["VolumeShareSlippageModel"] = VolumeShareSlippageModel
+        if module.__name__.startswith(_ORDERS[0]):
+            return
         import engine.framework as framework
 
         contents: dict[str, Any] = {name: getattr(framework, name) for name in framework.__all__}

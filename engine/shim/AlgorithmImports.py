@@ -17,7 +17,14 @@ from typing import *
 import numpy as np
 import pandas as pd
 
-from engine.account.cash import Cash, CashBook
+from engine.account.cash import Cash, CashBook, Currencies
+from engine.account.initializers import (
+    BrokerageModelSecurityInitializer,
+    CompositeSecurityInitializer,
+    FuncSecurityInitializer,
+    FuncSecuritySeeder,
+    SecuritySeeder,
+)
 from engine.account.margin_call import DefaultMarginCallModel, MarginCallModel
 from engine.account.portfolio import SecurityPortfolioManager
 from engine.account.securities import (
@@ -122,6 +129,7 @@ from engine.brokerage.shortable import (
     LocalDiskShortableProvider,
     MarginInterestRateParameters,
     NullShortableProvider,
+    ShortMarginInterestRateModel,
 )
 from engine.brokerage.transactions import ProjectedHoldings, SecurityTransactionManager
 from engine.common.charting import *

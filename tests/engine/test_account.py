@@ -1,20 +1,25 @@
 """The account: cash book, totals, margin, and models that an algorithm brings."""
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar
 
 import pytest
 
 from engine.account.cash import CashBook
+from engine.account.initializers import BrokerageModelSecurityInitializer, FuncSecuritySeeder
 from engine.brokerage.buying_power import (
     BuyingPowerModel,
     ConstantBuyingPowerModel,
     SecurityMarginModel,
 )
 from engine.brokerage.buying_power_terms import InitialMargin, MaintenanceMargin
+from engine.brokerage.fees import VolumeShareSlippageModel
 from engine.brokerage.settlement import ImmediateSettlementModel
+from engine.brokerage.shortable import MarginInterestRateParameters, ShortMarginInterestRateModel
 from engine.common.decimals import net_arithmetic
 from engine.common.enums import OrderDirection, OrderStatus
+from engine.market.data import TradeBar
 from tests.engine.test_fills import QUIET, Once, run
 
 FLAT = [*QUIET, *[(100, 101, 99, 100, 1_000_000)] * 4]
@@ -161,3 +166,64 @@ def test_a_constant_margin_per_share():
     model = ConstantBuyingPowerModel(7)
     with net_arithmetic():
         assert model._net_initial_margin(None, Decimal(-3)) == -21
+
+
+def test_an_initializer_of_a_broker_gives_models_leverage_and_a_price(tmp_path):
+    class Own(Once):
+        """Seeds its security."""
+
+        def initialize(self):
+            self.set_security_initializer(
+                BrokerageModelSecurityInitializer(
+                    self.brokerage_model, FuncSecuritySeeder(self.get_last_known_price)
+                )
+            )
+            self.add_security_initializer(lambda security: security.set_leverage(3))
+            super().initialize()
+            security = self.securities[self.symbol]
+            self.seen = (security.price, security.leverage)
+
+    assert run(tmp_path, FLAT, lambda a: None, Own).algorithm.seen == (100, 3)
+
+
+def test_a_short_position_pays_the_fee_of_its_shares_daily():
+    class Provider:
+        """Five percent a year."""
+
+        def fee_rate(self, symbol, local_time):
+            return 0.05
+
+    class Security:
+        """A thousand dollars short."""
+
+        symbol = None
+        shortable_provider = Provider()
+        local_time = datetime(2010, 1, 5, 9)
+        quote_currency = CashBook(0)["USD"]
+
+        class holdings:
+            """As the model sees it."""
+
+            invested = is_short = True
+            holdings_value_exact = Decimal(-1000)
+
+    model = ShortMarginInterestRateModel()
+    with net_arithmetic():
+        for day, hour in ((4, 10), (4, 11), (5, 10), (8, 10)):
+            model.apply_margin_interest_rate(
+                MarginInterestRateParameters(Security, datetime(2010, 1, day, hour))
+            )
+    assert model.amount == pytest.approx(-1000 * 0.05 / 360 * 4, abs=1e-15)
+    assert Security.quote_currency.amount == model.amount
+
+
+def test_without_volume_slippage_is_at_its_cap():
+    class Asset:
+        """Has a bar that nobody traded."""
+
+        @staticmethod
+        def get_last_data():
+            return TradeBar(datetime(2010, 1, 4), None, 100, 100, 100, 100, 0, timedelta(1))
+
+    model = VolumeShareSlippageModel(0.1, 0.5)
+    assert model.get_slippage_approximation(Asset, None) == Decimal("0.5")
