@@ -426,14 +426,18 @@ def live(
 
 @main.command()
 @click.argument("state", type=click.Path(path_type=Path, readable=False), default=Path(LIVE, STATE))
-def status(state: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="As JSON, times in UTC.")
+def status(state: Path, as_json: bool) -> None:
     """Say what runs on a live account, what it holds and waits for, and how old its data are.
 
     STATE is the account's folder, live/state by default.
     """
-    from engine.live.status import told
+    from engine.live import status as account
 
-    click.echo("\n".join(told(state)))
+    if as_json:
+        click.echo(json.dumps(account.status(state), indent=2))
+    else:
+        click.echo("\n".join(account.told(state)))
 
 
 @main.command()

@@ -155,6 +155,7 @@ class LiveDesk:
         self._ready = True
         if kept is None:
             return None
+        self._show()
         self._name_missed()
         models = kept["models"]
         return None if models is None else dict(models)
@@ -487,6 +488,7 @@ class LiveDesk:
             return
         with self.guard:
             self._save()
+            self._show()
 
     def _save(self) -> None:
         try:
@@ -498,6 +500,17 @@ class LiveDesk:
         if self._unsaved:
             self._unsaved = False
             self.tell("the state is saved again")
+
+    def _show(self) -> None:
+        """Beside LEAN's figures: how old the models are, and what is held or to be ordered."""
+        if self._trained is not None:
+            self._algorithm.set_runtime_statistic("Models trained", to_text(self._trained))
+        if self.outbox.close is not None:
+            found = sorted(self.outbox.targets.items())
+            targets = ", ".join(f"{name} {n:g}" for name, n in found) or "as they are held"
+            left = "ordered" if self.outbox.ordered else "to be ordered before the open"
+            shown = f"{targets} of the close of {self.outbox.close:%Y-%m-%d}, {left}"
+            self._algorithm.set_runtime_statistic("Targets", shown)
 
     def _to_state(self) -> dict[str, Any]:
         return {

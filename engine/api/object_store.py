@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from engine.common.durable import make_folders, replace_durably, sync_folder
 from engine.common.naming import LeanObject
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import KeyValuePair
@@ -55,6 +56,8 @@ class ObjectStore(LeanObject):
         root: the folder; created when something is saved.
         max_bytes: `save` refuses to let the store grow beyond this.
         max_files: likewise.
+        durable: what is saved is on disk when `save` returns, also after a loss of power; for live
+            runs, since it takes a few milliseconds.
     """
 
     def __init__(
@@ -62,13 +65,21 @@ class ObjectStore(LeanObject):
         root: Path,
         max_bytes: int = DEFAULT_MAX_BYTES,
         max_files: int = DEFAULT_MAX_FILES,
+        durable: bool = False,
     ) -> None:
         self._root = Path(root)
         self._max_bytes = max_bytes
         self._max_files = max_files
+        self._durable = durable
 
     def _path(self, key: str) -> Path:
         return self._root.joinpath(*check_key(key).split("/"))
+
+    def _make(self, folder: Path) -> None:
+        if self._durable:
+            make_folders(folder)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
 
     def _files(self) -> Iterator[Path]:
         if self._root.is_dir():
@@ -130,12 +141,15 @@ class ObjectStore(LeanObject):
         if sum(p.stat().st_size for p in others) + len(contents) > self._max_bytes:
             return False
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            self._make(file.parent)
             handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=file.parent)
             try:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(contents)
-                os.replace(name, file)
+                if self._durable:
+                    replace_durably(Path(name), file)
+                else:
+                    os.replace(name, file)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
                 raise
@@ -161,6 +175,8 @@ class ObjectStore(LeanObject):
         if not file.is_file():
             return False
         file.unlink()
+        if self._durable:
+            sync_folder(file.parent)
         return True
 
     def get_file_path(self, path: str) -> str:
@@ -171,7 +187,7 @@ class ObjectStore(LeanObject):
         """
         file = self._path(path)
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            self._make(file.parent)
         except OSError as error:
             raise ValueError(f"object store {self._root} cannot be written: {error}") from error
         return str(file.resolve())

@@ -139,7 +139,7 @@ class SystemClock:
 
     Args:
         end: last moment; None for a run without end.
-        news: whether a feed has something new; asked once a second while nothing is due.
+        news: whether a feed has something new; asked once a second.
         tell: told when the machine stood still, or its clock was set.
         machine: whose time.
     """
@@ -183,9 +183,12 @@ class SystemClock:
             if self._end is not None and now > self._end:
                 self._stopped = True
                 return None
-            if now > self._beat and (now >= whole_second(due) or self.news()):
-                self._beat = now
-                return now
+            if now > self._beat:
+                # Asked before what is due is done, which is to rest on what is known by then.
+                has_news = self.news()
+                if has_news or now >= whole_second(due):
+                    self._beat = now
+                    return now
             begun = self._machine.ticking()
             self._machine.sleep(_LOOK)
             slept = self._machine.ticking() - begun

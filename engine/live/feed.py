@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.clock import midnight
-from engine.common.decimals import ZERO
+from engine.common.decimals import ZERO, divide
 from engine.common.enums import DataNormalizationMode, DelistingType, Resolution, TickType
 from engine.feed.data_feed import DataFeed, TimeSlice
 from engine.feed.fred import FredFiles
@@ -182,6 +182,11 @@ class _Events:
         self._sources = sources
         self._hours = security.exchange.hours
         self._day: datetime | None = None
+
+    @property
+    def day(self) -> datetime:
+        """The latest day whose events have come."""
+        return self._day or datetime.min
 
     def next_due(self) -> datetime:
         """When the next day's events come, UTC."""
@@ -369,6 +374,7 @@ class LiveFeed(DataFeed):
         packets: list[tuple[Any, list[BaseData]]] = []
         changes = SecurityChanges()
         self.late = []
+        followed = {events.security.symbol: events.day for events in self._events}
         for events in self._events:
             found = events.take(events.security.exchange.hours.from_utc(now))
             if found:
@@ -378,7 +384,8 @@ class LiveFeed(DataFeed):
             local = builder.security.exchange.hours.from_utc(now)
             daily, minutes = builder.take(local)
             if isinstance(builder, ArrivingBars):
-                self._note_late(builder, daily, minutes, local)
+                day = followed.get(builder.security.symbol)
+                self._note_late(builder, minutes or daily, local, day)
             if daily:
                 packets.append((_Packet(builder.config, builder.security), daily))
             if minutes:
@@ -387,23 +394,20 @@ class LiveFeed(DataFeed):
         return self._time_slice(now, packets, changes)
 
     def _note_late(
-        self,
-        builder: ArrivingBars,
-        daily: list[BaseData],
-        minutes: list[BaseData],
-        now: datetime,
+        self, builder: ArrivingBars, bars: list[BaseData], now: datetime, followed: datetime | None
     ) -> None:
-        """Note late bars, at the scale that the account has now; minutes where there are some."""
+        """Note late bars at the scale of the account: that of the day whose events it followed."""
         security = builder.security
-        sid = security.symbol.id
         hours = security.exchange.hours
-        for bar in minutes or daily:
-            if is_late(bar, now):
-                factors = self._event_sources.auxiliary.factor_file(sid)
-                mode = DataNormalizationMode.SPLIT_ADJUSTED
-                factor = factors.scale(midnight(bar.time), mode)
-                scaled = normalized(bar, mode, factor, ZERO)
-                self.late.append((hours.to_utc(bar.end_time), security, scaled))
+        factors = self._event_sources.auxiliary.factor_file(security.symbol.id)
+        mode = DataNormalizationMode.SPLIT_ADJUSTED
+        for bar in bars:
+            if not is_late(bar, now):
+                continue
+            if followed is not None:
+                own, account = (factors.scale(day, mode) for day in (midnight(bar.time), followed))
+                bar = normalized(bar, mode, divide(own, account), ZERO)
+            self.late.append((hours.to_utc(bar.end_time), security, bar))
         self.late.sort(key=lambda each: each[0])
 
     @property

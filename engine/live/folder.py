@@ -249,6 +249,7 @@ class FolderFeed(BarSource):
         self._wanted: set[str] = set()
         self._files: dict[Path, _CsvFile | _ParquetFile] = {}
         self._waiting: set[Path] = set()
+        self._looked = datetime.min
         self._broken: dict[Path, str] = {}
 
     def serve(self, symbol: Symbol, hours: ExchangeHours) -> None:
@@ -269,6 +270,7 @@ class FolderFeed(BarSource):
         new = False
         for ticker, path in sorted(self._paths()):
             new |= self._read(ticker, path)
+        self._looked = from_utc(self._now(), NEW_YORK)
         return new
 
     def _paths(self) -> Iterator[tuple[str, Path]]:
@@ -389,7 +391,6 @@ class FolderFeed(BarSource):
     # Events ---------------------------------------------------------------------------------
 
     def _take_events(self, reading: _Reading) -> bool:
-        local = from_utc(self._now(), NEW_YORK)
         new = False
         for place, cells, _ in reading.rows:
             try:
@@ -403,7 +404,7 @@ class FolderFeed(BarSource):
                 continue
             changed = self.actions.put(ticker, day.date(), told)
             new |= changed
-            if changed and not reading.whole and day + EVENTS_AT <= local:
+            if changed and day + EVENTS_AT <= self._looked:
                 self._tell(
                     f"feed: {place}: the event of {ticker} of {day:%Y-%m-%d} came after eight in "
                     "the morning of its day: history follows it, cash and positions do not"

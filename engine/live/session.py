@@ -13,8 +13,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from engine.api.object_store import ObjectStore
 from engine.api.run_context import RunContext, ignore_message
 from engine.common.clock import NEW_YORK, from_utc, to_utc
+from engine.common.durable import make_folders
 from engine.feed.subscriptions import Sources
 from engine.live.brokerage import Brokerage, LeanPaperBrokerage, PaperBrokerage
 from engine.live.clock import SECOND, Clock, EventClock, PacedClock, SystemClock
@@ -144,7 +146,7 @@ def run_project(project: Path, options: Options) -> Session:
     begun = True
     try:
         folder = options.state if options.brokerage == PAPER else options.state / options.brokerage
-        folder.mkdir(exist_ok=True)
+        make_folders(folder)
         store = AccountStore(folder)
         try:
             return _run(project, options, parameters, store)
@@ -172,6 +174,7 @@ def _run(
     _check_feed(options, store)
     clock, started = _clock(options, store if durable else None)
     context = make_context(options.data_folder, options.store, parameters)
+    context.object_store = ObjectStore(options.store, durable=True)
     context.live_start = started
     run = options.results.name
     journal = Journal(options.results, run, lambda: clock.now, options.show)
@@ -334,6 +337,7 @@ class _Noting:
             "done": now,
             "equity": algorithm.portfolio.total_portfolio_value_exact,
             "last_line": self._journal.last_line,
+            "told_by_algorithm": json.dumps(algorithm.runtime_statistics),
         }
         loop = self._host.loop
         if loop is not None:
@@ -342,7 +346,6 @@ class _Noting:
                 facts["given"] = json.dumps({t: json.loads(_times(g)) for t, g in given.items()})
         data = algorithm.current_slice
         if data is not None and data.bars:
-            facts["last_bar"] = now
             if self._results is not None:
                 self._results.write(algorithm, self._host.loop, None)
             self._journal.event(
@@ -434,7 +437,7 @@ def _tell_of_kill(store: AccountStore, journal: Journal) -> None:
 
 def _tell_end(store: AccountStore, journal: Journal, error: Exception | None) -> None:
     status, text = ("stopped", "") if error is None else ("error", f"{error}")
-    store.note({"status": status, "error": text})
+    store.note({"status": status, "error": text, "last_line": journal.last_line})
     journal.event(
         "end", logging.INFO if error is None else logging.ERROR, status=status, error=text
     )

@@ -1,7 +1,8 @@
 """What a paper account is on disk: cash, positions, orders and their events, in SQLite.
 
-Written ahead (WAL) and synchronously, in transactions: after a crash there is what the last one
-that ended left. Money and quantities are decimal text. One process at a time, see `StateLock`.
+Written ahead (WAL) and synchronously (`synchronous=FULL`), in transactions: after a crash or a loss
+of power there is what the last one that ended left. Money and quantities are decimal text. One
+process at a time, see `StateLock`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
+
+from engine.common.durable import make_folders, sync_folder
 
 DATABASE = "account.sqlite"
 LOCK = "lock"
@@ -48,7 +51,7 @@ class StateLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
         self._file: IO[str] = open(folder / LOCK, "a+", encoding="utf-8")  # noqa: SIM115
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -115,6 +118,7 @@ class AccountStore:
                 for statement in filter(str.strip, _SCHEMA.split(";")):
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA user_version={_VERSION}")
+            sync_folder(folder)
         elif version != _VERSION:
             raise ValueError(f"{self.path} must be of version {_VERSION}; it is of {version}")
 

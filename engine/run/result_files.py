@@ -8,7 +8,6 @@ engine's own log and ``config`` the id. Each file is written beside its place an
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.charting import Chart, unix_time
+from engine.common.durable import replace_durably
 from engine.common.enums import AccountType, BrokerageName
 from engine.common.spans import time_span
 from engine.orders.orders import Order, OrderEvent
@@ -358,4 +358,4 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 def _replace(path: Path, content: str) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(content, encoding="utf-8")
-    os.replace(part, path)
+    replace_durably(part, path)

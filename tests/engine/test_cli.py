@@ -196,3 +196,21 @@ def test_data_import_packaged(tmp_path):
     assert Path(tmp_path / "equity/usa/daily/aapl.zip").is_file()
     result = invoke("data", "import", "packaged", "--data-folder", tmp_path)
     assert "unchanged" in result.stdout
+
+
+def test_runs_that_start_in_one_second_have_folders_of_their_own(tmp_path):
+    parent = tmp_path / "backtests"
+    with cli.results_folder(parent) as one, cli.results_folder(parent) as two:
+        (one / "result").touch()
+        assert one != two
+        assert one.parent == two.parent == tmp_path / "backtests"
+    # A run that leaves nothing leaves no folder.
+    assert list((tmp_path / "backtests").iterdir()) == [one]
+
+
+def test_a_run_that_leaves_nothing_leaves_no_folder_above_either(tmp_path):
+    with cli.results_folder(tmp_path / "a" / "backtests") as made:
+        assert made.is_dir()
+    with cli.results_folder(tmp_path / "own" / "folder", own=True) as made:
+        assert made == tmp_path / "own" / "folder"
+    assert list(tmp_path.iterdir()) == []

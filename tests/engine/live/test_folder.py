@@ -280,6 +280,7 @@ class Run:
         results.mkdir(parents=True)
         script = [(when, lambda what=what: what()) for when, what in events]
         machine = SimulatedMachine(start, script)
+        self.machine = machine
         self._monkeypatch.setattr(clock, "Machine", lambda: machine)
         options = Options(
             data_folder=self.root / "data",
@@ -427,3 +428,51 @@ def test_a_start_that_fails_leaves_nothing(run):
         run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 11))
     assert [path.name for path in (run.root / "live").iterdir()] == ["run 1"]
     assert list((run.root / "live" / "run 1").iterdir()) == []
+
+
+def test_a_machine_that_was_suspended_over_closes_and_a_split_goes_on(run):
+    """Asleep from Tuesday noon to Thursday evening: nothing of it is lost, all of it is told."""
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    halved = dict(zip(("open", "high", "low", "close"), (x / 2 for x in ROWS[7][:4]), strict=True))
+
+    def sleep():
+        run.append(line(6) + line(7, **halved))
+        run.append("date,symbol,split,dividend\n2010-01-13,ABC,2,\n", "events.csv")
+        run.machine.suspend(timedelta(days=2, hours=8))
+
+    events = [
+        (datetime(2010, 1, 11, 17), lambda: run.append(line(5))),
+        (datetime(2010, 1, 12, 12), sleep),
+    ]
+    log = run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 14), events)
+    assert len([text for text in log if "The machine stood still" in text]) == 1
+    # Wednesday's split is followed at once; then Tuesday's open comes, at the scale after it.
+    ((time, quantity, price),) = run.fills()
+    assert (time, quantity, float(price)) == ("12 16:00", "2", 53)
+    store = AccountStore(run.root / "live" / "state", read_only=True)
+    assert store.positions() == {"ABC": (2, 53)}
+    assert store.cash == 100_000 - 2 * 53 - 1
+    store.close()
+
+
+def test_the_log_names_a_short_day_and_a_change_of_the_clocks(run):
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    log = run.trade(datetime(2010, 1, 28, 8), datetime(2010, 1, 29))
+    assert any(
+        "2010-01-29: a short day: the exchange is open from 09:30 to 13:00" in t for t in log
+    )
+    log = run.trade(datetime(2010, 3, 13, 8), datetime(2010, 3, 14))
+    assert any("2010-03-14: the exchange's clocks have gone forward an hour" in t for t in log)
+
+
+def test_an_order_from_before_a_split_fills_at_the_scale_after_it(run):
+    """Stopped before the split, started after it: the account has followed it by then."""
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    events = [(datetime(2010, 1, 11, 17, 30), lambda: run.append(line(5)))]
+    run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 11), events)
+    halved = dict(zip(("open", "high", "low", "close"), (x / 2 for x in ROWS[7][:4]), strict=True))
+    run.append(line(6) + line(7, **halved))
+    run.append("date,symbol,split,dividend\n2010-01-13,ABC,2,\n", "events.csv")
+    run.trade(datetime(2010, 1, 13, 20), datetime(2010, 1, 13))
+    ((time, quantity, price),) = run.fills()
+    assert (time, quantity, float(price)) == ("12 16:00", "2", 53)

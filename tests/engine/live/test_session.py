@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from engine.common.clock import NEW_YORK, from_utc
 from engine.live.loop import LiveLoop
 from engine.live.session import Options, run_project
 from engine.live.state import DATABASE, AccountStore, StateLock, holder
-from engine.live.status import told
+from engine.live.status import status, told
 from engine.report import build_report
 from engine.run.runner import run_backtest
 from tests.engine.folder import flat, write_folder
@@ -362,10 +362,18 @@ def test_the_command_trades_and_status_and_report_tell(project):
     assert "Live paper trading to 2010-01-19 23:59" in found.output
     state = str(project / "live" / "state")
     lines = runner.invoke(main, ["status", state], catch_exceptions=False).output.splitlines()
-    words = {line[:10].strip(): line[11:] for line in lines}
+    words = {line[:14].strip(): line[15:] for line in lines}
     assert words["Run"].endswith("(stopped)")
-    assert words["Last bar"] == "2010-01-19 16:00:00, 0:00:00 old"
+    assert words["Feed"] == "replay"
+    assert words["Last bars"] == "ABC    2010-01-19 16:00:00, 0:00:00 old"
     assert words["Waits"].startswith("MarketOnOpen ")
+    found = runner.invoke(main, ["status", state, "--json"], catch_exceptions=False)
+    known = json.loads(found.output)
+    assert known["state"] == "stopped"
+    assert known["last_bars"]["XYZ"] == {"end": "2010-01-19T21:00:00", "age": 0.0}
+    assert known["open_orders"][0]["type"] == "MARKET_ON_OPEN"
+    assert known["positions"].keys() == {"ABC", "XYZ"}
+    assert Decimal(known["cash"]) == account(project)[0]
     (folder,) = [p for p in (project / "live").iterdir() if p.name != "state"]
     report = build_report(folder, data_folder=project / "data")
     assert report.is_file()
@@ -472,3 +480,28 @@ def test_options_that_are_wrong_are_refused(project, named, rule):
     with pytest.raises(ValueError, match=rule):
         trade(project, "one", **named)
     assert not (project / "live" / "state").exists()
+
+
+def test_status_tells_what_the_algorithm_tells_and_how_old_it_is(project):
+    (project / "main.py").write_text(
+        PROJECT.replace(
+            "        if self.time.day % 5 == 0:",
+            '        self.set_runtime_statistic("Models trained", "2010-01-10T08:00:00")\n'
+            '        self.set_runtime_statistic("Targets", "ABC 3")\n'
+            "        if self.time.day % 5 == 0:",
+        )
+    )
+    trade(project, "one", datetime(2010, 1, 12))
+    lines = told(project / "live" / "state")
+    assert "Models trained 2010-01-10 08:00:00, 2 d 8 h ago" in lines
+    assert "Targets        ABC 3" in lines
+
+
+def test_of_a_feed_of_now_ages_go_on_after_the_run(project):
+    trade(project, "one", datetime(2010, 1, 12))
+    store = AccountStore(project / "live" / "state")
+    store.note({"feed": "folder"})
+    store.close()
+    age = status(project / "live" / "state")["last_bars"]["ABC"]["age"]
+    then = datetime(2010, 1, 12, 21)
+    assert abs(age - (datetime.now(UTC).replace(tzinfo=None) - then).total_seconds()) < 60
