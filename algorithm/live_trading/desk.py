@@ -504,7 +504,7 @@ class LiveDesk:
     def _show(self) -> None:
         """Beside LEAN's figures: how old the models are, and what is held or to be ordered."""
         if self._trained is not None:
-            self._algorithm.set_runtime_statistic("Models trained", to_text(self._trained))
+            self._algorithm.set_runtime_statistic("Models trained", self._trained.isoformat())
         if self.outbox.close is not None:
             found = sorted(self.outbox.targets.items())
             targets = ", ".join(f"{name} {n:g}" for name, n in found) or "as they are held"

@@ -2,11 +2,14 @@
 
 - `clock`: when something is looked at: real time, accelerated time, event time, given windows.
 - `ticks`: trades as they would come from a market; the replay of daily bars.
-- `feed`: bars out of ticks, corporate events at eight, the slices of both.
+- `arrivals`: bars that come from outside as time passes; `corporate`: splits and dividends so.
+- `folder`, `alpaca`: where they come from: files that anybody appends to, a vendor.
+- `feed`: bars out of ticks or arrivals, corporate events at eight, the slices of both; `feeds`:
+  the ones that a user can choose.
 - `state`, `orders`: the account on disk; orders as JSON.
 - `brokerage`: the account behind the algorithm: one that is durable, and LEAN's, which forgets.
 - `loop`: the backtest's time step on a clock's beats, scheduled events beside it.
 - `host`: start, run and end of a live algorithm.
-- `journal`: its log, and a line of JSON for every event.
+- `journal`: its log, and a line of JSON for every event; `day_notes`: what is special about a day.
 - `session`: what `engine live` does with a project; `status`: what `engine status` tells.
 """

@@ -152,6 +152,8 @@ class _Requests:
                     f"does not cover (HTTP {status})"
                 ) from None
             raise OSError(f"Alpaca answered with an error (HTTP {status}): {error}") from None
+        except OSError as error:
+            raise OSError(f"Alpaca cannot be reached ({type(error).__name__})") from error
 
 
 def _stream(environment: Mapping[str, str], feed: AlpacaFeed) -> Any:

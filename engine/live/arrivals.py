@@ -84,6 +84,7 @@ class ReceivedBars:
             before = series.rows.get(start)
             if before is None:
                 insort(series.starts, start)
+            if before != row:
                 series.came[start] = self._now()
             series.rows[start] = row
             return before
@@ -111,7 +112,7 @@ class ReceivedBars:
             return [(start, series.rows[start]) for start in series.starts[begin:end]]
 
     def came(self, ticker: str, day: datetime) -> datetime:
-        """When the daily bar of a day was received first, UTC."""
+        """When the daily bar of a day was received as it is, UTC."""
         with self._guard:
             return self._series[ticker, Resolution.DAILY].came[day]
 
@@ -254,9 +255,10 @@ class ArrivingBars:
         source: the bars.
         start: minute bars that start before this exchange time are not given.
         last_day: daily bars up to this day (a midnight) are not given.
+        newest: the bar that is known last.
 
     Attributes:
-        newest: the bar that was given last, None before the first.
+        newest: the bar that was given last, until then what is known.
     """
 
     def __init__(
@@ -267,6 +269,7 @@ class ArrivingBars:
         source: BarSource,
         start: datetime,
         last_day: datetime,
+        newest: BaseData | None,
     ) -> None:
         self.security = security
         self.config = config
@@ -276,7 +279,7 @@ class ArrivingBars:
         self._ticker = security.symbol.value
         self._next_minute = start
         self._last_day = last_day
-        self.newest: TradeBar | None = None
+        self.newest = newest
         self._minute: TradeBar | None = None
         source.serve(security.symbol, self._hours)
 
@@ -302,7 +305,9 @@ class ArrivingBars:
             return None
         close = self._hours.to_utc(session.close)
         if self._bars.between(self._ticker, Resolution.DAILY, day, day + DAY):
-            return max(close, self._bars.came(self._ticker, day) + SETTLE)
+            came = self._bars.came(self._ticker, day)
+            # One that came before its close is of a part of the session, unless nothing follows.
+            return came + SETTLE if came > close else close + GRACE
         return close + GRACE
 
     def take(self, now: datetime) -> tuple[list[BaseData], list[BaseData]]:
@@ -325,8 +330,8 @@ class ArrivingBars:
             whole = self._bars.session(self._ticker, self._hours, day)
             if whole is not None:
                 start, end = self._hours.daily_calendar(day + DAY)
-                self.newest = trade_bar(self.security.symbol, start, whole, end - start)
-                daily.append(self.newest)
+                daily.append(trade_bar(self.security.symbol, start, whole, end - start))
+                self.newest = daily[-1]
             self._last_day = day
         if daily and not minutes and self._minute is not None:
             # Orders fill on minutes where there are some, not on the range of a whole day.

@@ -80,7 +80,7 @@ class _Builder:
         last: the daily bar before, which stands in for a session without trades.
 
     Attributes:
-        newest: the bar that was given last, None before the first.
+        newest: the bar that was given last, `last` before the first.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class _Builder:
         self.security = security
         self.config = config
         self.hidden = hidden
-        self.newest: BaseData | None = None
+        self.newest = last
         self._hours = security.exchange.hours
         self._ticks = ticks
         self._seen = start
@@ -332,6 +332,7 @@ class LiveFeed(DataFeed):
                 source,
                 given.get("minute", _minute_of(local)),
                 given.get("day", known),
+                last,
             )
         )
 

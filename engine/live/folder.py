@@ -268,7 +268,15 @@ class FolderFeed(BarSource):
     def poll(self) -> bool:
         """Read what has been written; True if there was anything new."""
         new = False
-        for ticker, path in sorted(self._paths()):
+        try:
+            paths = sorted(self._paths())
+        except OSError as error:
+            if self._broken.get(self._folder) != str(error):
+                self._broken[self._folder] = str(error)
+                self._tell(f"feed: {error}: the folder is waited for")
+            return False
+        self._broken.pop(self._folder, None)
+        for ticker, path in paths:
             new |= self._read(ticker, path)
         self._looked = from_utc(self._now(), NEW_YORK)
         return new

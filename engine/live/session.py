@@ -143,17 +143,15 @@ def run_project(project: Path, options: Options) -> Session:
     parameters = project_parameters(project, options.parameters)
     new = [each for each in (options.state, *options.state.parents) if not each.exists()]
     lock = StateLock(options.state)
-    begun = True
+    begun = False
     try:
         folder = options.state if options.brokerage == PAPER else options.state / options.brokerage
         make_folders(folder)
         store = AccountStore(folder)
         try:
             return _run(project, options, parameters, store)
-        except Exception:
-            begun = store.fact("cash") is not None
-            raise
         finally:
+            begun = not store.facts().keys().isdisjoint({"clock", "cash"})
             store.close()
     finally:
         lock.release()

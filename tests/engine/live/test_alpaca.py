@@ -305,3 +305,9 @@ def test_a_run_trades_on_the_stream_and_keeps_the_key_to_itself(tmp_path, server
         assert KEY.encode() not in content, path
         assert SECRET.encode() not in content, path
     assert not any(KEY in line or SECRET in line for line in shown)
+
+
+def test_a_vendor_that_cannot_be_reached_is_named_in_one_line(tmp_path, server):
+    feed = Feed(tmp_path, server, APCA_API_DATA_URL="http://127.0.0.1:9").feed
+    with pytest.raises(OSError, match=r"^Alpaca cannot be reached \(ConnectionError\)$"):
+        feed.fetch("ABC", Resolution.DAILY, datetime(2010, 1, 4))

@@ -476,3 +476,30 @@ def test_an_order_from_before_a_split_fills_at_the_scale_after_it(run):
     run.trade(datetime(2010, 1, 13, 20), datetime(2010, 1, 13))
     ((time, quantity, price),) = run.fills()
     assert (time, quantity, float(price)) == ("12 16:00", "2", 53)
+
+
+def test_a_row_of_today_counts_once_its_session_is_over(run):
+    """Somebody writes the day's row again and again while the day goes on."""
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    events = [
+        (datetime(2010, 1, 11, 12), lambda: run.append(line(5, close=104.5))),
+        (datetime(2010, 1, 11, 15, 59), lambda: run.append(line(5, close=105.5))),
+        (datetime(2010, 1, 11, 16, 0, 20), lambda: run.append(line(5))),
+    ]
+    log = run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 11), events)
+    ((time, text),) = said(log, "bar")
+    assert (time, text) in (("11 16:00", "bar 11 16:00 105 108 104 106"), ("11 16:01", text))
+    assert text.endswith(" 106")
+
+
+def test_a_folder_that_vanishes_is_waited_for(watched):
+    watched.write("ABC.csv", HEADER + line(0))
+    watched.feed.want("ABC")
+    away = watched.folder.rename(watched.folder.parent / "away")
+    assert not watched.feed.poll()
+    assert not watched.feed.poll()
+    assert ["the folder is waited for" in text for text in watched.told] == [True]
+    away.rename(watched.folder)
+    watched.write("ABC.csv", line(1))
+    assert watched.feed.poll()
+    assert watched.days() == {4: 101, 5: 102}

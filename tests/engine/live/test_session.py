@@ -505,3 +505,14 @@ def test_of_a_feed_of_now_ages_go_on_after_the_run(project):
     age = status(project / "live" / "state")["last_bars"]["ABC"]["age"]
     then = datetime(2010, 1, 12, 21)
     assert abs(age - (datetime.now(UTC).replace(tzinfo=None) - then).total_seconds()) < 60
+
+
+@pytest.mark.parametrize("brokerage", ["paper", "lean-paper"])
+def test_a_start_that_fails_in_initialize_leaves_no_account(project, brokerage):
+    (project / "main.py").write_text(PROJECT.replace("self.set_cash(100000)", "1 / 0"))
+    session = trade(project, "one", datetime(2010, 1, 12), brokerage=brokerage)
+    assert "division by zero" in session.live.told
+    assert not (project / "live" / "state").exists()
+    (project / "main.py").write_text(PROJECT)
+    trade(project, "two", datetime(2010, 1, 12), brokerage=brokerage)
+    assert (project / "live" / "state").is_dir()
