@@ -74,12 +74,13 @@ class LiveHost:
         """What the algorithm's code is called for; see `LiveLoop`."""
         return "start" if self.loop is None else self.loop.phase
 
-    def run(self, kind: type[QCAlgorithm], on_step: Any = None) -> LiveResult:
+    def run(self, kind: type[QCAlgorithm], on_step: Any = None, on_ready: Any = None) -> LiveResult:
         """Run an algorithm until the clock stops; its exceptions are in the result.
 
         Args:
             kind: the algorithm's class.
             on_step: called after each beat with the UTC time.
+            on_ready: called when warm-up is over.
 
         Raises:
             NotImplementedError: for what live runs lack.
@@ -100,7 +101,9 @@ class LiveHost:
         feed = LiveFeed(
             algorithm, self._context.sources, self._context.fred, self._source, self._events
         )
-        loop = self.loop = LiveLoop(algorithm, feed, self._clock, self._brokerage, on_step)
+        loop = self.loop = LiveLoop(
+            algorithm, feed, self._clock, self._brokerage, on_step, on_ready
+        )
         loop.run()
         if isinstance(loop.error, NotImplementedError):
             raise loop.error

@@ -33,6 +33,7 @@ class LiveLoop(Loop):
         clock: says when to look.
         brokerage: pays dividends and keeps the account.
         on_step: called after each beat with the UTC time.
+        on_ready: called when warm-up is over.
 
     Attributes:
         live_feed: its data.
@@ -48,8 +49,10 @@ class LiveLoop(Loop):
         clock: Clock,
         brokerage: Brokerage,
         on_step: Callable[[datetime], None] | None = None,
+        on_ready: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(algorithm, feed, on_step)
+        self._on_ready = on_ready
         # Of a run that has no end: a sample whenever some minutes have passed.
         self.sampler = ResultSampler(
             clock.now,
@@ -72,6 +75,8 @@ class LiveLoop(Loop):
             self._fail(problem)
             return
         self.trading = True
+        if self._on_ready is not None:
+            self._on_ready()
         while not self._stopped():
             due = min(self.live_feed.next_due(), algorithm.schedule.next_utc)
             beat = self._clock.wait_until(due)

@@ -206,7 +206,8 @@ def _run(
             files = _Results(context, options)
             # As fast as it goes, a run is over before anyone could look at what it has so far.
             between = None if options.is_replay and options.speed is None else files
-            live = host.run(kind, _Noting(store, journal, host, brokerage, between))
+            noting = _Noting(store, journal, host, brokerage, between)
+            live = host.run(kind, noting, noting.ready)
             results = files.write(live.algorithm, live.loop, live.error)
         _tell_end(store, journal, live.error)
         return Session(started, clock.now, live, results, resumed)
@@ -330,18 +331,7 @@ class _Noting:
             self._days = DayNotes(hours)
         for line in self._days.lines(hours.from_utc(now)):
             self._journal.line(f"{_new_york(now)} {line}")
-        facts: dict[str, Any] = {
-            "clock": now,
-            "done": now,
-            "equity": algorithm.portfolio.total_portfolio_value_exact,
-            "last_line": self._journal.last_line,
-            "told_by_algorithm": json.dumps(algorithm.runtime_statistics),
-        }
-        loop = self._host.loop
-        if loop is not None:
-            facts["newest"] = _times(loop.live_feed.newest)
-            if given := loop.live_feed.given:
-                facts["given"] = json.dumps({t: json.loads(_times(g)) for t, g in given.items()})
+        facts = {"clock": now, "done": now, **self._seen()}
         data = algorithm.current_slice
         if data is not None and data.bars:
             if self._results is not None:
@@ -353,6 +343,25 @@ class _Noting:
             if isinstance(self._brokerage, PaperBrokerage):
                 self._brokerage.save_open_orders()
             self._store.note(facts)
+
+    def ready(self) -> None:
+        """Note what is known before the first beat, which may be hours away."""
+        self._store.note(self._seen())
+
+    def _seen(self) -> dict[str, Any]:
+        """Facts of the present; where the run stands is not among them."""
+        algorithm: Any = self._host.algorithm
+        facts: dict[str, Any] = {
+            "equity": algorithm.portfolio.total_portfolio_value_exact,
+            "last_line": self._journal.last_line,
+            "told_by_algorithm": json.dumps(algorithm.runtime_statistics),
+        }
+        loop = self._host.loop
+        if loop is not None:
+            facts["newest"] = _times(loop.live_feed.newest)
+            if given := loop.live_feed.given:
+                facts["given"] = json.dumps({t: json.loads(_times(g)) for t, g in given.items()})
+        return facts
 
 
 def _times(times: Mapping[str, datetime]) -> str:

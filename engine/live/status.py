@@ -55,7 +55,7 @@ def _gathered(store: AccountStore, process: int | None) -> dict[str, Any]:
         state = "killed"
     clock, feed = facts.get("clock"), facts.get("feed")
     now = None if clock is None else datetime.fromisoformat(clock)
-    if now is not None and feed not in (None, REPLAY):
+    if feed not in (None, REPLAY):
         now = datetime.now(UTC).replace(tzinfo=None)
     bars = {
         ticker: {"end": end, "age": _age(datetime.fromisoformat(end), now)}
@@ -117,12 +117,13 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield _line("Clock", f"{_local(found['clock']):{_TIME}} New York")
     bars = found["last_bars"]
     for number, (ticker, bar) in enumerate(list(bars.items())[:_SHOWN_BARS]):
-        shown = f"{ticker:6} {_local(bar['end']):{_TIME}}, {_span(bar['age'])} old"
+        age = "" if bar["age"] is None else f", {_span(bar['age'])} old"
+        shown = f"{ticker:6} {_local(bar['end']):{_TIME}}{age}"
         yield _line("" if number else "Last bars", shown)
     if len(bars) > _SHOWN_BARS:
-        oldest = max(bars, key=lambda ticker: bars[ticker]["age"])
-        rest = f"and {len(bars) - _SHOWN_BARS} more; the oldest is {oldest}'s, "
-        yield _line("", rest + f"{_span(bars[oldest]['age'])} old")
+        oldest = min(bars, key=lambda ticker: bars[ticker]["end"])
+        rest = f"and {len(bars) - _SHOWN_BARS} more; the oldest is {oldest}'s, of "
+        yield _line("", rest + f"{_local(bars[oldest]['end']):{_TIME}}")
     if not bars:
         yield _line("Last bars", "none yet")
     for name, each in found["told_by_algorithm"].items():

@@ -14,6 +14,7 @@ from engine.live.corporate import Told
 from engine.live.folder import FolderFeed
 from engine.live.session import Options, run_project
 from engine.live.state import AccountStore
+from engine.live.status import told
 from engine.market.market_hours import MarketHoursDatabase
 from tests.engine.folder import business_days, write_folder
 from tests.engine.live.machine import SimulatedMachine
@@ -503,3 +504,12 @@ def test_a_folder_that_vanishes_is_waited_for(watched):
     watched.write("ABC.csv", line(1))
     assert watched.feed.poll()
     assert watched.days() == {4: 101, 5: 102}
+
+
+def test_before_the_first_beat_status_knows_the_last_bars(run):
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    run.trade(datetime(2010, 1, 11, 20), datetime(2010, 1, 11))
+    lines = told(run.root / "live" / "state")
+    assert not any(text.startswith("Clock") for text in lines)
+    (bars,) = [text for text in lines if text.startswith("Last bars")]
+    assert bars.startswith("Last bars      ABC    2010-01-08 16:00:00, ")

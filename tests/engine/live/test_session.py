@@ -516,3 +516,14 @@ def test_a_start_that_fails_in_initialize_leaves_no_account(project, brokerage):
     (project / "main.py").write_text(PROJECT)
     trade(project, "two", datetime(2010, 1, 12), brokerage=brokerage)
     assert (project / "live" / "state").is_dir()
+
+
+def test_of_many_symbols_status_shows_some_and_the_oldest(project):
+    trade(project, "one", datetime(2010, 1, 12))
+    store = AccountStore(project / "live" / "state")
+    newest = {f"S{i:02}": f"2010-01-12T21:00:{i:02}" for i in range(1, 12)} | {"OLD": "2010-01-04"}
+    store.note({"newest": json.dumps({"A": "2010-01-12T21:00:00"} | newest)})
+    store.close()
+    lines = told(project / "live" / "state")
+    (rest,) = [line for line in lines if " more; " in line]
+    assert rest.strip() == "and 5 more; the oldest is OLD's, of 2010-01-03 19:00:00"
