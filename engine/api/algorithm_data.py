@@ -173,10 +173,11 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         mode = data_normalization_mode
         if mode is None:
             mode = self.universe_settings.data_normalization_mode
+        # Before the initializer, to which the symbol prints as its ticker already.
+        SymbolCache.set(symbol.value, symbol)
         security = self._security(
             symbol, Resolution(wanted), fill_forward, extended_market_hours, mode, leverage
         )
-        SymbolCache.set(symbol.value, symbol)
         universe = self._user_universe
         if universe.settings is None:
             universe.settings = UniverseSettings()
