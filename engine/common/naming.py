@@ -7,6 +7,7 @@ engine has not raises NotImplementedError, anything else is a mistake and raises
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from inspect import get_annotations
 from types import BuiltinFunctionType, FunctionType, MethodType
@@ -168,3 +169,9 @@ class LeanObject(metaclass=LeanType):
     def to_string(self) -> str:
         """.NET's text of an object."""
         return str(self)
+
+
+def either_spelling(thing: Any, name: str) -> Callable[..., Any] | None:
+    """A method of any object, whichever way its author spelt it; None if there is none."""
+    found = getattr(thing, name, None)
+    return found if found is not None else getattr(thing, pascal_case(name), None)
