@@ -24,19 +24,25 @@ from engine.market.symbols import Symbol
 WINDOW_SIZE = 2
 
 
+def _data_point(first: Any, second: Any) -> tuple[Any, Any, Any]:
+    """Symbol, time and value of LEAN's calls with fewer than three arguments."""
+    if first is None and second is None:
+        return None, datetime.min, ZERO
+    if isinstance(first, datetime) and second is not None:
+        return None, first, second
+    raise ValueError(
+        f"IndicatorDataPoint takes a time and a value; received {first!r} and {second!r}"
+    )
+
+
 class IndicatorDataPoint(BaseData):
     """A value at a time: ``IndicatorDataPoint([symbol,] time, value)``."""
 
     def __init__(self, symbol: Any = None, time: Any = None, value: Any = None) -> None:
-        if isinstance(symbol, datetime):
-            symbol, time, value = None, symbol, time if value is None else value
-        if (time is None) != (value is None):
-            raise ValueError(
-                f"IndicatorDataPoint takes a time and a value; received {time} and {value}"
-            )
+        if value is None:
+            symbol, time, value = _data_point(symbol, time)
         self.symbol = Symbol.EMPTY if symbol is None else symbol
-        self.time = datetime.min if time is None else time
-        value = ZERO if value is None else value
+        self.time = time
         self._end_time = None
         self.value_exact = value if isinstance(value, Decimal) else to_decimal(value)
 

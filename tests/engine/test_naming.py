@@ -3,7 +3,7 @@
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
-from engine.common.enums import BrokerageName, Resolution, SeriesType
+from engine.common.enums import LeanEnum, Resolution, SeriesType
 from engine.common.settings import AlgorithmSettings
 from engine.framework import AlphaModel
 from engine.market.data import TradeBar
@@ -42,11 +42,17 @@ def test_a_users_method_in_pascal_case_overrides_ours():
     assert Model().update(None, 1) == [1]
 
 
+class TickType(LeanEnum):
+    """One of LEAN's enumerations with a member missing."""
+
+    TRADE = 0
+
+
 def test_what_lean_has_and_the_engine_has_not_refuses_by_its_name():
     with pytest.raises(NotImplementedError, match=r"^QCAlgorithm\.option_chain is not supported"):
         _ = QCAlgorithm.option_chain
-    with pytest.raises(NotImplementedError, match=r"^BrokerageName\.BINANCE is not supported"):
-        _ = BrokerageName.BINANCE
+    with pytest.raises(NotImplementedError, match=r"^TickType\.QUOTE is not supported"):
+        _ = TickType.Quote
     with pytest.raises(NotImplementedError, match=r"^TradeBar\.parse_forex is not supported"):
         TradeBar().ParseForex()
 
