@@ -22,12 +22,14 @@ from AlgorithmImports import *  # its Exception is .NET's, hence `builtins`
 
 from algorithm.alpha import AgentAlphaModel
 from algorithm.bars import BarBook, Row, row_of
+from algorithm.charts import FORECAST, MOST_SERIES, SeriesNames, cap_name
 from algorithm.closes import Close
-from algorithm.decision import Decider, Decision
+from algorithm.decision import Decider, Decision, action_name
 from algorithm.diagnostics import KEY as DIAGNOSTICS_KEY
 from algorithm.diagnostics import Diagnostics
 from algorithm.execution import RecordingExecutionModel, send_orders
 from algorithm.learner import Learner, ModelLearner
+from algorithm.learning import BEST, DQN
 from algorithm.live_trading.background import Background
 from algorithm.live_trading.desk import LATE, SEND_AT, STATES, TRAIN_AT, LiveDesk
 from algorithm.live_trading.state import StateStore
@@ -90,6 +92,13 @@ class MirageStrategy(QCAlgorithm):
         )
         self._diagnostics = Diagnostics(run.symbols)
         self._decider: Decider | None = None
+        agent = self._options.agent
+        valued = agent.kind == DQN or (agent.kind == BEST and DQN in agent.candidates)
+        actions = map(action_name, agent.network.actions if valued else ())
+        self._plotted = SeriesNames(run.symbols, actions)
+        if self._plotted.dropped:
+            dropped = ", ".join(self._plotted.dropped)
+            self.log(f"LEAN keeps {MOST_SERIES} series; these are not plotted: {dropped}")
         self._close = Close()
         self._closing = self.start_date
         # A decision, a sending, and a change of models come one at a time. Order events wait for
@@ -566,19 +575,22 @@ class MirageStrategy(QCAlgorithm):
         for name, forecast in decision.forecasts.items():
             self._diagnostics.forecast(name, forecast, decision.fans[name])
         for name, cap in zip(self._options.run.symbols, self._rules.caps, strict=True):
-            self.plot("Weights", name, held[name])
-            self.plot("Weights", f"{name} cap", float(cap))
+            self._plot("Weights", name, held[name])
+            self._plot("Weights", cap_name(name), float(cap))
         for name, forecast in decision.forecasts.items():
             chart = f"Forecast {name}"
             close = float(forecast.last_close[0])
             lower, *_, upper = decision.fans[name]
-            self.plot(chart, "Close", close)
-            self.plot(chart, "Mean", close * float(np.exp(forecast.mean[0])))
-            self.plot(chart, "Lower", lower)
-            self.plot(chart, "Upper", upper)
+            mean = close * float(np.exp(forecast.mean[0]))
+            for series, value in zip(FORECAST, (close, mean, lower, upper), strict=True):
+                self._plot(chart, series, value)
         for name, values in decision.action_values.items():
             for action, value in values.items():
-                self.plot(f"Action values {name}", action, value)
+                self._plot(f"Action values {name}", action, value)
+
+    def _plot(self, chart: str, series: str, value: float) -> None:
+        if series in self._plotted:
+            self.plot(chart, series, value)
 
     def on_end_of_algorithm(self) -> None:
         """Leave the diagnostics in the object store, where the report finds them."""
