@@ -1,24 +1,33 @@
 """Where the noise of imagined markets comes from: uniforms for every symbol, bar and part.
 
 A forecaster's density turns uniforms into the next bar, so what happens together is decided here.
-Two sources behind one interface:
+Three sources behind one interface:
 
-- `CopulaNoise` draws from the copula fitted to the probability integral transforms of all symbols
-  by date (`sim.copula`). It is array-RQMC (L'Ecuyer, Lécot and Tuffin 2008, "A randomized
-  quasi-Monte Carlo simulation method for Markov chains"): at every bar all markets together get a
-  fresh randomised Sobol set, whose first coordinate is their place in an order that the sampler
-  sets, calm ones first. So every kind of noise falls on calm and on wild markets alike, at bar 60
-  as well as at bar 1, and the dimensions are those of one bar. They are used for the mixing
-  variables and the principal components of the correlation, the largest first, since the later a
-  dimension, the worse are its projections (Joe and Kuo 2008). Noise is not mirrored: two markets
-  with opposite noise have the same moves in size, and tell of volatility what one would.
+- `CheckerboardNoise` draws from the empirical copula of the probability integral transforms of all
+  symbols by date, made continuous: in the cell of a date's ranks, all points alike (the
+  checkerboard or multilinear extension; Genest, Nešlehová and Rémillard 2017, "Asymptotic behavior
+  of the empirical multilinear copula process"). Margins are exactly uniform, so every part of a bar
+  is distributed as the forecaster says; what happens together, between symbols and between the
+  parts of one bar, is whatever happened together on some date, and nothing is assumed of its form.
+- `CopulaNoise` draws from a parametric copula fitted to them (`sim.copula`): smooth, with crises
+  beyond those seen, but parts of a symbol are independent there, as a right density's would be.
 - `DatedNoise` takes the transforms themselves, blocks of dates with all symbols of a date together
   (stationary bootstrap), so that what happened together stays together, crises and their days
-  after as they were. All dates are taken equally often (`sim.blocks.balanced_rows`).
+  after as they were, and margins too. All dates are taken equally often (`sim.blocks`).
 
-Gaps. Symbols need not share all dates. The copula is fitted with the gaps; in `DatedNoise` what a
-symbol lacks is drawn once from the copula given those that are there, and looked up among its own
-transforms, so that its distribution stays its own.
+The first two are array-RQMC (L'Ecuyer, Lécot and Tuffin 2008, "A randomized quasi-Monte Carlo
+simulation method for Markov chains"): at every bar all markets together get a fresh randomised
+Sobol set, whose first coordinate is their place in an order that the sampler sets, calm ones first.
+So every kind of noise falls on calm and on wild markets alike, at bar 60 as well as at bar 1, and
+the dimensions are those of one bar: the mixing variables and the principal components of the
+correlation, the largest first, since the later a dimension, the worse are its projections (Joe and
+Kuo 2008); or whether prices rose on a date, how far they moved and how much was traded
+(`sim.cells`). Noise is not mirrored: two markets with opposite noise have the same moves in size,
+and tell of volatility what one would.
+
+Gaps. Symbols need not share all dates. The parametric copula is fitted with the gaps; for the other
+two what a symbol lacks is drawn once from that copula given those that are there, and looked up
+among its own transforms, so that its distribution stays its own.
 """
 
 from __future__ import annotations
@@ -36,6 +45,8 @@ from scipy.stats import qmc
 from models.forecast.forecaster import Hindcast
 from models.market.features import PARTS, FeatureTable
 from sim.blocks import balanced_rows
+from sim.cells import Cells
+from sim.copula import KINDS as PARAMETRIC
 from sim.copula import Copula, ranks
 from sim.dates import CommonDates
 
@@ -49,6 +60,13 @@ RowSource = Callable[[int, int, int, float, np.random.Generator], NDArray[np.int
 
 N_PARTS = len(PARTS)
 
+CHECKERBOARD = "checkerboard"
+KINDS = (CHECKERBOARD, *PARAMETRIC)
+"""Families of dependence: the empirical one, and those of `sim.copula`."""
+
+COMPLETING = "skewed-t"
+"""The family that fills gaps where noise itself is from no parametric one."""
+
 MAX_DIMENSIONS = 21_201
 """Of SciPy's Sobol points (Joe and Kuo's direction numbers)."""
 
@@ -57,6 +75,13 @@ BITS = 30
 
 COMPLETION_SEED = 1
 """Of the draws that fill gaps: they are a part of the fit, not of a sample."""
+
+
+def check_kind(kind: str) -> str:
+    """The same word, if it is one of `KINDS`."""
+    if kind not in KINDS:
+        raise ValueError(f"copula must be one of {', '.join(KINDS)}; received {kind!r}")
+    return kind
 
 
 class NoiseSource(Protocol):
@@ -158,6 +183,46 @@ class CopulaNoise:
 
 
 @dataclass(frozen=True, eq=False)
+class CheckerboardNoise:
+    """Noise of markets from the ranks of real dates; see the module's description.
+
+    Attributes:
+        ranks: of the transforms of N dates among their symbol's, from 0, shape (N, S, 5).
+        dates: by whether prices rose, how far they moved, and how much was traded.
+        points: where its uniforms come from.
+    """
+
+    ranks: NDArray[np.int64]
+    dates: Cells
+    points: PointSource = placed_points
+
+    @classmethod
+    def of(cls, uniforms: Floats) -> CheckerboardNoise:
+        """From transforms (N, S, 5), nothing missing."""
+        n = len(uniforms)
+        ranked = np.argsort(np.argsort(uniforms, axis=0, kind="stable"), axis=0, kind="stable")
+        scores = special.ndtri((ranked + 0.5) / n)
+        risen = scores[..., 0] + scores[..., 1]
+        each = [risen.sum(axis=1), np.abs(risen).sum(axis=1), scores[..., 4].sum(axis=1)]
+        # Rounded, so that equal ones keep their order whatever the last bit.
+        return cls(ranked, Cells.of(np.column_stack(each).round(9)))
+
+    @property
+    def lean(self) -> Floats:
+        """Zero: the margins are what the forecaster says."""
+        return np.zeros((self.ranks.shape[1], 2))
+
+    def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
+        """See `NoiseSource`; entry k is for place k of a bar's order, as in `CopulaNoise`."""
+        n, s = self.ranks.shape[:2]
+        found = np.empty((n_markets, s, n_steps, N_PARTS))
+        for t, drawn in enumerate(self.points(n_markets, self.dates.n_coordinates, n_steps, rng)):
+            within = rng.random((n_markets, s, N_PARTS))
+            found[:, :, t] = (self.ranks[self.dates.at(drawn)] + within) / n
+        return found
+
+
+@dataclass(frozen=True, eq=False)
 class DatedNoise:
     """What noise the real bars had, by date; see the module's description.
 
@@ -172,11 +237,6 @@ class DatedNoise:
     lean: Floats
     mean_block: float
     rows: RowSource = balanced_rows
-
-    @classmethod
-    def of(cls, residuals: Residuals, copula: Copula, mean_block: float) -> DatedNoise:
-        """With what symbols lack drawn from the copula, given those that are there."""
-        return cls(completed(residuals.uniforms, copula), residuals.lean, mean_block)
 
     def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
         """See `NoiseSource`; every market has blocks of its own."""

@@ -7,7 +7,7 @@ posterior, and there is one network for all symbols, so what it is wrong about i
 everywhere.
 
 Coverage. Starts are stratified over all dates. Markets come in pairs of twins: 2i and 2i+1 share
-start and mask, and have noise of their own. Noise comes from a copula between the symbols; it is
+start and mask, and have noise of their own. Noise comes from a copula of all symbols; it is
 dealt out bar by bar to all markets together, in the order of their volatility, from points that
 cover both (`sim.noise`).
 
@@ -55,9 +55,19 @@ from models.forecast.recalibration import Memory
 from models.market.features import LOOKBACK, FeatureTable, bars_from_parts
 from models.market.history import VOLUME
 from sim.blocks import MEAN_BLOCK
-from sim.copula import Copula, check_kind
+from sim.copula import Copula
 from sim.macro import MacroModel, MacroWalk
-from sim.noise import N_PARTS, CopulaNoise, DatedNoise, Residuals
+from sim.noise import (
+    CHECKERBOARD,
+    COMPLETING,
+    N_PARTS,
+    CheckerboardNoise,
+    CopulaNoise,
+    DatedNoise,
+    Residuals,
+    check_kind,
+    completed,
+)
 from sim.paths import Paths, check_counts
 from sim.starts import (
     ROWS_AT_ONCE,
@@ -308,7 +318,7 @@ class ForecasterSampler:
             (datetime64), of which pair p of twins starts at number p modulo n.
         mean_block: mean length of the bootstrapped blocks, in bars, >= 1.
         premium: of the markets; None leaves them with that of the histories.
-        copula: family of the dependence between symbols, one of `sim.copula.KINDS`.
+        copula: family of the dependence within a bar, one of `sim.noise.KINDS`.
         threads: that walk at the same time, >= 1; results do not depend on them.
         remembers: real bars before the start whose observations markets come with, >= 0
             (`Paths.before`). In place of bars that are too early to be observed comes the first
@@ -327,7 +337,7 @@ class ForecasterSampler:
         starts: Starts = "any",
         mean_block: float = MEAN_BLOCK,
         premium: Premium | None = None,
-        copula: str = "skewed-t",
+        copula: str = CHECKERBOARD,
         threads: int = 1,
         remembers: int = 0,
     ) -> None:
@@ -507,13 +517,26 @@ class ForecasterSampler:
         return [self._forecaster.hindcast(table) for table in self._tables]
 
     @cached_property
-    def copula_noise(self) -> CopulaNoise:
+    def copula_noise(self) -> CheckerboardNoise | CopulaNoise:
         """The noise of markets that are not blended."""
+        if self._kind == CHECKERBOARD:
+            return CheckerboardNoise.of(self._completed)
         if len(self._tables) == 1:
             return CopulaNoise.independent(1)
-        return CopulaNoise(Copula.fit(self.residuals.uniforms, self._kind))
+        return CopulaNoise(self._copula)
 
     @cached_property
     def dated_noise(self) -> DatedNoise:
         """The noise of markets that are."""
-        return DatedNoise.of(self.residuals, self.copula_noise.copula, self._mean_block)
+        return DatedNoise(self._completed, self.residuals.lean, self._mean_block)
+
+    @cached_property
+    def _copula(self) -> Copula:
+        kind = COMPLETING if self._kind == CHECKERBOARD else self._kind
+        return Copula.fit(self.residuals.uniforms, kind)
+
+    @cached_property
+    def _completed(self) -> NDArray[np.float64]:
+        """The residuals' uniforms, where something is missing completed by the copula."""
+        uniforms = self.residuals.uniforms
+        return uniforms if np.isfinite(uniforms).all() else completed(uniforms, self._copula)

@@ -41,7 +41,7 @@ from sim.agent_training import train_on_imagined
 from sim.blocks import stationary_rows
 from sim.curriculum import growing
 from sim.facts import FACT_LABELS, Facts, facts, simulated_markets
-from sim.noise import CopulaNoise, DatedNoise
+from sim.noise import CheckerboardNoise, CopulaNoise, DatedNoise
 from sim.path_sampler import ForecasterSampler, Plan
 from sim.paths import Paths, PathSampler
 from sim.starts import draw_starts
@@ -64,7 +64,7 @@ class PlainSampler(ForecasterSampler):
     """Plain Monte Carlo: starts, masks and noise of all markets are independent, no twins."""
 
     @cached_property
-    def copula_noise(self) -> CopulaNoise:
+    def copula_noise(self) -> CheckerboardNoise | CopulaNoise:
         """With random numbers."""
         return replace(super().copula_noise, points=random_points)
 

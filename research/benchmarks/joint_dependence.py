@@ -32,8 +32,8 @@ from research.stocks import FIRST_TRAINING, packaged_histories, since, stock_par
 from research.tdqn_data import load_all
 from research.workspace import load_histories, load_settings
 from sim.baselines import BlockBootstrapSampler
-from sim.copula import KINDS
 from sim.dependence import Dependence, JointSeries
+from sim.noise import KINDS, CopulaNoise
 from sim.path_sampler import ForecasterSampler
 from sim.paths import PathSampler
 
@@ -64,14 +64,14 @@ def dependence_of(
         rng = streams(seed, "joint")["paths"]
         paths = sampler.sample(options.markets, options.bars, rng)
         found[name] = Dependence.of(JointSeries.of_paths(paths))
-    fitted = samplers["skewed-t"]
-    if not isinstance(fitted, ForecasterSampler):
-        raise TypeError(f"skewed-t must be a ForecasterSampler; received {type(fitted).__name__}")
+    fitted = ForecasterSampler(observer, tables, blend=0.0, copula="skewed-t").copula_noise
+    if not isinstance(fitted, CopulaNoise):
+        raise TypeError(f"skewed-t must be a CopulaNoise; received {type(fitted).__name__}")
     print(
         f"seed {seed}: "
         + ", ".join(
             f"{name} df {of.df:g} skew {of.skew:g}"
-            for name, of in zip(PARTS, fitted.copula_noise.copula.margins, strict=True)
+            for name, of in zip(PARTS, fitted.copula.margins, strict=True)
         ),
         flush=True,
     )

@@ -10,10 +10,9 @@ from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import History
 from sim import path_sampler
 from sim.baselines import BlockBootstrapSampler, GarchSampler, substituted_rows
-from sim.copula import KINDS
 from sim.dates import CommonDates
 from sim.dependence import Dependence, JointSeries
-from sim.noise import CopulaNoise
+from sim.noise import KINDS, CheckerboardNoise
 from sim.path_sampler import ForecasterSampler
 from sim.starts import draw_starts
 from tests.sim.joint import CALENDAR, HISTORIES, TABLES
@@ -166,18 +165,20 @@ def test_one_symbol_is_what_it_is_alone(observer, monkeypatch):
         path_sampler._Portion, "log_volatility", property(lambda self: np.zeros(self._shape[1]))
     )
     together = draw(observer, 12, 10, blend=0.0, starts="latest")
-    noise = CopulaNoise.draw
+    noise = CheckerboardNoise.draw
     alone = ForecasterSampler(observer, TABLES[:1], blend=0.0, starts="latest")
     joint = sampler(observer).copula_noise
-    monkeypatch.setattr(CopulaNoise, "draw", lambda self, n, t, rng: noise(joint, n, t, rng)[:, :1])
+    monkeypatch.setattr(
+        CheckerboardNoise, "draw", lambda self, n, t, rng: noise(joint, n, t, rng)[:, :1]
+    )
     paths = alone.sample(12, 10, np.random.default_rng(0))
     assert paths.bars.shape == (12, 1, 11, 5)
     np.testing.assert_allclose(together.bars[:, :1], paths.bars, rtol=1e-6)
     np.testing.assert_allclose(together.innovations[:, :1], paths.innovations, atol=1e-7)
 
 
-def test_one_symbol_needs_no_residuals_unless_blended(observer):
-    alone = ForecasterSampler(observer, TABLES[:1], blend=0.0)
+def test_one_symbol_needs_no_residuals_where_its_parts_are_independent(observer):
+    alone = ForecasterSampler(observer, TABLES[:1], blend=0.0, copula="skewed-t")
     alone.sample(4, 3, np.random.default_rng(0))
     assert "residuals" not in vars(alone)
 
@@ -188,13 +189,14 @@ def test_imagined_symbols_depend_on_each_other_as_real_ones_do(observer):
         name: Dependence.of(JointSeries.of_paths(draw(observer, 300, 30, **options)))
         for name, options in {
             "independent": {"blend": 0.0, "copula": "independent"},
-            "copula": {"blend": 0.0},
+            "copula": {"blend": 0.0, "copula": "skewed-t"},
+            "checkerboard": {"blend": 0.0, "copula": "checkerboard"},
             "dates": {"blend": 1.0},
         }.items()
     }
     assert real.returns > 0.25
     assert abs(found["independent"].returns) < 0.04
-    for name in ("copula", "dates"):
+    for name in ("copula", "checkerboard", "dates"):
         assert found[name].returns == pytest.approx(real.returns, abs=0.1)
         assert found[name].gap == pytest.approx(real.gap, abs=0.12)
         assert found[name].tail_lower > 2 * found["independent"].tail_lower

@@ -13,6 +13,7 @@ from sim.copula import Copula, PartCopula, margin
 from sim.dates import CommonDates
 from sim.noise import (
     N_PARTS,
+    CheckerboardNoise,
     CopulaNoise,
     DatedNoise,
     Residuals,
@@ -207,6 +208,42 @@ def test_what_symbols_lack_is_drawn_once_from_their_own_transforms(residuals):
 def test_a_date_that_all_have_needs_no_drawing(residuals):
     every = residuals.uniforms[np.isfinite(residuals.uniforms).all(axis=(1, 2))]
     assert completed(every, fitted(residuals)) is every
+
+
+def test_checkerboard_noise_has_uniform_margins_and_the_ranks_of_real_dates():
+    rng = np.random.default_rng(8)
+    n, s = 300, 2
+    z = rng.standard_normal((n, s, N_PARTS))
+    z[:, 1] += z[:, 0]  # symbols move together,
+    z[:, :, 4] = np.abs(z[:, :, 1]) + 0.1 * z[:, :, 4]  # and large moves come with volume
+    noise = CheckerboardNoise.of(special.ndtr(z))
+    u = noise.draw(512, 20, rng)
+    assert u.shape == (512, s, 20, N_PARTS)
+    assert ((u >= 0) & (u < 1)).all()
+    for k, p in np.ndindex(s, N_PARTS):
+        assert stats.kstest(u[:, k, :, p].ravel(), "uniform").pvalue > 1e-3
+    days = {tuple(day.ravel()) for day in noise.ranks}
+    drawn = np.floor(u * n).astype(int).swapaxes(1, 2).reshape(-1, s, N_PARTS)
+    assert {tuple(day.ravel()) for day in drawn} <= days  # what came together on some date
+    every = np.corrcoef(stats.rankdata(z.reshape(n, -1), axis=0).T)
+    found = np.corrcoef(u.swapaxes(1, 2).reshape(-1, s * N_PARTS).T)
+    assert np.abs(found - every).max() < 0.03
+    late, early = u[:, 0, 1:, 1].ravel(), u[:, 0, :-1, 1].ravel()
+    assert abs(np.corrcoef(late, early)[0, 1]) < 0.03  # and bars do not depend on each other
+
+
+def test_checkerboard_noise_covers_rises_moves_and_volume():
+    """Means over 128 markets of scores, far nearer to zero than by chance."""
+    noise = CheckerboardNoise.of(np.random.default_rng(0).random((1000, 1, N_PARTS)))
+    drawn = [noise.draw(128, 4, np.random.default_rng(seed))[:, 0] for seed in range(20)]
+    scores = [special.ndtri(np.clip(u, 1e-9, 1)) for u in drawn]
+    by_chance = 1 / np.sqrt(128)
+    risen = [z[..., :2].sum(axis=-1).mean(axis=0) / np.sqrt(2) for z in scores]
+    size = [np.abs(z[..., :2].sum(axis=-1)).mean(axis=0) / np.sqrt(2) for z in scores]
+    volume = [z[..., 4].mean(axis=0) for z in scores]
+    assert np.std(risen) < 0.3 * by_chance
+    assert np.std(size) < 0.4 * 0.6 * by_chance
+    assert np.std(volume) < 0.5 * by_chance
 
 
 def test_histories_on_one_calendar_share_dates():

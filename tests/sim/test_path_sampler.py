@@ -115,7 +115,7 @@ def test_noise_is_dealt_out_in_the_order_of_volatility(observer, monkeypatch):
         return np.broadcast_to(level[:, None, None, None], (n, 1, n_steps, 5)).copy()
 
     monkeypatch.setattr(CopulaNoise, "draw", ramp)
-    sampler = ForecasterSampler(observer, TABLES[:1], blend=0.0)
+    sampler = ForecasterSampler(observer, TABLES[:1], blend=0.0, copula="skewed-t")
     paths = sampler.sample(32, 6, np.random.default_rng(0))
     column = FEATURES.index("volatility_ewma")
     for t in range(6):
@@ -140,13 +140,16 @@ def test_threads_and_portions_do_not_matter(observer, monkeypatch):
         np.testing.assert_allclose(parts.observations, whole.observations, atol=1e-6)
 
 
-def test_coverage_makes_the_mean_more_exact_than_independent_draws_would(observer):
+@pytest.mark.parametrize(("kind", "share"), [("skewed-t", 0.5), ("checkerboard", 0.75)])
+def test_coverage_makes_the_mean_more_exact_than_independent_draws_would(observer, kind, share):
+    options = {"blend": 0.0, "starts": "latest", "copula": kind}
+
     def means(n, repeats):
-        found = [draw(observer, n, 10, seed=s, blend=0.0, starts="latest") for s in range(repeats)]
+        found = [draw(observer, n, 10, seed=s, **options) for s in range(repeats)]
         return np.array([p.log_returns.sum(axis=2).mean(axis=0) for p in found])
 
-    many = draw(observer, 256, 10, blend=0.0, starts="latest").log_returns.sum(axis=2)
-    assert (means(64, 12).std(axis=0) < 0.5 * many.std(axis=0) / np.sqrt(64)).all()
+    many = draw(observer, 256, 10, **options).log_returns.sum(axis=2)
+    assert (means(64, 12).std(axis=0) < share * many.std(axis=0) / np.sqrt(64)).all()
 
 
 def test_blending_uses_real_residuals_for_its_share_of_the_pairs(observer):
@@ -299,7 +302,7 @@ def test_bad_input_is_named(observer):
         ),
         ({"mean_block": 0.5}, "mean_block"),
         ({"threads": 0}, "threads must be >= 1; received 0"),
-        ({"copula": "frank"}, "copula must be one of independent, .*; received 'frank'"),
+        ({"copula": "frank"}, "copula must be one of checkerboard, .*; received 'frank'"),
         ({"n_paths": 0}, "n_paths must be at least 1; received 0"),
         ({"n_steps": 0}, "n_steps"),
     ):
