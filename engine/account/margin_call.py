@@ -42,7 +42,7 @@ class DefaultMarginCallModel(LeanObject):
         if used <= 0:
             return [], False
         total = portfolio.total_portfolio_value_exact
-        remaining = portfolio.get_margin_remaining_exact(total)
+        remaining = portfolio.get_margin_remaining_exact(total, used)
         if remaining > 0:
             return [], remaining <= total * _WARNING_SHARE
         orders: list[SubmitOrderRequest] = []

@@ -196,9 +196,10 @@ class SecurityPortfolioManager(LeanObject):
         """Margin left."""
         return self.get_margin_remaining_exact(self.total_portfolio_value_exact)
 
-    def get_margin_remaining_exact(self, total: Decimal) -> Decimal:
-        """Margin left given the portfolio's value."""
-        return total - self.unsettled_cash_exact - self.total_margin_used_exact
+    def get_margin_remaining_exact(self, total: Decimal, used: Decimal | None = None) -> Decimal:
+        """Margin left given the portfolio's value and, where it is known, the margin used."""
+        used = self.total_margin_used_exact if used is None else used
+        return total - self.unsettled_cash_exact - used
 
     def get_margin_remaining(
         self, symbol: Any = None, direction: OrderDirection = OrderDirection.BUY

@@ -415,10 +415,17 @@ def initial_margin(security: Any, quantity: Decimal) -> Decimal:
 
 def maintenance_margin(security: Any) -> Decimal:
     """Margin that the present position holds."""
-    parameters = MaintenanceMarginParameters.for_quantity_at_current_price(
-        security, security.holdings.quantity_exact
-    )
-    return amount(security.buying_power_model.get_maintenance_margin(parameters))
+    model, quantity = security.buying_power_model, security.holdings.quantity_exact
+    kind = type(model)
+    if (
+        getattr(kind, "get_maintenance_margin", None) is BuyingPowerModel.get_maintenance_margin
+        and kind._net_maintenance_margin is BuyingPowerModel._net_maintenance_margin
+    ):
+        # Nobody overrides it, so that it need not be asked with parameters at every time step.
+        held: Decimal = abs(security.holdings.price_exact * quantity) * model._maintenance
+        return held
+    parameters = MaintenanceMarginParameters.for_quantity_at_current_price(security, quantity)
+    return amount(model.get_maintenance_margin(parameters))
 
 
 def above_minimum_order_margin(portfolio: Any, minimum: Decimal, margin: Decimal) -> bool:
