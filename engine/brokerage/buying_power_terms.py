@@ -127,6 +127,13 @@ class ReservedBuyingPowerForPositionParameters(LeanObject):
         return ReservedBuyingPowerForPosition(amount(reserved_buying_power))
 
 
+def reserved_buying_power(security: Any) -> Decimal:
+    """Margin that a security's position holds, by its own model."""
+    model = security.buying_power_model
+    question = ReservedBuyingPowerForPositionParameters(security)
+    return amount(model.get_reserved_buying_power_for_position(question))
+
+
 class InitialMarginParameters(LeanObject):
     """Question: what margin opens a position of this signed quantity?"""
 

@@ -11,17 +11,18 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.brokerage.buying_power_terms import reserved_buying_power
 from engine.brokerage.settlement import ScanSettlementModelParameters
 from engine.brokerage.shortable import MarginInterestRateParameters
 from engine.common.charting import add_samples
 from engine.common.clock import aware_utc, to_utc
-from engine.common.decimals import ZERO
+from engine.common.decimals import ZERO, to_decimal
 from engine.common.enums import AlgorithmStatus, DataNormalizationMode, SplitType
 from engine.feed.data_feed import DataFeed, TimeSlice
 from engine.market.data import QuoteBar, TradeBar
 from engine.run.ends_of_day import EndsOfDay
 from engine.statistics.capacity import BarVolume, CapacityEstimate, Position
-from engine.statistics.sampling import DailySnapshot, HoldingSample, ResultSampler
+from engine.statistics.sampling import DailySnapshot, HoldingSample, MarginSample, ResultSampler
 
 _HOUR = timedelta(hours=1)
 _MARGIN_CALL_INTERVAL = timedelta(minutes=5)
@@ -81,8 +82,9 @@ class Loop:
         security = self._algorithm.securities.find(symbol)
         if security is None:
             return Position(ZERO, False)
-        holdings = security.holdings
-        return Position(abs(holdings.holdings_value_exact), holdings.invested)
+        return Position(
+            reserved_buying_power(security) * to_decimal(security.leverage), security.invested
+        )
 
     def _sample(self) -> None:
         """The daily sample."""
@@ -100,6 +102,11 @@ class Loop:
             portfolio.total_sale_volume_exact,
             self.capacity.capacity,
             holdings,
+            [
+                MarginSample(s.symbol.value, reserved_buying_power(s))
+                for s in algorithm.securities.values()
+                if s.holdings.quantity_exact
+            ],
         )
         self.sampler.sample(algorithm.utc_time_naive, snapshot, warming_up=algorithm.is_warming_up)
 

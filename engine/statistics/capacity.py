@@ -36,9 +36,9 @@ class BarVolume:
 
 @dataclass(frozen=True)
 class Position:
-    """A security's state at a snapshot: absolute holdings value in account currency."""
+    """A security's state at a snapshot: margin of its position times leverage, account currency."""
 
-    absolute_value: Decimal
+    leveraged_margin: Decimal
     invested: bool
 
 
@@ -203,7 +203,7 @@ class CapacityEstimate:
         smallest = min(self._by_symbol.values(), key=lambda c: c.dollar_volume)
         self.lowest_capacity_asset = str(smallest.symbol.id)
         share_of_sales = smallest.sale_volume / sold if sold else ZERO
-        held = self._position_of(smallest.symbol).absolute_value / portfolio_value
+        held = self._position_of(smallest.symbol).leveraged_margin / portfolio_value
         scaling = max(share_of_sales, held)
         new = self._capacity
         if scaling:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.charting import Candlestick, CandlestickSeries, Chart, ChartPoint, Series
-from engine.common.decimals import ZERO, round_half_even, to_decimal
+from engine.common.decimals import ZERO, round_half_even, round_significant, to_decimal
 from engine.common.enums import SeriesType
 from engine.statistics.inputs import Point
 
@@ -25,6 +25,8 @@ STRATEGY_EQUITY, BENCHMARK = "Strategy Equity", "Benchmark"
 DRAWDOWN, TURNOVER = "Drawdown", "Portfolio Turnover"
 SALES_VOLUME, EXPOSURE, CAPACITY = "Assets Sales Volume", "Exposure", "Capacity"
 LARGEST_SALES = 30
+MARGIN, LARGEST_MARGINS = "Portfolio Margin", 40
+MARGIN_TOOLTIP, MARGIN_INDEX = "{SERIES_NAME}: {VALUE}%", "Margin Used (%)"
 RETURN_DIGITS = 10
 
 
@@ -38,6 +40,14 @@ class HoldingSample:
 
 
 @dataclass(frozen=True)
+class MarginSample:
+    """A position's ticker and the margin that it holds."""
+
+    ticker: str
+    margin: Decimal
+
+
+@dataclass(frozen=True)
 class DailySnapshot:
     """The account at a midnight sample, in account currency.
 
@@ -47,6 +57,7 @@ class DailySnapshot:
         sale_volume: of all fills so far (LEAN's ``Portfolio.TotalSaleVolume``).
         capacity: estimate so far, rounded.
         holdings: one per security.
+        margins: one per position.
     """
 
     portfolio_value: Decimal
@@ -54,6 +65,7 @@ class DailySnapshot:
     sale_volume: Decimal
     capacity: Decimal = ZERO
     holdings: Sequence[HoldingSample] = ()
+    margins: Sequence[MarginSample] = ()
 
 
 @dataclass
@@ -143,6 +155,7 @@ class ResultSampler:
             self._add(STRATEGY_EQUITY, RETURN, time_utc, change, SeriesType.BAR, "%", 1)
             self._sample_charts(time_utc, snapshot)
         self._sample_turnover(time_utc, snapshot, warming_up)
+        self._sample_margin(time_utc, snapshot)
         self._daily_value = value
 
     def _change_today(self) -> Decimal:
@@ -225,6 +238,35 @@ class ResultSampler:
         self._turnover_time = time
         if not warming_up:
             self._series(TURNOVER, TURNOVER, SeriesType.LINE, "%", 0).add_point(time, turnover)
+
+    def _sample_margin(self, time: datetime, snapshot: DailySnapshot) -> None:
+        """Margin of the largest positions, per cent of the portfolio's value, and of the others."""
+        if not snapshot.margins:
+            return
+        chart = self.charts.get(MARGIN)
+        if chart is None:
+            chart = self.charts[MARGIN] = Chart(MARGIN)
+            chart.legend_disabled = True
+        value = snapshot.portfolio_value
+        shares = {
+            one.ticker: round_significant(one.margin / value, 4) if value else ZERO
+            for one in snapshot.margins
+        }
+        largest = sorted(shares, key=lambda ticker: -shares[ticker])[:LARGEST_MARGINS]
+        shown = {ticker: share for ticker, share in shares.items() if ticker in largest}
+        if len(shown) < len(shares):
+            shown["OTHERS"] = sum(shares.values(), ZERO) - sum(shown.values(), ZERO)
+        for ticker, share in shown.items():
+            series = chart.series.get(ticker)
+            if series is None:
+                series = chart.series[ticker] = Series(ticker, SeriesType.BAR, 0, "%")
+                series.tooltip, series.index_name = MARGIN_TOOLTIP, MARGIN_INDEX
+            series.add_point(ChartPoint.of(time, share * 100))
+        for series in chart.series.values():
+            # What is no longer held has one gap.
+            last = series.values[-1]
+            if last.time != time and last.y is not None:
+                series.add_point(ChartPoint(time, None))
 
     def _add(
         self,

@@ -33,6 +33,7 @@ from engine.statistics import (
     summarize,
 )
 from engine.statistics.order_hash import order_json
+from engine.statistics.sampling import MarginSample
 
 START = datetime(2013, 10, 7, 4)
 DAY = timedelta(days=1)
@@ -271,3 +272,15 @@ class TestOrderHash:
         second.id = 2
         assert order_list_hash([first, second]) == order_list_hash([second, first])
         assert len(order_list_hash([])) == 32
+
+
+def test_margin_is_charted_by_position_with_a_gap_where_one_is_closed():
+    sampler = ResultSampler(START, START + 9 * DAY, D(1000))
+    for day, held in enumerate([{"A": "250", "B": "100"}, {"A": "500"}, {"A": "333.3333"}]):
+        margins = [MarginSample(ticker, D(margin)) for ticker, margin in held.items()]
+        sampler.sample(START + day * DAY, DailySnapshot(D(1000), D(1), D(0), margins=margins))
+    chart = sampler.charts["Portfolio Margin"]
+    assert chart.legend_disabled
+    values = {name: [point.y for point in one.values] for name, one in chart.series.items()}
+    assert values == {"A": [25, 50, D("33.33")], "B": [10, None]}
+    assert chart.series["A"].as_json()["tooltip"] == "{SERIES_NAME}: {VALUE}%"
