@@ -8,6 +8,7 @@ from typing import Any
 from engine.common.charting import Chart, Series
 from engine.common.enums import SeriesType
 from engine.indicators.base import IndicatorBase
+from engine.market.data import TradeBar
 from engine.statistics.sampling import STRATEGY_EQUITY
 
 RESERVED_SERIES: dict[str, frozenset[str]] = {
@@ -51,30 +52,66 @@ class ChartsMixin:
             self._charts[chart] = Chart(chart)
         return self._charts[chart].try_add_and_get_series(name, template)
 
-    def plot(self: Any, *arguments: Any) -> None:
-        """Plot a value or a candle.
+    def plot(
+        self: Any,
+        *arguments: Any,
+        chart: str | None = None,
+        series: str | None = None,
+        value: Any = None,
+        bar: TradeBar | None = None,
+        open: Any = None,
+        high: Any = None,
+        low: Any = None,
+        close: Any = None,
+        first: Any = None,
+        second: Any = None,
+        third: Any = None,
+        fourth: Any = None,
+        py_object: Any = None,
+    ) -> None:
+        """Plot a value, a candle or indicators.
 
-        (series, value), (chart, series, value), (chart, series, open, high, low, close)
-        or (chart, indicator, ...). Without a chart the series joins LEAN's own equity chart.
+        Args:
+            arguments: (series, value), (chart, series, value), (chart, series, open, high, low,
+                close), (chart, series, bar) or (chart, indicators...). Without a chart the series
+                joins LEAN's own equity chart.
+            chart: name of the chart.
+            series: name of the series.
+            value: a number, or an indicator for its present value.
+            bar: plotted as a candle.
+            open: of a candle.
+            high: of a candle.
+            low: of a candle.
+            close: of a candle.
+            first: an indicator, plotted under its name, like the following ones.
+            second: another.
+            third: another.
+            fourth: another.
+            py_object: LEAN's name for whatever can be plotted.
 
         Raises:
             ValueError: if the arguments are none of these.
         """
-        values = list(arguments)
+        named = (value, bar, open, high, low, close, first, second, third, fourth, py_object)
+        values = [one for one in (chart,) if one is not None] + list(arguments)
+        values += [one for one in (series, *named) if one is not None]
         if len(values) < 2 or not isinstance(values[0], str):
-            raise ValueError(f"plot takes (chart, series, value); received {arguments}")
-        if len(values) == 2 and not isinstance(values[1], IndicatorBase):
+            raise ValueError(f"plot takes (chart, series, value); received {values}")
+        if not isinstance(values[1], str | IndicatorBase):
             values.insert(0, STRATEGY_EQUITY)
-        chart = values.pop(0)
-        if all(isinstance(value, IndicatorBase) for value in values):
+        where = values.pop(0)
+        if all(isinstance(one, IndicatorBase) for one in values):
             for indicator in values:
-                self._plot_value(chart, indicator.name, [indicator.current.value_exact])
+                self._plot_value(where, indicator.name, [indicator.current.value_exact])
             return
-        name = values.pop(0) if isinstance(values[0], str) else chart
+        name = values.pop(0)
+        if len(values) == 1 and isinstance(values[0], TradeBar):
+            candle = values[0]
+            values = [candle.open_exact, candle.high_exact, candle.low_exact, candle.close_exact]
         numbers = [getattr(v, "current", v) if isinstance(v, IndicatorBase) else v for v in values]
         if len(numbers) not in (1, 4):
             raise ValueError(f"plot takes one value or open, high, low, close; received {values}")
-        self._plot_value(chart, name, numbers)
+        self._plot_value(where, name, numbers)
 
     def _plot_value(self: Any, chart: str, name: str, values: list[Any]) -> None:
         numbers = [getattr(value, "value", value) for value in values]
@@ -84,22 +121,32 @@ class ChartsMixin:
         series = self._series(chart, name, Series(name, kind, 0, "$"))
         series.add_point(self.utc_time_naive, *numbers)
 
-    def record(self: Any, *arguments: Any) -> None:
+    def record(self: Any, series: str, value: Any) -> None:
         """LEAN's older name of `plot`."""
-        self.plot(*arguments)
+        self.plot(series, value)
 
-    def plot_indicator(self: Any, chart: str, *arguments: Any) -> None:
+    def plot_indicator(
+        self: Any,
+        chart: str,
+        *arguments: Any,
+        wait_for_ready: bool = False,
+        first: Any = None,
+        second: Any = None,
+        third: Any = None,
+        fourth: Any = None,
+    ) -> None:
         """Plot indicators whenever they update: (chart, [wait until ready,] indicators...)."""
-        values = list(arguments)
-        wait = values.pop(0) if isinstance(values[0], bool) else False
+        values = [*arguments, *(one for one in (first, second, third, fourth) if one is not None)]
+        if values and isinstance(values[0], bool):
+            wait_for_ready = values.pop(0)
         for indicator in values:
 
             def plot(sender: Any, point: Any, indicator: Any = indicator) -> None:
-                if not wait or indicator.is_ready:
+                if not wait_for_ready or indicator.is_ready:
                     self._plot_value(chart, indicator.name, [point.value_exact])
 
             indicator.updated += plot
 
-    def get_chart_updates(self: Any) -> list[Chart]:
-        """All charts; the caller empties their series."""
+    def get_chart_updates(self: Any, clear_chart_data: bool = False) -> list[Chart]:
+        """All charts; the engine, which writes them, empties their series."""
         return list(self._charts.values())

@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 
 from engine.api.algorithm_charts import RESERVED_SERIES, ChartsMixin
+from engine.market.data import TradeBar
 
 
 class Plotter(ChartsMixin):
@@ -34,3 +35,16 @@ def test_series_that_lean_keeps_to_itself_are_refused_and_others_are_not():
                 plotter.plot(chart, name, 1.0)
         if names:
             plotter.plot(chart, "My own", 1.0)
+
+
+def test_a_bar_is_a_candle_and_names_may_be_given():
+    plotter = Plotter()
+    bar = TradeBar(datetime(2020, 1, 1), None, 10, 12, 9, 11, 100)
+    plotter.plot("Mine", "Bar", bar)
+    plotter.plot(chart="Mine", series="Line", value=2.5)
+    plotter.plot(series="Alone", value=1)
+    series = plotter._charts["Mine"].series
+    candle = series["Bar"].values[0]
+    assert (candle.open, candle.high, candle.low, candle.close) == (10, 12, 9, 11)
+    assert float(series["Line"].values[0].value) == 2.5
+    assert "Alone" in plotter._charts["Strategy Equity"].series
