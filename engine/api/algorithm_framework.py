@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from engine.account.securities import SecurityManager
 from engine.common.enums import Resolution
 from engine.common.naming import LeanObject
 from engine.framework.insight import Insight
@@ -24,6 +25,15 @@ class UniverseManager(LeanObject, dict[str, Universe]):
     def count(self) -> int:
         """Number of universes."""
         return len(self)
+
+    @property
+    def active_securities(self) -> SecurityManager:
+        """Members of all universes, by symbol."""
+        found = SecurityManager()
+        for universe in self.values():
+            for security in universe.members.values():
+                found.add(security)
+        return found
 
 
 class FrameworkMixin:
