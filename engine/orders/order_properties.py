@@ -81,7 +81,15 @@ class _ExtendedHoursProperties(OrderProperties):
 
 
 class InteractiveBrokersOrderProperties(_ExtendedHoursProperties):
-    """Adds the fields Interactive Brokers knows."""
+    """Adds the fields Interactive Brokers knows; advisors' ones only reach the order's JSON."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.account: str | None = None
+        self.fa_group: str | None = None
+        self.fa_method: str | None = None
+        self.fa_percentage = 0
+        self.fa_profile: str | None = None
 
 
 class AlpacaOrderProperties(_ExtendedHoursProperties):

@@ -156,11 +156,11 @@ def _time_in_force_json(time_in_force: TimeInForce) -> str:
 def _properties_json(properties: OrderProperties) -> str:
     parts = []
     if isinstance(properties, InteractiveBrokersOrderProperties):
-        texts = ((name, getattr(properties, key, None)) for name, key in _ADVISORS_FIELDS)
+        texts = ((name, getattr(properties, key)) for name, key in _ADVISORS_FIELDS)
         parts += [
             f'"{name}":{"null" if value is None else text_json(value)}' for name, value in texts
         ]
-        parts.insert(3, f'"faPercentage":{int(getattr(properties, "fa_percentage", 0))}')
+        parts.insert(3, f'"faPercentage":{properties.fa_percentage}')
     if hasattr(properties, "outside_regular_trading_hours"):
         outside = _flag(properties.outside_regular_trading_hours)
         parts.append(f'"outsideRegularTradingHours":{outside}')

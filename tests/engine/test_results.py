@@ -12,6 +12,7 @@ from engine.common.decimals import smart_rounding
 from engine.common.enums import InsightDirection, OrderStatus, ScatterMarkerSymbol, SeriesType
 from engine.framework import Insight
 from engine.market.symbols import SecurityIdentifier, Symbol
+from engine.orders.order_properties import InteractiveBrokersOrderProperties
 from engine.orders.orders import (
     CashAmount,
     MarketOrder,
@@ -32,7 +33,7 @@ from engine.statistics import (
     order_list_hash,
     summarize,
 )
-from engine.statistics.order_hash import order_json
+from engine.statistics.order_hash import _properties_json, order_json
 from engine.statistics.sampling import MarginSample
 
 START = datetime(2013, 10, 7, 4)
@@ -284,3 +285,15 @@ def test_margin_is_charted_by_position_with_a_gap_where_one_is_closed():
     values = {name: [point.y for point in one.values] for name, one in chart.series.items()}
     assert values == {"A": [25, 50, D("33.33")], "B": [10, None]}
     assert chart.series["A"].as_json()["tooltip"] == "{SERIES_NAME}: {VALUE}%"
+
+
+def test_interactive_brokers_order_properties_are_written_as_lean_writes_them():
+    plain, advised = InteractiveBrokersOrderProperties(), InteractiveBrokersOrderProperties()
+    advised.fa_group, advised.fa_percentage = "G", 50
+    advised.outside_regular_trading_hours = True
+    assert _properties_json(plain) == (
+        '{"account":null,"faGroup":null,"faMethod":null,"faPercentage":0,"faProfile":null,'
+        '"outsideRegularTradingHours":false,"timeInForce":{}}'
+    )
+    assert '"faGroup":"G","faMethod":null,"faPercentage":50' in _properties_json(advised)
+    assert '"outsideRegularTradingHours":true' in _properties_json(advised)
