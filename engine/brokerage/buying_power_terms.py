@@ -69,11 +69,9 @@ class ReservedBuyingPowerForPosition(LeanObject):
 
 def amount(answer: Any) -> Decimal:
     """The Decimal of what a model answered: one of the classes above or a number."""
-    for name in ("value_exact", "absolute_used_buying_power_exact"):
-        exact = getattr(answer, name, None)
-        if exact is not None:
-            return exact
-    return to_decimal(answer)
+    if isinstance(answer, ReservedBuyingPowerForPosition):
+        return answer.absolute_used_buying_power_exact
+    return answer.value_exact if isinstance(answer, _Amount) else to_decimal(answer)
 
 
 class GetMaximumOrderQuantityResult(LeanObject):

@@ -29,6 +29,8 @@ _UNROUNDED = Context(prec=MAX_PREC)
 _QUOTIENT = Context(prec=64)
 _QUANTA = [ONE.scaleb(-scale, _UNROUNDED) for scale in range(MAX_SCALE + 1)]
 _LARGEST = [MAX_DECIMAL.scaleb(-scale, _UNROUNDED) for scale in range(MAX_SCALE + 1)]
+_SIGNIFICANT = [Context(prec=max(digits, 1)) for digits in range(MAX_SCALE + 1)]
+_THOUSAND = Decimal(1000)
 _LOW_BITS = 2**64 - 1
 
 
@@ -41,6 +43,16 @@ def net_arithmetic() -> AbstractContextManager[Context]:
     return localcontext(Context(prec=29, rounding=ROUND_HALF_EVEN))
 
 
+def _places(value: Decimal) -> int:
+    """Decimal places of a number, zeros at its end included; below 0 for 1E+2."""
+    written = str(value)
+    if "E" in written:
+        return -value.as_tuple().exponent  # type: ignore[operator]
+    # The text tells it several times faster than the tuple of all digits.
+    point = written.find(".")
+    return len(written) - point - 1 if point >= 0 else 0
+
+
 def fit(value: Decimal) -> Decimal:
     """The nearest number that System.Decimal holds: a 96-bit integer with a scale of 0 to 28.
 
@@ -49,10 +61,14 @@ def fit(value: Decimal) -> Decimal:
     Raises:
         ValueError: if the value is not finite or exceeds System.Decimal's range.
     """
+    written = str(value)
+    if len(written) <= MAX_SCALE and "E" not in written and value.is_finite():
+        # Fewer than 29 digits, in the digits' own places.
+        return value
     if not value.is_finite() or value.copy_abs() > MAX_DECIMAL:
         raise ValueError(f"value must lie within System.Decimal's range; received {value}")
-    exponent: int = value.as_tuple().exponent  # type: ignore[assignment]
-    scale = min(max(-exponent, 0), MAX_SCALE)
+    # With more places there would be more than the 29 digits that 96 bits hold at most.
+    scale = max(min(_places(value), MAX_SCALE - max(value.adjusted(), 0)), 0)
     while True:
         held = value.quantize(_QUANTA[scale], ROUND_HALF_EVEN, _UNROUNDED)
         if held.copy_abs() <= _LARGEST[scale]:
@@ -177,7 +193,7 @@ def to_decimal(value: Any) -> Decimal:
 
 def plain(value: Decimal) -> Decimal:
     """Return the same value without a positive exponent, which System.Decimal cannot have."""
-    return value.quantize(ONE) if value.as_tuple().exponent > 0 else value  # type: ignore[operator]
+    return value.quantize(ONE) if "E+" in str(value) else value
 
 
 def normalize(value: Decimal) -> Decimal:
@@ -197,25 +213,21 @@ def divide(left: Decimal, right: Decimal) -> Decimal:
 
 def round_half_even(value: Decimal, digits: int) -> Decimal:
     """`Math.Round(value, digits)`: half-even; a value with fewer digits keeps its own scale."""
-    if -value.as_tuple().exponent <= digits:  # type: ignore[operator]
+    if _places(value) <= digits:
         return value
-    return value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)
+    return value.quantize(_QUANTA[digits], ROUND_HALF_EVEN)
 
 
 def round_significant(value: Decimal, digits: int) -> Decimal:
-    """Round to significant digits as LEAN does (scale by a power of ten, round, scale back)."""
-    if not value:
-        return ZERO
-    scale = Decimal(10) ** (math.floor(math.log10(abs(to_double(value)))) + 1)
-    return scale * round_half_even(value / scale, digits)
+    """Round to significant digits, ties to even, without trailing zeros."""
+    return plain(value.normalize(_SIGNIFICANT[digits])) if value else ZERO
 
 
 def smart_rounding(value: Decimal) -> Decimal:
     """LEAN's `SmartRounding`: 4 decimals above 1000, else 7 significant digits."""
-    value = normalize(value)
-    if value > 1000:
-        return round_half_even(value, 4)
-    return normalize(round_significant(value, 7))
+    if value > _THOUSAND:
+        return round_half_even(normalize(value), 4)
+    return round_significant(value, 7)
 
 
 def round_to_multiple(value: Decimal, quantum: Decimal) -> Decimal:

@@ -228,7 +228,7 @@ class BarFiles:
 
     def __init__(self, data_folder: Path) -> None:
         self._root = data_folder / "equity" / "usa"
-        self._whole: dict[Path, BarRows] = {}
+        self._whole: dict[tuple[str, Resolution], BarRows] = {}
 
     def exists(self, ticker: str) -> bool:
         """True if there is any file for a ticker."""
@@ -284,17 +284,18 @@ class BarFiles:
         Raises:
             ValueError: if the file or a row is malformed.
         """
-        folder = "hour" if resolution == Resolution.HOUR else "daily"
-        path = self._root / folder / f"{ticker.lower()}.zip"
-        if path not in self._whole:
+        found = self._whole.get((ticker, resolution))
+        if found is None:
+            folder = "hour" if resolution == Resolution.HOUR else "daily"
+            path = self._root / folder / f"{ticker.lower()}.zip"
             # Now rather than when a bar is due, which may be hours of training later.
             found = _decode(_read_text(path))
             if found is None:
                 rows = _read_rows(path, _DAY_AND_CLOCK, str)
                 parsed = [_checked(_start_and_values, path, row) for row in rows]
                 found = BarRows([start for start, _ in parsed], None, [v for _, v in parsed])
-            self._whole[path] = found
-        return self._whole[path]
+            self._whole[ticker, resolution] = found
+        return found
 
 
 def _checked(parse: Callable[[str], _Parsed], path: Path, row: tuple[int, str]) -> _Parsed:

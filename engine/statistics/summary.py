@@ -87,15 +87,18 @@ class _Series:
         self.times = [time for time, _ in ordered]
         self.values = [value for _, value in ordered]
 
+    def place(self, start: date, end: date) -> slice:
+        """Where the samples of the days from ``start`` to ``end`` are, both included."""
+        return _place(self.times, start, end)
+
     def between(self, start: date, end: date) -> dict[datetime, Decimal]:
         """Samples of the days from ``start`` to ``end``, both included."""
-        first = bisect_left(self.times, _midnight(start))
-        last = bisect_left(self.times, _midnight(end + timedelta(days=1)))
-        return dict(zip(self.times[first:last], self.values[first:last], strict=True))
+        place = self.place(start, end)
+        return dict(zip(self.times[place], self.values[place], strict=True))
 
 
 class _Samples:
-    """All series of a run."""
+    """All series of a run, and what many periods need of each sample."""
 
     def __init__(self, inputs: StatisticsInputs) -> None:
         self.equity = _Series(inputs.equity)
@@ -103,6 +106,36 @@ class _Samples:
         self.benchmark = _Series(inputs.benchmark)
         self.turnover = _Series(inputs.turnover)
         self.profits = _Series(inputs.profit_loss.items())
+        self._returns = [to_double(value / 100) for value in self.performance.values]
+        # From each of the benchmark's samples to the next.
+        self._changes = [
+            to_double((value - previous) / previous) if previous else 0.0
+            for previous, value in pairwise(self.benchmark.values)
+        ]
+        self._trades = inputs.trades
+        exits = [trade.exit_time for trade in inputs.trades]
+        self._by_exit = sorted(range(len(exits)), key=exits.__getitem__)
+        self._exits = [exits[index] for index in self._by_exit]
+
+    def returns(self, start: date, end: date) -> list[float]:
+        """Fractions per day; LEAN drops the first two, which opening orders would misalign."""
+        return self._returns[self.performance.place(start, end)][2:]
+
+    def benchmark_returns(self, start: date, end: date) -> list[float]:
+        """Relative changes from sample to sample, without the first."""
+        place = self.benchmark.place(start, end)
+        return self._changes[place.start + 1 : max(place.stop - 1, 0)]
+
+    def trades(self, start: date, end: date) -> list[Trade]:
+        """Trades that were closed from ``start`` to ``end``, in their order."""
+        return [self._trades[i] for i in sorted(self._by_exit[_place(self._exits, start, end)])]
+
+
+def _place(times: list[datetime], start: date, end: date) -> slice:
+    """Where the days from ``start`` to ``end`` are in sorted times, both included."""
+    return slice(
+        bisect_left(times, _midnight(start)), bisect_left(times, _midnight(end + timedelta(days=1)))
+    )
 
 
 def _midnight(day: date) -> datetime:
@@ -119,8 +152,7 @@ def _performance(
     equity = samples.equity.between(start, end)
     if not equity:
         return Performance()
-    before, after = _midnight(start), _midnight(end + timedelta(days=1))
-    trades = [trade for trade in inputs.trades if before <= trade.exit_time < after]
+    trades = samples.trades(start, end)
     profits = samples.profits.between(start, end)
     wins = sum(time in inputs.wins for time in profits)
     whole = len(equity) == len(samples.equity.times)
@@ -130,8 +162,8 @@ def _performance(
             profit_loss=profits,
             equity=equity,
             turnover=list(samples.turnover.between(start, end).values()),
-            performance=_daily_returns(samples.performance.between(start, end)),
-            benchmark=_benchmark_returns(samples.benchmark.between(start, end)),
+            performance=samples.returns(start, end),
+            benchmark=samples.benchmark_returns(start, end),
             starting_capital=inputs.starting_capital if whole else next(iter(equity.values())),
             rates=rates,
             trading_days=inputs.trading_days_per_year,
@@ -140,21 +172,6 @@ def _performance(
         ),
         tuple(trades),
     )
-
-
-def _daily_returns(samples: dict[datetime, Decimal]) -> list[float]:
-    """Fractions per day; LEAN drops the first two, which opening orders would misalign."""
-    return [to_double(value / 100) for value in list(samples.values())[2:]]
-
-
-def _benchmark_returns(samples: dict[datetime, Decimal]) -> list[float]:
-    """Relative changes from sample to sample, without the first."""
-    values = list(samples.values())
-    changes = [
-        to_double((value - previous) / previous) if previous else 0.0
-        for previous, value in pairwise(values)
-    ]
-    return changes[1:]
 
 
 def _periods(months: int, first: date, last: date) -> list[tuple[date, date]]:
