@@ -26,6 +26,7 @@ from engine.api.messages import DEBUG, ERROR, LOG, Messages
 from engine.api.run_context import RunContext, current_context
 from engine.api.schedule_rules import DateRules, TimeRules
 from engine.api.scheduling import ScheduleManager
+from engine.api.signal_exports import SignalExportManager
 from engine.brokerage.brokerage_models import (
     BrokerageModel,
     FuncBenchmark,
@@ -113,6 +114,7 @@ class QCAlgorithm(
         )
         self.current_slice: Any = None
         self.messages = Messages(lambda line: context.on_message(line))
+        self.signal_export = SignalExportManager(self)
         self._security_initializer: Any = None
         self._account_currency = "USD"
         self._history_provider = HistoryProvider(

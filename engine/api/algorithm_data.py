@@ -166,6 +166,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         wanted = self.universe_settings.resolution if resolution is None else resolution
         if wanted < Resolution.MINUTE:
             raise NotImplementedError(f"add_equity(resolution={Resolution(wanted).net_name})")
+        ticker = str(ticker)  # a symbol's text names it
         symbol = SymbolCache.try_get_symbol(ticker)
         if symbol is None or symbol.security_type != SecurityType.EQUITY:
             symbol = self.create_symbol(ticker)

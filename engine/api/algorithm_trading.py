@@ -9,8 +9,10 @@ from engine.api.algorithm_targets import TargetsMixin
 from engine.brokerage.buying_power import zero_price_message
 from engine.common.decimals import ZERO, text, to_decimal
 from engine.common.enums import OrderDirection, OrderResponseErrorCode, OrderType, Resolution
-from engine.common.net_exceptions import ArgumentException, InvalidOperationException
+from engine.common.net_exceptions import ArgumentException
 from engine.common.spans import time_span
+from engine.feed.auxiliary_files import SymbolProperties
+from engine.market.market_hours import always_open
 from engine.market.symbols import Symbol
 from engine.orders.combo_orders import GroupOrderManager, Leg, check_sizing
 from engine.orders.order_properties import GoodTilDateTimeInForce, OrderProperties, TimeInForce
@@ -38,17 +40,15 @@ class TradingMixin(TargetsMixin):
     def _security_for_order(self: Any, symbol: Any) -> Security:
         """The security to order; as in LEAN one that is not subscribed is added now.
 
-        Raises:
-            InvalidOperationException: for a ticker that was never a symbol of the algorithm.
+        A ticker that was never a symbol of the algorithm gives a security without prices or market,
+        which no order can be sent for.
         """
         key = getattr(symbol, "symbol", symbol)
         security = self.securities.find_any(key)
         if security is not None and (security.is_tradable or security.is_delisted):
             return security
         if security is None and not isinstance(key, Symbol):
-            raise InvalidOperationException(
-                f"order for {key!s}: the symbol was not added to the algorithm; use add_equity"
-            )
+            return Security(Symbol.of(str(key)), always_open(), SymbolProperties(), self._now)
         added: Security = self.add_security(security.symbol if security is not None else key)
         seed = self.get_last_known_price(added)
         if seed is not None:
@@ -101,6 +101,12 @@ class TradingMixin(TargetsMixin):
         security = self.securities.find_any(request.symbol)
         if self.is_warming_up:
             response = OrderResponse.warming_up(request)
+        elif security is None and not request.symbol.id.properties:
+            response = OrderResponse.error(
+                request,
+                OrderResponseErrorCode.SECURITY_PRICE_ZERO,
+                zero_price_message(request.symbol),
+            )
         elif security is None:
             response = OrderResponse.missing_security(request)
         elif not request.quantity_exact:

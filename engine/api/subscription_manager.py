@@ -81,6 +81,31 @@ class _Scan:
                 self.due = end
 
 
+class SubscriptionDataConfigService(LeanObject):
+    """Subscriptions by symbol."""
+
+    lean_name = "ISubscriptionDataConfigService"
+
+    def __init__(self, algorithm: Any) -> None:
+        self._algorithm = algorithm
+
+    def get_subscription_data_configs(
+        self, symbol: Any = None, include_internal_configs: bool = False
+    ) -> list[SubscriptionDataConfig]:
+        """Subscriptions of a symbol, of all securities without one; hidden ones if asked for."""
+        if symbol is None:
+            securities = self._algorithm.securities.values()
+        else:
+            security = self._algorithm.securities.find(getattr(symbol, "symbol", symbol))
+            securities = [] if security is None else [security]
+        return [
+            config
+            for security in securities
+            for config in security.subscriptions
+            if include_internal_configs or not config.internal
+        ]
+
+
 class SubscriptionManager(LeanObject):
     """LEAN's `self.subscription_manager`."""
 
@@ -96,6 +121,11 @@ class SubscriptionManager(LeanObject):
         """Visible subscriptions."""
         securities = self._algorithm.securities.values()
         return [c for s in securities for c in s.subscriptions if not c.internal]
+
+    @property
+    def subscription_data_config_service(self) -> SubscriptionDataConfigService:
+        """Subscriptions by symbol."""
+        return SubscriptionDataConfigService(self._algorithm)
 
     @property
     def count(self) -> int:

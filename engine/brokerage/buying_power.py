@@ -434,6 +434,92 @@ def above_minimum_order_margin(portfolio: Any, minimum: Decimal, margin: Decimal
     return not (total * minimum > margin and portfolio.get_margin_remaining_exact(total) > 0)
 
 
+class BuyingPowerModelExtensions(LeanObject):
+    """LEAN's short ways of asking a buying power model."""
+
+    @staticmethod
+    def above_minimum_order_margin_portfolio_percentage(
+        model: Any = None,
+        security: Any = None,
+        quantity: Any = None,
+        portfolio_manager: Any = None,
+        minimum_order_margin_portfolio_percentage: Any = None,
+        *,
+        abs_final_order_margin: Any = None,
+    ) -> bool:
+        """False for orders too small to bother, by a share of the portfolio's value.
+
+        ``(model, security, quantity, portfolio, share)`` or ``(portfolio, share, margin)``.
+        """
+        share, margin = minimum_order_margin_portfolio_percentage, abs_final_order_margin
+        if portfolio_manager is None:
+            # The short call: its arguments came in the place of others.
+            portfolio_manager, model = model, None
+            share = security if share is None else share
+            margin = quantity if margin is None else margin
+        minimum = to_decimal(share)
+        if model is None:
+            return above_minimum_order_margin(portfolio_manager, minimum, to_decimal(margin))
+        if not minimum:
+            return True
+        needed = amount(
+            model.get_initial_margin_requirement(InitialMarginParameters(security, quantity))
+        )
+        return above_minimum_order_margin(portfolio_manager, minimum, abs(needed))
+
+    @staticmethod
+    def get_reserved_buying_power_for_position(model: Any, security: Any) -> float:
+        """Margin that the present position holds."""
+        question = ReservedBuyingPowerForPositionParameters(security)
+        return to_double(amount(model.get_reserved_buying_power_for_position(question)))
+
+    @staticmethod
+    def has_sufficient_buying_power_for_order(
+        model: Any, portfolio: Any, security: Any, order: Any
+    ) -> HasSufficientBuyingPowerForOrderResult:
+        """Verdict on an order."""
+        question = HasSufficientBuyingPowerForOrderParameters(portfolio, security, order)
+        verdict: HasSufficientBuyingPowerForOrderResult
+        verdict = model.has_sufficient_buying_power_for_order(question)
+        return verdict
+
+    @staticmethod
+    def get_maximum_order_quantity_for_target_buying_power(
+        model: Any,
+        portfolio: Any,
+        security: Any,
+        target: Any,
+        minimum_order_margin_portfolio_percentage: Any,
+    ) -> GetMaximumOrderQuantityResult:
+        """Order that leads to a share of the portfolio's margin."""
+        question = GetMaximumOrderQuantityForTargetBuyingPowerParameters(
+            portfolio, security, target, minimum_order_margin_portfolio_percentage
+        )
+        answer: GetMaximumOrderQuantityResult
+        answer = model.get_maximum_order_quantity_for_target_buying_power(question)
+        return answer
+
+    @staticmethod
+    def get_buying_power(
+        model: Any, portfolio: Any, security: Any, direction: OrderDirection
+    ) -> float:
+        """Margin left for a trade."""
+        question = BuyingPowerParameters(portfolio, security, direction)
+        return to_double(amount(model.get_buying_power(question)))
+
+    @staticmethod
+    def get_maintenance_margin(model: Any, security: Any) -> float:
+        """Margin that the present position needs."""
+        question = MaintenanceMarginParameters.for_current_holdings(security)
+        return to_double(amount(model.get_maintenance_margin(question)))
+
+    @staticmethod
+    def get_initial_margin_requirement(model: Any, security: Any, quantity: Any) -> float:
+        """Margin that opens a position."""
+        question = InitialMarginParameters(security, quantity)
+        return to_double(amount(model.get_initial_margin_requirement(question)))
+
+
 def zero_price_message(symbol: Any) -> str:
     """LEAN's words for a security that has no price yet."""
     return (

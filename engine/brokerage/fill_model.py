@@ -17,6 +17,7 @@ from typing import Any
 from engine.common.decimals import ZERO, ExactNumber, to_decimal
 from engine.common.enums import OrderDirection, OrderStatus, OrderType, Resolution, SecurityType
 from engine.common.naming import LeanObject
+from engine.common.pairs import PairsDict
 from engine.market.data import QuoteBar, TradeBar
 from engine.orders.combo_orders import ComboLegLimitOrder, ComboLimitOrder, ComboMarketOrder
 from engine.orders.orders import (
@@ -45,7 +46,8 @@ class FillModelParameters(LeanObject):
     """What a fill model is asked about.
 
     Attributes:
-        securities_for_orders: security of each order: one, or those of a combination.
+        securities_for_orders: security of each order: one, or those of a combination; iterated by
+            pairs of key and value.
         stale_price_time_span: data older than this before the order is stale.
         on_order_updated: told of an order that the model has changed.
     """
@@ -63,7 +65,7 @@ class FillModelParameters(LeanObject):
         self.order = order
         self.config_provider = config_provider
         self.stale_price_time_span = stale_price_time_span
-        self.securities_for_orders = (
+        self.securities_for_orders = PairsDict(
             {order: security} if securities_for_orders is None else securities_for_orders
         )
         self.on_order_updated = on_order_updated

@@ -29,3 +29,10 @@ class KeyValuePair(LeanObject):
 def pair_class(key: str, value: str) -> type[KeyValuePair]:
     """Pairs of a key and a value of these classes, named as LEAN's Python bridge names them."""
     return type(f"KeyValuePair[{key},{value}]", (KeyValuePair,), {"__slots__": ()})
+
+
+class PairsDict(dict[Any, Any]):
+    """A dictionary that is iterated by pairs, as .NET's are."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return (KeyValuePair(key, value) for key, value in self.items())

@@ -19,6 +19,7 @@ from engine.common.enums import (
 )
 from engine.common.naming import LeanObject
 from engine.common.spans import time_span
+from engine.market.symbols import Symbol
 
 END_OF_TIME = datetime(2050, 12, 31)
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -184,7 +185,7 @@ class Insight(LeanObject):
         span = fields["period"]
         self.id = str(uuid.uuid4())
         self.group_id: str | None = None
-        self.symbol = fields["symbol"]
+        self.symbol = Symbol.of(fields["symbol"])
         self.type = InsightType(InsightType.PRICE if fields["type"] is None else fields["type"])
         self.direction = InsightDirection(fields["direction"])
         self.magnitude = _number(fields["magnitude"])

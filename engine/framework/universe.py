@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -231,3 +232,25 @@ class CustomUniverseSelectionModel(UniverseSelectionModel):
             selector=lambda date: self.select(algorithm, date),
             interval=self._interval,
         )
+
+
+class InceptionDateUniverseSelectionModel(CustomUniverseSelectionModel):
+    """Selects each ticker from its date on.
+
+    Args:
+        name: of the universe.
+        tickers_by_date: first dates (exchange's time zone) by ticker, in the order of the dates: a
+            ticker waits for those before it.
+    """
+
+    def __init__(self, name: str, tickers_by_date: Mapping[str, datetime]) -> None:
+        super().__init__(name, None)
+        self._waiting = deque(tickers_by_date.items())
+        self._tickers: list[str] = []
+
+    def select(self, algorithm: Any, date: datetime) -> Any:
+        """The tickers whose date has come, UNCHANGED if there are no new ones."""
+        before = len(self._tickers)
+        while self._waiting and self._waiting[0][1] <= date:
+            self._tickers.append(self._waiting.popleft()[0])
+        return UNCHANGED if len(self._tickers) == before else self._tickers

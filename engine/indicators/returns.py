@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from functools import wraps
 from statistics import NormalDist
 from typing import Any
 
@@ -21,6 +22,7 @@ from engine.indicators.base import (
 from engine.indicators.composite import IndicatorExtensions
 from engine.indicators.window import RollingWindow
 from engine.indicators.windows import Identity, RateOfChange, StandardDeviation
+from engine.market.symbols import Symbol
 
 
 class _ConstantRate:
@@ -224,6 +226,32 @@ class _Side:
         self.current = None
 
 
+def _named_pair(
+    template: str,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a constructor `(name, target, reference, period, ...)` serve LEAN's others too.
+
+    They are without the name, which is made from the rest, and `(name, period, target, reference)`.
+    Symbols may be texts, so that a text alone does not tell a name.
+    """
+
+    def decorate(start: Callable[..., None]) -> Callable[..., None]:
+        named = default_name(template)(start)
+
+        @wraps(start)
+        def begin(self: Any, *args: Any, **keywords: Any) -> None:
+            if len(args) == 4 and isinstance(args[1], int):
+                name, period, target, reference = args
+                args = name, target, reference, period
+            elif len(args) > 1 and (len(args) == 2 or isinstance(args[2], int)):
+                args = Symbol.of(args[0]), *args[1:]
+            named(self, *args, **keywords)
+
+        return begin
+
+    return decorate
+
+
 class DualSymbolIndicator(BarIndicator):
     """Base of indicators of a target beside a reference; a value comes when both have a bar.
 
@@ -232,6 +260,7 @@ class DualSymbolIndicator(BarIndicator):
 
     def __init__(self, name: str, target_symbol: Any, reference_symbol: Any, period: int) -> None:
         super().__init__(name)
+        target_symbol, reference_symbol = Symbol.of(target_symbol), Symbol.of(reference_symbol)
         self.target_symbol, self.reference_symbol = target_symbol, reference_symbol
         self._target: _Side = self._own(_Side(period))
         self._reference: _Side = self._own(_Side(period))
@@ -274,7 +303,7 @@ class DualSymbolIndicator(BarIndicator):
 class Correlation(DualSymbolIndicator):
     """Correlation of two symbols' closes."""
 
-    @default_name("Correlation({period})")
+    @_named_pair("Correlation({period})")
     def __init__(
         self,
         name: str,
@@ -335,7 +364,7 @@ def _number(value: float, otherwise: float) -> float:
 class Covariance(_ReturnPairs):
     """Covariance of two symbols' returns."""
 
-    @default_name("COV({period})")
+    @_named_pair("COV({period})")
     def __init__(self, name: str, target_symbol: Any, reference_symbol: Any, period: int) -> None:
         super().__init__(name, target_symbol, reference_symbol, period)
 
@@ -346,7 +375,7 @@ class Covariance(_ReturnPairs):
 class Beta(_ReturnPairs):
     """Covariance of two symbols' returns over the variance of the reference's."""
 
-    @default_name("B({period})")
+    @_named_pair("B({period})")
     def __init__(self, name: str, target_symbol: Any, reference_symbol: Any, period: int) -> None:
         super().__init__(name, target_symbol, reference_symbol, period)
 

@@ -214,6 +214,19 @@ class Symbol(LeanObject):
             raise NotImplementedError(f"Symbol.create for security type {security_type}")
         return Symbol(SymbolCache.resolve(ticker, market), alias or ticker)
 
+    @staticmethod
+    def of(ticker: Any) -> Symbol:
+        """What LEAN makes of a text, a security or a symbol where it needs a symbol.
+
+        Of a text the symbol of a ticker that the run knows; else one that names no security: of no
+        type, no market and no listing day.
+        """
+        if not isinstance(ticker, str):
+            symbol: Symbol = getattr(ticker, "symbol", ticker)
+            return symbol
+        known = SymbolCache.try_get_symbol(ticker)
+        return known if known is not None else Symbol(SecurityIdentifier(ticker, 0), ticker)
+
     @property
     def ID(self) -> SecurityIdentifier:  # noqa: N802  LEAN's older name
         """The identifier."""

@@ -38,6 +38,8 @@ from engine.account.securities import (
 from engine.api.algorithm import QCAlgorithm
 from engine.api.algorithm_framework import UniverseManager
 from engine.api.algorithm_indicators import IndicatorDataPoints, IndicatorHistory
+from engine.api.extensions import Extensions
+from engine.api.market_impact import MarketImpactSlippageModel
 from engine.api.net_types import CircularQueue, Random, TimeSpan
 from engine.api.object_store import ObjectStore
 from engine.api.schedule_rules import (
@@ -48,6 +50,13 @@ from engine.api.schedule_rules import (
     TimeRules,
 )
 from engine.api.scheduling import ScheduledEvent, ScheduleManager
+from engine.api.signal_exports import (
+    Collective2SignalExport,
+    CrunchDAOSignalExport,
+    NumeraiSignalExport,
+    SignalExportManager,
+    VBaseSignalExport,
+)
 from engine.api.subscription_manager import SubscriptionManager
 from engine.brokerage.brokerage_models import (
     AlpacaBrokerageModel,
@@ -78,6 +87,7 @@ from engine.brokerage.brokers import (
 )
 from engine.brokerage.buying_power import (
     BuyingPowerModel,
+    BuyingPowerModelExtensions,
     CashBuyingPowerModel,
     ConstantBuyingPowerModel,
     NullBuyingPowerModel,

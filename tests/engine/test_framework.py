@@ -30,9 +30,15 @@ from engine.framework import (
     TrailingStopRiskManagementModel,
 )
 from engine.framework.portfolio_construction import rebalancing_function
+from engine.market.symbols import Symbol
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 MONDAY = datetime(2013, 10, 7, 10)
+
+
+@pytest.fixture(autouse=True)
+def texts_stand_for_symbols(monkeypatch):
+    monkeypatch.setattr(Symbol, "of", staticmethod(lambda ticker: ticker))
 
 
 class Hours:

@@ -1,0 +1,46 @@
+"""LEAN's helper functions that algorithms call by the name of their C# class."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from engine.common.clock import from_utc, naive_utc, to_utc
+from engine.common.decimals import round_significant, smart_rounding, to_decimal, to_double
+from engine.common.naming import LeanObject
+
+
+class Extensions(LeanObject):
+    """Numbers and times; times are naive, zones are IANA names."""
+
+    @staticmethod
+    def round_to_significant_digits(d: Any, digits: int) -> float:
+        """A number at so many significant digits, halves to even."""
+        return to_double(round_significant(to_decimal(d), digits))
+
+    @staticmethod
+    def smart_rounding(input: Any) -> float:  # LEAN's argument name
+        """Four decimals above 1000, else seven significant digits."""
+        return to_double(smart_rounding(to_decimal(input)))
+
+    @staticmethod
+    def convert_from_utc(time: datetime, to: str, strict: bool = False) -> datetime:
+        """The local time of a UTC time; `strict` matters for no UTC time."""
+        return from_utc(naive_utc(time), str(to))
+
+    @staticmethod
+    def convert_to_utc(time: datetime, _from: str, strict: bool = False) -> datetime:
+        """The UTC time of a local time; one that a clock change repeats counts as its first.
+
+        Raises:
+            NotImplementedError: for `strict`, which refuses times that a clock change skips.
+        """
+        if strict:
+            raise NotImplementedError("Extensions.convert_to_utc(strict=True); leave it out")
+        return to_utc(time.replace(tzinfo=None), str(_from))
+
+    @staticmethod
+    def convert_to(time: datetime, _from: str, to: str, strict: bool = False) -> datetime:
+        """A local time in another time zone."""
+        utc = Extensions.convert_to_utc(time, _from, strict)
+        return Extensions.convert_from_utc(utc, to)

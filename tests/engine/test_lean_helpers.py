@@ -1,0 +1,96 @@
+"""LEAN's helpers that its own example algorithms call: known answers on small inputs."""
+
+from datetime import datetime
+from types import SimpleNamespace
+
+import pytest
+
+from engine.api.extensions import Extensions
+from engine.api.market_impact import MarketImpactSlippageModel
+from engine.api.signal_exports import SignalExportManager, VBaseSignalExport
+from engine.brokerage.buying_power import BuyingPowerModelExtensions
+from engine.brokerage.fill_model import FillModelParameters
+from engine.common.decimals import to_decimal
+from engine.framework.universe import UNCHANGED, InceptionDateUniverseSelectionModel
+from engine.indicators import Beta, Correlation
+from engine.market.symbols import Symbol
+
+
+def test_significant_digits_and_time_zones():
+    assert Extensions.round_to_significant_digits(144.5678, 5) == 144.57
+    assert Extensions.round_to_significant_digits(0, 5) == 0
+    noon = datetime(2013, 10, 7, 12)
+    assert Extensions.convert_from_utc(noon, "America/New_York") == datetime(2013, 10, 7, 8)
+    assert Extensions.convert_to_utc(noon, "America/New_York") == datetime(2013, 10, 7, 16)
+    assert Extensions.convert_to(noon, "America/New_York", "UTC") == datetime(2013, 10, 7, 16)
+
+
+def test_a_helper_that_is_missing_refuses_by_name():
+    with pytest.raises(NotImplementedError, match=r"Extensions\.get_hash"):
+        Extensions.get_hash("text")
+
+
+@pytest.mark.parametrize(("margin", "enough"), [(50, True), (49, False)])
+def test_smallest_order_margin(margin, enough):
+    portfolio = SimpleNamespace(
+        total_portfolio_value_exact=to_decimal(10_000), get_margin_remaining_exact=lambda total: 1
+    )
+    model = SimpleNamespace(get_initial_margin_requirement=lambda question: -margin)
+    above = BuyingPowerModelExtensions.above_minimum_order_margin_portfolio_percentage
+    assert above(model, None, -1, portfolio, 0.005) is enough
+    assert above(portfolio, 0.005, margin) is enough
+    assert above(model, None, -1, portfolio, 0)
+
+
+def test_signal_exports_send_nothing_in_a_backtest():
+    told = []
+    exports = SignalExportManager(SimpleNamespace(live_mode=False, debug=told.append))
+    exports.add_signal_export_provider(VBaseSignalExport("key", "name"))
+    assert exports.set_target_portfolio([])
+    assert exports.set_target_portfolio([])
+    assert told == ["Portfolio targets are only sent in live mode"]
+    with pytest.raises(ValueError, match="collection name not provided"):
+        VBaseSignalExport("key", " ")
+    with pytest.raises(NotImplementedError, match="signal exports in live trading"):
+        SignalExportManager(SimpleNamespace(live_mode=True)).set_target_portfolio([])
+
+
+def test_inception_dates_come_in_their_order():
+    model = InceptionDateUniverseSelectionModel(
+        "mine", {"SPY": datetime(2013, 10, 6), "IBM": datetime(2013, 10, 2)}
+    )
+    assert model.select(None, datetime(2013, 10, 5)) is UNCHANGED
+    assert model.select(None, datetime(2013, 10, 7)) == ["SPY", "IBM"]
+    assert model.select(None, datetime(2013, 10, 8)) is UNCHANGED
+
+
+def test_symbols_of_texts_that_name_no_security():
+    symbol = Symbol.of("PEPE")
+    assert (symbol.value, symbol.id.properties) == ("PEPE", 0)
+    assert Symbol.of(symbol) is symbol
+    assert Symbol.of(SimpleNamespace(symbol=symbol)) is symbol
+
+
+def test_pairs_of_symbols_by_text_with_and_without_a_name():
+    for beta, name in (
+        (Beta("Beta", 3, "AIG", "SPY"), "Beta"),
+        (Beta("Beta", "AIG", "SPY", 3), "Beta"),
+        (Beta("AIG", "SPY", 3), "B(3)"),
+        (Beta("AIG", "SPY", period=3), "B(3)"),
+    ):
+        assert (beta.name, beta.warm_up_period) == (name, 4)
+        assert beta.target_symbol == Symbol.of("AIG")
+    assert Correlation("AIG", "SPY", 5).name == "Correlation(5)"
+
+
+def test_orders_of_a_combination_are_iterated_by_pairs():
+    parameters = FillModelParameters("security", "order", securities_for_orders={"order": "asset"})
+    assert [(pair.key, pair.value) for pair in parameters.securities_for_orders] == [
+        ("order", "asset")
+    ]
+    assert parameters.securities_for_orders["order"] == "asset"
+
+
+def test_market_impact_refuses_times_that_are_not_positive():
+    with pytest.raises(ValueError, match="latency must be above 0"):
+        MarketImpactSlippageModel(None, latency=0)
