@@ -326,7 +326,8 @@ class SecurityPortfolioManager(LeanObject):
     # Dictionary of holdings -----------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> SecurityHolding:
-        return self.securities[getattr(key, "symbol", key)].holdings
+        symbol = key if isinstance(key, Symbol) else getattr(key, "symbol", key)
+        return self.securities[symbol].holdings
 
     def __contains__(self, key: Any) -> bool:
         return key in self.securities

@@ -611,7 +611,7 @@ class SecurityManager(LeanObject):
 
     def find_any(self, key: Any) -> Security | None:
         """The security of a symbol or ticker, removed or not, or None."""
-        symbol = self._symbol(getattr(key, "symbol", key))
+        symbol = key if isinstance(key, Symbol) else self._symbol(getattr(key, "symbol", key))
         if symbol is None:
             return None
         return self._securities.get(symbol) or self._removed.get(symbol)

@@ -36,7 +36,8 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
 
     def hours_of(self: Any, symbol: Any) -> ExchangeHours:
         """Hours of a symbol's exchange; a ticker or security will do."""
-        security = self.securities.find(getattr(symbol, "symbol", symbol))
+        known = isinstance(symbol, Symbol)
+        security = self.securities.find(symbol if known else getattr(symbol, "symbol", symbol))
         if security is not None:
             return security.exchange.hours
         return self._context.market_hours.equity_hours(

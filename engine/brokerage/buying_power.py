@@ -26,6 +26,7 @@ from engine.brokerage.buying_power_terms import (
     ReservedBuyingPowerForPosition,
     ReservedBuyingPowerForPositionParameters,
     amount,
+    reserved_buying_power,
 )
 from engine.brokerage.fees import fee_amount
 from engine.common.decimals import (
@@ -411,6 +412,23 @@ def initial_margin(security: Any, quantity: Decimal) -> Decimal:
     """Signed margin that a position of a quantity needs to be opened."""
     parameters = InitialMarginParameters(security, quantity)
     return amount(security.buying_power_model.get_initial_margin_requirement(parameters))
+
+
+def margin_held(security: Any) -> Decimal:
+    """Margin that a security's position holds, as :func:`reserved_buying_power` has it.
+
+    Where nobody overrides it, it is reckoned without parameters, which are asked for every day.
+    """
+    model = security.buying_power_model
+    kind = type(model)
+    if (
+        getattr(kind, "get_reserved_buying_power_for_position", None)
+        is BuyingPowerModel.get_reserved_buying_power_for_position
+        and kind._net_maintenance_margin is BuyingPowerModel._net_maintenance_margin
+    ):
+        held: Decimal = abs(security.holdings.holdings_value_exact) * model._maintenance
+        return held
+    return reserved_buying_power(security)
 
 
 def maintenance_margin(security: Any) -> Decimal:

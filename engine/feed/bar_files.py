@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from engine.common.decimals import ZERO
 from engine.common.enums import Resolution, TickType, net_text
-from engine.market.data import Bar, BaseData, QuoteBar, TradeBar
+from engine.market.data import RESOLUTION_SPAN, Bar, BaseData, QuoteBar, TradeBar
 from engine.market.symbols import Symbol
 
 _MILLISECOND = timedelta(milliseconds=1)
 _MINUTE = timedelta(minutes=1)
-
+_DAY = timedelta(days=1)
+_UNIT = Decimal("0.0001")
 
 _DAY_AND_CLOCK = re.compile(r"\d{4}(0[1-9]|1[0-2])([0-2]\d|3[01]) [0-2]\d:[0-5]\d")
 # Fields that 64 bits hold; the last line may lack its end.
@@ -178,13 +179,7 @@ class BarRows:
         if self.integers is None:
             return self.exact[index] if self.exact is not None else ()
         opened, high, low, close, volume = self.integers[index].tolist()
-        return (
-            Decimal(opened).scaleb(-4),
-            Decimal(high).scaleb(-4),
-            Decimal(low).scaleb(-4),
-            Decimal(close).scaleb(-4),
-            Decimal(volume),
-        )
+        return (opened * _UNIT, high * _UNIT, low * _UNIT, close * _UNIT, Decimal(volume))
 
     def bar(self, index: int, symbol: Symbol, start: datetime, period: timedelta) -> TradeBar:
         """A new bar of a row."""
@@ -267,14 +262,13 @@ class BarFiles:
             for row in _read_rows(path, _MILLISECONDS, int):
                 yield _checked(lambda line: parse(line, symbol, day), path, row)
         elif resolution in (Resolution.HOUR, Resolution.DAILY):
-            span = timedelta(hours=1) if resolution == Resolution.HOUR else timedelta(days=1)
             rows = self.rows(ticker, resolution)
             starts = rows.starts
-            following = day + timedelta(days=1)
-            for index in range(bisect_left(starts, day), len(starts)):
-                if starts[index] >= following:
-                    break
-                yield rows.bar(index, symbol, starts[index], span)
+            following = day + _DAY
+            index = bisect_left(starts, day)
+            while index < len(starts) and (start := starts[index]) < following:
+                yield rows.bar(index, symbol, start, RESOLUTION_SPAN[resolution])
+                index += 1
         else:
             raise NotImplementedError(f"bars of resolution {net_text(resolution)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,6 +36,7 @@ from engine.market.data import (
 from engine.market.market_hours import ExchangeHours
 
 _DAY = timedelta(days=1)
+_BARS = (TradeBar, QuoteBar)
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,15 @@ class SecurityEvents:
         self._dividend: tuple[Decimal, Decimal] | None = None
         self._warned = self._delisted = False
         self.sum_of_dividends = ZERO
+        # Days on which something may happen that did not the day before.
+        days = {row.date for row in factors.rows}
+        for last in (*(last for last, _ in map_file.rows), midnight(map_file.delisting_date)):
+            days |= {last, last + _DAY}
+        self._days = sorted(days)
+        self.quiet_before = datetime.min
 
     def on(self, day: datetime, last_price: Decimal) -> Iterator[BaseData]:
-        """Events of a trading day."""
+        """Events of a trading day; after all of them none come before `quiet_before`."""
         symbol = self._config.symbol
         if self._map.has_data(day):
             if self._split is not None:
@@ -94,6 +102,14 @@ class SecurityEvents:
         if not self._delisted and day > last_day:
             self._delisted = True
             yield Delisting(symbol, last_day + _DAY, last_price, DelistingType.DELISTED)
+        self.quiet_before = self._next_day(day)
+
+    def _next_day(self, day: datetime) -> datetime:
+        """The first day on which something may happen after a trading day."""
+        index = bisect_right(self._days, day)
+        if self._split is not None or self._dividend is not None or index == len(self._days):
+            return day
+        return self._days[index]
 
 
 def raw_points(
@@ -121,7 +137,8 @@ def raw_points(
     last_price = ZERO
     last_end = datetime.min
     for day in hours.trading_days(midnight(start), end):
-        yield from events.on(day, last_price)
+        if day >= events.quiet_before:
+            yield from events.on(day, last_price)
         if midnight(day) > map_file.delisting_date:
             return
         if not map_file.has_data(day):
@@ -163,7 +180,7 @@ def normalized(
     point: BaseData, mode: DataNormalizationMode, factor: Decimal, dividends: Decimal
 ) -> BaseData:
     """Adjusted copy of a raw bar; other points and unit factors pass unchanged."""
-    if mode == DataNormalizationMode.RAW or not isinstance(point, TradeBar | QuoteBar):
+    if mode == DataNormalizationMode.RAW or not isinstance(point, _BARS):
         return point
     if mode != DataNormalizationMode.TOTAL_RETURN:
         dividends = ZERO

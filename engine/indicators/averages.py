@@ -10,7 +10,13 @@ from typing import Any
 from engine.common.decimals import ZERO, from_float, to_decimal, to_double
 from engine.common.enums import MovingAverageType
 from engine.indicators.adaptive import KaufmanAdaptiveMovingAverage
-from engine.indicators.base import Indicator, WindowIndicator, default_name, ready_with
+from engine.indicators.base import (
+    Indicator,
+    IndicatorDataPoint,
+    WindowIndicator,
+    default_name,
+    ready_with,
+)
 from engine.indicators.windows import Delay, Sum
 
 
@@ -23,7 +29,7 @@ class SimpleMovingAverage(WindowIndicator):
         self.rolling_sum = Sum(name + "_Sum", period)
 
     def _compute(self, point: Any) -> Decimal:
-        self.rolling_sum.update(point.end_time, point.value_exact)
+        self.rolling_sum.update(IndicatorDataPoint(None, point.end_time, point.value_exact))
         return self.rolling_sum.current.value_exact / min(self.samples, self.period)
 
     def reset(self) -> None:

@@ -219,14 +219,15 @@ class IndicatorBase(LeanObject):
             )
         else:
             point = IndicatorDataPoint(*args)
-        previous = self._latest.get(point.symbol)
-        if previous is not None and (point is previous or point.end_time < previous.end_time):
+        symbol, end_time = point.symbol, point.end_time
+        previous = self._latest.get(symbol)
+        if previous is not None and (point is previous or end_time < previous.end_time):
             return self.is_ready
         self.samples += 1
-        self._latest[point.symbol] = point
+        self._latest[symbol] = point
         value = self._compute(self._convert(point))
         if value is not None:
-            self._set(IndicatorDataPoint(point.symbol, point.end_time, value))
+            self._set(IndicatorDataPoint(symbol, end_time, value))
         return self.is_ready
 
     def _convert(self, point: Any) -> Any:

@@ -60,9 +60,10 @@ class RollingWindow(LeanObject, Generic[T]):
     def add(self, item: T) -> None:
         """Add the newest item; the oldest falls out of a full window."""
         self.samples += 1
-        if self.size and len(self._items) == self.size:
-            self._removed = self._items[-1]
-        self._items.appendleft(item)
+        items = self._items
+        if items and len(items) == items.maxlen:
+            self._removed = items[-1]
+        items.appendleft(item)
 
     def reset(self) -> None:
         """Forget everything."""

@@ -116,11 +116,12 @@ class TradeBar(BaseData):
             self.has_prices = False
         self.time = time if time is not None else datetime.min
         self.symbol = symbol if symbol is not None else Symbol.EMPTY
-        self.open_exact = to_decimal(open)
-        self.high_exact = to_decimal(high)
-        self.low_exact = to_decimal(low)
-        self.value_exact = to_decimal(close)
-        self.volume_exact = to_decimal(volume)
+        # Most are Decimals already, and there are very many bars.
+        self.open_exact = open if type(open) is Decimal else to_decimal(open)
+        self.high_exact = high if type(high) is Decimal else to_decimal(high)
+        self.low_exact = low if type(low) is Decimal else to_decimal(low)
+        self.value_exact = close if type(close) is Decimal else to_decimal(close)
+        self.volume_exact = volume if type(volume) is Decimal else to_decimal(volume)
         self._end_time = self.time + (period if period is not None else timedelta(minutes=1))
 
     @property

@@ -90,6 +90,7 @@ class ExchangeHours(LeanObject):
             )
         self.regular_market_duration = max(longest, default=timedelta(0))
         self.session = lru_cache(maxsize=16384)(self._session)
+        self.daily_calendar = lru_cache(maxsize=16384)(self._daily_calendar)
 
     def _session(self, day: date) -> Session | None:
         """Hours of a day, None if the exchange stays closed."""
@@ -207,7 +208,7 @@ class ExchangeHours(LeanObject):
             time -= ONE_DAY
         return time
 
-    def daily_calendar(self, time: datetime, extended: bool = False) -> tuple[datetime, datetime]:
+    def _daily_calendar(self, time: datetime, extended: bool = False) -> tuple[datetime, datetime]:
         """Start and end of the daily bar that the latest open at `time` begins."""
         start = self.get_previous_market_open(time, extended)
         return start, self.get_next_market_close(start, extended)

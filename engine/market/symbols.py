@@ -260,7 +260,7 @@ class Symbol(LeanObject):
         return False
 
     def __hash__(self) -> int:
-        return hash(self.id)
+        return self.id._hash
 
     def __lt__(self, other: Any) -> bool:
         return self.value < (other.value if isinstance(other, Symbol) else str(other))

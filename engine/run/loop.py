@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.brokerage.buying_power_terms import reserved_buying_power
+from engine.brokerage.buying_power import margin_held
 from engine.brokerage.settlement import ScanSettlementModelParameters
 from engine.brokerage.shortable import MarginInterestRateParameters
 from engine.common.charting import add_samples
@@ -82,9 +82,7 @@ class Loop:
         security = self._algorithm.securities.find(symbol)
         if security is None:
             return Position(ZERO, False)
-        return Position(
-            reserved_buying_power(security) * to_decimal(security.leverage), security.invested
-        )
+        return Position(margin_held(security) * to_decimal(security.leverage), security.invested)
 
     def _sample(self) -> None:
         """The daily sample."""
@@ -103,7 +101,7 @@ class Loop:
             self.capacity.capacity,
             holdings,
             [
-                MarginSample(s.symbol.value, reserved_buying_power(s))
+                MarginSample(s.symbol.value, margin_held(s))
                 for s in algorithm.securities.values()
                 if s.holdings.quantity_exact
             ],

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.common.charting import Candlestick, CandlestickSeries, Chart, ChartPoint, Series
 from engine.common.decimals import ZERO, round_half_even, round_significant, to_decimal
@@ -30,8 +30,7 @@ MARGIN_TOOLTIP, MARGIN_INDEX = "{SERIES_NAME}: {VALUE}%", "Margin Used (%)"
 RETURN_DIGITS = 10
 
 
-@dataclass(frozen=True)
-class HoldingSample:
+class HoldingSample(NamedTuple):
     """A security's ticker, signed holdings value and sales volume so far."""
 
     ticker: str
@@ -39,8 +38,7 @@ class HoldingSample:
     sale_volume: Decimal
 
 
-@dataclass(frozen=True)
-class MarginSample:
+class MarginSample(NamedTuple):
     """A position's ticker and the margin that it holds."""
 
     ticker: str
