@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
 
-from engine.common.decimals import round_half_even, text, to_double
+from engine.common.decimals import net_arithmetic, round_half_even, text, to_double
 from engine.statistics.formatting import (
     fixed,
     percent,
@@ -40,12 +41,18 @@ class StatisticsResult:
     Attributes:
         summary: LEAN's table, name to text; without OrderListHash, which LEAN adds in its tests.
         total_performance: over the whole run.
-        rolling_performances: by LEAN's keys ``M<months>_<yyyyMMdd>``.
+        rolling: computes the rolling performance, when somebody asks for it first.
     """
 
     summary: dict[str, str] = field(default_factory=dict)
     total_performance: Performance = field(default_factory=Performance)
-    rolling_performances: dict[str, Performance] = field(default_factory=dict)
+    rolling: Callable[[], dict[str, Performance]] = dict
+
+    @cached_property
+    def rolling_performances(self) -> dict[str, Performance]:
+        """Performance of rolling periods by LEAN's keys ``M<months>_<yyyyMMdd>``."""
+        with net_arithmetic():
+            return self.rolling()
 
 
 def summarize(inputs: StatisticsInputs, rates: InterestRates | ModelRates) -> StatisticsResult:
@@ -71,11 +78,14 @@ def summarize(inputs: StatisticsInputs, rates: InterestRates | ModelRates) -> St
     first, last = inputs.equity[0][0].date(), inputs.equity[-1][0].date()
     samples = _Samples(inputs)
     total = _performance(inputs, samples, rates, first, last)
-    rolling = {}
-    for months in ROLLING_MONTHS:
-        for start, end in _periods(months, first, last):
-            performance = _performance(inputs, samples, rates, start, end)
-            rolling[f"M{months}_{end:%Y%m%d}"] = performance
+
+    def rolling() -> dict[str, Performance]:
+        return {
+            f"M{months}_{end:%Y%m%d}": _performance(inputs, samples, rates, start, end)
+            for months in ROLLING_MONTHS
+            for start, end in _periods(months, first, last)
+        }
+
     return StatisticsResult(_table(total.portfolio_statistics, inputs), total, rolling)
 
 
