@@ -95,6 +95,8 @@ class Event(LeanObject):
 
     def __call__(self, *args: Any) -> None:
         """Call all handlers."""
+        if not self._handlers:
+            return
         for handler in list(self._handlers):
             handler(*args)
 

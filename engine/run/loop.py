@@ -18,6 +18,7 @@ from engine.common.charting import add_samples
 from engine.common.clock import aware_utc, to_utc
 from engine.common.decimals import ZERO, to_decimal
 from engine.common.enums import AlgorithmStatus, DataNormalizationMode, SplitType
+from engine.feed.consolidators import DataConsolidator
 from engine.feed.data_feed import DataFeed, TimeSlice
 from engine.market.data import QuoteBar, TradeBar
 from engine.run.ends_of_day import EndsOfDay
@@ -317,12 +318,14 @@ class Loop:
         for config, points in step.consolidations:
             if not config.consolidators:
                 continue
-            hours = self._algorithm.hours_of(config.symbol)
-            local = hours.from_utc(step.time)
+            local: datetime | None = None
             for consolidator in list(config.consolidators):
                 for point in points:
                     consolidator.update(point)
-                consolidator.scan(local)
+                if getattr(type(consolidator), "scan", None) is not DataConsolidator.scan:
+                    if local is None:
+                        local = self._algorithm.hours_of(config.symbol).from_utc(step.time)
+                    consolidator.scan(local)
 
     def _user_events(self, step: TimeSlice) -> None:
         algorithm, data = self._algorithm, step.slice
