@@ -193,6 +193,12 @@ def test_smart_rounding():
     assert str(decimals.smart_rounding(Decimal("12.3000"))) == "12.3"
 
 
+@pytest.mark.parametrize("exponent", [-40, -28, -3, 0, 5, 26, 29, 40])
+def test_a_zero_keeps_the_places_that_a_decimal_has(exponent):
+    fitted = decimals.fit(Decimal(0).scaleb(exponent))
+    assert fitted.as_tuple().exponent == max(min(exponent, 0), -28)
+
+
 def test_text_keeps_the_scale():
     assert decimals.text(Decimal("1.500")) == "1.500"
     assert decimals.text(Decimal("1E+3")) == "1000"
