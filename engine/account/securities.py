@@ -353,6 +353,19 @@ class SecurityExchange(LeanObject):
         return self.hours.is_open_during(bar_start_time, bar_end_time, is_extended_market_hours)
 
 
+class _Kept:
+    """What a user keeps with a security, by key; a class in brackets changes nothing."""
+
+    def __init__(self, security: Security) -> None:
+        self._security = security
+
+    def __getitem__(self, kind: Any) -> _Kept:
+        return self
+
+    def __call__(self, key: str) -> Any:
+        return self._security[key]
+
+
 class Security(LeanObject):
     """A tradable security. Prices as float; `<name>_exact` is the Decimal."""
 
@@ -551,6 +564,32 @@ class Security(LeanObject):
         self.buying_power_model = model.get_buying_power_model(self)
         self.margin_interest_rate_model = model.get_margin_interest_rate_model(self)
         self.shortable_provider = model.get_shortable_provider(self)
+
+    # What a user keeps with a security: attributes of any name, also by key.
+
+    def add(self, key: str, value: Any) -> None:
+        """Keep a value under a name."""
+        self.__dict__["_properties"][key] = value
+
+    __setitem__ = add
+
+    def __getitem__(self, key: str) -> Any:
+        """A value that the user keeps here.
+
+        Raises:
+            KeyNotFoundException: if there is none of that name.
+        """
+        kept = self.__dict__["_properties"]
+        if key in kept:
+            return kept[key]
+        if key in self.__dict__:
+            return self.__dict__[key]
+        raise KeyNotFoundException(f"{self.symbol.value} has no property {key!r}")
+
+    @property
+    def get(self) -> _Kept:
+        """`get(key)` or, with the class of the value, `get[Class](key)`."""
+        return _Kept(self)
 
     def __getattr__(self, name: str) -> Any:
         custom = self.__dict__.get("_properties", {})

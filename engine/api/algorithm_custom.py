@@ -88,6 +88,7 @@ class CustomDataMixin:
         self._pending_series: list[Symbol] = []
         self._custom_universe = UserDefinedUniverse("user-defined-usa-base")
         self.custom_sources = CustomSources(self._read_object, self.debug)
+        self._history_provider.custom_sources = self.custom_sources
 
     def _read_object(self: Any, key: str) -> str | None:
         store = self.object_store

@@ -8,9 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from engine.api.algorithm_custom import CustomSecurity
 from engine.common.clock import from_utc, to_utc
 from engine.common.enums import DataNormalizationMode, Resolution, SecurityType
 from engine.common.net_exceptions import ArgumentException, InvalidOperationException
+from engine.feed.custom_data import PythonData
 from engine.feed.history_requests import (
     EVENTS,
     HistoryOptions,
@@ -233,8 +235,13 @@ class HistoryMixin:
                 symbol = self.create_symbol(str(item))
                 self._check_known(symbol)
             item = symbol
-        if item.security_type != SecurityType.EQUITY:
-            raise NotImplementedError(f"history of {item}: the engine has history of equities only")
+        if item.security_type != SecurityType.EQUITY and not isinstance(
+            self.securities.find_any(item), CustomSecurity
+        ):
+            raise NotImplementedError(
+                f"history of {item}: the engine has history of equities and of data that was added "
+                "with add_data"
+            )
         found: Symbol = item
         return found
 
@@ -250,6 +257,7 @@ class HistoryMixin:
     def _requests(self: Any, call: _Call, kind: type | None) -> list[HistoryRequest]:
         targets = self.securities.keys() if call.targets is None else call.targets
         symbols = [self._history_symbol(item) for item in targets]
+        _check_custom(kind, symbols)
         options = call.options(kind)
         if isinstance(call.span, int):
             return self._requests_of_count(symbols, call.span, options)
@@ -371,11 +379,27 @@ def _check_kind(kind: type | None) -> None:
     Raises:
         NotImplementedError: for such a class.
     """
-    if kind is not None and kind not in _KINDS:
+    if kind is not None and kind not in _KINDS and not issubclass(kind, PythonData):
         raise NotImplementedError(
             f"history of {kind.__name__}: the engine has history of "
-            "TradeBar, QuoteBar, Dividend, Split, Delisting and SymbolChangedEvent"
+            "TradeBar, QuoteBar, Dividend, Split, Delisting, SymbolChangedEvent and PythonData"
         )
+
+
+def _check_custom(kind: type | None, symbols: Sequence[Symbol]) -> None:
+    """Refuse a user's own class for equities, and custom data without its class.
+
+    Raises:
+        NotImplementedError: for such a call.
+    """
+    wants_custom = kind is not None and issubclass(kind, PythonData)
+    for symbol in symbols:
+        if (symbol.security_type == SecurityType.BASE) is not wants_custom:
+            name = "prices" if kind is None else kind.__name__
+            raise NotImplementedError(
+                f"history of {name} for {symbol}: custom data is asked for by its class, "
+                "history(Class, symbol, ...), and equities are not asked for by it"
+            )
 
 
 def _in_order(found: list[list[BaseData]]) -> list[BaseData]:

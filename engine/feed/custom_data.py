@@ -7,7 +7,7 @@ A class names the source of each day (`get_source`) and makes a point of each of
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ class SubscriptionDataSource(LeanObject):
         transport_medium: local files and the object store are read.
         format: lines of text are read.
         headers: of web requests.
+
+    Attributes:
+        sort: the lines are not in the order of their times.
     """
 
     def __init__(
@@ -117,6 +120,14 @@ class PythonData(BaseData):
     def has_property(self, name: str) -> bool:
         """True if the field was set."""
         return name.lower() in self._own or name.lower() in self._fields
+
+    def cells(self) -> dict[str, Any]:
+        """What a frame shows of the point: its value and its fields, numbers as floats."""
+        numbers = {
+            name: float(value) if type(value) is int else value
+            for name, value in self._fields.items()
+        }
+        return numbers | {"value": self.value}
 
     def __getattr__(self, name: str) -> Any:
         fields = self.__dict__.get("_dynamic", {})
@@ -232,7 +243,10 @@ class CustomSources:
                 continue
             key = source.key()
             told = datetime.min
-            for point in self._parsed(config, reader, self.lines(source), day):
+            found: Iterable[BaseData] = self._parsed(config, reader, self.lines(source), day)
+            if source.sort:
+                found = sorted(found, key=lambda point: point.end_time)
+            for point in found:
                 changed = False
                 while day < midnight(point.time) and not changed:
                     day += _DAY

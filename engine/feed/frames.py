@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engine.feed.custom_data import PythonData
 from engine.market.data import (
     BaseData,
     Delisting,
@@ -74,6 +75,8 @@ def _cells(point: BaseData) -> dict[str, Any]:
         return {"newsymbol": point.new_symbol, "oldsymbol": point.old_symbol, "value": point.value}
     if isinstance(point, Delisting):
         return {"ticket": point.ticket, "type": point.type, "value": point.value}
+    if isinstance(point, PythonData):
+        return point.cells()
     return {"value": point.value}
 
 

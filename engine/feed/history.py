@@ -10,6 +10,7 @@ import pandas as pd
 from engine.common.clock import midnight
 from engine.common.decimals import ZERO
 from engine.common.enums import DataNormalizationMode, MarketDataType, Resolution
+from engine.feed.custom_data import CustomSources
 from engine.feed.frames import SymbolColumns, columns_of, to_frame
 from engine.feed.history_requests import EVENTS, HistoryRequest
 from engine.feed.subscriptions import SecurityEvents, Sources, points
@@ -28,6 +29,9 @@ _PLAIN_MODES = (
 
 class HistoryProvider:
     """Answers requests.
+
+    Attributes:
+        custom_sources: reads users' own data; None until the algorithm has set it.
 
     Args:
         sources: where to read.
@@ -48,6 +52,7 @@ class HistoryProvider:
         self._run_end = run_end
         self._files_grow = files_grow
         self._series: dict[tuple[object, ...], TradeSeries] = {}
+        self.custom_sources: CustomSources | None = None
 
     def points(self, request: HistoryRequest) -> list[BaseData]:
         """Points of a request, in order.
@@ -138,16 +143,22 @@ class HistoryProvider:
         config = request.config()
         span = config.increment
         found = []
-        for _, point in points(
-            config,
-            self._sources,
-            request.hours,
-            request.start,
-            request.end,
-            lambda: span,
-            strict_daily=self._strict_daily(),
-            has_events=False,
-        ):
+        if request.is_custom and self.custom_sources is not None:
+            stream = self.custom_sources.points(
+                config, request.hours, request.start, request.end, lambda: span
+            )
+        else:
+            stream = points(
+                config,
+                self._sources,
+                request.hours,
+                request.start,
+                request.end,
+                lambda: span,
+                strict_daily=self._strict_daily(),
+                has_events=False,
+            )
+        for _, point in stream:
             if point.end_time > request.end:
                 break
             if point.data_type != MarketDataType.AUXILIARY and point.end_time > request.start:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from engine.common.clock import midnight, round_down
 from engine.common.enums import DataNormalizationMode, Resolution, TickType
 from engine.common.settings import UniverseSettings
+from engine.feed.custom_data import PythonData
 from engine.market.data import (
     RESOLUTION_SPAN,
     BaseData,
@@ -57,6 +58,11 @@ class HistoryRequest:
     hours: ExchangeHours
 
     @property
+    def is_custom(self) -> bool:
+        """Whether a user's own class reads the points."""
+        return issubclass(self.kind, PythonData)
+
+    @property
     def tick_type(self) -> TickType:
         """Of the file to read."""
         return _TICK_TYPES.get(self.kind, TickType.TRADE)
@@ -71,6 +77,7 @@ class HistoryRequest:
             extended_hours=self.extended,
             internal=self.kind not in EVENTS,
             normalization=self.mode,
+            kind=self.kind if self.is_custom else None,
         )
 
 

@@ -162,3 +162,41 @@ def test_fields_by_name():
     assert point.has_property("open")
     with pytest.raises(KeyNotFoundException, match="'Low' does not exist"):
         point["Low"]
+
+
+def test_history_has_the_points_that_came(folder):
+    class Asking(Base):
+        def on_end_of_algorithm(self):
+            self.frame = self.history(Weather, self.weather, self.start_date, self.end_date)
+            self.points = self.history[Weather](self.weather, timedelta(days=1))
+
+    found = run(folder, Asking).algorithm
+    hours = [time for _, time in found.frame.index]
+    assert hours == [time for time, *_ in found.seen]
+    assert sorted(found.frame.columns) == ["value", "wind"]
+    assert list(found.frame["value"]) == [value for _, value, *_ in found.seen]
+    assert [point.value for point in found.points] == [12.5, 12.5]
+
+
+def test_history_of_custom_data_takes_its_class(folder):
+    class Asking(Base):
+        def on_end_of_algorithm(self):
+            for arguments in ((self.weather, 3), (Weather, "ABC", 3)):
+                with pytest.raises(NotImplementedError, match="asked for by its class"):
+                    self.history(*arguments)
+
+    run(folder, Asking)
+
+
+def test_lines_are_sorted_if_the_source_says_so(folder):
+    class Backwards(Weather):
+        def get_source(self, config, date, is_live):
+            source = super().get_source(config, date, is_live)
+            source.sort = True
+            return source
+
+    class Reading(Base):
+        kind = Backwards
+        text = "\n".join(reversed(Base.text.splitlines()))
+
+    assert run(folder, Reading).algorithm.seen == run(folder, Base).algorithm.seen

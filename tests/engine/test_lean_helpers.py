@@ -5,14 +5,17 @@ from types import SimpleNamespace
 
 import pytest
 
+from engine.account.securities import Security
 from engine.api.extensions import Extensions
 from engine.api.market_impact import MarketImpactSlippageModel
 from engine.api.signal_exports import SignalExportManager, VBaseSignalExport
 from engine.brokerage.buying_power import BuyingPowerModelExtensions
 from engine.brokerage.fill_model import FillModelParameters
 from engine.common.decimals import to_decimal
+from engine.feed.auxiliary_files import SymbolProperties
 from engine.framework.universe import UNCHANGED, InceptionDateUniverseSelectionModel
 from engine.indicators import Beta, Correlation
+from engine.market.market_hours import always_open
 from engine.market.symbols import Symbol
 
 
@@ -94,3 +97,15 @@ def test_orders_of_a_combination_are_iterated_by_pairs():
 def test_market_impact_refuses_times_that_are_not_positive():
     with pytest.raises(ValueError, match="latency must be above 0"):
         MarketImpactSlippageModel(None, latency=0)
+
+
+def test_a_user_keeps_values_with_a_security():
+    security = Security(Symbol.of("SPY"), always_open(), SymbolProperties(), datetime.now)
+    security.slow = 1
+    security.add("fast", 2)
+    security["band"] = 3
+    assert (security["slow"], security.fast, security.get[int]("band"), security.get("slow")) == (
+        1, 2, 3, 1,
+    )  # fmt: skip
+    with pytest.raises(KeyError, match="no property 'other'"):
+        security["other"]
