@@ -2,7 +2,7 @@
 
 `lean_names.txt` lists them by namespace, as quantconnect-stubs give them: `[namespace]`, then one
 class to a line, `Class(bases): members`, going on in lines that begin with a space. Classes of
-data sets and of .NET itself have no members here. `python -m research.benchmarks.lean_names` writes
+data sets and of .NET itself have no members here. `python -m research.lean_names` writes
 it anew from other stubs; a test holds it to those installed.
 """
 

@@ -9,7 +9,6 @@ tests. Then the indicators that LEAN has and the engine refuses.
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -24,6 +23,7 @@ from engine.common.decimals import net_arithmetic
 from engine.common.enums import MovingAverageType
 from engine.common.lean_names import lean_classes
 from engine.market.data import TradeBar
+from research.conditions import conditions, option_parser
 
 TOLERANCE = 1e-3
 
@@ -287,9 +287,10 @@ def verdict(case: Case, folder: Path) -> str:
 
 def main() -> None:
     """Print a verdict for each figure, and what is refused."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = option_parser(__doc__)
     parser.add_argument("--lean", type=Path, required=True, help="a copy of LEAN's sources")
     folder = parser.parse_args().lean / "Tests" / "TestData"
+    print(conditions("pandas"), flush=True)
     verdicts = []
     with net_arithmetic():
         for case in CASES:

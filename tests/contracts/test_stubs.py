@@ -28,7 +28,7 @@ from engine.common.lean_names import (
 )
 from engine.common.naming import LeanType, pascal_case, snake_case
 from engine.run.runner import SHIM
-from research.benchmarks.lean_names import class_sources, listing, stubs
+from research.lean_names import class_sources, listing, stubs
 
 MISNUMBERED = ("BrokerageName", "SeriesType")
 """Enumerations with aliases or gaps, which the stubs count wrongly."""
@@ -103,7 +103,7 @@ def missing_keywords() -> dict[str, set[str]]:
 
 def test_the_list_of_names_is_that_of_the_stubs() -> None:
     assert FILE.read_text(encoding="utf-8") == listing(stubs()), (
-        "run: python -m research.benchmarks.lean_names"
+        "run: python -m research.lean_names"
     )
 
 

@@ -1,6 +1,6 @@
 """Writes the list of LEAN's names from quantconnect-stubs.
 
-    python -m research.benchmarks.lean_names
+    python -m research.lean_names
 
 The list is `engine/common/lean_names.txt`; run this when the stubs are of another version.
 """
@@ -13,6 +13,7 @@ import textwrap
 from pathlib import Path
 
 from engine.common.lean_names import FILE
+from research.conditions import option_parser
 
 _NAMES_ONLY = {"System", "QuantConnect.Data.Fundamental", "QuantConnect.DataSource"}
 """Namespaces whose classes are listed without members: next to nothing of theirs is supported."""
@@ -102,6 +103,7 @@ def listing(folder: Path) -> str:
 
 def main() -> None:
     """Write the list."""
+    option_parser(__doc__).parse_args()
     FILE.write_text(listing(stubs()), encoding="utf-8")
     print(f"wrote {FILE}")
 
