@@ -125,6 +125,7 @@ class LiveDesk:
             StateError: if there is a state that cannot be used.
         """
         kept = self._store.load()
+        first = kept is None
         if kept is not None:
             traded = sorted(symbol.value for symbol in self._symbols)
             if kept["symbols"] != traded:
@@ -153,6 +154,9 @@ class LiveDesk:
         sent = self.outbox.targets if self.outbox.ordered else {}
         self.account.open(None if kept is None else kept["account"], self.bars.away(), sent)
         self._ready = True
+        if first:
+            # A restart before anything else is saved is to know since when closes count.
+            self.save()
         if kept is None:
             return None
         self._show()

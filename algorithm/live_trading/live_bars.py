@@ -19,6 +19,10 @@ from algorithm.bars import BarBook, Row, row_of
 from algorithm.live_trading.mending import SCALE_ERROR, Mended, looks_like_split, mend, scaled
 from models.market.history import History
 
+LEFT = 3
+"""Bars of a symbol that a state keeps: the newest may be corrected by history still, and alone or
+beside a single other one it would be taken for a change of scale, as by a dividend."""
+
 
 @dataclass(frozen=True)
 class Away:
@@ -296,7 +300,7 @@ class LiveBars:
             },
             "newest": {
                 symbol.value: [
-                    (time.isoformat(), row) for time, row in self._bars.of(symbol.value)[-2:]
+                    (time.isoformat(), row) for time, row in self._bars.of(symbol.value)[-LEFT:]
                 ]
                 for symbol in self._symbols
             },

@@ -99,7 +99,7 @@ def mend(
                 "; it is scaled"
             )
     ratio = _scale(kept, fetched)
-    if _is_ahead(fetched, ratio, price, now):
+    if _is_ahead(kept, fetched, ratio, price, now):
         fetched = [scaled(bar, 1.0 / ratio) for bar in fetched]
         said.append(
             f"{name}: history knows of a split by {ratio:.4g} that has not come yet; it is scaled "
@@ -191,13 +191,21 @@ def _lags(
 
 
 def _is_ahead(
-    fetched: Sequence[Bar], ratio: float, price: float | None, now: datetime | None
+    kept: Sequence[Bar],
+    fetched: Sequence[Bar],
+    ratio: float,
+    price: float | None,
+    now: datetime | None,
 ) -> bool:
     """Whether history is at the scale of a split that is still to come for the account."""
     if looks_like_split(1.0, ratio) is None:
         return False
     if price is not None:
         return _nearer(price / fetched[-1][1][3], 1.0 / ratio)
+    if kept and kept[-1][0] < fetched[-1][0]:
+        # Of bars that came while nobody looked the split may have come before; by the next sending
+        # it has.
+        return False
     due = fetched[-1][0].replace(hour=SPLIT_HOUR, minute=0) + timedelta(days=1)
     return now is None or now < due
 

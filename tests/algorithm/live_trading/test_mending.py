@@ -173,3 +173,12 @@ def test_whatever_was_missed_the_mended_bars_are_those_of_an_unbroken_run(lost, 
 )  # fmt: skip
 def test_moves_that_look_like_splits(before, after, factor):
     assert looks_like_split(before, after) == (None if factor is None else pytest.approx(factor))
+
+
+def test_a_split_of_a_day_nobody_saw_has_come_by_the_evening():
+    """Killed before it, started after its close: history has the day at the new scale already."""
+    kept, truth = bars(10), [*[scaled(bar, 0.5) for bar in bars(10)], *bars(1, 10, 50.0)]
+    evening = truth[-1][0] + timedelta(hours=1)
+    found = mend("AAPL", kept[-3:], truth, {}, now=evening)
+    assert (found.bars, found.split) == (truth, 0.5)
+    assert not any("has not come yet" in line for line in found.said)
