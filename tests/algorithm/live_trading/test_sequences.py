@@ -110,9 +110,18 @@ class Run:
         self.judge()
 
     def start(self, drawn):
-        """A start; orders that leave in it are judged as others are."""
-        expected = self.world.expected()
+        """A start; orders that leave in it are judged as others are.
+
+        Orders that were not filled at their open are cancelled there: a position that one of them
+        was to reduce is not made larger by that.
+        """
+        broker = self.world.portfolio
+        waiting = [ticket for ticket in broker.tickets if ticket.open]
+        expected = {symbol: float(held.quantity) for symbol, held in broker.items()}
         self.world.start(drawn["weights"])
+        for ticket in waiting:
+            if ticket.open:
+                expected[ticket.symbol] += ticket.quantity - ticket.quantity_filled
         self.judge_growth(expected)
         self.judge()
 
