@@ -18,6 +18,7 @@ from engine.brokerage.fees import VolumeShareSlippageModel
 from engine.framework.python_files import MODULES
 
 _PACKAGES = ("Alphas", "Execution", "Portfolio", "Risk", "Selection")
+_NET = ("clr", "System", "QuantConnect")
 _ORDERS = ("Orders", "Orders.Slippage")
 _SLIPPAGE = "Orders.Slippage.VolumeShareSlippageModel"
 
@@ -59,15 +60,36 @@ class _Finder(MetaPathFinder, Loader):
             vars(module)[own.__name__] = own
 
 
+class _NetNamespaces(MetaPathFinder):
+    """Refuses imports of .NET's namespaces, which only LEAN's Python has."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Nothing, for any other name.
+
+        Raises:
+            NotImplementedError: for .NET's namespaces.
+        """
+        if name.partition(".")[0] in _NET:
+            raise NotImplementedError(
+                f"import of {name}: .NET's namespaces are not supported by this engine; LEAN's own "
+                "names come with `from AlgorithmImports import *`, for the rest use Python's"
+            )
+        return None
+
+
 @contextmanager
 def framework_modules() -> Iterator[None]:
-    """Let imports of LEAN's framework modules work inside the block."""
-    finder = _Finder()
+    """Let imports of LEAN's framework modules work inside the block, and refuse .NET's."""
+    finder, refusing = _Finder(), _NetNamespaces()
     sys.meta_path.append(finder)
+    sys.meta_path.insert(0, refusing)
     try:
         yield
     finally:
         sys.meta_path.remove(finder)
+        sys.meta_path.remove(refusing)
         for name, module in list(sys.modules.items()):
             if getattr(module, "__loader__", None) is finder:
                 del sys.modules[name]

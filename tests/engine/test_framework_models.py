@@ -143,3 +143,9 @@ class TestModules:
         by_name = HistoricalReturnsAlphaModel(lookback=14)
         assert by_position._period == timedelta(1)
         assert by_name._period == timedelta(14)
+
+
+@pytest.mark.parametrize("name", ["clr", "System", "System.Collections.Generic", "QuantConnect"])
+def test_imports_of_net_namespaces_are_refused_by_name(name):
+    with framework_modules(), pytest.raises(NotImplementedError, match="import of "):
+        importlib.import_module(name)
