@@ -6,14 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from engine.common.enums import Resolution, TickType
-from engine.feed.consolidators import (
+from engine.feed.consolidators import IdentityDataConsolidator, identity_of, listen
+from engine.feed.period_consolidators import (
     BaseDataConsolidator,
-    IdentityDataConsolidator,
     MarketHourAwareConsolidator,
     QuoteBarConsolidator,
     TradeBarConsolidator,
-    identity_of,
-    listen,
 )
 from engine.feed.price_bars import (
     RangeBar,

@@ -12,7 +12,7 @@ from engine.api.net_types import Random
 from engine.common.decimals import ONE, ZERO, divide, from_float, to_double
 from engine.common.enums import Resolution
 from engine.common.naming import LeanObject
-from engine.feed.consolidators import TradeBarConsolidator
+from engine.feed.period_consolidators import TradeBarConsolidator
 from engine.indicators.window import RollingWindow
 from engine.market.data import TradeBar
 from engine.orders.orders import Order

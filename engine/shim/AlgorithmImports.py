@@ -153,6 +153,7 @@ from engine.feed.auxiliary_files import SymbolProperties
 from engine.feed.consolidators import *
 from engine.feed.custom_data import PythonData, SubscriptionDataSource
 from engine.feed.fred import Fred
+from engine.feed.period_consolidators import *
 from engine.feed.price_bars import *
 from engine.feed.universe_selection import SecurityChanges
 from engine.framework import *

@@ -4,14 +4,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from engine.feed.consolidators import (
+from engine.feed.consolidators import IdentityDataConsolidator, SequentialConsolidator
+from engine.feed.period_consolidators import (
     BaseDataConsolidator,
     Calendar,
     CalendarInfo,
-    IdentityDataConsolidator,
     MarketHourAwareConsolidator,
     QuoteBarConsolidator,
-    SequentialConsolidator,
     TradeBarConsolidator,
 )
 from engine.feed.run_reference import reference_data
