@@ -12,9 +12,11 @@ from engine.brokerage.fill_model import (
     fill_all,
     has_extended_hours,
     is_exchange_open,
+    latest,
     new_event,
     shown,
     slippage,
+    slipped,
     subscribes,
     waits_for_fresh_data,
 )
@@ -44,19 +46,6 @@ def _at_open(cause: str, asset: Any, bar: TradeBar) -> str:
 class EquityFillModel(FillModel):
     """LEAN's fills of equities."""
 
-    @staticmethod
-    def _may_fill(asset: Any, order: Order, extended: bool = False) -> bool:
-        return order.status != OrderStatus.CANCELED and is_exchange_open(asset, extended)
-
-    def _fresh_bar(self, asset: Any, order: Order, extended: bool = False) -> TradeBar | None:
-        """Latest trade bar if the order may fill on it: in open hours, younger than the order."""
-        if not self._may_fill(asset, order, extended) or not subscribes(asset, TradeBar):
-            return None
-        bar: Any = asset.cache.get_data(TradeBar)
-        if bar is None or asset.exchange.hours.to_utc(bar.end_time) <= order.time_naive:
-            return None
-        return bar
-
     def _best_price(
         self, asset: Any, order: Order, buying: bool
     ) -> tuple[Decimal, str, datetime | None]:
@@ -73,7 +62,7 @@ class EquityFillModel(FillModel):
         cut_off = hours.from_utc(order.time_naive) - span
         best: Any = None
         price, message = ZERO, ""
-        quote: Any = asset.cache.get_data(QuoteBar) if subscribes(asset, QuoteBar) else None
+        quote = latest(asset, QuoteBar)
         if quote is not None:
             side = quote.ask if buying else quote.bid
             price = side.close_exact if side is not None else quote.close_exact
@@ -84,7 +73,7 @@ class EquityFillModel(FillModel):
                 f"Warning: fill at stale price ({shown(quote.end_time)} {hours.time_zone}), "
                 "using QuoteBar data."
             )
-        trade: Any = asset.cache.get_data(TradeBar) if subscribes(asset, TradeBar) else None
+        trade = latest(asset, TradeBar)
         if trade is not None and (best is None or trade.end_time > best.end_time):
             message = (
                 f"Warning: No quote information available at {shown(trade.end_time)} "
@@ -107,7 +96,7 @@ class EquityFillModel(FillModel):
         price, message, stale_since = self._best_price(asset, order, buying)
         if stale_since is not None and waits_for_fresh_data(asset, stale_since, order.time_naive):
             return fill
-        fill_all(fill, price + slip if buying else price - slip, order.quantity_exact, message)
+        fill_all(fill, slipped(price, slip, order), order.quantity_exact, message)
         return fill
 
     def limit_fill(self, asset: Any, order: LimitOrder) -> OrderEvent:
@@ -137,7 +126,7 @@ class EquityFillModel(FillModel):
             gap = bar.open_exact >= stop if buying else bar.open_exact <= stop
             price = bar.open_exact if gap else stop
             message = _at_open("an unfavorable gap", asset, bar) if gap else ""
-            fill_all(fill, price + slip if buying else price - slip, order.quantity_exact, message)
+            fill_all(fill, slipped(price, slip, order), order.quantity_exact, message)
         return fill
 
     def limit_if_touched_fill(self, asset: Any, order: LimitIfTouchedOrder) -> OrderEvent:
@@ -205,8 +194,7 @@ class EquityFillModel(FillModel):
         self, fill: OrderEvent, asset: Any, order: Order, price: Decimal, message: str
     ) -> None:
         slip = slippage(asset, order)
-        buying = order.direction == OrderDirection.BUY
         if not price:
-            price, extra, _ = self._best_price(asset, order, buying)
+            price, extra, _ = self._best_price(asset, order, order.direction == OrderDirection.BUY)
             message += extra
-        fill_all(fill, price + slip if buying else price - slip, order.quantity_exact, message)
+        fill_all(fill, slipped(price, slip, order), order.quantity_exact, message)

@@ -154,6 +154,11 @@ def subscribes(asset: Any, kind: type) -> bool:
     return any(config.type is kind for config in configs(asset))
 
 
+def latest(asset: Any, kind: type) -> Any:
+    """Latest bar of a class, None without one or if the algorithm gets no data of it."""
+    return asset.cache.get_data(kind) if subscribes(asset, kind) else None
+
+
 def has_extended_hours(asset: Any) -> bool:
     """True if the algorithm gets data of the extended hours."""
     return any(config.extended_hours for config in configs(asset))
@@ -167,6 +172,11 @@ def shown(time: datetime) -> str:
 def slippage(asset: Any, order: Order) -> Decimal:
     """What the market takes beyond the price."""
     return to_decimal(asset.slippage_model.get_slippage_approximation(asset, order))
+
+
+def slipped(price: Decimal, slip: Decimal, order: Order) -> Decimal:
+    """A price moved against an order by its slippage."""
+    return price + slip if order.direction == OrderDirection.BUY else price - slip
 
 
 def is_exchange_open(asset: Any, extended_market_hours: bool = False) -> bool:
@@ -231,12 +241,12 @@ class FillModel(LeanObject):
 
     def get_prices(self, asset: Any, direction: OrderDirection) -> Prices:
         """Bid or ask bar, else trade bar, else the security's own prices."""
-        quote: Any = asset.cache.get_data(QuoteBar) if subscribes(asset, QuoteBar) else None
+        quote = latest(asset, QuoteBar)
         if quote is not None and direction != OrderDirection.HOLD:
             bar = quote.bid if direction == OrderDirection.SELL else quote.ask
             if bar is not None:
                 return Prices(quote.time, quote.end_time, bar)
-        trade: Any = asset.cache.get_data(TradeBar) if subscribes(asset, TradeBar) else None
+        trade = latest(asset, TradeBar)
         if trade is not None and direction != OrderDirection.HOLD:
             return Prices(trade)
         return self._own_prices(asset)
@@ -254,12 +264,25 @@ class FillModel(LeanObject):
             asset.close_exact,
         )
 
+    @staticmethod
+    def _may_fill(asset: Any, order: Order, extended: bool = False) -> bool:
+        return order.status != OrderStatus.CANCELED and is_exchange_open(asset, extended)
+
     def _fresh_prices(self, asset: Any, order: Order, extended: bool = False) -> Prices | None:
         """Prices that the order may fill at: in open hours, younger than the order."""
-        if order.status == OrderStatus.CANCELED or not is_exchange_open(asset, extended):
+        if not self._may_fill(asset, order, extended):
             return None
         prices = self.get_prices(asset, order.direction)
         return prices if asset.exchange.hours.to_utc(prices.end_time) > order.time_naive else None
+
+    def _fresh_bar(self, asset: Any, order: Order, extended: bool = False) -> TradeBar | None:
+        """Latest trade bar if the order may fill on it: in open hours, younger than the order."""
+        bar: TradeBar | None = None
+        if self._may_fill(asset, order, extended):
+            bar = latest(asset, TradeBar)
+        if bar is None or asset.exchange.hours.to_utc(bar.end_time) <= order.time_naive:
+            return None
+        return bar
 
     # Orders ---------------------------------------------------------------------------------
 
@@ -269,7 +292,7 @@ class FillModel(LeanObject):
 
     def _market(self, asset: Any, order: Order) -> OrderEvent:
         fill = new_event(asset, order)
-        if order.status == OrderStatus.CANCELED or not is_exchange_open(asset):
+        if not self._may_fill(asset, order):
             return fill
         hours = asset.exchange.hours
         prices = self.get_prices(asset, order.direction)
@@ -282,9 +305,8 @@ class FillModel(LeanObject):
         price = prices.current_exact
         if only_coarse(asset) and order.time_naive <= hours.to_utc(prices.time):
             price = prices.open_exact
-        slip = slippage(asset, order)
-        buying = order.direction == OrderDirection.BUY
-        fill_all(fill, price + slip if buying else price - slip, order.quantity_exact, message)
+        price = slipped(price, slippage(asset, order), order)
+        fill_all(fill, price, order.quantity_exact, message)
         return fill
 
     def limit_fill(self, asset: Any, order: LimitOrder) -> OrderEvent:
@@ -369,12 +391,8 @@ class FillModel(LeanObject):
     def limit_if_touched_fill(self, asset: Any, order: LimitIfTouchedOrder) -> OrderEvent:
         """Once the trigger is touched, at the limit if the other side's quote allows it."""
         fill = new_event(asset, order)
-        if order.status == OrderStatus.CANCELED or not is_exchange_open(
-            asset, has_extended_hours(asset)
-        ):
-            return fill
-        bar: Any = asset.cache.get_data(TradeBar) if subscribes(asset, TradeBar) else None
-        if bar is None or asset.exchange.hours.to_utc(bar.end_time) <= order.time_naive:
+        bar = self._fresh_bar(asset, order, has_extended_hours(asset))
+        if bar is None:
             return fill
         limit, trigger = order.limit_price_exact, order.trigger_price_exact
         buying = order.direction == OrderDirection.BUY
@@ -389,7 +407,7 @@ class FillModel(LeanObject):
     @staticmethod
     def _quoted(asset: Any, bid: bool) -> Decimal:
         """Latest bid or ask, else the last trade."""
-        quote: Any = asset.cache.get_data(QuoteBar) if subscribes(asset, QuoteBar) else None
+        quote = latest(asset, QuoteBar)
         if quote is not None:
             side = quote.bid if bid else quote.ask
             return side.close_exact if side is not None else quote.close_exact
@@ -421,12 +439,8 @@ class FillModel(LeanObject):
         return fill
 
     @staticmethod
-    def _at_auction(
-        fill: OrderEvent, asset: Any, order: Order, price: Decimal, message: str = ""
-    ) -> None:
-        slip = slippage(asset, order)
-        buying = order.direction == OrderDirection.BUY
-        fill_all(fill, price + slip if buying else price - slip, order.quantity_exact, message)
+    def _at_auction(fill: OrderEvent, asset: Any, order: Order, price: Decimal) -> None:
+        fill_all(fill, slipped(price, slippage(asset, order), order), order.quantity_exact)
 
     # Combinations ---------------------------------------------------------------------------
 
