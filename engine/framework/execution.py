@@ -47,29 +47,43 @@ class NullExecutionModel(ExecutionModel):
         """Do nothing."""
 
 
-class ImmediateExecutionModel(ExecutionModel):
-    """Orders the whole difference at the market at once."""
+class _PendingTargets(ExecutionModel):
+    """Remembers targets until the holdings have reached them; subclasses size the orders."""
 
     def __init__(self, asynchronous: bool = True) -> None:
         super().__init__(asynchronous)
         self._targets = PortfolioTargetCollection()
 
     def execute(self, algorithm: Any, targets: list[PortfolioTarget]) -> None:
-        """Order what is missing, unless its margin is below the algorithm's minimum."""
+        """Order at the market what the model finds right for each pending target."""
         self._targets.add_range(targets)
         if self._targets.is_empty:
             return
         for target in self._targets.order_by_margin_impact(algorithm):
-            security = algorithm.securities[target.symbol]
-            quantity = unordered_quantity(algorithm, target, security)
-            if quantity and algorithm.above_minimum_order_margin(security, quantity):
+            quantity = self._order_size(algorithm, target)
+            if quantity:
                 algorithm.market_order(
-                    security.symbol, quantity, asynchronous=self.asynchronous, tag=target.tag
+                    target.symbol, quantity, asynchronous=self.asynchronous, tag=target.tag
                 )
         self._targets.clear_fulfilled(algorithm)
 
+    def _order_size(self, algorithm: Any, target: PortfolioTarget) -> Any:
+        """Signed quantity to order now, 0 for none."""
+        raise NotImplementedError(f"{type(self).__name__}._order_size")
 
-class SpreadExecutionModel(ExecutionModel):
+
+class ImmediateExecutionModel(_PendingTargets):
+    """Orders the whole difference at the market at once."""
+
+    def _order_size(self, algorithm: Any, target: PortfolioTarget) -> Any:
+        """What is missing, unless its margin is below the algorithm's minimum."""
+        security = algorithm.securities[target.symbol]
+        quantity = unordered_quantity(algorithm, target, security)
+        enough = quantity and algorithm.above_minimum_order_margin(security, quantity)
+        return quantity if enough else 0
+
+
+class SpreadExecutionModel(_PendingTargets):
     """Orders while the market is open and the spread is small.
 
     Args:
@@ -80,20 +94,12 @@ class SpreadExecutionModel(ExecutionModel):
     def __init__(self, accepting_spread_percent: Any = 0.005, asynchronous: bool = True) -> None:
         super().__init__(asynchronous)
         self._limit = abs(to_decimal(accepting_spread_percent))
-        self._targets = PortfolioTargetCollection()
 
-    def execute(self, algorithm: Any, targets: list[PortfolioTarget]) -> None:
-        """Order what is missing where the spread is acceptable."""
-        self._targets.add_range(targets)
-        if self._targets.is_empty:
-            return
-        for target in self._targets.order_by_margin_impact(algorithm):
-            quantity = unordered_quantity(algorithm, target)
-            if quantity and self.price_is_favorable(algorithm.securities[target.symbol]):
-                algorithm.market_order(
-                    target.symbol, quantity, asynchronous=self.asynchronous, tag=target.tag
-                )
-        self._targets.clear_fulfilled(algorithm)
+    def _order_size(self, algorithm: Any, target: PortfolioTarget) -> Any:
+        """What is missing where the spread is acceptable."""
+        security = algorithm.securities[target.symbol]
+        quantity = unordered_quantity(algorithm, target, security)
+        return quantity if quantity and self.price_is_favorable(security) else 0
 
     def price_is_favorable(self, security: Any) -> bool:
         """Whether the spread is small, in open hours and with valid prices."""
@@ -124,8 +130,59 @@ class _DeviationData:
             self.sma.update(bar.end_time, bar.value_exact)
             self.std.update(bar.end_time, bar.value_exact)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether there are values enough for the deviation."""
+        return bool(self.std.is_ready)
 
-class StandardDeviationExecutionModel(ExecutionModel):
+
+class _FollowedSecurities(_PendingTargets):
+    """Orders by data that it follows of each security; subclasses say which and how much."""
+
+    def __init__(self, asynchronous: bool = True) -> None:
+        super().__init__(asynchronous)
+        self._data: dict[Any, Any] = {}
+
+    def _order_size(self, algorithm: Any, target: PortfolioTarget) -> Any:
+        """What is missing, as far as the model's limit allows, where the price is favourable."""
+        missing = OrderSizing.get_unordered_quantity(algorithm, target)
+        data = self._data.get(target.symbol)
+        if data is None or not data.is_ready or not self.price_is_favorable(data, missing):
+            return 0
+        return self._limited(data.security, missing)
+
+    def price_is_favorable(self, data: Any, unordered_quantity: float) -> bool:
+        """Whether the price is right for an order; subclasses implement it."""
+        raise NotImplementedError(f"{type(self).__name__}.price_is_favorable")
+
+    def _limited(self, security: Any, missing: float) -> float:
+        """The largest order for what is missing."""
+        raise NotImplementedError(f"{type(self).__name__}._limited")
+
+    def _follow(self, algorithm: Any, security: Any) -> Any:
+        """Data of a new security."""
+        raise NotImplementedError(f"{type(self).__name__}._follow")
+
+    def on_securities_changed(self, algorithm: Any, changes: Any) -> None:
+        """Follow added securities; forget removed ones that no universe has any more."""
+        for security in changes.added_securities:
+            if security.symbol not in self._data:
+                self._data[security.symbol] = self._follow(algorithm, security)
+        for security in changes.removed_securities:
+            symbol = security.symbol
+            if symbol in self._data and self.is_safe_to_remove(algorithm, symbol):
+                algorithm.subscription_manager.remove_consolidator(
+                    symbol, self._data.pop(symbol).consolidator
+                )
+
+    def is_safe_to_remove(self, algorithm: Any, symbol: Any) -> bool:
+        """Whether no universe has the symbol any more."""
+        return not any(
+            universe.contains_member(symbol) for universe in algorithm.universe_manager.values()
+        )
+
+
+class StandardDeviationExecutionModel(_FollowedSecurities):
     """Buys well below, and sells well above, the average price.
 
     Args:
@@ -147,29 +204,14 @@ class StandardDeviationExecutionModel(ExecutionModel):
         self.deviations = to_decimal(deviations)
         self.resolution = resolution
         self.maximum_order_value: Any = 20_000
-        self._targets = PortfolioTargetCollection()
-        self._data: dict[Any, _DeviationData] = {}
 
-    def execute(self, algorithm: Any, targets: list[PortfolioTarget]) -> None:
-        """Order what is missing, at most the maximum value, where the price is favourable."""
-        self._targets.add_range(targets)
-        if self._targets.is_empty:
-            return
-        for target in self._targets.order_by_margin_impact(algorithm):
-            missing = OrderSizing.get_unordered_quantity(algorithm, target)
-            data = self._data.get(target.symbol)
-            if data is None or not data.std.is_ready:
-                continue
-            if not self.price_is_favorable(data, missing):
-                continue
-            size = OrderSizing.get_order_size_for_maximum_value(
-                data.security, self.maximum_order_value, missing
-            )
-            if size:
-                algorithm.market_order(
-                    target.symbol, size, asynchronous=self.asynchronous, tag=target.tag
-                )
-        self._targets.clear_fulfilled(algorithm)
+    def _follow(self, algorithm: Any, security: Any) -> _DeviationData:
+        return _DeviationData(algorithm, security, self.period, self.resolution)
+
+    def _limited(self, security: Any, missing: float) -> float:
+        return OrderSizing.get_order_size_for_maximum_value(
+            security, self.maximum_order_value, missing
+        )
 
     def price_is_favorable(self, data: Any, unordered_quantity: float) -> bool:
         """Whether the price lies beyond the band on the right side."""
@@ -179,22 +221,12 @@ class StandardDeviationExecutionModel(ExecutionModel):
             return to_decimal(data.security.bid_price) < average - distance
         return to_decimal(data.security.ask_price) > average + distance
 
-    def on_securities_changed(self, algorithm: Any, changes: Any) -> None:
-        """Follow added securities; forget removed ones."""
-        for security in changes.added_securities:
-            if security.symbol not in self._data:
-                self._data[security.symbol] = _DeviationData(
-                    algorithm, security, self.period, self.resolution
-                )
-        _forget(self, algorithm, changes, self._data)
-
-    def is_safe_to_remove(self, algorithm: Any, symbol: Any) -> bool:
-        """Whether no universe has the symbol any more."""
-        return _unselected(algorithm, symbol)
-
 
 class _AveragePriceData:
     """A security and its average price of the day, weighted with volume."""
+
+    # The average need not be ready: LEAN compares with 0 until it is.
+    is_ready = True
 
     def __init__(self, algorithm: Any, security: Any) -> None:
         self.security = security
@@ -204,7 +236,7 @@ class _AveragePriceData:
         algorithm.register_indicator(symbol, self.vwap, self.consolidator)
 
 
-class VolumeWeightedAveragePriceExecutionModel(ExecutionModel):
+class VolumeWeightedAveragePriceExecutionModel(_FollowedSecurities):
     """Buys below, and sells above, the day's average price; little of the bar's volume at a time.
 
     Args:
@@ -217,27 +249,14 @@ class VolumeWeightedAveragePriceExecutionModel(ExecutionModel):
     def __init__(self, asynchronous: bool = True) -> None:
         super().__init__(asynchronous)
         self.maximum_order_quantity_percent_volume: Any = 0.01
-        self._targets = PortfolioTargetCollection()
-        self._data: dict[Any, _AveragePriceData] = {}
 
-    def execute(self, algorithm: Any, targets: list[PortfolioTarget]) -> None:
-        """Order what is missing, as far as the volume allows, where the price is favourable."""
-        self._targets.add_range(targets)
-        if self._targets.is_empty:
-            return
-        for target in self._targets.order_by_margin_impact(algorithm):
-            missing = OrderSizing.get_unordered_quantity(algorithm, target)
-            data = self._data.get(target.symbol)
-            if data is None or not self.price_is_favorable(data, missing):
-                continue
-            size = OrderSizing.get_order_size_for_percent_volume(
-                data.security, self.maximum_order_quantity_percent_volume, missing
-            )
-            if size:
-                algorithm.market_order(
-                    target.symbol, size, asynchronous=self.asynchronous, tag=target.tag
-                )
-        self._targets.clear_fulfilled(algorithm)
+    def _follow(self, algorithm: Any, security: Any) -> _AveragePriceData:
+        return _AveragePriceData(algorithm, security)
+
+    def _limited(self, security: Any, missing: float) -> float:
+        return OrderSizing.get_order_size_for_percent_volume(
+            security, self.maximum_order_quantity_percent_volume, missing
+        )
 
     def price_is_favorable(self, data: Any, unordered_quantity: float) -> bool:
         """Whether the price lies on the right side of the average."""
@@ -245,30 +264,3 @@ class VolumeWeightedAveragePriceExecutionModel(ExecutionModel):
         if unordered_quantity > 0:
             return to_decimal(data.security.bid_price) < average
         return to_decimal(data.security.ask_price) > average
-
-    def on_securities_changed(self, algorithm: Any, changes: Any) -> None:
-        """Follow added securities; forget removed ones."""
-        for security in changes.added_securities:
-            if security.symbol not in self._data:
-                self._data[security.symbol] = _AveragePriceData(algorithm, security)
-        _forget(self, algorithm, changes, self._data)
-
-    def is_safe_to_remove(self, algorithm: Any, symbol: Any) -> bool:
-        """Whether no universe has the symbol any more."""
-        return _unselected(algorithm, symbol)
-
-
-def _unselected(algorithm: Any, symbol: Any) -> bool:
-    return not any(
-        universe.contains_member(symbol) for universe in algorithm.universe_manager.values()
-    )
-
-
-def _forget(model: Any, algorithm: Any, changes: Any, data: dict[Any, Any]) -> None:
-    """Drop the data of removed securities that no universe has any more."""
-    for security in changes.removed_securities:
-        symbol = security.symbol
-        if symbol in data and model.is_safe_to_remove(algorithm, symbol):
-            algorithm.subscription_manager.remove_consolidator(
-                symbol, data.pop(symbol).consolidator
-            )
