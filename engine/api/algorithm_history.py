@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from engine.api.algorithm_custom import CustomSecurity
-from engine.common.clock import from_utc, to_utc
+from engine.common.clock import from_utc, midnight, to_utc
 from engine.common.enums import DataNormalizationMode, Resolution, SecurityType
 from engine.common.net_exceptions import ArgumentException, InvalidOperationException
 from engine.feed.custom_data import PythonData
@@ -159,7 +159,7 @@ def _moment(value: Any) -> datetime:
         value = value.to_pydatetime()
     if isinstance(value, datetime):
         return value.replace(tzinfo=None)
-    return datetime(value.year, value.month, value.day)
+    return midnight(value)
 
 
 class HistoryMixin:

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.common.clock import END_OF_TIME, from_utc, midnight, to_utc
 from engine.common.enums import DayOfWeek
+from engine.common.expiry import add_months
 from engine.common.naming import LeanObject
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Symbol, SymbolCache
@@ -133,7 +134,7 @@ class DateRules(_Rules):
             days = [datetime(*dates)]
         else:
             flat = dates[0] if len(dates) == 1 and isinstance(dates[0], list | tuple) else dates
-            days = [datetime(day.year, day.month, day.day) for day in flat]
+            days = [midnight(day) for day in flat]
         name = ",".join(f"{day:%m/%d/%Y}" for day in days)
         return FuncDateRule(name, lambda start, end: (d for d in days if start <= d <= end))
 
@@ -275,9 +276,7 @@ def _week(day: datetime, trading: bool, forward: bool) -> tuple[datetime, dateti
 
 def _months(day: datetime, length: int) -> tuple[datetime, datetime]:
     first = datetime(day.year, (day.month - 1) // length * length + 1, 1)
-    after = first.month + length
-    following = datetime(first.year + (after > 12), (after - 1) % 12 + 1, 1)
-    return first, following - _DAY
+    return first, add_months(first, length) - _DAY
 
 
 def _month(day: datetime, trading: bool, forward: bool) -> tuple[datetime, datetime]:

@@ -5,7 +5,7 @@ gives it: :class:`UtcTime`.
 """
 
 import datetime as _datetime
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -56,9 +56,9 @@ def from_utc(utc: datetime, time_zone: str) -> datetime:
     return utc.replace(tzinfo=UTC).astimezone(zone(time_zone)).replace(tzinfo=None)
 
 
-def midnight(time: datetime) -> datetime:
-    """Start of the day."""
-    return datetime(time.year, time.month, time.day)
+def midnight(day: date) -> datetime:
+    """Start of a day, or of the day of a time."""
+    return datetime(day.year, day.month, day.day)
 
 
 def round_down(time: datetime, span: timedelta) -> datetime:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import FunctionType
+from typing import TypeVar
 
+from engine.common.clock import midnight
 from engine.common.naming import LeanObject
 
 _SUNDAY = 7
+_Moment = TypeVar("_Moment", date, datetime)
 
 
-def add_months(time: datetime, months: int) -> datetime:
+def add_months(time: _Moment, months: int) -> _Moment:
     """The same day some months on, or that month's last day where it has no such day."""
     index = time.year * 12 + time.month - 1 + months
     year, month = index // 12, index % 12 + 1
     return time.replace(year=year, month=month, day=min(time.day, monthrange(year, month)[1]))
-
-
-def _midnight(time: datetime) -> datetime:
-    return datetime(time.year, time.month, time.day)
 
 
 class Expiry(LeanObject):
@@ -47,17 +46,17 @@ class Expiry(LeanObject):
     @staticmethod
     def END_OF_DAY(time: datetime) -> datetime:  # noqa: N802
         """The next midnight."""
-        return _midnight(time) + timedelta(days=1)
+        return midnight(time) + timedelta(days=1)
 
     @staticmethod
     def END_OF_WEEK(time: datetime) -> datetime:  # noqa: N802
         """The midnight before Monday."""
-        return _midnight(time) + timedelta(days=_SUNDAY + 1 - time.isoweekday())
+        return midnight(time) + timedelta(days=_SUNDAY + 1 - time.isoweekday())
 
     @staticmethod
     def END_OF_MONTH(time: datetime) -> datetime:  # noqa: N802
         """The first of the next month."""
-        return _midnight(add_months(time.replace(day=1), 1))
+        return midnight(add_months(time.replace(day=1), 1))
 
     @staticmethod
     def END_OF_QUARTER(time: datetime) -> datetime:  # noqa: N802

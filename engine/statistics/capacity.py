@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from engine.common.clock import midnight
 from engine.common.decimals import ZERO, from_float, round_to_multiple
 
 ROUNDING = Decimal("1000.00")
@@ -43,7 +44,7 @@ class Position:
 
 
 def _round_up(time: datetime, step: timedelta) -> datetime:
-    start = datetime(time.year, time.month, time.day)
+    start = midnight(time)
     return start + -((start - time) // step) * step
 
 
@@ -98,9 +99,7 @@ class _SymbolCapacity:
         if self._last_fill is None:
             return False
         if period >= _DAY:
-            return now == self._last_fill or (
-                datetime(now.year, now.month, now.day) == _round_up(self._last_fill, _DAY)
-            )
+            return now == self._last_fill or midnight(now) == _round_up(self._last_fill, _DAY)
         if period >= _HOUR:
             return now == _round_up(self._last_fill, _HOUR)
         if period >= _MINUTE:
@@ -183,7 +182,7 @@ class CapacityEstimate:
                 for capacity in self._monitored
                 if not capacity.update(now_utc, self._bar_of(capacity.symbol))
             ]
-        today = datetime(now_utc.year, now_utc.month, now_utc.day)
+        today = midnight(now_utc)
         if not self._by_symbol or not (force or today >= self._next_snapshot):
             return
         value = self._portfolio_value()

@@ -10,7 +10,9 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 
+from engine.common.clock import midnight
 from engine.common.decimals import net_arithmetic, round_half_even, text, to_double
+from engine.common.expiry import add_months
 from engine.statistics.formatting import (
     fixed,
     percent,
@@ -144,12 +146,8 @@ class _Samples:
 def _place(times: list[datetime], start: date, end: date) -> slice:
     """Where the days from ``start`` to ``end`` are in sorted times, both included."""
     return slice(
-        bisect_left(times, _midnight(start)), bisect_left(times, _midnight(end + timedelta(days=1)))
+        bisect_left(times, midnight(start)), bisect_left(times, midnight(end + timedelta(days=1)))
     )
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day)
 
 
 def _performance(
@@ -192,14 +190,9 @@ def _periods(months: int, first: date, last: date) -> list[tuple[date, date]]:
     ends.reverse()
     periods = [(first, ends[0])]
     for end in ends[1:]:
-        start = _add_months(periods[-1][1] + timedelta(days=1), 1 - months)
+        start = add_months(periods[-1][1] + timedelta(days=1), 1 - months)
         periods.append((max(start, first), end))
     return periods
-
-
-def _add_months(day: date, months: int) -> date:
-    index = day.year * 12 + day.month - 1 + months
-    return day.replace(year=index // 12, month=index % 12 + 1)
 
 
 def _table(figures: PortfolioStatistics, inputs: StatisticsInputs) -> dict[str, str]:
