@@ -330,8 +330,7 @@ class IndicatorHelpersMixin:
         selector: Any = None,
     ) -> Any:
         """Exponential moving average; LEAN's `(symbol, period, resolution, selector)` too."""
-        if _is_resolution(smoothing_factor) or callable(resolution):
-            smoothing_factor, resolution, selector = None, smoothing_factor, resolution or selector
+        smoothing_factor, resolution, selector = _in_place(smoothing_factor, resolution, selector)
         values = (period,) if smoothing_factor is None else (period, smoothing_factor)
         label = f"EMA({period})"
         return self._made(symbol, lib.ExponentialMovingAverage, label, values, resolution, selector)
@@ -346,11 +345,11 @@ class IndicatorHelpersMixin:
         selector: Any = None,
     ) -> Any:
         """Kaufman's average; LEAN's `(symbol, period, resolution, selector)` too."""
-        if _is_resolution(fast_ema_period) or callable(slow_ema_period):
-            resolution, selector = fast_ema_period, slow_ema_period or selector
-            fast_ema_period = slow_ema_period = None
-        fast = 2 if fast_ema_period is None else fast_ema_period
-        slow = 30 if slow_ema_period is None else slow_ema_period
+        fast, slow, resolution, selector = _in_place(
+            fast_ema_period, slow_ema_period, resolution, selector
+        )
+        fast = 2 if fast is None else fast
+        slow = 30 if slow is None else slow
         label = f"KAMA({period},{fast},{slow})"
         kind = lib.KaufmanAdaptiveMovingAverage
         return self._made(symbol, kind, label, (period, fast, slow), resolution, selector)
@@ -365,10 +364,9 @@ class IndicatorHelpersMixin:
         period: int | None = None,
     ) -> Any:
         """Aroon oscillator; LEAN's `(symbol, period, resolution, selector)` too."""
-        if _is_resolution(down_period) or callable(resolution):
-            down_period, resolution, selector = None, down_period, resolution or selector
+        down, resolution, selector = _in_place(down_period, resolution, selector)
         up = period if up_period is None else up_period
-        down = up if down_period is None else down_period
+        down = up if down is None else down
         label = f"AROON({up},{down})"
         return self._made(symbol, lib.AroonOscillator, label, (up, down), resolution, selector)
 
@@ -382,10 +380,9 @@ class IndicatorHelpersMixin:
         period: int | None = None,
     ) -> Any:
         """Donchian channel; LEAN's `(symbol, period, resolution, selector)` too."""
-        if _is_resolution(lower_period) or callable(resolution):
-            lower_period, resolution, selector = None, lower_period, resolution or selector
+        lower, resolution, selector = _in_place(lower_period, resolution, selector)
         upper = period if upper_period is None else upper_period
-        lower = upper if lower_period is None else lower_period
+        lower = upper if lower is None else lower
         label = f"DCH({upper},{lower})"
         return self._made(symbol, lib.DonchianChannel, label, (upper, lower), resolution, selector)
 
@@ -399,10 +396,9 @@ class IndicatorHelpersMixin:
         selector: Any = None,
     ) -> Any:
         """Stochastic oscillator; LEAN's `(symbol, period, resolution, selector)` too."""
-        if _is_resolution(k_period) or callable(d_period):
-            k_period, d_period, resolution, selector = None, None, k_period, d_period or selector
-        k = period if k_period is None else k_period
-        d = 3 if d_period is None else d_period
+        k, d, resolution, selector = _in_place(k_period, d_period, resolution, selector)
+        k = period if k is None else k
+        d = 3 if d is None else d
         label = f"STO({period},{k},{d})"
         return self._made(symbol, lib.Stochastic, label, (period, k, d), resolution, selector)
 
@@ -415,12 +411,9 @@ class IndicatorHelpersMixin:
         selector: Any = None,
     ) -> Any:
         """Value at risk with a level of confidence, without one the variance."""
-        if confidence_level is None or _is_resolution(confidence_level):
-            resolution, selector = (
-                (resolution, selector)
-                if confidence_level is None
-                else (confidence_level, resolution or selector)
-            )
+        if _is_resolution(confidence_level):
+            confidence_level, resolution, selector = None, confidence_level, resolution or selector
+        if confidence_level is None:
             return self._made(symbol, lib.Variance, f"V({period})", (period,), resolution, selector)
         label = f"VAR({period},{net_value(confidence_level)})"
         values = (period, confidence_level)
@@ -649,6 +642,17 @@ class IndicatorHelpersMixin:
 
 def _is_resolution(value: Any) -> bool:
     return isinstance(value, Resolution | timedelta)
+
+
+def _in_place(*arguments: Any) -> list[Any]:
+    """Optional arguments, resolution and selector, each where it belongs.
+
+    LEAN has a call without the optional ones, in which resolution and selector stand first.
+    """
+    first, second = arguments[:2]
+    if _is_resolution(first) or callable(second):
+        return [None] * (len(arguments) - 2) + [first, second or arguments[-1]]
+    return list(arguments)
 
 
 def _helper(name: str, kind: Any, label: Callable[..., str], usual: Any) -> Callable[..., Any]:
