@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from difflib import get_close_matches
 from typing import Any
 
 from algorithm.learning import AGENTS, ALONE, BEST, AgentConfig, ImaginationConfig, LearningConfig
@@ -125,8 +126,10 @@ class Settings:
         known = {parameter.name: parameter for parameter in PARAMETERS}
         unknown = sorted(set(parameters) - set(known))
         if unknown:
+            meant = {name: get_close_matches(name, known, n=1) for name in unknown}
+            named = [f"{n} (is {meant[n][0]} meant?)" if meant[n] else n for n in unknown]
             raise ValueError(
-                f"unknown parameter {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+                f"unknown parameter {', '.join(named)}; known: {', '.join(sorted(known))}"
             )
         changes: dict[tuple[str, ...], Any] = {}
         for name, text in parameters.items():

@@ -171,12 +171,13 @@ def promotions(records: Sequence[Mapping[str, Any]]) -> str:
     if not records:
         return ""
     changes = [one for one in records if one["trading"] != one["before"]]
-    said = f"{len(records):,} times the candidates were compared, {len(changes):,} times another "
-    said += f"was promoted. At first {records[0]['before']} traded, at the end "
-    said += f"{records[-1]['trading']}."
+    said = (
+        f"Comparisons of the candidates: {len(records):,}; promotions: {len(changes):,}. "
+        f"At first {records[0]['before']} traded, at the end {records[-1]['trading']}."
+    )
     rows = [[page.text(one["time"][:10]), page.text(one["says"])] for one in changes]
     rows.append([page.text(records[-1]["time"][:10]), page.text(records[-1]["says"])])
-    return f"<p>{page.text(said)}</p>" + page.table(("", "Decision"), rows)
+    return f"<p>{page.text(said)}</p>" + page.table(("Day", "Decision"), rows, kind="plain")
 
 
 def lines(backtest: Backtest, diagnostics: Mapping[str, Any]) -> list[str]:

@@ -134,7 +134,10 @@ def test_a_rule_refuses_what_lies_outside_it_however_settings_are_built():
 
 
 def test_an_unknown_parameter_is_named():
-    with pytest.raises(ValueError, match=r"unknown parameter wram_up_years; known: .*warm_up"):
+    with pytest.raises(
+        ValueError,
+        match=r"unknown parameter wram_up_years \(is warm_up_years meant\?\); known: .*warm_up",
+    ):
         Settings.from_parameters({"wram_up_years": "4"})
 
 

@@ -304,7 +304,7 @@ def test_a_data_folder_that_is_a_file_is_named(case):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"wram_up": "4"}, r"unknown parameter wram_up; known: account_share, .*warm_up_years"),
+        ({"wram_up": "4"}, r"unknown parameter wram_up.*; known: account_share, .*warm_up_years"),
         ({"cap": "7"}, r"parameter cap must be a number in \(0, 1\]; received 7"),
         ({"cash": "much"}, r"parameter cash must be a number > 0; received 'much'"),
         ({"cash": "inf"}, r"parameter cash must be a number > 0; received inf"),
