@@ -250,6 +250,10 @@ class AlpacaFeed(BarSource):
         self._fresh.clear()
         return True
 
+    def take_event_news(self) -> list[tuple[str, date]]:
+        """What Alpaca has told since the last call."""
+        return self.actions.take_news()
+
     def close(self) -> None:
         """Close the connection."""
         loop = getattr(self._stream, "_loop", None)

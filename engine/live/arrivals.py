@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -179,6 +179,10 @@ class BarSource:
     def poll(self) -> bool:
         """Receive what has come; True if there was anything new."""
         raise NotImplementedError(f"{type(self).__name__}.poll")
+
+    def take_event_news(self) -> list[tuple[str, date]]:
+        """Tickers and ex-dates of the splits and dividends that were told since the last call."""
+        raise NotImplementedError(f"{type(self).__name__}.take_event_news")
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -18,8 +18,8 @@ from engine.brokerage.settlement import ImmediateSettlementModel
 from engine.common.clock import midnight
 from engine.common.decimals import ZERO, text
 from engine.common.enums import DataNormalizationMode, OrderStatus, SplitType
-from engine.feed.subscriptions import SecurityEvents, Sources
-from engine.live.feed import EVENTS_AT
+from engine.feed.subscriptions import Sources
+from engine.live.corporate import EVENTS_AT, NOTHING, Filled, events_between
 from engine.live.orders import event_content, order_content, restate_for_split, restored_order
 from engine.live.state import AccountStore
 from engine.market.data import Dividend, Split
@@ -36,8 +36,21 @@ class Brokerage(Protocol):
             NotImplementedError: for a holding of a symbol that the algorithm has not added.
         """
 
-    def pay_dividends(self, dividends: Sequence[Dividend]) -> None:
-        """Pay the dividends of a slice, before the algorithm hears of them."""
+    def pay_dividends(
+        self, dividends: Sequence[Dividend], since: Mapping[Any, Filled] = NOTHING
+    ) -> None:
+        """Pay the dividends of a slice, before the algorithm hears of them.
+
+        Args:
+            dividends: to be paid.
+            since: by symbol, what was filled since they were due: it gets none.
+        """
+
+    def filled_since(self, symbol: Any, utc_time: datetime) -> Filled:
+        """What was filled of a symbol from a moment on."""
+
+    def late_events(self) -> AbstractContextManager[None]:
+        """Around what dividends and splits that were told late do to the account."""
 
     def corporate_events(self, utc_time: datetime) -> AbstractContextManager[bool]:
         """Around what dividends and splits of a moment do to the account.
@@ -74,9 +87,24 @@ class LeanPaperBrokerage:
             algorithm.portfolio.set_cash(self.cash)
         set_positions(algorithm, self.holdings)
 
-    def pay_dividends(self, dividends: Sequence[Dividend]) -> None:
+    def pay_dividends(
+        self, dividends: Sequence[Dividend], since: Mapping[Any, Filled] = NOTHING
+    ) -> None:
         """Pay dividends on what is held, during warm-up too, as LEAN's does."""
-        pay(self._algorithm, dividends)
+        pay(self._algorithm, dividends, since)
+
+    def filled_since(self, symbol: Any, utc_time: datetime) -> Filled:
+        """What this run has filled of a symbol from a moment on."""
+        fills = [
+            (event.fill_quantity_exact, event.fill_price_exact)
+            for event in self._algorithm.transactions.order_events
+            if event.status.is_fill and event.symbol == symbol and event.utc_time_naive >= utc_time
+        ]
+        return _summed(fills)
+
+    def late_events(self) -> AbstractContextManager[None]:
+        """Nothing to keep."""
+        return nullcontext()
 
     def corporate_events(self, utc_time: datetime) -> AbstractContextManager[bool]:
         """Nothing to keep; what was applied is forgotten too."""
@@ -177,10 +205,28 @@ class PaperBrokerage:
 
     # Corporate events -----------------------------------------------------------------------
 
-    def pay_dividends(self, dividends: Sequence[Dividend]) -> None:
+    def pay_dividends(
+        self, dividends: Sequence[Dividend], since: Mapping[Any, Filled] = NOTHING
+    ) -> None:
         """Pay dividends on what is held; those of the warm-up were paid in their time."""
         if not self._algorithm.is_warming_up:
-            pay(self._algorithm, dividends)
+            pay(self._algorithm, dividends, since)
+
+    def filled_since(self, symbol: Any, utc_time: datetime) -> Filled:
+        """What the account has filled of a symbol from a moment on."""
+        fills = [
+            (Decimal(event["fill_quantity"]), Decimal(event["fill_price"]))
+            for event in self._store.events()
+            if event["ticker"] == symbol.value and datetime.fromisoformat(event["time"]) >= utc_time
+        ]
+        return _summed(fills)
+
+    @contextmanager
+    def late_events(self) -> Iterator[None]:
+        """Keep what they do in one piece."""
+        with self._store.transaction():
+            yield
+            self._save_account()
 
     @contextmanager
     def corporate_events(self, utc_time: datetime) -> Iterator[bool]:
@@ -212,16 +258,9 @@ class PaperBrokerage:
         noted = self._noted_day()
         first = self._day(now) if noted is None else noted
         for security in self._algorithm.securities.values():
-            sid = security.symbol.id
-            map_file = self._sources.auxiliary.map_files.of_security(sid)
-            factors = self._sources.auxiliary.factor_file(sid)
-            events = SecurityEvents(security.subscriptions[0], map_file, factors, first)
-            list(events.on(first, ZERO))
-            day = first + timedelta(days=1)
-            while day <= self._day(now):
-                for point in events.on(day, ZERO):
-                    self._apply(point, security)
-                day += timedelta(days=1)
+            config = security.subscriptions[0]
+            for _, point in events_between(config, self._sources, first, self._day(now)):
+                self._apply(point, security)
         self._save_account()
         # A run that was killed among the events of a day goes back to before they came.
         if first < self._day(now):
@@ -266,8 +305,15 @@ def set_positions(algorithm: Any, positions: Mapping[str, Position]) -> None:
     algorithm.portfolio.invalidate_total_portfolio_value()
 
 
-def pay(algorithm: Any, dividends: Sequence[Dividend]) -> Decimal:
+def pay(
+    algorithm: Any, dividends: Sequence[Dividend], since: Mapping[Any, Filled] = NOTHING
+) -> Decimal:
     """Add the dividends of positions to the cash (take them from shorts).
+
+    Args:
+        algorithm: whose positions.
+        dividends: to be paid.
+        since: see `Brokerage.pay_dividends`.
 
     Returns:
         Dollars paid.
@@ -276,7 +322,16 @@ def pay(algorithm: Any, dividends: Sequence[Dividend]) -> Decimal:
     for dividend in dividends:
         security = algorithm.securities.find(dividend.symbol)
         if security is not None:
-            total += security.holdings.quantity_exact * dividend.distribution_exact
+            held = security.holdings.quantity_exact
+            held -= since.get(dividend.symbol, Filled()).quantity
+            total += held * dividend.distribution_exact
     if total:
         algorithm.portfolio.add_cash(total)
     return total
+
+
+def _summed(fills: Sequence[tuple[Decimal, Decimal]]) -> Filled:
+    return Filled(
+        sum((quantity for quantity, _ in fills), ZERO),
+        sum((quantity * price for quantity, price in fills), ZERO),
+    )

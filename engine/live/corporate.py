@@ -1,21 +1,66 @@
-"""Splits and dividends that a live feed tells of, as factor files."""
+"""Splits and dividends in live trading: when they come, late ones, those a feed tells of."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from engine.common.clock import midnight
+from engine.common.decimals import ZERO
+from engine.common.enums import DataNormalizationMode
 from engine.data_import.corporate_actions import CorporateAction, factor_rows
 from engine.feed.auxiliary_files import AuxiliaryData, FactorFile, FactorRow, MapFiles
+from engine.feed.subscriptions import SecurityEvents, Sources
 from engine.live.arrivals import ReceivedBars
 from engine.live.ticks import as_of
+from engine.market.data import BaseData, Split, SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import SecurityIdentifier
+
+_DAY = timedelta(days=1)
+EVENTS_AT = timedelta(hours=8)
+"""Time of day at which LEAN brings a day's corporate events in live trading."""
+
+
+def events_between(
+    config: SubscriptionDataConfig, sources: Sources, first: datetime, last: datetime
+) -> Iterator[tuple[datetime, BaseData]]:
+    """Corporate events of a security with the days on which they come, as the files are now.
+
+    Args:
+        config: its subscription.
+        sources: map and factor files.
+        first: midnight; what comes on it is left out.
+        last: midnight; what comes on it is the last.
+    """
+    if first >= last:
+        return
+    map_file = sources.auxiliary.map_files.of_security(config.symbol.id)
+    factors = sources.auxiliary.factor_file(config.symbol.id)
+    events = SecurityEvents(config, map_file, factors, first)
+    # Not told, but what comes on the next day is known from it.
+    list(events.on(first, ZERO))
+    day = first
+    while day < last:
+        day += _DAY
+        for point in events.on(day, ZERO):
+            yield day, point
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Signed number of shares that were filled, and what they cost in dollars."""
+
+    quantity: Decimal = ZERO
+    value: Decimal = ZERO
+
+
+NOTHING: Mapping[Any, Filled] = {}
 
 
 @dataclass(frozen=True)
@@ -36,15 +81,28 @@ class ReceivedActions:
 
     def __init__(self) -> None:
         self._told: dict[str, dict[date, Told]] = {}
+        self._news: list[tuple[str, date]] = []
         self._guard = threading.Lock()
 
-    def put(self, ticker: str, ex_date: date, told: Told) -> bool:
-        """Keep what a day brings; False if that was known."""
+    def put(self, ticker: str, ex_date: date, told: Told) -> Told | None:
+        """Keep what a day brings.
+
+        Returns:
+            What was known of the day, None if nothing was.
+        """
         with self._guard:
             known = self._told.setdefault(ticker, {})
-            new = known.get(ex_date) != told
+            before = known.get(ex_date)
+            if before is None:
+                self._news.append((ticker, ex_date))
             known[ex_date] = told
-            return new
+            return before
+
+    def take_news(self) -> list[tuple[str, date]]:
+        """Tickers and ex-dates that have come since the last call; a correction is no news."""
+        with self._guard:
+            news, self._news = self._news, []
+            return news
 
     def of(self, ticker: str) -> Mapping[date, Told]:
         """What is known of a symbol."""
@@ -104,3 +162,40 @@ class ActionFactors(AuxiliaryData):
             for row in factor_rows(days[0].date(), actions)
         ]
         return as_of(rows, self._day_of())
+
+
+def restate(algorithm: Any, security: Any, split: Split, since: Filled, due: datetime) -> None:
+    """Let a position follow a split that was told late; shares filled since are of its new scale.
+
+    Args:
+        algorithm: whose position.
+        security: the position's.
+        split: what was told.
+        since: filled since the split was due.
+        due: when that was, UTC.
+    """
+    holdings = security.holdings
+    last = security.get_last_data()
+    known = None
+    if last is not None and security.exchange.hours.to_utc(last.end_time) > due:
+        known = last.clone(False)
+    held, average = holdings.quantity_exact, holdings.average_price_exact
+    before = held - since.quantity
+    if before * since.quantity > 0:
+        average = (average * held - since.value) / before
+    elif not held or before * held < 0:
+        # It was closed or turned round, and what it had cost is forgotten.
+        average = split.reference_price_exact
+    holdings.set_holdings(average, before)
+    algorithm.portfolio.apply_split(split, security, DataNormalizationMode.RAW)
+    whole, average = holdings.quantity_exact, holdings.average_price_exact
+    after = whole + since.quantity
+    if whole * since.quantity > 0:
+        average = (whole * average + since.value) / after
+    elif whole * after < 0:
+        average = since.value / since.quantity
+    holdings.set_holdings(average, after)
+    if known is not None:
+        # The price is of the new scale already.
+        security.update([known])
+    algorithm.portfolio.invalidate_total_portfolio_value()

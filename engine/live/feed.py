@@ -9,29 +9,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 from engine.common.clock import midnight
 from engine.common.decimals import ZERO, divide
-from engine.common.enums import DataNormalizationMode, DelistingType, Resolution, TickType
+from engine.common.enums import (
+    DataNormalizationMode,
+    DelistingType,
+    Resolution,
+    SplitType,
+    TickType,
+)
 from engine.feed.data_feed import DataFeed, TimeSlice
 from engine.feed.fred import FredFiles
 from engine.feed.history_requests import start_of_bars
-from engine.feed.subscriptions import SecurityEvents, Sources, normalized, points
+from engine.feed.subscriptions import Sources, normalized, points
 from engine.feed.universe_members import reset_security
 from engine.feed.universe_selection import ActiveUniverse, SecurityChanges, UserDefinedUniverse
 from engine.framework.universe import ManualUniverse
 from engine.live.arrivals import ArrivingBars, BarSource, is_late
+from engine.live.corporate import EVENTS_AT, events_between
 from engine.live.ticks import Tick, TickSource
-from engine.market.data import BaseData, Delisting, SubscriptionDataConfig, TradeBar
+from engine.market.data import (
+    BaseData,
+    Delisting,
+    Dividend,
+    Split,
+    SubscriptionDataConfig,
+    TradeBar,
+)
 from engine.market.symbols import Symbol
 
 _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
-EVENTS_AT = timedelta(hours=8)
-"""Time of day at which LEAN brings a day's corporate events in live trading."""
+FILL_AFTER = timedelta(minutes=10)
+"""After a close without a trade, until which LEAN waits for its bar before it repeats the last."""
 
 
 @dataclass
@@ -104,6 +118,7 @@ class _Builder:
         self._minute: _Working | None = None
         self._session: _Working | None = None
         self._last = last
+        self._repeated: list[BaseData] = []
         # A close that is past is not waited for.
         self._close = self._hours.get_next_market_close(start)
         ticks.serve(security.symbol, self._hours)
@@ -112,6 +127,8 @@ class _Builder:
         """When the next bar is complete, UTC."""
         self._load(self._hours.get_previous_market_open(self._close))
         due = self._close
+        if self._repeated:
+            due = min(due, self._repeated[0].end_time + FILL_AFTER)
         if self._minute is not None:
             due = min(due, self._minute.start + _MINUTE)
         if self._pending:
@@ -135,8 +152,10 @@ class _Builder:
             self._consume(min(now, self._close), minutes)
             if self._close > now:
                 break
+            daily += self._repeated_by(self._close)
             daily += self._whole_session()
             self._close = self._hours.get_next_market_close(self._close)
+        daily += self._repeated_by(now)
         self._seen = now
         for found in (minutes, daily):
             self.newest = found[-1] if found else self.newest
@@ -156,7 +175,7 @@ class _Builder:
             self._minute = None
 
     def _whole_session(self) -> list[BaseData]:
-        """The daily bar of the session that has just closed."""
+        """The daily bar of the session that has just closed; a repeated one comes later."""
         start, end = self._hours.daily_calendar(self._close - timedelta(microseconds=1))
         if self._session is not None:
             bar: BaseData = self._session.bar(self.security.symbol, start, end - start)
@@ -166,7 +185,14 @@ class _Builder:
             return []
         repeated = self._last.clone(True)
         repeated.time, repeated.end_time = start, end
-        return [repeated]
+        self._repeated.append(repeated)
+        return []
+
+    def _repeated_by(self, now: datetime) -> list[BaseData]:
+        """Repeated bars that are not waited for any longer."""
+        found = [bar for bar in self._repeated if bar.end_time + FILL_AFTER <= now]
+        self._repeated = self._repeated[len(found) :]
+        return found
 
 
 def _minute_of(time: datetime) -> datetime:
@@ -182,6 +208,7 @@ class _Events:
         self._sources = sources
         self._hours = security.exchange.hours
         self._day: datetime | None = None
+        self._start = datetime.max
 
     @property
     def day(self) -> datetime:
@@ -201,19 +228,34 @@ class _Events:
         """
         today = midnight(now - EVENTS_AT)
         if self._day is None:
-            self._day = today
-        found: list[BaseData] = []
-        sid = self.config.symbol.id
+            self._day = self._start = today
         # Several days where nobody looked for long, a machine being suspended.
-        while self._day < today:
-            map_file = self._sources.auxiliary.map_files.of_security(sid)
-            factors = self._sources.auxiliary.factor_file(sid)
-            events = SecurityEvents(self.config, map_file, factors, self._day)
-            # What the day before tells of comes on this one, also when it was told late.
-            list(events.on(self._day, ZERO))
-            self._day += _DAY
-            found += events.on(self._day, ZERO)
-        return found
+        found = list(events_between(self.config, self._sources, self._day, today))
+        self._day = max(self._day, today)
+        return [point for _, point in found]
+
+    def late(self, ex_date: date) -> tuple[datetime, list[BaseData]]:
+        """Split and dividend of a day, which are told later, and the moment they were due, UTC."""
+        due = self._due(ex_date)
+        found = events_between(self.config, self._sources, due - _DAY, due)
+        return self._hours.to_utc(due + EVENTS_AT), [
+            point
+            for _, point in found
+            if isinstance(point, Dividend)
+            or (isinstance(point, Split) and point.type == SplitType.SPLIT_OCCURRED)
+        ]
+
+    def is_late(self, ex_date: date) -> bool:
+        """Whether what is told of an ex-date now should have come before.
+
+        What was due before the run began is none of it: the account was brought up to date then.
+        """
+        return self._start <= self._due(ex_date) <= self.day
+
+    def _due(self, ex_date: date) -> datetime:
+        """The day on which what belongs to an ex-date comes: after the last session before."""
+        before = self._hours.get_previous_market_open(datetime.combine(ex_date, time.min))
+        return midnight(before) + _DAY
 
 
 @dataclass(frozen=True)
@@ -238,6 +280,10 @@ class LiveFeed(DataFeed):
         late: (end in UTC, security, bar) of the bars of the last slice that came long after their
             end, oldest first: who fills orders goes through them one by one before the slice, or
             an order would fill on the newest of them instead of its own open.
+        late_events: of the splits and dividends of the last slice that were told after their time:
+            by symbol, the moment (UTC) at which they were to come.
+        missed: ends of daily bars (exchange time) by ticker that came in the last slice with a
+            later one: `on_data` sees the latest only, as in LEAN.
     """
 
     def __init__(
@@ -252,6 +298,9 @@ class LiveFeed(DataFeed):
         self._source = source
         self._builders: list[_Builder | ArrivingBars] = []
         self.late: list[tuple[datetime, Any, BaseData]] = []
+        self.late_events: dict[Symbol, datetime] = {}
+        self._told_late: list[tuple[_Events, date]] = []
+        self.missed: dict[str, list[datetime]] = {}
         self._event_sources = events
         self._events: list[_Events] = []
 
@@ -306,6 +355,9 @@ class LiveFeed(DataFeed):
             algorithm.benchmark.security = algorithm.securities[benchmark.symbol]
         for events in self._events:
             events.take(events.security.exchange.hours.from_utc(now))
+        if isinstance(self._source, BarSource):
+            # What is known by now, the brokerage has followed.
+            self._source.take_event_news()
 
     def _serve(self, security: Any, config: SubscriptionDataConfig, now: datetime) -> None:
         hours = security.exchange.hours
@@ -361,6 +413,8 @@ class LiveFeed(DataFeed):
 
     def next_due(self) -> datetime:
         """When the next bar or the next day's events are due, UTC; `datetime.max` if never."""
+        if self._told_late:
+            return datetime.min
         bars = [builder.next_due() for builder in self._builders]
         return min([*bars, *(events.next_due() for events in self._events)], default=datetime.max)
 
@@ -375,12 +429,18 @@ class LiveFeed(DataFeed):
         packets: list[tuple[Any, list[BaseData]]] = []
         changes = SecurityChanges()
         self.late = []
+        self._note_event_news()
         followed = {events.security.symbol: events.day for events in self._events}
         for events in self._events:
             found = events.take(events.security.exchange.hours.from_utc(now))
             if found:
                 changes += _delisted(found, events.security)
                 packets.append((_Packet(events.config, events.security), found))
+        self.late_events = {}
+        if not packets:
+            # Those that meet with the day's own wait for the next look.
+            packets += self._events_told_late()
+        self.missed = {}
         for builder in self._builders:
             local = builder.security.exchange.hours.from_utc(now)
             daily, minutes = builder.take(local)
@@ -388,11 +448,33 @@ class LiveFeed(DataFeed):
                 day = followed.get(builder.security.symbol)
                 self._note_late(builder, minutes or daily, local, day)
             if daily:
+                if len(daily) > 1:
+                    self.missed[builder.security.symbol.value] = [b.end_time for b in daily[:-1]]
                 packets.append((_Packet(builder.config, builder.security), daily))
             if minutes:
                 # Last, so that orders fill on minutes and not on a whole day at its close.
                 packets.append((_Packet(builder.hidden, builder.security), minutes))
         return self._time_slice(now, packets, changes)
+
+    def _note_event_news(self) -> None:
+        """Note which splits and dividends are told of only now though their time has passed."""
+        if isinstance(self._source, BarSource):
+            self._told_late += [
+                (events, ex_date)
+                for ticker, ex_date in self._source.take_event_news()
+                for events in self._events
+                if events.config.symbol.value == ticker and events.is_late(ex_date)
+            ]
+
+    def _events_told_late(self) -> list[tuple[Any, list[BaseData]]]:
+        packets: list[tuple[Any, list[BaseData]]] = []
+        told, self._told_late = self._told_late, []
+        for events, ex_date in told:
+            due, found = events.late(ex_date)
+            if found:
+                self.late_events[events.config.symbol] = due
+                packets.append((_Packet(events.config, events.security), found))
+        return packets
 
     def _note_late(
         self, builder: ArrivingBars, bars: list[BaseData], now: datetime, followed: datetime | None

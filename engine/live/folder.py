@@ -5,7 +5,8 @@ A folder holds, by ticker in any case:
 - `AAPL.csv` with a header that names `date` (or `time`), `open`, `high`, `low`, `close` and, where
   it is known, `volume`, in any order; prices in dollars, unadjusted. A row whose time is a date, or
   midnight, is the bar of that day; one with a time of day is the bar of the minute that starts
-  then, New York's time, or with an offset from UTC (`2026-01-05T14:30:00+00:00`).
+  then, New York's time, or with an offset from UTC (`2026-01-05T14:30:00+00:00`). Longer bars, of
+  an hour say, are refused.
 - `AAPL.csv` without a header, in LEAN's daily columns: `20260105 00:00,open,high,low,close,volume`,
   prices in ten-thousandths of a dollar.
 - `AAPL/20260105_trade.csv` in LEAN's minute columns: milliseconds since midnight, then as above.
@@ -22,10 +23,11 @@ named and skipped.
 from __future__ import annotations
 
 import csv
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
@@ -37,7 +39,6 @@ from engine.common.enums import Resolution
 from engine.feed.bar_files import read_prices, read_size
 from engine.live.arrivals import BarSource, Prices
 from engine.live.corporate import ReceivedActions, Told
-from engine.live.feed import EVENTS_AT
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Symbol
 
@@ -52,6 +53,7 @@ _TOLD_ROWS = 5
 _TAIL = 256
 """Bytes before the place where a file was left that must be the same for it to be read on there."""
 _LEAN_PLACES = 4
+_BY_CHANCE = 1000
 
 Cells = Mapping[str, str]
 
@@ -217,6 +219,31 @@ def column_names(path: Path, found: Sequence[str]) -> list[str]:
     return ["date" if name == time else name for name in names]
 
 
+class Spacing:
+    """Finds bars that are longer than a minute by how regularly they come."""
+
+    def __init__(self) -> None:
+        self._starts: set[datetime] = set()
+        self._common = 0
+
+    def add(self, starts: Iterable[datetime]) -> None:
+        """Note when bars begin."""
+        for start in starts:
+            first = next(iter(self._starts), start)
+            self._common = math.gcd(self._common, int((start - first).total_seconds()) // 60)
+            self._starts.add(start)
+
+    @property
+    def step(self) -> int:
+        """Minutes between the bars; 0 for bars of a minute.
+
+        Minutes in which a stock was traded by chance all have a common step so rarely, once in
+        `_BY_CHANCE` files, that it is taken for the length of the bars.
+        """
+        pairs = len(self._starts) - 1
+        return self._common if self._common > 1 and self._common**pairs >= _BY_CHANCE else 0
+
+
 class FolderFeed(BarSource):
     """Watches a folder of bars.
 
@@ -251,6 +278,7 @@ class FolderFeed(BarSource):
         self._waiting: set[Path] = set()
         self._looked = datetime.min
         self._broken: dict[Path, str] = {}
+        self._spacings: dict[Path, Spacing] = {}
 
     def serve(self, symbol: Symbol, hours: ExchangeHours) -> None:
         """Begin with a symbol."""
@@ -280,6 +308,10 @@ class FolderFeed(BarSource):
             new |= self._read(ticker, path)
         self._looked = from_utc(self._now(), NEW_YORK)
         return new
+
+    def take_event_news(self) -> list[tuple[str, date]]:
+        """What `events.csv` has told since the last call."""
+        return self.actions.take_news()
 
     def _paths(self) -> Iterator[tuple[str, Path]]:
         """Files that are wanted, with the ticker (empty of the events)."""
@@ -337,6 +369,8 @@ class FolderFeed(BarSource):
         is_lean_minute = _LEAN_MINUTES.fullmatch(path.name)
         found: dict[tuple[Resolution, datetime], tuple[str, Prices]] = {}
         repeated: set[tuple[Resolution, datetime]] = set()
+        if reading.whole:
+            self._spacings[path] = Spacing()
         for read in reading.rows:
             try:
                 if is_lean_minute:
@@ -352,6 +386,9 @@ class FolderFeed(BarSource):
             if key in found and found[key][1] == row:
                 repeated.add(key)
             found[key] = read.place, row
+        minutes = [start for kind, start in found if kind == Resolution.MINUTE]
+        if not is_lean_minute and self._are_longer(path, minutes):
+            found = {key: each for key, each in found.items() if key[0] != Resolution.MINUTE}
         known = {kind: self.bars.newest(ticker, kind) for kind in Resolution}
         new, odd = False, []
         for key in sorted(found, key=lambda each: each[1]):
@@ -376,6 +413,21 @@ class FolderFeed(BarSource):
                 )
         self._tell_some(path, odd)
         return new
+
+    def _are_longer(self, path: Path, minutes: Sequence[datetime]) -> bool:
+        """Whether the bars of a file are longer than minutes; tells of it."""
+        spacing = self._spacings[path]
+        before = spacing.step
+        spacing.add(minutes)
+        if spacing.step and not before:
+            self._tell(
+                f"feed: {path}: its rows are {spacing.step} minutes apart; rows with a time of day "
+                "must be bars of one minute, a day's row has its date alone: these rows are skipped"
+            )
+        elif before and not spacing.step:
+            self._tell(f"feed: {path}: its rows are bars of a minute after all: it is read anew")
+            del self._files[path]
+        return spacing.step > 0
 
     def _check_day(self, ticker: str, start: datetime) -> None:
         """Refuse what cannot have been traded.
@@ -410,12 +462,12 @@ class FolderFeed(BarSource):
             except ValueError as problem:
                 reading.bad.append(f"{place}: {problem}")
                 continue
-            changed = self.actions.put(ticker, day.date(), told)
-            new |= changed
-            if changed and day + EVENTS_AT <= self._looked:
+            before = self.actions.put(ticker, day.date(), told)
+            new |= before != told
+            if before not in (None, told) and day <= self._looked:
                 self._tell(
-                    f"feed: {place}: the event of {ticker} of {day:%Y-%m-%d} came after eight in "
-                    "the morning of its day: history follows it, cash and positions do not"
+                    f"feed: {place}: the event of {ticker} of {day:%Y-%m-%d} is corrected: history "
+                    "follows it, cash and positions keep what was booked"
                 )
         return new
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from engine.api.algorithm import QCAlgorithm
@@ -12,9 +14,46 @@ from engine.feed.subscriptions import Sources
 from engine.live.arrivals import BarSource
 from engine.live.brokerage import Brokerage
 from engine.live.clock import Clock
+from engine.live.day_notes import DayNotes
 from engine.live.feed import LiveFeed
 from engine.live.loop import LiveLoop, lean_trace
 from engine.live.ticks import TickSource
+
+
+class _Telling:
+    """After each beat: says what is special about the day and which closes came too late.
+
+    Args:
+        algorithm: of the run.
+        feed: its data.
+        tell: receives the lines.
+        on_step: called afterwards.
+    """
+
+    def __init__(
+        self, algorithm: QCAlgorithm, feed: LiveFeed, tell: Callable[[str], None], on_step: Any
+    ) -> None:
+        self._hours = algorithm.default_hours
+        self._days = DayNotes(self._hours)
+        self._feed = feed
+        self._tell = tell
+        self._on_step = on_step
+
+    def __call__(self, now: datetime) -> None:
+        local = self._hours.from_utc(now)
+        lines = self._days.lines(local)
+        by_ends: dict[str, list[str]] = {}
+        for ticker, ends in self._feed.missed.items():
+            by_ends.setdefault(", ".join(f"{end:%Y-%m-%d}" for end in ends), []).append(ticker)
+        for days, tickers in by_ends.items():
+            lines.append(
+                f"feed: {', '.join(tickers)}: the bars of {days} came together with a later one: "
+                "on_data has seen the latest only, as in LEAN; consolidators and history have all"
+            )
+        for line in lines:
+            self._tell(f"{local:%Y-%m-%d %H:%M:%S} {line}")
+        if self._on_step is not None:
+            self._on_step(now)
 
 
 @dataclass(frozen=True)
@@ -101,8 +140,9 @@ class LiveHost:
         feed = LiveFeed(
             algorithm, self._context.sources, self._context.fred, self._source, self._events
         )
+        telling = _Telling(algorithm, feed, self._context.on_message, on_step)
         loop = self.loop = LiveLoop(
-            algorithm, feed, self._clock, self._brokerage, on_step, on_ready
+            algorithm, feed, self._clock, self._brokerage, telling, on_ready
         )
         loop.run()
         if isinstance(loop.error, NotImplementedError):

@@ -8,7 +8,7 @@ of its own that looks once a second. In warm-up both belong together as in a bac
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from engine.common.enums import AlgorithmStatus
 from engine.feed.data_feed import TimeSlice
 from engine.live.brokerage import Brokerage
 from engine.live.clock import SECOND, Clock
+from engine.live.corporate import restate
 from engine.live.feed import LiveFeed
 from engine.run.loop import Loop
 from engine.statistics.sampling import ResultSampler
@@ -188,6 +189,9 @@ class LiveLoop(Loop):
         data = step.slice
         if not data.dividends and not data.splits:
             return
+        if self.live_feed.late_events:
+            self._follow_late(step, self.live_feed.late_events)
+            return
         with self._brokerage.corporate_events(step.time) as due:
             if not due:
                 return
@@ -196,6 +200,28 @@ class LiveLoop(Loop):
             if not self._algorithm.is_warming_up:
                 # Orders that follow a split do so at once.
                 self._algorithm.transactions.process_synchronous_events()
+
+    def _follow_late(self, step: TimeSlice, due: Mapping[Any, datetime]) -> None:
+        """Follow dividends and splits that were told after their time.
+
+        What was filled since then has no part in them; open orders follow a split.
+        """
+        algorithm, data, brokerage = self._algorithm, step.slice, self._brokerage
+        with brokerage.late_events():
+            since = {symbol: brokerage.filled_since(symbol, time) for symbol, time in due.items()}
+            brokerage.pay_dividends(list(data.dividends.values()), since)
+            for symbol, split in list(data.splits.items()):
+                security = algorithm.securities[symbol]
+                restate(algorithm, security, split, since[symbol], due[symbol])
+                tickets = algorithm.transactions.get_open_order_tickets(symbol)
+                algorithm.brokerage_model.apply_split(tickets, split)
+            algorithm.transactions.process_synchronous_events()
+        for symbol, moment in due.items():
+            local = algorithm.securities[symbol].exchange.hours.from_utc(moment)
+            algorithm.debug(
+                f"The split or dividend of {symbol.value} that belongs to {local:%Y-%m-%d %H:%M} "
+                "was told later: cash, position and open orders have followed it now"
+            )
 
 
 def lean_trace(problem: BaseException) -> str:

@@ -20,7 +20,6 @@ from engine.common.durable import make_folders
 from engine.feed.subscriptions import Sources
 from engine.live.brokerage import Brokerage, LeanPaperBrokerage, PaperBrokerage
 from engine.live.clock import SECOND, Clock, EventClock, PacedClock, SystemClock
-from engine.live.day_notes import DayNotes
 from engine.live.feeds import (
     ALPACA,
     FEEDS,
@@ -322,15 +321,9 @@ class _Noting:
         self._host = host
         self._brokerage = brokerage
         self._results = results
-        self._days: DayNotes | None = None
 
     def __call__(self, now: datetime) -> None:
         algorithm: Any = self._host.algorithm
-        hours = algorithm.default_hours
-        if self._days is None:
-            self._days = DayNotes(hours)
-        for line in self._days.lines(hours.from_utc(now)):
-            self._journal.line(f"{_new_york(now)} {line}")
         facts = {"clock": now, "done": now, **self._seen()}
         data = algorithm.current_slice
         if data is not None and data.bars:

@@ -30,7 +30,6 @@ from engine.common.clock import NEW_YORK, from_utc, to_utc
 from engine.common.enums import OrderStatus
 from engine.live.brokerage import PaperBrokerage
 from engine.live.clock import EventClock
-from engine.live.day_notes import DayNotes
 from engine.live.host import LiveHost
 from engine.live.session import sources_as_of
 from engine.live.state import AccountStore
@@ -211,10 +210,10 @@ class FaultyBrokerage(PaperBrokerage):
 
         model.fill = fill
 
-    def pay_dividends(self, dividends: Any) -> None:
+    def pay_dividends(self, dividends: Any, *since: Any) -> None:
         """Pay, and note how much."""
         before = self._algorithm.portfolio.cash_exact
-        super().pay_dividends(dividends)
+        super().pay_dividends(dividends, *since)
         paid = self._algorithm.portfolio.cash_exact - before
         self.paid += paid
         self._happened["dividend"] += paid != 0
@@ -317,7 +316,6 @@ class _Watching:
     def __init__(self, host: LiveHost, found: Found, faults: Mapping[str, Fault]) -> None:
         self._host, self._found = host, found
         self._full, self._rejected = faults.get("full disk"), faults.get("rejected orders")
-        self._days: DayNotes | None = None
         self._offset: timedelta | None = None
         self._close: Any = None
         self._save: Any = None
@@ -340,12 +338,8 @@ class _Watching:
         self._sent = False
 
     def _look_at_day(self, algorithm: Any, now: datetime) -> None:
-        """Say of the day what the host says, and count the special ones."""
-        hours = algorithm.default_hours
-        local = hours.from_utc(now)
-        self._days = self._days or DayNotes(hours)
-        self._found.log.extend(f"{local:%Y-%m-%d %H:%M:%S} {s}" for s in self._days.lines(local))
-        offset = local - now
+        """Count the special days."""
+        offset = algorithm.default_hours.from_utc(now) - now
         self._found.happened["daylight saving begins"] += offset != (self._offset or offset)
         self._offset = offset
         data = algorithm.current_slice

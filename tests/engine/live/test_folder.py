@@ -155,6 +155,25 @@ def test_a_file_without_a_column_is_skipped_until_it_is_changed(watched):
     assert watched.days() == {4: 101}
 
 
+@pytest.mark.parametrize(("minutes", "count"), [(60, 3), (30, 4), (5, 6), (1440, 3)])
+def test_bars_longer_than_a_minute_are_refused(watched, minutes, count):
+    """Hourly rows, and days that are stamped with a time, are no minutes."""
+    first = datetime(2010, 1, 4, 9, 30)
+    rows = [f"{first + timedelta(minutes=minutes * i)},1,2,0.5,1,7\n" for i in range(count)]
+    watched.write("ABC.csv", HEADER + "".join(rows))
+    watched.feed.want("ABC")
+    assert watched.minutes() == {}
+    assert (
+        f"ABC.csv: its rows are {minutes} minutes apart; rows with a time of day"
+        in (watched.told[0])
+    )
+    watched.write("ABC.csv", "2010-01-08 09:31,1,2,0.5,1,7\n2010-01-08 09:32,1,2,0.5,1,7\n")
+    watched.feed.poll()
+    watched.feed.poll()
+    assert "bars of a minute after all" in watched.told[-1]
+    assert len(watched.minutes()) == count + 2
+
+
 def test_leans_daily_and_minute_columns(watched):
     watched.write("abc.csv", "20100104 00:00,1000000,1030000,990000,1010000,1000\n")
     watched.write("abc/20100105_trade.csv", "34200000,1015000,1020000,1010000,1020000,70\n")
@@ -176,7 +195,7 @@ def test_columns_in_any_order_and_times_with_an_offset(watched):
     assert watched.days() == {4: 1.5}
 
 
-def test_events_are_read_and_late_ones_told(watched):
+def test_events_are_read_and_corrections_told(watched):
     watched.write("events.csv", "date,symbol,split,dividend\n2010-01-12,abc,3/2,\n")
     watched.write("ABC.csv", HEADER + line(0))
     watched.feed.want("ABC")
@@ -187,10 +206,14 @@ def test_events_are_read_and_late_ones_told(watched):
         datetime(2010, 1, 15).date(): Told(dividend=Decimal("0.25")),
     }
     assert [text.partition("events.csv, ")[2] for text in watched.told] == [
-        "line 3: the event of ABC of 2010-01-15 came after eight in the morning of its day: "
-        "history follows it, cash and positions do not",
         "line 4: split must be new shares for one old, > 0; received '0': the row is skipped",
     ]
+    watched.write("events.csv", "2010-01-15,ABC,,0.3\n")
+    watched.feed.poll()
+    assert watched.told[-1].endswith(
+        "line 5: the event of ABC of 2010-01-15 is corrected: history follows it, cash and "
+        "positions keep what was booked"
+    )
 
 
 def test_parquet_without_pyarrow_is_refused_with_the_remedy(watched, monkeypatch):
@@ -397,6 +420,64 @@ def test_a_split_and_a_dividend_of_the_events_file(run):
     store.close()
 
 
+def minute(when, *row):
+    """A minute's row that is written two seconds after its end."""
+    text = f"{when:%Y-%m-%d %H:%M},{','.join(map(str, row))}\n"
+    return when + timedelta(minutes=1, seconds=2), text
+
+
+def account(run):
+    """Positions and cash on disk."""
+    store = AccountStore(run.root / "live" / "state", read_only=True)
+    try:
+        return store.positions(), store.cash
+    finally:
+        store.close()
+
+
+EVENT = "date,symbol,split,dividend\n"
+
+
+def test_what_is_told_after_eight_of_its_day_is_followed_then(run):
+    """Told at noon: dividend and split are of the share of before, not of this morning's."""
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    halved = dict(zip(("open", "high", "low", "close"), (x / 2 for x in ROWS[7][:4]), strict=True))
+    day = datetime(2010, 1, 13)
+    opened, text = minute(day + timedelta(hours=9, minutes=30), 53, 54, 52, 53.5, 10)
+    events = [
+        (datetime(2010, 1, 11, 17), lambda: run.append(line(5))),
+        (datetime(2010, 1, 12, 17), lambda: run.append(line(6))),
+        (opened, lambda: run.append(text)),
+        (
+            day + timedelta(hours=12),
+            lambda: run.append(EVENT + "2010-01-13,ABC,2,1\n", "events.csv"),
+        ),
+        (day + timedelta(hours=17), lambda: run.append(line(7, **halved))),
+    ]
+    log = run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 13), events)
+    assert said(log, "The split or dividend of ABC that belongs to 2010-01-13 08:00")
+    # Bought 1 at 106 and, on the day itself, 1 at 53; a dollar for each of the two shares that the
+    # first has become.
+    assert run.fills() == [("12 16:00", "1", "106"), ("13 09:31", "1", "53")]
+    positions, cash = account(run)
+    assert positions["ABC"] == (3, 53)
+    assert cash == 100_000 - 106 - 53 - 2 + 2
+
+
+def test_what_is_told_on_the_weekend_before_counts_once(run):
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    events = [
+        (datetime(2010, 1, 11, 17), lambda: run.append(line(5))),
+        (datetime(2010, 1, 12, 17), lambda: run.append(line(6))),
+        (
+            datetime(2010, 1, 17, 12),
+            lambda: run.append(EVENT + "2010-01-19,ABC,2,\n", "events.csv"),
+        ),
+    ]
+    run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 20), events)
+    assert account(run)[0]["ABC"] == (2, 53)
+
+
 @pytest.mark.parametrize(
     ("named", "rule"),
     [
@@ -447,6 +528,7 @@ def test_a_machine_that_was_suspended_over_closes_and_a_split_goes_on(run):
     ]
     log = run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 14), events)
     assert len([text for text in log if "The machine stood still" in text]) == 1
+    assert said(log, "feed: ABC: the bars of 2010-01-12 came together with a later one")
     # Wednesday's split is followed at once; then Tuesday's open comes, at the scale after it.
     ((time, quantity, price),) = run.fills()
     assert (time, quantity, float(price)) == ("12 16:00", "2", 53)

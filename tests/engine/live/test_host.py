@@ -60,7 +60,7 @@ def test_started_in_the_session_the_first_bar_is_what_is_left_of_it(live):
     assert second.open == ROWS[6][0]
 
 
-def test_a_close_without_trades_repeats_the_bar(live):
+def test_a_close_without_trades_repeats_the_bar_ten_minutes_later(live):
     live.bars = {"ABC": ROWS, "XYZ": ROWS[:6]}
 
     class Watching(Base):
@@ -69,11 +69,18 @@ def test_a_close_without_trades_repeats_the_bar(live):
             self.other = self.add_equity("XYZ", Resolution.DAILY).symbol
 
         def on_data(self, data):
-            bar = data.bars[self.other]
-            self.seen.append((self.time.day, bar.is_fill_forward, bar.close, bar.end_time.day))
+            bar = data.bars.get(self.other)
+            if bar is not None:
+                self.seen.append((self.time, bar.is_fill_forward, bar.close, bar.end_time))
 
     seen = live.run(Watching, MONDAY_8, WEDNESDAY_NIGHT).algorithm.seen
-    assert seen[-3:] == [(11, False, 106, 11), (12, True, 106, 12), (13, True, 106, 13)]
+    close = [datetime(2010, 1, day, 16) for day in (11, 12, 13)]
+    wait = timedelta(minutes=10)
+    assert seen[-3:] == [
+        (close[0], False, 106, close[0]),
+        (close[1] + wait, True, 106, close[1]),
+        (close[2] + wait, True, 106, close[2]),
+    ]
 
 
 def test_half_days_close_at_one(live):
