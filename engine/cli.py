@@ -419,7 +419,8 @@ def live(
         click.echo("The account went on where it stood; --from is for a new one.")
     click.echo(
         f"\nLive paper trading to {algorithm.time:%Y-%m-%d %H:%M} New York time: "
-        f"{algorithm.transactions.orders_count} orders, equity ${algorithm.portfolio_value:,.2f}\n"
+        f"{algorithm.transactions.orders_count} orders, "
+        f"equity ${algorithm.portfolio.total_portfolio_value:,.2f}\n"
         f"Results  {results}"
     )
 

@@ -2,6 +2,9 @@
 
 The parts are in mixins: trading, data, charts and framework. Names are LEAN's snake_case ones;
 PascalCase spellings work too. LEAN's calls that are missing here raise NotImplementedError.
+
+All other names belong to the user, whose `self._start` or `self.messages` must not meet ours: what
+the engine keeps on an algorithm is called `_qc_…`, or `qc_…` where other rooms read it.
 """
 
 from __future__ import annotations
@@ -68,26 +71,26 @@ class QCAlgorithm(
 ):
     """Base of algorithms; override `initialize` and `on_data`."""
 
-    takes_overrides = False  # but for callbacks, which `callback` finds
+    takes_overrides = False  # but for callbacks, which `qc_callback` finds
 
     def __new__(cls, *_: Any, **__: Any) -> QCAlgorithm:
         """Set the state up before the user's `__init__`, which need not call ours."""
         self = super().__new__(cls)
-        self._set_up(current_context())
+        self._qc_set_up(current_context())
         return self
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
-    def _set_up(self, context: RunContext) -> None:
-        self._context = context
-        self._utc_time = datetime(1998, 1, 1)
-        self._time_zone = NEW_YORK
-        self._start = datetime(1998, 1, 1)
-        self._end = midnight(datetime.now()) - _MICROSECOND
-        self._locked = False
-        self._warm_up_span: timedelta | None = None
-        self._warm_up_bars: int | None = None
+    def _qc_set_up(self, context: RunContext) -> None:
+        self._qc_context = context
+        self._qc_utc_time = datetime(1998, 1, 1)
+        self._qc_time_zone = NEW_YORK
+        self._qc_start = datetime(1998, 1, 1)
+        self._qc_end = midnight(datetime.now()) - _MICROSECOND
+        self._qc_locked = False
+        self._qc_warm_up_span: timedelta | None = None
+        self._qc_warm_up_bars: int | None = None
         self.is_warming_up = True
         self.name = type(self).__name__
         self.algorithm_id = type(self).__name__
@@ -110,81 +113,81 @@ class QCAlgorithm(
         self.date_rules = DateRules(self)
         self.time_rules = TimeRules(self)
         self.schedule = ScheduleManager(
-            self.date_rules, self.time_rules, self._now, self.is_market_open_at
+            self.date_rules, self.time_rules, self._qc_now, self.is_market_open_at
         )
         self.current_slice: Any = None
-        self.messages = Messages(lambda line: context.on_message(line))
+        self.qc_messages = Messages(lambda line: context.on_message(line))
         self.signal_export = SignalExportManager(self)
-        self._security_initializer: Any = None
-        self._account_currency = "USD"
-        self._history_provider = HistoryProvider(
+        self._qc_security_initializer: Any = None
+        self._qc_account_currency = "USD"
+        self._qc_history_provider = HistoryProvider(
             context.sources,
             lambda: self.settings.daily_precise_end_time,
-            lambda: self._end,
+            lambda: self._qc_end,
             files_grow=context.live_start is not None,
         )
-        self._set_up_data()
-        self._set_up_charts()
-        self._set_up_statistics()
-        self._set_up_framework()
+        self._qc_set_up_data()
+        self._qc_set_up_charts()
+        self._qc_set_up_statistics()
+        self._qc_set_up_framework()
         if context.live_start is not None:
-            self._go_live(context.live_start)
+            self._qc_go_live(context.live_start)
 
-    def _go_live(self, now: datetime) -> None:
+    def _qc_go_live(self, now: datetime) -> None:
         """Start now rather than on a date; brokers, not LEAN, call margin in live trading."""
-        self.live_mode = self.messages.live = True
+        self.live_mode = self.qc_messages.live = True
         self.algorithm_mode = AlgorithmMode.LIVE
-        self._utc_time = now
-        self._start, self._end = self.time, END_OF_TIME
+        self._qc_utc_time = now
+        self._qc_start, self._qc_end = self.time, END_OF_TIME
         self.portfolio.margin_call_model = MarginCallModel.NULL
 
     # Time -----------------------------------------------------------------------------------
 
-    def _now(self) -> datetime:
-        return self._utc_time
+    def _qc_now(self) -> datetime:
+        return self._qc_utc_time
 
     @property
     def time(self) -> datetime:
         """Time in the algorithm's time zone."""
-        return from_utc(self._utc_time, self._time_zone)
+        return from_utc(self._qc_utc_time, self._qc_time_zone)
 
     @property
     def utc_time(self) -> datetime:
         """Time in UTC."""
-        return aware_utc(self._utc_time)
+        return aware_utc(self._qc_utc_time)
 
     @property
     def utc_time_naive(self) -> datetime:
         """Time in UTC, without its time zone."""
-        return self._utc_time
+        return self._qc_utc_time
 
     @property
     def time_zone(self) -> str:
         """IANA name of the algorithm's time zone."""
-        return self._time_zone
+        return self._qc_time_zone
 
     @property
     def start_date(self) -> datetime:
         """First day of trading."""
-        return midnight(self._start)
+        return midnight(self._qc_start)
 
     @property
     def end_date(self) -> datetime:
         """Last moment of the last day."""
-        return self._end
+        return self._qc_end
 
     def set_date_time(self, frontier: datetime) -> None:
         """Move the clock to a time in UTC; ends warm-up when the start is reached."""
-        self._utc_time = frontier
-        if self._locked and self.is_warming_up and self.time >= self._start:
+        self._qc_utc_time = frontier
+        if self._qc_locked and self.is_warming_up and self.time >= self._qc_start:
             self.is_warming_up = False
 
-    def _require_initialize(self, call: str) -> None:
-        if self._locked:
+    def _qc_require_initialize(self, call: str) -> None:
+        if self._qc_locked:
             raise RuntimeError(f"{call} must be called in initialize; the algorithm is running")
 
     @staticmethod
-    def _day(call: str, year: Any, month: Any, day: Any, moment: Any) -> datetime:
+    def _qc_day(call: str, year: Any, month: Any, day: Any, moment: Any) -> datetime:
         """The day of LEAN's `(year, month, day)` or `(moment)`."""
         try:
             if month is not None:
@@ -201,29 +204,29 @@ class QCAlgorithm(
         self, year: Any = None, month: Any = None, day: Any = None, start: Any = None
     ) -> None:
         """First day of trading: year, month, day; or a datetime. Live trading starts today."""
-        self._require_initialize("set_start_date")
+        self._qc_require_initialize("set_start_date")
         if self.live_mode:
             return
-        self._start = self._day("set_start_date", year, month, day, start)
-        self.set_date_time(to_utc(self._start, self._time_zone))
+        self._qc_start = self._qc_day("set_start_date", year, month, day, start)
+        self.set_date_time(to_utc(self._qc_start, self._qc_time_zone))
 
     def set_end_date(
         self, year: Any = None, month: Any = None, day: Any = None, end: Any = None
     ) -> None:
         """Last day of trading, included. Live trading has none."""
-        self._require_initialize("set_end_date")
+        self._qc_require_initialize("set_end_date")
         if self.live_mode:
             return
-        self._end = self._day("set_end_date", year, month, day, end) + _DAY - _MICROSECOND
+        self._qc_end = self._qc_day("set_end_date", year, month, day, end) + _DAY - _MICROSECOND
 
     def set_time_zone(self, time_zone: str) -> None:
         """Change the algorithm's time zone (IANA name)."""
-        self._require_initialize("set_time_zone")
-        self._time_zone = str(time_zone)
+        self._qc_require_initialize("set_time_zone")
+        self._qc_time_zone = str(time_zone)
         if self.live_mode:
-            self._start = self.time
+            self._qc_start = self.time
         else:
-            self.set_date_time(to_utc(self._start, self._time_zone))
+            self.set_date_time(to_utc(self._qc_start, self._qc_time_zone))
 
     def set_warm_up(
         self,
@@ -241,12 +244,12 @@ class QCAlgorithm(
             ValueError: if the period is neither.
         """
         period = next((p for p in (period, time_span, bar_count) if p is not None), None)
-        self._require_initialize("set_warm_up")
-        self._warm_up_span = self._warm_up_bars = None
+        self._qc_require_initialize("set_warm_up")
+        self._qc_warm_up_span = self._qc_warm_up_bars = None
         if isinstance(period, timedelta):
-            self._warm_up_span = period
+            self._qc_warm_up_span = period
         elif isinstance(period, int) and not isinstance(period, bool) and period >= 0:
-            self._warm_up_bars = period
+            self._qc_warm_up_bars = period
         else:
             raise ValueError(
                 f"set_warm_up takes a timedelta or a number of bars; received {period!r}"
@@ -255,27 +258,29 @@ class QCAlgorithm(
 
     set_warmup = set_warm_up
 
-    def _warm_up_start(self) -> datetime | None:
+    def _qc_warm_up_start(self) -> datetime | None:
         """Start of warm-up in the algorithm's time zone, None without warm-up."""
-        if self._warm_up_span is not None:
-            return self._start - self._warm_up_span if self._warm_up_span else None
-        if not self._warm_up_bars:
+        if self._qc_warm_up_span is not None:
+            return self._qc_start - self._qc_warm_up_span if self._qc_warm_up_span else None
+        if not self._qc_warm_up_bars:
             return None
         wanted = self.settings.warmup_resolution
         starts = []
         for security in self.securities.values():
             hours = security.exchange.hours
-            local = hours.from_utc(to_utc(self._start, self._time_zone))
+            local = hours.from_utc(to_utc(self._qc_start, self._qc_time_zone))
             resolution = wanted if wanted is not None else security.resolution
-            start = start_of_bars(hours, local, resolution, self._warm_up_bars, False)
-            starts.append(from_utc(hours.to_utc(start), self._time_zone))
+            start = start_of_bars(hours, local, resolution, self._qc_warm_up_bars, False)
+            starts.append(from_utc(hours.to_utc(start), self._qc_time_zone))
         if starts:
             return min(starts)
         resolution = wanted if wanted is not None else self.universe_settings.resolution
-        local = to_utc(self._start, self._time_zone)
-        hours = self.default_hours
-        start = start_of_bars(hours, hours.from_utc(local), resolution, self._warm_up_bars, False)
-        return from_utc(hours.to_utc(start), self._time_zone)
+        local = to_utc(self._qc_start, self._qc_time_zone)
+        hours = self.qc_default_hours
+        start = start_of_bars(
+            hours, hours.from_utc(local), resolution, self._qc_warm_up_bars, False
+        )
+        return from_utc(hours.to_utc(start), self._qc_time_zone)
 
     def post_initialize(self) -> None:
         """Check the dates, create universes and benchmark, and go to the start of warm-up.
@@ -283,29 +288,29 @@ class QCAlgorithm(
         Raises:
             ValueError: if the end lies before the start.
         """
-        if self._end < self._start:
+        if self._qc_end < self._qc_start:
             raise ValueError(
-                f"end date must not lie before the start date; received {self._start:%Y-%m-%d} to "
-                f"{self._end:%Y-%m-%d}"
+                "end date must not lie before the start date; received "
+                f"{self._qc_start:%Y-%m-%d} to {self._qc_end:%Y-%m-%d}"
             )
-        self._start_framework()
+        self._qc_start_framework()
         if self.benchmark is None:
             self.benchmark = self.brokerage_model.get_benchmark(self.securities)
         if self.benchmark is None:
-            self.benchmark = self._security_benchmark(self.create_symbol("SPY"))
-        start = self._warm_up_start()
-        self._locked = True
+            self.benchmark = self._qc_security_benchmark(self.qc_create_symbol("SPY"))
+        start = self._qc_warm_up_start()
+        self._qc_locked = True
         if start is None:
             self.is_warming_up = False
         else:
-            self._utc_time = to_utc(start, self._time_zone)
+            self._qc_utc_time = to_utc(start, self._qc_time_zone)
 
     # Account --------------------------------------------------------------------------------
 
     @property
     def account_currency(self) -> str:
         """US dollars."""
-        return self._account_currency
+        return self._qc_account_currency
 
     def set_account_currency(self, account_currency: str, starting_cash: Any = None) -> None:
         """US dollars only.
@@ -332,7 +337,7 @@ class QCAlgorithm(
             currency, amount = None, symbol
         if currency is not None and currency.upper() != "USD":
             raise NotImplementedError(f"set_cash({currency!r}, ...)")
-        self._require_initialize("set_cash")
+        self._qc_require_initialize("set_cash")
         self.portfolio.set_cash(to_decimal(amount))
 
     def set_brokerage_model(
@@ -347,16 +352,16 @@ class QCAlgorithm(
             self.brokerage_model = brokerage_model(chosen, account_type)
         else:
             self.brokerage_model = chosen() if isinstance(chosen, type) else chosen
-        if self._security_initializer is None:
+        if self._qc_security_initializer is None:
             for security in self.securities.values():
                 security.initialize(self.brokerage_model)
 
     def set_security_initializer(self, security_initializer: Any) -> None:
         """A function of the security, or an object with `initialize(security)`."""
-        self._security_initializer = security_initializer
+        self._qc_security_initializer = security_initializer
 
-    def _initialize_security(self, security: Security) -> None:
-        initializer = self._security_initializer
+    def _qc_initialize_security(self, security: Security) -> None:
+        initializer = self._qc_security_initializer
         if initializer is None:
             security.initialize(self.brokerage_model)
         else:
@@ -365,13 +370,13 @@ class QCAlgorithm(
 
     def add_security_initializer(self, security_initializer: Any) -> None:
         """One more initializer, after those there are."""
-        before = self._security_initializer
+        before = self._qc_security_initializer
         if isinstance(before, CompositeSecurityInitializer):
             before.add_security_initializer(security_initializer)
             return
         if before is None:
             before = FuncSecurityInitializer(lambda s: s.initialize(self.brokerage_model))
-        self._security_initializer = CompositeSecurityInitializer(before, security_initializer)
+        self._qc_security_initializer = CompositeSecurityInitializer(before, security_initializer)
 
     def set_benchmark(
         self,
@@ -385,15 +390,15 @@ class QCAlgorithm(
         Raises:
             ValueError: if it is none of these.
         """
-        self._require_initialize("set_benchmark")
+        self._qc_require_initialize("set_benchmark")
         # LEAN's older call has the type of security first.
         given = (what for what in (ticker, symbol, benchmark) if what is not None)
         choice: Any = next(given, None)
         if isinstance(choice, Security):
             choice = choice.symbol
         if isinstance(choice, str | Symbol):
-            chosen = choice if isinstance(choice, Symbol) else self.create_symbol(choice)
-            self.benchmark = self._security_benchmark(chosen)
+            chosen = choice if isinstance(choice, Symbol) else self.qc_create_symbol(choice)
+            self.benchmark = self._qc_security_benchmark(chosen)
         elif callable(choice):
             self.benchmark = FuncBenchmark(choice)
         else:
@@ -401,7 +406,7 @@ class QCAlgorithm(
                 f"set_benchmark takes a symbol, security or function; received {choice!r}"
             )
 
-    def _security_benchmark(self, symbol: Symbol) -> SecurityBenchmark:
+    def _qc_security_benchmark(self, symbol: Symbol) -> SecurityBenchmark:
         """A hidden security that only the benchmark reads."""
         return SecurityBenchmark(self.new_security(symbol))
 
@@ -416,7 +421,7 @@ class QCAlgorithm(
         A text that is no number of the default's kind gives the default, as in LEAN: with an int
         default, "5.0" does.
         """
-        text = self._context.parameters.get(name)
+        text = self._qc_context.parameters.get(name)
         if text is None:
             return default_value
         if isinstance(default_value, bool) or default_value is None:
@@ -430,31 +435,31 @@ class QCAlgorithm(
 
     def get_parameters(self) -> Mapping[str, str]:
         """All parameters."""
-        return dict(self._context.parameters)
+        return dict(self._qc_context.parameters)
 
     def set_parameters(self, parameters: Mapping[str, str]) -> None:
         """Replace the parameters."""
-        self._context.parameters.clear()
-        self._context.parameters.update({str(k): str(v) for k, v in parameters.items()})
+        self._qc_context.parameters.clear()
+        self._qc_context.parameters.update({str(k): str(v) for k, v in parameters.items()})
 
     # Messages -------------------------------------------------------------------------------
 
     @property
-    def log_lines(self) -> list[str]:
+    def qc_log_lines(self) -> list[str]:
         """Lines of LEAN's log file."""
-        return self.messages.lines
+        return self.qc_messages.lines
 
     def debug(self, message: Any) -> None:
         """Note a message; one like the last is dropped in a backtest."""
-        self.messages.add(DEBUG, self.time, message)
+        self.qc_messages.add(DEBUG, self.time, message)
 
     def log(self, message: Any) -> None:
         """Note a message."""
-        self.messages.add(LOG, self.time, message)
+        self.qc_messages.add(LOG, self.time, message)
 
     def error(self, message: Any) -> None:
         """Note an error; the run goes on. One like the last is dropped in a backtest."""
-        self.messages.add(ERROR, self.time, message)
+        self.qc_messages.add(ERROR, self.time, message)
 
     def quit(self, message: str = "") -> None:
         """Stop after this time step."""
@@ -549,7 +554,7 @@ class QCAlgorithm(
         on_event = getattr(self.execution, "on_order_event", None)
         if on_event is not None:
             on_event(self, event)
-        on_order_event = self.callback("on_order_event")
+        on_order_event = self.qc_callback("on_order_event")
         if self.live_mode:
             on_order_event(event)
             return
@@ -559,7 +564,7 @@ class QCAlgorithm(
             # What gave the order goes on; the run ends when it next looks.
             self.set_run_time_error(problem)
 
-    def callback(self, name: str) -> Any:
+    def qc_callback(self, name: str) -> Any:
         """The user's override, in either spelling."""
         pascal = "".join(word.capitalize() for word in name.split("_"))
         for cls in type(self).__mro__:
@@ -571,7 +576,7 @@ class QCAlgorithm(
                 return getattr(self, pascal)
         return getattr(self, name)
 
-    def overrides(self, name: str) -> bool:
+    def qc_overrides(self, name: str) -> bool:
         """True if the user's class defines a callback."""
         pascal = "".join(word.capitalize() for word in name.split("_"))
         for cls in type(self).__mro__:
@@ -582,11 +587,6 @@ class QCAlgorithm(
         return False
 
     # Names ----------------------------------------------------------------------------------
-
-    @property
-    def portfolio_value(self) -> float:
-        """Portfolio value; a convenience for progress displays."""
-        return self.portfolio.total_portfolio_value
 
     def symbol(self, ticker: str) -> Symbol:
         """Symbol of a ticker that was added.
@@ -611,4 +611,4 @@ class QCAlgorithm(
 
     def get_locked(self) -> bool:
         """True once the algorithm runs."""
-        return self._locked
+        return self._qc_locked

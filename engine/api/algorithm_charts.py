@@ -27,20 +27,20 @@ RESERVED_SERIES: dict[str, frozenset[str]] = {
 class ChartsMixin:
     """Charts of an algorithm."""
 
-    def _set_up_charts(self: Any) -> None:
-        self._charts: dict[str, Chart] = {}
+    def _qc_set_up_charts(self: Any) -> None:
+        self._qc_charts: dict[str, Chart] = {}
 
     def add_chart(self: Any, chart: Chart) -> None:
         """Declare a chart and its series."""
-        self._charts[chart.name] = chart
+        self._qc_charts[chart.name] = chart
 
     def add_series(
         self: Any, chart: str, series: str, series_type: Any = SeriesType.LINE, unit: str = "$"
     ) -> None:
         """Declare a series."""
-        self._series(chart, series, Series(series, series_type, 0, unit))
+        self._qc_series(chart, series, Series(series, series_type, 0, unit))
 
-    def _series(self: Any, chart: str, name: str, template: Series) -> Series:
+    def _qc_series(self: Any, chart: str, name: str, template: Series) -> Series:
         reserved = RESERVED_SERIES.get(chart)
         if reserved is not None and not reserved:
             raise ValueError(f"chart must not be named {chart!r}: LEAN reserves that name")
@@ -48,9 +48,9 @@ class ChartsMixin:
             raise ValueError(
                 f"series of chart {chart!r} must not be named {name!r}: LEAN reserves that name"
             )
-        if chart not in self._charts:
-            self._charts[chart] = Chart(chart)
-        return self._charts[chart].try_add_and_get_series(name, template)
+        if chart not in self._qc_charts:
+            self._qc_charts[chart] = Chart(chart)
+        return self._qc_charts[chart].try_add_and_get_series(name, template)
 
     def plot(
         self: Any,
@@ -102,7 +102,7 @@ class ChartsMixin:
         where = values.pop(0)
         if all(isinstance(one, IndicatorBase) for one in values):
             for indicator in values:
-                self._plot_value(where, indicator.name, [indicator.current.value_exact])
+                self._qc_plot_value(where, indicator.name, [indicator.current.value_exact])
             return
         name = values.pop(0)
         if len(values) == 1 and isinstance(values[0], TradeBar):
@@ -111,14 +111,14 @@ class ChartsMixin:
         numbers = [getattr(v, "current", v) if isinstance(v, IndicatorBase) else v for v in values]
         if len(numbers) not in (1, 4):
             raise ValueError(f"plot takes one value or open, high, low, close; received {values}")
-        self._plot_value(where, name, numbers)
+        self._qc_plot_value(where, name, numbers)
 
-    def _plot_value(self: Any, chart: str, name: str, values: list[Any]) -> None:
+    def _qc_plot_value(self: Any, chart: str, name: str, values: list[Any]) -> None:
         numbers = [getattr(value, "value", value) for value in values]
         if any(isinstance(n, float) and not math.isfinite(n) for n in numbers):
             return
         kind = SeriesType.CANDLE if len(numbers) == 4 else SeriesType.LINE
-        series = self._series(chart, name, Series(name, kind, 0, "$"))
+        series = self._qc_series(chart, name, Series(name, kind, 0, "$"))
         series.add_point(self.utc_time_naive, *numbers)
 
     def record(self: Any, series: str, value: Any) -> None:
@@ -143,10 +143,10 @@ class ChartsMixin:
 
             def plot(sender: Any, point: Any, indicator: Any = indicator) -> None:
                 if not wait_for_ready or indicator.is_ready:
-                    self._plot_value(chart, indicator.name, [point.value_exact])
+                    self._qc_plot_value(chart, indicator.name, [point.value_exact])
 
             indicator.updated += plot
 
     def get_chart_updates(self: Any, clear_chart_data: bool = False) -> list[Chart]:
         """All charts; the engine, which writes them, empties their series."""
-        return list(self._charts.values())
+        return list(self._qc_charts.values())

@@ -66,7 +66,7 @@ class _Consolidate:
 class ConsolidatorsMixin:
     """Consolidators of an algorithm."""
 
-    def _config(
+    def _qc_config(
         self: Any, symbol: Any, tick_type: TickType | None = None
     ) -> SubscriptionDataConfig:
         """The subscription that indicators and consolidators of a symbol read.
@@ -95,17 +95,17 @@ class ConsolidatorsMixin:
     ) -> Any:
         """Consolidator from a symbol's data to a resolution or timedelta."""
         period = time_span if resolution is None else resolution
-        return self._consolidator(symbol, period, _TICK_TYPES.get(data_type))
+        return self._qc_consolidator(symbol, period, _TICK_TYPES.get(data_type))
 
-    def _consolidator(self: Any, symbol: Any, period: Any, tick_type: Any) -> Any:
+    def _qc_consolidator(self: Any, symbol: Any, period: Any, tick_type: Any) -> Any:
         """The consolidator that a period means, a Resolution, a timedelta or a function.
 
         Raises:
             ValueError: if the data is coarser than the period.
         """
-        config = self._config(symbol, tick_type)
+        config = self._qc_config(symbol, tick_type)
         if callable(period) and not isinstance(period, type | Resolution):
-            return self._periodic(period, config.type)
+            return self._qc_periodic(period, config.type)
         span = config.increment if period is None else period
         if isinstance(span, Resolution):
             span = RESOLUTION_SPAN[span]
@@ -118,13 +118,13 @@ class ConsolidatorsMixin:
         if span == config.increment:
             return identity_of(config.type, IdentityDataConsolidator)()
         if period is Resolution.DAILY:
-            return self._daily_consolidator(symbol, config)
-        return self._periodic(span, config.type)
+            return self._qc_daily_consolidator(symbol, config)
+        return self._qc_periodic(span, config.type)
 
-    def _daily_consolidator(self: Any, symbol: Any, config: SubscriptionDataConfig) -> Any:
+    def _qc_daily_consolidator(self: Any, symbol: Any, config: SubscriptionDataConfig) -> Any:
         extended = self.settings.daily_consolidation_use_extended_market_hours
-        if config.extended_hours and not extended and not self._warned_of_daily_consolidation:
-            self._warned_of_daily_consolidation = True
+        if config.extended_hours and not extended and not self._qc_warned_of_daily_consolidation:
+            self._qc_warned_of_daily_consolidation = True
             self.debug(
                 f"Warning: The subscription for {symbol} has ExtendedMarketHours=true, but "
                 "Settings.DailyConsolidationUseExtendedMarketHours=false. Daily consolidations "
@@ -140,7 +140,7 @@ class ConsolidatorsMixin:
         )
 
     @staticmethod
-    def _periodic(rule: Any, kind: type) -> Any:
+    def _qc_periodic(rule: Any, kind: type) -> Any:
         """Consolidator of a rule for a class of data."""
         if issubclass(kind, TradeBar):
             return TradeBarConsolidator(rule)
@@ -157,7 +157,7 @@ class ConsolidatorsMixin:
         """Consolidator over a period for a class of data; without a period, each point's own."""
         if not period:
             return identity_of(consolidator_input_type, IdentityDataConsolidator)()
-        return ConsolidatorsMixin._periodic(period, consolidator_input_type)
+        return ConsolidatorsMixin._qc_periodic(period, consolidator_input_type)
 
     @property
     def consolidate(self: Any) -> _Consolidate:
@@ -173,9 +173,9 @@ class ConsolidatorsMixin:
             ValueError: if the consolidator makes another class of bars than wanted.
         """
         if isinstance(period, int | float) and not isinstance(period, Resolution):
-            made = self._sized_consolidator(kind, symbol, period)
+            made = self._qc_sized_consolidator(kind, symbol, period)
         else:
-            made = self._consolidator(symbol, period, tick_type)
+            made = self._qc_consolidator(symbol, period, tick_type)
         if kind is not None and not issubclass(made.output_type, kind):
             raise ValueError(
                 "Unable to consolidate with the specified handler because the consolidator's "
@@ -187,13 +187,13 @@ class ConsolidatorsMixin:
             self.subscription_manager.add_consolidator(symbol, made, tick_type)
         return made
 
-    def _sized_consolidator(self: Any, kind: type | None, symbol: Any, size: Any) -> Any:
+    def _qc_sized_consolidator(self: Any, kind: type | None, symbol: Any, size: Any) -> Any:
         """Renko and range bars of a size, or other bars of so many points."""
-        self._config(symbol)
+        self._qc_config(symbol)
         if kind is VolumeRenkoBar:
             return VolumeRenkoConsolidator(size)
         if kind is RenkoBar:
             return RenkoConsolidator(size)
         if kind is RangeBar:
             return RangeConsolidator(int(size))
-        return self._periodic(int(size), kind or BaseData)
+        return self._qc_periodic(int(size), kind or BaseData)

@@ -84,13 +84,13 @@ class _AddData(LeanObject):
 class CustomDataMixin:
     """Custom data of an algorithm."""
 
-    def _set_up_custom_data(self: Any) -> None:
-        self._pending_series: list[Symbol] = []
-        self._custom_universe = UserDefinedUniverse("user-defined-usa-base")
-        self.custom_sources = CustomSources(self._read_object, self.debug)
-        self._history_provider.custom_sources = self.custom_sources
+    def _qc_set_up_custom_data(self: Any) -> None:
+        self._qc_pending_series: list[Symbol] = []
+        self._qc_custom_universe = UserDefinedUniverse("user-defined-usa-base")
+        self.qc_custom_sources = CustomSources(self._qc_read_object, self.debug)
+        self._qc_history_provider.custom_sources = self.qc_custom_sources
 
-    def _read_object(self: Any, key: str) -> str | None:
+    def _qc_read_object(self: Any, key: str) -> str | None:
         store = self.object_store
         return store.read(key) if store.contains_key(key) else None
 
@@ -113,14 +113,14 @@ class CustomDataMixin:
         if self.live_mode:
             raise NotImplementedError("add_data(Fred) in live trading: nothing feeds it there")
         symbol = Symbol.create(ticker, SecurityType.BASE, Market.USA)
-        next(self._context.fred.values(symbol.value), None)  # says so if there is none
+        next(self._qc_context.fred.values(symbol.value), None)  # says so if there is none
         SymbolCache.set(symbol.value, symbol)
-        self._pending_series.append(symbol)
+        self._qc_pending_series.append(symbol)
         return FredSecurity(symbol)
 
     def take_pending_series(self: Any) -> list[Symbol]:
         """Series of FRED's that were added since the last call."""
-        found, self._pending_series = self._pending_series, []
+        found, self._qc_pending_series = self._qc_pending_series, []
         return found
 
     def add_custom_data(
@@ -153,16 +153,16 @@ class CustomDataMixin:
         hours: ExchangeHours = always_open(*(() if time_zone is None else (str(time_zone),)))
         security = self.securities.find_any(symbol)
         if security is None:
-            security = CustomSecurity(symbol, hours, SymbolProperties(), self._now)
+            security = CustomSecurity(symbol, hours, SymbolProperties(), self._qc_now)
             security.subscriptions.append(
                 SubscriptionDataConfig(
                     symbol, chosen, TickType.TRADE, fill_forward=fill_forward,
                     extended_hours=True, kind=kind,
                 )
             )  # fmt: skip
-            self._initialize_security(security)
+            self._qc_initialize_security(security)
             security.is_initialized = True
         self.securities.add(security)
-        self._custom_universe.wanted[symbol] = None
-        self._note_universe(self._custom_universe, is_addition=True)
+        self._qc_custom_universe.wanted[symbol] = None
+        self._qc_note_universe(self._qc_custom_universe, is_addition=True)
         return security

@@ -21,26 +21,26 @@ from engine.market.symbols import Market, Symbol, SymbolCache
 class DataMixin(ConsolidatorsMixin, CustomDataMixin):
     """Securities and consolidators of an algorithm."""
 
-    def _set_up_data(self: Any) -> None:
+    def _qc_set_up_data(self: Any) -> None:
         self.subscription_manager = SubscriptionManager(self)
-        self._warned_of_daily_consolidation = False
-        self._user_universe = UserDefinedUniverse("user-defined-usa-equity")
-        self._set_up_custom_data()
+        self._qc_warned_of_daily_consolidation = False
+        self._qc_user_universe = UserDefinedUniverse("user-defined-usa-equity")
+        self._qc_set_up_custom_data()
 
     # Securities -----------------------------------------------------------------------------
 
     @property
-    def default_hours(self: Any) -> ExchangeHours:
+    def qc_default_hours(self: Any) -> ExchangeHours:
         """Hours of US equities in general."""
-        return self._context.market_hours.equity_hours("[*]")
+        return self._qc_context.market_hours.equity_hours("[*]")
 
-    def hours_of(self: Any, symbol: Any) -> ExchangeHours:
+    def qc_hours_of(self: Any, symbol: Any) -> ExchangeHours:
         """Hours of a symbol's exchange; a ticker or security will do."""
         known = isinstance(symbol, Symbol)
         security = self.securities.find(symbol if known else getattr(symbol, "symbol", symbol))
         if security is not None:
             return security.exchange.hours
-        return self._context.market_hours.equity_hours(
+        return self._qc_context.market_hours.equity_hours(
             str(getattr(symbol, "value", symbol)).upper()
         )
 
@@ -53,29 +53,29 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         hours: ExchangeHours = self.securities[symbol].exchange.hours
         return hours.is_open(hours.from_utc(utc_time), extended)
 
-    def create_symbol(self: Any, ticker: str) -> Symbol:
+    def qc_create_symbol(self: Any, ticker: str) -> Symbol:
         """Symbol of a US equity that has this ticker today."""
         return Symbol.create(ticker, SecurityType.EQUITY, Market.USA)
 
     def new_security(self: Any, symbol: Symbol) -> Security:
         """A security without subscriptions, known to nobody yet."""
-        context = self._context
+        context = self._qc_context
         properties = context.symbol_properties
         return Security(
             symbol,
             context.market_hours.equity_hours(symbol.value),
             properties.get(symbol.value, properties["[*]"]),
-            self._now,
+            self._qc_now,
             self.portfolio.cash_book[self.account_currency],
         )
 
-    def _check_known(self: Any, symbol: Symbol) -> None:
+    def _qc_check_known(self: Any, symbol: Symbol) -> None:
         """Refuse a symbol of which the data folder has nothing.
 
         Raises:
             ValueError: if there is neither a map file nor a bar.
         """
-        sources = self._context.sources
+        sources = self._qc_context.sources
         map_file = sources.auxiliary.map_files.of_security(symbol.id)
         tickers = {ticker for _, ticker in map_file.rows} or {symbol.value}
         if not map_file.rows and not any(sources.bars.exists(t) for t in tickers):
@@ -84,7 +84,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
                 "bars of it"
             )
 
-    def _security(
+    def _qc_security(
         self: Any,
         symbol: Symbol,
         resolution: Resolution,
@@ -120,14 +120,14 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         if mode == DataNormalizationMode.RAW or self.live_mode:
             security.rounds_prices = True
         if not security.is_initialized:
-            self._initialize_security(security)
+            self._qc_initialize_security(security)
             security.is_initialized = True
         if leverage:
             security.set_leverage(leverage)
         self.securities.add(security)
         return security
 
-    def security_for(self: Any, universe: Any, symbol: Symbol) -> Security:
+    def qc_security_for(self: Any, universe: Any, symbol: Symbol) -> Security:
         """The security that a universe selects."""
         if isinstance(universe, UserDefinedUniverse):
             if symbol in universe.wanted:
@@ -137,7 +137,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         mode = settings.data_normalization_mode
         if mode is None:
             mode = DataNormalizationMode.ADJUSTED
-        return self._security(
+        return self._qc_security(
             symbol,
             settings.resolution,
             settings.fill_forward,
@@ -170,24 +170,24 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         ticker = str(ticker)  # a symbol's text names it
         symbol = SymbolCache.try_get_symbol(ticker)
         if symbol is None or symbol.security_type != SecurityType.EQUITY:
-            symbol = self.create_symbol(ticker)
-        self._check_known(symbol)
+            symbol = self.qc_create_symbol(ticker)
+        self._qc_check_known(symbol)
         mode = data_normalization_mode
         if mode is None:
             mode = self.universe_settings.data_normalization_mode
         # Before the initializer, to which the symbol prints as its ticker already.
         SymbolCache.set(symbol.value, symbol)
-        security = self._security(
+        security = self._qc_security(
             symbol, Resolution(wanted), fill_forward, extended_market_hours, mode, leverage
         )
-        universe = self._user_universe
+        universe = self._qc_user_universe
         if universe.settings is None:
             universe.settings = UniverseSettings()
             universe.settings.resolution = Resolution(wanted)
             universe.settings.fill_forward = fill_forward
             universe.settings.extended_market_hours = extended_market_hours
         universe.wanted[symbol] = None
-        self._note_universe(universe, is_addition=True)
+        self._qc_note_universe(universe, is_addition=True)
         return security
 
     def add_security(self: Any, *arguments: Any, **named: Any) -> Security:
@@ -217,9 +217,9 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         if security.holdings.invested:
             self.liquidate(security.symbol, tag=reason)
         reset_security(security)
-        for universe in (self._user_universe, self._custom_universe):
+        for universe in (self._qc_user_universe, self._qc_custom_universe):
             if universe.wanted.pop(security.symbol, self) is None:
-                self._note_universe(universe, is_addition=False)
+                self._qc_note_universe(universe, is_addition=False)
         return True
 
     @property

@@ -39,110 +39,110 @@ class UniverseManager(LeanObject, dict[str, Universe]):
 class FrameworkMixin:
     """Framework of an algorithm."""
 
-    def _set_up_framework(self: Any) -> None:
-        self._pipeline = FrameworkPipeline(self)
+    def _qc_set_up_framework(self: Any) -> None:
+        self._qc_pipeline = FrameworkPipeline(self)
         self.universe_manager = UniverseManager()
-        self._pending_universes: list[Universe] = []
-        self._changed_universes: dict[str, tuple[Universe, bool]] = {}
+        self._qc_pending_universes: list[Universe] = []
+        self._qc_changed_universes: dict[str, tuple[Universe, bool]] = {}
 
-    def _start_framework(self: Any) -> None:
-        model = self._pipeline.portfolio_construction
+    def _qc_start_framework(self: Any) -> None:
+        model = self._qc_pipeline.portfolio_construction
         for name in ("security", "insight"):
             wanted = getattr(self.settings, f"rebalance_portfolio_on_{name}_changes")
             target = f"rebalance_on_{'security' if name == 'security' else 'insight'}_changes"
             if wanted is not None and hasattr(model, target):
                 setattr(model, target, wanted)
-        self._pipeline.start()
+        self._qc_pipeline.start()
 
     # Models ---------------------------------------------------------------------------------
 
     @property
     def alpha(self: Any) -> Any:
         """The alpha model."""
-        return self._pipeline.alpha
+        return self._qc_pipeline.alpha
 
     @property
     def execution(self: Any) -> Any:
         """The execution model."""
-        return self._pipeline.execution
+        return self._qc_pipeline.execution
 
     @property
     def portfolio_construction(self: Any) -> Any:
         """The portfolio construction model."""
-        return self._pipeline.portfolio_construction
+        return self._qc_pipeline.portfolio_construction
 
     @property
     def risk_management(self: Any) -> Any:
         """The risk model."""
-        return self._pipeline.risk_management
+        return self._qc_pipeline.risk_management
 
     @property
     def universe_selection(self: Any) -> Any:
         """The universe selection model."""
-        return self._pipeline.universe_selection
+        return self._qc_pipeline.universe_selection
 
     @property
     def insights(self: Any) -> Any:
         """All insights."""
-        return self._pipeline.insights
+        return self._qc_pipeline.insights
 
     @property
     def insights_generated(self: Any) -> Any:
         """Event: handlers receive (algorithm, insights)."""
-        return self._pipeline.insights_generated
+        return self._qc_pipeline.insights_generated
 
     @insights_generated.setter
     def insights_generated(self: Any, event: Any) -> None:
-        self._pipeline.insights_generated = event
+        self._qc_pipeline.insights_generated = event
 
     def set_alpha(self: Any, alpha: Any) -> None:
         """Replace the alpha model."""
-        self._pipeline.alpha = _instance(alpha)
+        self._qc_pipeline.alpha = _instance(alpha)
 
     def add_alpha(self: Any, alpha: Any) -> None:
         """Add an alpha model."""
-        self._pipeline.add_alpha(_instance(alpha))
+        self._qc_pipeline.add_alpha(_instance(alpha))
 
     def set_portfolio_construction(self: Any, portfolio_construction: Any) -> None:
         """Replace the portfolio construction model."""
-        self._pipeline.portfolio_construction = _instance(portfolio_construction)
+        self._qc_pipeline.portfolio_construction = _instance(portfolio_construction)
 
     def set_execution(self: Any, execution: Any) -> None:
         """Replace the execution model."""
-        self._pipeline.execution = _instance(execution)
+        self._qc_pipeline.execution = _instance(execution)
 
     def set_risk_management(self: Any, risk_management: Any) -> None:
         """Replace the risk model."""
-        self._pipeline.risk_management = _instance(risk_management)
+        self._qc_pipeline.risk_management = _instance(risk_management)
 
     def add_risk_management(self: Any, risk_management: Any) -> None:
         """Add a risk model."""
-        self._pipeline.add_risk_management(_instance(risk_management))
+        self._qc_pipeline.add_risk_management(_instance(risk_management))
 
     def set_universe_selection(self: Any, universe_selection: Any) -> None:
         """Replace the universe selection model."""
-        self._pipeline.universe_selection = _instance(universe_selection)
+        self._qc_pipeline.universe_selection = _instance(universe_selection)
 
     def add_universe_selection(self: Any, universe_selection: Any) -> None:
         """Add a universe selection model."""
-        self._pipeline.add_universe_selection(_instance(universe_selection))
+        self._qc_pipeline.add_universe_selection(_instance(universe_selection))
 
     def emit_insights(self: Any, *insights: Any, insight: Any = None) -> None:
         """Send insights through portfolio construction, risk and execution at once."""
         flat: list[Insight] = []
         for item in insights if insight is None else (*insights, insight):
             flat += list(item) if isinstance(item, Iterable) else [item]
-        self._pipeline.emit(flat)
+        self._qc_pipeline.emit(flat)
 
     # Steps of the time loop -----------------------------------------------------------------
 
     def on_framework_data(self: Any, slice: Any) -> None:
         """Run the models on a slice."""
-        self._pipeline.on_data(slice)
+        self._qc_pipeline.on_data(slice)
 
     def on_framework_securities_changed(self: Any, changes: Any) -> None:
         """Tell the models."""
-        self._pipeline.on_securities_changed(changes)
+        self._qc_pipeline.on_securities_changed(changes)
 
     # Universes ------------------------------------------------------------------------------
 
@@ -166,22 +166,22 @@ class FrameworkMixin:
             )
         if universe.key not in self.universe_manager:
             self.universe_manager[universe.key] = universe
-            self._pending_universes.append(universe)
+            self._qc_pending_universes.append(universe)
         return universe
 
-    def _note_universe(self: Any, universe: Universe, is_addition: bool) -> None:
+    def _qc_note_universe(self: Any, universe: Universe, is_addition: bool) -> None:
         """A universe's wanted symbols changed: let it select at the end of the time step."""
         if universe.key not in self.universe_manager:
             self.add_universe(universe)
-        elif not any(universe is pending for pending in self._pending_universes):
-            self._changed_universes.setdefault(universe.key, (universe, is_addition))
+        elif not any(universe is pending for pending in self._qc_pending_universes):
+            self._qc_changed_universes.setdefault(universe.key, (universe, is_addition))
 
     def take_pending_universes(self: Any) -> list[Universe]:
         """Universes added since the last call."""
-        taken, self._pending_universes = self._pending_universes, []
+        taken, self._qc_pending_universes = self._qc_pending_universes, []
         return taken
 
     def take_changed_universes(self: Any) -> list[tuple[Universe, bool]]:
         """Universes changed since the last call, and whether something was added to them first."""
-        taken, self._changed_universes = self._changed_universes, {}
+        taken, self._qc_changed_universes = self._qc_changed_universes, {}
         return list(taken.values())

@@ -192,8 +192,8 @@ class HistoryMixin:
         if call.targets is None and kind is None:
             if _is_moment(call.span):
                 raise TypeError("history takes symbols with a start and an end")
-            return self._slices(self._requests(call, None))
-        return self._history_provider.frame(self._requests(call, kind))
+            return self._qc_slices(self._qc_requests(call, None))
+        return self._qc_history_provider.frame(self._qc_requests(call, kind))
 
     def request_typed_history(self: Any, kind: type, *arguments: Any, **named: Any) -> Any:
         """Points of a class: of one symbol, or dictionaries by symbol, one for each moment.
@@ -208,32 +208,32 @@ class HistoryMixin:
         _check_kind(kind)
         if call.targets is None and not isinstance(call.span, timedelta):
             raise TypeError(f"history[{kind.__name__}] takes symbols, or a timedelta alone")
-        requests = self._requests(call, kind)
+        requests = self._qc_requests(call, kind)
         if not call.is_single or call.targets is None:
-            found = (piece.get(kind) for piece in self._slices(requests))
+            found = (piece.get(kind) for piece in self._qc_slices(requests))
             return [points for points in found if points.count]
         if not requests:
-            symbol = self._history_symbol(call.targets[0])
+            symbol = self._qc_history_symbol(call.targets[0])
             raise ArgumentException(
                 "No history data could be fetched. This could be due to the specified security not "
                 f"being of the requested type. Symbol: {symbol} Requested Type: {kind.__name__}"
             )
-        return _in_order([self._history_provider.points(request) for request in requests])
+        return _in_order([self._qc_history_provider.points(request) for request in requests])
 
-    def _slices(self: Any, requests: list[HistoryRequest]) -> list[Slice]:
-        hours: ExchangeHours = self.default_hours
-        found: list[Slice] = self._history_provider.slices(
+    def _qc_slices(self: Any, requests: list[HistoryRequest]) -> list[Slice]:
+        hours: ExchangeHours = self.qc_default_hours
+        found: list[Slice] = self._qc_history_provider.slices(
             requests, lambda local: from_utc(hours.to_utc(local), self.time_zone)
         )
         return found
 
-    def _history_symbol(self: Any, item: Any) -> Symbol:
+    def _qc_history_symbol(self: Any, item: Any) -> Symbol:
         item = getattr(item, "symbol", item)
         if not isinstance(item, Symbol):
             symbol = SymbolCache.try_get_symbol(str(item))
             if symbol is None:
-                symbol = self.create_symbol(str(item))
-                self._check_known(symbol)
+                symbol = self.qc_create_symbol(str(item))
+                self._qc_check_known(symbol)
             item = symbol
         if item.security_type != SecurityType.EQUITY and not isinstance(
             self.securities.find_any(item), CustomSecurity
@@ -245,7 +245,7 @@ class HistoryMixin:
         found: Symbol = item
         return found
 
-    def _configs_of(self: Any, symbol: Symbol) -> list[SubscriptionDataConfig]:
+    def _qc_configs_of(self: Any, symbol: Symbol) -> list[SubscriptionDataConfig]:
         """Subscriptions of a symbol, the benchmark's hidden one included."""
         security = self.securities.find(symbol)
         if security is None:
@@ -254,13 +254,13 @@ class HistoryMixin:
             return []
         return list(security.subscriptions)
 
-    def _requests(self: Any, call: _Call, kind: type | None) -> list[HistoryRequest]:
+    def _qc_requests(self: Any, call: _Call, kind: type | None) -> list[HistoryRequest]:
         targets = self.securities.keys() if call.targets is None else call.targets
-        symbols = [self._history_symbol(item) for item in targets]
+        symbols = [self._qc_history_symbol(item) for item in targets]
         _check_custom(kind, symbols)
         options = call.options(kind)
         if isinstance(call.span, int):
-            return self._requests_of_count(symbols, call.span, options)
+            return self._qc_requests_of_count(symbols, call.span, options)
         now = self.time
         start = now - call.span if isinstance(call.span, timedelta) else _moment(call.span)
         end = now if call.end is None else _moment(call.end)
@@ -270,10 +270,10 @@ class HistoryMixin:
         start, end = to_utc(start, self.time_zone), to_utc(end, self.time_zone)
         requests = []
         for symbol in symbols:
-            hours = self.hours_of(symbol)
+            hours = self.qc_hours_of(symbol)
             requests += requests_of_span(
                 symbol,
-                self._configs_of(symbol),
+                self._qc_configs_of(symbol),
                 hours,
                 hours.from_utc(start),
                 hours.from_utc(end),
@@ -282,20 +282,20 @@ class HistoryMixin:
             )
         return requests
 
-    def _requests_of_count(
+    def _qc_requests_of_count(
         self: Any, symbols: Iterable[Symbol], count: int, options: HistoryOptions
     ) -> list[HistoryRequest]:
         requests = []
         strict, now = self.settings.daily_precise_end_time, self.utc_time_naive
         for symbol in symbols:
-            configs = self._configs_of(symbol)
+            configs = self._qc_configs_of(symbol)
             resolution = default_resolution(configs, options.resolution, self.universe_settings)
             if resolution == Resolution.TICK:
                 raise InvalidOperationException(
                     "History functions that accept a 'periods' parameter can not be used with "
                     "Resolution.Tick"
                 )
-            hours = self.hours_of(symbol)
+            hours = self.qc_hours_of(symbol)
             requests += requests_of_count(
                 symbol,
                 configs,
@@ -308,7 +308,7 @@ class HistoryMixin:
             )
         return requests
 
-    def history_bars(self: Any, symbol: Any, periods: int, resolution: Any) -> list[BaseData]:
+    def qc_history_bars(self: Any, symbol: Any, periods: int, resolution: Any) -> list[BaseData]:
         """The last trade bars of a symbol."""
         found: list[BaseData] = self.history[TradeBar](symbol, periods, resolution)
         return found
@@ -330,28 +330,28 @@ class HistoryMixin:
         given = (symbol, security, symbols, securities)
         symbol = next((item for item in given if item is not None), None)
         if isinstance(symbol, str | Symbol) or hasattr(symbol, "symbol"):
-            return self._last_known(self._history_symbol(symbol))
+            return self._qc_last_known(self._qc_history_symbol(symbol))
         found: DataDictionary[list[BaseData]] = DataDictionary()
         for item in symbol.keys() if hasattr(symbol, "keys") else symbol:
-            one = self._history_symbol(item)
-            points = self._last_known(one)
+            one = self._qc_history_symbol(item)
+            points = self._qc_last_known(one)
             if points:
                 found[one] = points
         return found
 
     def get_last_known_price(self: Any, symbol: Any) -> BaseData | None:
         """Latest trade bar of a security, else its latest quote bar, None if there is neither."""
-        points: list[BaseData] = self._last_known(self._history_symbol(symbol))
+        points: list[BaseData] = self._qc_last_known(self._qc_history_symbol(symbol))
         trades = [point for point in points if isinstance(point, TradeBar)]
         return (trades or points or [None])[-1]
 
-    def _last_known(self: Any, symbol: Symbol) -> list[BaseData]:
+    def _qc_last_known(self: Any, symbol: Symbol) -> list[BaseData]:
         everything = HistoryOptions(fill_forward=False, all_subscriptions=True)
-        requests = self._requests_of_count([symbol], _SEED_BARS, everything)
+        requests = self._qc_requests_of_count([symbol], _SEED_BARS, everything)
         found: dict[type, BaseData] = {}
         for attempt in range(3):
             for request in requests:
-                points = self._history_provider.points(request)
+                points = self._qc_history_provider.points(request)
                 if points:
                     best = found.get(request.kind)
                     if best is None or best.end_time <= points[-1].end_time:
@@ -367,7 +367,7 @@ class HistoryMixin:
             wanted = {request.kind for request in missing}
             requests = [
                 request
-                for request in self._requests_of_count([symbol], count, options)
+                for request in self._qc_requests_of_count([symbol], count, options)
                 if request.kind in wanted or attempt
             ]
         return sorted(found.values(), key=lambda point: (point.time, isinstance(point, QuoteBar)))

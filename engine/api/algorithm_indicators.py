@@ -121,7 +121,7 @@ class IndicatorsMixin(IndicatorHelpersMixin):
         key = getattr(symbol, "symbol", symbol)
         parts = [] if key is None or key == Symbol.EMPTY else [str(key)]
         if resolution is None and parts:
-            resolution = self._config(symbol).resolution
+            resolution = self._qc_config(symbol).resolution
         parts.append(_SUFFIX[resolution] if isinstance(resolution, Resolution) else "")
         return f"{type}({'_'.join(parts)})".replace(")(", ",")
 
@@ -150,10 +150,10 @@ class IndicatorsMixin(IndicatorHelpersMixin):
             chosen = self.resolve_consolidator(symbol, chosen, kind)
         indicator.consolidators.add(chosen)
         self.subscription_manager.add_consolidator(symbol, chosen)
-        listen(chosen, self._feeder(indicator, selector))
+        listen(chosen, self._qc_feeder(indicator, selector))
 
     @staticmethod
-    def _feeder(indicator: Any, selector: Any) -> Callable[[Any, Any], None]:
+    def _qc_feeder(indicator: Any, selector: Any) -> Callable[[Any, Any], None]:
         takes_bars = getattr(indicator, "takes_bars", False) or isinstance(
             indicator, lib.PythonIndicator | lib.PythonIndicatorAdapter
         )
@@ -202,8 +202,8 @@ class IndicatorsMixin(IndicatorHelpersMixin):
             return
         keys = _listed(symbol if symbols is None else symbols)
         length = resolution if period is None else period
-        wanted = length if length is not None else self._config(keys[0]).resolution
-        feed = self._feeder(indicator, selector)
+        wanted = length if length is not None else self._qc_config(keys[0]).resolution
+        feed = self._qc_feeder(indicator, selector)
         same = [r for r, span in RESOLUTION_SPAN.items() if span == wanted]
         wanted = same[0] if same else wanted
         consolidators: dict[Any, Any] = {}
@@ -220,10 +220,12 @@ class IndicatorsMixin(IndicatorHelpersMixin):
             )
             listen(made, feed)
             consolidators[getattr(key, "symbol", key)] = made
-        for key, bar in self._bars_of(keys, lambda item: self.history_bars(item, needed, base)):
+        for key, bar in self._qc_bars_of(
+            keys, lambda item: self.qc_history_bars(item, needed, base)
+        ):
             consolidators[key].update(bar)
 
-    def _bars_of(
+    def _qc_bars_of(
         self: Any, symbols: list[Any], ask: Callable[[Any], Iterable[BaseData]]
     ) -> list[tuple[Any, BaseData]]:
         """Bars of symbols, each with its symbol, in the order of their times."""
@@ -280,11 +282,11 @@ class IndicatorsMixin(IndicatorHelpersMixin):
             keys = _listed(target)
             if isinstance(period, timedelta):
                 span = period
-            ask = self._asker(indicator, period, span, start, end, resolution)
-            bars = [bar for _, bar in self._bars_of(keys, ask)]
-        return _history_of(indicator, bars, self._feeder(indicator, selector))
+            ask = self._qc_asker(indicator, period, span, start, end, resolution)
+            bars = [bar for _, bar in self._qc_bars_of(keys, ask)]
+        return _history_of(indicator, bars, self._qc_feeder(indicator, selector))
 
-    def _asker(
+    def _qc_asker(
         self: Any,
         indicator: Any,
         period: Any,
@@ -300,15 +302,15 @@ class IndicatorsMixin(IndicatorHelpersMixin):
                 raise ValueError(
                     f"indicator_history takes a number, a timedelta or a start; received {period!r}"
                 )
-            return lambda key: self.history_bars(key, period + before, resolution)
+            return lambda key: self.qc_history_bars(key, period + before, resolution)
         first: Any = self.time - span if span is not None else start
         last = self.time if end is None else end
 
         def ask(key: Any) -> Iterable[BaseData]:
             begin = first
-            config = self._config(key)
+            config = self._qc_config(key)
             if before:
-                hours = self.hours_of(key)
+                hours = self.qc_hours_of(key)
                 local = hours.from_utc(to_utc(first, self.time_zone))
                 wanted = config.resolution if resolution is None else resolution
                 earliest = start_of_bars(hours, local, wanted, before, config.extended_hours)

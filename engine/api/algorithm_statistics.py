@@ -22,18 +22,18 @@ def _written(value: Any) -> str:
 class StatisticsMixin:
     """Statistics of an algorithm."""
 
-    def _set_up_statistics(self: Any) -> None:
+    def _qc_set_up_statistics(self: Any) -> None:
         self.trade_builder = TradeBuilder()
         self.runtime_statistics: dict[str, str] = {}
-        self.summary_statistics: dict[str, str] = {}
+        self.qc_summary_statistics: dict[str, str] = {}
         # Set by what runs the algorithm.
-        self.statistics_source: Any = StatisticsResult
-        self._risk_free_model: Any = InterestRateProvider(self._context.interest_rates)
+        self.qc_statistics_source: Any = StatisticsResult
+        self._qc_risk_free_model: Any = InterestRateProvider(self._qc_context.interest_rates)
 
     @property
     def statistics(self: Any) -> Shown:
         """Statistics of the run so far: total_performance, rolling_performances, summary."""
-        return Shown(self.statistics_source())
+        return Shown(self.qc_statistics_source())
 
     def set_runtime_statistic(self: Any, name: str, value: Any) -> None:
         """Show a figure beside the run."""
@@ -47,7 +47,7 @@ class StatisticsMixin:
         """
         if str(name).isdigit() and int(name) <= LARGEST_RESERVED:
             raise ValueError(f"'{name}' is a reserved statistic name.")
-        self.summary_statistics[str(name)] = _written(value)
+        self.qc_summary_statistics[str(name)] = _written(value)
 
     def set_trade_builder(self: Any, trade_builder: Any) -> None:
         """Choose how fills become trades.
@@ -65,7 +65,7 @@ class StatisticsMixin:
     @property
     def risk_free_interest_rate_model(self: Any) -> Any:
         """The risk-free rate of ratios; by default that of the data folder."""
-        return self._risk_free_model
+        return self._qc_risk_free_model
 
     def set_risk_free_interest_rate_model(self: Any, model: Any) -> None:
         """Replace the risk-free rate: an object with `get_interest_rate(date)`.
@@ -77,4 +77,4 @@ class StatisticsMixin:
             raise ValueError(
                 f"the risk-free rate's model must have get_interest_rate(date); received {model!r}"
             )
-        self._risk_free_model = model
+        self._qc_risk_free_model = model

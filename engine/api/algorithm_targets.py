@@ -30,7 +30,7 @@ _MARGIN_BELOW_MINIMUM = "The target order margin "
 class TargetsMixin:
     """Targets of an algorithm."""
 
-    def target_quantity(self: Any, security: Security, percent: Decimal) -> Decimal | None:
+    def qc_target_quantity(self: Any, security: Security, percent: Decimal) -> Decimal | None:
         """Signed quantity to order so that a security becomes a share of the portfolio.
 
         Returns:
@@ -75,7 +75,7 @@ class TargetsMixin:
             )
             return None
         if result.reason.startswith(_MARGIN_BELOW_MINIMUM):
-            self._tell_once(
+            self._qc_tell_once(
                 "Warning: Portfolio rebalance result ignored as it resulted in a single share "
                 "trade recommendation which can generate high fees. To disable minimum order size "
                 "checks please set self.settings.minimum_order_margin_portfolio_percentage = 0.",
@@ -92,14 +92,14 @@ class TargetsMixin:
         margin = initial_margin(security, to_decimal(quantity))
         return above_minimum_order_margin(self.portfolio, minimum, abs(margin))
 
-    def _order_quantity(self: Any, symbol: Any, target: Any) -> Decimal:
+    def _qc_order_quantity(self: Any, symbol: Any, target: Any) -> Decimal:
         key = getattr(symbol, "symbol", symbol)
         found = PortfolioTarget.percent(self, key, to_decimal(target), True)
         return ZERO if found is None else found.quantity_exact
 
     def calculate_order_quantity(self: Any, symbol: Any, target: Any) -> float:
         """Signed quantity that would bring a symbol to a share of the portfolio."""
-        return to_double(self._order_quantity(symbol, target))
+        return to_double(self._qc_order_quantity(symbol, target))
 
     def set_holdings(
         self: Any,
@@ -134,18 +134,18 @@ class TargetsMixin:
                 asynchronous = asynchronous or liquidate_existing_holdings
                 liquidate_existing_holdings = percentage
         if targets is not None:
-            return self._set_holdings_list(
+            return self._qc_set_holdings_list(
                 list(targets), liquidate_existing_holdings, asynchronous, tag, order_properties
             )
         if isinstance(asynchronous, str):
             asynchronous, tag = False, asynchronous
         key = getattr(symbol, "symbol", symbol)
-        quantity = self._order_quantity(key, percentage)
-        return self._order_target(
+        quantity = self._qc_order_quantity(key, percentage)
+        return self._qc_order_target(
             key, quantity, liquidate_existing_holdings, asynchronous, tag, order_properties
         )
 
-    def _set_holdings_list(
+    def _qc_set_holdings_list(
         self: Any,
         targets: list[PortfolioTarget],
         liquidate_existing_holdings: bool = False,
@@ -156,18 +156,18 @@ class TargetsMixin:
         tickets: list[OrderTicket] = []
         if liquidate_existing_holdings:
             kept = [target.symbol for target in targets]
-            tickets = self._liquidate_others(kept, tag, order_properties)
+            tickets = self._qc_liquidate_others(kept, tag, order_properties)
         deltas = [
-            PortfolioTarget(t.symbol, self._order_quantity(t.symbol, t.quantity_exact))
+            PortfolioTarget(t.symbol, self._qc_order_quantity(t.symbol, t.quantity_exact))
             for t in targets
         ]
         for target in order_by_margin_impact(deltas, self, target_is_delta=True):
-            tickets += self._order_target(
+            tickets += self._qc_order_target(
                 target.symbol, target.quantity_exact, False, asynchronous, tag, order_properties
             )
         return tickets
 
-    def _order_target(
+    def _qc_order_target(
         self: Any,
         symbol: Any,
         quantity: Decimal,
@@ -178,7 +178,7 @@ class TargetsMixin:
     ) -> list[OrderTicket]:
         tickets: list[OrderTicket] = []
         if liquidate_others:
-            tickets = self._liquidate_others([symbol], tag, properties)
+            tickets = self._qc_liquidate_others([symbol], tag, properties)
         security = self.securities.find_any(symbol)
         if security is None:
             self.error(
@@ -196,7 +196,7 @@ class TargetsMixin:
             tickets.append(place(security.symbol, quantity, asynchronous, tag or "", properties))
         return tickets
 
-    def _liquidate_others(
+    def _qc_liquidate_others(
         self: Any, kept: Iterable[Any], tag: str | None, properties: OrderProperties | None
     ) -> list[OrderTicket]:
         wanted = set()
@@ -245,18 +245,18 @@ class TargetsMixin:
         for key in keys:
             security = self.securities.find_any(key)
             if security is None:
-                self._tell_once(
+                self._qc_tell_once(
                     f"Warning: liquidate ignored symbol '{key}' because it has not been added to "
                     "the algorithm. Add the security before liquidating it.",
                     "liquidate",
                 )
                 continue
-            ticket = self._liquidate_one(security, asynchronous, label, order_properties)
+            ticket = self._qc_liquidate_one(security, asynchronous, label, order_properties)
             if ticket is not None:
                 tickets.append(ticket)
         return [ticket.order_id for ticket in tickets] if old else tickets
 
-    def _liquidate_one(
+    def _qc_liquidate_one(
         self: Any,
         security: Security,
         asynchronous: bool,

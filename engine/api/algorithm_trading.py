@@ -30,14 +30,14 @@ class TradingMixin(TargetsMixin):
     at the end of the time step.
     """
 
-    def _tell_once(self: Any, message: str, subject: str) -> None:
+    def _qc_tell_once(self: Any, message: str, subject: str) -> None:
         """A debug message that LEAN writes the first time only."""
-        told = self.__dict__.setdefault("_told", set())
+        told = self.__dict__.setdefault("_qc_told", set())
         if subject not in told:
             told.add(subject)
             self.debug(message)
 
-    def _security_for_order(self: Any, symbol: Any) -> Security:
+    def _qc_security_for_order(self: Any, symbol: Any) -> Security:
         """The security to order; as in LEAN one that is not subscribed is added now.
 
         A ticker that was never a symbol of the algorithm gives a security without prices or market,
@@ -48,14 +48,14 @@ class TradingMixin(TargetsMixin):
         if security is not None and (security.is_tradable or security.is_delisted):
             return security
         if security is None and not isinstance(key, Symbol):
-            return Security(Symbol.of(str(key)), always_open(), SymbolProperties(), self._now)
+            return Security(Symbol.of(str(key)), always_open(), SymbolProperties(), self._qc_now)
         added: Security = self.add_security(security.symbol if security is not None else key)
         seed = self.get_last_known_price(added)
         if seed is not None:
             added.set_market_price(seed)
         return added
 
-    def _order_request(
+    def _qc_order_request(
         self: Any,
         kind: OrderType,
         security: Security,
@@ -68,7 +68,7 @@ class TradingMixin(TargetsMixin):
         chosen = properties if properties is not None else self.default_order_properties.clone()
         if kind in _AT_AUCTIONS and isinstance(chosen.time_in_force, GoodTilDateTimeInForce):
             chosen.time_in_force = TimeInForce.GOOD_TIL_CANCELED
-            self._tell_once(
+            self._qc_tell_once(
                 "Warning: Good-Til-Date Time-In-Force is not supported for MOO and MOC orders. "
                 "The time-in-force will be reset to Good-Til-Canceled (GTC).",
                 "good til date",
@@ -85,18 +85,20 @@ class TradingMixin(TargetsMixin):
             **terms,
         )
 
-    def _request(self: Any, kind: OrderType, security: Security, *terms: Any, **named: Any) -> Any:
+    def _qc_request(
+        self: Any, kind: OrderType, security: Security, *terms: Any, **named: Any
+    ) -> Any:
         """Check a request and submit it; a refused one gives an invalid ticket."""
-        return self.submit_order_request(self._order_request(kind, security, *terms, **named))
+        return self.submit_order_request(self._qc_order_request(kind, security, *terms, **named))
 
     def submit_order_request(self: Any, request: SubmitOrderRequest) -> OrderTicket:
         """Check a request and submit it; a refused one gives an invalid ticket."""
-        response = self._checked(request)
+        response = self._qc_checked(request)
         if response.is_error:
             return OrderTicket.invalid(self.transactions, request, response)
         return self.transactions.process_request(request)
 
-    def _checked(self: Any, request: SubmitOrderRequest) -> OrderResponse:
+    def _qc_checked(self: Any, request: SubmitOrderRequest) -> OrderResponse:
         """Whether an order may be submitted; tells the log why it may not."""
         security = self.securities.find_any(request.symbol)
         if self.is_warming_up:
@@ -112,14 +114,14 @@ class TradingMixin(TargetsMixin):
         elif not request.quantity_exact:
             response = OrderResponse.zero_quantity(request)
         else:
-            refusal = self._refusal(request, security)
+            refusal = self._qc_refusal(request, security)
             if refusal is None:
                 return OrderResponse.success(request)
             response = OrderResponse.error(request, *refusal)
         self.error(response.error_message)
         return response
 
-    def _refusal(
+    def _qc_refusal(
         self: Any, request: SubmitOrderRequest, security: Security
     ) -> tuple[OrderResponseErrorCode, str] | None:
         """Why an order cannot be submitted, None if it can."""
@@ -143,11 +145,13 @@ class TradingMixin(TargetsMixin):
                 "ensure there is at least one data point."
             )
         if request.order_type == OrderType.MARKET_ON_OPEN:
-            if security.is_market_open() and not self._is_daily_only(security):
+            if security.is_market_open() and not self._qc_is_daily_only(security):
                 return codes.MARKET_ON_OPEN_NOT_ALLOWED_DURING_REGULAR_HOURS, (
                     "Cannot submit a MarketOnOpen order while the market is open."
                 )
-        elif request.order_type == OrderType.MARKET_ON_CLOSE and self._too_late_for_close(security):
+        elif request.order_type == OrderType.MARKET_ON_CLOSE and self._qc_too_late_for_close(
+            security
+        ):
             return codes.MARKET_ON_CLOSE_ORDER_TOO_LATE, (
                 "MarketOnClose orders must be placed within "
                 f"{time_span(MarketOnCloseOrder.submission_time_buffer)} before market close. "
@@ -157,11 +161,11 @@ class TradingMixin(TargetsMixin):
         return None
 
     @staticmethod
-    def _is_daily_only(security: Security) -> bool:
+    def _qc_is_daily_only(security: Security) -> bool:
         configs = [config for config in security.subscriptions if not config.internal]
         return bool(configs) and all(c.resolution == Resolution.DAILY for c in configs)
 
-    def _too_late_for_close(self: Any, security: Security) -> bool:
+    def _qc_too_late_for_close(self: Any, security: Security) -> bool:
         hours = security.exchange.hours
         closing = hours.to_utc(hours.get_next_market_close(security.local_time))
         return self.utc_time_naive > closing - MarketOnCloseOrder.submission_time_buffer
@@ -182,24 +186,24 @@ class TradingMixin(TargetsMixin):
         order during the session becomes market-on-close, or market-on-open shortly before the
         close; in live trading it is filled at the present price.
         """
-        security = self._security_for_order(symbol)
+        security = self._qc_security_for_order(symbol)
         arguments = (security.symbol, quantity, asynchronous, tag, order_properties)
         if not security.exchange.exchange_open:
             ticket = self.market_on_open_order(*arguments)
             if ticket.submit_request.response.is_success:
-                self._tell_once(
+                self._qc_tell_once(
                     "Warning: market orders submitted while the market is closed are automatically "
                     "converted into MarketOnOpen orders to fill at the next market open.",
                     "market on open",
                 )
             return ticket
-        if self._is_daily_only(security) and not self.live_mode:
-            if self._too_late_for_close(security):
+        if self._qc_is_daily_only(security) and not self.live_mode:
+            if self._qc_too_late_for_close(security):
                 ticket = self.market_on_open_order(*arguments)
             else:
                 ticket = self.market_on_close_order(*arguments)
             if ticket.submit_request.response.is_success:
-                self._tell_once(
+                self._qc_tell_once(
                     "Warning: market orders on daily resolution data sent during market hours are "
                     "automatically converted into MarketOnClose orders (or MarketOnOpen near the "
                     "close) to avoid filling at the stale previous close. Note: in live trading "
@@ -208,7 +212,7 @@ class TradingMixin(TargetsMixin):
                     "daily",
                 )
             return ticket
-        return self._request(
+        return self._qc_request(
             OrderType.MARKET, security, quantity, tag, order_properties, asynchronous
         )
 
@@ -244,8 +248,8 @@ class TradingMixin(TargetsMixin):
         order_properties: OrderProperties | None = None,
     ) -> OrderTicket:
         """Order at the next open."""
-        security = self._security_for_order(symbol)
-        return self._request(
+        security = self._qc_security_for_order(symbol)
+        return self._qc_request(
             OrderType.MARKET_ON_OPEN, security, quantity, tag, order_properties, asynchronous
         )
 
@@ -258,8 +262,8 @@ class TradingMixin(TargetsMixin):
         order_properties: OrderProperties | None = None,
     ) -> OrderTicket:
         """Order at the next close."""
-        security = self._security_for_order(symbol)
-        return self._request(
+        security = self._qc_security_for_order(symbol)
+        return self._qc_request(
             OrderType.MARKET_ON_CLOSE, security, quantity, tag, order_properties, asynchronous
         )
 
@@ -273,8 +277,8 @@ class TradingMixin(TargetsMixin):
         order_properties: OrderProperties | None = None,
     ) -> OrderTicket:
         """Order at a price or better."""
-        security = self._security_for_order(symbol)
-        return self._request(
+        security = self._qc_security_for_order(symbol)
+        return self._qc_request(
             OrderType.LIMIT, security, quantity, tag, order_properties, asynchronous,
             limit_price=limit_price,
         )  # fmt: skip
@@ -289,8 +293,8 @@ class TradingMixin(TargetsMixin):
         order_properties: OrderProperties | None = None,
     ) -> OrderTicket:
         """Order at the market once a price is reached."""
-        security = self._security_for_order(symbol)
-        return self._request(
+        security = self._qc_security_for_order(symbol)
+        return self._qc_request(
             OrderType.STOP_MARKET, security, quantity, tag, order_properties, asynchronous,
             stop_price=stop_price,
         )  # fmt: skip
@@ -306,8 +310,8 @@ class TradingMixin(TargetsMixin):
         order_properties: OrderProperties | None = None,
     ) -> OrderTicket:
         """Order at a price or better once another price is reached."""
-        security = self._security_for_order(symbol)
-        return self._request(
+        security = self._qc_security_for_order(symbol)
+        return self._qc_request(
             OrderType.STOP_LIMIT, security, quantity, tag, order_properties, asynchronous,
             stop_price=stop_price, limit_price=limit_price,
         )  # fmt: skip
@@ -323,8 +327,8 @@ class TradingMixin(TargetsMixin):
         order_properties: OrderProperties | None = None,
     ) -> OrderTicket:
         """Limit order once a trigger price is touched."""
-        security = self._security_for_order(symbol)
-        return self._request(
+        security = self._qc_security_for_order(symbol)
+        return self._qc_request(
             OrderType.LIMIT_IF_TOUCHED, security, quantity, tag, order_properties, asynchronous,
             trigger_price=trigger_price, limit_price=limit_price,
         )  # fmt: skip
@@ -357,7 +361,7 @@ class TradingMixin(TargetsMixin):
         Raises:
             TypeError: if distance or kind of distance are missing.
         """
-        security = self._security_for_order(symbol)
+        security = self._qc_security_for_order(symbol)
         flag = next((i for i, term in enumerate(terms) if isinstance(term, bool)), len(terms))
         prices, rest = list(terms[:flag]), list(terms[flag:])
         if trailing_amount is None and prices:
@@ -379,7 +383,7 @@ class TradingMixin(TargetsMixin):
             stop_price = TrailingStopOrder.calculate_stop_price(
                 security.price_exact, amount, trailing_as_percentage, direction
             )
-        return self._request(
+        return self._qc_request(
             OrderType.TRAILING_STOP, security, quantity, tag, order_properties, asynchronous,
             stop_price=stop_price, trailing_amount=amount,
             trailing_as_percentage=trailing_as_percentage,
@@ -400,7 +404,7 @@ class TradingMixin(TargetsMixin):
         Raises:
             ArgumentException: if the legs' quantities are not in lowest terms.
         """
-        return self._combo(legs, quantity, ZERO, asynchronous, tag, order_properties)
+        return self._qc_combo(legs, quantity, ZERO, asynchronous, tag, order_properties)
 
     def combo_leg_limit_order(
         self: Any,
@@ -417,7 +421,7 @@ class TradingMixin(TargetsMixin):
         """
         if any(not leg.order_price_exact for leg in legs):
             raise ArgumentException("ComboLegLimitOrder requires a limit price for each leg")
-        return self._combo(legs, quantity, ZERO, asynchronous, tag, order_properties)
+        return self._qc_combo(legs, quantity, ZERO, asynchronous, tag, order_properties)
 
     def combo_limit_order(
         self: Any,
@@ -441,9 +445,9 @@ class TradingMixin(TargetsMixin):
             raise ArgumentException(
                 "ComboLimitOrder does not support limit prices for individual legs"
             )
-        return self._combo(legs, quantity, limit, asynchronous, tag, order_properties)
+        return self._qc_combo(legs, quantity, limit, asynchronous, tag, order_properties)
 
-    def _combo(
+    def _qc_combo(
         self: Any,
         legs: list[Leg],
         quantity: Any,
@@ -460,14 +464,14 @@ class TradingMixin(TargetsMixin):
         manager = GroupOrderManager(len(legs), units, limit, number)
         requests = []
         for leg in legs:
-            security = self._security_for_order(leg.symbol)
+            security = self._qc_security_for_order(leg.symbol)
             if leg.order_price_exact is not None:
                 limit, kind = leg.order_price_exact, OrderType.COMBO_LEG_LIMIT
-            request = self._order_request(
+            request = self._qc_order_request(
                 kind, security, leg.quantity * units, tag, properties, asynchronous,
                 limit_price=limit, group_order_manager=manager,
             )  # fmt: skip
-            response = self._checked(request)
+            response = self._qc_checked(request)
             if response.is_error:
                 return [OrderTicket.invalid(self.transactions, request, response)]
             requests.append(request)
@@ -505,5 +509,5 @@ class TradingMixin(TargetsMixin):
     def is_market_open(self: Any, symbol: Any) -> bool:
         """True during the regular hours of a symbol's exchange."""
         security = self.securities.find_any(getattr(symbol, "symbol", symbol))
-        hours = security.exchange.hours if security is not None else self.hours_of(symbol)
+        hours = security.exchange.hours if security is not None else self.qc_hours_of(symbol)
         return hours.is_open(hours.from_utc(self.utc_time_naive))

@@ -306,13 +306,13 @@ _EXTREMES = {"max": lib.Field.HIGH, "min": lib.Field.LOW}
 class IndicatorHelpersMixin:
     """The helpers. Their arguments end with `resolution` and `selector`."""
 
-    def _made(
+    def _qc_made(
         self: Any, symbol: Any, kind: Any, label: str, values: Any, resolution: Any, selector: Any
     ) -> Any:
         indicator = kind(self.create_indicator_name(symbol, label, resolution), *values)
-        return self._begin(indicator, [symbol], resolution, selector)
+        return self._qc_begin(indicator, [symbol], resolution, selector)
 
-    def _begin(self: Any, indicator: Any, symbols: Any, resolution: Any, selector: Any) -> Any:
+    def _qc_begin(self: Any, indicator: Any, symbols: Any, resolution: Any, selector: Any) -> Any:
         """Register and, if the settings say so, warm up."""
         keys = [getattr(symbol, "symbol", symbol) for symbol in symbols]
         for key in keys:
@@ -333,7 +333,9 @@ class IndicatorHelpersMixin:
         smoothing_factor, resolution, selector = _in_place(smoothing_factor, resolution, selector)
         values = (period,) if smoothing_factor is None else (period, smoothing_factor)
         label = f"EMA({period})"
-        return self._made(symbol, lib.ExponentialMovingAverage, label, values, resolution, selector)
+        return self._qc_made(
+            symbol, lib.ExponentialMovingAverage, label, values, resolution, selector
+        )
 
     def kama(
         self,
@@ -352,7 +354,7 @@ class IndicatorHelpersMixin:
         slow = 30 if slow is None else slow
         label = f"KAMA({period},{fast},{slow})"
         kind = lib.KaufmanAdaptiveMovingAverage
-        return self._made(symbol, kind, label, (period, fast, slow), resolution, selector)
+        return self._qc_made(symbol, kind, label, (period, fast, slow), resolution, selector)
 
     def aroon(
         self,
@@ -368,7 +370,7 @@ class IndicatorHelpersMixin:
         up = period if up_period is None else up_period
         down = up if down is None else down
         label = f"AROON({up},{down})"
-        return self._made(symbol, lib.AroonOscillator, label, (up, down), resolution, selector)
+        return self._qc_made(symbol, lib.AroonOscillator, label, (up, down), resolution, selector)
 
     def dch(
         self,
@@ -384,7 +386,9 @@ class IndicatorHelpersMixin:
         upper = period if upper_period is None else upper_period
         lower = upper if lower is None else lower
         label = f"DCH({upper},{lower})"
-        return self._made(symbol, lib.DonchianChannel, label, (upper, lower), resolution, selector)
+        return self._qc_made(
+            symbol, lib.DonchianChannel, label, (upper, lower), resolution, selector
+        )
 
     def sto(
         self,
@@ -400,7 +404,7 @@ class IndicatorHelpersMixin:
         k = period if k is None else k
         d = 3 if d is None else d
         label = f"STO({period},{k},{d})"
-        return self._made(symbol, lib.Stochastic, label, (period, k, d), resolution, selector)
+        return self._qc_made(symbol, lib.Stochastic, label, (period, k, d), resolution, selector)
 
     def var(
         self,
@@ -414,10 +418,12 @@ class IndicatorHelpersMixin:
         if _is_resolution(confidence_level):
             confidence_level, resolution, selector = None, confidence_level, resolution or selector
         if confidence_level is None:
-            return self._made(symbol, lib.Variance, f"V({period})", (period,), resolution, selector)
+            return self._qc_made(
+                symbol, lib.Variance, f"V({period})", (period,), resolution, selector
+            )
         label = f"VAR({period},{net_value(confidence_level)})"
         values = (period, confidence_level)
-        return self._made(symbol, lib.ValueAtRisk, label, values, resolution, selector)
+        return self._qc_made(symbol, lib.ValueAtRisk, label, values, resolution, selector)
 
     def vwap(
         self: Any,
@@ -432,7 +438,7 @@ class IndicatorHelpersMixin:
             self.register_indicator(symbol, indicator)
             return indicator
         kind, label = lib.VolumeWeightedAveragePriceIndicator, f"VWAP({period})"
-        return self._made(symbol, kind, label, (period,), resolution, selector)
+        return self._qc_made(symbol, kind, label, (period,), resolution, selector)
 
     def sr(
         self: Any,
@@ -447,7 +453,7 @@ class IndicatorHelpersMixin:
         if risk_free_rate is not None:
             rate, label = risk_free_rate, f"SR({sharpe_period},{net_value(risk_free_rate)})"
         values = (sharpe_period, rate)
-        return self._made(symbol, lib.SharpeRatio, label, values, resolution, selector)
+        return self._qc_made(symbol, lib.SharpeRatio, label, values, resolution, selector)
 
     def identity(
         self: Any,
@@ -457,8 +463,8 @@ class IndicatorHelpersMixin:
         field_name: str | None = None,
     ) -> Any:
         """The price itself as an indicator."""
-        name = self._identity_name(symbol, field_name, resolution, ",")
-        return self._begin(lib.Identity(name), [symbol], resolution, selector)
+        name = self._qc_identity_name(symbol, field_name, resolution, ",")
+        return self._qc_begin(lib.Identity(name), [symbol], resolution, selector)
 
     def filtered_identity(
         self: Any,
@@ -471,12 +477,12 @@ class IndicatorHelpersMixin:
         """The price itself where a filter lets it pass, the last such one elsewhere."""
         if callable(resolution):
             resolution, selector, filter = None, resolution, selector or filter
-        name = self._identity_name(symbol, field_name, resolution, "_")
+        name = self._qc_identity_name(symbol, field_name, resolution, "_")
         indicator = lib.FilteredIdentity(name, filter)
         self.register_indicator(symbol, indicator, resolution, selector)
         return indicator
 
-    def _identity_name(
+    def _qc_identity_name(
         self: Any, symbol: Any, field_name: str | None, resolution: Any, mark: str
     ) -> str:
         label = field_name or "close"
@@ -503,9 +509,9 @@ class IndicatorHelpersMixin:
             rate = risk_free_rate
             label = f"A({alpha_period},{beta_period},{net_value(risk_free_rate)})"
         name = self.create_indicator_name(target, label, resolution)
-        target, reference = self._pair(target, reference)
+        target, reference = self._qc_pair(target, reference)
         alpha = lib.Alpha(name, target, reference, alpha_period, beta_period, risk_free_rate=rate)
-        return self._begin(alpha, [target, reference], resolution, selector)
+        return self._qc_begin(alpha, [target, reference], resolution, selector)
 
     def b(
         self: Any,
@@ -516,7 +522,7 @@ class IndicatorHelpersMixin:
         selector: Any = None,
     ) -> Any:
         """Beta of a target to a reference."""
-        return self._paired(lib.Beta, "B", target, reference, (period,), resolution, selector)
+        return self._qc_paired(lib.Beta, "B", target, reference, (period,), resolution, selector)
 
     def c(
         self: Any,
@@ -529,7 +535,9 @@ class IndicatorHelpersMixin:
     ) -> Any:
         """Correlation of two symbols."""
         values = (period, correlation_type)
-        return self._paired(lib.Correlation, "C", target, reference, values, resolution, selector)
+        return self._qc_paired(
+            lib.Correlation, "C", target, reference, values, resolution, selector
+        )
 
     def cov(
         self: Any,
@@ -540,14 +548,14 @@ class IndicatorHelpersMixin:
         selector: Any = None,
     ) -> Any:
         """Covariance of two symbols' returns."""
-        return self._paired(
+        return self._qc_paired(
             lib.Covariance, "COV", target, reference, (period,), resolution, selector
         )
 
-    def _pair(self: Any, *symbols: Any) -> list[Any]:
-        return [self._config(symbol).symbol for symbol in symbols]
+    def _qc_pair(self: Any, *symbols: Any) -> list[Any]:
+        return [self._qc_config(symbol).symbol for symbol in symbols]
 
-    def _paired(
+    def _qc_paired(
         self: Any,
         kind: Any,
         label: str,
@@ -558,29 +566,29 @@ class IndicatorHelpersMixin:
         selector: Any,
     ) -> Any:
         name = self.create_indicator_name(None, f"{label}({values[0]})", resolution)
-        pair = self._pair(target, reference)
-        return self._begin(kind(name, *pair, *values), pair, resolution, selector)
+        pair = self._qc_pair(target, reference)
+        return self._qc_begin(kind(name, *pair, *values), pair, resolution, selector)
 
     # Of many symbols ------------------------------------------------------------------------
 
     def trin(self: Any, symbols: Any, resolution: Any = None, selector: Any = None) -> Any:
         """Arms index."""
-        return self._counted(lib.ArmsIndex, "TRIN", symbols, (), resolution, selector)
+        return self._qc_counted(lib.ArmsIndex, "TRIN", symbols, (), resolution, selector)
 
     def adr(self: Any, symbols: Any, resolution: Any = None, selector: Any = None) -> Any:
         """Ratio of rising to falling symbols."""
         kind = lib.AdvanceDeclineRatio
-        return self._counted(kind, "A/D Ratio", symbols, (), resolution, selector)
+        return self._qc_counted(kind, "A/D Ratio", symbols, (), resolution, selector)
 
     def advr(self: Any, symbols: Any, resolution: Any = None, selector: Any = None) -> Any:
         """Ratio of their volumes."""
         kind = lib.AdvanceDeclineVolumeRatio
-        return self._counted(kind, "A/D Volume Rate", symbols, (), resolution, selector)
+        return self._qc_counted(kind, "A/D Volume Rate", symbols, (), resolution, selector)
 
     def addiff(self: Any, symbols: Any, resolution: Any = None, selector: Any = None) -> Any:
         """Difference of rising and falling symbols."""
         kind = lib.AdvanceDeclineDifference
-        return self._counted(kind, "A/D Difference", symbols, (), resolution, selector)
+        return self._qc_counted(kind, "A/D Difference", symbols, (), resolution, selector)
 
     def mosc(
         self: Any,
@@ -593,7 +601,7 @@ class IndicatorHelpersMixin:
         """McClellan's oscillator."""
         values, label = (fast_period, slow_period), f"MO({fast_period},{slow_period})"
         kind = lib.McClellanOscillator
-        return self._counted(kind, label, symbols, values, resolution, selector)
+        return self._qc_counted(kind, label, symbols, values, resolution, selector)
 
     def msi(
         self: Any,
@@ -606,14 +614,16 @@ class IndicatorHelpersMixin:
         """McClellan's summation index."""
         values, label = (fast_period, slow_period), f"MSI({fast_period},{slow_period})"
         kind = lib.McClellanSummationIndex
-        return self._counted(kind, label, symbols, values, resolution, selector)
+        return self._qc_counted(kind, label, symbols, values, resolution, selector)
 
     def nhnl(
         self: Any, symbols: Any, period: int, resolution: Any = None, selector: Any = None
     ) -> Any:
         """New highs less new lows."""
         label = f"NH/NL({period})"
-        return self._counted(lib.NewHighsNewLows, label, symbols, (period,), resolution, selector)
+        return self._qc_counted(
+            lib.NewHighsNewLows, label, symbols, (period,), resolution, selector
+        )
 
     def nhnlv(
         self: Any, symbols: Any, period: int, resolution: Any = None, selector: Any = None
@@ -621,9 +631,9 @@ class IndicatorHelpersMixin:
         """Volume of new highs over that of new lows."""
         label = f"NH/NL Volume({period})"
         kind = lib.NewHighsNewLowsVolume
-        return self._counted(kind, label, symbols, (period,), resolution, selector)
+        return self._qc_counted(kind, label, symbols, (period,), resolution, selector)
 
-    def _counted(
+    def _qc_counted(
         self: Any,
         kind: Any,
         label: str,
@@ -632,12 +642,12 @@ class IndicatorHelpersMixin:
         resolution: Any,
         selector: Any,
     ) -> Any:
-        keys = self._pair(*symbols)
-        shown = self._config(keys[0]).resolution if resolution is None else resolution
+        keys = self._qc_pair(*symbols)
+        shown = self._qc_config(keys[0]).resolution if resolution is None else resolution
         indicator = kind(self.create_indicator_name(None, label, shown), *values)
         for key in keys:
             indicator.add(key)
-        return self._begin(indicator, keys, resolution, selector)
+        return self._qc_begin(indicator, keys, resolution, selector)
 
 
 def _is_resolution(value: Any) -> bool:
@@ -686,7 +696,7 @@ def _helper(name: str, kind: Any, label: Callable[..., str], usual: Any) -> Call
                 )
         text = label(*(net_value(value) for value in values))
         chosen = selector or _EXTREMES.get(name)
-        return algorithm._made(symbol, kind, text, values, resolution, chosen)
+        return algorithm._qc_made(symbol, kind, text, values, resolution, chosen)
 
     helper.__name__ = name
     helper.__doc__ = f"Make, register and return a {kind.__name__}."

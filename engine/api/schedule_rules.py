@@ -114,12 +114,12 @@ class _Rules(LeanObject):
                     f"Warning: no existing symbol found for ticker {symbol}, it will be created "
                     "with Equity type."
                 )
-            known = self._algorithm.create_symbol(str(symbol))
+            known = self._algorithm.qc_create_symbol(str(symbol))
             SymbolCache.set(str(symbol), known)
         return known
 
     def _hours(self, symbol: Symbol) -> ExchangeHours:
-        hours: ExchangeHours = self._algorithm.hours_of(symbol)
+        hours: ExchangeHours = self._algorithm.qc_hours_of(symbol)
         return hours
 
 
@@ -381,7 +381,7 @@ class TimeRules(_Rules):
             symbol = self._symbol(symbol)
             shown = f"{symbol}: "
         kind = ("Extended" if extended else "") + ("MarketClose" if close else "MarketOpen")
-        hours = self._algorithm.default_hours if symbol is None else self._hours(symbol)
+        hours = self._algorithm.qc_default_hours if symbol is None else self._hours(symbol)
         shift = timedelta(minutes=minutes)
 
         def times(days: Iterable[datetime]) -> Iterator[datetime]:

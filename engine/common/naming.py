@@ -115,7 +115,7 @@ class LeanType(type):
         """Make what can be set settable under its PascalCase name."""
         names = [key for key, value in contents.items() if hasattr(value, "__set__")]
         names += contents.get("__annotations__", ())
-        for start in (contents.get("__init__"), contents.get("_set_up")):
+        for start in (contents.get("__init__"), contents.get("_qc_set_up")):
             if isinstance(start, FunctionType):
                 # Names that it mentions and that are not of its module: those it sets.
                 names += (key for key in start.__code__.co_names if key not in start.__globals__)

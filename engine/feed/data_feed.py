@@ -122,7 +122,7 @@ class DataFeed:
         Raises:
             ValueError: if there is no file of it, or a malformed one.
         """
-        hours: ExchangeHours = self._algorithm.default_hours
+        hours: ExchangeHours = self._algorithm.qc_default_hours
         start = hours.from_utc(self._algorithm.utc_time_naive)
         end = hours.from_utc(self._end_utc)
         one = fred_subscription(symbol, self._fred, hours, start, end)
@@ -138,7 +138,7 @@ class DataFeed:
         strict = algorithm.settings.daily_precise_end_time
         begin, end = hours.from_utc(start), hours.from_utc(self._end_utc)
         if config.custom_kind is not None:
-            sources: CustomSources = algorithm.custom_sources
+            sources: CustomSources = algorithm.qc_custom_sources
             return sources.points(config, hours, begin, end, lambda: self._fill_span)
         resolution = algorithm.settings.warmup_resolution
         if algorithm.is_warming_up and resolution is not None:
@@ -186,7 +186,7 @@ class DataFeed:
         now = algorithm.utc_time_naive
         for universe in algorithm.take_pending_universes():
             active = ActiveUniverse(
-                universe, now, self._end_utc, algorithm.default_hours, algorithm
+                universe, now, self._end_utc, algorithm.qc_default_hours, algorithm
             )
             active.after_step = self._begun and isinstance(universe, UserDefinedUniverse)
             self._universes.append(active)

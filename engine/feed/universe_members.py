@@ -84,7 +84,7 @@ class UniverseMembers:
         for symbol in chosen:
             if symbol in members:
                 continue
-            security = algorithm.security_for(universe, symbol)
+            security = algorithm.qc_security_for(universe, symbol)
             if security.is_delisted:
                 continue
             new = [c for c in security.subscriptions if id(c) not in self._running]

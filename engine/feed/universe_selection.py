@@ -171,7 +171,7 @@ class ActiveUniverse:
             raise NotImplementedError(f"universes of type {type(universe).__name__}")
         if chosen is UNCHANGED:
             return UNCHANGED
-        create = self._algorithm.create_symbol
+        create = self._algorithm.qc_create_symbol
         symbols = [create(item) if isinstance(item, str) else item for item in chosen]
         found = set(symbols)
         if found == self._previous:

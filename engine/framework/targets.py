@@ -63,7 +63,7 @@ class PortfolioTarget(LeanObject):
         if security is None:
             algorithm.error(f"{symbol} was not found; add the security in initialize.")
             return None
-        quantity = algorithm.target_quantity(security, to_decimal(percent))
+        quantity = algorithm.qc_target_quantity(security, to_decimal(percent))
         if quantity is None:
             return None
         if not return_delta_quantity:

@@ -251,7 +251,7 @@ class PaperBrokerage:
 
     def _day(self, utc_time: datetime) -> datetime:
         """The latest day whose events have come, in New York."""
-        return midnight(self._algorithm.default_hours.from_utc(utc_time) - EVENTS_AT)
+        return midnight(self._algorithm.qc_default_hours.from_utc(utc_time) - EVENTS_AT)
 
     def _catch_up(self, now: datetime) -> None:
         """Apply the events that came while nothing ran, to positions and open orders."""

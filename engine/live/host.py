@@ -33,7 +33,7 @@ class _Telling:
     def __init__(
         self, algorithm: QCAlgorithm, feed: LiveFeed, tell: Callable[[str], None], on_step: Any
     ) -> None:
-        self._hours = algorithm.default_hours
+        self._hours = algorithm.qc_default_hours
         self._days = DayNotes(self._hours)
         self._feed = feed
         self._tell = tell
@@ -126,7 +126,7 @@ class LiveHost:
         """
         algorithm = self.algorithm = kind()
         try:
-            algorithm.callback("initialize")()
+            algorithm.qc_callback("initialize")()
         except Exception as problem:
             algorithm.set_run_time_error(problem)
             trace = lean_trace(problem)

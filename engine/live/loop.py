@@ -93,7 +93,7 @@ class LiveLoop(Loop):
         if algorithm.is_warming_up:
             algorithm.debug("Algorithm starting warm up...")
         else:
-            algorithm.callback("on_warmup_finished")()
+            algorithm.qc_callback("on_warmup_finished")()
         for step in self.live_feed.warm_up(self._clock.now):
             self._step(step)
             if self._stopped():
@@ -166,7 +166,7 @@ class LiveLoop(Loop):
         self.phase = "end"
         algorithm.set_date_time(self._clock.now)
         try:
-            algorithm.callback("on_end_of_algorithm")()
+            algorithm.qc_callback("on_end_of_algorithm")()
         except Exception as problem:
             self._fail(problem)
             return

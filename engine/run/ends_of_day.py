@@ -30,8 +30,8 @@ class EndsOfDay:
         self._algorithm = algorithm
         self._end_utc = end_utc
         self._parameters = -1
-        if algorithm.overrides("on_end_of_day"):
-            callback = algorithm.callback("on_end_of_day")
+        if algorithm.qc_overrides("on_end_of_day"):
+            callback = algorithm.qc_callback("on_end_of_day")
             self._parameters = len(inspect.signature(callback).parameters)
         self._of_security: dict[Any, ScheduledEvent] = {}
         self._of_algorithm: ScheduledEvent | None = None
@@ -66,7 +66,7 @@ class EndsOfDay:
 
         def call(_: str, __: datetime) -> None:
             try:
-                algorithm.callback("on_end_of_day")(*arguments)
+                algorithm.qc_callback("on_end_of_day")(*arguments)
             except Exception as error:
                 algorithm.debug(f"Runtime error in {name} event: {error}")
 

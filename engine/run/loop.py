@@ -127,7 +127,7 @@ class Loop:
         self.capacity.update(algorithm.utc_time_naive, force=force)
         if sampled:
             add_samples(self.sampler.charts, algorithm.get_chart_updates())
-            algorithm.messages.collect()
+            algorithm.qc_messages.collect()
 
     def _stopped(self) -> bool:
         return self._algorithm.status != AlgorithmStatus.RUNNING
@@ -142,7 +142,7 @@ class Loop:
         algorithm = self._algorithm
         self._start_schedule()
         if not algorithm.is_warming_up:
-            algorithm.callback("on_warmup_finished")()
+            algorithm.qc_callback("on_warmup_finished")()
         ended = True
         for step in self._feed.stream(self._end_utc, self._start_utc):
             if self._stopped() and algorithm.run_time_error is None:
@@ -163,7 +163,7 @@ class Loop:
 
     def _end(self) -> None:
         algorithm = self._algorithm
-        algorithm.callback("on_end_of_algorithm")()
+        algorithm.qc_callback("on_end_of_algorithm")()
         self._after_step(force=True)
         if algorithm.status == AlgorithmStatus.RUNNING:
             algorithm.status = AlgorithmStatus.COMPLETED
@@ -171,11 +171,11 @@ class Loop:
 
     def finish(self) -> None:
         """Take the last look at the account, as LEAN does when it leaves, after an error too."""
-        lines = len(self._algorithm.log_lines)
+        lines = len(self._algorithm.qc_log_lines)
         # It moves the capacity estimate.
         self._after_step(force=True)
         # LEAN has written its log before.
-        del self._algorithm.log_lines[lines:]
+        del self._algorithm.qc_log_lines[lines:]
 
     def _start_schedule(self) -> None:
         """Begin the schedule, with the run's own events behind the algorithm's."""
@@ -226,7 +226,7 @@ class Loop:
             return False
         self._margin_call(time)
         if step.changes:
-            algorithm.callback("on_securities_changed")(step.changes)
+            algorithm.qc_callback("on_securities_changed")(step.changes)
             algorithm.on_framework_securities_changed(step.changes)
         self._dividends_and_splits(step)
         self._consolidate(step)
@@ -255,7 +255,7 @@ class Loop:
         if self._was_warming_up and not algorithm.is_warming_up:
             self._was_warming_up = False
             self.sampler.on_warmup_finished(algorithm.portfolio.total_portfolio_value_exact)
-            algorithm.callback("on_warmup_finished")()
+            algorithm.qc_callback("on_warmup_finished")()
             self.trading = True
             algorithm.debug("Algorithm finished warming up.")
 
@@ -264,7 +264,7 @@ class Loop:
         events = step.slice.symbol_changed_events
         if not events:
             return
-        algorithm.callback("on_symbol_changed_events")(events)
+        algorithm.qc_callback("on_symbol_changed_events")(events)
         for symbol in list(events.keys()):
             for ticket in algorithm.transactions.get_open_order_tickets(symbol):
                 ticket.cancel("Open order cancelled on symbol changed event")
@@ -280,7 +280,7 @@ class Loop:
         if requests and all(
             algorithm.securities[r.symbol].exchange.exchange_open for r in requests
         ):
-            answer = algorithm.callback("on_margin_call")(requests)
+            answer = algorithm.qc_callback("on_margin_call")(requests)
             tickets = model.execute_margin_call(requests if answer is None else answer)
             executed = len(tickets)
             for ticket in tickets:
@@ -289,7 +289,7 @@ class Loop:
                     f"Quantity: {ticket.quantity} @ {ticket.average_fill_price}"
                 )
         if not executed and warn:
-            algorithm.callback("on_margin_call_warning")()
+            algorithm.qc_callback("on_margin_call_warning")()
 
     def _dividends_and_splits(self, step: TimeSlice) -> None:
         algorithm = self._algorithm
@@ -324,19 +324,19 @@ class Loop:
                     consolidator.update(point)
                 if getattr(type(consolidator), "scan", None) is not DataConsolidator.scan:
                     if local is None:
-                        local = self._algorithm.hours_of(config.symbol).from_utc(step.time)
+                        local = self._algorithm.qc_hours_of(config.symbol).from_utc(step.time)
                     consolidator.scan(local)
 
     def _user_events(self, step: TimeSlice) -> None:
         algorithm, data = self._algorithm, step.slice
         if data.splits:
-            algorithm.callback("on_splits")(data.splits)
+            algorithm.qc_callback("on_splits")(data.splits)
         if data.dividends:
-            algorithm.callback("on_dividends")(data.dividends)
+            algorithm.qc_callback("on_dividends")(data.dividends)
         if data.delistings:
-            algorithm.callback("on_delistings")(data.delistings)
+            algorithm.qc_callback("on_delistings")(data.delistings)
         if data.has_data:
-            algorithm.callback("on_data")(data)
+            algorithm.qc_callback("on_data")(data)
 
 
 def _volume(bar: TradeBar | QuoteBar | None) -> BarVolume | None:

@@ -378,12 +378,12 @@ def _run(
     loop: Loop | None = None
     error, trace = "", ""
     try:
-        algorithm.callback("initialize")()
+        algorithm.qc_callback("initialize")()
         algorithm.post_initialize()
         feed = DataFeed(algorithm, context.sources, context.fred)
         bar = _Progress(algorithm, progress)
         loop = Loop(algorithm, feed, bar.step)
-        algorithm.statistics_source = partial(_statistics, algorithm, loop, rates)
+        algorithm.qc_statistics_source = partial(_statistics, algorithm, loop, rates)
         finished = False
         try:
             loop.run()
@@ -403,8 +403,8 @@ def _run(
         raise AlgorithmError(f"{kind.__name__}.initialize failed: {error}\n{trace}")
     loop.finish()
     if error:
-        algorithm.messages.add(LOG, algorithm.time, f"Runtime Error: {error}\n{trace}")
-        algorithm.messages.collect()
+        algorithm.qc_messages.add(LOG, algorithm.time, f"Runtime Error: {error}\n{trace}")
+        algorithm.qc_messages.collect()
     return _finish(algorithm, loop, context, rates, results, started, error, trace)
 
 
@@ -452,7 +452,7 @@ def _finish(
 ) -> BacktestResult:
     transactions = algorithm.transactions
     summary = _statistics(algorithm, loop, rates)
-    summary.summary.update(algorithm.summary_statistics)
+    summary.summary.update(algorithm.qc_summary_statistics)
     orders = transactions.get_orders()
     statistics = dict(summary.summary)
     statistics["OrderListHash"] = order_list_hash(orders)
@@ -463,7 +463,7 @@ def _finish(
         loop.sampler.charts,
         list(loop.sampler.equity()),
         algorithm,
-        list(algorithm.log_lines),
+        list(algorithm.qc_log_lines),
         algorithm.status,
         f"{error}\n{trace}" if error else "",
         summary,
@@ -530,7 +530,7 @@ def _write(
         parameters=result.parameters,
         insights=algorithm.insights.get_insights(),
         logs=result.log,
-        engine_log=algorithm.messages.as_they_came,
+        engine_log=algorithm.qc_messages.as_they_came,
         started=started,
         finished=datetime.now(UTC).replace(tzinfo=None),
         runtime_error=error,

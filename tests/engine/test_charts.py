@@ -10,14 +10,14 @@ from engine.market.data import TradeBar
 
 class Plotter(ChartsMixin):
     def __init__(self):
-        self._set_up_charts()
+        self._qc_set_up_charts()
         self.utc_time_naive = datetime(2020, 1, 2)
 
 
 def test_a_value_lands_in_its_series():
     plotter = Plotter()
     plotter.plot("Mine", "Value", 1.5)
-    point = plotter._charts["Mine"].series["Value"].values[0]
+    point = plotter._qc_charts["Mine"].series["Value"].values[0]
     assert float(point.value) == 1.5
 
 
@@ -43,8 +43,8 @@ def test_a_bar_is_a_candle_and_names_may_be_given():
     plotter.plot("Mine", "Bar", bar)
     plotter.plot(chart="Mine", series="Line", value=2.5)
     plotter.plot(series="Alone", value=1)
-    series = plotter._charts["Mine"].series
+    series = plotter._qc_charts["Mine"].series
     candle = series["Bar"].values[0]
     assert (candle.open, candle.high, candle.low, candle.close) == (10, 12, 9, 11)
     assert float(series["Line"].values[0].value) == 2.5
-    assert "Alone" in plotter._charts["Strategy Equity"].series
+    assert "Alone" in plotter._qc_charts["Strategy Equity"].series

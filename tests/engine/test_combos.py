@@ -142,7 +142,7 @@ def test_a_failing_fill_model_leaves_the_order_open_and_says_so(tmp_path):
     expected = (
         "Transaction model failed to fill for order type: MarketOnOpen with error: too clever"
     )
-    assert any(expected in line for line in result.algorithm.log_lines)
+    assert any(expected in line for line in result.algorithm.qc_log_lines)
 
 
 def test_the_base_model_fills_a_stop_beyond_it_only(tmp_path):

@@ -123,7 +123,7 @@ def test_a_line_that_the_reader_cannot_read_is_left_out_and_told(folder):
 
     algorithm = run(folder, Broken).algorithm
     assert [value for _, value, *_ in algorithm.seen] == [1, 3]
-    assert any("Line: 2010-01-09 01:00,warm,2" in line for line in algorithm.log_lines)
+    assert any("Line: 2010-01-09 01:00,warm,2" in line for line in algorithm.qc_log_lines)
 
 
 def test_what_is_not_read_is_refused_by_name(folder):

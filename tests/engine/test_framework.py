@@ -118,7 +118,7 @@ class Algorithm:
         quantity = security.holdings.quantity_exact + self.open_orders.get(security.symbol, 0)
         return SimpleNamespace(projected_quantity_exact=quantity)
 
-    def target_quantity(self, security, percent):
+    def qc_target_quantity(self, security, percent):
         target = (D(10_000) * percent / security.price_exact).to_integral_value()
         return target - security.holdings.quantity_exact
 

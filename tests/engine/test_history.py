@@ -226,7 +226,7 @@ class _Asked(QCAlgorithm):
         self.set_start_date(2010, 1, 14)
         self.set_end_date(2010, 1, 15)
         self.symbol = self.add_equity("XYZ", Resolution.DAILY).symbol
-        self.other = self.create_symbol("ABC")
+        self.other = self.qc_create_symbol("ABC")
         self.answer = None
 
     def on_data(self, data):

@@ -83,7 +83,7 @@ def test_what_is_said_in_the_step_that_fails_is_not_in_leans_log(folder):
     result = run(folder, InOnData)
     assert result.status == AlgorithmStatus.RUNTIME_ERROR
     assert [line[:6] for line in without_warnings(result.log)] == ["day 11", "day 12", "Runtim"]
-    told = without_warnings(result.algorithm.messages.as_they_came)
+    told = without_warnings(result.algorithm.qc_messages.as_they_came)
     assert told[:3] == ["day 11", "day 12", "day 13"]
     # One sample of the equity more, where it ended, but none of the day.
     assert result.equity[-1][0] == datetime(2010, 1, 13, 21)

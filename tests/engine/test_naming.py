@@ -4,11 +4,15 @@ import pytest
 
 from engine.api.algorithm import QCAlgorithm
 from engine.common.enums import LeanEnum, Resolution, SeriesType
+from engine.common.lean_names import members
+from engine.common.naming import snake_case
 from engine.common.settings import AlgorithmSettings
 from engine.framework import AlphaModel
 from engine.market.data import TradeBar
 from engine.market.symbols import Symbol
 from engine.orders.order_properties import OrderProperties, TimeInForce
+from engine.run.runner import run_algorithm
+from tests.engine.folder import flat, write_folder
 
 
 def test_what_can_be_set_can_be_set_in_pascal_case():
@@ -69,3 +73,37 @@ def test_a_slip_of_the_pen_is_a_mistake():
     settings = AlgorithmSettings()
     with pytest.raises(AttributeError):
         settings.free_portfolio_valu = 1
+
+
+def test_a_users_attributes_do_not_meet_the_engines_own(tmp_path):
+    ours = {
+        "add_custom_data", "add_fred_series", "above_minimum_order_margin", "dispatch_order_event",
+        "is_market_open_at", "new_security", "request_history", "request_typed_history",
+        "start_consolidating", "take_changed_universes", "take_pending_series",
+        "take_pending_universes", "takes_overrides", "to_string", "utc_time_naive",
+    }  # fmt: skip
+    found: set[str] = set()
+
+    class Names(QCAlgorithm):
+        def initialize(self):
+            self._start = self._end = self._day = self._charts = self.messages = None
+            self.callback = self.target_quantity = self.portfolio_value = self._now = 7
+            self.set_start_date(2010, 1, 4)
+            self.set_end_date(2010, 1, 5)
+            found.update(name for name in dir(QCAlgorithm) if name.lower() == name)
+            found.update(name for name in vars(self) if name not in self.mine)
+
+        mine = (
+            "_start", "_end", "_day", "_charts", "messages", "callback", "target_quantity",
+            "portfolio_value", "_now", "mine",
+        )  # fmt: skip
+
+        def on_end_of_algorithm(self):
+            self.log(f"{self.callback} {self._start}")
+
+    write_folder(tmp_path / "data", {"ABC": flat(10, 5)})
+    result = run_algorithm(Names, data_folder=tmp_path / "data", store=tmp_path / "store")
+    assert "7 None" in result.log[-1]
+    known = members("QCAlgorithm")
+    strangers = {name for name in found - ours if not name.startswith(("__", "_qc_", "qc_"))}
+    assert not {name for name in strangers if snake_case(name) not in known}

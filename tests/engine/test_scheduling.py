@@ -31,11 +31,11 @@ def hours():
 @pytest.fixture
 def rules(hours):
     algorithm = SimpleNamespace(
-        hours_of=lambda symbol: hours,
-        default_hours=hours,
+        qc_hours_of=lambda symbol: hours,
+        qc_default_hours=hours,
         utc_time_naive=START,
         time_zone="America/New_York",
-        create_symbol=lambda ticker: Symbol.create(ticker, SecurityType.EQUITY, Market.USA),
+        qc_create_symbol=lambda ticker: Symbol.create(ticker, SecurityType.EQUITY, Market.USA),
         debug=lambda message: None,
     )
     return [DateRules(algorithm), TimeRules(algorithm)]

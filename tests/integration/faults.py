@@ -339,7 +339,7 @@ class _Watching:
 
     def _look_at_day(self, algorithm: Any, now: datetime) -> None:
         """Count the special days."""
-        offset = algorithm.default_hours.from_utc(now) - now
+        offset = algorithm.qc_default_hours.from_utc(now) - now
         self._found.happened["daylight saving begins"] += offset != (self._offset or offset)
         self._offset = offset
         data = algorithm.current_slice

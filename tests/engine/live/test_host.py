@@ -167,7 +167,7 @@ def test_a_raising_scheduled_event_is_run_again_and_its_order_given_twice(live):
         (noon + timedelta(seconds=1), "SUBMITTED"),
     ]
     assert result.status == AlgorithmStatus.RUNTIME_ERROR
-    told = [line for line in algorithm.log_lines if "Runtime Error" in line]
+    told = [line for line in algorithm.qc_log_lines if "Runtime Error" in line]
     assert len(told) == 2
     assert "broken on purpose\n  at fail\n    raise ValueError" in told[0]
 

@@ -266,7 +266,7 @@ def test_a_split_and_a_dividend_while_nothing_ran_are_made_good(tmp_path):
     store.note({"clock": datetime(2010, 1, 19, 3)})  # nothing ran over the long weekend
     store.close()
     session = trade(parts, "two", datetime(2010, 1, 20), first=None)
-    told_of = [line for line in session.live.algorithm.log_lines if "While nothing ran" in line]
+    told_of = [line for line in session.live.algorithm.qc_log_lines if "While nothing ran" in line]
     assert len(told_of) == 2
     assert final(parts) == final(whole)
     assert final(whole)[2] == [("14", "49.00")]
