@@ -31,7 +31,11 @@ Bounds. A learned recursion may run away, so
 - gaps, intraday moves and wicks stay within `MOVE_LIMIT` times the largest of that history, log
   volume within `VOLUME_MARGIN` of its range;
 - a price `PRICE_LIMIT` times its start (or one over that) moves back: steps that lead further out
-  are mirrored.
+  are mirrored;
+- what the network says of a symbol's scales is led back to what it says of its real bars. A network
+  of all symbols reads off the last bars whose gaps are large, and believes its own simulation:
+  after two years a symbol's gaps would be those of any other, in variance up to two and a half
+  times its real ones.
 """
 
 from __future__ import annotations
@@ -86,6 +90,15 @@ next two: `research.experiments.constants --rails`)."""
 
 VOLUME_MARGIN = 1.0
 """Beyond the range of log volume in the history. Moves 0.4 to 1 % of simulated bars."""
+
+LEADING_BACK = 1.0 - 0.5 ** (1.0 / 60.0)
+"""Share of what scales are beyond the usual that is taken off them from the next bar on.
+
+So what comes and goes within a quarter stays, and what stays longer fades. On the TDQN stocks,
+paths of 480 bars (real; without, with, twice as fast): excess kurtosis 7.3; 9.6, 7.1, 6.7,
+deviation of returns 1.68; 1.76, 1.64, 1.61 %, ACF of absolute returns, lags 1 to 20, .052; .069,
+.060, .056.
+"""
 
 PRICE_LIMIT = 1e3
 """Times the price at the start, or one over that. Met by no simulated bar of a sane forecaster."""
@@ -258,6 +271,9 @@ class _Portion:
         self._bounds = sampler._bounds.take(series[twins])
         self._state = self._forecaster.start(view, masks, memory).take(twins)
         self._bounds.hold_volatility(self._state)
+        usual = np.stack([known.scales.mean(axis=0) for known in sampler._hindcasts])
+        self._usual = usual[series[twins]]
+        self._state.shift = np.zeros_like(self._usual)
         # The observer's forecasts are corrected by the same outcomes, of its own network.
         self._market = sampler._observer.follow(view, memory.take(slice(None)))
         self._market = self._market.take(twins, window=1)
@@ -304,6 +320,7 @@ class _Portion:
         forecasts[:, :, t + 1] = self._by_market(self._market.forecast)
         self._forecaster.advance(state, view.feature_rows, drawn.pits)
         self._bounds.hold_volatility(state)
+        state.shift = state.shift - LEADING_BACK * (drawn.scales - self._usual)
         self._t += 1
 
 

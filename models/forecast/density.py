@@ -69,6 +69,9 @@ OUTPUTS = (
 )
 """What the network gives for each bar: unbounded numbers, all zero for the plain baseline."""
 
+SCALES = [OUTPUTS.index("gap_scale"), OUTPUTS.index("intraday_scale")]
+"""The columns of `OUTPUTS` that say how far prices move overnight and during the day."""
+
 MAX_DRIFT = 0.25
 """Bound of a location, in baseline volatilities: an annual Sharpe ratio of 4 (0.25 · sqrt(252)).
 

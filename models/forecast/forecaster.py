@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.forecast.config import ForecasterConfig
-from models.forecast.density import BarDensity, GivenGap, QuantileTables
+from models.forecast.density import SCALES, BarDensity, GivenGap, QuantileTables
 from models.forecast.distributions import NUMPY, SkewedT
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks, RecurrentState
@@ -55,11 +55,14 @@ class Drawn:
             from, shape (B, 2), for `Forecaster.advance`: a path's forecasts are right, so its
             memory fades. Levels before correction would feed the correction on itself, and it
             would wander farther than that of real bars does.
+        scales: what the network said of the log scales of gap and intraday return, the state's
+            shift added, shape (B, 2).
     """
 
     parts: np.ndarray
     means: np.ndarray
     pits: np.ndarray
+    scales: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +76,14 @@ class Hindcast:
             shape (n, 5), columns `features.PARTS`: drawn with these, the bars come again.
         missed: gap and intraday return less their means, in baseline volatilities, shape (n, 2).
         memory: of n + 1 series: entry i is what was known at row first + i.
+        scales: what the network said of the log scales of gap and intraday return, shape (n, 2).
     """
 
     first: int
     uniforms: np.ndarray
     missed: np.ndarray
     memory: Memory
+    scales: np.ndarray
 
     def memory_at(self, rows: np.ndarray) -> Memory:
         """What was known at the close of rows (B,) of the history.
@@ -284,6 +289,8 @@ class Forecaster:
         """The density of the next bar of every path: network outputs, calibrated parameters."""
         mask = None if state.masks is None else state.masks.outputs
         outputs = self._network.outputs(state.hidden, state.scaled[:, self._columns], mask)
+        if state.shift is not None:
+            outputs[:, SCALES] += state.shift
         return BarDensity(NUMPY, outputs, state.volatility, state.traits.density)
 
     def draw(self, state: RecurrentState, uniforms: np.ndarray) -> Drawn:
@@ -301,7 +308,9 @@ class Forecaster:
         levels[:, CORRECTED] = quantile(levels[:, CORRECTED], correction)
         parts, given_gap = density.draw(levels, self._quantiles, state.traits.rows)
         means = self._means(given_gap, correction, state.traits.rows)
-        return Drawn(parts, means, np.array(uniforms[:, CORRECTED]))
+        return Drawn(
+            parts, means, np.array(uniforms[:, CORRECTED]), density.outputs[:, SCALES].copy()
+        )
 
     def expected_return(
         self, state: RecurrentState, density: BarDensity
@@ -359,7 +368,8 @@ class Forecaster:
         uniforms[:, CORRECTED] = distribution(pits[:, CORRECTED], correction)
         given_gap = density.given_gap(parts[:, 0])
         missed = parts[:, :2] - self._means(given_gap, correction, traits.rows)
-        return Hindcast(first, uniforms, missed / density.volatility[:, None], memory)
+        missed = missed / density.volatility[:, None]
+        return Hindcast(first, uniforms, missed, memory, density.outputs[:, SCALES])
 
     def returns_pit(self, state: RecurrentState, returns: np.ndarray) -> np.ndarray:
         """PITs (B, 2) of the next gaps and intraday returns (B, 2), before any correction."""

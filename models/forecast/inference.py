@@ -64,6 +64,8 @@ class RecurrentState:
         volatility: baseline volatility of the next bar, shape (B,).
         traits: what is each path's own by its symbol.
         memory: what each path's recent outcomes said of their forecasts.
+        shift: added to what the network says of the log scales of gap and intraday return, shape
+            (B, 2); None leaves them as they are.
     """
 
     hidden: np.ndarray
@@ -73,6 +75,7 @@ class RecurrentState:
     volatility: np.ndarray
     traits: SeriesTraits
     memory: Memory
+    shift: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.hidden)
@@ -87,6 +90,7 @@ class RecurrentState:
             self.volatility[rows],
             self.traits.take(rows),
             self.memory.take(rows),
+            None if self.shift is None else self.shift[rows],
         )
 
 

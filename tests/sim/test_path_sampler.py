@@ -6,7 +6,9 @@ from scipy import stats
 
 from models.agent.observation import Observer
 from models.forecast.config import ForecasterConfig
+from models.forecast.density import OUTPUTS
 from models.forecast.forecaster import Forecaster
+from models.forecast.inference import LSTMInference
 from models.market import features as features_module
 from models.market.features import FEATURES, LOOKBACK, FeatureTable, features, parts_from_bars
 from models.market.history import CLOSE, VOLUME
@@ -286,6 +288,25 @@ def test_wild_forecasters_stay_within_bounds(observer):
         assert volume.min() >= known.min() - VOLUME_MARGIN - 1e-9
         rise = np.log(mine[:, :, CLOSE] / mine[:, :1, CLOSE])
         assert np.abs(rise).max() < np.log(1e3) + 1.0
+
+
+def test_scales_that_wander_off_are_led_back(observer, monkeypatch):
+    """What the network says of imagined bars beyond what it said of real ones halves in 60 bars."""
+    told, draw_bars = [], Forecaster.draw
+
+    def outputs(self, hidden, scaled, output_mask):
+        imagined = output_mask is not None  # the histories' bars are judged by the mean network
+        return np.full((*hidden.shape[:-1], len(OUTPUTS)), 0.3 if imagined else 0.1)
+
+    def recorded(self, state, uniforms):
+        told.append(draw_bars(self, state, uniforms))
+        return told[-1]
+
+    monkeypatch.setattr(LSTMInference, "outputs", outputs)
+    monkeypatch.setattr(Forecaster, "draw", recorded)
+    draw(observer, n_paths=4, n_steps=121)
+    for t in (0, 1, 60, 120):
+        np.testing.assert_allclose(told[t].scales, 0.1 + 0.2 * 0.5 ** (t / 60.0), rtol=1e-12)
 
 
 def test_an_odd_number_of_paths_is_allowed(observer):
