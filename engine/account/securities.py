@@ -28,7 +28,7 @@ from engine.market.data import (
     TradeBar,
 )
 from engine.market.market_hours import ExchangeHours
-from engine.market.symbols import Symbol, SymbolCache
+from engine.market.symbols import Symbol, SymbolCache, unknown_ticker
 from engine.orders.orders import CashAmount
 
 
@@ -307,8 +307,10 @@ class SecurityHolding(LeanObject):
 class SecurityExchange(LeanObject):
     """The exchange of a security at the algorithm's time."""
 
-    def __init__(self, hours: ExchangeHours, utc_now: Callable[[], datetime]) -> None:
-        self.hours = hours
+    trading_days_per_year = 365
+
+    def __init__(self, exchange_hours: ExchangeHours, utc_now: Callable[[], datetime]) -> None:
+        self.hours = exchange_hours
         self._utc_now = utc_now
 
     @property
@@ -353,6 +355,12 @@ class SecurityExchange(LeanObject):
         return self.hours.is_open_during(bar_start_time, bar_end_time, is_extended_market_hours)
 
 
+class EquityExchange(SecurityExchange):
+    """The exchange of an equity."""
+
+    trading_days_per_year = 252
+
+
 class _Kept:
     """What a user keeps with a security, by key; a class in brackets changes nothing."""
 
@@ -390,7 +398,8 @@ class Security(LeanObject):
     ) -> None:
         self.symbol = symbol
         self.quote_currency = Cash(CURRENCY, ZERO) if quote_currency is None else quote_currency
-        self.exchange = SecurityExchange(hours, utc_now)
+        is_equity = symbol.security_type == SecurityType.EQUITY
+        self.exchange = (EquityExchange if is_equity else SecurityExchange)(hours, utc_now)
         self.symbol_properties = properties
         self.cache = SecurityCache()
         self.holdings = SecurityHolding(self)
@@ -658,8 +667,13 @@ class SecurityManager(LeanObject):
     def __getitem__(self, key: Any) -> Security:
         security = self.find_any(key)
         if security is None:
+            if self._symbol(key) is None:
+                raise unknown_ticker(key)
             raise KeyNotFoundException(
-                f"the symbol {key} was not added to the algorithm; add it with add_equity"
+                f"This asset symbol ({key}) was not found in your security list. Please add this "
+                "security before using it. To prevent the exception, use "
+                "self.securities.get(symbol), which returns None when the symbol is not found, or "
+                "guard the access with 'if symbol in self.securities:'."
             )
         return security
 

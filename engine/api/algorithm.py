@@ -24,6 +24,7 @@ from engine.api.algorithm_framework import FrameworkMixin
 from engine.api.algorithm_history import HistoryMixin
 from engine.api.algorithm_indicators import IndicatorsMixin
 from engine.api.algorithm_statistics import StatisticsMixin
+from engine.api.algorithm_symbols import SymbolsMixin
 from engine.api.algorithm_trading import TradingMixin
 from engine.api.messages import DEBUG, ERROR, LOG, Messages
 from engine.api.run_context import RunContext, current_context
@@ -51,7 +52,7 @@ from engine.common.naming import LeanObject, either_spelling
 from engine.common.settings import AlgorithmSettings, UniverseSettings
 from engine.feed.history import HistoryProvider
 from engine.feed.history_requests import start_of_bars
-from engine.market.symbols import Symbol, SymbolCache
+from engine.market.symbols import Symbol
 from engine.orders.order_properties import OrderProperties
 from engine.orders.orders import OrderEvent
 
@@ -62,6 +63,7 @@ _DAY = timedelta(days=1)
 class QCAlgorithm(
     TradingMixin,
     DataMixin,
+    SymbolsMixin,
     HistoryMixin,
     IndicatorsMixin,
     ChartsMixin,
@@ -587,14 +589,6 @@ class QCAlgorithm(
         return False
 
     # Names ----------------------------------------------------------------------------------
-
-    def symbol(self, ticker: str) -> Symbol:
-        """Symbol of a ticker that was added.
-
-        Raises:
-            ValueError: if it was not.
-        """
-        return SymbolCache.get_symbol(ticker)
 
     def set_name(self, name: str) -> None:
         """Name the algorithm."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.common.enums import Resolution, TickType
+from engine.common.net_exceptions import ArgumentException
 from engine.feed.consolidators import IdentityDataConsolidator, identity_of, listen
 from engine.feed.period_consolidators import (
     BaseDataConsolidator,
@@ -101,7 +102,7 @@ class ConsolidatorsMixin:
         """The consolidator that a period means, a Resolution, a timedelta or a function.
 
         Raises:
-            ValueError: if the data is coarser than the period.
+            ArgumentException: if the data is coarser than the period.
         """
         config = self._qc_config(symbol, tick_type)
         if callable(period) and not isinstance(period, type | Resolution):
@@ -110,7 +111,7 @@ class ConsolidatorsMixin:
         if isinstance(span, Resolution):
             span = RESOLUTION_SPAN[span]
         if span < config.increment:
-            raise ValueError(
+            raise ArgumentException(
                 f"Unable to create {symbol} consolidator because {symbol} is registered for "
                 f"{config.resolution.net_name} data. Consolidators require higher resolution data "
                 "to produce lower resolution data."
@@ -170,14 +171,14 @@ class ConsolidatorsMixin:
         """What `consolidate` does with its arguments; a size stands for a period with a class.
 
         Raises:
-            ValueError: if the consolidator makes another class of bars than wanted.
+            ArgumentException: if the consolidator makes another class of bars than wanted.
         """
         if isinstance(period, int | float) and not isinstance(period, Resolution):
             made = self._qc_sized_consolidator(kind, symbol, period)
         else:
             made = self._qc_consolidator(symbol, period, tick_type)
         if kind is not None and not issubclass(made.output_type, kind):
-            raise ValueError(
+            raise ArgumentException(
                 "Unable to consolidate with the specified handler because the consolidator's "
                 f"output type is {made.output_type.__name__} but the handler's input type is "
                 f"{kind.__name__}."

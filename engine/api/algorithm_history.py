@@ -10,6 +10,7 @@ import pandas as pd
 
 from engine.api.algorithm_custom import CustomSecurity
 from engine.common.clock import from_utc, midnight, to_utc
+from engine.common.enumerables import memoized
 from engine.common.enums import DataNormalizationMode, Resolution, SecurityType
 from engine.common.net_exceptions import ArgumentException, InvalidOperationException
 from engine.feed.custom_data import PythonData
@@ -192,7 +193,7 @@ class HistoryMixin:
         if call.targets is None and kind is None:
             if _is_moment(call.span):
                 raise TypeError("history takes symbols with a start and an end")
-            return self._qc_slices(self._qc_requests(call, None))
+            return memoized("Slice", self._qc_slices(self._qc_requests(call, None)))
         return self._qc_history_provider.frame(self._qc_requests(call, kind))
 
     def request_typed_history(self: Any, kind: type, *arguments: Any, **named: Any) -> Any:
@@ -209,16 +210,18 @@ class HistoryMixin:
         if call.targets is None and not isinstance(call.span, timedelta):
             raise TypeError(f"history[{kind.__name__}] takes symbols, or a timedelta alone")
         requests = self._qc_requests(call, kind)
+        name = "PythonData" if issubclass(kind, PythonData) else kind.__name__
         if not call.is_single or call.targets is None:
             found = (piece.get(kind) for piece in self._qc_slices(requests))
-            return [points for points in found if points.count]
+            return memoized(f"DataDictionary[{name}]", [points for points in found if points.count])
         if not requests:
             symbol = self._qc_history_symbol(call.targets[0])
             raise ArgumentException(
                 "No history data could be fetched. This could be due to the specified security not "
                 f"being of the requested type. Symbol: {symbol} Requested Type: {kind.__name__}"
             )
-        return _in_order([self._qc_history_provider.points(request) for request in requests])
+        points = [self._qc_history_provider.points(request) for request in requests]
+        return memoized(name, _in_order(points))
 
     def _qc_slices(self: Any, requests: list[HistoryRequest]) -> list[Slice]:
         hours: ExchangeHours = self.qc_default_hours
@@ -227,13 +230,12 @@ class HistoryMixin:
         )
         return found
 
-    def _qc_history_symbol(self: Any, item: Any) -> Symbol:
+    def _qc_history_symbol(self: Any, item: Any, is_single: bool = False) -> Symbol:
         item = getattr(item, "symbol", item)
         if not isinstance(item, Symbol):
             symbol = SymbolCache.try_get_symbol(str(item))
             if symbol is None:
-                symbol = self.qc_create_symbol(str(item))
-                self._qc_check_known(symbol)
+                raise _unknown(item, is_single)
             item = symbol
         if item.security_type != SecurityType.EQUITY and not isinstance(
             self.securities.find_any(item), CustomSecurity
@@ -256,7 +258,8 @@ class HistoryMixin:
 
     def _qc_requests(self: Any, call: _Call, kind: type | None) -> list[HistoryRequest]:
         targets = self.securities.keys() if call.targets is None else call.targets
-        symbols = [self._qc_history_symbol(item) for item in targets]
+        is_single = call.is_single and kind is None
+        symbols = [self._qc_history_symbol(item, is_single) for item in targets]
         _check_custom(kind, symbols)
         options = call.options(kind)
         if isinstance(call.span, int):
@@ -310,8 +313,7 @@ class HistoryMixin:
 
     def qc_history_bars(self: Any, symbol: Any, periods: int, resolution: Any) -> list[BaseData]:
         """The last trade bars of a symbol."""
-        found: list[BaseData] = self.history[TradeBar](symbol, periods, resolution)
-        return found
+        return list(self.history[TradeBar](symbol, periods, resolution))
 
     # Last prices ----------------------------------------------------------------------------
 
@@ -371,6 +373,16 @@ class HistoryMixin:
                 if request.kind in wanted or attempt
             ]
         return sorted(found.values(), key=lambda point: (point.time, isinstance(point, QuoteBar)))
+
+
+def _unknown(ticker: Any, is_single: bool) -> Exception:
+    """Error for a ticker that was not added: LEAN's own where it has one."""
+    if is_single:
+        return InvalidOperationException(f"We were unable to locate the ticker '{ticker}'.")
+    return NotImplementedError(
+        f"history of the ticker {ticker!r}, which was not added; LEAN knows no such symbol either: "
+        "use Symbol.create(ticker, SecurityType.EQUITY, Market.USA)"
+    )
 
 
 def _check_kind(kind: type | None) -> None:

@@ -18,6 +18,7 @@ from engine.common.decimals import to_decimal
 from engine.common.enums import LeanEnum, Resolution
 from engine.common.lean_names import is_lean_member
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import ArgumentException
 from engine.feed.consolidators import IdentityDataConsolidator, listen
 from engine.feed.history_requests import start_of_bars
 from engine.market.data import RESOLUTION_SPAN, BaseData, TradeBar
@@ -267,7 +268,7 @@ class IndicatorsMixin(IndicatorHelpersMixin):
             history: slices to take the bars from.
 
         Raises:
-            ValueError: if neither a period, nor a span, nor a start is given.
+            ArgumentException: if neither a period, nor a span, nor a start is given.
         """
         indicator = lib.as_indicator(indicator)
         if isinstance(period, datetime):
@@ -299,7 +300,7 @@ class IndicatorsMixin(IndicatorHelpersMixin):
         before = max(int(getattr(indicator, "warm_up_period", 0)) - 1, 0)
         if start is None and span is None:
             if not isinstance(period, int):
-                raise ValueError(
+                raise ArgumentException(
                     f"indicator_history takes a number, a timedelta or a start; received {period!r}"
                 )
             return lambda key: self.qc_history_bars(key, period + before, resolution)

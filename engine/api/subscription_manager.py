@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import ArgumentException
 from engine.feed.consolidators import listen
 from engine.market.data import BaseData, SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
@@ -138,12 +139,12 @@ class SubscriptionManager(LeanObject):
         As in LEAN the tick type matters for ticks only.
 
         Raises:
-            ValueError: if the symbol has no subscription of the consolidator's kind.
+            ArgumentException: if the symbol has no subscription of the consolidator's kind.
         """
         security = self._algorithm.securities.find(getattr(symbol, "symbol", symbol))
         configs = [c for c in security.subscriptions if not c.internal] if security else []
         if not configs:
-            raise ValueError(
+            raise ArgumentException(
                 "Please subscribe to this symbol before adding a consolidator for it. "
                 f"Symbol: {getattr(symbol, 'value', symbol)}"
             )
@@ -155,11 +156,11 @@ class SubscriptionManager(LeanObject):
                 return
         if tick_type is not None and all(config.tick_type != tick_type for config in configs):
             available = ", ".join(config.tick_type.net_name for config in configs)
-            raise ValueError(
+            raise ArgumentException(
                 f"No subscription with the requested Tick Type {tick_type.net_name} was found. "
                 f"Available Tick Types: {available}"
             )
-        raise ValueError(
+        raise ArgumentException(
             "Type mismatch found between consolidator and symbol. "
             f"Symbol: {configs[0].symbol.value} does not support input type: {wanted.__name__}. "
             f"Supported types: {','.join(config.type.__name__ for config in configs)}."

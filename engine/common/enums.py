@@ -379,6 +379,13 @@ class DeploymentTarget(LeanEnum):
     PRIVATE_CLOUD_PLATFORM = 2
 
 
+class MarketHoursState(LeanEnum):
+    CLOSED = 0
+    PRE_MARKET = 1
+    MARKET = 2
+    POST_MARKET = 3
+
+
 class DayOfWeek(LeanEnum):
     """Days as .NET numbers them: Sunday is 0."""
 

@@ -13,7 +13,7 @@ from inspect import get_annotations
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-from engine.common.lean_names import is_lean_member, refusal
+from engine.common.lean_names import is_lean_member, lean_classes, members, refusal
 
 
 @lru_cache(maxsize=8192)
@@ -165,6 +165,17 @@ class LeanObject(metaclass=LeanType):
                 # A property of ours has raised AttributeError: say what it said.
                 return object.__getattribute__(self, name)
             raise missing_attribute(cls, name)
+
+    def __str__(self) -> str:
+        """.NET's text of an object: the class's full name, where LEAN's class has no other."""
+        cls = type(self)
+        name = cls.__dict__.get("lean_name", cls.__name__)
+        entry = lean_classes().get(name) if cls.__module__.startswith("engine.") else None
+        if entry is None:
+            return object.__repr__(self)
+        if "to_string" in members(name):
+            raise NotImplementedError(refusal(name, "to_string"))
+        return f"{entry.namespace}.{name}"
 
     def to_string(self) -> str:
         """.NET's text of an object."""

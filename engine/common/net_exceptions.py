@@ -42,3 +42,7 @@ class InvalidOperationException(NetException, RuntimeError, ValueError):
 
 class NotSupportedException(NetException, TypeError):
     """A call that LEAN itself does not support."""
+
+
+class FormatException(NetException, ValueError):
+    """A text that cannot be read."""

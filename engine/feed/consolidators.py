@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import ArgumentException
 from engine.indicators.base import Event
 from engine.indicators.window import RollingWindow
 from engine.market.data import BaseData
@@ -171,8 +172,9 @@ def identity_of(kind: type, base: type[IdentityDataConsolidator]) -> type[Identi
     """The class of identity consolidators for a class of data."""
     key = base.__name__, kind
     if key not in _identities:
-        names = {"input_type": kind, "output_type": kind}
-        _identities[key] = type(base.__name__, (base,), names)
+        names = {"input_type": kind, "output_type": kind, "lean_name": base.__name__}
+        # Generic classes are named so by LEAN's Python bridge.
+        _identities[key] = type(f"{base.__name__}[{kind.__name__}]", (base,), names)
     return _identities[key]
 
 
@@ -193,13 +195,13 @@ class SequentialConsolidator(DataConsolidator):
     """Feeds the bars of one consolidator to another, and emits what that one emits.
 
     Raises:
-        ValueError: if the second cannot take the bars of the first.
+        ArgumentException: if the second cannot take the bars of the first.
     """
 
     def __init__(self, first: Any, second: Any) -> None:
         super().__init__()
         if not issubclass(first.output_type, second.input_type):
-            raise ValueError(
+            raise ArgumentException(
                 f"first.output_type must be second.input_type: {second.input_type.__name__}; "
                 f"received {first.output_type.__name__}"
             )

@@ -15,6 +15,7 @@ from engine.common.clock import round_down
 from engine.common.decimals import ZERO
 from engine.common.enums import Resolution, TickType
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import ArgumentException, InvalidOperationException
 from engine.feed.consolidators import DataConsolidator, listen
 from engine.feed.run_reference import exchange_hours
 from engine.indicators.base import Event
@@ -88,7 +89,7 @@ class _PeriodCountConsolidator(DataConsolidator):
         start_time: with a timedelta, the time of day at which bars start.
 
     Raises:
-        ValueError: if the rule is none of these, or if the function gives a later start.
+        ArgumentException: if the rule is none of these, or if the function gives a later start.
     """
 
     _max_count: int | None = None
@@ -125,13 +126,13 @@ class _PeriodCountConsolidator(DataConsolidator):
             self._max_count, self._period = rule, period
         elif callable(rule):
             if rule(_TRIAL_DATE).start > _TRIAL_DATE:
-                raise ValueError(
+                raise ArgumentException(
                     "a calendar function must give the start of the bar around a time, not a "
                     f"later one; received {rule(_TRIAL_DATE).start} for {_TRIAL_DATE}"
                 )
             self._calendar, self._period = rule, timedelta(seconds=1)
         else:
-            raise ValueError(
+            raise ArgumentException(
                 f"a consolidator takes a timedelta, a count or a function; received {rule!r}"
             )
 
@@ -170,13 +171,17 @@ class _PeriodCountConsolidator(DataConsolidator):
         if self._symbol is None:
             self._symbol = data.symbol
         elif data.symbol != self._symbol:
-            raise ValueError(f"a consolidator takes one symbol; {self._symbol} and {data.symbol}")
+            raise InvalidOperationException(
+                "Consolidators can only be used with a single symbol. The previous consolidated "
+                f"SecurityIdentifier ({self._symbol.id}) is not the same as in the current data "
+                f"({data.symbol.id})."
+            )
         timed = self._max_count is None and self._calendar is None
         if timed and not self._checked and self._period is not None:
             self._checked = True
             length = data.end_time - data.time
             if length > self._period:
-                raise ValueError(
+                raise ArgumentException(
                     f"{data.symbol}: bars of {length} cannot be consolidated to {self._period}"
                 )
 

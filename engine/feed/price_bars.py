@@ -14,6 +14,7 @@ from typing import Any
 
 from engine.common.decimals import ZERO, ExactNumber, round_half_even, to_decimal, to_double
 from engine.common.enums import LeanEnum
+from engine.common.net_exceptions import ArgumentException, InvalidOperationException
 from engine.feed.consolidators import DataConsolidator
 from engine.feed.run_reference import symbol_properties
 from engine.indicators.base import Event
@@ -118,10 +119,10 @@ class RenkoBar(BaseRenkoBar):
         """Move the close towards a value, at most by the brick; true once that closes the bar.
 
         Raises:
-            ValueError: for a bar with wicks, which is finished when it is made.
+            InvalidOperationException: for a bar with wicks, which is finished when it is made.
         """
         if self.type == RenkoType.WICKED:
-            raise ValueError('A "Wicked" RenkoBar cannot be updated!')
+            raise InvalidOperationException('A "Wicked" RenkoBar cannot be updated!')
         if self.is_closed:
             return True
         value = to_decimal(current_value)
@@ -227,7 +228,7 @@ class _TimelessConsolidator(DataConsolidator):
         volume_selector: volume of a point; a trade bar's own by default.
 
     Raises:
-        ValueError: if a selector cannot be called.
+        ArgumentException: if a selector cannot be called.
     """
 
     scans = False
@@ -237,7 +238,7 @@ class _TimelessConsolidator(DataConsolidator):
         self.data_consolidated = Event()
         for name, given in (("selector", selector), ("volume_selector", volume_selector)):
             if given is not None and not callable(given):
-                raise ValueError(f"{name} must be a function of a point; received {given!r}")
+                raise ArgumentException(f"{name} must be a function of a point; received {given!r}")
         self._selector = selector
         self._volume_selector = volume_selector
         self._bar: Any = None
@@ -288,7 +289,7 @@ class ClassicRenkoConsolidator(_TimelessConsolidator):
         even_bars: start on a multiple of the bar size.
 
     Raises:
-        ValueError: if the bar size is not positive.
+        ArgumentException: if the bar size is not positive.
     """
 
     output_type = RenkoBar
@@ -304,14 +305,14 @@ class ClassicRenkoConsolidator(_TimelessConsolidator):
             selector, even_bars = None, selector
         if isinstance(selector, RenkoType):
             if selector != RenkoType.CLASSIC:
-                raise ValueError(
+                raise ArgumentException(
                     "Please use the new RenkoConsolidator type if RenkoType is not Classic"
                 )
             selector = None
         super().__init__(selector, volume_selector)
         self._size = to_decimal(bar_size)
         if self._size < _SMALLEST:
-            raise ValueError(f"bar_size must be above 0; received {bar_size}")
+            raise ArgumentException(f"bar_size must be above 0; received {bar_size}")
         self._even = even_bars
         self._last_close: Decimal | None = None
 
@@ -345,7 +346,7 @@ class RenkoConsolidator(DataConsolidator):
         bar_size: of a brick, above zero.
 
     Raises:
-        ValueError: if the bar size is not positive.
+        ArgumentException: if the bar size is not positive.
     """
 
     output_type = RenkoBar
@@ -356,7 +357,7 @@ class RenkoConsolidator(DataConsolidator):
         self.data_consolidated = Event()
         self._size = to_decimal(bar_size)
         if self._size <= 0:
-            raise ValueError(
+            raise ArgumentException(
                 "Renko consolidator BarSize must be strictly greater than zero; received "
                 f"{bar_size}"
             )
@@ -384,7 +385,7 @@ class RenkoConsolidator(DataConsolidator):
         """The multiple of a size that is nearest to a price.
 
         Raises:
-            ValueError: if the size is not positive.
+            ArgumentException: if the size is not positive.
         """
         return to_double(_closest_multiple(to_decimal(price), to_decimal(bar_size)))
 
@@ -440,7 +441,7 @@ class RenkoConsolidator(DataConsolidator):
 
 def _closest_multiple(price: Decimal, size: Decimal) -> Decimal:
     if size <= 0:
-        raise ValueError(f"BarSize must be strictly greater than zero; received {size}")
+        raise ArgumentException(f"BarSize must be strictly greater than zero; received {size}")
     whole = Decimal(math.floor(price / size))
     return size * (whole + round_half_even((price - size * whole) / size, 0))
 
@@ -478,10 +479,10 @@ class VolumeRenkoConsolidator(DataConsolidator):
         """Take a trade bar; emits a bar whenever one is full.
 
         Raises:
-            ValueError: for other data, and in LEAN's way for a bar size of 0.
+            ArgumentException: for other data, and in LEAN's way for a bar size of 0.
         """
         if type(data) is not TradeBar:
-            raise ValueError(
+            raise ArgumentException(
                 f"{type(self).__name__} must be used with TradeBar or Tick data; received "
                 f"{type(data).__name__}"
             )

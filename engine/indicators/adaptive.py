@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import ZERO, from_float, to_decimal, to_double
+from engine.common.net_exceptions import ArgumentException
 from engine.indicators.base import BarIndicator, WindowIndicator, default_name
 from engine.indicators.window import RollingWindow
 from engine.indicators.windows import Identity
@@ -73,7 +74,7 @@ class FractalAdaptiveMovingAverage(BarIndicator):
     def __init__(self, name: str, n: int, long_period: int = 198) -> None:
         super().__init__(name)
         if n % 2:
-            raise ValueError(f"n must be even; received {n}")
+            raise ArgumentException(f"n must be even; received {n}")
         self._half = n // 2
         self._weight = math.log(2 / (1 + long_period))
         self.warm_up_period = n

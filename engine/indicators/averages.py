@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.common.decimals import ZERO, from_float, to_decimal, to_double
 from engine.common.enums import MovingAverageType
+from engine.common.net_exceptions import ArgumentException
 from engine.indicators.adaptive import KaufmanAdaptiveMovingAverage
 from engine.indicators.base import (
     Indicator,
@@ -210,7 +211,7 @@ class HullMovingAverage(Indicator):
     def __init__(self, name: str, period: int) -> None:
         super().__init__(name)
         if period < 2:
-            raise ValueError(f"period must be at least 2; received {period}")
+            raise ArgumentException(f"period must be at least 2; received {period}")
         self.period = int(period)
         smooth = round(math.sqrt(period))
         self._slow = LinearWeightedMovingAverage(self.period)
@@ -312,7 +313,7 @@ class ArnaudLegouxMovingAverage(WindowIndicator):
         super().__init__(name, period)
         place = to_decimal(offset)
         if not 0 <= place <= 1:
-            raise ValueError(f"offset must lie within 0 and 1; received {offset}")
+            raise ArgumentException(f"offset must lie within 0 and 1; received {offset}")
         centre = Decimal(math.floor(place * (period - 1)))
         width = Decimal(period) / sigma
         bell = [

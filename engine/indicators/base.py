@@ -17,6 +17,7 @@ from typing import Any
 from engine.common.decimals import ZERO, text, to_decimal, to_double
 from engine.common.enums import net_text
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import ArgumentException
 from engine.indicators.window import RollingWindow
 from engine.market.data import BaseData, TradeBar
 from engine.market.symbols import Symbol
@@ -30,7 +31,7 @@ def _data_point(first: Any, second: Any) -> tuple[Any, Any, Any]:
         return None, datetime.min, ZERO
     if isinstance(first, datetime) and second is not None:
         return None, first, second
-    raise ValueError(
+    raise ArgumentException(
         f"IndicatorDataPoint takes a time and a value; received {first!r} and {second!r}"
     )
 
@@ -62,7 +63,7 @@ class IndicatorDataPoint(BaseData):
         return self.value_exact >= _exact(other)
 
     def __str__(self) -> str:
-        return f"{self.time} - {self.value}"
+        return f"{self.time.isoformat(timespec='seconds')} - {text(self.value_exact)}"
 
 
 def _exact(value: Any) -> Decimal:
@@ -211,12 +212,12 @@ class IndicatorBase(LeanObject):
             Whether the indicator is ready.
 
         Raises:
-            ValueError: if the indicator needs bars and receives a number.
+            ArgumentException: if the indicator needs bars and receives a number.
         """
         if len(args) == 1:
             point = args[0]
         elif self.takes_bars:
-            raise ValueError(
+            raise ArgumentException(
                 f"{type(self).__name__} takes a bar: update(bar); received {len(args)} arguments"
             )
         else:
@@ -346,7 +347,7 @@ class WindowIndicator(Indicator):
     def __init__(self, name: str, period: int) -> None:
         super().__init__(name)
         if period < 1:
-            raise ValueError(f"period must be at least 1; received {period}")
+            raise ArgumentException(f"period must be at least 1; received {period}")
         self.period = int(period)
         self._values: deque[Decimal] = deque(maxlen=self.period)
         self._removed: Decimal | None = None
@@ -389,7 +390,9 @@ class BarIndicator(IndicatorBase):
 
     def _convert(self, point: Any) -> Any:
         if not hasattr(point, "high_exact"):
-            raise ValueError(f"{type(self).__name__} takes bars; received {type(point).__name__}")
+            raise ArgumentException(
+                f"{type(self).__name__} takes bars; received {type(point).__name__}"
+            )
         return point
 
 
@@ -398,7 +401,7 @@ class TradeBarIndicator(BarIndicator):
 
     def _convert(self, point: Any) -> Any:
         if not isinstance(point, TradeBar):
-            raise ValueError(
+            raise ArgumentException(
                 f"{type(self).__name__} takes trade bars; received {type(point).__name__}"
             )
         return point
@@ -481,5 +484,7 @@ def as_indicator(thing: Any) -> Any:
     if isinstance(thing, IndicatorBase) or inspect.isclass(thing):
         return thing
     if not hasattr(thing, "update") and not hasattr(thing, "Update"):
-        raise ValueError(f"an indicator must have update(input); received {type(thing).__name__}")
+        raise ArgumentException(
+            f"an indicator must have update(input); received {type(thing).__name__}"
+        )
     return PythonIndicatorAdapter(thing)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import ZERO
+from engine.common.net_exceptions import ArgumentException
 from engine.indicators.base import (
     BarIndicator,
     IndicatorDataPoint,
@@ -166,7 +167,7 @@ class McClellanOscillator(TradeBarIndicator):
     def __init__(self, name: str, fast_period: int = 19, slow_period: int = 39) -> None:
         super().__init__(name)
         if fast_period > slow_period:
-            raise ValueError(
+            raise ArgumentException(
                 f"fast_period must be less than slow_period; received {fast_period}, {slow_period}"
             )
         extensions = IndicatorExtensions

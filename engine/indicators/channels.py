@@ -8,6 +8,7 @@ from typing import Any
 from engine.common.decimals import ZERO, to_decimal
 from engine.common.enums import LeanEnum, MovingAverageType
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import ArgumentException
 from engine.indicators.averages import moving_average
 from engine.indicators.base import (
     BarIndicator,
@@ -502,7 +503,7 @@ class PivotPointsHighLow(BarIndicator):
         sides = (surrounding_bars_count_for_high_point, surrounding_bars_count_for_low_point)
         high, low = (surrounding_bars_count if side is None else side for side in sides)
         if high is None or low is None:
-            raise ValueError("PivotPointsHighLow needs surrounding_bars_count")
+            raise ArgumentException("PivotPointsHighLow needs surrounding_bars_count")
         shown = str(high) if surrounding_bars_count is not None else f"{high},{low}"
         super().__init__(f"PivotPointsHighLow({shown})" if name is None else name)
         self._strict = strict
@@ -577,9 +578,11 @@ class ZigZag(BarIndicator):
         super().__init__(name)
         self._share = to_decimal(sensitivity)
         if not 0 < self._share < 1:
-            raise ValueError(f"sensitivity must lie between 0 and 1; received {sensitivity}")
+            raise ArgumentException(f"sensitivity must lie between 0 and 1; received {sensitivity}")
         if min_trend_length < 1:
-            raise ValueError(f"min_trend_length must be at least 1; received {min_trend_length}")
+            raise ArgumentException(
+                f"min_trend_length must be at least 1; received {min_trend_length}"
+            )
         self._length = min_trend_length
         self.warm_up_period = min_trend_length + 1
         self.high_pivot = self._own(Identity(name + "_HighPivot"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.common.decimals import ZERO, from_float, to_double
 from engine.common.enums import MovingAverageType
+from engine.common.net_exceptions import ArgumentException
 from engine.indicators.averages import (
     ExponentialMovingAverage,
     LinearWeightedMovingAverage,
@@ -241,7 +242,7 @@ class Momersion(WindowIndicator):
 
     def _begin(self, min_period: int | None, full_period: int, name: str | None = None) -> None:
         if min_period is not None and min_period < 4:
-            raise ValueError(f"min_period must be at least 4; received {min_period}")
+            raise ArgumentException(f"min_period must be at least 4; received {min_period}")
         texts = {"min_period": str(min_period), "full_period": str(full_period)}
         super().__init__(_momersion_name(texts) if name is None else name, full_period)
         self._least = min_period
@@ -336,7 +337,7 @@ class ConnorsRelativeStrengthIndex(Indicator):
     ) -> None:
         look_back = roc_period if look_back_period is None else look_back_period
         if look_back is None:
-            raise ValueError("ConnorsRelativeStrengthIndex needs look_back_period")
+            raise ArgumentException("ConnorsRelativeStrengthIndex needs look_back_period")
         super().__init__(name)
         self._rsi = self._own(RelativeStrengthIndex(rsi_period))
         self._streak_rsi = self._own(RelativeStrengthIndex(rsi_period_streak))
@@ -537,7 +538,7 @@ class WaveTrendOscillator(BarIndicator):
     ) -> None:
         super().__init__(name)
         if min(channel_period, average_period, signal_period) < 1:
-            raise ValueError("WaveTrendOscillator's periods must be at least 1")
+            raise ArgumentException("WaveTrendOscillator's periods must be at least 1")
         average = ExponentialMovingAverage
         self.channel_average = self._own(average(name + "_ChannelAverage", channel_period))
         self.channel_deviation = self._own(average(name + "_ChannelDeviation", channel_period))
@@ -765,7 +766,7 @@ class AugenPriceSpike(Indicator):
     def __init__(self, name: str, period: int = 3) -> None:
         super().__init__(name)
         if period < 3:
-            raise ValueError(f"period must be at least 3; received {period}")
+            raise ArgumentException(f"period must be at least 3; received {period}")
         self._deviation = self._own(StandardDeviation(period))
         self._values: RollingWindow[Decimal] = self._own(RollingWindow(3))
         self.warm_up_period = period + 2

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.common.decimals import ZERO, round_half_even
 from engine.common.enums import MovingAverageType
+from engine.common.net_exceptions import ArgumentException
 from engine.indicators.averages import WilderMovingAverage, moving_average
 from engine.indicators.base import BarIndicator, Indicator, IndicatorBase, default_name
 from engine.indicators.composite import FunctionalIndicator
@@ -35,7 +36,7 @@ class MovingAverageConvergenceDivergence(Indicator):
     ) -> None:
         super().__init__(name)
         if fast_period >= slow_period:
-            raise ValueError(
+            raise ArgumentException(
                 f"fast_period must be less than slow_period; received {fast_period}, {slow_period}"
             )
         self.fast = moving_average(type, name + "_Fast", fast_period)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
+from engine.common.net_exceptions import ArgumentException
 from engine.indicators.base import TradeBarIndicator, default_name, ready_with
 from engine.indicators.window import RollingWindow
 from engine.indicators.windows import Sum
@@ -34,7 +35,7 @@ class MarketProfile(TradeBarIndicator):
         super().__init__(name)
         self._share, width = to_decimal(share), to_decimal(step)
         if width <= 0:
-            raise ValueError(f"price_range_round_off must be positive; received {step}")
+            raise ArgumentException(f"price_range_round_off must be positive; received {step}")
         self.warm_up_period = int(period)
         self._steps = 1 / width
         self._points: RollingWindow[tuple[Decimal, Decimal]] = self._own(RollingWindow(period))

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.common.decimals import ZERO, from_float, to_decimal, to_double
 from engine.common.enums import MovingAverageType
+from engine.common.net_exceptions import ArgumentException
 from engine.indicators.averages import (
     ExponentialMovingAverage,
     SimpleMovingAverage,
@@ -207,7 +208,9 @@ class DonchianChannel(BarIndicator):
         upper = upper_period if upper_period is not None else period
         lower = lower_period if lower_period is not None else upper
         if upper is None or lower is None:
-            raise ValueError("DonchianChannel needs a period, or upper_period and lower_period")
+            raise ArgumentException(
+                "DonchianChannel needs a period, or upper_period and lower_period"
+            )
         super().__init__(name)
         self.upper_band = Maximum(name + "_UpperBand", upper)
         self.lower_band = Minimum(name + "_LowerBand", lower)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import ZERO, from_float, to_double
+from engine.common.net_exceptions import ArgumentException
 from engine.indicators.base import Indicator, WindowIndicator, default_name
 from engine.indicators.window import RollingWindow
 from engine.indicators.windows import Identity
@@ -51,7 +52,7 @@ class TimeSeriesForecast(WindowIndicator):
     @default_name("TSF{period})")
     def __init__(self, name: str, period: int) -> None:
         if period < 2:
-            raise ValueError(f"period must be at least 2; received {period}")
+            raise ArgumentException(f"period must be at least 2; received {period}")
         super().__init__(name, period)
 
     def _next(self, value: Decimal) -> Decimal:
@@ -77,7 +78,7 @@ class HurstExponent(Indicator):
     def __init__(self, name: str, period: int, max_lag: int = 20) -> None:
         super().__init__(name)
         if max_lag < 3:
-            raise ValueError(f"max_lag must be at least 3; received {max_lag}")
+            raise ArgumentException(f"max_lag must be at least 3; received {max_lag}")
         self._window: RollingWindow[Decimal] = self._own(RollingWindow(period))
         self._lags = [(lag, from_float(math.log(lag))) for lag in range(2, max_lag + 1)]
         self._sum = sum((log for _, log in self._lags), ZERO)

@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.common.decimals import ZERO, from_float, to_decimal, to_double
 from engine.common.enums import LeanEnum
+from engine.common.net_exceptions import ArgumentException
 from engine.indicators.base import (
     BarIndicator,
     Indicator,
@@ -187,7 +188,7 @@ class ValueAtRisk(WindowIndicator):
     @default_name("VaR({period}, {confidence_level})")
     def __init__(self, name: str, period: int, confidence_level: float) -> None:
         if period < 3:
-            raise ValueError(f"period must be at least 3; received {period}")
+            raise ArgumentException(f"period must be at least 3; received {period}")
         super().__init__(name, period)
         self._level = float(confidence_level)
         self._change = self._own(RateOfChange(1))
@@ -287,7 +288,9 @@ class DualSymbolIndicator(BarIndicator):
         side = self._sides.get(point.symbol)
         if side is None:
             known = ", ".join(str(symbol) for symbol in self._sides)
-            raise ValueError(f"{self.name} works on {known}; received a bar of {point.symbol}")
+            raise ArgumentException(
+                f"{self.name} works on {known}; received a bar of {point.symbol}"
+            )
         side.current = point
         if self.samples == 1:
             # Daily bars of two exchanges may end at other times of a day.
@@ -313,7 +316,7 @@ class Correlation(DualSymbolIndicator):
         correlation_type: CorrelationType = CorrelationType.PEARSON,
     ) -> None:
         if period < 2:
-            raise ValueError(f"period must be at least 2; received {period}")
+            raise ArgumentException(f"period must be at least 2; received {period}")
         super().__init__(name, target_symbol, reference_symbol, period)
         self._type = CorrelationType(correlation_type)
 
@@ -332,7 +335,7 @@ class _ReturnPairs(DualSymbolIndicator):
 
     def __init__(self, name: str, target_symbol: Any, reference_symbol: Any, period: int) -> None:
         if period < 2:
-            raise ValueError(f"period must be at least 2; received {period}")
+            raise ArgumentException(f"period must be at least 2; received {period}")
         super().__init__(name, target_symbol, reference_symbol, 2)
         self._target_returns: RollingWindow[float] = self._own(RollingWindow(period))
         self._reference_returns: RollingWindow[float] = self._own(RollingWindow(period))
@@ -405,11 +408,13 @@ class Alpha(BarIndicator):
         alpha = period if alpha_period is None else alpha_period
         beta = alpha if beta_period is None else beta_period
         if alpha is None or beta is None:
-            raise ValueError("Alpha needs a period")
+            raise ArgumentException("Alpha needs a period")
         if target_symbol == reference_symbol:
-            raise ValueError(f"target and reference must differ; received {target_symbol} twice")
+            raise ArgumentException(
+                f"target and reference must differ; received {target_symbol} twice"
+            )
         if alpha < 1 or beta < 2:
-            raise ValueError(
+            raise ArgumentException(
                 f"alpha_period must be at least 1 and beta_period 2; received {alpha}, {beta}"
             )
         if name is None:
@@ -450,7 +455,7 @@ class Alpha(BarIndicator):
 
     def _compute(self, point: Any) -> Decimal:
         if point.symbol not in self._symbols:
-            raise ValueError(
+            raise ArgumentException(
                 f"{self.name} works on {self._symbols[0]} and {self._symbols[1]}; "
                 f"received a bar of {point.symbol}"
             )

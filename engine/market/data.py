@@ -11,8 +11,22 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from engine.common.decimals import ZERO, ExactNumber, smart_rounding, text, to_decimal
-from engine.common.enums import DelistingType, MarketDataType, Resolution, SplitType, TickType
+from engine.common.decimals import (
+    ZERO,
+    ExactNumber,
+    smart_rounding,
+    text,
+    to_decimal,
+    to_double,
+)
+from engine.common.enums import (
+    DataNormalizationMode,
+    DelistingType,
+    MarketDataType,
+    Resolution,
+    SplitType,
+    TickType,
+)
 from engine.common.naming import LeanObject
 from engine.market.symbols import Symbol
 
@@ -345,6 +359,24 @@ class Dividend(BaseData):
         cash, price = text(self.value_exact), text(self.reference_price_exact)
         return f"Dividend: {self.symbol}: {cash} | {price}"
 
+    @staticmethod
+    def create(
+        symbol: Symbol,
+        date: datetime,
+        reference_price: Any,
+        price_factor_ratio: Any,
+        decimal_places: int = 2,
+    ) -> Dividend:
+        """A dividend from the price before it and the ratio of the price factors around it."""
+        paid = Dividend.compute_distribution(reference_price, price_factor_ratio, decimal_places)
+        return Dividend(symbol, date, paid, reference_price)
+
+    @staticmethod
+    def compute_distribution(close: Any, price_factor_ratio: Any, decimal_places: int = 2) -> float:
+        """Cash per share that a ratio of price factors means, halves to even."""
+        price = to_decimal(close)
+        return to_double(round(price * (1 - to_decimal(price_factor_ratio)), decimal_places))
+
     @property
     def distribution_exact(self) -> Decimal:
         """Alias of the value."""
@@ -461,6 +493,28 @@ class SubscriptionDataConfig(LeanObject):
         self.data_normalization_mode = normalization
         self.custom_kind = kind
         self.consolidators: ConsolidatorList = ConsolidatorList()
+
+    # LEAN's names.
+    fill_data_forward = property(lambda self: self.fill_forward)
+    extended_market_hours = property(lambda self: self.extended_hours)
+    is_internal_feed = property(lambda self: self.internal)
+    is_custom_data = property(lambda self: self.custom_kind is not None)
+    security_type = property(lambda self: self.symbol.security_type)
+    market = property(lambda self: self.symbol.id.market)
+    is_filtered_subscription = True
+    contract_depth_offset = 0
+
+    @property
+    def mapped_symbol(self) -> str:
+        """The security's ticker."""
+        return self.symbol.value
+
+    def __str__(self) -> str:
+        names = (self.resolution.net_name, self.type.__name__, self.tick_type.net_name)
+        mode = DataNormalizationMode(self.data_normalization_mode).net_name
+        hidden = ",Internal" if self.internal else ""
+        ticker = self.symbol.value
+        return f"{ticker},#0,{self.mapped_symbol},{','.join(names)},{mode},OpenInterest{hidden}"
 
     def at_resolution(self, resolution: Resolution) -> SubscriptionDataConfig:
         """The same at another resolution, without consolidators."""

@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc, zone
+from engine.common.enums import DayOfWeek, MarketHoursState, SecurityType
 from engine.common.naming import LeanObject
+from engine.common.pairs import PairsDict
 from engine.common.text_files import read_text
+from engine.market.local_hours import LocalMarketHours, MarketHoursSegment
+from engine.market.symbols import Symbol
 
 ONE_DAY = timedelta(days=1)
 _SEARCH_DAYS = 15
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_STATES = {state.net_name.lower(): state for state in MarketHoursState}
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def _day(text: str) -> date:
 
 
 class ExchangeHours(LeanObject):
-    """When an exchange is open.
+    """When an exchange is open; LEAN's SecurityExchangeHours.
 
     Args:
         entry: the JSON object of one exchange.
@@ -64,6 +69,7 @@ class ExchangeHours(LeanObject):
         ValueError: if a field is missing or malformed.
     """
 
+    lean_name = "SecurityExchangeHours"
     is_market_always_open = False
 
     def __init__(self, entry: dict[str, Any], source: str) -> None:
@@ -75,6 +81,7 @@ class ExchangeHours(LeanObject):
                 for name in _WEEKDAYS
             ]
             self._holidays = {_day(text) for text in entry.get("holidays", [])}
+            self._bank_holidays = {_day(text) for text in entry.get("bankHolidays", [])}
             self._early = {_day(k): _span(v) for k, v in entry.get("earlyCloses", {}).items()}
             self._late = {_day(k): _span(v) for k, v in entry.get("lateOpens", {}).items()}
             for name in (self.time_zone, self.data_time_zone):
@@ -92,16 +99,21 @@ class ExchangeHours(LeanObject):
         self.session = lru_cache(maxsize=16384)(self._session)
         self.daily_calendar = lru_cache(maxsize=16384)(self._daily_calendar)
 
-    def _session(self, day: date) -> Session | None:
-        """Hours of a day, None if the exchange stays closed."""
+    def _segments(self, day: date) -> list[tuple[timedelta, timedelta, str]]:
+        """Start, end and state of a day's segments."""
+        if day in self._holidays:
+            return []
         segments = self._week[day.weekday()]
-        if day in self._holidays or not segments:
-            return None
         early, late = self._early.get(day), self._late.get(day)
         if early is not None:
             segments = [(s, min(e, early), state) for s, e, state in segments if s <= early]
         if late is not None:
             segments = [(max(s, late), e, state) for s, e, state in segments if e >= late]
+        return segments
+
+    def _session(self, day: date) -> Session | None:
+        """Hours of a day, None if the exchange stays closed."""
+        segments = self._segments(day)
         regular = [(s, e) for s, e, state in segments if state == "market"]
         if not regular:
             return None
@@ -121,12 +133,50 @@ class ExchangeHours(LeanObject):
         """UTC of an exchange-local time."""
         return to_utc(local, self.time_zone)
 
+    @property
+    def holidays(self) -> set[datetime]:
+        """Days without trading."""
+        return {midnight(day) for day in self._holidays}
+
+    @property
+    def bank_holidays(self) -> set[datetime]:
+        """Days on which banks are closed."""
+        return {midnight(day) for day in self._bank_holidays}
+
+    @property
+    def early_closes(self) -> PairsDict:
+        """Time of day of the close, by day."""
+        return PairsDict({midnight(day): close for day, close in self._early.items()})
+
+    @property
+    def late_opens(self) -> PairsDict:
+        """Time of day of the open, by day."""
+        return PairsDict({midnight(day): opened for day, opened in self._late.items()})
+
+    @property
+    def market_hours(self) -> PairsDict:
+        """Hours of each day of the week."""
+        return PairsDict(
+            {
+                DayOfWeek((index + 1) % 7): _local_hours(index, segments)
+                for index, segments in enumerate(self._week)
+            }
+        )
+
+    def get_market_hours(self, time: datetime) -> LocalMarketHours:
+        """Hours of the day of a local time."""
+        return _local_hours(time.weekday(), self._segments(time.date()))
+
     def is_date_open(self, time: datetime, extended: bool = False) -> bool:
         """True if the exchange opens on the day of `time`."""
         return self.session(time.date()) is not None
 
-    def is_open(self, time: datetime, extended: bool = False) -> bool:
-        """True if open at a local time."""
+    def is_open(
+        self, time: datetime, extended: datetime | bool = False, of_span: bool = False
+    ) -> bool:
+        """True if open at a local time; of a start and an end (LEAN's other call) in between."""
+        if isinstance(extended, datetime):
+            return self.is_open_during(time, extended, of_span)
         session = self.session(time.date())
         if session is None:
             return False
@@ -222,6 +272,13 @@ class ExchangeHours(LeanObject):
             day += ONE_DAY
 
 
+def _local_hours(
+    weekday: int, segments: list[tuple[timedelta, timedelta, str]]
+) -> LocalMarketHours:
+    parts = [MarketHoursSegment(_STATES[state], start, end) for start, end, state in segments]
+    return LocalMarketHours(DayOfWeek((weekday + 1) % 7), parts)
+
+
 @lru_cache(maxsize=16)
 def always_open(time_zone: str = NEW_YORK) -> ExchangeHours:
     """Hours of custom data: open at all times."""
@@ -232,10 +289,23 @@ def always_open(time_zone: str = NEW_YORK) -> ExchangeHours:
     return hours
 
 
-class MarketHoursDatabase:
+class MarketHoursEntry(LeanObject):
+    """What the database says of a security: `exchange_hours` and `data_time_zone`."""
+
+    lean_name = "Entry"
+
+    def __init__(self, exchange_hours: ExchangeHours) -> None:
+        self.exchange_hours = exchange_hours
+        self.data_time_zone = exchange_hours.data_time_zone
+
+
+class MarketHoursDatabase(LeanObject):
     """LEAN's `market-hours/market-hours-database.json` of a data folder."""
 
+    _latest: ClassVar[MarketHoursDatabase | None] = None
+
     def __init__(self, data_folder: Path) -> None:
+        MarketHoursDatabase._latest = self
         self._path = data_folder / "market-hours" / "market-hours-database.json"
         if not self._path.is_file():
             raise ValueError(f"data folder must hold {self._path}; there is no such file")
@@ -248,6 +318,58 @@ class MarketHoursDatabase:
         if not isinstance(self._entries, dict):
             raise ValueError(f"{self._path}: entries must be a JSON object")
         self._hours: dict[str, ExchangeHours] = {}
+
+    @classmethod
+    def from_data_folder(cls) -> MarketHoursDatabase:
+        """The database of the run in progress.
+
+        Raises:
+            ValueError: if no run has read one.
+        """
+        if cls._latest is None:
+            raise ValueError("the market-hours database is read by a run; none has begun")
+        return cls._latest
+
+    def get_entry(
+        self, market: Any, symbol: Any = None, security_type: SecurityType | None = None
+    ) -> MarketHoursEntry:
+        """Hours and time zone of a security: (market, symbol, security type) or (symbol, types).
+
+        Raises:
+            NotImplementedError: for anything but equities.
+        """
+        if isinstance(market, Symbol):
+            market, symbol, security_type = market.id.market, market, market.security_type
+        if security_type != SecurityType.EQUITY:
+            raise NotImplementedError(f"market hours of {security_type}: only those of equities")
+        ticker = symbol.value if isinstance(symbol, Symbol) else str(symbol or "[*]")
+        return MarketHoursEntry(self.equity_hours(ticker.upper(), market))
+
+    def get_exchange_hours(
+        self,
+        market: Any = None,
+        symbol: Any = None,
+        security_type: SecurityType | None = None,
+        *,
+        configuration: Any = None,
+    ) -> ExchangeHours:
+        """Hours of a security's exchange: (market, symbol, security type) or (subscription).
+
+        Raises:
+            NotImplementedError: for anything but equities.
+        """
+        config = market if configuration is None else configuration
+        if not isinstance(config, str):
+            market = config.symbol
+        return self.get_entry(market, symbol, security_type).exchange_hours
+
+    def get_data_time_zone(self, market: str, symbol: Any, security_type: SecurityType) -> str:
+        """Time zone in which a security's files are written.
+
+        Raises:
+            NotImplementedError: for anything but equities.
+        """
+        return self.get_entry(market, symbol, security_type).data_time_zone
 
     def equity_hours(self, ticker: str, market: str = "usa") -> ExchangeHours:
         """Hours of an equity: its own entry or the market's.

@@ -27,7 +27,7 @@ from engine.market.data import (
     SymbolChangedEvent,
     TradeBar,
 )
-from engine.market.symbols import Symbol, SymbolCache
+from engine.market.symbols import Symbol, SymbolCache, unknown_ticker
 
 T = TypeVar("T")
 
@@ -48,12 +48,7 @@ def _missing(key: Any, kind: str) -> KeyNotFoundException:
             "To prevent the exception, use data.get(symbol), which returns None when the symbol is "
             "not found, or guard the access with 'if symbol in data:'."
         )
-    return KeyNotFoundException(
-        f"The ticker {key} was not found in the SymbolCache. Use the Symbol object as key instead. "
-        "Accessing the securities collection/slice object by string ticker is only available for "
-        "securities added with the add_security-family methods. For more details, please check out "
-        "the documentation."
-    )
+    return unknown_ticker(key)
 
 
 def _ticker(symbol: Symbol) -> str:
@@ -181,6 +176,10 @@ class DataDictionary(LeanObject, dict[Symbol, T], Generic[T]):
         """The points as a Python dictionary."""
         return dict(self.items())
 
+    def fromkeys(self, sequence: Any, value: Any = None) -> dict[Symbol, Any]:  # type: ignore[override]
+        """The points of some symbols as a Python dictionary, the value where there is none."""
+        return {_symbol_of(key): self.get(key, value) for key in sequence}
+
     @property
     def count(self) -> int:
         """Number of points."""
@@ -191,9 +190,10 @@ class DataDictionary(LeanObject, dict[Symbol, T], Generic[T]):
         kind = type(self)
         return f"DataDictionary<{self.holds}>" if kind is DataDictionary else kind.__name__
 
-    # Properties of .NET's, methods of Python's.
+    # Properties of .NET's, methods of Python's; their getters can be called in LEAN's Python, too.
     Keys = property(lambda self: self.keys())
     Values = property(lambda self: self.values())
+    get_keys, get_values = keys, values
 
 
 class _OfSlice(DataDictionary[T]):
@@ -412,6 +412,28 @@ class Slice(LeanObject):
         """The points as a Python dictionary."""
         return dict(self._points())
 
+    def fromkeys(self, sequence: Any, value: Any = None) -> dict[Symbol, Any]:
+        """The points of some symbols as a Python dictionary, the value where there is none."""
+        return {_symbol_of(key): self.get(key, value) for key in sequence}
+
+    def get_keys(self) -> list[Symbol]:
+        """Symbols of the slice, by ticker."""
+        return self.keys()
+
+    def get_values(self) -> list[BaseData]:
+        """Points by their symbols' tickers."""
+        return self.values()
+
+    def remove(self, key: Any) -> NoReturn:
+        """A slice is read-only.
+
+        Raises:
+            InvalidOperationException: always.
+        """
+        raise InvalidOperationException(
+            "Remove/pop method call is an invalid operation. Slice is a read-only collection."
+        )
+
     @property
     def count(self) -> int:
         """Number of symbols."""
@@ -442,9 +464,7 @@ class Slice(LeanObject):
         """
         if self.get(key) is None:
             return default_value
-        raise InvalidOperationException(
-            "Remove/pop method call is an invalid operation. Slice is a read-only collection."
-        )
+        return self.remove(key)
 
     def popitem(self) -> NoReturn:
         """LEAN supports no such call.

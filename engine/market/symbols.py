@@ -9,15 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from engine.common.enums import SecurityType
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import (
+    ArgumentException,
+    FormatException,
+    InvalidOperationException,
+    KeyNotFoundException,
+)
+from engine.market.security_definitions import SecurityDefinitions
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DAYS_OFFSET = 10**14
 _MARKET_OFFSET = 100
 _OLE_ORIGIN = datetime(1899, 12, 30)
+
+
+def unknown_ticker(ticker: Any) -> KeyNotFoundException:
+    """Error for a ticker that names no security of the run, used as a key."""
+    return KeyNotFoundException(
+        f"The ticker {ticker} was not found in the SymbolCache. Use the Symbol object as key "
+        "instead. Accessing the securities collection/slice object by string ticker is only "
+        "available for securities added with the add_security-family methods. For more details, "
+        "please check out the documentation."
+    )
 
 
 class Market(LeanObject):
@@ -47,11 +64,13 @@ class SecurityIdentifier(LeanObject):
     """
 
     DEFAULT_DATE = _OLE_ORIGIN
+    EMPTY: ClassVar[SecurityIdentifier]
+    NONE: ClassVar[SecurityIdentifier]
     __slots__ = ("_hash", "_text", "properties", "symbol")
 
     def __init__(self, symbol: str, properties: int) -> None:
         if "|" in symbol or " " in symbol:
-            raise ValueError(f"symbol must not contain '|' or ' '; received {symbol!r}")
+            raise ArgumentException("Symbol must not contain the characters '|' or ' '.")
         self.symbol = symbol
         self.properties = properties
         self._text = f"{symbol} {encode_base36(properties)}" if symbol or properties else ""
@@ -60,9 +79,27 @@ class SecurityIdentifier(LeanObject):
 
     @classmethod
     def generate_equity(
-        cls, date: datetime, symbol: str, market: str = Market.USA
+        cls,
+        date: Any = None,
+        symbol: Any = None,
+        market: Any = Market.USA,
+        map_symbol: bool = True,
+        map_file_provider: Any = None,
+        mapping_resolve_date: datetime | None = None,
     ) -> SecurityIdentifier:
-        """Build the SID of an equity from its first trading day and first ticker."""
+        """Build the SID of an equity: (first day, first ticker, market) or (ticker, market[, map]).
+
+        Raises:
+            NotImplementedError: for map files of one's own.
+        """
+        if isinstance(date, str):
+            date, symbol, market, map_symbol = None, date, symbol, market not in (False,)
+        if map_file_provider is not None or mapping_resolve_date is not None:
+            raise NotImplementedError("generate_equity with map files of one's own; leave them out")
+        if date is None:
+            if map_symbol:
+                return SymbolCache.resolve(symbol, market)
+            date = _OLE_ORIGIN
         if market.lower() not in Market.CODES:
             raise ValueError(f"market must be one of {sorted(Market.CODES)}; received {market!r}")
         days = (date - _OLE_ORIGIN).days
@@ -81,14 +118,57 @@ class SecurityIdentifier(LeanObject):
         """Read a SID such as `SPY R735QTJ8XC9X`.
 
         Raises:
-            ValueError: if the text is not two words, the second in base 36.
+            FormatException: if the text is not two words.
+            ValueError: if the second is not in base 36.
         """
         parts = value.split()
         if not parts:
             return EMPTY_SID
-        if len(parts) != 2 or any(c not in _ALPHABET for c in parts[1]):
+        if len(parts) != 2:
+            raise FormatException("The string must be splittable on space into two parts.")
+        if any(c not in _ALPHABET for c in parts[1]):
             raise ValueError(f"a SID must read 'TICKER BASE36'; received {value!r}")
         return cls(parts[0], int(parts[1], 36))
+
+    @classmethod
+    def try_parse(cls, value: str, identifier: Any = None) -> tuple[bool, SecurityIdentifier]:
+        """Whether a text is a SID, and the SID; an empty one if it is not."""
+        try:
+            return True, cls.parse(value)
+        except ValueError:
+            return False, EMPTY_SID
+
+    @property
+    def has_underlying(self) -> bool:
+        """Equities have none."""
+        return False
+
+    @property
+    def underlying(self) -> NoReturn:
+        """Equities have none.
+
+        Raises:
+            InvalidOperationException: always.
+        """
+        raise InvalidOperationException(
+            "No underlying specified for this identifier. Check that HasUnderlying is true before "
+            "accessing the Underlying property."
+        )
+
+    option_right = property(lambda self: self._refuse_option("OptionRight"))
+    option_style = property(lambda self: self._refuse_option("OptionStyle"))
+    strike_price = property(lambda self: self._refuse_option("StrikePrice"))
+
+    @staticmethod
+    def _refuse_option(name: str) -> NoReturn:
+        raise InvalidOperationException(
+            f"{name} is only defined for SecurityType.Option, SecurityType.FutureOption, and "
+            "SecurityType.IndexOption"
+        )
+
+    def equals(self, obj: Any = None, *, other: Any = None) -> bool:
+        """.NET's comparison."""
+        return self == (other if obj is None else obj)
 
     @property
     def security_type(self) -> SecurityType:
@@ -122,7 +202,8 @@ class SecurityIdentifier(LeanObject):
         return self._text
 
 
-EMPTY_SID = SecurityIdentifier("", 0)
+EMPTY_SID = SecurityIdentifier.EMPTY = SecurityIdentifier("", 0)
+SecurityIdentifier.NONE = SecurityIdentifier("NONE", 0)
 
 # The run in progress installs how a ticker finds its SID (map files) and how a symbol prints
 # (tickers as the algorithm added them); see engine/run/runner.py.
@@ -135,12 +216,17 @@ class SymbolCache(LeanObject):
     _by_ticker: ClassVar[dict[str, Symbol]] = {}
     _by_symbol: ClassVar[dict[Symbol, str]] = {}
     _resolver: ClassVar[SidResolver | None] = None
+    definitions: ClassVar[SecurityDefinitions] = SecurityDefinitions(None)
 
     @classmethod
-    def start(cls, resolver: SidResolver | None) -> None:
-        """Forget all symbols and install the resolver of a new run."""
+    def start(
+        cls, resolver: SidResolver | None, definitions: SecurityDefinitions | None = None
+    ) -> None:
+        """Forget all symbols and install the resolver of a new run, and what names it knows."""
         cls.clear()
         cls._resolver = resolver
+        if definitions is not None:
+            cls.definitions = definitions
 
     @classmethod
     def clear(cls) -> None:
@@ -148,6 +234,7 @@ class SymbolCache(LeanObject):
         cls._by_ticker.clear()
         cls._by_symbol.clear()
         cls._resolver = None
+        cls.definitions = SecurityDefinitions(None)
 
     @classmethod
     def set(cls, ticker: str, symbol: Symbol) -> None:
@@ -160,11 +247,11 @@ class SymbolCache(LeanObject):
         """Return the symbol a ticker or a SID text names.
 
         Raises:
-            ValueError: if the ticker is unknown.
+            InvalidOperationException: if the ticker is unknown.
         """
         symbol = cls.try_get_symbol(ticker)
         if symbol is None:
-            raise ValueError(f"no symbol was added under the ticker {ticker!r}")
+            raise InvalidOperationException(f"We were unable to locate the ticker '{ticker}'.")
         return symbol
 
     @classmethod
@@ -193,7 +280,10 @@ class Symbol(LeanObject):
     """A security's identifier with its present ticker; equal and hashed by identifier."""
 
     EMPTY: ClassVar[Symbol]
+    NONE: ClassVar[Symbol]
     __slots__ = ("id", "value")
+    underlying = None
+    """Equities have none."""
 
     def __init__(self, sid: SecurityIdentifier, value: str) -> None:
         self.id = sid
@@ -237,6 +327,28 @@ class Symbol(LeanObject):
         """Kind of security."""
         return self.id.security_type
 
+    @property
+    def canonical(self) -> Symbol:
+        """The symbol itself; only futures and options have another."""
+        return self
+
+    def _defined(self, kind: str) -> str | None:
+        return SymbolCache.definitions.of(str(self.id)).get(kind)
+
+    cusip = property(lambda self: self._defined("cusip"))
+    composite_figi = property(lambda self: self._defined("composite_figi"))
+    sedol = property(lambda self: self._defined("sedol"))
+    isin = property(lambda self: self._defined("isin"))
+
+    @property
+    def cik(self) -> int | None:
+        """Central Index Key, None if the security database has none."""
+        text = self._defined("cik")
+        return None if text is None else int(text)
+
+    # LEAN's older names, which are written in capitals.
+    CUSIP, SEDOL, ISIN, CIK, CompositeFIGI = cusip, sedol, isin, cik, composite_figi
+
     def has_underlying(self) -> bool:
         """Equities have none."""
         return False
@@ -262,11 +374,26 @@ class Symbol(LeanObject):
     def __hash__(self) -> int:
         return self.id._hash
 
+    def equals(self, obj: Any = None, *, other: Any = None) -> bool:
+        """.NET's comparison: by identifier; a ticker means the symbol that it names."""
+        return self == (other if obj is None else obj)
+
+    def compare_to(self, obj: Any) -> int:
+        """Order by ticker, whatever its case: negative, 0 or positive."""
+        other = (obj.value if isinstance(obj, Symbol) else str(obj)).upper()
+        return (self.value > other) - (self.value < other)
+
     def __lt__(self, other: Any) -> bool:
-        return self.value < (other.value if isinstance(other, Symbol) else str(other))
+        return self.compare_to(other) < 0
+
+    def __le__(self, other: Any) -> bool:
+        return self.compare_to(other) <= 0
 
     def __gt__(self, other: Any) -> bool:
-        return self.value > (other.value if isinstance(other, Symbol) else str(other))
+        return self.compare_to(other) > 0
+
+    def __ge__(self, other: Any) -> bool:
+        return self.compare_to(other) >= 0
 
     def __str__(self) -> str:
         return SymbolCache.get_ticker(self)
@@ -276,3 +403,4 @@ class Symbol(LeanObject):
 
 
 Symbol.EMPTY = Symbol(EMPTY_SID, "")
+Symbol.NONE = Symbol(SecurityIdentifier.NONE, "NONE")

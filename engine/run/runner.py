@@ -30,6 +30,7 @@ from engine.feed.frames import tickers_in_frames
 from engine.feed.fred import FredFiles
 from engine.feed.subscriptions import Sources
 from engine.market.market_hours import MarketHoursDatabase
+from engine.market.security_definitions import SecurityDefinitions
 from engine.market.symbols import SymbolCache
 from engine.orders.orders import MarketOnCloseOrder, Order, OrderEvent
 from engine.run.loop import Loop
@@ -218,7 +219,8 @@ def _clean_globals(context: RunContext) -> Iterator[None]:
     """Global state of LEAN's API starts fresh and is reset after a run."""
     files = context.sources.auxiliary.map_files
     today = datetime.now()
-    SymbolCache.start(lambda ticker, market: files.sid(ticker, market, today))
+    definitions = SecurityDefinitions(context.data_folder)
+    SymbolCache.start(lambda ticker, market: files.sid(ticker, market, today), definitions)
     set_data_folder(context.data_folder)
     buffer = MarketOnCloseOrder.DEFAULT_SUBMISSION_TIME_BUFFER
     try:

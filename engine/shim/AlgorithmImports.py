@@ -29,6 +29,7 @@ from engine.account.margin_call import DefaultMarginCallModel, MarginCallModel
 from engine.account.portfolio import SecurityPortfolioManager
 from engine.account.securities import (
     Equity,
+    EquityExchange,
     Security,
     SecurityCache,
     SecurityExchange,
@@ -148,6 +149,7 @@ from engine.common.clock import TimeZones
 from engine.common.enums import *
 from engine.common.expiry import Expiry
 from engine.common.lean_names import RefusedName, exported_names
+from engine.common.net_exceptions import *
 from engine.common.settings import AlgorithmSettings, ScheduleSettings, UniverseSettings
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.feed.consolidators import *
@@ -169,7 +171,7 @@ from engine.market.data import (
     SymbolChangedEvent,
     TradeBar,
 )
-from engine.market.market_hours import ExchangeHours
+from engine.market.market_hours import ExchangeHours, MarketHoursDatabase
 from engine.market.slices import (
     DataDictionary,
     Delistings,

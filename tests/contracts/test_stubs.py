@@ -27,6 +27,7 @@ from engine.common.lean_names import (
     members,
 )
 from engine.common.naming import LeanType, pascal_case, snake_case
+from engine.common.net_exceptions import NetException
 from engine.run.runner import SHIM
 from research.lean_names import class_sources, listing, stubs
 
@@ -162,6 +163,8 @@ def test_a_supported_class_refuses_what_it_lacks(name: str) -> None:
     cls = supported()[name]
     if issubclass(cls, enum.Enum):
         assert issubclass(cls, LeanEnum)
+    elif issubclass(cls, Exception):
+        assert issubclass(cls, NetException)
     else:
         assert isinstance(cls, LeanType), f"derive {name} from LeanObject"
 

@@ -12,6 +12,7 @@ import pytest
 
 from engine.api.algorithm import QCAlgorithm
 from engine.common.enums import DataNormalizationMode, Resolution, SecurityType, SplitType
+from engine.common.net_exceptions import InvalidOperationException
 from engine.feed.auxiliary_files import AuxiliaryData
 from engine.feed.bar_files import BarFiles
 from engine.feed.history import HistoryProvider
@@ -60,10 +61,16 @@ class Asking(QCAlgorithm):
             "range": self.history(
                 [first], datetime(2010, 1, 5), datetime(2010, 1, 7), Resolution.DAILY
             ),
-            "typed": list(self.history[TradeBar](first, 2, Resolution.DAILY)),
+            "typed": self.history[TradeBar](first, 2, Resolution.DAILY),
+            "slices": self.history(1),
             "late": self.history([first], 50, Resolution.DAILY),
             "by_name": self.history(self.symbols, 2).loc["ABC"].close.tolist(),
         }
+        for ticker in ("NEW", ["NEW"]):
+            try:
+                self.history(ticker, 2, Resolution.DAILY)
+            except (InvalidOperationException, NotImplementedError) as error:
+                self.answers[f"ticker {ticker}"] = type(error)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +97,20 @@ def test_frames_are_indexed_by_symbol_and_end_time(answers):
 def test_the_latest_bar_is_the_one_just_closed(answers):
     assert answers["late"]["close"].tolist() == [100.5 + i for i in range(6)]
     assert [bar.close for bar in answers["typed"]] == [104.5, 105.5]
+
+
+def test_typed_bars_and_slices_are_leans_sequences(answers):
+    typed, slices = answers["typed"], answers["slices"]
+    assert (typed.count, len(typed), typed.empty, slices.count) == (2, 2, False, 1)
+    assert type(typed).__name__ == "MemoizingEnumerable[TradeBar]"
+    assert type(slices).__name__ == "MemoizingEnumerable[Slice]"
+    with pytest.raises(TypeError, match="not subscriptable"):
+        typed[0]
+
+
+def test_tickers_that_were_not_added_name_no_symbol(answers):
+    assert answers["ticker NEW"] is InvalidOperationException
+    assert answers["ticker ['NEW']"] is NotImplementedError
 
 
 def test_spans_and_ranges(answers):

@@ -320,6 +320,14 @@ class TestRollingWindow:
         window[3] = "x"
         assert (window.size, list(window)) == (4, [None, None, None, "x"])
 
+    def test_windows_of_numbers_hold_zeros_and_grow_at_the_newest_end(self):
+        window = RollingWindow[float](2)
+        assert window[0] == 0.0
+        window.add(3.5)
+        window.add(9.0)
+        window[4] = 7.0
+        assert (window.size, list(window)) == (5, [0.0, 0.0, 0.0, 9.0, 7.0])
+
     def test_nothing_removed_yet(self):
-        with pytest.raises(ValueError, match="no item was removed"):
+        with pytest.raises(ValueError, match="No items have been removed yet"):
             _ = RollingWindow(2).most_recently_removed

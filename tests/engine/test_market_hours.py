@@ -1,10 +1,11 @@
 """Exchange hours: sessions, holidays, early closes, neighbours."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
+from engine.common.enums import DayOfWeek
 from engine.market.market_hours import ExchangeHours, MarketHoursDatabase
 from tests.engine.folder import HOURS
 
@@ -61,3 +62,20 @@ def test_bad_databases_are_named(tmp_path):
     path.write_text(json.dumps({"entries": {"Equity-usa-[*]": {"monday": 3}}}))
     with pytest.raises(ValueError, match="entry Equity-usa"):
         MarketHoursDatabase(tmp_path).equity_hours("SPY")
+
+
+def test_a_days_hours_as_algorithms_read_them(hours):
+    text = "Friday: PreMarket: 04:00:00-09:30:00 | Market: 09:30:00-13:00:00"
+    assert str(hours.get_market_hours(datetime(2010, 1, 29))) == text
+    assert str(hours.get_market_hours(datetime(2010, 1, 18))) == "Closed All Day"
+    monday = hours.market_hours[DayOfWeek.MONDAY]
+    assert monday.market_duration == timedelta(hours=6.5)
+    assert monday.get_market_open(timedelta(hours=10), False) == timedelta(hours=9.5)
+    assert monday.get_market_open(timedelta(hours=10), True) is None
+    assert monday.get_market_close(timedelta(hours=10), True) == timedelta(hours=20)
+    assert monday.get_market_close(timedelta(hours=10), False) == timedelta(hours=16)
+    assert datetime(2010, 1, 18) in hours.holidays
+    assert hours.early_closes[datetime(2010, 1, 29)] == timedelta(hours=13)
+    # Of a span, as LEAN's other call asks.
+    assert hours.is_open(FRIDAY, FRIDAY.replace(hour=10), False)
+    assert not hours.is_open(FRIDAY, FRIDAY.replace(hour=9), False)

@@ -132,3 +132,15 @@ def test_an_empty_bar_takes_its_first_price_for_all(symbols):
     copy = TradeBar(made)
     copy.close = 1
     assert made.close == 7
+
+
+def test_the_getters_of_net_and_copies_of_some(data, symbols):
+    spy, _, ibm = symbols
+    assert [symbol.value for symbol in data.get_keys()] == ["AIG", "SPY"]
+    assert [point.symbol.value for point in data.get_values()] == ["AIG", "SPY"]
+    assert data.fromkeys([spy, ibm], 5) == {spy: data["SPY"], ibm: 5}
+    assert data.bars.fromkeys(["SPY"], None) == {spy: data["SPY"]}
+    with pytest.raises(InvalidOperationException, match="Remove/pop"):
+        data.remove(spy)
+    assert str(data) == "QuantConnect.Data.Slice"
+    assert str(data.bars) == "QuantConnect.Data.Market.TradeBars"

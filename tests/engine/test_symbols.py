@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.common.enums import SecurityType
-from engine.market.symbols import SecurityIdentifier, Symbol, encode_base36
+from engine.market.security_definitions import SecurityDefinitions
+from engine.market.symbols import SecurityIdentifier, Symbol, SymbolCache, encode_base36
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_base_36_is_pythons(number):
 
 @pytest.mark.parametrize("text", ["SPY", "SPY r735", "SPY A B"])
 def test_malformed_identifiers_are_refused(text):
-    with pytest.raises(ValueError, match="received"):
+    with pytest.raises(ValueError, match=r"received|splittable"):
         SecurityIdentifier.parse(text)
 
 
@@ -46,3 +47,28 @@ def test_symbols_are_equal_by_identifier_whatever_their_ticker():
     assert old == new
     assert len({old, new}) == 1
     assert new.update_mapped_symbol("GOOGL").value == "GOOGL"
+
+
+def test_symbols_compare_by_ticker_with_symbols_and_texts():
+    spy = Symbol(SecurityIdentifier.parse("SPY R735QTJ8XC9X"), "SPY")
+    assert spy >= "AAPL"
+    assert spy <= spy
+    assert (spy.compare_to("spy"), spy.equals(spy.id), spy.underlying) == (0, True, None)
+    assert (str(Symbol.NONE), Symbol.NONE.value) == ("NONE 0", "NONE")
+
+
+def test_other_names_of_a_security(tmp_path):
+    folder = tmp_path / "symbol-properties"
+    folder.mkdir()
+    line = "AAPL R735QTJ8XC9X,03783310,BBG000B9XRY4,2046251,US0378331005,320193"
+    (folder / "security-database.csv").write_text(f"# made up\n{line}\n")
+    SymbolCache.start(None, SecurityDefinitions(tmp_path))
+    try:
+        aapl = Symbol(SecurityIdentifier.parse("AAPL R735QTJ8XC9X"), "AAPL")
+        assert (aapl.cusip, aapl.composite_figi, aapl.sedol, aapl.isin, aapl.cik) == (
+            "03783310", "BBG000B9XRY4", "2046251", "US0378331005", 320193,
+        )  # fmt: skip
+        assert SymbolCache.definitions.sids("isin", "us0378331005") == ["AAPL R735QTJ8XC9X"]
+        assert Symbol(SecurityIdentifier.parse("IBM R735QTJ8XC9X"), "IBM").cusip is None
+    finally:
+        SymbolCache.clear()

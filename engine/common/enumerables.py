@@ -1,0 +1,49 @@
+"""LEAN's sequences that can be iterated and counted, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from engine.common.naming import LeanObject
+
+
+class MemoizingEnumerable(LeanObject):
+    """What LEAN's calls for past data return beside frames; it cannot be indexed.
+
+    Args:
+        items: in order.
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self._items = items
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @property
+    def count(self) -> int:
+        """Number of items."""
+        return len(self._items)
+
+    @property
+    def empty(self) -> bool:
+        """True if there is no item."""
+        return not self._items
+
+
+@lru_cache(maxsize=64)
+def _class_of(kind: str) -> type[MemoizingEnumerable]:
+    name = f"MemoizingEnumerable[{kind}]"
+    return type(name, (MemoizingEnumerable,), {"__slots__": (), "__module__": __name__})
+
+
+def memoized(kind: str, items: Sequence[Any]) -> MemoizingEnumerable:
+    """Items of a class, whose name the type shows as LEAN's Python bridge does."""
+    return _class_of(kind)(items)
