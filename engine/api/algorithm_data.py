@@ -70,7 +70,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         )
 
     def _qc_check_known(self: Any, symbol: Symbol) -> None:
-        """Refuse a symbol of which the data folder has nothing.
+        """Refuse a symbol of which the run's files, or a live feed, have nothing.
 
         Raises:
             ValueError: if there is neither a map file nor a bar.
@@ -80,8 +80,8 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         tickers = {ticker for _, ticker in map_file.rows} or {symbol.value}
         if not map_file.rows and not any(sources.bars.exists(t) for t in tickers):
             raise ValueError(
-                f"symbol {symbol.value!r} is unknown: the data folder has neither a map file nor "
-                "bars of it"
+                f"symbol {symbol.value!r} is unknown: {sources.bars.name} has neither a map file "
+                "nor bars of it"
             )
 
     def _qc_security(

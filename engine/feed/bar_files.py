@@ -217,7 +217,13 @@ def _decode(text: str) -> BarRows | None:
 
 
 class BarFiles:
-    """Raw bars of US equities in a data folder."""
+    """Raw bars of US equities in a data folder.
+
+    Attributes:
+        name: what a message calls it.
+    """
+
+    name = "the data folder"
 
     def __init__(self, data_folder: Path) -> None:
         self._root = data_folder / "equity" / "usa"

@@ -76,6 +76,21 @@ def _module(name: str) -> Any:
         raise ValueError(f"--feed alpaca must have alpaca-py installed: {INSTALL}") from error
 
 
+def _data_feed(environment: Mapping[str, str]) -> str:
+    """The data to ask for.
+
+    Raises:
+        ValueError: if Alpaca has none of that name.
+    """
+    found = environment.get(DATA_FEED, "iex")
+    known = [kind.value for kind in _module("data.enums").DataFeed]
+    if found not in known:
+        raise ValueError(
+            f"--feed alpaca must have one of {', '.join(known)} in {DATA_FEED}; received {found!r}"
+        )
+    return found
+
+
 class _Requests:
     """Alpaca's REST interface."""
 
@@ -94,7 +109,7 @@ class _Requests:
         historical = _module("data.historical.corporate_actions")
         key, secret = keys(environment)
         url = environment.get(DATA_URL)
-        self._feed = environment.get(DATA_FEED, "iex")
+        self._feed = _data_feed(environment)
         self._bars = self._data.StockHistoricalDataClient(
             key, secret, raw_data=True, url_override=url
         )
@@ -163,7 +178,7 @@ def _stream(environment: Mapping[str, str], feed: AlpacaFeed) -> Any:
     # The client logs every try with its traceback; the feed tells of them.
     logging.getLogger("alpaca").setLevel(logging.CRITICAL)
 
-    kind = kinds.DataFeed(environment.get(DATA_FEED, "iex"))
+    kind = kinds.DataFeed(_data_feed(environment))
     stream = stock.StockDataStream(
         key, secret, raw_data=True, feed=kind, url_override=environment.get(STREAM_URL)
     )

@@ -198,6 +198,8 @@ class ReceivedFiles(BarFiles):
         fetch: called with ticker, resolution and day before a day is read.
     """
 
+    name = "the feed"
+
     def __init__(
         self,
         data_folder: Path,

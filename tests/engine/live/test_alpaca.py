@@ -213,6 +213,11 @@ def test_a_key_that_is_not_set_is_named(tmp_path, server):
         Feed(tmp_path, server, APCA_API_SECRET_KEY="")
 
 
+def test_data_that_alpaca_does_not_have_are_refused(tmp_path, server):
+    with pytest.raises(ValueError, match="one of iex, sip.* in APCA_DATA_FEED; received 'six'"):
+        Feed(tmp_path, server, APCA_DATA_FEED="six")
+
+
 def test_without_the_package_the_command_is_named(tmp_path, server, monkeypatch):
     monkeypatch.setitem(sys.modules, "alpaca.data", None)
     with pytest.raises(ValueError, match=r"pip install -r requirements/live\.txt"):
