@@ -214,7 +214,7 @@ def test_a_key_that_is_not_set_is_named(tmp_path, server):
 
 
 def test_data_that_alpaca_does_not_have_are_refused(tmp_path, server):
-    with pytest.raises(ValueError, match="one of iex, sip.* in APCA_DATA_FEED; received 'six'"):
+    with pytest.raises(ValueError, match=r"one of iex, sip.* in APCA_DATA_FEED; received 'six'"):
         Feed(tmp_path, server, APCA_DATA_FEED="six")
 
 
