@@ -187,6 +187,19 @@ class SubscriptionManager(LeanObject):
         if dispose is not None:
             dispose()
 
+    @property
+    def next_scan(self) -> datetime:
+        """The end of the bar that a consolidator holds and that ends first; `datetime.max` of none.
+
+        Of those that were added since the last scan nothing is known yet.
+        """
+        held = (
+            due
+            for due, _, scan in self._queue
+            if not scan.removed and not getattr(scan.consolidator, "idle", False)
+        )
+        return min(held, default=datetime.max)
+
     def scan_past(self, utc_time: datetime) -> None:
         """Let consolidators emit bars that ended before a time, with the clock at that end."""
         queue = self._queue

@@ -69,6 +69,7 @@ class DataFeed:
         self._universes: list[ActiveUniverse] = []
         self._frontier: datetime = datetime.min
         self._end_utc: datetime = datetime.max
+        self._universes_end: datetime | None = None
         self._fill_span = RESOLUTION_SPAN[Resolution.MINUTE]
         self._benchmark_added = False
         self._begun = False
@@ -186,7 +187,11 @@ class DataFeed:
         now = algorithm.utc_time_naive
         for universe in algorithm.take_pending_universes():
             active = ActiveUniverse(
-                universe, now, self._end_utc, algorithm.qc_default_hours, algorithm
+                universe,
+                now,
+                self._universes_end or self._end_utc,
+                algorithm.qc_default_hours,
+                algorithm,
             )
             active.after_step = self._begun and isinstance(universe, UserDefinedUniverse)
             self._universes.append(active)

@@ -248,6 +248,8 @@ class AlpacaFeed(BarSource):
         self._served.append(ticker)
         today = midnight(hours.from_utc(self._now()))
         self._ask_minutes(ticker, min(today, self.given.get(ticker, {}).get("minute", today)))
+        if self._stream is not None:
+            self._subscribe([ticker])
 
     def poll(self) -> bool:
         """Whether minutes have come; begins to stream, and asks for what a lost connection lost."""
@@ -384,10 +386,13 @@ class AlpacaFeed(BarSource):
 
     def _begin(self) -> None:
         self._stream = _stream(self._environment, self)
-        self._stream.subscribe_bars(self._hear, *self._served)
-        self._stream.subscribe_updated_bars(self._hear, *self._served)
+        self._subscribe(self._served)
         self._thread = threading.Thread(target=self._stream.run, name="alpaca", daemon=True)
         self._thread.start()
+
+    def _subscribe(self, tickers: list[str]) -> None:
+        self._stream.subscribe_bars(self._hear, *tickers)
+        self._stream.subscribe_updated_bars(self._hear, *tickers)
 
     async def _hear(self, bar: Mapping[str, Any]) -> None:
         """A minute, new or corrected, on the stream's thread."""

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from engine.brokerage.settlement import ImmediateSettlementModel
 from engine.common.clock import midnight
 from engine.common.decimals import ZERO, text
-from engine.common.enums import DataNormalizationMode, OrderStatus, SplitType
+from engine.common.enums import DataNormalizationMode, OrderStatus, Resolution, SplitType
 from engine.feed.subscriptions import Sources
 from engine.live.corporate import EVENTS_AT, NOTHING, Filled, events_between
 from engine.live.orders import event_content, order_content, restate_for_split, restored_order
@@ -32,8 +32,7 @@ class Brokerage(Protocol):
     def connect(self, algorithm: Any) -> None:
         """Bring cash, holdings and open orders into an algorithm that has been initialized.
 
-        Raises:
-            NotImplementedError: for a holding of a symbol that the algorithm has not added.
+        What it has not added itself is added as LEAN does, with its universe settings.
         """
 
     def pay_dividends(
@@ -133,8 +132,7 @@ class PaperBrokerage:
         """Bring the account back, or begin one with the cash that `initialize` has set.
 
         Raises:
-            NotImplementedError: for positions or orders of a symbol that the algorithm has not
-                added, and for accounts in which sales settle later.
+            NotImplementedError: for accounts in which sales settle later.
         """
         self._algorithm = algorithm
         for security in algorithm.securities.values():
@@ -160,11 +158,7 @@ class PaperBrokerage:
     def _restore_orders(self) -> None:
         algorithm = self._algorithm
         for content in self._store.open_orders():
-            security = algorithm.securities.find(content["ticker"])
-            if security is None:
-                raise NotImplementedError(
-                    f"an open order of {content['ticker']}, which the algorithm has not added"
-                )
+            security = _found_or_added(algorithm, content["ticker"])
             order, request = restored_order(content, security.symbol)
             order.price_adjustment_mode = security.data_normalization_mode
             algorithm.transactions.restore(order, request, ZERO)
@@ -286,23 +280,34 @@ class PaperBrokerage:
 
 
 def set_positions(algorithm: Any, positions: Mapping[str, Position]) -> None:
-    """Put positions into an algorithm's portfolio, at their last known prices.
-
-    Raises:
-        NotImplementedError: for a symbol that the algorithm has not added.
-    """
+    """Put positions into an algorithm's portfolio, at their last known prices."""
     for ticker, position in positions.items():
-        security = algorithm.securities.find(ticker)
-        if security is None:
-            raise NotImplementedError(
-                f"live holdings of {ticker}, which the algorithm has not added"
-            )
+        security = _found_or_added(algorithm, ticker)
         security.holdings.set_holdings(position.average_price, position.quantity)
         if security.price_exact == ZERO:
             known = algorithm.get_last_known_price(security)
             if known is not None:
                 security.set_market_price(known)
     algorithm.portfolio.invalidate_total_portfolio_value()
+
+
+def _found_or_added(algorithm: Any, ticker: str) -> Any:
+    """The security of a holding or an order, which LEAN adds if the algorithm did not."""
+    security = algorithm.securities.find(ticker)
+    if security is not None:
+        return security
+    settings = algorithm.universe_settings
+    algorithm.debug(
+        f"{ticker} is held or ordered, and added with the universe settings: Resolution = "
+        f"{Resolution(settings.resolution).net_name}"
+    )
+    return algorithm.add_equity(
+        ticker,
+        settings.resolution,
+        fill_forward=settings.fill_forward,
+        leverage=settings.leverage,
+        extended_market_hours=settings.extended_market_hours,
+    )
 
 
 def pay(

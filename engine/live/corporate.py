@@ -5,20 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from engine.common.clock import midnight
 from engine.common.decimals import ZERO
-from engine.common.enums import DataNormalizationMode
+from engine.common.enums import DataNormalizationMode, SplitType
 from engine.data_import.corporate_actions import CorporateAction, factor_rows
 from engine.feed.auxiliary_files import AuxiliaryData, FactorFile, FactorRow, MapFiles
 from engine.feed.subscriptions import SecurityEvents, Sources
 from engine.live.arrivals import ReceivedBars
 from engine.live.ticks import as_of
-from engine.market.data import BaseData, Split, SubscriptionDataConfig
+from engine.market.data import BaseData, Dividend, Split, SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import SecurityIdentifier
 
@@ -50,6 +50,65 @@ def events_between(
         day += _DAY
         for point in events.on(day, ZERO):
             yield day, point
+
+
+class CorporateEvents:
+    """Corporate events of one security, looked for once a day."""
+
+    def __init__(self, security: Any, config: SubscriptionDataConfig, sources: Sources) -> None:
+        self.security = security
+        self.config = config
+        self._sources = sources
+        self._hours = security.exchange.hours
+        self._day: datetime | None = None
+        self._start = datetime.max
+
+    @property
+    def day(self) -> datetime:
+        """The latest day whose events have come."""
+        return self._day or datetime.min
+
+    def next_due(self) -> datetime:
+        """When the next day's events come, UTC."""
+        if self._day is None:
+            return datetime.min
+        return self._hours.to_utc(self._day + _DAY + EVENTS_AT)
+
+    def take(self, now: datetime) -> list[BaseData]:
+        """Events of the day that has come at an exchange time; none of the day of the start.
+
+        The files are read anew, since they grow while the run goes on.
+        """
+        today = midnight(now - EVENTS_AT)
+        if self._day is None:
+            self._day = self._start = today
+        # Several days where nobody looked for long, a machine being suspended.
+        found = list(events_between(self.config, self._sources, self._day, today))
+        self._day = max(self._day, today)
+        return [point for _, point in found]
+
+    def late(self, ex_date: date) -> tuple[datetime, list[BaseData]]:
+        """Split and dividend of a day, which are told later, and the moment they were due, UTC."""
+        due = self._due(ex_date)
+        found = events_between(self.config, self._sources, due - _DAY, due)
+        return self._hours.to_utc(due + EVENTS_AT), [
+            point
+            for _, point in found
+            if isinstance(point, Dividend)
+            or (isinstance(point, Split) and point.type == SplitType.SPLIT_OCCURRED)
+        ]
+
+    def is_late(self, ex_date: date) -> bool:
+        """Whether what is told of an ex-date now should have come before.
+
+        What was due before the run began is none of it: the account was brought up to date then.
+        """
+        return self._start <= self._due(ex_date) <= self.day
+
+    def _due(self, ex_date: date) -> datetime:
+        """The day on which what belongs to an ex-date comes: after the last session before."""
+        before = self._hours.get_previous_market_open(datetime.combine(ex_date, time.min))
+        return midnight(before) + _DAY
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,12 @@ from engine.live.brokerage import Brokerage
 from engine.live.clock import SECOND, Clock
 from engine.live.corporate import restate
 from engine.live.feed import LiveFeed
+from engine.orders.order_properties import TimeInForce
 from engine.run.loop import Loop
 from engine.statistics.sampling import ResultSampler
 
 _ENGINE = Path(__file__).parents[1]
+GOOD_TIL_CANCELED = TimeInForce.GOOD_TIL_CANCELED
 
 
 class LiveLoop(Loop):
@@ -79,13 +81,31 @@ class LiveLoop(Loop):
         if self._on_ready is not None:
             self._on_ready()
         while not self._stopped():
-            due = min(self.live_feed.next_due(), algorithm.schedule.next_utc)
+            due = min(self.live_feed.next_due(), algorithm.schedule.next_utc, self._next_of_time())
             beat = self._clock.wait_until(due)
             if beat is None:
                 break
             self._beat(beat)
         if self.error is None and self._clock.interrupted:
             self._end()
+
+    def _next_of_time(self) -> datetime:
+        """When time alone ends something, for which LEAN looks once a second.
+
+        That is a consolidator's bar, which is looked for after its end, and an order that works up
+        to some close.
+        """
+        algorithm = self._algorithm
+        ends = algorithm.subscription_manager.next_scan
+        due = ends if ends == datetime.max else ends + SECOND
+        for ticket in algorithm.transactions.get_open_order_tickets():
+            order = algorithm.transactions.get_order_by_id(ticket.order_id)
+            security = algorithm.securities.find(order.symbol)
+            if security is not None and order.time_in_force is not GOOD_TIL_CANCELED:
+                hours = security.exchange.hours
+                now = hours.from_utc(self._clock.now)
+                due = min(due, hours.to_utc(hours.get_next_market_close(now)))
+        return due
 
     def _warm_up(self) -> None:
         algorithm = self._algorithm
@@ -103,6 +123,8 @@ class LiveLoop(Loop):
         """Everything of one moment."""
         self.phase = "slice"
         try:
+            if (pulse := self.live_feed.pulse(now)) is not None:
+                self._step(pulse)
             step = self.live_feed.take(now)
             self._fill_late()
             self._step(step)

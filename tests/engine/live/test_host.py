@@ -6,11 +6,13 @@ from decimal import Decimal
 import pytest
 
 from engine.brokerage.brokerage_models import AlpacaBrokerageModel
-from engine.common.enums import AlgorithmStatus, BrokerageName, Resolution
+from engine.common.enums import AlgorithmStatus, BrokerageName, Resolution, SecurityType
+from engine.framework.universe import ScheduledUniverseSelectionModel
 from engine.live.brokerage import LeanPaperBrokerage, Position
 from engine.live.clock import EventClock
+from engine.market.symbols import Market, Symbol
 from tests.engine.folder import flat
-from tests.engine.live.conftest import ROWS, Base, local
+from tests.engine.live.conftest import ROWS, Base, Live, local
 
 MONDAY_8 = (2010, 1, 11, 8)
 WEDNESDAY_NIGHT = (2010, 1, 13, 23)
@@ -295,18 +297,64 @@ def test_what_the_host_lacks_is_refused_by_name(live):
             super().initialize()
             self.add_equity("ABC", Resolution.MINUTE)
 
-    class Late(Base):
-        def on_data(self, data):
-            if not self.is_warming_up:
-                self.remove_security(self.symbol)
-
     with pytest.raises(NotImplementedError, match="Minute: only Daily"):
         live.run(Minutes, MONDAY_8, WEDNESDAY_NIGHT)
-    with pytest.raises(NotImplementedError, match="cannot add or remove"):
-        live.run(Late, MONDAY_8, WEDNESDAY_NIGHT)
     foreign = LeanPaperBrokerage(None, {"XYZ": Position(Decimal(1), Decimal(1))})
-    with pytest.raises(NotImplementedError, match="holdings of XYZ"):
-        live.run(Base, MONDAY_8, WEDNESDAY_NIGHT, brokerage=foreign)
+    live.bars["XYZ"] = ROWS
+    with pytest.raises(NotImplementedError, match="XYZ with resolution Minute: only Daily"):
+        Live(live.root / "other", live.bars).run(Base, MONDAY_8, WEDNESDAY_NIGHT, brokerage=foreign)
+
+
+def test_securities_come_and_go_while_it_runs(live):
+    """Added and removed by hand at noon; picked by a universe in the morning, held at a start."""
+    live.bars = {"ABC": ROWS, "XYZ": ROWS, "UVW": ROWS, "OLD": ROWS}
+
+    class Changing(Base):
+        def initialize(self):
+            super().initialize()
+            self.universe_settings.resolution = Resolution.DAILY
+            every_day, times = self.date_rules.every_day(), self.time_rules
+            self.schedule.on(every_day, times.noon, self.change)
+            picking = ScheduledUniverseSelectionModel(every_day, times.at(9, 0), self.pick)
+            self.add_universe_selection(picking)
+
+        def pick(self, time):
+            return [self.symbol_of("UVW")] if self.time.day == 12 else []
+
+        def symbol_of(self, name):
+            return Symbol.create(name, SecurityType.EQUITY, Market.USA)
+
+        def change(self):
+            if self.is_warming_up:
+                return
+            if self.time.day == 11:
+                self.add_equity("XYZ", Resolution.DAILY)
+            elif self.time.day == 13:
+                self.remove_security(self.symbol_of("XYZ"))
+
+        def on_securities_changed(self, changes):
+            if not self.is_warming_up:
+                names = [[s.symbol.value for s in each] for each in (
+                    changes.added_securities, changes.removed_securities)]  # fmt: skip
+                self.seen.append((self.time, *names))
+
+        def on_data(self, data):
+            if not self.is_warming_up:
+                self.seen.append((self.time.day, sorted(each.key.value for each in data.bars)))
+
+    held = LeanPaperBrokerage(None, {"OLD": Position(Decimal(1), Decimal(90))})
+    algorithm = live.run(Changing, MONDAY_8, WEDNESDAY_NIGHT, brokerage=held).algorithm
+    assert algorithm.seen == [
+        (datetime(2010, 1, 11, 12), ["XYZ"], []),
+        (11, ["ABC", "OLD", "XYZ"]),
+        (datetime(2010, 1, 12, 9), ["UVW"], []),
+        (12, ["ABC", "OLD", "UVW", "XYZ"]),
+        (datetime(2010, 1, 13, 9), [], ["UVW"]),
+        (datetime(2010, 1, 13, 12), [], ["XYZ"]),
+        (13, ["ABC", "OLD"]),
+    ]
+    (old,) = [one for one in algorithm.portfolio.values() if one.invested]
+    assert (old.symbol.value, old.quantity) == ("OLD", 1)
 
 
 def test_a_better_open_is_told_in_leans_words(live):
