@@ -3,6 +3,11 @@
 ``<id>.json`` holds everything, ``<id>-summary.json`` the figures with a thinned equity curve,
 ``<id>-order-events.json`` the events, ``<id>-log.txt`` what the algorithm logged, ``log.txt`` the
 engine's own log and ``config`` the id. Each file is written beside its place and moved there.
+
+A live run's ``<id>.json`` says besides what the account holds, and the events of each day (UTC)
+are in ``<id>-<date>-order-events.json`` too. LEAN's thinned charts by day and hour
+(``..._minute.json``, ``..._10minute.json``, ``..._second_<chart>.json``) are not written: all
+samples are in ``<id>.json``.
 """
 
 from __future__ import annotations
@@ -17,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.charting import Chart, unix_time
+from engine.common.decimals import round_half_even
 from engine.common.durable import replace_durably
-from engine.common.enums import AccountType, BrokerageName
+from engine.common.enums import AccountType, AlgorithmStatus, BrokerageName
 from engine.common.spans import time_span
 from engine.orders.orders import Order, OrderEvent
 from engine.statistics.formatting import grouped
@@ -32,8 +38,50 @@ SUMMARY_POINTS = 100
 
 
 @dataclass(frozen=True)
+class LiveRecord:
+    """What a live run's files say besides.
+
+    Attributes:
+        running: it goes on.
+        status: of the algorithm, in LEAN's words.
+        holdings: by symbol, see `holding_json`; while it runs of all tradable securities.
+        cash: by currency, see `cash_json`.
+        currency, currency_symbol: of the account.
+    """
+
+    running: bool
+    status: str
+    holdings: Mapping[str, Any]
+    cash: Mapping[str, Any]
+    currency: str
+    currency_symbol: str
+
+    @classmethod
+    def of(cls, algorithm: Any) -> LiveRecord:
+        """What an algorithm says now."""
+        running = algorithm.status == AlgorithmStatus.RUNNING
+        securities = [
+            security
+            for security in algorithm.securities.values()
+            if security.invested or (running and security.is_tradable)
+        ]
+        book = algorithm.portfolio.cash_book
+        return cls(
+            running,
+            algorithm.status.net_name,
+            {
+                str(one.symbol.id): holding_json(one)
+                for one in sorted(securities, key=lambda one: one.symbol.value)
+            },
+            {cash.symbol: cash_json(cash) for cash in book.values()},
+            book.account_currency,
+            book[book.account_currency].currency_symbol,
+        )
+
+
+@dataclass(frozen=True)
 class RunRecord:
-    """A finished run.
+    """A finished run, or a live one as it stands.
 
     Attributes:
         id: number in the names of the files.
@@ -50,6 +98,7 @@ class RunRecord:
         engine_log: lines of the engine.
         started, finished: wall clock, UTC.
         runtime_error, stack_trace: empty if the run succeeded.
+        live: of a live run, None of a backtest.
     """
 
     id: int
@@ -75,6 +124,7 @@ class RunRecord:
     account_currency: str = "USD"
     tags: Sequence[str] = ()
     trading_days_per_year: int = 252
+    live: LiveRecord | None = None
 
 
 def banner(portfolio: Any, starting_value: Decimal, summary: Mapping[str, str]) -> dict[str, str]:
@@ -121,6 +171,8 @@ def write_results(folder: Path, record: RunRecord) -> Path:
         if record.order_events:
             events = [event_json(event, record.id) for event in record.order_events]
             _write_json(folder / f"{record.id}-order-events.json", events)
+            if record.live is not None:
+                _write_days(folder, record, events)
         if record.insights:
             inner = folder / str(record.id)
             inner.mkdir(exist_ok=True)
@@ -132,6 +184,19 @@ def write_results(folder: Path, record: RunRecord) -> Path:
     except OSError as error:
         raise ValueError(f"results folder {folder} must be writable: {error}") from error
     return main
+
+
+def _write_days(folder: Path, record: RunRecord, events: Sequence[Mapping[str, Any]]) -> None:
+    """Write the order events of each day (UTC) that has some, as LEAN's live trading does."""
+    days: dict[str, list[Any]] = {}
+    for event, content in zip(record.order_events, events, strict=True):
+        days.setdefault(f"{event.utc_time_naive:%Y-%m-%d}", []).append(content)
+    # Fills on bars that came late belong to days before the last.
+    recent = sorted(days)[-3:]
+    for day, found in days.items():
+        path = folder / f"{record.id}-{day}-order-events.json"
+        if day in recent or not path.exists():
+            _write_json(path, found)
 
 
 def result_json(record: RunRecord) -> dict[str, Any]:
@@ -150,6 +215,59 @@ def result_json(record: RunRecord) -> dict[str, Any]:
         },
         **_shared_json(record),
         "totalPerformance": _performance_json(record.statistics.total_performance),
+        **_account_json(record.live),
+    }
+
+
+def _account_json(live: LiveRecord | None) -> dict[str, Any]:
+    if live is None:
+        return {}
+    return {
+        "holdings": dict(live.holdings),
+        "cash": dict(live.cash),
+        "accountCurrency": live.currency,
+        "accountCurrencySymbol": live.currency_symbol,
+    }
+
+
+def holding_json(security: Any) -> dict[str, Any]:
+    """Return LEAN's JSON of a holding: average price, quantity, price, value, unrealized profit.
+
+    Zeros are left out.
+    """
+    holding = security.holdings
+    tick = str(security.symbol_properties.minimum_price_variation_exact)
+    digits = len(tick.partition(".")[2].rstrip("0"))
+    profit = round_half_even(holding.unrealized_profit_exact, 2)
+    percent = round_half_even(holding.unrealized_profit_percent_exact * 100, 2)
+    found = {
+        "a": round_half_even(holding.average_price_exact, digits),
+        "q": holding.quantity_exact,
+        "p": round_half_even(holding.price_exact, digits),
+        "v": _shortly_rounded(holding.holdings_value_exact),
+        "u": _shortly_rounded(profit),
+        "up": _shortly_rounded(percent),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _shortly_rounded(value: Decimal) -> Decimal:
+    """A figure with the digits that LEAN shows of it; what is at most 1 keeps all."""
+    if value <= 1:
+        return value
+    if value <= 100:
+        return round_half_even(value, 2 if value <= 10 else 1)
+    return Decimal(int(value))
+
+
+def cash_json(cash: Any) -> dict[str, Any]:
+    """Return LEAN's JSON of an amount of money."""
+    return {
+        "symbol": cash.symbol,
+        "amount": cash.amount_exact,
+        "conversionRate": cash.conversion_rate_exact,
+        "currencySymbol": cash.currency_symbol,
+        "valueInAccountCurrency": cash.value_in_account_currency_exact,
     }
 
 
@@ -196,7 +314,11 @@ def _shared_json(record: RunRecord) -> dict[str, Any]:
         "runtimeStatistics": dict(sorted(record.runtime_statistics.items())),
         "state": {
             "StartTime": record.started.strftime("%Y-%m-%d %H:%M:%S"),
-            "EndTime": record.finished.strftime("%Y-%m-%d %H:%M:%S"),
+            "EndTime": (
+                ""
+                if record.live is not None and record.live.running
+                else record.finished.strftime("%Y-%m-%d %H:%M:%S")
+            ),
             "RuntimeError": record.runtime_error,
             "StackTrace": record.stack_trace,
             "LogCount": str(len(record.logs)),
@@ -204,7 +326,7 @@ def _shared_json(record: RunRecord) -> dict[str, Any]:
             "InsightCount": str(len(record.insights)),
             "Name": record.name,
             "Hostname": platform.node(),
-            "Status": "RuntimeError" if record.runtime_error else "Completed",
+            "Status": _status(record),
         },
         "serverStatistics": _server_json(record.finished - record.started),
         "algorithmConfiguration": {
@@ -221,6 +343,12 @@ def _shared_json(record: RunRecord) -> dict[str, Any]:
             "tradingDaysPerYear": record.trading_days_per_year,
         },
     }
+
+
+def _status(record: RunRecord) -> str:
+    if record.runtime_error:
+        return "RuntimeError"
+    return "Completed" if record.live is None else record.live.status
 
 
 def _server_json(elapsed: timedelta) -> dict[str, str]:

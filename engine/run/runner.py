@@ -510,7 +510,7 @@ def _write(
     result: BacktestResult, folder: Path, started: datetime, error: str, trace: str, number: int
 ) -> None:
     """Write LEAN's result files."""
-    from engine.run.result_files import RunRecord, banner, write_results
+    from engine.run.result_files import LiveRecord, RunRecord, banner, write_results
 
     algorithm = result.algorithm
     record = RunRecord(
@@ -539,5 +539,6 @@ def _write(
         stack_trace=trace,
         account_type=getattr(algorithm.brokerage_model, "account_type", AccountType.MARGIN),
         trading_days_per_year=algorithm.settings.trading_days_per_year or 252,
+        live=LiveRecord.of(algorithm) if algorithm.live_mode else None,
     )
     write_results(folder, record)

@@ -375,8 +375,33 @@ def test_the_command_trades_and_status_and_report_tell(project):
     assert known["positions"].keys() == {"ABC", "XYZ"}
     assert Decimal(known["cash"]) == account(project)[0]
     (folder,) = [p for p in (project / "live").iterdir() if p.name != "state"]
+    _results_are_as_leans_live_writes_them(folder, known)
     report = build_report(folder, data_folder=project / "data")
     assert report.is_file()
+
+
+def _results_are_as_leans_live_writes_them(folder, known):
+    """Positions, cash and state; the events of each day (UTC) in a file of their own."""
+    (summary,) = folder.glob("*-summary.json")
+    run = summary.name.partition("-")[0]
+    whole = json.loads((folder / f"{run}.json").read_text())
+    money = {"symbol": "USD", "conversionRate": 1, "currencySymbol": "$"}
+    amount = whole["cash"]["USD"].pop("amount")
+    assert amount == whole["cash"]["USD"].pop("valueInAccountCurrency")
+    assert amount == pytest.approx(float(known["cash"]))
+    assert whole["cash"] == {"USD": money}
+    assert (whole["accountCurrency"], whole["accountCurrencySymbol"]) == ("USD", "$")
+    held = {key.split()[0]: cells for key, cells in whole["holdings"].items()}
+    assert {key: cells["q"] for key, cells in held.items()} == {
+        key: float(cells["quantity"]) for key, cells in known["positions"].items()
+    }
+    for cells in held.values():
+        assert cells.keys() == {"a", "q", "p", "v", "u", "up"}
+    assert whole["state"]["Status"] == "Stopped"
+    days = sorted(folder.glob(f"{run}-2010-*-order-events.json"))
+    assert days[-1].name == f"{run}-2010-01-19-order-events.json"
+    by_day = [event for path in days for event in json.loads(path.read_text())]
+    assert by_day == json.loads((folder / f"{run}-order-events.json").read_text())
 
 
 def test_what_the_algorithm_raises_ends_the_command_with_one_line(project):
