@@ -133,7 +133,8 @@ class AgentDecider:
             rules: the caps.
             seed: of the forecasts' draws.
             draws: of each forecast.
-            shadows: accounts that are shown what the agent is shown.
+            shadows: accounts that are shown what is known at every close that comes, whether the
+                agent is asked there or not.
             remembers: bars before a close whose observations are shown, too, >= 0; at first real
                 bars of the histories, as in imagined markets (`ForecasterSampler`).
 
@@ -168,20 +169,36 @@ class AgentDecider:
         self._draws = draws
         self._shadows = shadows
         self._newest: dict[str, tuple[datetime, Row]] = {}
+        self._known: Outlook | None = None
 
     def catch_up(self, bars: BarBook) -> None:
-        """Push the bars that are newer than those a market has seen."""
-        for s, (name, market) in enumerate(self._markets.items()):
-            for time, row in bars.later_than(name, self._seen[name]):
-                macro = bars.known_at([time])
-                known = None if macro is None else macro.values
-                self._recent[name].append(market.push(np.array([row]), macro=known)[0])
-                self._newest[name] = time, row
-                self._seen[name] = np.datetime64(time, "ns")
-                self._dependence.add(time, s, surprises(market.forecast)[0])
+        """Push the bars that are newer than those a market has seen, close by close."""
+        fresh = {name: dict(bars.later_than(name, seen)) for name, seen in self._seen.items()}
+        for time in sorted(set().union(*fresh.values())):
+            macro = bars.known_at([time])
+            for s, name in enumerate(self._markets):
+                row = fresh[name].get(time)
+                if row is not None:
+                    self._push(s, name, time, row, None if macro is None else macro.values)
+            if self._shadows is not None and time > self._shadows.reached:
+                self._shadows.close(time, self.outlook(), *self._prices(time))
+
+    def _push(self, s: int, name: str, time: datetime, row: Row, macro: Any) -> None:
+        """Take in a symbol's next bar, and what is known of outside series at its close."""
+        market = self._markets[name]
+        self._recent[name].append(market.push(np.array([row]), macro=macro)[0])
+        self._newest[name] = time, row
+        self._seen[name] = np.datetime64(time, "ns")
+        self._dependence.add(time, s, surprises(market.forecast)[0])
+        self._known = None
 
     def outlook(self) -> Outlook:
         """What is known now, of one market with all symbols."""
+        if self._known is None:
+            self._known = self._looked()
+        return self._known
+
+    def _looked(self) -> Outlook:
         markets = self._markets.values()
         return Outlook(
             np.stack([market.current() for market in markets], axis=1),
@@ -199,8 +216,6 @@ class AgentDecider:
     def decide(self, time: datetime, fresh: Sequence[str], held: Mapping[str, float]) -> Decision:
         """Observe, forecast and act greedily; targets are for the symbols with a new bar."""
         outlook, rules = self.outlook(), self._rules
-        if self._shadows is not None:
-            self._shadows.close(time, outlook, *self._prices(time))
         weights = np.array([[held[name] for name in self._markets]])
         standing = Standing(weights / rules.caps, rules.caps[None], rules.gross)
         exposures = self._agent.act(outlook, standing)[0]

@@ -48,7 +48,13 @@ class Stopwatch:
 
 
 class Diagnostics:
-    """Collects while the algorithm runs; `to_json` is what the report reads."""
+    """Collects while the algorithm runs; `to_json` is what the report reads.
+
+    Attributes:
+        stopwatch: where the time went.
+        promotions: which of several candidates traded after each training, and why: time (ISO),
+            trading, before, and a sentence.
+    """
 
     def __init__(self, symbols: Sequence[str]) -> None:
         self.stopwatch = Stopwatch()
@@ -63,7 +69,7 @@ class Diagnostics:
         self._sections: dict[str, Any] = {}
         self._rivals: ShadowAccounts | None = None
         self._says: Mapping[str, str] = {}
-        self._promotions: list[dict[str, Any]] = []
+        self.promotions: list[dict[str, Any]] = []
         self._pit_counts = np.zeros(PIT_BINS, dtype=int)
         self._covered = dict.fromkeys(NOMINAL_COVERAGE, 0)
         self._crps_sum = 0.0
@@ -120,7 +126,7 @@ class Diagnostics:
 
     def promotion(self, at: datetime, decision: Promotion) -> None:
         """Note which of several candidates trades from now on, and why."""
-        self._promotions.append(
+        self.promotions.append(
             {
                 "time": at.isoformat(),
                 "trading": decision.trading,
@@ -215,8 +221,8 @@ class Diagnostics:
             document["calibration"] = self.calibration()
         if self._rivals is not None and self._rivals.times:
             document["rivals"] = _described(self._rivals, self._says)
-        if self._promotions:
-            document["promotions"] = self._promotions
+        if self.promotions:
+            document["promotions"] = self.promotions
         document |= self._sections
         return json.dumps(document, allow_nan=False)
 

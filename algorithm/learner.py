@@ -59,7 +59,7 @@ class Learner(Protocol):
         """What decides from now on.
 
         Args:
-            histories: one per symbol, up to the newest complete bar.
+            histories: one per symbol, up to the newest complete bar; the newest are learned from.
             rules: what binds the account now.
             now: algorithm time.
 
@@ -84,21 +84,29 @@ class Learner(Protocol):
         """By what a restart finds the same decider, as JSON can say it; None before the first."""
         ...
 
-    def restore(self, state: Mapping[str, Any], now: datetime) -> None:
-        """Go on from what `to_state` gave; `again` then gives the decider.
+    def record(self) -> dict[str, Any] | None:
+        """What is earned beside trading, as JSON can say it; None where nothing is.
+
+        It grows with every close, and may be of more closes than the state beside it, but not of
+        fewer: `Decider.catch_up` adds those that it lacks.
+        """
+        ...
+
+    def restore(
+        self, state: Mapping[str, Any], record: Mapping[str, Any] | None, now: datetime
+    ) -> None:
+        """Go on from what `to_state` and `record` gave; `again` then gives the decider.
+
+        A record that cannot be used begins anew, and is said to.
 
         Raises:
-            ValueError: if something of it is gone.
+            ValueError: if something of the state is gone.
         """
         ...
 
 
 class ModelLearner:
-    """Trains forecaster and agent, tells the log and the diagnostics, builds the decider.
-
-    Attributes:
-        models: of the last training; None before the first.
-    """
+    """Trains forecaster and agent, tells the log and the diagnostics, builds the decider."""
 
     def __init__(
         self,
@@ -123,8 +131,15 @@ class ModelLearner:
         self._artifacts = artifacts
         self._diagnostics = diagnostics
         self._report = report
-        self.models: TrainedModels | None = None
+        # One thing, since the state is asked for on other threads: the models, and who traded.
+        self._reached: tuple[TrainedModels | None, list[dict[str, Any]]] = (None, [])
         self._shadows: ShadowAccounts | None = None
+        self._kept: Mapping[str, Any] | None = None
+
+    @property
+    def models(self) -> TrainedModels | None:
+        """Of the last training; None before the first."""
+        return self._reached[0]
 
     def decider(self, histories: Sequence[History], rules: Rules, now: datetime) -> Decider | None:
         """See `Learner`; models are trained only if a bar came since the last training."""
@@ -136,20 +151,29 @@ class ModelLearner:
         # A retraining takes a second or two: its bar would only flash by.
         progress = TimedProgress(self._diagnostics.stopwatch, shown=first)
         trainer = Trainer(self._options.learning(), self._artifacts, progress)
-        tables = [FeatureTable.of(history) for history in histories]
+        tables = self._tables(histories)
         models = trainer.train(tables, rules, self.models, now=now)
         with self._guard:
-            shadows = self._opened(models, rules)
-            self.models = models = self._promoted(models, shadows, now)
+            shadows = self._opened(models, rules, now)
+            models = self._promoted(models, shadows, now)
+            self._reached = models, list(self._diagnostics.promotions)
             self._tell(models, now)
         if first:
             self._introduce(tables, models, now)
         return self._decider(tables, models, rules)
 
+    def _tables(self, histories: Sequence[History]) -> list[FeatureTable]:
+        """What is learned from, and seen by the models: the newest bars, however many there are."""
+        most = self._options.run.learned_bars
+        return [FeatureTable.of(history.tail(most)) for history in histories]
+
     def _decider(
         self, tables: Sequence[FeatureTable], models: TrainedModels, rules: Rules
     ) -> AgentDecider:
         """Stands at the newest bars that the models were trained on."""
+        if self._shadows is not None:
+            with self._guard:
+                self._shadows.follow([table.history for table in tables])
         return AgentDecider(
             Observer(models.forecaster),
             models.agent,
@@ -166,25 +190,45 @@ class ModelLearner:
         if self.models is None:
             return None
         end = self.models.data_end
-        tables = [FeatureTable.of(history.until(end)) for history in histories]
-        self._opened(self.models, rules)
+        tables = self._tables([history.until(end) for history in histories])
+        end_time = end.astype("datetime64[us]").item()
+        self._opened(self.models, rules, end_time)
         return self._decider(tables, self.models, rules)
 
     def to_state(self) -> dict[str, Any] | None:
-        """See `Learner`; accounts of rules and candidates are not among it."""
-        return None if self.models is None else self.models.keys | {"settings": self._settings()}
+        """See `Learner`; with who traded until now, and why."""
+        models, promotions = self._reached
+        if models is None:
+            return None
+        return models.keys | {"settings": self._settings(), "promotions": promotions}
 
-    def restore(self, state: Mapping[str, Any], now: datetime) -> None:
+    def record(self) -> dict[str, Any] | None:
+        """See `Learner`: the accounts of rules and candidates, and the rules that bind them."""
+        if self._shadows is None:
+            return None
+        return {"rules": described(self._shadows.rules)} | self._shadows.to_state()
+
+    def restore(
+        self, state: Mapping[str, Any], record: Mapping[str, Any] | None, now: datetime
+    ) -> None:
         """See `Learner`; models of other settings are not gone on with."""
         if state["settings"] != self._settings():
             raise ValueError("settings of learning must be those of before; they have changed")
         trainer = Trainer(self._options.learning(), self._artifacts)
-        self.models = trainer.restored(state, now=now)
+        self._reached = trainer.restored(state, now=now), list(state["promotions"])
+        self._diagnostics.promotions = list(state["promotions"])
+        self._kept = record
+        if record is not None and any(time > now.isoformat() for time in record["times"][-1:]):
+            self._kept = None
+            self._report(
+                f"The record of rules and candidates goes up to {record['times'][-1]}, which is to "
+                "come; their accounts begin anew."
+            )
 
-    def _opened(self, models: TrainedModels, rules: Rules) -> ShadowAccounts:
+    def _opened(self, models: TrainedModels, rules: Rules, since: datetime) -> ShadowAccounts:
         """Accounts of simple rules and candidates, opened when trading begins.
 
-        A candidate's account goes on with its newest agent.
+        A candidate's account goes on with its newest agent, and all with what a run before kept.
         """
         several = len(models.agents) > 1
         if self._shadows is None:
@@ -193,11 +237,31 @@ class ModelLearner:
             for kind, one in models.agents.items() if several else ():
                 policies[CANDIDATE + kind] = one.agent
                 says[CANDIDATE + kind] = "A candidate, trained anew whenever the others are."
-            self._shadows = ShadowAccounts(policies, rules)
+            kept, self._kept = self._kept, None
+            opened = None if kept is None else self._reopened(policies, rules, kept)
+            self._shadows = opened or ShadowAccounts(policies, rules, since)
             self._diagnostics.rivals(self._shadows, says)
         for kind, one in models.agents.items() if several else ():
             self._shadows[CANDIDATE + kind].policy = one.agent
         return self._shadows
+
+    def _reopened(
+        self, policies: Mapping[str, Acts], rules: Rules, kept: Mapping[str, Any]
+    ) -> ShadowAccounts | None:
+        """The accounts that a run before kept; None if they cannot be gone on with."""
+        try:
+            rules = replace(rules, equity=float(kept["rules"]["equity"]))
+            if kept["rules"] != described(rules):
+                raise ValueError("caps, lots and costs must be those of before; they have changed")
+            found = ShadowAccounts(policies, rules)
+            found.restore(kept)
+        except (KeyError, TypeError, ValueError) as problem:
+            self._report(
+                "The record of rules and candidates cannot be gone on with; their accounts begin "
+                f"anew: {problem}"
+            )
+            return None
+        return found
 
     def _promoted(
         self, models: TrainedModels, shadows: ShadowAccounts, now: datetime

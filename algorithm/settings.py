@@ -27,7 +27,7 @@ from models.limits import Caps, parse_overrides
 from models.market.groups import GROUPS, groups_from
 from sim.accounting import Rules
 from sim.costs import InteractiveBrokersCost
-from sim.rewards import REWARDS
+from sim.rewards import BARS_PER_YEAR, REWARDS
 
 OFF = "off"
 """The word that switches an optional rule off."""
@@ -67,6 +67,11 @@ class RunSettings:
     retrain: str = MONTHLY
     forecast_draws: int = 128
     clear_models: bool = False
+
+    @property
+    def learned_bars(self) -> int:
+        """Bars of each symbol that are learned from, at most: the newest."""
+        return math.ceil(self.warm_up_years * BARS_PER_YEAR)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ decision. A stopped symbol stays flat for `cooldown_bars` further closes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -105,8 +105,20 @@ class Stops:
         if self._equity is not None:
             self._equity += amount
 
+    def pass_closes(self, closes: Sequence[datetime]) -> None:
+        """Heed closes that nobody was told of: time has moved on, and cooldowns with it.
+
+        Args:
+            closes: ascending; those up to the newest that is known count for nothing.
+        """
+        passed = [time for time in closes if self._close is not None and time > self._close]
+        if passed:
+            count = len(passed)
+            self._cooling = {n: left - count for n, left in self._cooling.items() if left > count}
+            self._triggered, self._close = {}, passed[-1]
+
     def miss_closes(self) -> None:
-        """Heed that closes passed unseen: the daily stop is of a day, and has none to compare."""
+        """Heed that closes passed unseen: the daily stop is of a day and has none to compare."""
         self._equity = None
 
     def must_be_flat(self, name: str) -> bool:

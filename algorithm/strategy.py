@@ -15,7 +15,6 @@ from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from AlgorithmImports import *  # its Exception is .NET's, hence `builtins`
@@ -31,8 +30,8 @@ from algorithm.execution import RecordingExecutionModel, send_orders
 from algorithm.learner import Learner, ModelLearner
 from algorithm.learning import BEST, DQN
 from algorithm.live_trading.background import Background
-from algorithm.live_trading.desk import LATE, SEND_AT, STATES, TRAIN_AT, LiveDesk
-from algorithm.live_trading.state import StateStore
+from algorithm.live_trading.desk import LATE, SEND_AT, TRAIN_AT, Left, LiveDesk
+from algorithm.live_trading.state import STATES, LiveState
 from algorithm.portfolio import CappedPortfolioConstructionModel, equity_of, target_quantities
 from algorithm.risk import StopsAndCapsRiskModel, demanded_quantities
 from algorithm.settings import INSIGHTS, MONTHLY, NEVER, Settings
@@ -42,14 +41,16 @@ from models.market.history import History
 from models.market.macro import RATE, VIX, WTI
 from sim.accounting import Rules
 
-BARS_PER_YEAR = 252
-
 FRED_SERIES = {VIX: "VIXCLS", WTI: "DCOILWTICO"}
 """Outside series that come from FRED, and what they are called there; the rate is LEAN's own."""
 
 OUTSIDE_LEAD = timedelta(days=30)
 """Before the first bar, from which on outside series are listened to: longer than any of their
 values may be old (`models.market.macro.PUBLICATION`)."""
+
+SPARE_BARS = 126
+"""That a live run keeps beyond those it learns from: a restart looks at the bars of the last
+training, which may be months ago, and sees what was seen then."""
 
 REAL_TIME = timedelta(minutes=5)
 """A run whose clock is so near the machine's goes on while models are trained. Another is a replay,
@@ -87,7 +88,7 @@ class MirageStrategy(QCAlgorithm):
         self._add_outside_series()
         self._bars = BarBook(
             run.symbols,
-            keep=math.ceil(run.warm_up_years * BARS_PER_YEAR),
+            keep=run.learned_bars + (SPARE_BARS if self.live_mode else 0),
             macro=self._options.forecaster.macro,
         )
         self._diagnostics = Diagnostics(run.symbols)
@@ -104,7 +105,7 @@ class MirageStrategy(QCAlgorithm):
         # A decision, a sending, and a change of models come one at a time. Order events wait for
         # none: LEAN may bring them on another thread before the call that sends an order returns.
         self._turn = threading.RLock()
-        self._training = Background("training")
+        self._training, self._awaits = Background("training"), False
         self._version = 0
         self._learner = self.create_learner(self._options)
 
@@ -160,10 +161,8 @@ class MirageStrategy(QCAlgorithm):
         """
         first = self._traded[0]
         name = STATES + self._options.run.deployment
-        state = StateStore(self.object_store, name, report=self.error)
-        made = LiveDesk(
-            self, self._traded, self._bars, self._stops, state, warm_up, self._learner.to_state
-        )
+        state = LiveState(self.object_store, name, self.error)
+        made = LiveDesk(self, self._traded, self._bars, self._stops, state, warm_up, self._learner)
         every_day = self.date_rules.every_day(first)
         self.schedule.on(every_day, self.time_rules.at(*SEND_AT), self._send)
         self.schedule.on(every_day, self.time_rules.after_market_close(first, LATE), self._watch)
@@ -223,13 +222,15 @@ class MirageStrategy(QCAlgorithm):
         if self._live is None:
             self._learn()
             return
-        if kept is None or not self._resumed(kept) or self._missed_training(self._live):
+        resumed = kept is not None and self._resumed(kept)
+        self._live.ready()
+        if not resumed or self._missed_training(self._live):
             self._begin_training(self._live)
         self._decide_late(self._live)
         if self._live.missed_sending():
             self._send()
 
-    def _begin_live(self, live: LiveDesk) -> dict[str, Any] | None:
+    def _begin_live(self, live: LiveDesk) -> Left | None:
         """Bars and state; by what the models of the run before are found again."""
         kept = live.begin()
         if RATE in self._options.forecaster.macro:
@@ -238,10 +239,10 @@ class MirageStrategy(QCAlgorithm):
                 self._bars.add_macro(RATE, day.date(), 100.0 * rate)
         return kept
 
-    def _resumed(self, kept: Mapping[str, Any]) -> bool:
+    def _resumed(self, left: Left) -> bool:
         """Whether the models of the run before trade on."""
         try:
-            self._learner.restore(kept, self.time)
+            self._learner.restore(left.models, left.record, self.time)
         except ValueError as problem:
             self.error(
                 f"models are trained anew, since those of before are not to be had: {problem}"
@@ -266,6 +267,13 @@ class MirageStrategy(QCAlgorithm):
             self._version, histories = self._live.bars.seen()
         decider = self._learner.again(histories, self._rules_now())
         self._decider = decider or self._decider
+
+    def _look(self, live: LiveDesk) -> None:
+        """Show the decider, and the accounts beside it, the closes that they have not seen."""
+        if live.bars.version != self._version:
+            self._decide_again()
+        if self._decider is not None:
+            self._decider.catch_up(self._bars)
 
     def _equity(self) -> float:
         """What is traded with: our share of all that the account is worth."""
@@ -293,14 +301,21 @@ class MirageStrategy(QCAlgorithm):
         now = self.time
         try:
             live.bars.refresh(now)
+            with self._turn:
+                # What candidates have earned until now counts in this training.
+                self._look(live)
             version, histories = live.bars.seen()
             rules = self._rules_now()
         except builtins.Exception as problem:
             live.training_failed(problem, self._decider is not None)
             return
         work = functools.partial(self._learn_beside, live, version, histories, rules, now)
-        if not self._training.start(work):
-            live.tell("a training is under way; the one that is due now is left out")
+        with self._turn:
+            if self._training.start(work):
+                self._awaits = True
+                live.training_begun(self._decider is not None)
+            else:
+                live.tell("a training is under way; the one that is due now is left out")
 
     def _learn_beside(
         self, live: LiveDesk, version: int, histories: list[History], rules: Rules, now: datetime
@@ -311,6 +326,7 @@ class MirageStrategy(QCAlgorithm):
             with self._turn:
                 if decider is not None:
                     self._decider, self._version = decider, version
+                self._awaits = False
                 live.trained(now)
                 self._decide_late(live)
         except builtins.Exception as problem:
@@ -450,11 +466,12 @@ class MirageStrategy(QCAlgorithm):
             self._begin_training(live)
         if not self._keeps_real_time():
             self._training.wait()
-        elif self._training.running and self._decider is not None:
-            live.tell(
-                f"the close of {close} is decided with the models of before: a training is under "
-                "way"
-            )
+        with self._turn:
+            if self._training.running and self._awaits and self._decider is not None:
+                live.tell(
+                    f"the close of {close} is decided with the models of before: a training is "
+                    "under way"
+                )
 
     def _decide_late(self, live: LiveDesk) -> None:
         """Decide on the newest close if that is still to be done, and in time for its open."""
@@ -488,14 +505,14 @@ class MirageStrategy(QCAlgorithm):
             self._diagnostics.close(name, close, row[3])
         if self._decider is None:
             return
+        live.pass_closes(close)
         live.cancel_stale()
         share = self._options.run.account_share
         self._stops.move_cash(share * live.account.outside_flow())
+        self._look(live)
         if live.stopped():
             live.record(close, dict.fromkeys(self._options.run.symbols, 0.0))
             return
-        if live.bars.version != self._version:
-            self._decide_again()
         self._closing = close
         self._trade(self._decider, close, list(rows), late=late)
         if late or self._options.run.trade_mode != INSIGHTS or not self._close.wants_anything:

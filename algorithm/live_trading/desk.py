@@ -4,7 +4,8 @@ A close decides as a backtest's does, and notes its targets (`outbox`); shortly 
 they are ordered, which all brokers take. Before every decision and every training the kept bars are
 brought together with history (`live_bars`). After every change what a restart must know is on disk
 (`state`); at a start the broker is right about cash and holdings (`account`), the state about what
-was meant. Trainings run beside all that (`background`).
+was meant. What the broker refuses is asked for again, less and less often (`refusals`). Trainings
+run beside all that (`background`).
 
 Four threads meet here: of slices, of scheduled events, of order events, and of a training. What
 they share is changed under one lock, `LiveDesk.guard`, which nobody holds while an order is sent:
@@ -15,9 +16,10 @@ from __future__ import annotations
 
 import builtins
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from AlgorithmImports import *
 
@@ -26,20 +28,21 @@ from algorithm.live_trading.account import AccountBook
 from algorithm.live_trading.last_check import cut_to_caps, kept_part
 from algorithm.live_trading.live_bars import LiveBars
 from algorithm.live_trading.outbox import Outbox
-from algorithm.live_trading.state import StateStore
+from algorithm.live_trading.refusals import CLOSING, GROWING, Refusals
+from algorithm.live_trading.state import LiveState
 from algorithm.portfolio import expected_quantities
 from algorithm.stops import Stops
 from algorithm.times import from_text, to_text
 from sim.accounting import Rules
-
-STATES = "mirage-live/"
-"""Before the name of a deployment: head of the keys of its saved state."""
 
 KILL_SWITCH = "mirage-live/kill-switch"
 """A key of the object store: while it holds anything but nothing or OFF, everything is sold and
 nothing bought."""
 
 OFF = "off"
+
+TRAINED = "Models trained"
+"""What the age of the models is shown under, beside LEAN's figures."""
 
 SEND_AT = (9, 20)
 """New York time at which orders for the open are sent: within the hours of all brokers' models."""
@@ -59,6 +62,29 @@ first trainings in a row. Later trainings that fail are tried again so often: th
 trade on."""
 
 
+class Remembers(Protocol):
+    """As much of `algorithm.learner.Learner` as a restart needs."""
+
+    def to_state(self) -> dict[str, Any] | None:
+        """By what the models are found again."""
+
+    def record(self) -> dict[str, Any] | None:
+        """What rules and candidates have earned."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """What the run before left of its learner.
+
+    Attributes:
+        models: as `Remembers.to_state` gave it.
+        record: as `Remembers.record` gave it; None if there is none to be had.
+    """
+
+    models: Mapping[str, Any]
+    record: Mapping[str, Any] | None
+
+
 class LiveDesk:
     """Keeps a live run right.
 
@@ -75,9 +101,9 @@ class LiveDesk:
         symbols: Sequence[Symbol],
         bars: BarBook,
         stops: Stops,
-        state: StateStore,
+        state: LiveState,
         warm_up: timedelta,
-        models: Callable[[], dict[str, Any] | None],
+        learner: Remembers,
     ) -> None:
         """Build it in `initialize`.
 
@@ -86,26 +112,28 @@ class LiveDesk:
             symbols: what is traded.
             bars: where its bars are kept.
             stops: its stops.
-            state: where the state is kept.
+            state: where state and record are kept.
             warm_up: length of the history that a first start begins with.
-            models: by what a restart finds the models (`Learner.to_state`).
+            learner: what it knows is kept with the state.
         """
         self._algorithm = algorithm
         self._symbols = list(symbols)
         self._stops = stops
         self._store = state
-        self._models = models
+        self._learner = learner
         midnight = datetime.combine(algorithm.time.date(), datetime.min.time())
         self._begun = algorithm.time
         self._trained: datetime | None = None
         self._decided: datetime | None = None
         self._failed: datetime | None = None
+        self._told: datetime | None = None
         self._failures = 0
         self._untrained = 0
         self._killed = False
         self._unsaved = False
-        self._refusals: set[int] = set()
-        self._ready = False
+        self._refused: set[int] = set()
+        self._refusals = Refusals()
+        self._first = self._ready = False
         self.guard = threading.RLock()
         self.outbox = Outbox()
         self.account = AccountBook(algorithm, symbols, self.guard, self.tell)
@@ -115,8 +143,10 @@ class LiveDesk:
 
     # Start.
 
-    def begin(self) -> dict[str, Any] | None:
+    def begin(self) -> Left | None:
         """Bring back what the run before left, and fill the bars.
+
+        Nothing is saved until `ready`: what is returned would be lost.
 
         Returns:
             By what the models are found again; None to train new ones.
@@ -124,8 +154,8 @@ class LiveDesk:
         Raises:
             StateError: if there is a state that cannot be used.
         """
-        kept = self._store.load()
-        first = kept is None
+        kept, record = self._store.load()
+        self._first = kept is None
         if kept is not None:
             traded = sorted(symbol.value for symbol in self._symbols)
             if kept["symbols"] != traded:
@@ -150,37 +180,52 @@ class LiveDesk:
             self.bars.restore(kept["bars"])
             self.outbox.restore(kept["outbox"])
             self._stops.restore(kept["stops"])
+            self._refusals.restore(kept["refusals"])
         self.bars.refresh(self._algorithm.time)
         sent = self.outbox.targets if self.outbox.ordered else {}
         self.account.open(None if kept is None else kept["account"], self.bars.away(), sent)
-        self._ready = True
-        if first:
-            # A restart before anything else is saved is to know since when closes count.
-            self.save()
         if kept is None:
             return None
         self._show()
-        self._name_missed()
-        models = kept["models"]
-        return None if models is None else dict(models)
-
-    def _name_missed(self) -> None:
-        """Say which closes passed without a decision while nothing ran, and cannot have one."""
-        known = self._decided or self._begun
-        missed = [time for time in self.bars.days() if time > known]
         waiting = self.undecided()
-        if waiting in missed:
-            missed.remove(waiting)
+        if waiting is not None:
             self.tell(
                 f"the close of {waiting} had no decision; its open is still to come, and it has "
                 "one now"
             )
+        self.pass_closes(waiting or self._algorithm.time)
+        models = kept["models"]
+        return None if models is None else Left(models, record)
+
+    def ready(self) -> None:
+        """From now on changes are saved: the models of before are back, or will be trained anew."""
+        self._ready = True
+        if self._first:
+            # A restart before anything else is saved is to know since when closes count.
+            self.save()
+
+    def pass_closes(self, before: datetime) -> None:
+        """Heed the closes that had no decision: the machine slept, or nothing ran.
+
+        Cooldowns count them. Those that nobody has spoken of yet are named.
+
+        Args:
+            before: a close that is about to be decided, or the present.
+        """
+        days = [time for time in self.bars.days() if time < before]
+        self._stops.pass_closes(days)
+        spoken_of = (self._decided, self._failed, self._told, self._begun)
+        known = max(time for time in spoken_of if time is not None)
+        missed = [time for time in days if time > known]
         if not missed:
             return
         self._stops.miss_closes()
+        self._told = missed[-1]
+        several = f"{len(missed)} closes passed without a decision, {missed[0]:%Y-%m-%d} to "
+        one = "a close passed without a decision, "
         self.tell(
-            f"{len(missed)} closes passed without a decision, {missed[0]:%Y-%m-%d} to "
-            f"{missed[-1]:%Y-%m-%d}; positions stayed as they were"
+            f"{several if len(missed) > 1 else one}{missed[-1]:%Y-%m-%d}; positions stayed as they "
+            "were"
         )
 
     def undecided(self) -> datetime | None:
@@ -213,6 +258,8 @@ class LiveDesk:
             self._decided = close
             if close != self._failed:
                 self._failures = 0
+            # One at which everything was sold by the kill switch is no less a close.
+            self._stops.pass_closes([close])
             self.save()
 
     def failed(self, close: datetime, problem: builtins.Exception) -> None:
@@ -221,6 +268,7 @@ class LiveDesk:
             if close != self._failed:
                 # A restart may decide a close again.
                 self._failed, self._failures = close, self._failures + 1
+                self._stops.pass_closes([close])
             self.tell(f"the decision at {close} failed, no new orders: {_said(problem)}")
             if self._failures >= FAILURES:
                 self.tell(f"{self._failures} decisions in a row failed: everything is sold")
@@ -232,6 +280,20 @@ class LiveDesk:
         self.outbox.record(close, {symbol.value: 0.0 for symbol in self._symbols})
 
     # Trainings.
+
+    def training_begun(self, deciding: bool) -> None:
+        """Say that there are no models yet, where that is so.
+
+        Args:
+            deciding: whether there are models of before, which trade on.
+        """
+        if not deciding and not self._untrained:
+            now = self._algorithm.time
+            self.tell(
+                "there are no models yet: they are trained now, and nothing is traded until that "
+                "is done"
+            )
+            self._algorithm.set_runtime_statistic(TRAINED, f"not yet; in training since {now}")
 
     def trained(self, begun: datetime) -> None:
         """Note that the models are those of a training.
@@ -274,6 +336,8 @@ class LiveDesk:
                 if newest is not None:
                     self._sell_all(newest)
             self._algorithm.error(f"{tried}; {what}")
+            if not deciding:
+                self._algorithm.set_runtime_statistic(TRAINED, "never: the training failed")
             self.save()
 
     def wants_training(self, deciding: bool) -> bool:
@@ -306,6 +370,8 @@ class LiveDesk:
         """Note a fill: its money is accounted for, and what is held is kept on disk."""
         with self.guard:
             self.account.filled(event)
+            if self._refusals.taken(event.symbol.value):
+                self.tell(f"{event.symbol.value}: the broker takes orders again")
             self.save()
 
     def paid(self, dividends: Dividends) -> None:
@@ -344,6 +410,8 @@ class LiveDesk:
                 if thrown
                 else "the kill switch is off: decisions go on"
             )
+            # Somebody is at the desk, and may have seen to what was refused.
+            self._refusals.forget()
             self.save()
         if thrown:
             with self.guard:
@@ -390,7 +458,17 @@ class LiveDesk:
             self.tell(why_not)
             self.save()
         by_name = {symbol.value: symbol for symbol in self._symbols}
-        return {by_name[name]: quantity for name, quantity in targets.items()}
+        return self._without_refused({by_name[name]: held for name, held in targets.items()})
+
+    def _without_refused(self, due: Mapping[Symbol, float]) -> dict[Symbol, float]:
+        """What is due, less what the broker has refused too often to be asked for today."""
+        close, expected = self.outbox.close, expected_quantities(self._algorithm, self._symbols)
+        return {
+            symbol: target
+            for symbol, target in due.items()
+            if close is None
+            or not self._refusals.waits(symbol.value, _kind(expected[symbol], target), close)
+        }
 
     def checked(
         self, due: Mapping[Symbol, float], rules: Rules, equity: float
@@ -442,24 +520,41 @@ class LiveDesk:
 
     def refused(self, event: OrderEvent) -> None:
         """Say so; of an order that turns a position round, which some brokers refuse, close it."""
-        if event.order_id in self._refusals:
+        if event.order_id in self._refused:
             return
-        self._refusals.add(event.order_id)
+        self._refused.add(event.order_id)
         symbol, asked = event.symbol, float(event.quantity)
-        held = float(self._algorithm.portfolio[symbol].quantity)
+        name, held = symbol.value, float(self._algorithm.portfolio[symbol].quantity)
         with self.guard:
             # Asked for once more, at another start before the open, it would be refused again.
-            self.outbox.amend(symbol.value, kept_part(held, held + asked))
+            self.outbox.amend(name, kept_part(held, held + asked))
+            turns = held * (held + asked) < 0.0
+            if not turns:
+                self._note_refusal(name, asked, held, str(event.message).strip())
             self.save()
-        if held * (held + asked) < 0.0:
+        if turns:
             self.tell(
-                f"{symbol.value}: the order of {asked:g} was refused; the position of {held:g} is "
-                "closed, and the next close decides on the rest"
+                f"{name}: the order of {asked:g} was refused; the position of {held:g} is closed, "
+                "and the next close decides on the rest"
             )
             self._algorithm.market_order(symbol, -held)
-        else:
-            self.tell(
-                f"{symbol.value}: the order of {asked:g} was refused; the next close decides anew"
+
+    def _note_refusal(self, name: str, asked: float, held: float, said: str) -> None:
+        """Say a refusal, once with what can be done, and not again until it changes."""
+        kind, reason = _kind(held, held + asked), said or "no reason given"
+        times, left = self._refusals.note(name, kind, reason, self.outbox.close)
+        again = f"{name}: the order of {asked:g} was refused ({reason})"
+        if times == 1:
+            self.tell(f"{again}; the next close decides anew")
+        elif times == 2:
+            stays = f"the position of {held:g} stays and counts against the caps" if held else ""
+            nothing = f"nothing more is bought or sold short of {name}"
+            what = f"{stays}, {nothing}" if kind == CLOSING else nothing
+            do = "close the position at the broker by hand, or " if kind == CLOSING else ""
+            self._algorithm.error(
+                f"live: {again}, as before: {do}see to what the broker names; until an order is "
+                f"taken {what}. It is asked for again after {left} more closes, then less often, "
+                f"at last once a week; {KILL_SWITCH} on and {OFF} again asks at once"
             )
 
     def watch(self, deciding: bool) -> None:
@@ -472,13 +567,16 @@ class LiveDesk:
         silent = self.bars.silent_on(now)
         if silent:
             self.tell(f"{', '.join(silent)}: no bar of today's close; no decision on it")
+            self._told = now
         if not deciding:
+            self._told = now
             why = "failed" if self._untrained else "is not done yet"
             self.tell(f"today's close had no decision: the first training {why}")
         elif len(silent) < len(self._symbols) and (
             self._decided is None or self._decided.date() != now.date()
         ):
             self.tell("today's close had data and no decision")
+            self._told = now
 
     # State.
 
@@ -496,7 +594,7 @@ class LiveDesk:
 
     def _save(self) -> None:
         try:
-            self._store.save(self._to_state())
+            self._store.save(self._to_state(), self._learner.record())
         except (OSError, ValueError) as problem:
             self.tell(f"the state cannot be saved: {_said(problem)}")
             self._unsaved = True
@@ -508,7 +606,7 @@ class LiveDesk:
     def _show(self) -> None:
         """Beside LEAN's figures: how old the models are, and what is held or to be ordered."""
         if self._trained is not None:
-            self._algorithm.set_runtime_statistic("Models trained", self._trained.isoformat())
+            self._algorithm.set_runtime_statistic(TRAINED, self._trained.isoformat())
         if self.outbox.close is not None:
             found = sorted(self.outbox.targets.items())
             targets = ", ".join(f"{name} {n:g}" for name, n in found) or "as they are held"
@@ -529,13 +627,19 @@ class LiveDesk:
             "bars": self.bars.to_state(),
             "outbox": self.outbox.to_state(),
             "stops": self._stops.to_state(),
-            "models": self._models(),
+            "refusals": self._refusals.to_state(),
+            "models": self._learner.to_state(),
             "account": self.account.to_state(),
         }
 
     def tell(self, line: str) -> None:
         """Say something in the log."""
         self._algorithm.log(f"live: {line}")
+
+
+def _kind(held: float, target: float) -> str:
+    """What an order from one quantity to another does to a position."""
+    return CLOSING if held * target >= 0.0 and abs(target) <= abs(held) else GROWING
 
 
 def _said(problem: builtins.Exception) -> str:

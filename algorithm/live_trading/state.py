@@ -1,8 +1,14 @@
 """What must survive a restart, kept in the object store.
 
-One JSON document, saved after every change in one of two places in turn, each with a number that
-counts up and a checksum: whatever a crash leaves half written, the document before it is whole.
-`save` returns only when LEAN has written it to disk.
+JSON documents, each saved in one of two places in turn with a number that counts up and a checksum:
+whatever a crash leaves half written, the document before it is whole. `save` returns only when LEAN
+has written it to disk.
+
+There are two of them. The *state* is what trading must know; it is small and saved after every
+change. The *record* is what rules and candidates have earned beside it; it grows with every close.
+A changed record is saved before the state, so that whatever a kill leaves it is of no fewer closes;
+what it has of more it is not shown again. So the state alone decides what was traded, and a record
+that is lost or of another run costs evidence, not a start.
 """
 
 from __future__ import annotations
@@ -12,10 +18,16 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-SCHEMA = 4
+SCHEMA = 5
 """Raise when the document's layout changes; documents of another one are refused by name."""
 
+STATES = "mirage-live/"
+"""Before the name of a deployment: head of the keys of its saved state."""
+
 PLACES = ("a", "b")
+
+RECORDS = "record/"
+"""Before the last part of a state's name: that of its record. No deployment is named like it."""
 
 
 class Store(Protocol):
@@ -86,7 +98,8 @@ class StateStore:
         if newest["schema"] != SCHEMA:
             raise StateError(
                 f"the saved state must have schema {SCHEMA}; received {newest['schema']!r}: it was "
-                "saved by another version of this program"
+                "saved by another version of this program; go on with that one, or delete "
+                f"{' and '.join(self._keys)} to begin anew with what the broker holds"
             )
         return dict(newest["state"])
 
@@ -107,6 +120,66 @@ class StateStore:
         # LEAN writes its store every few seconds; asked for a path, it writes at once.
         self._store.get_file_path(key)
         self._number = number
+
+
+class LiveState:
+    """State and record of a deployment.
+
+    Args:
+        store: see `Store`.
+        name: of the deployment, the head of its keys; the record's is like it.
+        report: as in `StateStore`.
+    """
+
+    def __init__(self, store: Store, name: str, report: Callable[[str], Any]) -> None:
+        folder, _, last = name.rpartition("/")
+        self._state = StateStore(store, name, report)
+        self._record = StateStore(store, f"{folder}/{RECORDS}{last}", report)
+        self._report = report
+        self._recorded: dict[str, Any] | None = None
+
+    def load(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """State and record; None for one that there is not.
+
+        A record that cannot be used, or is of another run than the state, counts as none and is
+        reported.
+
+        Raises:
+            StateError: as `StateStore.load`, of the state.
+        """
+        state = self._state.load()
+        try:
+            found = self._record.load()
+        except StateError as problem:
+            self._report(f"of what rules and candidates earned: {problem}")
+            found = None
+        if state is None or found is None:
+            return state, None
+        if found["begun"] != state["begun"]:
+            self._report(
+                f"what rules and candidates earned is of the run begun at {found['begun']}, not of "
+                f"that of {state['begun']}; it is left out"
+            )
+            return state, None
+        return state, dict(found["record"])
+
+    def save(self, state: Mapping[str, Any], record: Mapping[str, Any] | None) -> None:
+        """Keep both; when this returns they are on disk.
+
+        Args:
+            state: with the time when the run has begun, ``begun``.
+            record: None if there is none; one that has not changed is not written again.
+
+        Raises:
+            ValueError: if JSON cannot say them.
+            OSError: if the store refuses.
+        """
+        if record is not None:
+            whole = {"begun": state["begun"], "record": dict(record)}
+            if whole != self._recorded:
+                self._record.save(whole)
+                self._recorded = whole
+        self._state.save(state)
 
 
 def _sealed(number: int, state: Mapping[str, Any]) -> str:

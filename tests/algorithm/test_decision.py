@@ -182,30 +182,58 @@ def test_what_was_seen_before_is_remembered_as_in_imagined_markets(observer):
     np.testing.assert_array_equal(made.outlook().recent(9)[:, :, :3], later[:, :, [0, 0, 0]])
 
 
+class Shadows:
+    """Remembers what it was shown since a time."""
+
+    def __init__(self, since=datetime.min):
+        self.reached, self.shown = since, []
+
+    def close(self, *told):
+        self.reached = told[0]
+        self.shown.append(told)
+
+
 def test_shadow_accounts_are_shown_every_close_once(observer):
-    """The outlook of the agent, and the newest bar's open and close, where it ends now."""
-    shown = []
-
-    class Shadows:
-        def close(self, *told):
-            shown.append(told)
-
+    """Each with what was known there, whether it was decided on or not."""
     early, book = start(TABLES, 12)
-    agent = Scripted(0.0, 0.0)
-    made = AgentDecider(observer, agent, early, RULES, seed=1, draws=16, shadows=Shadows())
-    made.decide(NOW, NAMES, FLAT)
-    before = [table.history.close[-1] for table in early]
-    time, outlook, opens, closes = shown[0]
-    assert time == NOW
-    assert outlook is agent.shown[0][0]
-    assert opens.tolist() == closes.tolist() == before
+    agent, options = Scripted(0.0, 0.0), {"seed": 1, "draws": 16}
+    at_once, slowly = Shadows(), Shadows()
+    made = AgentDecider(observer, agent, early, RULES, shadows=at_once, **options)
     made.catch_up(book)
-    end = book.newest("BBB")[0]
-    assert end != book.newest("AAA")[0]
-    made.decide(end, NAMES, FLAT)
+    made.catch_up(book)
+    ends = {table.symbol: table.history.time[-12:].tolist() for table in TABLES}
+    assert len(at_once.shown) == len(set(ends["AAA"]) | set(ends["BBB"]))
+    time, outlook, opens, closes = at_once.shown[-1]
+    assert time == book.newest("BBB")[0] != book.newest("AAA")[0]
     last = [table.history.bars[-1] for table in TABLES]
-    assert shown[1][2].tolist() == [last[0][3], last[1][0]]
-    assert shown[1][3].tolist() == [last[0][3], last[1][3]]
+    assert opens.tolist() == [last[0][3], last[1][0]]
+    assert closes.tolist() == [last[0][3], last[1][3]]
+    made.decide(time, NAMES, FLAT)
+    assert outlook is agent.shown[0][0]
+    made = AgentDecider(observer, agent, early, RULES, shadows=slowly, **options)
+    growing = BarBook(NAMES, keep=10_000)
+    bars = [(end, table.symbol, row) for table in early for end, row in book.later_than(
+        table.symbol, np.datetime64("1900-01-01"))]  # fmt: skip
+    for end, name, row in sorted(bars):
+        growing.add(name, end, row)
+        if end > early[0].history.data_end.astype("datetime64[us]").item():
+            made.catch_up(growing)
+            made.decide(end, [name], FLAT)
+    assert [told[0] for told in slowly.shown] == [told[0] for told in at_once.shown]
+    for one, other in zip(slowly.shown, at_once.shown, strict=True):
+        np.testing.assert_array_equal(one[1].forecast, other[1].forecast)
+        np.testing.assert_array_equal(one[1].correlation, other[1].correlation)
+        np.testing.assert_array_equal(one[3], other[3])
+
+
+def test_what_shadow_accounts_have_seen_they_are_not_shown_again(observer):
+    early, book = start(TABLES, 12)
+    end = book.newest("AAA")[0]
+    shadows = Shadows(since=end)
+    options = {"seed": 1, "draws": 16, "shadows": shadows}
+    AgentDecider(observer, Scripted(0.0, 0.0), early, RULES, **options).catch_up(book)
+    assert shadows.shown
+    assert min(told[0] for told in shadows.shown) > end
 
 
 def test_a_position_that_is_kept_has_no_target_and_its_own_side(observer):

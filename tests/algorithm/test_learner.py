@@ -18,7 +18,7 @@ from algorithm.training import TrainedAgent, TrainedModels
 from sim.rules import Rule
 from tests.models.synthetic import garch_history
 
-OPTIONS = Settings.from_parameters({"symbols": "AAA,BBB", "warm_up_years": "2"})
+OPTIONS = Settings.from_parameters({"symbols": "AAA,BBB", "warm_up_years": "3"})
 RULES = OPTIONS.rules(100_000.0)
 NOW = datetime(2009, 1, 2)
 
@@ -143,11 +143,11 @@ def test_a_restart_goes_on_with_the_models_of_the_same_settings_only(learn):
     state = json.loads(json.dumps(learn.to_state()))
     assert state["agents"] == {"mean_variance": "key of mean_variance"}
     assert state["data_end"] == str(histories()[0].data_end)
-    learn.restore(state, NOW)
+    learn.restore(state, None, NOW)
     assert learn.models == state
-    other = Settings.from_parameters({"symbols": "AAA,BBB", "warm_up_years": "2", "aversion": "7"})
+    other = Settings.from_parameters({"symbols": "AAA,BBB", "warm_up_years": "3", "aversion": "7"})
     with pytest.raises(ValueError, match="settings of learning must be those of before"):
-        ModelLearner(other, None, Diagnostics(("AAA", "BBB")), print).restore(state, NOW)
+        ModelLearner(other, None, Diagnostics(("AAA", "BBB")), print).restore(state, None, NOW)
 
 
 def test_the_decider_gets_the_rules_it_was_trained_under(learn):
@@ -184,8 +184,54 @@ def test_a_candidate_that_is_ahead_everywhere_is_promoted(learn, monkeypatch):
     assert agent is learn.models.agents["gradient"].agent is shadows["candidate: gradient"].policy
     assert learn.models.agents["gradient"].agent is not first.agents["gradient"].agent
     assert "gradient replaces mean_variance" in learn.lines[-1]
-    told = [one["trading"] for one in learn._diagnostics._promotions]
+    told = [one["trading"] for one in learn._diagnostics.promotions]
     assert told == ["mean_variance", "gradient"]
+
+
+def test_the_record_of_candidates_outlives_a_restart(learn, monkeypatch):
+    """Who was promoted too; a record under other caps, or of a time to come, begins anew."""
+    monkeypatch.setattr(FakeTrainer, "kinds", ("mean_variance", "gradient"))
+    learn.decider(histories(), RULES, NOW)
+    models, name = learn.models, "candidate: gradient"
+    monkeypatch.setattr(FakeTrainer, "restored", lambda self, kept, *, now: models)
+    account = learn._shadows[name]
+    account.equity[:], account.turnover[:] = [1e5, 1.1e5], [0.3]
+    account._closes = np.ones((1, 2))
+    for other in set(learn._shadows) - {name}:
+        learn._shadows[other].restore(account.to_state())
+    learn._shadows.times[:] = [NOW, datetime(2009, 1, 5)]
+    state, record = (json.loads(json.dumps(each)) for each in (learn.to_state(), learn.record()))
+
+    def restarted(rules, now):
+        lines = []
+        made = ModelLearner(OPTIONS, None, Diagnostics(OPTIONS.run.symbols), lines.append)
+        made.restore(state, record, now)
+        made.again(histories(), rules)
+        return made, lines
+
+    later = datetime(2009, 1, 6)
+    made, lines = restarted(OPTIONS.rules(130_000.0), later)
+    assert made.record() == record
+    assert made.to_state() == learn.to_state()
+    assert made._shadows[name].policy is models.agents["gradient"].agent
+    assert lines == []
+    others = Settings.from_parameters({"symbols": "AAA,BBB", "cap": "0.1"})
+    for rules, now, words in (
+        (others.rules(1e5), later, "caps, lots and costs must be those of before"),
+        (RULES, datetime(2009, 1, 4), "goes up to 2009-01-05T00:00:00, which is to come"),
+    ):
+        made, lines = restarted(rules, now)
+        assert words in lines[0]
+        assert made._shadows.times == []
+
+
+def test_what_is_learned_from_is_the_newest_bars(learn):
+    """So that a restart, with more bars at hand, sees what was seen at the training."""
+    learn.decider(histories(900), RULES, NOW)
+    assert [len(table) for table in FakeTrainer.asked[0][0]] == [756, 756]
+    (_, _, tables, _), _ = learn.again(histories(950), RULES)
+    assert [len(table) for table in tables] == [756, 756]
+    assert tables[0].history.time[0] == FakeTrainer.asked[0][0][0].history.time[0]
 
 
 def test_a_symbol_too_young_is_named_with_the_setting(learn):
@@ -193,7 +239,7 @@ def test_a_symbol_too_young_is_named_with_the_setting(learn):
     with pytest.raises(
         ValueError,
         match=r"BBB: warm-up must give at least \d+ bars to learn from; received 300, the first "
-        r"of 2004-01-05 \(parameter warm_up_years is 2\)",
+        r"of 2004-01-05 \(parameter warm_up_years is 3\)",
     ):
         learn.decider(young, RULES, NOW)
     assert FakeTrainer.asked == []

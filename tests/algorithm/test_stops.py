@@ -161,6 +161,22 @@ def test_a_fall_over_closes_that_passed_unseen_is_none_of_a_day():
     assert PORTFOLIO in rules.update(DAY + timedelta(days=31), {}, 80.0)
 
 
+def test_a_cooldown_counts_closes_and_not_calls():
+    """Two of three passed unseen; those it knows of, and any before, count for nothing."""
+    rules = Stops(StopRules(stop_loss=0.1, cooldown_bars=4))
+    rules.pass_closes([DAY])
+    rules.update(DAY, {"A": -0.2}, 100.0)
+    days = [DAY + timedelta(days=n) for n in range(-1, 7)]
+    for _ in range(2):
+        rules.pass_closes(days[:4])
+    assert rules.to_state()["cooling"] == {"A": 3}
+    rules.update(days[4], {}, 100.0)
+    rules.pass_closes(days[:6])
+    assert rules.must_be_flat("A")
+    rules.update(days[6], {}, 100.0)
+    assert not rules.must_be_flat("A")
+
+
 def test_a_withdrawal_is_no_loss():
     rules = Stops(StopRules(daily_stop=0.05))
     rules.move_cash(-50.0)

@@ -39,14 +39,17 @@ class Algorithm:
                     refresh=lambda before: self.desk.append("refresh"),
                     seen=lambda: (7, self._bars.histories()),
                 ),
+                ready=lambda: self.desk.append("ready"),
+                training_begun=lambda deciding: self.desk.append("begun"),
                 trained=lambda begun: self.desk.append(f"trained at {begun}"),
                 training_failed=lambda problem, deciding: self.desk.append((problem, deciding)),
                 missed_sending=lambda: False,
                 tell=self.desk.append,
             )
         self._turn = threading.RLock()
-        self._training = Background("training")
+        self._training, self._awaits = Background("training"), False
         self._version = 0
+        self._look = lambda live: self.desk.append("looked")
         self._decide_late = lambda live: self.desk.append("late")
         self._bars = BarBook(("AAA", "BBB"), keep=100)
         self._options = OPTIONS
@@ -85,11 +88,11 @@ def test_live_training_runs_beside_the_data_and_a_backtest_waits_for_it(live, ba
     live.going_on.clear()
     live.on_warmup_finished()
     assert live._decider is None
-    assert live.desk == ["begin", "refresh", "late"]
+    assert live.desk == ["begin", "ready", "refresh", "looked", "begun", "late"]
     live.going_on.set()
     assert live._training.wait(10)
     assert (live._decider, live._version) == ("decider of 1 bars", 7)
-    assert live.desk[3:] == [f"trained at {CLOSE}", "late"]
+    assert live.desk[6:] == [f"trained at {CLOSE}", "late"]
     backtest.on_warmup_finished()
     assert backtest._decider == "decider of 1 bars"
 
@@ -116,7 +119,7 @@ def test_a_training_that_fails_live_leaves_what_was(live, before):
     live.problem, live._decider = "AAA: too short", before
     live._begin_training(live._live)
     assert live._training.wait(10)
-    ((problem, deciding),) = live.desk[1:]
+    ((problem, deciding),) = [each for each in live.desk if isinstance(each, tuple)]
     assert (str(problem), deciding) == ("AAA: too short", before is not None)
     assert live._decider == before
 

@@ -5,7 +5,8 @@ in a process of its own (`python -m engine live`, durable paper account, event t
 is killed (SIGKILL) at random: by the clock of the machine, or at a point of the code, in the middle
 of a write or between two things that belong together. It is started again until the span is over;
 then the next span begins with a new account, until there were as many kills as asked for. Orders,
-fills, cash and positions of every span must be those of a run that nobody killed.
+fills, cash and positions of every span, and what shadow accounts have earned beside it, must be
+those of a run that nobody killed.
 
     python -m tests.integration.kills [--kills 200] [--seed 1] [--points NAME,...] [--folder F]
 
@@ -31,19 +32,31 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from algorithm.bars import BarBook
+from algorithm.live_trading.state import RECORDS, STATES, LiveState
+from engine.api.object_store import ObjectStore
 from engine.common.clock import NEW_YORK, from_utc, to_utc
 from engine.live.state import DATABASE, AccountStore
+from models.agent.outlook import Outlook
 from research.conditions import ROOT, conditions, option_parser
+from sim.rules import Rule
+from sim.shadow import ShadowAccounts
 from tests.integration.live import FIRST, PARAMETERS, Market
+from tests.integration.scripted import ScriptedDecider
 
 KILL_AT = "MIRAGE_KILL_AT"
 """Environment variable: a point's name, a colon, and at which of its passes the process dies."""
+
+RULES = ("constant_mix", "buy_and_hold")
+"""Whose shadow accounts are watched: rules that need no forecast."""
 
 BEGIN, END = date(2010, 3, 1), date(2010, 4, 30)
 SPLIT, DIVIDENDS = date(2010, 3, 24), {"BBB": date(2010, 3, 16), "CCC": date(2010, 3, 31)}
@@ -65,31 +78,61 @@ arm()
 '''
 
 
+class WatchedScript(ScriptedDecider):
+    """A script beside which shadow accounts are shown every close."""
+
+    def __init__(self, names: list[str], caps: Any, seed: int, accounts: ShadowAccounts) -> None:
+        super().__init__(names, caps, seed)
+        self._names, self._accounts = names, accounts
+
+    def catch_up(self, bars: BarBook) -> None:
+        """Show the accounts the closes that they have not seen."""
+        known = {name: dict(bars.of(name)) for name in self._names}
+        blank = np.zeros((1, len(self._names), 0))
+        for close in sorted(set().union(*known.values())):
+            rows = np.array([known[name].get(close, [np.nan] * 5) for name in self._names])
+            if close > self._accounts.reached and np.isfinite(rows).all():
+                outlook = Outlook(blank.astype(np.float32), blank, np.eye(len(rows))[None])
+                self._accounts.close(close, outlook, rows[:, 0], rows[:, 3])
+
+
 class MonthlyScript:
-    """A learner whose every training gives another script, by its month."""
+    """A learner whose every training gives another script, by its month; with shadow accounts."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._trained: int | None = None
+        self._accounts: ShadowAccounts | None = None
+        self._kept: Any = None
+        self._since = datetime.min
 
     def decider(self, histories: Any, rules: Any, now: datetime) -> Any:
         """A script of the month."""
-        self._trained = self._seed + now.month
+        self._trained, self._since = self._seed + now.month, now
         return self.again(histories, rules)
 
     def again(self, histories: Any, rules: Any) -> Any:
         """The same script."""
-        from tests.integration.scripted import ScriptedDecider
-
-        return ScriptedDecider([h.symbol for h in histories], rules.caps, self._trained)
+        if self._accounts is None:
+            policies = {name: Rule(name) for name in RULES}
+            self._accounts = ShadowAccounts(policies, replace(rules, equity=1e5), self._since)
+            if self._kept is not None:
+                self._accounts.restore(self._kept)
+        self._accounts.follow(histories)
+        names = [history.symbol for history in histories]
+        return WatchedScript(names, rules.caps, self._trained or 0, self._accounts)
 
     def to_state(self) -> dict[str, int] | None:
         """By what a restart finds the script."""
         return None if self._trained is None else {"seed": self._trained}
 
-    def restore(self, state: dict[str, int], now: datetime) -> None:
+    def record(self) -> dict[str, Any] | None:
+        """What the accounts have earned."""
+        return None if self._accounts is None else self._accounts.to_state()
+
+    def restore(self, state: dict[str, int], record: Any, now: datetime) -> None:
         """Go on with a script."""
-        self._trained = state["seed"]
+        self._trained, self._kept = state["seed"], record
 
 
 def _status(*names: str) -> Callable[..., bool]:
@@ -99,6 +142,11 @@ def _status(*names: str) -> Callable[..., bool]:
 def _half(source: Any, target: Any, **rest: Any) -> None:
     """Leave a file half written."""
     os.truncate(source, os.path.getsize(source) // 2)
+
+
+def _is_kept(folder: str) -> Callable[..., bool]:
+    """Whether a file is put straight into a folder of the object store."""
+    return lambda source, target, **rest: str(Path(target).parent).endswith(folder.rstrip("/"))
 
 
 @dataclass(frozen=True)
@@ -138,8 +186,13 @@ POINTS = {
     "noted, close not over": Point(_STRATEGY, "_trade_live", after=True),
     "state before it is saved": Point(_STATE, "save", passes=80),
     "state half written": Point(
-        "engine.api.object_store:os", "replace", passes=80, first=_half,
-        when=lambda source, target, **rest: "state-" in str(target),
+        "engine.api.object_store:os", "replace", passes=80, first=_half, when=_is_kept(STATES),
+    ),
+    "record half written": Point(
+        "engine.api.object_store:os", "replace", first=_half, when=_is_kept(STATES + RECORDS),
+    ),
+    "record saved before the state": Point(
+        "engine.api.object_store:os", "replace", after=True, when=_is_kept(STATES + RECORDS),
     ),
     "state saved": Point(_STATE, "save", after=True, passes=80),
     "order not on disk": Point(_BROKERAGE, "_record", when=_SUBMITTED),
@@ -210,17 +263,19 @@ class Outcome:
         fills: time, symbol, quantity and price.
         cash: in $, decimal text.
         positions: symbol, quantity and average price.
+        earned: closes and last equity of every shadow account, in cents.
     """
 
     orders: Sequence[tuple[str, ...]]
     fills: Sequence[tuple[str, ...]]
     cash: str
     positions: Sequence[tuple[str, ...]]
+    earned: Sequence[tuple[str, ...]] = ()
 
     def difference(self, other: Outcome) -> list[str]:
         """What the other has and this has not, and the other way round; a line each."""
         lines = []
-        for what in ("orders", "fills", "positions"):
+        for what in ("orders", "fills", "positions", "earned"):
             mine, others = Counter(getattr(self, what)), Counter(getattr(other, what))
             lines += [f"{what}: missing {row}" for row in (others - mine).elements()]
             lines += [f"{what}: too many {row}" for row in (mine - others).elements()]
@@ -252,7 +307,18 @@ def outcome(project: Path) -> Outcome:
             if float(event["fill_quantity"]) != 0.0
         ]
         held = [(name, str(q), str(price)) for name, (q, price) in store.positions().items()]
-        return Outcome(sorted(orders), sorted(fills), str(store.cash), held)
+        return Outcome(sorted(orders), sorted(fills), str(store.cash), held, earned(project))
+
+
+def earned(project: Path) -> list[tuple[str, ...]]:
+    """What the saved record of a project tells: name, closes and last equity of every account."""
+    folder = project / "storage"
+    _, found = LiveState(ObjectStore(folder), f"{STATES}default", print).load()
+    accounts = {} if found is None else found["accounts"]
+    return [
+        (name, str(len(one["equity"])), f"{one['equity'][-1]:.2f}")
+        for name, one in accounts.items()
+    ]
 
 
 def prepared(folder: Path) -> Path:

@@ -146,7 +146,7 @@ def test_closes_that_passed_while_nothing_ran_are_named_but_the_last_which_is_de
     market.live(START, (2010, 3, 10, 8))
     market.live((2010, 3, 12, 8), END)
     said = "\n".join(market.log)
-    assert "1 closes passed without a decision, 2010-03-10 to 2010-03-10" in said
+    assert "a close passed without a decision, 2010-03-10; positions stayed" in said
     assert "the close of 2010-03-11 16:00:00 had no decision; its open is still to come" in said
 
 

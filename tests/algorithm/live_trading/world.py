@@ -16,7 +16,7 @@ from AlgorithmImports import TradeBar
 from algorithm.bars import BarBook
 from algorithm.execution import send_orders
 from algorithm.live_trading.desk import KILL_SWITCH, LiveDesk
-from algorithm.live_trading.state import StateStore
+from algorithm.live_trading.state import LiveState
 from algorithm.portfolio import expected_quantities, target_quantities
 from algorithm.stops import StopRules, Stops
 from sim.accounting import Rules
@@ -42,6 +42,7 @@ FIRST = datetime(2014, 3, 3)
 KNOWN = 15
 """Sessions before the run."""
 DAY, FEE = timedelta(days=1), 1.0
+LEARNER = SimpleNamespace(to_state=lambda: {"key": "1"}, record=lambda: {"closes": 1})
 
 
 class Killed(BaseException):
@@ -101,6 +102,7 @@ class Broker(dict):
         self.cash = 100_000.0
         self.tickets = []
         self.refuses = False
+        self.always_refuses, self.refused = None, 0
         self.dies = ""
 
     @property
@@ -193,9 +195,10 @@ class World:
             broker.dies = ""
             raise Killed
         ticket = Ticket(next(self._ids), symbol, quantity)
-        if broker.refuses:
+        if broker.refuses or symbol == broker.always_refuses:
             ticket.open = False
             broker.refuses = False
+            broker.refused += 1
             self.desk.refused(event(ticket))
         else:
             broker.tickets.append(ticket)
@@ -281,6 +284,7 @@ class World:
         """As `MirageStrategy.on_warmup_finished` does it; `weights` are those of a late close."""
         self.desk, self.stops = self.fresh(self.object_store)
         self.desk.begin()
+        self.desk.ready()
         close = self.desk.undecided()
         if close is not None:
             self.decide(close, weights)
@@ -295,9 +299,9 @@ class World:
         """A desk that has not begun, with its stops."""
         stops = Stops(StopRules(stop_loss=0.06, daily_stop=0.04, cooldown_bars=2))
         book = BarBook(NAMES, keep=500)
-        kept = StateStore(store, "mirage-live/test", self.log)
+        kept = LiveState(store, "mirage-live/test", self.log)
         warm_up = timedelta(days=60)
-        return LiveDesk(self, SYMBOLS, book, stops, kept, warm_up, lambda: {"key": "1"}), stops
+        return LiveDesk(self, SYMBOLS, book, stops, kept, warm_up, LEARNER), stops
 
     def close(self, bars, weights):
         """A slice comes: what `MirageStrategy._trade_live` does with it. The tickers taken."""
@@ -309,6 +313,7 @@ class World:
     def decide(self, close, weights):
         """A decision: under stops and caps, noted for the morning."""
         desk = self.desk
+        desk.pass_closes(close)
         desk.cancel_stale()
         came = desk.account.outside_flow()
         assert self.guessed or abs(came - self.came) < 1e-4
@@ -353,6 +358,7 @@ def event(ticket, quantity=0.0, price=0.0):
         symbol=ticket.symbol, order_id=ticket.order_id, quantity=ticket.quantity,
         fill_quantity=quantity, fill_price=price,
         order_fee=SimpleNamespace(value=SimpleNamespace(amount=FEE)),
+        message=f"order {ticket.order_id}: not today",
     )  # fmt: skip
 
 

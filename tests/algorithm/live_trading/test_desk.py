@@ -1,0 +1,142 @@
+"""Closes that nobody saw, orders that are refused, and what is on disk when."""
+
+import json
+
+from algorithm.live_trading.state import LiveState
+from tests.algorithm.live_trading.world import SYMBOLS, Memory, World
+
+AAA, BBB = SYMBOLS
+CALM = {symbol: (40.0 + 10 * n, 0.0) for n, symbol in enumerate(SYMBOLS)}
+
+
+def day(world, weights=(0.0, 0.0), *, seen=True, prices=CALM):
+    """A session, from the sending to minutes after the close."""
+    world.next_session()
+    if world.desk is not None:
+        world.time = world.time.replace(hour=9, minute=20)
+        world.send()
+    world.open({symbol: opened for symbol, (opened, _) in prices.items()}, 1.0)
+    world.trade(prices)
+    if seen:
+        world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, weights)
+
+
+def running(weights=(1.0, 1.0), days=2):
+    world = World()
+    world.start(weights)
+    for _ in range(days):
+        day(world, weights)
+    return world
+
+
+def said(world, words):
+    return [line for line in world.said if words in line]
+
+
+def test_closes_that_a_machine_slept_through_are_named_and_count():
+    """The process lives: AAA is stopped, then three closes come unseen, then one is told of."""
+    world = running()
+    day(world, (1.0, 1.0), prices=CALM | {AAA: (40.0, -0.08)})
+    assert world.stops.to_state()["cooling"] == {"AAA": 3}
+    for _ in range(3):
+        day(world, seen=False)
+    assert not said(world, "passed without a decision")
+    first, last = (world.bars[AAA][-k].end_time for k in (3, 1))
+    day(world, (1.0, 1.0))
+    (line,) = said(world, "passed without a decision")
+    assert f"3 closes passed without a decision, {first:%Y-%m-%d} to {last:%Y-%m-%d}" in line
+    # Two closes of cooldown are over, and there is no day before to compare with.
+    assert world.stops.to_state()["cooling"] == {}
+    assert world.stops.to_state()["previous_equity"] is None
+    assert world.desk.outbox.targets["AAA"] > 0
+    day(world, (1.0, 1.0))
+    assert len(said(world, "passed without a decision")) == 1
+
+
+def test_a_close_that_was_spoken_of_when_it_came_is_not_named_again():
+    world = running()
+    day(world, seen=False)
+    world.desk.watch(True)
+    assert said(world, "no bar of today's close")
+    day(world)
+    assert not said(world, "passed without a decision")
+
+
+def test_an_order_that_is_refused_again_and_again_is_said_twice():
+    """Closing BBB is refused for three weeks: said, said with what to do, then silence."""
+    world, lines = running(), []
+    held = world.portfolio[BBB].quantity
+    asked = []
+    for number in range(15):
+        world.portfolio.always_refuses = BBB
+        count = world.portfolio.refused
+        day(world, (1.0, 0.0))
+        asked += [number] if world.portfolio.refused > count else []
+    assert asked == [1, 2, 4, 7, 12]
+    assert world.portfolio[BBB].quantity == held
+    lines = said(world, "BBB: the order of")
+    assert len(lines) == 2
+    assert lines[0].endswith(f"order of {-held:g} was refused (order 3: not today); the next close"
+                             " decides anew")  # fmt: skip
+    assert "close the position at the broker by hand, or see to what the broker names" in lines[1]
+    assert f"the position of {held:g} stays and counts against the caps" in lines[1]
+    # A restart knows of it.
+    world.kill()
+    world.start((1.0, 0.0))
+    day(world, (1.0, 0.0))
+    assert len(said(world, "BBB: the order of")) == 2
+    # Somebody has seen to it.
+    world.portfolio.always_refuses = None
+    world.throw_switch(True)
+    day(world)
+    assert world.portfolio[BBB].quantity == 0
+
+
+def test_a_close_is_told_once_the_broker_takes_orders_again():
+    world = running()
+    world.portfolio.always_refuses = BBB
+    for _ in range(4):
+        day(world, (1.0, 0.0))
+    world.portfolio.always_refuses = None
+    for _ in range(3):
+        day(world, (1.0, 0.0))
+    assert len(said(world, "BBB: the broker takes orders again")) == 1
+    assert world.portfolio[BBB].quantity == 0
+
+
+def test_nothing_is_saved_before_the_models_of_before_are_back():
+    """A fill that comes while they are restored is saved with them, not without."""
+    world = running()
+    world.kill()
+    desk, _ = world.fresh(world.object_store)
+    before = Memory(world.object_store)
+    left = desk.begin()
+    assert left.models == {"key": "1"}
+    assert left.record == {"closes": 1}
+    desk.save()
+    assert world.object_store == before
+    desk.ready()
+    desk.save()
+    assert world.object_store != before
+
+
+def test_a_record_is_on_disk_before_the_state_and_of_the_same_run():
+    store, reported = Memory(), []
+    kept = LiveState(store, "mirage-live/x", reported.append)
+    assert kept.load() == (None, None)
+    order = []
+    store.save = lambda key, text: order.append(key) or Memory.save(store, key, text)
+    kept.save({"begun": "1"}, {"closes": 1})
+    kept.save({"begun": "1", "more": 2}, {"closes": 1})
+    assert order == [f"mirage-live/{key}.json" for key in ("record/x-b", "x-b", "x-a")]
+    again = LiveState(store, "mirage-live/x", reported.append)
+    assert again.load() == ({"begun": "1", "more": 2}, {"closes": 1})
+    assert not reported
+    again.save({"begun": "2"}, None)
+    state, record = LiveState(store, "mirage-live/x", reported.append).load()
+    assert (state, record) == ({"begun": "2"}, None)
+    assert "is of the run begun at 1, not of that of 2" in reported[-1]
+    for key in ("a", "b"):
+        store[f"mirage-live/record/x-{key}.json"] = json.dumps({})
+    assert LiveState(store, "mirage-live/x", reported.append).load()[1] is None
+    assert "of what rules and candidates earned: the saved state cannot be read" in reported[-1]
