@@ -5,16 +5,20 @@ works on several series, and every series is computed for itself by the same ope
 order: neither its place in a batch nor the size of the batch changes a bit of a result. Kernels let
 go of the interpreter's lock, so callers may run them in threads on parts of a batch.
 
-Everything compiled is in this one module, and numbers of other modules come as arguments: what is
-kept compiled (in `__pycache__`, or where Numba finds a folder to write to) is tied to the file it
-was compiled from, and would not notice a change elsewhere. Compiled at the first call, a second or
-two for each kernel, then read back by later processes.
+What is kept compiled (in `__pycache__`, or where Numba finds a folder to write to) is tied to the
+file it was compiled from and to this one, and would not notice a change elsewhere: kernels of other
+modules (`models.forecast.drawing`, `sim.walking`) may call what is in their own file and here, and
+numbers of other modules come as arguments. Compiled at the first call, a second or two for each
+kernel, then read back by later processes.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding
@@ -33,6 +37,9 @@ LANES = _VECTOR * _VECTORS
 
 COLUMNS = 4
 """Columns of a matrix that a tile multiplies with: the gates of one unit."""
+
+
+_THIS_FILE = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
 
 
 def compiled(signature: str, **options: Any) -> Callable[[Callable], Callable]:
@@ -56,12 +63,17 @@ def compiled(signature: str, **options: Any) -> Callable[[Callable], Callable]:
         def run(*arguments: Any) -> Any:
             return ready()(*arguments)
 
+        # What Numba keeps has this name, and is found by it.
+        function.__qualname__ += f"-{_THIS_FILE}"
         return run
 
     return wrap
 
 
-inlined = numba.njit(error_model="numpy")
+_BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Of functions that only kernels call: what it would take to call them from Python."""
+
+inlined = numba.njit(error_model="numpy", **_BARE)
 """For functions of numbers that kernels call; IEEE arithmetic, the same in every vector width."""
 
 
@@ -80,12 +92,11 @@ def _load(values, row, start, width, lanes, to):
 
 
 @inlined
-def _load_product(values, factors, row, start, width, lanes, to):
-    """The same with values times factors."""
-    source, target = values[row, start : start + width], lanes[to]
-    factor = factors[row, start : start + width]
+def _multiply(factors, row, start, width, lanes, to):
+    """Multiply lanes by `width` of a row's factors."""
+    factor, target = factors[row, start : start + width], lanes[to]
     for lane in range(width):
-        target[lane] = source[lane] * factor[lane]
+        target[lane] *= factor[lane]
 
 
 @inlined
@@ -134,6 +145,99 @@ def log(x):
     k = np.float64(exponent)
     found = k * _LN2_HIGH - ((half - (s * (half + tail) + k * _LN2_LOW)) - f)
     return found if _SMALLEST <= x < np.inf else np.nan
+
+
+# --- other functions of float64 ------------------------------------------------------------------
+
+fused = numba.njit(error_model="numpy", fastmath={"contract"}, **_BARE)
+"""As `inlined`, but products and sums may be fused: for lanes, which are all worked out alike."""
+
+_LOG2_E_64 = 1.4426950408889634
+_ROUND_64 = 6755399441055744.0
+"""1.5 · 2^52: a small number added to it is rounded to a whole one, which its last bits hold."""
+
+_FARTHEST_64 = 700.0
+_FACTORIALS = tuple(1.0 / math.factorial(n) for n in range(14))
+
+
+@fused
+def exp(x):
+    """Exponential of a float64 held within ±700, relative error below 4e-16; NaN stays NaN."""
+    x = _FARTHEST_64 if x > _FARTHEST_64 else x
+    x = -_FARTHEST_64 if x < -_FARTHEST_64 else x
+    rounded = x * _LOG2_E_64 + _ROUND_64
+    n = rounded - _ROUND_64
+    r = (x - n * _LN2_HIGH) - n * _LN2_LOW
+    power = _FACTORIALS[13]
+    power = power * r + _FACTORIALS[12]
+    power = power * r + _FACTORIALS[11]
+    power = power * r + _FACTORIALS[10]
+    power = power * r + _FACTORIALS[9]
+    power = power * r + _FACTORIALS[8]
+    power = power * r + _FACTORIALS[7]
+    power = power * r + _FACTORIALS[6]
+    power = power * r + _FACTORIALS[5]
+    power = power * r + _FACTORIALS[4]
+    power = power * r + _FACTORIALS[3]
+    power = power * r + 0.5
+    power = power * (r * r) + r + 1.0
+    scale = np.int64((np.float64(rounded).view(np.int64) + np.int64(1023)) << np.int64(52))
+    return power * np.int64(scale).view(np.float64)
+
+
+@fused
+def exp_rows(w, first, last):
+    """Exponentials of rows of a tile of lanes, in place."""
+    for i in range(first, last):
+        row = w[i]
+        for lane in range(len(row)):
+            row[lane] = exp(row[lane])
+
+
+@fused
+def log_rows(w, first, last):
+    """Logarithms, likewise."""
+    for i in range(first, last):
+        row = w[i]
+        for lane in range(len(row)):
+            row[lane] = log(row[lane])
+
+
+@fused
+def tanh_rows(w, first, last):
+    """Hyperbolic tangents, likewise; absolute error below 4e-16."""
+    for i in range(first, last):
+        row = w[i]
+        for lane in range(len(row)):
+            row[lane] = 1.0 - 2.0 / (exp(2.0 * row[lane]) + 1.0)
+
+
+@fused
+def softplus_rows(w, first, last):
+    """Logarithms of 1 + exp, likewise; relative error below 1e-15."""
+    for i in range(first, last):
+        row = w[i]
+        for lane in range(len(row)):
+            x = row[lane]
+            small = exp(-abs(x))
+            whole = 1.0 + small
+            row[lane] = max(x, 0.0) + (log(whole) + (small - (whole - 1.0)) / whole)
+
+
+@fused
+def expm1_rows(w, first, last):
+    """Exponentials of x >= 0 less 1, likewise; relative error below 1e-13."""
+    for i in range(first, last):
+        row = w[i]
+        for lane in range(len(row)):
+            x = row[lane]
+            series = _FACTORIALS[6]
+            series = series * x + _FACTORIALS[5]
+            series = series * x + _FACTORIALS[4]
+            series = series * x + _FACTORIALS[3]
+            series = series * x + 0.5
+            far = exp(x) - 1.0
+            row[lane] = series * (x * x) + x if x < 0.01 else far
 
 
 # --- features ------------------------------------------------------------------------------------
@@ -369,7 +473,8 @@ def push_bars(
 
 
 @inlined
-def _scale(value, low, high, mean, scale, clip):
+def hold_and_scale(value, low, high, mean, scale, clip):
+    """A feature within bounds, standardised and cut off."""
     value = low if value < low else value
     value = high if value > high else value
     scaled = np.float32((value - mean) / scale)
@@ -378,47 +483,31 @@ def _scale(value, low, high, mean, scale, clip):
 
 
 @compiled(
-    "boolean(float64[:, ::1], float64[:, :, ::1], float64[::1], float64[::1], float32,"
-    " float32[:, ::1])"
-)
-def scale_rows(rows, bounds, mean, scale, clip, out):
-    """Feature rows of B series, held within bounds, standardised and cut off.
-
-    Args:
-        rows: shape (F, B).
-        bounds: lowest and highest values, shape (2, F, B).
-        mean: shape (F,).
-        scale: shape (F,).
-        clip: where standardised values are cut off.
-        out: written to, shape (F, B).
-
-    Returns:
-        Whether all rows are finite.
-    """
-    wrong = 0
-    for i in range(len(rows)):
-        values, low, high, to = rows[i], bounds[0, i], bounds[1, i], out[i]
-        middle, width = mean[i], scale[i]
-        for k in range(len(values)):
-            to[k] = _scale(values[k], low[k], high[k], middle, width, clip)
-            wrong += 0 if abs(values[k]) < np.inf else 1
-    return wrong == 0
-
-
-@compiled(
     "boolean(float64[:, :, ::1], float64[:, :, ::1], float64[::1], float64[::1], float32,"
     " float32[:, :, ::1])"
 )
 def scale_windows(windows, bounds, mean, scale, clip, out):
-    """The same of windows of rows: shapes (B, W, F) and (2, F, B), written to (W, F, B)."""
+    """Windows of feature rows of B series, held within bounds, standardised and cut off.
+
+    Args:
+        windows: shape (B, W, F).
+        bounds: lowest and highest values, shape (2, F, B).
+        mean: shape (F,).
+        scale: shape (F,).
+        clip: where standardised values are cut off.
+        out: written to, shape (W, F, B).
+
+    Returns:
+        Whether all rows are finite.
+    """
     count, steps, n_features = windows.shape
     wrong = 0
     for start in range(0, count, BLOCK):
         for t in range(steps):
-            for k in range(start, min(start + BLOCK, count)):
-                for i in range(n_features):
+            for i in range(n_features):
+                for k in range(start, min(start + BLOCK, count)):
                     value = windows[k, t, i]
-                    out[t, i, k] = _scale(
+                    out[t, i, k] = hold_and_scale(
                         value, bounds[0, i, k], bounds[1, i, k], mean[i], scale[i], clip
                     )
                     wrong += 0 if abs(value) < np.inf else 1
@@ -445,10 +534,8 @@ _EXP = (
     np.float32(5.0000001201e-1),
 )
 
-_fused = numba.njit(error_model="numpy", fastmath={"contract"})
 
-
-@_fused
+@fused
 def exp_32(x):
     """Exponential of a float32 held within ±17, relative error below 2e-7; NaN stays NaN.
 
@@ -536,13 +623,14 @@ def _multiply_tile(typing_context, inputs, weights, start, depth, out):
 
 
 @compiled(
-    "void(float32[:, :, ::1], float32[:, ::1], float32[:, ::1], float32[::1], boolean,"
+    "void(float32[:, :, ::1], int64[::1], float32[:, ::1], float32[:, ::1], float32[::1], boolean,"
     " float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, :, ::1])",
     fastmath={"contract"},
 )
 def lstm_steps(
-    inputs, hidden, cell, weights, masked, input_mask, hidden_mask, new_hidden, new_cell, every
-):
+    inputs, columns, hidden, cell, weights, masked, input_mask, hidden_mask, new_hidden, new_cell,
+    every,
+):  # fmt: skip
     """An LSTM through T bars of B series, in blocks of `LANES` series.
 
     The five transcendentals of a unit are exponentials, and sigmoids and tanh of a fraction share
@@ -550,7 +638,8 @@ def lstm_steps(
     i, f = exp(-gate) and g = exp(-2 candidate).
 
     Args:
-        inputs: shape (T, F, B).
+        inputs: shape (T, N, B).
+        columns: which F of the N are read.
         hidden: shape (H, B), before the first bar.
         cell: shape (H, B), likewise.
         weights: shape (H * (F + H + 1) * COLUMNS,): of each unit, input by input, hidden states and
@@ -562,8 +651,8 @@ def lstm_steps(
         new_cell: written to, shape (H, B).
         every: the hidden states after every bar are written to it, shape (T, H, B); none if T is 0.
     """
-    steps, n_features, count = inputs.shape
-    units = hidden.shape[0]
+    steps, _, count = inputs.shape
+    n_features, units = len(columns), hidden.shape[0]
     depth = n_features + units + 1
     read = np.zeros((depth, LANES), np.float32)
     state = np.zeros((units, LANES), np.float32)
@@ -580,10 +669,9 @@ def lstm_steps(
                 _load(hidden_mask, h, start, width, factors, h)
         for t in range(steps):
             for k in range(n_features):
+                _load(inputs[t], columns[k], start, width, read, k)
                 if masked:
-                    _load_product(inputs[t], input_mask, k, start, width, read, k)
-                else:
-                    _load(inputs[t], k, start, width, read, k)
+                    _multiply(input_mask, k, start, width, read, k)
             for h in range(units):
                 for lane in range(LANES):
                     read[n_features + h, lane] = now[h, lane] * factors[h, lane]
@@ -608,34 +696,34 @@ def lstm_steps(
 
 
 @compiled(
-    "void(float32[:, ::1], float32[:, ::1], float32[::1], boolean, float32[:, ::1],"
+    "void(float32[:, ::1], float32[:, ::1], int64[::1], float32[::1], boolean, float32[:, ::1],"
     " float64[:, ::1])"
 )
-def network_outputs(hidden, inputs, weights, masked, hidden_mask, out):
+def network_outputs(hidden, inputs, columns, weights, masked, hidden_mask, out):
     """Linear heads of B series: of masked hidden states and of inputs, in blocks of `LANES`.
 
     Args:
         hidden: shape (H, B).
-        inputs: shape (F, B).
+        inputs: shape (N, B).
+        columns: which F of the N are read.
         weights: shape (G * (H + F) * COLUMNS,), G groups of `COLUMNS` outputs.
         masked: whether there is a mask.
         hidden_mask: factors of the hidden states, shape (H, B); not read unless `masked`.
         out: written to, shape (N, B), N at most G * COLUMNS.
     """
     units, count = hidden.shape
-    n_features = inputs.shape[0]
+    n_features = len(columns)
     depth = units + n_features
     read = np.zeros((depth, LANES), np.float32)
     found = np.empty((COLUMNS, LANES), np.float32)
     for start in range(0, count, LANES):
         width = min(LANES, count - start)
         for h in range(units):
+            _load(hidden, h, start, width, read, h)
             if masked:
-                _load_product(hidden, hidden_mask, h, start, width, read, h)
-            else:
-                _load(hidden, h, start, width, read, h)
+                _multiply(hidden_mask, h, start, width, read, h)
         for k in range(n_features):
-            _load(inputs, k, start, width, read, units + k)
+            _load(inputs, columns[k], start, width, read, units + k)
         for first in range(0, out.shape[0], COLUMNS):
             _multiply_tile(read, weights, first * depth, depth, found)
             for c in range(min(COLUMNS, out.shape[0] - first)):

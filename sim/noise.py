@@ -103,6 +103,11 @@ class NoiseSource(Protocol):
         ...
 
 
+def noise_room(n_markets: int, n_symbols: int, n_steps: int) -> Floats:
+    """Room for uniforms (B, S, T, 5), in memory bar by bar as they are drawn and walked through."""
+    return np.empty((n_steps, n_symbols, n_markets, N_PARTS)).transpose(2, 1, 0, 3)
+
+
 def placed_points(
     n_points: int, n_dimensions: int, n_steps: int, rng: np.random.Generator
 ) -> Iterator[Floats]:
@@ -166,7 +171,7 @@ class CopulaNoise:
         Without an order it is independent from bar to bar all the same.
         """
         s, mixed = self.copula.n_symbols, N_PARTS if self.copula.mixed else 0
-        found = np.empty((n_markets, s, n_steps, N_PARTS))
+        found = noise_room(n_markets, s, n_steps)
         steps = self.points(n_markets, mixed + N_PARTS * s, n_steps, rng)
         for t, drawn in enumerate(steps):
             if self.copula.independent:
@@ -215,7 +220,7 @@ class CheckerboardNoise:
     def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
         """See `NoiseSource`; entry k is for place k of a bar's order, as in `CopulaNoise`."""
         n, s = self.ranks.shape[:2]
-        found = np.empty((n_markets, s, n_steps, N_PARTS))
+        found = noise_room(n_markets, s, n_steps)
         for t, drawn in enumerate(self.points(n_markets, self.dates.n_coordinates, n_steps, rng)):
             within = rng.random((n_markets, s, N_PARTS))
             found[:, :, t] = (self.ranks[self.dates.at(drawn)] + within) / n

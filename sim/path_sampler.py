@@ -41,6 +41,7 @@ Bounds. A learned recursion may run away, so
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -56,8 +57,8 @@ from models.arrays import column
 from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import Masks, RecurrentState
 from models.forecast.recalibration import Memory
-from models.market.features import LOOKBACK, FeatureTable, bars_from_parts
-from models.market.history import VOLUME
+from models.market.features import LOOKBACK, FeatureTable
+from models.market.history import BAR_FIELDS, VOLUME
 from sim.blocks import MEAN_BLOCK
 from sim.copula import Copula
 from sim.macro import MacroModel, MacroWalk
@@ -71,6 +72,7 @@ from sim.noise import (
     Residuals,
     check_kind,
     completed,
+    noise_room,
 )
 from sim.paths import Paths, check_counts
 from sim.starts import (
@@ -83,6 +85,7 @@ from sim.starts import (
     start_moments,
     start_view,
 )
+from sim.walking import keep_seen, make_bars
 
 MOVE_LIMIT = 1.5
 """Times the largest move of the history. Moves some 0.2 to 0.6 % of simulated bars (this and the
@@ -140,20 +143,6 @@ class Bounds:
     def hold_volatility(self, state: RecurrentState) -> None:
         """Bring the volatility of paths within bounds, in place."""
         state.volatility = np.minimum(state.volatility, self.volatility)
-
-    def hold(
-        self, parts: NDArray[np.float64], log_rise: NDArray, volume_mean: NDArray
-    ) -> NDArray[np.float64]:
-        """Parts (B, 5) brought within bounds, for paths whose log price rose by (B,)."""
-        held = parts.copy()
-        held[:, :4] = np.clip(parts[:, :4], -self.moves, self.moves)
-        far = np.abs(log_rise) > np.log(PRICE_LIMIT)
-        if far.any():
-            inward = -np.sign(log_rise[far])[:, None]
-            held[far, :2] = inward * np.abs(held[far, :2])
-        low, high = self.log_volume.T
-        held[:, 4] = np.clip(volume_mean + parts[:, 4], low, high) - volume_mean
-        return held
 
 
 @dataclass(frozen=True)
@@ -283,7 +272,7 @@ class _Portion:
             markets = np.arange(len(twins)).reshape(self._shape).T
             rests = plan.rests[plan.twins * of.start : plan.twins * of.stop]
             self._macro = MacroWalk(sampler.macro_model, self._market.view, markets, leading, rests)
-        self._lean = self._by_symbol(lean)
+        self._lean = np.ascontiguousarray(self._by_symbol(lean))
         self._shift = self._by_symbol(shifts)
         self._first_close = self._market.view.last_close
         bars, observations, _, forecasts = made
@@ -302,23 +291,22 @@ class _Portion:
     def _by_market(self, values: NDArray) -> NDArray:
         return values.reshape(*self._shape, *values.shape[1:]).swapaxes(0, 1)
 
-    def step(self, uniforms: NDArray[np.float64]) -> None:
-        """Walk one bar on through noise (b, S, 5)."""
+    def step(self, noise: NDArray[np.float64], own: NDArray[np.int64]) -> None:
+        """Walk one bar on through noise (S, B, 5) of all markets, `own` (b,) of them."""
+        uniforms = np.take(noise, own, axis=1).reshape(-1, N_PARTS)
         (bars, observations, innovations, forecasts), t = self._made, self._t
-        state, view = self._state, self._market.view
-        close, volume_mean = view.last_close, view.volume_mean
-        drawn = self._forecaster.draw(state, self._by_symbol(uniforms))
-        missed = drawn.parts[:, :2] - drawn.means - self._lean * state.volatility[:, None]
-        innovations[:, :, t] = self._by_market(missed)
-        drawn.parts[:, 1] += self._shift
-        held = self._bounds.hold(drawn.parts, np.log(close / self._first_close), volume_mean)
-        pushed = bars_from_parts(close, volume_mean, held)
-        bars[:, :, t + 1] = self._by_market(pushed)
+        state, view, bounds = self._state, self._market.view, self._bounds
+        drawn = self._forecaster.draw(state, uniforms)
+        pushed = np.empty((len(BAR_FIELDS), len(state)))
+        make_bars(
+            drawn.parts.T, drawn.means.T, state.volatility, self._lean, self._shift,
+            bounds.moves, bounds.log_volume, view.last_close, self._first_close, view.volume_mean,
+            PRICE_LIMIT, pushed, bars, innovations, t,
+        )  # fmt: skip
         macro = None if self._macro is None else self._macro.next_values(view)
-        seen = self._market.push(pushed, drawn.pits, macro)
-        observations[:, :, t + 1] = self._by_market(seen)
-        forecasts[:, :, t + 1] = self._by_market(self._market.forecast)
-        self._forecaster.advance(state, view.feature_rows, drawn.pits)
+        seen = self._market.push(pushed.T, drawn.pits, macro)
+        keep_seen(seen.T, self._market.forecast.T, observations, forecasts, t + 1)
+        self._forecaster.advance_beside(state, self._market.state)
         self._bounds.hold_volatility(state)
         state.shift = state.shift - LEADING_BACK * (drawn.scales - self._usual)
         self._t += 1
@@ -450,7 +438,7 @@ class ForecasterSampler:
         """A plan for starts and masks of which market b has number b · K // B."""
         blended, placed = np.flatnonzero(is_blended), np.flatnonzero(~is_blended)
         shape = (len(is_blended), len(self._tables))
-        uniforms, lean = np.empty((*shape, n_steps, N_PARTS)), np.zeros((*shape, 2))
+        uniforms, lean = noise_room(*shape, n_steps), np.zeros((*shape, 2))
         if placed.size:
             uniforms[placed] = self.copula_noise.draw(len(placed), n_steps, noise_rng)
             lean[placed] = self.copula_noise.lean
@@ -490,15 +478,15 @@ class ForecasterSampler:
             run = map if self._threads == 1 else pool.map
             walking = list(run(begin, portions, markets))
             for t in range(n_steps):
-                noise = plan.uniforms[:, :, t]
+                source = np.arange(b)
                 if plan.placed.size:
                     # Rounded, so that equal ones keep their order whatever the portions.
                     key = np.concatenate([one.log_volatility for one in walking]).round(9)
                     order = np.argsort(key[plan.placed], kind="stable")
-                    dealt = noise[plan.placed]
-                    noise = noise.copy()
-                    noise[plan.placed[order]] = dealt
-                list(run(_Portion.step, walking, [noise[these] for these in markets]))
+                    source[plan.placed[order]] = plan.placed
+                noise = plan.uniforms[:, :, t].swapaxes(0, 1)
+                own = [source[these] for these in markets]
+                list(run(_Portion.step, walking, itertools.repeat(noise), own))
         series = np.tile(np.arange(s), (b, 1))
         return Paths(
             bars,

@@ -6,14 +6,12 @@ bar. Position, cash and the like are not here: they belong to the account.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.agent.outlook import forecast_columns
-from models.forecast.density import OUTPUTS, BarDensity, tail_shape
-from models.forecast.distributions import NUMPY, SkewedT, TailShape
 from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import RecurrentState
 from models.forecast.recalibration import Memory
@@ -68,6 +66,11 @@ class ObservationStream:
     def forecast(self) -> np.ndarray:
         """What else is known at the newest bar, (B, 8), columns `models.agent.outlook.FORECAST`."""
         return self._seen.forecast
+
+    @property
+    def state(self) -> RecurrentState:
+        """Where the series stand in the forecaster's mean network; not to be written to."""
+        return self._state
 
     @property
     def memory(self) -> Memory:
@@ -157,6 +160,11 @@ class ObservedMarket:
         return self._stream.push(self.view.push(bars, macro), returns, pits)
 
     @property
+    def state(self) -> RecurrentState:
+        """Where the series stand in the forecaster's mean network; not to be written to."""
+        return self._stream.state
+
+    @property
     def memory(self) -> Memory:
         """What outcomes so far said of the forecasts."""
         return self._stream.memory
@@ -195,9 +203,6 @@ class Observer:
         self.forecaster = forecaster
         self.names = observation_names(forecaster.config.features)
         self._columns = forecaster.config.observed_columns
-        # Rows of the traits: the forecaster's symbols, then strangers.
-        every = forecaster.traits([*forecaster.symbols, ""]).density
-        self._rise = RiseTable(tail_shape(NUMPY, every.intraday))
 
     @property
     def size(self) -> int:
@@ -250,76 +255,30 @@ class Observer:
 
     def _look(self, state: RecurrentState, feature_rows: np.ndarray) -> _Seen:
         """What is seen of B series; their features as they are, shape (B, F)."""
-        density = self.forecaster.parameters(state)
-        summary = forecast_summary(density, self._rise, state.traits.rows)
+        told = self.forecaster.expect(state)
         limit, shown = np.float32(OBSERVATION_CLIP), len(self._columns)
         observation = np.empty((self.size, len(state)), np.float32)
         scaled = state.scaled.T
         # Taking all of them would be a copy.
         scaled = scaled if shown == len(scaled) else scaled[self._columns]
         np.clip(scaled, -limit, limit, out=observation[:shown])
-        observation[shown:] = np.clip(summary.T, -limit, limit)
-        mean, deviation = self.forecaster.expected_return(state, density)
+        for row, values in zip(observation[shown:], forecast_summary(told), strict=True):
+            np.clip(values, -limit, limit, out=row, casting="same_kind")
         long_run = np.exp(state.traits.anchors)
-        forecast = forecast_columns(mean, deviation, long_run, feature_rows)
+        forecast = forecast_columns(told["mean"], told["deviation"], long_run, feature_rows)
         return _Seen(observation.T, forecast)
 
 
-class RiseTable:
-    """Probability that a return is positive, by its location in scales.
-
-    Linear between exact values on a grid that is even in asinh(location / scale): the error is
-    below 1e-5, the distribution function's own cost fifty times as high.
+def forecast_summary(told: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+    """The forecast in a few numbers of order one, (B,) each, in the order of `SUMMARY`.
 
     Args:
-        shapes: of K distributions, arrays (K,).
+        told: what the next bars are expected to be (`Forecaster.expect`).
     """
-
-    _REACH, _POINTS = 4.0, 2001
-
-    def __init__(self, shapes: TailShape) -> None:
-        column = TailShape(
-            *(np.reshape(x, (-1, 1)) for x in (shapes.left, shapes.right, shapes.alpha))
-        )
-        ratios = np.sinh(np.linspace(-self._REACH, self._REACH, self._POINTS))
-        self._probability = 1.0 - SkewedT(ratios, 1.0, column).cdf(np.zeros(1)).reshape(-1)
-
-    def __call__(self, ratios: np.ndarray, which: np.ndarray | int = 0) -> np.ndarray:
-        """Probabilities, of the shape of ratios.
-
-        Args:
-            ratios: location over scale.
-            which: number of the distribution of each, 0..K-1, broadcasts with `ratios`.
-        """
-        place = (np.arcsinh(ratios) + self._REACH) * ((self._POINTS - 1) / (2.0 * self._REACH))
-        place = np.clip(place, 0.0, self._POINTS - 1.0)
-        low = np.minimum(place.astype(np.int64), self._POINTS - 2)
-        share = place - low
-        at = low + np.asarray(which) * self._POINTS
-        return (1.0 - share) * self._probability[at] + share * self._probability[at + 1]
-
-
-def forecast_summary(
-    density: BarDensity, rise: RiseTable, which: np.ndarray | int = 0
-) -> np.ndarray:
-    """The forecast in a few numbers of order one, shape (B, 5), columns `SUMMARY`.
-
-    Args:
-        density: of the next bar of B series.
-        rise: of the shapes of their intraday returns.
-        which: number of each series' shape there.
-    """
-    intraday = density.given_typical_gap.intraday
-    # As `BarDensity.typical_return`, whose shape the table knows.
-    scale = np.hypot(density.gap.scale, intraday.scale)
-    ratio = (density.gap.location + intraday.location) / scale
-    return np.stack(
-        [
-            10.0 * ratio,
-            np.log(scale / density.volatility),
-            10.0 * (rise(ratio, which) - 0.5),
-            np.log(density.gap.scale / intraday.scale),
-            density.outputs[:, OUTPUTS.index("volume_location")],
-        ],
-        axis=1,
+    return (
+        10.0 * told["ratio"],
+        told["width"],
+        10.0 * (told["rise"] - 0.5),
+        told["gap_share"],
+        told["volume"],
     )

@@ -140,7 +140,10 @@ def forecast_columns(
         "surprise": surprise_of(feature_rows),
     }
     known |= {name: feature_rows[:, COLUMN[name]] for name in ("sma_20", "sma_50", "sma_200")}
-    return np.stack([known[name] for name in FORECAST], axis=1)
+    found = np.empty((len(FORECAST), len(mean)))
+    for row, name in zip(found, FORECAST, strict=True):
+        row[:] = known[name]
+    return found.T
 
 
 def surprise_of(feature_rows: Floats) -> Floats:

@@ -234,3 +234,8 @@ class QuantileTable:
         share = place - low
         at = low + np.asarray(which) * self._POINTS
         return (1.0 - share) * self._quantile[at] + share * self._quantile[at + 1]
+
+    @property
+    def values(self) -> np.ndarray:
+        """The exact quantiles of each distribution, shape (K, points)."""
+        return self._quantile.reshape(-1, self._POINTS)

@@ -24,6 +24,7 @@ import numpy as np
 from models.forecast.config import ForecasterConfig
 from models.forecast.density import SCALES, BarDensity, GivenGap, QuantileTables
 from models.forecast.distributions import NUMPY, SkewedT
+from models.forecast.drawing import EXPECTED, Advancing, Drawing
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks, RecurrentState
 from models.forecast.levels import LevelMaps
@@ -38,7 +39,7 @@ from models.forecast.recalibration import (
 )
 from models.forecast.scaling import FeatureScaler
 from models.forecast.traits import SeriesTraits
-from models.market.features import LOOKBACK, FeatureTable, baseline_volatility
+from models.market.features import LOOKBACK, PARTS, FeatureTable, baseline_volatility
 from models.market.market_view import MarketView
 from models.reporting import Reporter, Silent
 
@@ -105,8 +106,10 @@ class Forecaster:
 
     def __init__(self, fitted: FittedForecaster) -> None:
         self._fitted = fitted
-        self._network = LSTMInference(fitted.weights.lstm)
-        self._columns = fitted.config.network_columns
+        config = fitted.config
+        self._network = LSTMInference(
+            fitted.weights.lstm, config.network_columns, len(config.columns)
+        )
         own = fitted.traits.density
         self._quantiles = QuantileTables.of(own, fitted.levels)
         self._moments = np.stack(
@@ -116,6 +119,8 @@ class Forecaster:
             ],
             axis=1,
         )
+        self._drawing = Drawing.of(own, self._quantiles, self._moments)
+        self._advancing = Advancing.of(fitted.scaler, fitted.traits)
 
     @classmethod
     def fit(
@@ -188,7 +193,9 @@ class Forecaster:
 
     def masks(self, count: int, rng: np.random.Generator) -> Masks:
         """Dropout masks of `count` independent paths."""
-        return Masks.draw(count, len(self._columns), self.config.units, self.config.dropout, rng)
+        return Masks.draw(
+            count, len(self.config.network_columns), self.config.units, self.config.dropout, rng
+        )
 
     def adapted(self, tables: Sequence[FeatureTable]) -> Forecaster:
         """The same network, knowing the traits of further symbols from their histories.
@@ -253,7 +260,7 @@ class Forecaster:
         memory: Memory | None = None,
     ) -> RecurrentState:
         scaled = self.scaler.held(windows, traits.ranges)
-        hidden, cell = self._network.settle(scaled[..., self._columns], masks)
+        hidden, cell = self._network.settle(scaled, masks)
         volatility = baseline_volatility(windows[:, -1], traits.anchors)
         memory = _memory_of(len(windows), memory)
         return RecurrentState(hidden, cell, masks, scaled[:, -1], volatility, traits, memory)
@@ -276,22 +283,42 @@ class Forecaster:
         Raises:
             ValueError: if a feature is not finite.
         """
-        state.scaled = self.scaler.held(feature_rows, state.traits.ranges)
-        state.hidden, state.cell = self._network.step(
-            state.hidden, state.cell, state.scaled[:, self._columns], state.masks
+        state.scaled, state.volatility, state.memory = self._advancing.advance(
+            feature_rows, state.traits.rows, pits, state.memory
         )
-        state.volatility = baseline_volatility(feature_rows, state.traits.anchors)
-        if pits is not None:
-            state.memory.push(pits)
+        return self._step(state)
+
+    def advance_beside(self, state: RecurrentState, other: RecurrentState) -> RecurrentState:
+        """Move every path one bar on, in place, as `advance` has moved another state of them.
+
+        Args:
+            state: from `start`, of the same series as the other, with the same memory.
+            other: of this forecaster, already there.
+
+        Returns:
+            The first state. They share what they know of the new bar, each keeping what it is
+            given later for itself.
+        """
+        state.scaled, state.volatility, state.memory = other.scaled, other.volatility, other.memory
+        return self._step(state)
+
+    def _step(self, state: RecurrentState) -> RecurrentState:
+        state.hidden, state.cell = self._network.step(
+            state.hidden, state.cell, state.scaled, state.masks
+        )
         return state
 
     def parameters(self, state: RecurrentState) -> BarDensity:
         """The density of the next bar of every path: network outputs, calibrated parameters."""
+        return BarDensity(NUMPY, self._outputs(state), state.volatility, state.traits.density)
+
+    def _outputs(self, state: RecurrentState) -> np.ndarray:
+        """What the network says of the next bar, (B, 10), columns `density.OUTPUTS`."""
         mask = None if state.masks is None else state.masks.outputs
-        outputs = self._network.outputs(state.hidden, state.scaled[:, self._columns], mask)
+        outputs = self._network.outputs(state.hidden, state.scaled, mask)
         if state.shift is not None:
             outputs[:, SCALES] += state.shift
-        return BarDensity(NUMPY, outputs, state.volatility, state.traits.density)
+        return outputs
 
     def draw(self, state: RecurrentState, uniforms: np.ndarray) -> Drawn:
         """The next bar of every path, by inverting the corrected conditional distributions.
@@ -302,34 +329,27 @@ class Forecaster:
             uniforms: shape (B, 5) in (0, 1), columns `features.PARTS`: random numbers, Sobol
                 points.
         """
-        density = self.parameters(state)
-        correction = state.memory.coefficients(shift=False)
-        levels = np.array(uniforms, order="F")
-        levels[:, CORRECTED] = quantile(levels[:, CORRECTED], correction)
-        parts, given_gap = density.draw(levels, self._quantiles, state.traits.rows)
-        means = self._means(given_gap, correction, state.traits.rows)
-        return Drawn(
-            parts, means, np.array(uniforms[:, CORRECTED]), density.outputs[:, SCALES].copy()
+        if uniforms.shape != (len(state), len(PARTS)):
+            raise ValueError(
+                f"uniforms must have shape ({len(state)}, {len(PARTS)}); received {uniforms.shape}"
+            )
+        outputs = self._outputs(state)
+        parts, means = self._drawing.draw(
+            outputs, state.volatility, state.memory, uniforms, state.traits.rows
         )
+        return Drawn(parts, means, uniforms[:, CORRECTED], outputs[:, SCALES])
 
-    def expected_return(
-        self, state: RecurrentState, density: BarDensity
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation of the next log return, close to close, shape (B,) each.
+    def expect(self, state: RecurrentState) -> dict[str, np.ndarray]:
+        """What the next bar of every path is expected to be: arrays (B,) by `drawing.EXPECTED`.
 
-        The gap and, as if it were typical, the intraday return; variances add. Corrected as the
-        bars of paths are (`draw`): in levels, and in width by the memory of outcomes.
-
-        Args:
-            state: whose next return.
-            density: of it (`parameters`).
+        The gap and, as if it were typical, the intraday return; variances add. Mean and deviation
+        are corrected as the bars of paths are (`draw`): in levels, and in width by the memory of
+        outcomes.
         """
-        correction, rows = state.memory.coefficients(shift=False), state.traits.rows
-        parts = self._corrected(density.given_typical_gap, correction, rows)
-        return (
-            parts[0].mean + parts[1].mean,
-            np.sqrt(parts[0].variance + parts[1].variance),
+        found = self._drawing.expect(
+            self._outputs(state), state.volatility, state.memory, state.traits.rows
         )
+        return dict(zip(EXPECTED, found, strict=True))
 
     def _means(self, given_gap: GivenGap, correction: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Conditional means (B, 2) of gap, and of intraday return given the gap, corrected."""

@@ -99,10 +99,20 @@ class LSTMInference:
 
     Compiled (`models.kernels`). Results have the series contiguous in memory, and arguments laid
     out like that are read without a copy. What a series gives does not depend on its batch.
+
+    Args:
+        weights: of the network, of F inputs.
+        columns: which of the columns that it is given are these, shape (F,); all if None.
+        width: how many columns it is given, N; F if None.
     """
 
-    def __init__(self, weights: LSTMWeights) -> None:
+    def __init__(
+        self, weights: LSTMWeights, columns: np.ndarray | None = None, width: int | None = None
+    ) -> None:
         self._weights = weights
+        every = np.arange(weights.n_features)
+        self._columns = every if columns is None else np.array(columns, np.int64)
+        self._width = weights.n_features if width is None else width
         units = weights.units
         # For each unit: (F + H + 1, gates).
         gates = np.concatenate([weights.kernel, weights.recurrent, weights.bias[None]])
@@ -116,8 +126,8 @@ class LSTMInference:
     def step(
         self, hidden: np.ndarray, cell: np.ndarray, scaled: np.ndarray, masks: Masks | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """One bar: hidden and cell (B, H) and input (B, F) to the new hidden and cell."""
-        inputs = _series_last("inputs", scaled, (len(hidden), self._weights.n_features))
+        """One bar: hidden and cell (B, H) and input (B, N) to the new hidden and cell."""
+        inputs = _series_last("inputs", scaled, (len(hidden), self._width))
         _, hidden, cell = self._steps(inputs[None], hidden, cell, masks)
         return hidden, cell
 
@@ -127,7 +137,7 @@ class LSTMInference:
         """A whole window from a state of zero.
 
         Args:
-            scaled: shape (B, W, F), network inputs, oldest first.
+            scaled: shape (B, W, N), inputs, oldest first.
             masks: one per row, or None for the mean network.
 
         Returns:
@@ -145,8 +155,8 @@ class LSTMInference:
     def _run(
         self, scaled: np.ndarray, masks: Masks | None, *, every: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        if scaled.ndim != 3 or scaled.shape[2] != self._weights.n_features:
-            shape = f"(B, W, {self._weights.n_features})"
+        if scaled.ndim != 3 or scaled.shape[2] != self._width:
+            shape = f"(B, W, {self._width})"
             raise ValueError(f"inputs must have shape {shape}; received {scaled.shape}")
         zeros = np.zeros((self._weights.units, len(scaled)), dtype=np.float32).T
         inputs = np.ascontiguousarray(np.moveaxis(scaled, 0, -1), dtype=np.float32)
@@ -161,8 +171,8 @@ class LSTMInference:
         *,
         every: bool = False,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """From states (B, H) through inputs (T, F, B): states after each (B, T, H) and at last."""
-        steps, n_features, count = inputs.shape
+        """From states (B, H) through inputs (T, N, B): states after each (B, T, H) and at last."""
+        steps, _, count = inputs.shape
         shape, of_states = (self._weights.units, count), (count, self._weights.units)
         new_hidden, new_cell = np.empty(shape, np.float32), np.empty(shape, np.float32)
         seen = np.empty((steps if every else 0, *shape), np.float32)
@@ -173,11 +183,12 @@ class LSTMInference:
         masked = masks is not None
         on_inputs = on_hidden = before[0]
         if masks is not None:
-            on_inputs = _series_last("masks.inputs", masks.inputs, (count, n_features))
+            on_inputs = _series_last("masks.inputs", masks.inputs, (count, len(self._columns)))
             on_hidden = _series_last("masks.recurrent", masks.recurrent, of_states)
         kernels.lstm_steps(
-            inputs, *before, self._gates, masked, on_inputs, on_hidden, new_hidden, new_cell, seen
-        )
+            inputs, self._columns, *before, self._gates, masked, on_inputs, on_hidden,
+            new_hidden, new_cell, seen,
+        )  # fmt: skip
         return np.moveaxis(seen, -1, 0), new_hidden.T, new_cell.T
 
     def outputs(
@@ -192,9 +203,9 @@ class LSTMInference:
             spread = np.broadcast_to(output_mask, hidden.shape).reshape(count, units)
             mask = _series_last("output_mask", spread, (count, units))
         given = scaled.reshape(-1, scaled.shape[-1])
-        inputs = _series_last("inputs", given, (count, self._weights.n_features))
+        inputs = _series_last("inputs", given, (count, self._width))
         found = np.empty((len(OUTPUTS), read.shape[1]))
-        kernels.network_outputs(read, inputs, self._heads, masked, mask, found)
+        kernels.network_outputs(read, inputs, self._columns, self._heads, masked, mask, found)
         return found.T.reshape(*shape, len(OUTPUTS))
 
 

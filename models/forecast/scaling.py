@@ -59,11 +59,11 @@ class FeatureScaler:
         """Feature rows (..., F), standardised and cut off at `CLIP`; float32."""
         return np.clip(((rows - self.mean) / self.scale).astype(np.float32), -CLIP, CLIP)
 
-    def held(self, rows: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-        """Feature rows, held within bounds and then `scaled`.
+    def held(self, windows: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+        """Windows of feature rows, held within bounds and then `scaled`.
 
         Args:
-            rows: of B series, shape (B, F), or windows of them, (B, W, F).
+            windows: of B series, shape (B, W, F).
             bounds: lowest and highest values, shape (B, 2, F).
 
         Returns:
@@ -73,24 +73,25 @@ class FeatureScaler:
             ValueError: if a shape is wrong or a feature is not finite.
         """
         width = len(self.columns)
-        if rows.ndim not in (2, 3) or rows.shape[-1] != width:
+        if windows.ndim != 3 or windows.shape[-1] != width:
             raise ValueError(
-                f"feature rows must have shape (B, {width}) or (B, W, {width}); "
-                f"received {rows.shape}"
+                f"feature windows must have shape (B, W, {width}); received {windows.shape}"
             )
-        if bounds.shape != (len(rows), 2, width):
+        if bounds.shape != (len(windows), 2, width):
             raise ValueError(
-                f"bounds must have shape {(len(rows), 2, width)}; received {bounds.shape}"
+                f"bounds must have shape {(len(windows), 2, width)}; received {bounds.shape}"
             )
         of_series = np.require(np.moveaxis(bounds, 0, -1), np.float64, ["C", "W"])
-        by_column = rows.ndim == 2
-        kernel = kernels.scale_rows if by_column else kernels.scale_windows
-        given = np.require(rows.T if by_column else rows, np.float64, ["C", "W"])
-        out = np.empty((*rows.shape[1:], len(rows)), np.float32)
+        given = np.require(windows, np.float64, ["C", "W"])
+        out = np.empty((*windows.shape[1:], len(windows)), np.float32)
         mean, scale = self.mean.copy(), self.scale.copy()  # kernels take what may be written to
-        if not kernel(given, of_series, mean, scale, np.float32(CLIP), out):
-            place = tuple(int(i) for i in np.argwhere(~np.isfinite(rows))[0])
-            raise ValueError(
-                f"feature {self.columns[place[-1]]} must be finite; received {rows[place]}"
-            )
+        if not kernels.scale_windows(given, of_series, mean, scale, np.float32(CLIP), out):
+            raise self.not_finite(windows)
         return np.moveaxis(out, -1, 0)
+
+    def not_finite(self, rows: np.ndarray) -> ValueError:
+        """The error for feature rows (..., F) of which one is not finite."""
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(rows))[0])
+        return ValueError(
+            f"feature {self.columns[place[-1]]} must be finite; received {rows[place]}"
+        )

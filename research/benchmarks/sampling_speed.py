@@ -46,11 +46,16 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "view": [(MarketView, "push"), (MarketView, "at_rows"), (MarketView, "take")],
     "network steps": [(LSTMInference, "step"), (LSTMInference, "settle")],
     "network outputs": [(LSTMInference, "outputs")],
-    "between features and network": [(Forecaster, "advance"), (Forecaster, "start")],
+    "between features and network": [
+        (Forecaster, "advance"),
+        (Forecaster, "advance_beside"),
+        (Forecaster, "start"),
+    ],
     "density and quantiles": [(Forecaster, "draw")],
     "observation": [(Observer, "_look")],
     "noise": [(ForecasterSampler, "_with_noise")],
-    "bars from parts": [(path_sampler, "bars_from_parts"), (path_sampler.Bounds, "hold")],
+    "bars from parts": [(path_sampler, "make_bars")],
+    "tapes": [(path_sampler, "keep_seen")],
     "checks of the paths": [(path_sampler, "Paths")],
 }
 """What the profile tells apart, each without what it calls of the others; the rest is the loop."""

@@ -257,22 +257,23 @@ def rails(span: Span, seed: int) -> Iterator[tuple[str, float]]:
     forecaster = Forecaster.fit(tables, seed=seed)
     moved: list[np.ndarray] = []
     scaled_down: list[float] = []
-    hold, hold_volatility = Bounds.hold, Bounds.hold_volatility
+    make_bars, hold_volatility = path_sampler.make_bars, Bounds.hold_volatility
 
-    def counted(self: Bounds, parts: np.ndarray, rise: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        held = hold(self, parts, rise, mean)
-        far = np.abs(rise) > np.log(path_sampler.PRICE_LIMIT)
-        by_size = (np.abs(parts[:, :4]) > self.moves).any(axis=1)
-        by_volume = ~np.isclose(held[:, 4], parts[:, 4], atol=1e-9)
+    def counted(*given: Any) -> None:
+        make_bars(*given)
+        parts, _, _, _, shift, moves, log_volume, close, first_close, mean, limit, *_ = given
+        sizes = np.abs(parts[:4].T + np.outer(shift, [0.0, 1.0, 0.0, 0.0]))
+        volume, far = mean + parts[4], np.abs(np.log(close / first_close)) > np.log(limit)
+        by_volume = (volume < log_volume[:, 0]) | (volume > log_volume[:, 1])
+        by_size = (sizes > moves).any(axis=1)
         moved.append(np.array([by_size.mean(), by_volume.mean(), far.mean()]))
-        return held
 
     def counted_volatility(self: Bounds, state: Any) -> None:
         scaled_down.append(float((state.volatility > self.volatility).mean()))
         hold_volatility(self, state)
 
     with (
-        patch.object(Bounds, "hold", counted),
+        patch.object(path_sampler, "make_bars", counted),
         patch.object(Bounds, "hold_volatility", counted_volatility),
     ):
         sampler = ForecasterSampler(Observer(forecaster), tables, blend=ImaginationConfig.blend)

@@ -207,7 +207,38 @@ def test_the_exponential_has_the_stated_error():
     assert np.isnan(exp(np.array([np.nan], np.float32)))[0]
 
 
-def test_holding_and_scaling_rows_is_clipping_and_scaling_them():
+def row_wise(function):
+    """A function of rows of a tile, called on a copy of one row."""
+
+    @numba.njit
+    def run(w):
+        function(w, 1, 2)
+
+    def call(x):
+        w = np.zeros((3, len(x)))
+        w[1] = x
+        run(w)
+        assert not w[[0, 2]].any()
+        return w[1]
+
+    return call
+
+
+def test_functions_of_rows_have_the_stated_errors():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(-30, 30, 4000), rng.normal(0, 0.01, 4000), [0.0, 700, -700]])
+    exp = row_wise(kernels.exp_rows)
+    np.testing.assert_allclose(exp(x), np.exp(x), rtol=4e-16)
+    np.testing.assert_array_equal(exp(np.array([900.0, -900.0])), exp(np.array([700.0, -700.0])))
+    assert np.isnan(exp(np.array([np.nan])))[0]
+    np.testing.assert_allclose(row_wise(kernels.tanh_rows)(x), np.tanh(x), rtol=0, atol=4e-16)
+    np.testing.assert_allclose(row_wise(kernels.softplus_rows)(x), np.logaddexp(0, x), rtol=1e-15)
+    above = np.exp(rng.uniform(-40, 6, 4000))
+    np.testing.assert_allclose(row_wise(kernels.expm1_rows)(above), np.expm1(above), rtol=1e-13)
+    np.testing.assert_allclose(row_wise(kernels.log_rows)(above), np.log(above), rtol=4e-16)
+
+
+def test_holding_and_scaling_windows_is_clipping_and_scaling_them():
     rng = np.random.default_rng(0)
     n = len(FEATURES)
     scaler = FeatureScaler(rng.normal(size=n), rng.uniform(0.5, 2.0, n))
@@ -218,13 +249,10 @@ def test_holding_and_scaling_rows_is_clipping_and_scaling_them():
     assert found.dtype == np.float32
     assert np.abs(wanted).max() == CLIP
     np.testing.assert_array_equal(found, wanted)
-    for rows in (windows[:, 2], np.asfortranarray(windows[:, 2])):
-        np.testing.assert_array_equal(scaler.held(rows, bounds), wanted[:, 2])
     for wrong in (np.nan, np.inf, -np.inf):
         windows[65, 3, 7] = wrong
-        for rows in (windows, windows[:, 3]):
-            with pytest.raises(ValueError, match=f"price_volume must be finite; received {wrong}"):
-                scaler.held(rows, bounds)
+        with pytest.raises(ValueError, match=f"price_volume must be finite; received {wrong}"):
+            scaler.held(windows, bounds)
 
 
 def traits_of(count):
@@ -303,6 +331,6 @@ def test_shapes_that_do_not_fit_are_named():
     n = len(FEATURES)
     scaler = FeatureScaler(np.zeros(n), np.ones(n))
     with pytest.raises(ValueError, match=rf"bounds must have shape \(3, 2, {n}\)"):
-        scaler.held(np.ones((3, n)), np.ones((2, 2, n)))
-    with pytest.raises(ValueError, match=rf"rows must have shape \(B, {n}\) or .*\(3, 2\)"):
-        scaler.held(np.ones((3, 2)), np.ones((3, 2, n)))
+        scaler.held(np.ones((3, 4, n)), np.ones((2, 2, n)))
+    with pytest.raises(ValueError, match=rf"windows must have shape \(B, W, {n}\); .*\(3, 4, 2\)"):
+        scaler.held(np.ones((3, 4, 2)), np.ones((3, 2, n)))

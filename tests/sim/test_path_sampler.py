@@ -10,13 +10,21 @@ from models.forecast.density import OUTPUTS
 from models.forecast.forecaster import Forecaster
 from models.forecast.inference import LSTMInference
 from models.market import features as features_module
-from models.market.features import FEATURES, LOOKBACK, FeatureTable, features, parts_from_bars
+from models.market.features import (
+    FEATURES,
+    LOOKBACK,
+    FeatureTable,
+    bars_from_parts,
+    features,
+    parts_from_bars,
+)
 from models.market.history import CLOSE, VOLUME
 from models.market.market_view import MarketView
 from sim import path_sampler
 from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.noise import CopulaNoise
 from sim.path_sampler import MOVE_LIMIT, VOLUME_MARGIN, Bounds, ForecasterSampler, Premium
+from sim.walking import make_bars
 from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
 
 
@@ -34,6 +42,44 @@ def shares(paths):
     """Market, symbol, start, bars and observations of every symbol's share."""
     for b, s in np.ndindex(paths.n_paths, paths.n_symbols):
         yield b, s, paths.start_row[b, s], paths.bars[b, s], paths.observations[b, s]
+
+
+def test_bars_are_made_of_what_the_bounds_leave_of_their_parts():
+    """Each bound met by some bars; tapes have markets first."""
+    rng, limit, markets, symbols, t = np.random.default_rng(3), 3.0, 7, 2, 1
+    count = markets * symbols
+    parts = rng.normal(0.0, 0.05, (5, count))
+    parts[2:4] = np.abs(parts[2:4])
+    means, volatility = rng.normal(size=(2, count)), rng.uniform(0.01, 0.02, count)
+    lean, shift = rng.normal(size=(count, 2)), rng.normal(0.0, 0.01, count)
+    moves = np.full((count, 4), 0.06)
+    mean = rng.normal(10.0, 0.1, count)
+    log_volume = np.tile([9.9, 10.1], (count, 1))
+    first, close = np.full(count, 5.0), 5.0 * np.exp(np.linspace(-1.5, 1.5, count))
+    pushed = np.empty((5, count))
+    bars, innovations = np.zeros((markets, symbols, 3, 5)), np.zeros((markets, symbols, 2, 2))
+    make_bars(
+        parts, means, volatility, lean, shift, moves, log_volume, close, first, mean, limit,
+        pushed, bars, innovations, t,
+    )  # fmt: skip
+    wanted = parts.T.copy()
+    wanted[:, 1] += shift
+    wanted[:, :4] = np.clip(wanted[:, :4], -moves, moves)
+    rise = np.log(close / first)
+    far = np.abs(rise) > np.log(limit)
+    wanted[far, :2] = -np.sign(rise[far])[:, None] * np.abs(wanted[far, :2])
+    wanted[:, 4] = np.clip(mean + wanted[:, 4], *log_volume.T) - mean
+    assert set(rise[far] > 0) == {True, False}
+    assert (np.abs(parts[:4].T) > moves).any()
+    assert not np.allclose(wanted[:, 4], parts[4])
+    np.testing.assert_allclose(pushed.T, bars_from_parts(close, mean, wanted), rtol=1e-14)
+    of_series = bars[:, :, t + 1].swapaxes(0, 1).reshape(count, 5)
+    np.testing.assert_array_equal(of_series, pushed.T)
+    missed = parts[:2].T - means.T - lean * volatility[:, None]
+    of_series = innovations[:, :, t].swapaxes(0, 1).reshape(count, 2)
+    np.testing.assert_allclose(of_series, missed, rtol=1e-12)
+    assert not bars[:, :, :2].any()
+    assert not innovations[:, :, 0].any()
 
 
 def test_features_of_a_history_are_worked_out_once_for_all_that_needs_them(monkeypatch):

@@ -10,13 +10,14 @@ from models.agent.observation import (
     OBSERVATION_CLIP,
     SUMMARY,
     Observer,
-    RiseTable,
     forecast_summary,
 )
 from models.forecast.config import ForecasterConfig
-from models.forecast.density import MAX_DRIFT, MAX_LOG_SCALE, BarDensity, DensityParameters
-from models.forecast.distributions import NUMPY, SkewedT, TailShape
+from models.forecast.density import MAX_DRIFT, MAX_LOG_SCALE, DensityParameters, QuantileTables
+from models.forecast.drawing import EXPECTED, Drawing
 from models.forecast.forecaster import Forecaster
+from models.forecast.levels import LevelMap
+from models.forecast.recalibration import Memory, moments
 from models.forecast.scaling import CLIP
 from models.market.features import FEATURES, FeatureTable
 from models.market.groups import shown
@@ -55,12 +56,9 @@ def test_an_observation_is_the_scaled_row_and_the_forecast(observer):
         found[:, : len(FEATURES)], np.clip(scaled, -OBSERVATION_CLIP, OBSERVATION_CLIP), atol=1e-6
     )
     assert OBSERVATION_CLIP <= CLIP
-    state = observer.forecaster.start(seen)
-    density = observer.forecaster.parameters(state)
-    rise = RiseTable(density.typical_return().shape)
-    np.testing.assert_allclose(
-        found[:, len(FEATURES) :], forecast_summary(density, rise, [0, 1]), rtol=1e-6, atol=1e-6
-    )
+    told = observer.forecaster.expect(observer.forecaster.start(seen))
+    for entry, values in zip(found.T[len(FEATURES) :], forecast_summary(told), strict=True):
+        np.testing.assert_allclose(entry, values, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -105,21 +103,6 @@ def test_the_level_of_volatility_is_observed_but_not_read_by_the_network():
     assert set(SMALL.observed_columns) - set(SMALL.network_columns) == {8}
 
 
-def test_the_probability_of_a_rise_is_that_of_the_distribution():
-    shapes = TailShape(
-        np.array([2.6, 4.0, 30.0]), np.array([5.0, 4.0, 3.0]), np.array([0.4, 0.5, 0.6])
-    )
-    ratios = np.concatenate([np.linspace(-3.0, 3.0, 997), [-60.0, -20.0, 20.0, 60.0]])
-    rise = RiseTable(shapes)
-    for k in range(3):
-        one = shapes.take(k)
-        exact = 1.0 - SkewedT(ratios, 1.0, one).cdf(np.zeros(1))
-        found = rise(ratios, np.full(len(ratios), k))
-        inner = np.abs(ratios) < np.sinh(4.0)
-        np.testing.assert_allclose(found[inner], exact[inner], atol=1e-5)
-        np.testing.assert_allclose(found, exact, atol=1e-3)
-
-
 def test_an_observation_is_cut_off_on_both_sides(observer):
     state = observer.forecaster.start(view([300, 400]))
     state.scaled[:, :2] = [[5.5, -5.5], [4.5, -4.5]]
@@ -132,14 +115,17 @@ def test_the_forecast_in_numbers_by_hand():
     rng = np.random.default_rng(4)
     outputs, volatility = rng.normal(0.0, 0.7, (6, 10)), rng.uniform(0.005, 0.03, 6)
     parameters = DensityParameters.initial()
-    density = BarDensity(NUMPY, outputs, volatility, parameters)
-    found = forecast_summary(density, RiseTable(density.typical_return().shape))
+    symbols = parameters.take((None,))
+    shape = parameters.tails["intraday"]
+    of_levels = np.repeat(moments(symbols.tails["gap"], LevelMap.identity())[:, None], 2, axis=1)
+    drawing = Drawing.of(symbols, QuantileTables.of(symbols), of_levels)
+    told = drawing.expect(outputs, volatility, Memory.blank(6), np.zeros(6, np.int64))
+    found = np.stack(forecast_summary(dict(zip(EXPECTED, told, strict=True))), axis=1)
     drift = volatility[:, None] * MAX_DRIFT * np.tanh(outputs[:, [0, 2]] / MAX_DRIFT)
     moved = MAX_LOG_SCALE * np.tanh(outputs[:, [1, 3]] / MAX_LOG_SCALE)
     bases = np.array([parameters.gap[0], parameters.intraday[0]])
     scales = volatility[:, None] * np.exp(bases + moved)
     location, scale = drift.sum(axis=1), np.sqrt((scales**2).sum(axis=1))
-    shape = density.typical_return().shape
     assert (shape.left, shape.alpha) == (shape.right, 0.5)
     wanted = {
         "forecast_location": 10 * location / scale,
