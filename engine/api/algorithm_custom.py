@@ -86,7 +86,7 @@ class CustomDataMixin:
 
     def _qc_set_up_custom_data(self: Any) -> None:
         self._qc_pending_series: list[Symbol] = []
-        self._qc_custom_universe = UserDefinedUniverse("user-defined-usa-base")
+        self._qc_custom_universe = UserDefinedUniverse(SecurityType.BASE)
         self.qc_custom_sources = CustomSources(self._qc_read_object, self.debug)
         self._qc_history_provider.custom_sources = self.qc_custom_sources
 

@@ -24,7 +24,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
     def _qc_set_up_data(self: Any) -> None:
         self.subscription_manager = SubscriptionManager(self)
         self._qc_warned_of_daily_consolidation = False
-        self._qc_user_universe = UserDefinedUniverse("user-defined-usa-equity")
+        self._qc_user_universe = UserDefinedUniverse(SecurityType.EQUITY)
         self._qc_set_up_custom_data()
 
     # Securities -----------------------------------------------------------------------------

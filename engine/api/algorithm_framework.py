@@ -2,29 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from engine.account.securities import SecurityManager
-from engine.common.enums import Resolution
+from engine.common.enums import Resolution, SecurityType
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import KeyNotFoundException
+from engine.common.pairs import KeyValuePair, pair_class
 from engine.framework.insight import Insight
 from engine.framework.pipeline import FrameworkPipeline
 from engine.framework.universe import CustomUniverse, Universe
 from engine.market.data import RESOLUTION_SPAN
+from engine.market.symbols import Market, Symbol, SymbolCache
 
 
 def _instance(model: Any) -> Any:
     return model() if isinstance(model, type) else model
 
 
-class UniverseManager(LeanObject, dict[str, Universe]):
-    """LEAN's `self.universe_manager`: universes by key."""
+def _of_function(name: str, resolution: Any, selector: Any, settings: Any) -> CustomUniverse:
+    key = str(SymbolCache.resolve(name.replace(" ", "_"), Market.USA))
+    return CustomUniverse(
+        key,
+        settings,
+        selector=selector,
+        interval=RESOLUTION_SPAN[resolution],
+        resolution=Resolution(resolution),
+    )
+
+
+class UniverseManager(LeanObject):
+    """LEAN's `self.universe_manager`: universes by the symbols that stand for them."""
+
+    def __init__(self) -> None:
+        self._universes: dict[str, Universe] = {}
+
+    def add(self, key: Any = None, value: Any = None) -> None:
+        """Add a universe; its symbol need not be given."""
+        added = key if value is None else value
+        self._universes[added.key] = added
+
+    def _find(self, key: Any) -> Universe | None:
+        return self._universes.get(str(getattr(key, "id", key)))
+
+    def __getitem__(self, key: Any) -> Universe:
+        found = self._find(key)
+        if found is None:
+            raise KeyNotFoundException(f"The given key '{key}' was not present in the dictionary.")
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        return self._find(key) is not None
+
+    def contains_key(self, key: Any) -> bool:
+        """True if a symbol stands for a universe."""
+        return key in self
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The universe of a symbol, or the default."""
+        return self._find(key) or default
+
+    def try_get_value(self, key: Any, value: Any = None) -> tuple[bool, Universe | None]:
+        """Whether a symbol stands for a universe, and the universe."""
+        return key in self, self._find(key)
+
+    def keys(self) -> list[Symbol]:
+        """Symbols that stand for the universes."""
+        return [universe.symbol for universe in self.values()]
+
+    def values(self) -> list[Universe]:
+        """Universes."""
+        return list(self._universes.values())
+
+    def items(self) -> list[tuple[Symbol, Universe]]:
+        """Pairs of symbol and universe."""
+        return [(universe.symbol, universe) for universe in self.values()]
+
+    def __iter__(self) -> Iterator[KeyValuePair]:
+        pair = pair_class("Symbol", "Universe")
+        return iter([pair(*item) for item in self.items()])
+
+    def __len__(self) -> int:
+        return len(self._universes)
 
     @property
     def count(self) -> int:
         """Number of universes."""
-        return len(self)
+        return len(self._universes)
 
     @property
     def active_securities(self) -> SecurityManager:
@@ -150,22 +215,24 @@ class FrameworkMixin:
         """Add a universe: of the framework, or (name[, resolution], function of the time).
 
         The function gives tickers, at the start and then once in a bar's length while the exchange
-        is open.
+        is open. LEAN's longer call is (security type, name, resolution, market, settings,
+        function).
 
         Raises:
             NotImplementedError: for universes of data that this engine lacks.
         """
-        if isinstance(universe, str) and rest and callable(rest[-1]) and len(rest) <= 2:
-            resolution = Resolution(rest[0]) if len(rest) == 2 else Resolution.DAILY
-            interval = RESOLUTION_SPAN[resolution]
-            universe = CustomUniverse(universe, selector=rest[-1], interval=interval)
+        if universe == SecurityType.EQUITY and len(rest) == 5 and rest[2] == Market.USA:
+            universe = _of_function(rest[0], rest[1], rest[4], rest[3])
+        elif isinstance(universe, str) and rest and callable(rest[-1]) and len(rest) <= 2:
+            resolution = rest[0] if len(rest) == 2 else Resolution.DAILY
+            universe = _of_function(universe, resolution, rest[-1], None)
         if not isinstance(universe, Universe):
             raise NotImplementedError(
                 "add_universe with a selection of data: the engine has no universe files; use "
                 "add_universe(name, resolution, function of the time)"
             )
         if universe.key not in self.universe_manager:
-            self.universe_manager[universe.key] = universe
+            self.universe_manager.add(universe)
             self._qc_pending_universes.append(universe)
         return universe
 

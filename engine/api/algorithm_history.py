@@ -190,6 +190,8 @@ class HistoryMixin:
             kind = values.pop(0)
         call = _Call(values, named)
         _check_kind(kind)
+        if kind is None:
+            kind = self._qc_custom_kind(call)
         if call.targets is None and kind is None:
             if _is_moment(call.span):
                 raise TypeError("history takes symbols with a start and an end")
@@ -222,6 +224,16 @@ class HistoryMixin:
             )
         points = [self._qc_history_provider.points(request) for request in requests]
         return memoized(name, _in_order(points))
+
+    def _qc_custom_kind(self: Any, call: _Call) -> type | None:
+        """The class of custom data that all symbols of a call are of, None if there is none."""
+        kinds = set()
+        for item in call.targets or ():
+            security = self.securities.find_any(getattr(item, "symbol", item))
+            if not isinstance(security, CustomSecurity):
+                return None
+            kinds.add(security.subscriptions[0].custom_kind)
+        return kinds.pop() if len(kinds) == 1 else None
 
     def _qc_slices(self: Any, requests: list[HistoryRequest]) -> list[Slice]:
         hours: ExchangeHours = self.qc_default_hours

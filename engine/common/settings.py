@@ -88,13 +88,23 @@ class ScheduleSettings(LeanObject):
 class UniverseSettings(_Settings):
     """LEAN's `self.universe_settings`: how securities of universes are subscribed."""
 
-    def __init__(self) -> None:
-        self.resolution = Resolution.MINUTE
-        self.leverage: Any = None
-        self.fill_forward = True
-        self.extended_market_hours = False
-        self.minimum_time_in_universe = timedelta(days=1)
-        self.data_normalization_mode = DataNormalizationMode.ADJUSTED
-        self.asynchronous = False
+    def __init__(
+        self,
+        resolution: Any = Resolution.MINUTE,
+        leverage: Any = None,
+        fill_forward: bool = True,
+        extended_market_hours: bool = False,
+        minimum_time_in_universe: timedelta = timedelta(days=1),
+        data_normalization_mode: DataNormalizationMode = DataNormalizationMode.ADJUSTED,
+        *,
+        asynchronous: bool | None = None,
+    ) -> None:
+        self.resolution = resolution
+        self.leverage: Any = leverage
+        self.fill_forward = fill_forward
+        self.extended_market_hours = extended_market_hours
+        self.minimum_time_in_universe = minimum_time_in_universe
+        self.data_normalization_mode = data_normalization_mode
+        self.asynchronous = bool(asynchronous)
         self.schedule = ScheduleSettings()
         self._build()

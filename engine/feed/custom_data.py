@@ -14,8 +14,9 @@ from typing import Any
 
 from engine.common.clock import midnight
 from engine.common.enums import FileFormat, Resolution, SubscriptionTransportMedium
-from engine.common.naming import LeanObject
+from engine.common.naming import LeanObject, snake_case
 from engine.common.net_exceptions import KeyNotFoundException
+from engine.common.pairs import PairsDict
 from engine.feed.fill_forward import FillForward
 from engine.market.data import BaseData, SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
@@ -94,19 +95,27 @@ class PythonData(BaseData):
         key = name.lower()
         if key in self._own:
             setattr(self, "end_time" if key == "endtime" else key, value)
-        else:
-            self._fields[key] = value
+            return
+        self._fields[key] = value
+        snake = snake_case(name)
+        if snake != key:
+            self.__dict__.setdefault("_snake_names", {})[snake] = key
 
     def __getitem__(self, name: str) -> Any:
         key = name.lower()
         if key in self._own:
             return getattr(self, "end_time" if key == "endtime" else key)
+        key = self.__dict__.get("_snake_names", {}).get(key, key)
         if key not in self._fields:
             raise KeyNotFoundException(
-                f"Property with name '{name}' does not exist. Properties: "
-                f"{', '.join(['Time', 'EndTime', 'Value', 'Symbol', *self._fields])}"
+                f"Property with name '{name.lower()}' does not exist. Properties: "
+                f"Time, Symbol, Value {', '.join([*self._fields, '__typename'])}"
             )
         return self._fields[key]
+
+    def get_storage_dictionary(self) -> PairsDict:
+        """The fields by their names."""
+        return PairsDict(self._fields)
 
     def get_property(self, name: str) -> Any:
         """A field by its name."""
@@ -119,7 +128,7 @@ class PythonData(BaseData):
 
     def has_property(self, name: str) -> bool:
         """True if the field was set."""
-        return name.lower() in self._own or name.lower() in self._fields
+        return name.lower() in self._fields
 
     def cells(self) -> dict[str, Any]:
         """What a frame shows of the point: its value and its fields, numbers as floats."""
@@ -131,8 +140,10 @@ class PythonData(BaseData):
 
     def __getattr__(self, name: str) -> Any:
         fields = self.__dict__.get("_dynamic", {})
-        if name.lower() in fields:
-            return fields[name.lower()]
+        key = name.lower()
+        key = self.__dict__.get("_snake_names", {}).get(key, key)
+        if key in fields:
+            return fields[key]
         return super().__getattr__(name)  # type: ignore[misc]  # LeanObject's, for missing names
 
     def clone(self, fill_forward: bool | None = None) -> PythonData:

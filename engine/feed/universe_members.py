@@ -65,6 +65,7 @@ class UniverseMembers:
         chosen = active.select(time)
         if chosen is not UNCHANGED:
             active.selected = chosen
+            universe.selected = set(chosen)
         self._release_waiting(universe, active.selected, time)
         if chosen is UNCHANGED:
             return SecurityChanges()
@@ -178,6 +179,9 @@ def reset_security(security: Any) -> None:
 
 
 def selection_order(active: ActiveUniverse, algorithm: Any) -> tuple[Resolution, str]:
-    """Universes that select at one time do so from the finest resolution on."""
-    settings = active.universe.settings or algorithm.universe_settings
-    return settings.resolution, active.universe.key
+    """Universes that select at one time do so from the finest resolution on, then by SID."""
+    universe = active.universe
+    resolution = universe.resolution
+    if resolution is None:
+        resolution = (universe.settings or algorithm.universe_settings).resolution
+    return resolution, universe.key

@@ -15,9 +15,10 @@ from engine.framework.universe import (
     ManualUniverse,
     ScheduledUniverse,
     Universe,
+    universe_key,
 )
 from engine.market.market_hours import ExchangeHours
-from engine.market.symbols import Symbol
+from engine.market.symbols import SecurityIdentifier, Symbol
 
 
 class SecurityChanges(LeanObject):
@@ -80,8 +81,11 @@ class UserDefinedUniverse(Universe):
     removed.
     """
 
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
+    def __init__(self, security_type: SecurityType) -> None:
+        ticker = f"qc-universe-userdefined-usa-{security_type.net_name}"
+        is_equity = security_type == SecurityType.EQUITY
+        sid = SecurityIdentifier.generate_base(ticker)
+        super().__init__(universe_key(ticker) if is_equity else str(sid))
         self.wanted: dict[Symbol, None] = {}
 
 

@@ -2,63 +2,112 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
-from engine.common.enums import SecurityType
+from engine.common.enums import Resolution, SecurityType
 from engine.common.naming import LeanObject
-from engine.market.symbols import Market, Symbol, SymbolCache
+from engine.common.pairs import PairsDict
+from engine.market.symbols import Market, SecurityIdentifier, Symbol, SymbolCache
 
 UNCHANGED = object()
 _CUSTOM = ("security_type", "name", "market", "selector", "universe_settings", "interval")
 
 
-@dataclass
 class Universe(LeanObject):
     """A set of securities that may change.
 
-    Attributes:
-        key: identifies the universe; adding the same key again changes nothing.
+    Args:
+        key: identifies the universe, the text of LEAN's SID: adding the same key again changes
+            nothing, and universes that select at one moment do so in its order.
         settings: the algorithm's universe settings (resolution, leverage, ...), or None for them.
+        resolution: of the universe's own subscription; None for that of its settings.
+
+    Attributes:
         members: present members, securities by symbol.
+        selected: symbols of the last selection; None before the first.
     """
 
-    key: str
-    settings: Any = None
-    members: dict[Symbol, Any] = field(default_factory=dict)
+    UNCHANGED: ClassVar[Any] = UNCHANGED
+
+    def __init__(
+        self, key: str, settings: Any = None, resolution: Resolution | None = None
+    ) -> None:
+        self.key = key
+        self.settings = settings
+        self.resolution = resolution
+        self.members = PairsDict()
+        self.selected: set[Symbol] | None = None
+
+    @property
+    def symbol(self) -> Symbol:
+        """The symbol that stands for the universe."""
+        sid = SecurityIdentifier.parse(self.key)
+        return Symbol(sid, sid.symbol)
 
     def contains_member(self, symbol: Symbol) -> bool:
         """Whether a symbol is selected."""
         return symbol in self.members
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Universe) and self.key == other.key
 
-@dataclass
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
 class ManualUniverse(Universe):
     """Fixed symbols, selected when the universe is added."""
 
-    symbols: tuple[Symbol, ...] = ()
+    def __init__(self, key: str, settings: Any = None, *, symbols: tuple[Symbol, ...] = ()) -> None:
+        super().__init__(key, settings)
+        self.symbols = symbols
 
 
-@dataclass
 class ScheduledUniverse(Universe):
     """Symbols chosen by a function at scheduled times.
 
-    Attributes:
-        date_rule, time_rule: when to select.
-        selector: UTC time to symbols (or tickers).
-        time_zone: of the dates of the rule; UTC if None.
+    ``([time_zone,] date_rule, time_rule, selector[, settings])``; the function takes the UTC time
+    and gives symbols or tickers. The time zone is that of the rule's dates, UTC by default.
+
+    Raises:
+        ValueError: without rules or a function.
     """
 
-    date_rule: Any = None
-    time_rule: Any = None
-    selector: Callable[[datetime], Iterable[Any]] | None = None
-    time_zone: Any = None
+    def __init__(
+        self,
+        *args: Any,
+        time_zone: Any = None,
+        date_rule: Any = None,
+        time_rule: Any = None,
+        selector: Any = None,
+        settings: Any = None,
+    ) -> None:
+        values = list(args)
+        if values and not hasattr(values[0], "get_dates"):
+            time_zone = values.pop(0)
+        given = dict(zip(("date_rule", "time_rule", "selector", "settings"), values, strict=False))
+        self.date_rule: Any = given.get("date_rule", date_rule)
+        self.time_rule: Any = given.get("time_rule", time_rule)
+        self.selector: Any = given.get("selector", selector)
+        self.time_zone = time_zone
+        if self.date_rule is None or self.time_rule is None:
+            raise ValueError(
+                f"{type(self).__name__} needs a date rule and a time rule; received "
+                f"{self.date_rule!r} and {self.time_rule!r}"
+            )
+        if not callable(self.selector):
+            raise ValueError(f"selector must be a function of the time; received {self.selector!r}")
+        names = (getattr(rule, "name", "") for rule in (self.date_rule, self.time_rule))
+        ticker = re.sub("[| ]", "_", "_".join(names))
+        key = str(SecurityIdentifier.generate_base(ticker))
+        super().__init__(key, given.get("settings", settings), Resolution.DAILY)
 
 
-@dataclass
 class CustomUniverse(Universe):
     """Tickers chosen by a function once every interval.
 
@@ -67,8 +116,23 @@ class CustomUniverse(Universe):
         interval: between selections.
     """
 
-    selector: Callable[[datetime], Iterable[Any]] | None = None
-    interval: timedelta = timedelta(days=1)
+    def __init__(
+        self,
+        key: str,
+        settings: Any = None,
+        *,
+        selector: Callable[[datetime], Iterable[Any]] | None = None,
+        interval: timedelta = timedelta(days=1),
+        resolution: Resolution | None = None,
+    ) -> None:
+        super().__init__(key, settings, resolution)
+        self.selector = selector
+        self.interval = interval
+
+
+def universe_key(ticker: str) -> str:
+    """Text of the SID that LEAN gives a universe of equities."""
+    return str(SecurityIdentifier.generate_equity(ticker, Market.USA, False))
 
 
 class UniverseSelectionModel(LeanObject):
@@ -142,7 +206,8 @@ class ManualUniverseSelectionModel(UniverseSelectionModel):
     def create_universes(self, algorithm: Any) -> Iterator[Universe]:
         """Yield one universe of all symbols; none without symbols."""
         if self._symbols:
-            key = "manual-" + "-".join(str(symbol.id) for symbol in self._symbols)
+            number = zlib.crc32(",".join(str(symbol.id) for symbol in self._symbols).encode())
+            key = universe_key(f"manual-universe-selection-model-Equity-usa-{number}")
             yield ManualUniverse(key, self._settings, symbols=self._symbols)
 
 
@@ -161,27 +226,13 @@ class ScheduledUniverseSelectionModel(UniverseSelectionModel):
         selector: Any = None,
         settings: Any = None,
     ) -> None:
-        values = list(args)
-        if values and not hasattr(values[0], "get_dates"):
-            time_zone = values.pop(0)
-        given = dict(zip(("date_rule", "time_rule", "selector", "settings"), values, strict=False))
-        date_rule = given.get("date_rule", date_rule)
-        time_rule = given.get("time_rule", time_rule)
-        selector = given.get("selector", selector)
-        if date_rule is None or time_rule is None:
-            raise ValueError(
-                "ScheduledUniverseSelectionModel needs a date rule and a time rule; received "
-                f"{date_rule!r} and {time_rule!r}"
-            )
-        if not callable(selector):
-            raise ValueError(f"selector must be a function of the time; received {selector!r}")
         self._universe = ScheduledUniverse(
-            f"scheduled-{getattr(date_rule, 'name', '')}_{getattr(time_rule, 'name', '')}",
-            given.get("settings", settings),
+            *args,
+            time_zone=time_zone,
             date_rule=date_rule,
             time_rule=time_rule,
             selector=selector,
-            time_zone=time_zone,
+            settings=settings,
         )
 
     def create_universes(self, algorithm: Any) -> Iterator[Universe]:
@@ -227,7 +278,7 @@ class CustomUniverseSelectionModel(UniverseSelectionModel):
     def create_universes(self, algorithm: Any) -> Iterator[Universe]:
         """Yield the custom universe."""
         yield CustomUniverse(
-            f"custom-{self._name}",
+            universe_key(f"{self._name}-Equity-usa".replace(" ", "_")),
             self._settings,
             selector=lambda date: self.select(algorithm, date),
             interval=self._interval,

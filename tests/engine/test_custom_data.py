@@ -145,13 +145,15 @@ def test_what_is_not_read_is_refused_by_name(folder):
         raise run(folder, Trading).algorithm.run_time_error
 
 
-def test_history_of_it_is_refused(folder):
+def test_its_history_needs_no_class(folder):
     class Asking(Base):
         def on_data(self, data):
-            self.history(self.weather, 3, Resolution.DAILY)
+            if self.time == datetime(2010, 1, 9):
+                self.frame = self.history(self.weather, timedelta(1), Resolution.HOUR)
 
-    with pytest.raises(NotImplementedError, match="history"):
-        raise run(folder, Asking).algorithm.run_time_error
+    frame = run(folder, Asking).algorithm.frame
+    assert list(frame.columns) == ["value"]  # no wind at midnight
+    assert frame.value.tolist() == [9.5]
 
 
 def test_fields_by_name():
@@ -159,8 +161,12 @@ def test_fields_by_name():
     point["EndTime"] = datetime(2010, 1, 4)
     point["Open"] = 5.0
     assert (point.time, point.open, point["OPEN"]) == (datetime(2010, 1, 4), 5, 5)
+    point["TopSpeed"] = 7.0
+    assert (point.top_speed, point["topspeed"], point["top_speed"]) == (7, 7, 7)
     assert point.has_property("open")
-    with pytest.raises(KeyNotFoundException, match="'Low' does not exist"):
+    assert not point.has_property("time")
+    assert [pair.key for pair in point.get_storage_dictionary()] == ["open", "topspeed"]
+    with pytest.raises(KeyNotFoundException, match=r"'low' does not exist\. Properties: Time, Sym"):
         point["Low"]
 
 
@@ -181,7 +187,7 @@ def test_history_has_the_points_that_came(folder):
 def test_history_of_custom_data_takes_its_class(folder):
     class Asking(Base):
         def on_end_of_algorithm(self):
-            for arguments in ((self.weather, 3), (Weather, "ABC", 3)):
+            for arguments in (([self.weather, "ABC"], 3), (Weather, "ABC", 3)):
                 with pytest.raises(NotImplementedError, match="asked for by its class"):
                     self.history(*arguments)
 

@@ -1,12 +1,19 @@
 """Securities that come and go: when LEAN tells of them, when their data begins and ends."""
 
+from datetime import timedelta
+
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
 from engine.common.enums import OrderStatus, Resolution, SecurityType
+from engine.common.settings import UniverseSettings
 from engine.feed.universe_selection import SecurityChanges
-from engine.framework.universe import ManualUniverseSelectionModel, ScheduledUniverseSelectionModel
-from engine.market.symbols import Market, Symbol
+from engine.framework.universe import (
+    ManualUniverseSelectionModel,
+    ScheduledUniverseSelectionModel,
+    Universe,
+)
+from engine.market.symbols import Market, SecurityIdentifier, Symbol
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
 
@@ -151,3 +158,33 @@ def test_changes_are_sorted_and_what_was_added_was_not_removed():
     assert changes.added_securities == [a, b, c]
     assert changes.removed_securities == []
     assert str(SecurityChanges()) == "SecurityChanges: None"
+
+
+def test_universes_select_at_one_moment_from_the_finest_on_then_by_their_symbols(folder):
+    class Selecting(Base):
+        def start(self):
+            self.add_universe("ZZ", Resolution.DAILY, lambda time: self.choose("zz", ["ZED"]))
+            self.add_universe("AA", Resolution.DAILY, lambda time: self.choose("aa", ["ABC"]))
+            settings = UniverseSettings(Resolution.DAILY, 1, True, False, timedelta(1))
+            self.add_universe(
+                SecurityType.EQUITY, "MM", Resolution.DAILY, Market.USA, settings,
+                lambda time: self.choose("mm", Universe.UNCHANGED),
+            )  # fmt: skip
+            self.add_equity("ABC", Resolution.HOUR)
+            names = [pair.key.value for pair in self.universe_manager]
+            self.note(",".join(names))
+
+        def choose(self, name, chosen):
+            self.note(name)
+            return chosen
+
+        def on_data(self, data):
+            if self.time.day == 5:
+                universe = self.universe_manager[Symbol(SecurityIdentifier("ZZ", 101), "ZZ")]
+                self.note(f"{[s.value for s in universe.selected]} {universe.symbol.id}")
+                self.quit()
+
+    lines = run(folder, Selecting)
+    assert lines[0] == "04 00 ZZ,AA,MM,QC-UNIVERSE-USERDEFINED-USA-EQUITY"
+    assert lines[1:5] == ["04 00 aa", "04 00 mm", "04 00 zz", "04 00 +ABC,ZED -"]
+    assert lines[-1].endswith("['ZED'] ZZ 2T")
