@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.account.cash import CURRENCY, Cash
+from engine.account.session import Session
 from engine.brokerage.brokerage_models import BrokerageModel
 from engine.brokerage.buying_power import SecurityMarginModel, exact_leverage
 from engine.brokerage.equity_fill_model import EquityFillModel
@@ -30,6 +31,26 @@ from engine.market.data import (
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Symbol, SymbolCache, unknown_ticker
 from engine.orders.orders import CashAmount
+
+
+class _LastData:
+    """LEAN's calls for what a cache holds, with a class in brackets or without."""
+
+    def __init__(
+        self, cache: SecurityCache, kind: type | None = None, as_list: bool = False
+    ) -> None:
+        self._cache, self._kind, self._as_list = cache, kind, as_list
+
+    def __getitem__(self, kind: type) -> _LastData:
+        return _LastData(self._cache, kind, self._as_list)
+
+    def __call__(self, kind: type | None = None) -> Any:
+        kind = self._kind if kind is None else kind
+        cache = self._cache
+        point = cache.last_data if kind is None else cache.by_type.get(kind)
+        if self._as_list:
+            return [] if point is None else [point]
+        return point
 
 
 class SecurityCache(LeanObject):
@@ -75,9 +96,19 @@ class SecurityCache(LeanObject):
             self.price = self.close = point.value_exact
         self.volume = point.volume_exact or self.volume
 
-    def get_data(self, kind: type | None = None) -> BaseData | None:
-        """Latest point, of one class if given."""
-        return self.last_data if kind is None else self.by_type.get(kind)
+    @property
+    def get_data(self) -> _LastData:
+        """The latest point: `get_data()`, or of one class, `get_data[TradeBar]()`."""
+        return _LastData(self)
+
+    @property
+    def get_all(self) -> _LastData:
+        """The latest points of one class: `get_all[TradeBar]()`."""
+        return _LastData(self, as_list=True)
+
+    def has_data(self, type: type) -> bool:  # LEAN's argument name
+        """True if a point of a class came."""
+        return type in self.by_type
 
     def apply_split(self, factor: Decimal) -> None:
         """Restate the prices after a split."""
@@ -416,6 +447,7 @@ class Security(LeanObject):
         self.shortable_provider: Any = NullShortableProvider.INSTANCE
         self.rounds_prices = False
         self._utc_now = utc_now
+        self._session: Session | None = None
         self.__dict__["_properties"] = {}
 
     price_exact = property(lambda self: self.cache.price)
@@ -426,6 +458,8 @@ class Security(LeanObject):
     volume_exact = property(lambda self: self.cache.volume)
     bid_price_exact = property(lambda self: self.cache.bid_price or self.cache.price)
     ask_price_exact = property(lambda self: self.cache.ask_price or self.cache.price)
+    open_interest = 0
+    """Of futures and options alone."""
     bid_size_exact = property(lambda self: self.cache.bid_size)
     ask_size_exact = property(lambda self: self.cache.ask_size)
 
@@ -443,6 +477,14 @@ class Security(LeanObject):
     def utc_time(self) -> datetime:
         """The algorithm's time, UTC."""
         return self._utc_now()
+
+    @property
+    def session(self) -> Session:
+        """Today's session and those before; they are kept from when its `size` is set."""
+        if self._session is None:
+            self._session = Session(self.exchange.hours, self.symbol, lambda: self.local_time)
+        self._session.scan()
+        return self._session
 
     @property
     def has_data(self) -> bool:
@@ -505,6 +547,8 @@ class Security(LeanObject):
     def update(self, points: list[BaseData]) -> None:
         """Take new points."""
         self.cache.add(points)
+        if self._session is not None:
+            self._session.update(points)
         self._update_market_price(points[-1])
 
     def set_market_price(self, point: BaseData) -> None:
@@ -610,7 +654,8 @@ class Security(LeanObject):
         return self.symbol.value
 
 
-Equity = Security
+class Equity(Security):
+    """A stock or a fund."""
 
 
 class SecurityManager(LeanObject):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from engine.account.securities import Security
+from engine.account.securities import Equity, Security
 from engine.api.algorithm_consolidators import ConsolidatorsMixin
 from engine.api.algorithm_custom import CustomDataMixin
 from engine.api.subscription_manager import SubscriptionManager
@@ -61,7 +61,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         """A security without subscriptions, known to nobody yet."""
         context = self._qc_context
         properties = context.symbol_properties
-        return Security(
+        return Equity(
             symbol,
             context.market_hours.equity_hours(symbol.value),
             properties.get(symbol.value, properties["[*]"]),

@@ -333,8 +333,8 @@ def warmed_up_points(
             warm, sources, hours, start, pivot, lambda: warm.increment,
             strict_daily=strict_daily, remember=remember,
         ):  # fmt: skip
-            if pair[1].end_time <= pivot:
-                delivered = pair[1].end_time
+            if pair[0] <= pivot:
+                delivered = pair[0]
                 yield pair
     # A day of overlap, so that the first gap after the warm-up is filled.
     day = hours.get_previous_trading_day(midnight(pivot))
@@ -344,7 +344,8 @@ def warmed_up_points(
         config, sources, hours, begin, end, fill_span, strict_daily=strict_daily,
         fill_after=None if last is None else _moved(last, begin - config.increment),
     ):  # fmt: skip
-        if pair[1].end_time >= pivot and pair[1].end_time > delivered:
+        # Repeated bars count by their delivery: they still have the times of what they repeat.
+        if pair[0] >= pivot and pair[0] > delivered:
             yield pair
 
 

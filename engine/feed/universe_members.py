@@ -161,6 +161,7 @@ class UniverseMembers:
             return
         self.drop(security)
         security.cache.reset()
+        security.session.reset()
 
     def drop(self, security: Any) -> None:
         """End a security's data and take it out of the algorithm."""

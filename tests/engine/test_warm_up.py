@@ -14,7 +14,7 @@ from tests.engine.folder import flat, write_folder
 @pytest.fixture
 def folder(tmp_path):
     """Daily bars at 100 from January 4, minutes of January 12 at 50 and of 13 at 51."""
-    write_folder(tmp_path / "data", {"ABC": flat(100, 20)})
+    write_folder(tmp_path / "data", {"ABC": flat(100, 20), "DEF": flat(10, 20)})
     minutes = tmp_path / "data" / "equity" / "usa" / "minute" / "abc"
     minutes.mkdir(parents=True)
     for day, price in ((12, 50), (13, 51)):
@@ -34,13 +34,16 @@ def test_minute_data_warms_up_on_daily_bars(folder, named):
             self.set_start_date(2010, 1, 13)
             self.set_end_date(2010, 1, 13)
             symbol = self.add_equity("ABC", Resolution.MINUTE).symbol
+            self.add_equity("DEF", Resolution.DAILY)
             self.mean = self.sma(symbol, 2, Resolution.DAILY)
             self.set_warm_up(resolution=Resolution.DAILY, **named)
             self.seen = []
+            self.repeated = 0
 
         def on_data(self, data):
             bar = data.bars["ABC"]
             quotes = len(data.quote_bars)
+            self.repeated += self.time.day == 13 and data.bars.contains_key("DEF")
             self.seen.append((self.time, bar.period, bar.close, quotes, self.mean.samples))
 
     result = run_algorithm(
@@ -56,3 +59,5 @@ def test_minute_data_warms_up_on_daily_bars(folder, named):
     assert seen[3] == (datetime(2010, 1, 13, 9, 31), timedelta(minutes=1), 51, 1, 3)
     assert seen[-1][0] == datetime(2010, 1, 13, 16)
     assert seen[-1][4] == 4
+    # The daily bars' gaps, too: 389 times the 12th's and then the 13th's.
+    assert result.algorithm.repeated == 390
