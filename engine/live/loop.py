@@ -198,6 +198,12 @@ class LiveLoop(Loop):
         self._sample()
         self._after_step(force=True)
 
+    def _margin_call(self, time: datetime) -> None:
+        """Look at the margin at every step; in a backtest and in warm-up, every five minutes."""
+        if not self._algorithm.is_warming_up:
+            self._next_margin_call = time
+        super()._margin_call(time)
+
     def _fire_past(self, time: datetime) -> None:
         algorithm = self._algorithm
         if algorithm.is_warming_up:

@@ -595,3 +595,31 @@ def test_before_the_first_beat_status_knows_the_last_bars(run):
     assert not any(text.startswith("Clock") for text in lines)
     (bars,) = [text for text in lines if text.startswith("Last bars")]
     assert bars.startswith("Last bars      ABC    2010-01-08 16:00:00, ")
+
+
+def test_an_order_of_a_day_ends_with_it_whether_its_bar_has_come_or_not(run):
+    """Ordered in the morning on bars of the evening: LEAN looks once a second, not at bars."""
+    ordering = """
+        self.schedule.on(
+            self.date_rules.every_day("ABC"), self.time_rules.at(9, 20), self.order_for_today
+        )
+
+    def order_for_today(self):
+        if self.is_warming_up or self.time.day != 11:
+            return
+        today = OrderProperties()
+        today.time_in_force = TimeInForce.DAY
+        self.limit_order("ABC", 1, 200, order_properties=today)
+
+    def on_data(self, data):
+        pass
+"""
+    (run.root / "main.py").write_text(
+        PROJECT[: PROJECT.index("    def on_data")].rstrip() + ordering
+    )
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    evening = [(datetime(2010, 1, 11, 17, 30), lambda: run.append(line(5)))]
+    log = run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 12), evening)
+    ((time, text),) = [(t, x) for t, x in said(log, "New Order Event") if "expired" in x]
+    assert time in ("11 16:00", "11 16:01")
+    assert "Status: Canceled" in text

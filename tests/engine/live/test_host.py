@@ -5,14 +5,16 @@ from decimal import Decimal
 
 import pytest
 
+from engine.account.margin_call import DefaultMarginCallModel
 from engine.brokerage.brokerage_models import AlpacaBrokerageModel
 from engine.common.enums import AlgorithmStatus, BrokerageName, Resolution, SecurityType
+from engine.feed.period_consolidators import Calendar
 from engine.framework.universe import ScheduledUniverseSelectionModel
 from engine.live.brokerage import LeanPaperBrokerage, Position
 from engine.live.clock import EventClock
 from engine.market.symbols import Market, Symbol
 from tests.engine.folder import flat
-from tests.engine.live.conftest import ROWS, Base, Live, local
+from tests.engine.live.conftest import ROWS, Base, Live, local, new_york
 
 MONDAY_8 = (2010, 1, 11, 8)
 WEDNESDAY_NIGHT = (2010, 1, 13, 23)
@@ -369,3 +371,44 @@ def test_a_better_open_is_told_in_leans_words(live):
         "Due to a favorable gap at 01/12/2010 09:31:00 America/New_York, order filled using the "
         "open price (106)",
     )
+
+
+def test_the_margin_is_looked_at_at_every_step(live):
+    """With a model of the algorithm's own; within minutes of each other, unlike in a backtest."""
+    live.bars = {"ABC": [*ROWS[:7], *flat(72, 10)]}
+
+    class Borrowing(Base):
+        def initialize(self):
+            super().initialize()
+            minutes = self.time_rules.every(timedelta(minutes=1))
+            self.schedule.on(self.date_rules.every_day(), minutes, lambda: None)
+            self.portfolio.margin_call_model = DefaultMarginCallModel(self.portfolio, None)
+
+        def on_data(self, data):
+            if not self.is_warming_up and not self.events:
+                self.market_order(self.symbol, 1400)
+
+        def on_margin_call_warning(self):
+            self.seen.append(self.time)
+
+    algorithm = live.run(Borrowing, MONDAY_8, (2010, 1, 13, 9, 34)).algorithm
+    opened = datetime(2010, 1, 13, 9, 31)
+    assert algorithm.seen == [opened + timedelta(minutes=i) for i in range(4)]
+
+
+def test_a_week_ends_in_its_second_though_nothing_trades(live):
+    """LEAN looks once a second; the handler sees the end of the week, a second before."""
+    clock = EventClock(local(*MONDAY_8), local(2010, 1, 19, 8))
+
+    class Weekly(Base):
+        def initialize(self):
+            super().initialize()
+            self.consolidate(self.symbol, Calendar.WEEKLY, self.note)
+
+        def note(self, bar):
+            if not self.is_warming_up:
+                self.seen.append((self.time, new_york(clock.now), bar.close))
+
+    (seen,) = live.run(Weekly, MONDAY_8, clock=clock).algorithm.seen
+    monday = datetime(2010, 1, 18)
+    assert seen == (monday, monday + timedelta(seconds=1), ROWS[9][3])
