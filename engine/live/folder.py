@@ -22,16 +22,13 @@ named and skipped.
 
 from __future__ import annotations
 
-import csv
-import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine.common.clock import NEW_YORK, from_utc, midnight, zone
 from engine.common.decimals import ZERO
@@ -39,209 +36,25 @@ from engine.common.enums import Resolution
 from engine.feed.bar_files import read_prices, read_size
 from engine.live.arrivals import BarSource, Prices
 from engine.live.corporate import ReceivedActions, Told
+from engine.live.growing_files import (
+    COLUMNS,
+    EVENTS,
+    LEAN_PLACES,
+    Cells,
+    CsvFile,
+    ParquetFile,
+    Reading,
+    Row,
+    Spacing,
+)
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Symbol
 
-EVENTS = "events"
-_TIMES = ("date", "time", "datetime", "timestamp")
-_COLUMNS = ("open", "high", "low", "close")
 _LEAN_MINUTES = re.compile(r"(\d{8})_trade\.csv", re.IGNORECASE)
 _PATIENCE = timedelta(minutes=1)
 """How long a half-written line or file is waited for in silence."""
 _TOLD_ROWS = 5
 """So many bad rows of one reading are named, more are counted."""
-_TAIL = 256
-"""Bytes before the place where a file was left that must be the same for it to be read on there."""
-_LEAN_PLACES = 4
-_BY_CHANCE = 1000
-
-Cells = Mapping[str, str]
-
-
-class _Row(NamedTuple):
-    """A row: where it is, for messages; its cells by name; its prices' unit, in decimal places."""
-
-    place: str
-    cells: Cells
-    places: int
-
-
-@dataclass
-class _Reading:
-    """What was new in a file.
-
-    Attributes:
-        rows: new ones, or all of them.
-        whole: the file was read from its beginning.
-        bad: what is wrong with rows.
-    """
-
-    rows: list[_Row] = field(default_factory=list)
-    whole: bool = False
-    bad: list[str] = field(default_factory=list)
-
-
-class _CsvFile:
-    """Reads a growing file on from where it was left; anew where it was changed before that.
-
-    Args:
-        path: the file.
-        layout: names of the cells of a file without a header.
-    """
-
-    def __init__(self, path: Path, layout: Sequence[str]) -> None:
-        self.path = path
-        self.half_since: datetime | None = None
-        self._layout = layout
-        self._seen: tuple[int, int, int] | None = None
-        self._restart()
-
-    def _restart(self) -> None:
-        self._offset = self._line = self._places = 0
-        self._tail = b""
-        self._names: list[str] | None = None
-
-    def read(self, now: datetime) -> _Reading | None:
-        """What is new; None if nothing is.
-
-        Raises:
-            ValueError: if the header lacks a column.
-            OSError: if the file cannot be read.
-        """
-        status = self.path.stat()
-        seen = status.st_ino, status.st_size, status.st_mtime_ns
-        if seen == self._seen:
-            return None
-        before, self._seen = self._seen, seen
-        with open(self.path, "rb") as file:
-            if before is not None and not self._goes_on(file, before, seen):
-                self._restart()
-            whole = self._offset == 0
-            file.seek(self._offset)
-            content = file.read()
-        end = content.rfind(b"\n") + 1
-        self.half_since = now if end < len(content) else None
-        content = content[:end]
-        self._offset += end
-        self._tail = (self._tail + content)[-_TAIL:]
-        reading = _Reading(whole=whole)
-        for line in content.split(b"\n")[:-1]:
-            self._line += 1
-            self._read_line(line.strip(b"\r\xef\xbb\xbf"), reading)
-        return reading
-
-    def _goes_on(self, file: Any, before: tuple[int, int, int], seen: tuple[int, int, int]) -> bool:
-        """Whether a file has only grown."""
-        if seen[0] != before[0] or seen[1] <= before[1]:
-            return False
-        file.seek(self._offset - len(self._tail))
-        return bool(file.read(len(self._tail)) == self._tail)
-
-    def _read_line(self, line: bytes, reading: _Reading) -> None:
-        place = f"{self.path}, line {self._line}"
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError:
-            reading.bad.append(f"{place}: a line must be text in UTF-8; received {line!r}")
-            return
-        if not text.strip():
-            return
-        cells = [cell.strip() for cell in next(csv.reader([text]))]
-        if self._names is None:
-            if not any(cell[:1].isalpha() for cell in cells):
-                self._names, self._places = list(self._layout), _LEAN_PLACES
-            else:
-                self._names, self._places = column_names(self.path, cells), 0
-                return
-        named = dict(zip(self._names, cells, strict=False))
-        reading.rows.append(_Row(place, named, self._places))
-
-
-class _ParquetFile:
-    """Reads a Parquet file whenever it has changed."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.half_since: datetime | None = None
-        self._seen: tuple[int, int, int] | None = None
-
-    def read(self, now: datetime) -> _Reading | None:
-        """All rows; None if nothing is new, or the file is not whole yet.
-
-        Raises:
-            ValueError: if pyarrow is not installed, or a column is missing.
-            OSError: if the file cannot be read.
-        """
-        status = self.path.stat()
-        seen = status.st_ino, status.st_size, status.st_mtime_ns
-        if seen == self._seen:
-            return None
-        self._seen = seen
-        import pandas as pd
-
-        try:
-            frame = pd.read_parquet(self.path)
-        except ImportError as error:
-            raise ValueError(
-                f"{self.path} needs pyarrow to be read: pip install -r requirements/live.txt"
-            ) from error
-        except (OSError, ValueError):
-            # Half of it is written: its end is what makes it readable.
-            self.half_since = self.half_since or now
-            return None
-        self.half_since = None
-        if frame.index.name is not None:
-            frame = frame.reset_index()
-        names = column_names(self.path, [str(name) for name in frame.columns])
-        rows = [
-            _Row(f"{self.path}, row {number}", dict(zip(names, map(str, values), strict=True)), 0)
-            for number, values in enumerate(frame.itertuples(index=False), start=1)
-        ]
-        return _Reading(rows, whole=True)
-
-
-def column_names(path: Path, found: Sequence[str]) -> list[str]:
-    """Names of a file's columns, the one of the times as `date`.
-
-    Raises:
-        ValueError: if one is missing.
-    """
-    names = [name.strip().lower() for name in found]
-    time = next((name for name in _TIMES if name in names), None)
-    needed = (*_COLUMNS,) if path.stem.lower() != EVENTS else ("symbol",)
-    missing = [name for name in needed if name not in names]
-    if time is None or missing:
-        lacks = ", ".join(["date"] * (time is None) + missing)
-        raise ValueError(
-            f"{path}: the header must name date, {', '.join(needed)}; received "
-            f"{','.join(found)!r}, without {lacks}"
-        )
-    return ["date" if name == time else name for name in names]
-
-
-class Spacing:
-    """Finds bars that are longer than a minute by how regularly they come."""
-
-    def __init__(self) -> None:
-        self._starts: set[datetime] = set()
-        self._common = 0
-
-    def add(self, starts: Iterable[datetime]) -> None:
-        """Note when bars begin."""
-        for start in starts:
-            first = next(iter(self._starts), start)
-            self._common = math.gcd(self._common, int((start - first).total_seconds()) // 60)
-            self._starts.add(start)
-
-    @property
-    def step(self) -> int:
-        """Minutes between the bars; 0 for bars of a minute.
-
-        Minutes in which a stock was traded by chance all have a common step so rarely, once in
-        `_BY_CHANCE` files, that it is taken for the length of the bars.
-        """
-        pairs = len(self._starts) - 1
-        return self._common if self._common > 1 and self._common**pairs >= _BY_CHANCE else 0
 
 
 class FolderFeed(BarSource):
@@ -274,7 +87,7 @@ class FolderFeed(BarSource):
         self._folder = folder
         self._hours = hours
         self._wanted: set[str] = set()
-        self._files: dict[Path, _CsvFile | _ParquetFile] = {}
+        self._files: dict[Path, CsvFile | ParquetFile] = {}
         self._waiting: set[Path] = set()
         self._looked = datetime.min
         self._broken: dict[Path, str] = {}
@@ -330,8 +143,8 @@ class FolderFeed(BarSource):
     def _read(self, ticker: str, path: Path) -> bool:
         if path not in self._files:
             is_parquet = path.suffix.lower() == ".parquet"
-            layout = ("date", *_COLUMNS, "volume") if ticker else ()
-            self._files[path] = _ParquetFile(path) if is_parquet else _CsvFile(path, layout)
+            layout = ("date", *COLUMNS, "volume") if ticker else ()
+            self._files[path] = ParquetFile(path) if is_parquet else CsvFile(path, layout)
         file = self._files[path]
         try:
             reading = file.read(self._now())
@@ -354,18 +167,18 @@ class FolderFeed(BarSource):
         if len(lines) > _TOLD_ROWS:
             self._tell(f"feed: {path}: {len(lines) - _TOLD_ROWS} more of this kind")
 
-    def _tell_of_half(self, file: _CsvFile | _ParquetFile) -> None:
+    def _tell_of_half(self, file: CsvFile | ParquetFile) -> None:
         waited = file.half_since is not None and self._now() - file.half_since > _PATIENCE
         if waited and file.path not in self._waiting:
             self._waiting.add(file.path)
-            what = "file is not whole" if isinstance(file, _ParquetFile) else "last line has no end"
+            what = "file is not whole" if isinstance(file, ParquetFile) else "last line has no end"
             self._tell(f"feed: {file.path}: the {what}; it is waited for")
         elif file.half_since is None:
             self._waiting.discard(file.path)
 
     # Bars -----------------------------------------------------------------------------------
 
-    def _take_bars(self, ticker: str, path: Path, reading: _Reading) -> bool:
+    def _take_bars(self, ticker: str, path: Path, reading: Reading) -> bool:
         is_lean_minute = _LEAN_MINUTES.fullmatch(path.name)
         found: dict[tuple[Resolution, datetime], tuple[str, Prices]] = {}
         repeated: set[tuple[Resolution, datetime]] = set()
@@ -450,7 +263,7 @@ class FolderFeed(BarSource):
 
     # Events ---------------------------------------------------------------------------------
 
-    def _take_events(self, reading: _Reading) -> bool:
+    def _take_events(self, reading: Reading) -> bool:
         new = False
         for place, cells, _ in reading.rows:
             try:
@@ -472,7 +285,7 @@ class FolderFeed(BarSource):
         return new
 
 
-def _start(row: _Row) -> tuple[Resolution, datetime]:
+def _start(row: Row) -> tuple[Resolution, datetime]:
     """What a row is a bar of, and from when.
 
     Raises:
@@ -483,7 +296,7 @@ def _start(row: _Row) -> tuple[Resolution, datetime]:
     if written.time() == datetime.min.time():
         # As it is written: a day is a day in any time zone.
         return Resolution.DAILY, midnight(written)
-    if row.places == _LEAN_PLACES:
+    if row.places == LEAN_PLACES:
         raise ValueError(f"date must read yyyyMMdd 00:00 without a header; received {text!r}")
     start = _time(text)
     if start.second or start.microsecond:
@@ -503,9 +316,9 @@ def _lean_minute(cells: Cells, day: str) -> tuple[Resolution, datetime]:
     return Resolution.MINUTE, _time(day) + timedelta(milliseconds=int(text))
 
 
-def _prices(row: _Row) -> Prices:
+def _prices(row: Row) -> Prices:
     cells = row.cells
-    texts = [cells.get(name, "") for name in _COLUMNS]
+    texts = [cells.get(name, "") for name in COLUMNS]
     opened, high, low, close = read_prices(texts, places=row.places)
     volume = cells.get("volume", "")
     return Prices(opened, high, low, close, read_size(volume, "volume") if volume else ZERO)
