@@ -158,8 +158,12 @@ class ParquetFile:
             self.half_since = self.half_since or now
             return None
         self.half_since = None
-        if frame.index.name is not None:
-            frame = frame.reset_index()
+        if frame.index.name is not None or isinstance(frame.index, pd.DatetimeIndex):
+            # What pandas writes by itself: times without a name.
+            frame = frame.rename_axis(frame.index.name or "date").reset_index()
+        for name in frame.columns[frame.dtypes == "float32"]:
+            # As it was written: 2.1, not the 2.0999999 that its bits are.
+            frame[name] = frame[name].to_numpy().astype(str)
         names = _column_names(self.path, [str(name) for name in frame.columns])
         rows = [
             Row(f"{self.path}, row {number}", dict(zip(names, map(str, values), strict=True)), 0)
@@ -175,7 +179,8 @@ def _column_names(path: Path, found: Sequence[str]) -> list[str]:
         ValueError: if one is missing.
     """
     names = [name.strip().lower() for name in found]
-    time = next((name for name in _TIMES if name in names), None)
+    # pandas leaves the first column of a CSV file without a name.
+    time = next((name for name in (*_TIMES, "") if name in names), None)
     needed = (*COLUMNS,) if path.stem.lower() != EVENTS else ("symbol",)
     missing = [name for name in needed if name not in names]
     if time is None or missing:

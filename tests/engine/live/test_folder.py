@@ -190,6 +190,9 @@ def test_columns_in_any_order_and_times_with_an_offset(watched):
         "7,1.5,1,2,1,2010-01-04T14:30:00+00:00\n"
         "7,1.5,1,2,1,2010-01-04T00:00:00+00:00\n",
     )
+    watched.write("XYZ.csv", ",open,high,low,close\n2010-01-05,1,2,1,2\n")
+    watched.feed.want("XYZ")
+    assert watched.days("XYZ") == {5: 2}
     watched.feed.want("ABC")
     assert list(watched.minutes()) == ["04 09:30"]
     assert watched.days() == {4: 1.5}
@@ -249,6 +252,23 @@ def test_parquet(watched):
     path.write_bytes(content)
     assert watched.feed.poll()
     assert watched.days() == {4: 101, 5: 102, 6: 103}
+    assert watched.told == []
+
+
+def test_times_without_a_name_and_single_precision(watched, monkeypatch):
+    """A frame as pandas makes it of a download."""
+    import pandas as pd
+
+    times = pd.DatetimeIndex(["2010-01-04 14:30", "2010-01-04 14:31"], tz="UTC")
+    prices = {name: [2.1, 2.3] for name in ("Open", "High", "Low", "Close")}
+    frame = pd.DataFrame(prices, index=times, dtype="float32")
+    monkeypatch.setattr(pd, "read_parquet", lambda path: frame.copy())
+    watched.write("ABC.parquet", "PAR1")
+    watched.feed.want("ABC")
+    assert {when: str(row.close) for when, row in watched.minutes().items()} == {
+        "04 09:30": "2.1",
+        "04 09:31": "2.3",
+    }
     assert watched.told == []
 
 
