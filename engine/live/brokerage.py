@@ -32,7 +32,7 @@ class Brokerage(Protocol):
     def connect(self, algorithm: Any) -> None:
         """Bring cash, holdings and open orders into an algorithm that has been initialized.
 
-        What it has not added itself is added as LEAN does, with its universe settings.
+        What it has not added itself is added, with daily bars.
         """
 
     def pay_dividends(
@@ -292,18 +292,24 @@ def set_positions(algorithm: Any, positions: Mapping[str, Position]) -> None:
 
 
 def _found_or_added(algorithm: Any, ticker: str) -> Any:
-    """The security of a holding or an order, which LEAN adds if the algorithm did not."""
+    """The security of a holding or an order, added if the algorithm did not.
+
+    LEAN adds it with the universe settings; of another resolution than Daily, which is all that
+    live runs serve, it is told.
+    """
     security = algorithm.securities.find(ticker)
     if security is not None:
         return security
     settings = algorithm.universe_settings
+    wanted = Resolution(settings.resolution)
+    instead = f"; LEAN would take the universe settings' {wanted.net_name}"
     algorithm.debug(
-        f"{ticker} is held or ordered, and added with the universe settings: Resolution = "
-        f"{Resolution(settings.resolution).net_name}"
+        f"{ticker} is held or ordered and initialize does not add it: it is added with daily bars"
+        + (instead if wanted != Resolution.DAILY else "")
     )
     return algorithm.add_equity(
         ticker,
-        settings.resolution,
+        Resolution.DAILY,
         fill_forward=settings.fill_forward,
         leverage=settings.leverage,
         extended_market_hours=settings.extended_market_hours,

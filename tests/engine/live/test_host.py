@@ -14,7 +14,7 @@ from engine.live.brokerage import LeanPaperBrokerage, Position
 from engine.live.clock import EventClock
 from engine.market.symbols import Market, Symbol
 from tests.engine.folder import flat
-from tests.engine.live.conftest import ROWS, Base, Live, local, new_york
+from tests.engine.live.conftest import ROWS, Base, local, new_york
 
 MONDAY_8 = (2010, 1, 11, 8)
 WEDNESDAY_NIGHT = (2010, 1, 13, 23)
@@ -301,10 +301,6 @@ def test_what_the_host_lacks_is_refused_by_name(live):
 
     with pytest.raises(NotImplementedError, match="Minute: only Daily"):
         live.run(Minutes, MONDAY_8, WEDNESDAY_NIGHT)
-    foreign = LeanPaperBrokerage(None, {"XYZ": Position(Decimal(1), Decimal(1))})
-    live.bars["XYZ"] = ROWS
-    with pytest.raises(NotImplementedError, match="XYZ with resolution Minute: only Daily"):
-        Live(live.root / "other", live.bars).run(Base, MONDAY_8, WEDNESDAY_NIGHT, brokerage=foreign)
 
 
 def test_securities_come_and_go_while_it_runs(live):

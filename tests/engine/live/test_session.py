@@ -310,6 +310,32 @@ def test_an_event_that_a_killed_run_has_booked_is_not_booked_again(tmp_path, mon
     assert account(parts)[:2] == account(whole)[:2]
 
 
+def test_what_was_added_on_the_way_is_there_after_a_restart(project):
+    """Held and ordered at a restart whose `initialize` does not know it."""
+    adding = (
+        PROJECT.replace('self.names = ("ABC", "XYZ")', 'self.names = ("ABC",)')
+        .replace("        if self.is_warming_up or", """
+        if self.time.day == 11 and not self.is_warming_up:
+            self.add_equity("XYZ", Resolution.DAILY)
+        if self.time.day == 12:
+            self.market_order("XYZ", 5)
+        if self.time.day == 13:
+            self.limit_order("XYZ", -5, 500)
+        if self.is_warming_up or""", 1)
+    )  # fmt: skip
+    (project / "main.py").write_text(adding)
+    trade(project, "one", datetime(2010, 1, 13))
+    session = trade(project, "two", datetime(2010, 1, 14), first=None)
+    assert session.live.told == ""
+    assert (
+        "XYZ is held or ordered and initialize does not add it: it is added with daily bars; "
+        in ("".join(session.live.algorithm.qc_log_lines))
+    )
+    _, positions, waiting, _ = account(project)
+    assert positions["XYZ"][0] == 5
+    assert [order["ticker"] for order in waiting if order["type"] == "LIMIT"] == ["XYZ"]
+
+
 def test_a_second_process_is_refused_and_told_who_is_there(project):
     state = project / "live" / "state"
     lock = StateLock(state)
