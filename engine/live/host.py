@@ -18,6 +18,7 @@ from engine.live.day_notes import DayNotes
 from engine.live.feed import LiveFeed
 from engine.live.loop import LiveLoop, lean_trace
 from engine.live.ticks import TickSource
+from engine.run.runner import serve_statistics
 
 
 class _Telling:
@@ -144,6 +145,7 @@ class LiveHost:
         loop = self.loop = LiveLoop(
             algorithm, feed, self._clock, self._brokerage, telling, on_ready
         )
+        serve_statistics(algorithm, loop, self._context.interest_rates)
         loop.run()
         if isinstance(loop.error, NotImplementedError):
             raise loop.error

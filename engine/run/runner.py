@@ -385,7 +385,7 @@ def _run(
         feed = DataFeed(algorithm, context.sources, context.fred)
         bar = _Progress(algorithm, progress)
         loop = Loop(algorithm, feed, bar.step)
-        algorithm.qc_statistics_source = partial(_statistics, algorithm, loop, rates)
+        serve_statistics(algorithm, loop, rates)
         finished = False
         try:
             loop.run()
@@ -474,6 +474,11 @@ def _finish(
     if results is not None:
         _write(result, results, started, error, trace, number or run_number())
     return result
+
+
+def serve_statistics(algorithm: QCAlgorithm, loop: Loop, rates: InterestRates) -> None:
+    """Let an algorithm's `statistics` be those of its run so far."""
+    algorithm.qc_statistics_source = partial(_statistics, algorithm, loop, rates)
 
 
 def _statistics(algorithm: QCAlgorithm, loop: Loop, rates: InterestRates) -> StatisticsResult:

@@ -102,8 +102,13 @@ def test_an_order_at_the_close_fills_at_0931_at_the_open(live):
             if not self.is_warming_up and not self.events:
                 self.market_order(self.symbol, 10)
 
-    events = live.run(Buying, MONDAY_8, WEDNESDAY_NIGHT).algorithm.events
-    assert [event[:4] for event in events] == [
+        def on_order_event(self, event):
+            super().on_order_event(event)
+            self.seen.append(self.statistics.summary.get("Total Orders"))
+
+    algorithm = live.run(Buying, MONDAY_8, WEDNESDAY_NIGHT).algorithm
+    assert algorithm.seen == [None, "1"]
+    assert [event[:4] for event in algorithm.events] == [
         (datetime(2010, 1, 11, 16), "SUBMITTED", 0, 0),
         (datetime(2010, 1, 12, 9, 31), "FILLED", 10, ROWS[6][0]),
     ]
