@@ -2,10 +2,12 @@
 
 - `clock`: when something is looked at: real time, accelerated time, event time, given windows.
 - `ticks`: trades as they would come from a market; the replay of daily bars.
-- `arrivals`: bars that come from outside as time passes; `corporate`: splits and dividends so.
-- `folder`, `alpaca`: where they come from: files that anybody appends to, a vendor.
-- `feed`: bars out of ticks or arrivals, corporate events at eight, the slices of both; `feeds`:
-  the ones that a user can choose.
+- `served`: a security whose bars are served; `tick_bars`: bars out of trades; `arrivals`: bars that
+  come from outside as time passes; `corporate`: splits and dividends, when they come.
+- `folder`, `alpaca`: where they come from: files that anybody appends to (`growing_files`), a
+  vendor.
+- `feed`: bars, corporate events at eight and universes as slices; `feeds`: the feeds that a user can
+  choose.
 - `state`, `orders`: the account on disk; orders as JSON.
 - `brokerage`: the account behind the algorithm: one that is durable, and LEAN's, which forgets.
 - `loop`: the backtest's time step on a clock's beats, scheduled events beside it.

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from engine.common.clock import midnight
 from engine.common.enums import Resolution, TickType, net_text
 from engine.feed.bar_files import BarFiles
+from engine.live.served import ServedBars
 from engine.market.data import BaseData, SubscriptionDataConfig, TradeBar
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Symbol
@@ -251,41 +252,31 @@ def trade_bar(symbol: Symbol, start: datetime, row: Prices, span: timedelta) -> 
     return TradeBar(start, symbol, row.open, row.high, row.low, row.close, row.volume, span)
 
 
-class ArrivingBars:
-    """Bars of one security as they come in, as `LiveFeed` asks for them.
+class ArrivingBars(ServedBars):
+    """Bars of one security as they come in.
 
     Args:
-        security: whose prices they move.
-        config: the daily subscription, or a hidden one that only prices need.
-        hidden: the subscription of the minutes.
+        security, config: see `ServedBars`.
         source: the bars.
         start: minute bars that start before this exchange time are not given.
         last_day: daily bars up to this day (a midnight) are not given.
         newest: the bar that is known last.
-
-    Attributes:
-        newest: the bar that was given last, until then what is known.
     """
 
     def __init__(
         self,
         security: Any,
         config: SubscriptionDataConfig,
-        hidden: SubscriptionDataConfig,
         source: BarSource,
         start: datetime,
         last_day: datetime,
         newest: BaseData | None,
     ) -> None:
-        self.security = security
-        self.config = config
-        self.hidden = hidden
-        self._hours: ExchangeHours = security.exchange.hours
+        super().__init__(security, config, newest)
         self._bars = source.bars
         self._ticker = security.symbol.value
         self._next_minute = start
         self._last_day = last_day
-        self.newest = newest
         self._minute: TradeBar | None = None
         source.serve(security.symbol, self._hours)
 

@@ -17,12 +17,12 @@ from engine.common.decimals import ZERO, divide
 from engine.common.enums import DataNormalizationMode, DelistingType, Resolution, TickType
 from engine.feed.data_feed import DataFeed, TimeSlice
 from engine.feed.fred import FredFiles
-from engine.feed.history_requests import start_of_bars
-from engine.feed.subscriptions import Sources, normalized, points
+from engine.feed.subscriptions import Sources, normalized
 from engine.feed.universe_members import reset_security, selection_order
 from engine.feed.universe_selection import SecurityChanges
 from engine.live.arrivals import ArrivingBars, BarSource, is_late
 from engine.live.corporate import CorporateEvents
+from engine.live.served import ServedBars, bar_before
 from engine.live.tick_bars import TickBars, minute_of
 from engine.live.ticks import TickSource
 from engine.market.data import BaseData, Delisting, SubscriptionDataConfig
@@ -69,7 +69,7 @@ class LiveFeed(DataFeed):
     ) -> None:
         super().__init__(algorithm, sources, fred)
         self._source = source
-        self._builders: list[TickBars | ArrivingBars] = []
+        self._builders: list[ServedBars] = []
         self.late: list[tuple[datetime, Any, BaseData]] = []
         self.late_events: dict[Symbol, datetime] = {}
         self._told_late: list[tuple[CorporateEvents, date]] = []
@@ -159,19 +159,10 @@ class LiveFeed(DataFeed):
         self._events.append(events)
 
     def _serve(self, security: Any, config: SubscriptionDataConfig, now: datetime) -> None:
-        hours = security.exchange.hours
-        local = hours.from_utc(now)
-        hidden = SubscriptionDataConfig(
-            security.symbol,
-            Resolution.MINUTE,
-            TickType.TRADE,
-            fill_forward=False,
-            extended_hours=True,
-            internal=True,
-        )
-        source, last = self._source, self._bar_before(config, hours, local)
+        local = security.exchange.hours.from_utc(now)
+        source, last = self._source, bar_before(security, self._sources, local)
         if not isinstance(source, BarSource):
-            self._builders.append(TickBars(security, config, hidden, source, local, last))
+            self._builders.append(TickBars(security, config, source, local, last))
             return
         given = source.given.get(security.symbol.value, {})
         known = midnight(local) if last is None else midnight(last.end_time)
@@ -179,34 +170,12 @@ class LiveFeed(DataFeed):
             ArrivingBars(
                 security,
                 config,
-                hidden,
                 source,
                 given.get("minute", minute_of(local)),
                 given.get("day", known),
                 last,
             )
         )
-
-    def _bar_before(
-        self, config: SubscriptionDataConfig, hours: Any, now: datetime
-    ) -> BaseData | None:
-        """Last unadjusted daily bar that was complete by an exchange time."""
-        raw = SubscriptionDataConfig(
-            config.symbol,
-            Resolution.DAILY,
-            TickType.TRADE,
-            fill_forward=False,
-            internal=True,
-            normalization=DataNormalizationMode.RAW,
-        )
-        start = start_of_bars(hours, now, Resolution.DAILY, 10, False)
-        found = None
-        for _, point in points(
-            raw, self._sources, hours, start, now, lambda: _DAY, has_events=False
-        ):
-            if point.end_time <= now:
-                found = point
-        return found
 
     # Live -----------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.clock import midnight
+from engine.live.served import ServedBars
 from engine.live.ticks import Tick, TickSource
 from engine.market.data import BaseData, SubscriptionDataConfig, TradeBar
 from engine.market.symbols import Symbol
@@ -51,35 +52,25 @@ def _extended(working: _Working | None, start: datetime, tick: Tick) -> _Working
     return working
 
 
-class TickBars:
+class TickBars(ServedBars):
     """Bars of one security from the moment of its start on.
 
     Args:
-        security: whose prices they move.
-        config: the daily subscription, or a hidden one that only prices need.
-        hidden: the subscription of the minutes.
+        security, config: see `ServedBars`.
         ticks: the trades.
         start: trades up to this exchange time are not seen.
         last: the daily bar before, which stands in for a session without trades.
-
-    Attributes:
-        newest: the bar that was given last, `last` before the first.
     """
 
     def __init__(
         self,
         security: Any,
         config: SubscriptionDataConfig,
-        hidden: SubscriptionDataConfig,
         ticks: TickSource,
         start: datetime,
         last: BaseData | None,
     ) -> None:
-        self.security = security
-        self.config = config
-        self.hidden = hidden
-        self.newest = last
-        self._hours = security.exchange.hours
+        super().__init__(security, config, last)
         self._ticks = ticks
         self._seen = start
         self._day: datetime | None = None

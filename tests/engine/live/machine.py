@@ -1,8 +1,34 @@
-"""A machine whose time passes only while somebody sleeps, and on which things happen at moments."""
+"""A machine whose time passes only while somebody sleeps, and a project to run on it."""
 
 from datetime import timedelta
 
 from engine.common.clock import NEW_YORK, to_utc
+
+BUYING = '''
+from AlgorithmImports import *
+
+
+class Buying(QCAlgorithm):
+    """Buys a share at every close."""
+
+    def initialize(self):
+        self.set_cash(100000)
+        self.add_equity("ABC", Resolution.DAILY)
+        self.set_benchmark(lambda time: 1)
+        self.set_warm_up(3, Resolution.DAILY)
+
+    def on_data(self, data):
+        bar = data.bars.get("ABC")
+        if bar is None or self.is_warming_up:
+            return
+        self.log(f"bar {bar.end_time:%d %H:%M} {bar.open:g} {bar.high:g} {bar.low:g} {bar.close:g}")
+        self.market_order("ABC", 1)
+
+    def on_order_event(self, event):
+        if event.fill_quantity:
+            self.log(f"fill {event.order_id} {event.fill_quantity:g} at {event.fill_price:g}")
+        self.object_store.save("held", str(self.portfolio["ABC"].quantity))
+'''
 
 
 class SimulatedMachine:

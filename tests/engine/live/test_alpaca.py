@@ -19,7 +19,7 @@ from engine.live.session import Options, run_project
 from engine.live.state import AccountStore
 from engine.market.market_hours import MarketHoursDatabase
 from tests.engine.folder import business_days, write_folder
-from tests.engine.live.machine import SimulatedMachine
+from tests.engine.live.machine import BUYING, SimulatedMachine
 
 pytest.importorskip("alpaca", reason="alpaca-py is not installed (requirements/live.txt)")
 from tests.engine.live.fake_alpaca import KEY, SECRET, FakeAlpaca, bar
@@ -224,28 +224,9 @@ def test_without_the_package_the_command_is_named(tmp_path, server, monkeypatch)
         Feed(tmp_path, server)
 
 
-PROJECT = """
-from AlgorithmImports import *
-
-
-class Buying(QCAlgorithm):
-    def initialize(self):
-        self.set_cash(100000)
-        self.add_equity("ABC", Resolution.DAILY)
-        self.set_benchmark(lambda time: 1)
-        self.set_warm_up(3, Resolution.DAILY)
-
-    def on_data(self, data):
-        bar = data.bars.get("ABC")
-        if bar is not None and not self.is_warming_up:
-            self.log(f"bar {bar.end_time:%d %H:%M} {bar.open:g} {bar.close:g}")
-            self.market_order("ABC", 1)
-"""
-
-
 def test_a_run_trades_on_the_stream_and_keeps_the_key_to_itself(tmp_path, server, monkeypatch):
     write_folder(tmp_path / "data", {"OTHER": [(1, 1, 1, 1, 1)]})
-    (tmp_path / "main.py").write_text(PROJECT)
+    (tmp_path / "main.py").write_text(BUYING)
     results = tmp_path / "live" / "one"
     results.mkdir(parents=True)
     for name, value in server.environment.items():
@@ -294,7 +275,7 @@ def test_a_run_trades_on_the_stream_and_keeps_the_key_to_itself(tmp_path, server
     )
     assert session.live.told == ""
     log = (results / "live.log").read_text()
-    assert "bar 11 16:00 105 108" in log
+    assert "bar 11 16:00 105 109 104 108" in log
     store = AccountStore(tmp_path / "live" / "state", read_only=True)
     fills = [
         (event["fill_quantity"], event["fill_price"])

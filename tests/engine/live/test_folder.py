@@ -17,7 +17,7 @@ from engine.live.state import AccountStore
 from engine.live.status import told
 from engine.market.market_hours import MarketHoursDatabase
 from tests.engine.folder import business_days, write_folder
-from tests.engine.live.machine import SimulatedMachine
+from tests.engine.live.machine import BUYING, SimulatedMachine
 
 DAYS = business_days(datetime(2010, 1, 4).date(), 25)
 ROWS = [(100 + i, 103 + i, 99 + i, 101 + i, 1000) for i in range(25)]
@@ -274,32 +274,6 @@ def test_times_without_a_name_and_single_precision(watched, monkeypatch):
 
 # A run ----------------------------------------------------------------------------------------
 
-PROJECT = '''
-from AlgorithmImports import *
-
-
-class Buying(QCAlgorithm):
-    """Buys a share at every close."""
-
-    def initialize(self):
-        self.set_cash(100000)
-        self.add_equity("ABC", Resolution.DAILY)
-        self.set_benchmark(lambda time: 1)
-        self.set_warm_up(3, Resolution.DAILY)
-
-    def on_data(self, data):
-        bar = data.bars.get("ABC")
-        if bar is None or self.is_warming_up:
-            return
-        self.log(f"bar {bar.end_time:%d %H:%M} {bar.open:g} {bar.high:g} {bar.low:g} {bar.close:g}")
-        self.market_order("ABC", 1)
-
-    def on_order_event(self, event):
-        if event.fill_quantity:
-            self.log(f"fill {event.order_id} {event.fill_quantity:g} at {event.fill_price:g}")
-        self.object_store.save("held", str(self.portfolio["ABC"].quantity))
-'''
-
 
 class Run:
     """A project that trades on a folder, on a simulated machine."""
@@ -310,7 +284,7 @@ class Run:
         write_folder(root / "data", {"OTHER": [(1, 1, 1, 1, 1)]})
         self.feed = root / "feed"
         self.feed.mkdir()
-        (root / "main.py").write_text(PROJECT)
+        (root / "main.py").write_text(BUYING)
         self.runs = 0
 
     def append(self, text, name="ABC.csv"):
@@ -634,9 +608,7 @@ def test_an_order_of_a_day_ends_with_it_whether_its_bar_has_come_or_not(run):
     def on_data(self, data):
         pass
 """
-    (run.root / "main.py").write_text(
-        PROJECT[: PROJECT.index("    def on_data")].rstrip() + ordering
-    )
+    (run.root / "main.py").write_text(BUYING[: BUYING.index("    def on_data")].rstrip() + ordering)
     run.append(HEADER + "".join(line(i) for i in range(5)))
     evening = [(datetime(2010, 1, 11, 17, 30), lambda: run.append(line(5)))]
     log = run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 12), evening)

@@ -234,18 +234,23 @@ def test_a_fill_is_written_with_its_account_or_not_at_all(project, monkeypatch):
     assert order["id"] in [fill[1] for fill in fills_live(project)]
 
 
+def write_events(data):
+    """A split of ABC and a dividend of XYZ over the long weekend from the 15th on."""
+    write_folder(
+        data,
+        {"ABC": [*flat(100, 10), *flat(50, 20)], "XYZ": flat(40, 30)},
+        factors={
+            "ABC": "20100104,1,0.5,1\n20100115,1,0.5,100\n20501231,1,1,0\n",
+            "XYZ": "20100104,0.95,1,1\n20100115,0.95,1,40\n20501231,1,1,0\n",
+        },
+    )
+
+
 def test_a_split_and_a_dividend_while_nothing_ran_are_made_good(tmp_path):
     """Friday's rows, a restart on Monday night: as if it had run on."""
 
     def folder(root):
-        write_folder(
-            root / "data",
-            {"ABC": [*flat(100, 10), *flat(50, 20)], "XYZ": flat(40, 30)},
-            factors={
-                "ABC": "20100104,1,0.5,1\n20100115,1,0.5,100\n20501231,1,1,0\n",
-                "XYZ": "20100104,0.95,1,1\n20100115,0.95,1,40\n20501231,1,1,0\n",
-            },
-        )
+        write_events(root / "data")
         (root / "main.py").write_text(
             PROJECT.replace("0.5 if (self.time.day // 2 + i) % 2 else -0.2", "0.3")
             .replace("if self.time.day % 5 == 0:", "if self.time.day == 14:")
@@ -284,14 +289,7 @@ def test_an_event_that_a_killed_run_has_booked_is_not_booked_again(tmp_path, mon
         told(self, step)
 
     def folder(root):
-        write_folder(
-            root / "data",
-            {"ABC": [*flat(100, 10), *flat(50, 20)], "XYZ": flat(40, 30)},
-            factors={
-                "ABC": "20100104,1,0.5,1\n20100115,1,0.5,100\n20501231,1,1,0\n",
-                "XYZ": "20100104,0.95,1,1\n20100115,0.95,1,40\n20501231,1,1,0\n",
-            },
-        )
+        write_events(root / "data")
         (root / "main.py").write_text(PROJECT)
         return root
 
