@@ -6,7 +6,7 @@
   come from outside as time passes; `corporate`: splits and dividends, when they come.
 - `folder`, `alpaca`: where they come from: files that anybody appends to (`growing_files`), a
   vendor.
-- `feed`: bars, corporate events at eight and universes as slices; `feeds`: the feeds that a user can
+- `feed`: bars, corporate events at eight and universes as slices; `feeds`: those that a user can
   choose.
 - `state`, `orders`: the account on disk; orders as JSON.
 - `brokerage`: the account behind the algorithm: one that is durable, and LEAN's, which forgets.
