@@ -57,6 +57,13 @@ class Change:
         start = self.has - self.bought
         return min(start, self.ordered) <= self.has <= max(start, self.ordered)
 
+    @property
+    def guessed_by(self) -> str:
+        """What the price of somebody else's trade is guessed by."""
+        if self.away is None or self.away.opened is None:
+            return "the price of now, since there is no bar of the time"
+        return f"the bars that nobody saw, {self.away.low:g} to {self.away.high:g} $ a share"
+
     def money(self, price: float) -> tuple[float, float]:
         """$ that were paid for it (negative: came in), and how wrong that may be.
 
@@ -156,7 +163,15 @@ class AccountBook:
         for change in changes.values():
             price = float(self._algorithm.securities[change.name].price)
             paid, error = change.money(price)
-            self._tell(f"{change}, about {abs(paid):.2f} $" if paid else str(change))
+            if not paid:
+                self._tell(str(change))
+            elif change.ours:
+                self._tell(f"{change}, for about {abs(paid):.2f} $")
+            else:
+                self._tell(
+                    f"{change}, for about {abs(paid):.2f} $: guessed within {error:.2f} $ by "
+                    f"{change.guessed_by}, so money that came or went within that is not told apart"
+                )
             left, unsure = left + paid, unsure + error
         left = self._less_dividends(left, broker, away)
         if abs(left) > unsure:

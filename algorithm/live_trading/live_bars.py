@@ -80,6 +80,7 @@ class LiveBars:
         self._tell = tell
         self._started = algorithm.time
         self._splits: dict[str, dict[datetime, float]] = {}
+        self._heard: set[tuple[str, datetime]] = set()
         self._left: dict[str, list[KeptBar]] = {}
         self._said: set[str] = set()
         self._away: dict[str, Away] = {}
@@ -272,16 +273,27 @@ class LiveBars:
     def split(self, name: str, factor: float) -> bool:
         """Heed a split that the broker tells of: kept bars and pending targets follow it.
 
+        A broker tells a process of a split once. So an equal one that is known since the newest bar
+        is the same if history told of it, or the run before knew of it, and another if the broker
+        told of that too.
+
         Returns:
-            Whether it is news: not if it is told again after a restart, or history told first.
+            Whether it is news.
         """
         with self._guard:
             now, known = self._algorithm.time, self._splits.setdefault(name, {})
             newest = self._bars.newest(name)
-            since = [f for told, f in known.items() if newest is None or told > newest[0]]
-            if now in known or any(abs(f / factor - 1.0) <= SCALE_ERROR for f in since):
-                return False
-            known[now] = factor
+            for told, other in known.items():
+                since = newest is None or told > newest[0]
+                if since and abs(other / factor - 1.0) <= SCALE_ERROR:
+                    if (name, told) not in self._heard:
+                        self._heard.add((name, told))
+                        return False
+                    self._tell(
+                        f"{name}: a second split by {factor:g} since the last close; both count"
+                    )
+            self._heard.add((name, now))
+            known[now] = factor * known.get(now, 1.0)
             self._bars.replace(name, [scaled(bar, factor) for bar in self._bars.of(name)])
             self._on_split(name, factor)
             self.version += 1

@@ -240,7 +240,8 @@ def test_shares_that_somebody_sold_are_told_from_money_that_came(market):
     market.log.clear()
     market.live((2010, 3, 10, 22), (2010, 3, 11, 22), daily_stop="0.05", stop_loss="off")
     said = "\n".join(market.log)
-    assert f"{name}: 200 shares were sold without an order of ours while nothing ran" in said
+    assert f"{name}: 200 shares were sold without an order of ours while nothing ran, for" in said
+    assert f"by the bars that nobody saw, {row[2]:g} to {row[1]:g} $ a share, so money" in said
     assert "deposit" not in said
     assert "withdrawal" not in said
     assert "daily stop" not in said

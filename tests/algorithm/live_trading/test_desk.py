@@ -1,7 +1,11 @@
 """Closes that nobody saw, orders that are refused, and what is on disk when."""
 
 import json
+from datetime import timedelta
 
+import numpy as np
+
+from algorithm.bars import row_of
 from algorithm.live_trading.state import LiveState
 from tests.algorithm.live_trading.world import SYMBOLS, Memory, World
 
@@ -140,3 +144,46 @@ def test_a_record_is_on_disk_before_the_state_and_of_the_same_run():
         store[f"mirage-live/record/x-{key}.json"] = json.dumps({})
     assert LiveState(store, "mirage-live/x", reported.append).load()[1] is None
     assert "of what rules and candidates earned: the saved state cannot be read" in reported[-1]
+
+
+def test_two_equal_splits_of_one_day_are_two_and_one_told_of_again_is_one():
+    """The second comes half an hour later; or the process was killed in between, and hears again
+    of the first."""
+    world = running()
+    held = world.portfolio[BBB].quantity
+    world.next_session()
+    world.split(BBB, 0.5)
+    world.kill()
+    world.start((1.0, 1.0))
+    world.desk.split("BBB", 0.5)
+    assert world.desk.outbox.targets["BBB"] == 2 * held
+    world.time += timedelta(minutes=30)
+    world.split(BBB, 0.5)
+    assert world.desk.outbox.targets["BBB"] == 4 * held == world.portfolio[BBB].quantity
+    assert len(said(world, "a second split by 0.5 since the last close; both count")) == 1
+    truth = [row_of(bar) for bar in world.whole(BBB)]
+    np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
+    prices = CALM | {BBB: (12.5, 0.0)}
+    world.open({symbol: opened for symbol, (opened, _) in prices.items()}, 1.0)
+    world.trade(prices)
+    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    truth = [row_of(bar) for bar in world.whole(BBB)]
+    np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
+
+
+def test_what_others_traded_is_priced_by_the_bars_that_nobody_saw():
+    """Or, where none has passed, by the price of now."""
+    for sleeps, words in (
+        (True, "the bars that nobody saw, 38.2044 to 40.3899"),
+        (False, "the price of now, since there is no bar of the time"),
+    ):
+        world = running()
+        world.kill()
+        world.portfolio[AAA].quantity -= 100
+        world.portfolio.cash += 100 * 39.0
+        if sleeps:
+            day(world, seen=False, prices=CALM | {AAA: (39.99, -0.035)})
+        world.start((1.0, 1.0))
+        (line,) = said(world, "AAA: 100 shares were sold without an order of ours")
+        assert words in line
+        assert not said(world, "deposit")

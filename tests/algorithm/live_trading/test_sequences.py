@@ -103,7 +103,8 @@ class Run:
         if drawn["morning"] == "dividend":
             self.world.pay(AAA, 0.5)
         elif drawn["morning"] and not self.has_split:
-            # A second one within days would be taken for the first, told of again.
+            # One in a run: history tells of several that nobody saw as of one, and of a reverse
+            # split on top of a split as of none.
             self.has_split = True
             self.world.split(BBB, 0.5 if drawn["morning"] == "split" else 2.0)
         self.world.deposit(drawn["deposit"])
