@@ -30,23 +30,17 @@ from algorithm.execution import RecordingExecutionModel, send_orders
 from algorithm.learner import Learner, ModelLearner
 from algorithm.learning import BEST, DQN
 from algorithm.live_trading.background import Background
-from algorithm.live_trading.desk import LATE, SEND_AT, TRAIN_AT, Left, LiveDesk
+from algorithm.live_trading.desk import LATE, SEND_AT, Left, LiveDesk
 from algorithm.live_trading.state import STATES, LiveState
+from algorithm.live_trading.trainings import TRAIN_AT
+from algorithm.outside import OutsideSeries
 from algorithm.portfolio import CappedPortfolioConstructionModel, equity_of, target_quantities
 from algorithm.risk import StopsAndCapsRiskModel, demanded_quantities
 from algorithm.settings import INSIGHTS, MONTHLY, NEVER, Settings
 from algorithm.stops import Stops
 from models.artifacts import ArtifactStore
 from models.market.history import History
-from models.market.macro import RATE, VIX, WTI
 from sim.accounting import Rules
-
-FRED_SERIES = {VIX: "VIXCLS", WTI: "DCOILWTICO"}
-"""Outside series that come from FRED, and what they are called there; the rate is LEAN's own."""
-
-OUTSIDE_LEAD = timedelta(days=30)
-"""Before the first bar, from which on outside series are listened to: longer than any of their
-values may be old (`models.market.macro.PUBLICATION`)."""
 
 SPARE_BARS = 126
 """That a live run keeps beyond those it learns from: a restart looks at the bars of the last
@@ -85,12 +79,12 @@ class MirageStrategy(QCAlgorithm):
         self._lot_size = self._common_lot_size()
         self._rules = self._options.rules(run.account_share * run.cash, self._lot_size)
         self._stops = Stops(self._options.stops)
-        self._add_outside_series()
         self._bars = BarBook(
             run.symbols,
             keep=run.learned_bars + (SPARE_BARS if self.live_mode else 0),
             macro=self._options.forecaster.macro,
         )
+        self._outside = OutsideSeries(self, self._options.forecaster.macro, self._bars)
         self._diagnostics = Diagnostics(run.symbols)
         self._decider: Decider | None = None
         agent = self._options.agent
@@ -114,8 +108,7 @@ class MirageStrategy(QCAlgorithm):
         self._live = self._live_desk(warm_up) if self.live_mode else None
         if self._live is None:
             # What is known of outside series at the first bar was told before it.
-            lead = OUTSIDE_LEAD if self._options.forecaster.macro else timedelta(0)
-            self.set_warm_up(warm_up + lead, Resolution.DAILY)
+            self.set_warm_up(warm_up + self._outside.lead, Resolution.DAILY)
         self._warm_up_started = perf_counter()
         self._benchmark_shares: dict[str, float] = {}
         self.set_benchmark(self.buy_and_hold)
@@ -168,23 +161,6 @@ class MirageStrategy(QCAlgorithm):
         self.schedule.on(every_day, self.time_rules.after_market_close(first, LATE), self._watch)
         return made
 
-    def _add_outside_series(self) -> None:
-        """Subscribe to what the features need beside bars.
-
-        Raises:
-            ValueError: for FRED's series in live trading, which LEAN does not feed there.
-        """
-        wanted = self._options.forecaster.macro
-        told = [name for name in wanted if name in FRED_SERIES]
-        if told and self.live_mode:
-            raise ValueError(
-                f"parameter features must not name {', '.join(told)} in live trading: LEAN has no "
-                f"live feed of FRED's series; received {', '.join(wanted)} among the features"
-            )
-        self._outside = {
-            name: self.add_data(Fred, FRED_SERIES[name], Resolution.DAILY).symbol for name in told
-        }
-
     def _common_lot_size(self) -> float:
         """Shares that orders are a multiple of, the same for all symbols; 0 below one share."""
         lots = {
@@ -233,10 +209,7 @@ class MirageStrategy(QCAlgorithm):
     def _begin_live(self, live: LiveDesk) -> Left | None:
         """Bars and state; by what the models of the run before are found again."""
         kept = live.begin()
-        if RATE in self._options.forecaster.macro:
-            for day in live.bars.days():
-                rate = self.risk_free_interest_rate_model.get_interest_rate(day)
-                self._bars.add_macro(RATE, day.date(), 100.0 * rate)
+        self._outside.look_up(live.bars.days())
         return kept
 
     def _resumed(self, left: Left) -> bool:
@@ -258,7 +231,7 @@ class MirageStrategy(QCAlgorithm):
             return False
         today = datetime.combine(self.time.date(), datetime.min.time())
         days = today.day - 1 if self._options.run.retrain == MONTHLY else today.weekday()
-        return live.missed_training(today - timedelta(days=days))
+        return live.trainings.missed(self._traded[0], today - timedelta(days=days))
 
     def _decide_again(self) -> None:
         """The same models on bars that have changed."""
@@ -307,13 +280,13 @@ class MirageStrategy(QCAlgorithm):
             version, histories = live.bars.seen()
             rules = self._rules_now()
         except builtins.Exception as problem:
-            live.training_failed(problem, self._decider is not None)
+            live.trainings.failed(problem, self._decider is not None)
             return
         work = functools.partial(self._learn_beside, live, version, histories, rules, now)
         with self._turn:
             if self._training.start(work):
                 self._awaits = True
-                live.training_begun(self._decider is not None)
+                live.trainings.begun(self._decider is not None)
             else:
                 live.tell("a training is under way; the one that is due now is left out")
 
@@ -327,10 +300,10 @@ class MirageStrategy(QCAlgorithm):
                 if decider is not None:
                     self._decider, self._version = decider, version
                 self._awaits = False
-                live.trained(now)
+                live.trainings.done(now)
                 self._decide_late(live)
         except builtins.Exception as problem:
-            live.training_failed(problem, self._decider is not None)
+            live.trainings.failed(problem, self._decider is not None)
 
     def _keeps_real_time(self) -> bool:
         """Whether the algorithm's clock is the machine's, not that of a replay."""
@@ -341,7 +314,7 @@ class MirageStrategy(QCAlgorithm):
 
     def on_data(self, data: Slice) -> None:
         """Keep the new bars and, after warm-up, decide on them."""
-        self._take_outside(data)
+        self._outside.take(data)
         if self._live is not None:
             self._trade_live(self._live, data)
             return
@@ -353,16 +326,6 @@ class MirageStrategy(QCAlgorithm):
             self._diagnostics.close(name, close, row[3])
         if self._decider is not None:
             self._trade(self._decider, close, list(bars))
-
-    def _take_outside(self, data: Slice) -> None:
-        """Keep what the slice tells of outside series."""
-        for name, symbol in self._outside.items():
-            if data.contains_key(symbol):
-                point = data.get(Fred, symbol)
-                self._bars.add_macro(name, point.time.date(), float(point.value))
-        if RATE in self._options.forecaster.macro:
-            rate = self.risk_free_interest_rate_model.get_interest_rate(self.time)
-            self._bars.add_macro(RATE, self.time.date(), 100.0 * rate)
 
     def _take_bars(self, data: Slice) -> dict[str, tuple[datetime, Row]]:
         """Keep the slice's new bars; end and bar by ticker. A bad one stops a backtest."""
@@ -462,7 +425,7 @@ class MirageStrategy(QCAlgorithm):
 
     def _heed_training(self, live: LiveDesk, close: datetime) -> None:
         """Before a decision: try again what failed, and wait for it where time stands still."""
-        if not self._training.running and live.wants_training(self._decider is not None):
+        if not self._training.running and live.trainings.wanted(self._decider is not None):
             self._begin_training(live)
         if not self._keeps_real_time():
             self._training.wait()

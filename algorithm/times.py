@@ -1,4 +1,4 @@
-"""Times as JSON can say them."""
+"""Times as JSON can say them, and exceptions as a log can."""
 
 from __future__ import annotations
 
@@ -13,3 +13,8 @@ def to_text(time: datetime | None) -> str | None:
 def from_text(text: str | None) -> datetime | None:
     """What `to_text` said."""
     return None if text is None else datetime.fromisoformat(text)
+
+
+def said(problem: Exception) -> str:
+    """An exception in a line."""
+    return f"{type(problem).__name__}: {problem}"

@@ -5,7 +5,7 @@ they are ordered, which all brokers take. Before every decision and every traini
 brought together with history (`live_bars`). After every change what a restart must know is on disk
 (`state`); at a start the broker is right about cash and holdings (`account`), the state about what
 was meant. What the broker refuses is asked for again, less and less often (`refusals`). Trainings
-run beside all that (`background`).
+run beside all that (`background`, `trainings`).
 
 Four threads meet here: of slices, of scheduled events, of order events, and of a training. What
 they share is changed under one lock, `LiveDesk.guard`, which nobody holds while an order is sent:
@@ -30,9 +30,10 @@ from algorithm.live_trading.live_bars import LiveBars
 from algorithm.live_trading.outbox import Outbox
 from algorithm.live_trading.refusals import CLOSING, GROWING, Refusals
 from algorithm.live_trading.state import LiveState
+from algorithm.live_trading.trainings import Trainings
 from algorithm.portfolio import expected_quantities
 from algorithm.stops import Stops
-from algorithm.times import from_text, to_text
+from algorithm.times import from_text, said, to_text
 from sim.accounting import Rules
 
 KILL_SWITCH = "mirage-live/kill-switch"
@@ -41,25 +42,14 @@ nothing bought."""
 
 OFF = "off"
 
-TRAINED = "Models trained"
-"""What the age of the models is shown under, beside LEAN's figures."""
-
 SEND_AT = (9, 20)
 """New York time at which orders for the open are sent: within the hours of all brokers' models."""
-
-TRAIN_AT = (8, 0)
-"""New York time of a retraining, on the first trading day of its month or week."""
-
-EARLY = timedelta(minutes=1)
-"""By so much the algorithm's clock may be behind a scheduled event's time."""
 
 LATE = 5
 """Minutes after a close by which it must have brought data and a decision, or it is said."""
 
 FAILURES = 3
-"""Closes in a row whose decision failed, after which everything is sold until one succeeds; and
-first trainings in a row. Later trainings that fail are tried again so often: the models of before
-trade on."""
+"""Closes in a row whose decision failed, after which everything is sold until one succeeds."""
 
 
 class Remembers(Protocol):
@@ -93,6 +83,7 @@ class LiveDesk:
         bars: of the feed and of history.
         account: what came and went.
         outbox: what is to be ordered.
+        trainings: what came of them.
     """
 
     def __init__(
@@ -123,12 +114,10 @@ class LiveDesk:
         self._learner = learner
         midnight = datetime.combine(algorithm.time.date(), datetime.min.time())
         self._begun = algorithm.time
-        self._trained: datetime | None = None
         self._decided: datetime | None = None
         self._failed: datetime | None = None
         self._told: datetime | None = None
         self._failures = 0
-        self._untrained = 0
         self._killed = False
         self._unsaved = False
         self._refused: set[int] = set()
@@ -136,6 +125,7 @@ class LiveDesk:
         self._first = self._ready = False
         self.guard = threading.RLock()
         self.outbox = Outbox()
+        self.trainings = Trainings(algorithm, self.guard, self._sell_all, self.save, self.tell)
         self.account = AccountBook(algorithm, symbols, self.guard, self.tell)
         self.bars = LiveBars(
             algorithm, symbols, bars, midnight - warm_up, self.guard, self.outbox.scale, self.tell
@@ -174,9 +164,10 @@ class LiveDesk:
             kept = None
         if kept is not None:
             self._begun = datetime.fromisoformat(kept["begun"])
-            self._decided, self._trained = from_text(decided), from_text(kept["trained"])
+            self._decided = from_text(decided)
             self._failed, self._failures = from_text(kept["failed"]), int(kept["failures"])
-            self._untrained, self._killed = int(kept["untrained"]), bool(kept["killed"])
+            self._killed = bool(kept["killed"])
+            self.trainings.restore(kept["trainings"])
             self.bars.restore(kept["bars"])
             self.outbox.restore(kept["outbox"])
             self._stops.restore(kept["stops"])
@@ -269,100 +260,21 @@ class LiveDesk:
                 # A restart may decide a close again.
                 self._failed, self._failures = close, self._failures + 1
                 self._stops.pass_closes([close])
-            self.tell(f"the decision at {close} failed, no new orders: {_said(problem)}")
+            self.tell(f"the decision at {close} failed, no new orders: {said(problem)}")
             if self._failures >= FAILURES:
                 self.tell(f"{self._failures} decisions in a row failed: everything is sold")
                 self._sell_all(close)
             self.save()
 
-    def _sell_all(self, close: datetime) -> None:
-        """Let the next open find nothing held."""
-        self.outbox.record(close, {symbol.value: 0.0 for symbol in self._symbols})
-
-    # Trainings.
-
-    def training_begun(self, deciding: bool) -> None:
-        """Say that there are no models yet, where that is so.
+    def _sell_all(self, close: datetime | None = None) -> None:
+        """Let the next open find nothing held.
 
         Args:
-            deciding: whether there are models of before, which trade on.
+            close: after which; the newest by default, if there is one.
         """
-        if not deciding and not self._untrained:
-            now = self._algorithm.time
-            self.tell(
-                "there are no models yet: they are trained now, and nothing is traded until that "
-                "is done"
-            )
-            self._algorithm.set_runtime_statistic(TRAINED, f"not yet; in training since {now}")
-
-    def trained(self, begun: datetime) -> None:
-        """Note that the models are those of a training.
-
-        Args:
-            begun: when it began.
-        """
-        with self.guard:
-            self._trained, self._untrained = begun, 0
-            self.save()
-
-    def training_failed(self, problem: builtins.Exception, deciding: bool) -> None:
-        """Note that a training failed; when it is tried again, and what is held until then.
-
-        Args:
-            problem: what ended it.
-            deciding: whether there are models of before, which trade on.
-        """
-        with self.guard:
-            self._untrained += 1
-            tried = f"training failed ({self._untrained} in a row): {_said(problem)}"
-            if deciding and self._untrained < FAILURES:
-                what = "the models of before trade on; it is tried again at the next close"
-            elif deciding:
-                what = (
-                    f"the models of {self._trained} trade on until the next month's or week's "
-                    "training succeeds"
-                )
-            elif self._untrained < FAILURES:
-                what = (
-                    "there are no models: nothing is traded, what is held is kept; it is tried "
-                    "again at the next close"
-                )
-            else:
-                what = (
-                    "there are no models: everything is sold, and nothing is traded until a "
-                    "training succeeds; it is tried again at every close"
-                )
-                newest = self.bars.newest()
-                if newest is not None:
-                    self._sell_all(newest)
-            self._algorithm.error(f"{tried}; {what}")
-            if not deciding:
-                self._algorithm.set_runtime_statistic(TRAINED, "never: the training failed")
-            self.save()
-
-    def wants_training(self, deciding: bool) -> bool:
-        """Whether a training that failed is to be tried again now, at a close.
-
-        Args:
-            deciding: whether there are models of before.
-        """
-        return not deciding or 0 < self._untrained < FAILURES
-
-    def missed_training(self, first_day: datetime) -> bool:
-        """Whether the time of a retraining passed while nothing ran.
-
-        Args:
-            first_day: midnight of the first day of the present month, or week.
-        """
-        hours = self._algorithm.securities[self._symbols[0]].exchange.hours
-        opens = hours.get_next_market_open(first_day - timedelta(seconds=1), False)
-        hour, minute = TRAIN_AT
-        due = opens.replace(hour=hour, minute=minute, second=0, microsecond=0)
-        trained = self._trained
-        missed = trained is not None and trained + EARLY < due <= self._algorithm.time
-        if missed:
-            self.tell(f"the training of {due} was missed while nothing ran, and comes now")
-        return bool(missed)
+        known = close or self.bars.newest()
+        if known is not None:
+            self.outbox.record(known, {symbol.value: 0.0 for symbol in self._symbols})
 
     # Orders.
 
@@ -415,9 +327,7 @@ class LiveDesk:
             self.save()
         if thrown:
             with self.guard:
-                known = self.outbox.close or self.bars.newest()
-                if known is not None:
-                    self._sell_all(known)
+                self._sell_all(self.outbox.close)
                 self.save()
         return thrown
 
@@ -463,12 +373,17 @@ class LiveDesk:
     def _without_refused(self, due: Mapping[Symbol, float]) -> dict[Symbol, float]:
         """What is due, less what the broker has refused too often to be asked for today."""
         close, expected = self.outbox.close, expected_quantities(self._algorithm, self._symbols)
-        return {
-            symbol: target
-            for symbol, target in due.items()
-            if close is None
-            or not self._refusals.waits(symbol.value, _kind(expected[symbol], target), close)
-        }
+        with self.guard:
+            before = self._refusals.to_state()
+            asked = {
+                symbol: target
+                for symbol, target in due.items()
+                if close is None
+                or not self._refusals.waits(symbol.value, _kind(expected[symbol], target), close)
+            }
+            if self._refusals.to_state() != before:
+                self.save()
+        return asked
 
     def checked(
         self, due: Mapping[Symbol, float], rules: Rules, equity: float
@@ -570,8 +485,7 @@ class LiveDesk:
             self._told = now
         if not deciding:
             self._told = now
-            why = "failed" if self._untrained else "is not done yet"
-            self.tell(f"today's close had no decision: the first training {why}")
+            self.tell(f"today's close had no decision: the first training {self.trainings.lacking}")
         elif len(silent) < len(self._symbols) and (
             self._decided is None or self._decided.date() != now.date()
         ):
@@ -596,7 +510,7 @@ class LiveDesk:
         try:
             self._store.save(self._to_state(), self._learner.record())
         except (OSError, ValueError) as problem:
-            self.tell(f"the state cannot be saved: {_said(problem)}")
+            self.tell(f"the state cannot be saved: {said(problem)}")
             self._unsaved = True
             return
         if self._unsaved:
@@ -605,13 +519,13 @@ class LiveDesk:
 
     def _show(self) -> None:
         """Beside LEAN's figures: how old the models are, and what is held or to be ordered."""
-        if self._trained is not None:
-            self._algorithm.set_runtime_statistic(TRAINED, self._trained.isoformat())
+        self.trainings.show()
         if self.outbox.close is not None:
             found = sorted(self.outbox.targets.items())
-            targets = ", ".join(f"{name} {n:g}" for name, n in found) or "as they are held"
+            targets = ", ".join(f"{name} {n:g}" for name, n in found)
+            close = f"the close of {self.outbox.close:%Y-%m-%d}"
             left = "ordered" if self.outbox.ordered else "to be ordered before the open"
-            shown = f"{targets} of the close of {self.outbox.close:%Y-%m-%d}, {left}"
+            shown = f"{targets} of {close}, {left}" if found else f"none new at {close}"
             self._algorithm.set_runtime_statistic("Targets", shown)
 
     def _to_state(self) -> dict[str, Any]:
@@ -619,11 +533,10 @@ class LiveDesk:
             "symbols": sorted(symbol.value for symbol in self._symbols),
             "begun": self._begun.isoformat(),
             "decided": to_text(self._decided),
-            "trained": to_text(self._trained),
             "failed": to_text(self._failed),
             "failures": self._failures,
-            "untrained": self._untrained,
             "killed": self._killed,
+            "trainings": self.trainings.to_state(),
             "bars": self.bars.to_state(),
             "outbox": self.outbox.to_state(),
             "stops": self._stops.to_state(),
@@ -640,7 +553,3 @@ class LiveDesk:
 def _kind(held: float, target: float) -> str:
     """What an order from one quantity to another does to a position."""
     return CLOSING if held * target >= 0.0 and abs(target) <= abs(held) else GROWING
-
-
-def _said(problem: builtins.Exception) -> str:
-    return f"{type(problem).__name__}: {problem}"

@@ -8,6 +8,7 @@ import pytest
 
 from algorithm.bars import BarBook
 from algorithm.live_trading.background import Background
+from algorithm.outside import OutsideSeries
 from algorithm.settings import Settings
 from algorithm.strategy import MirageStrategy
 
@@ -31,18 +32,22 @@ class Algorithm:
     def __init__(self, live):
         self.live_mode = live
         self.desk = []
+        self._outside = SimpleNamespace(look_up=lambda days: None)
         self._live = None
         if live:
             self._live = SimpleNamespace(
                 begin=lambda: self.desk.append("begin"),
                 bars=SimpleNamespace(
+                    days=lambda: [],
                     refresh=lambda before: self.desk.append("refresh"),
                     seen=lambda: (7, self._bars.histories()),
                 ),
                 ready=lambda: self.desk.append("ready"),
-                training_begun=lambda deciding: self.desk.append("begun"),
-                trained=lambda begun: self.desk.append(f"trained at {begun}"),
-                training_failed=lambda problem, deciding: self.desk.append((problem, deciding)),
+                trainings=SimpleNamespace(
+                    begun=lambda deciding: self.desk.append("begun"),
+                    done=lambda begun: self.desk.append(f"trained at {begun}"),
+                    failed=lambda problem, deciding: self.desk.append((problem, deciding)),
+                ),
                 missed_sending=lambda: False,
                 tell=self.desk.append,
             )
@@ -143,7 +148,6 @@ def test_series_that_lean_does_not_feed_live_are_refused_by_name(live):
     """The short rate is LEAN's own, live as well."""
     live._options = Settings.from_parameters({"features": "bars,vix,rate"})
     with pytest.raises(ValueError, match="parameter features must not name vix in live trading"):
-        MirageStrategy._add_outside_series(live)
+        OutsideSeries(live, live._options.forecaster.macro, live._bars)
     live._options = Settings.from_parameters({"features": "bars,rate"})
-    MirageStrategy._add_outside_series(live)
-    assert live._outside == {}
+    assert OutsideSeries(live, live._options.forecaster.macro, live._bars)._symbols == {}
