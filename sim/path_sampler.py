@@ -56,7 +56,6 @@ from models.agent.outlook import FORECAST
 from models.arrays import column
 from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import Masks, RecurrentState
-from models.forecast.recalibration import Memory
 from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import BAR_FIELDS, VOLUME
 from sim.blocks import MEAN_BLOCK
@@ -250,22 +249,22 @@ class _Portion:
         self._shape = (s, plan.twins * starts)
         self._forecaster, self._made, self._t = sampler._forecaster, made, 0
         series, start = np.repeat(np.arange(s), starts), rows.T.reshape(-1)
-        view = start_view(sampler._tables, series, start, sampler._window)
-        memory = Memory.concatenate(
-            [known.memory_at(at) for known, at in zip(sampler._hindcasts, rows.T, strict=True)]
-        )
+        known = list(zip(sampler._hindcasts, rows.T, strict=True))
+        standing = RecurrentState.concatenate([one.state_at(at) for one, at in known])
+        windows = [np.moveaxis(one.windows_at(at, sampler._window), 0, -1) for one, at in known]
         masks = plan.masks.take(np.tile(np.arange(of.start, of.stop), s))
         # Twins start alike: the window is read once for both.
         twins = np.repeat(np.arange(s * starts), plan.twins)
         self._bounds = sampler._bounds.take(series[twins])
-        self._state = self._forecaster.start(view, masks, memory).take(twins)
+        seen = np.moveaxis(np.concatenate(windows, axis=-1), -1, 0)
+        self._state = self._forecaster.masked(standing, seen, masks).take(twins)
         self._bounds.hold_volatility(self._state)
         usual = np.stack([known.scales.mean(axis=0) for known in sampler._hindcasts])
         self._usual = usual[series[twins]]
         self._state.shift = np.zeros_like(self._usual)
+        view = start_view(sampler._tables, series[twins], start[twins], 1)
         # The observer's forecasts are corrected by the same outcomes, of its own network.
-        self._market = sampler._observer.follow(view, memory.take(slice(None)))
-        self._market = self._market.take(twins, window=1)
+        self._market = sampler._observer.resume(view, standing.take(twins))
         self._macro = None
         if sampler.macro_model is not None and plan.rests is not None:
             leading = np.repeat(leading_symbols(sampler._tables, rows), plan.twins)

@@ -253,6 +253,16 @@ class Observer:
         """
         return ObservedMarket(view, self.stream(view, memory), remembers=memory is not None)
 
+    def resume(self, view: MarketView, state: RecurrentState) -> ObservedMarket:
+        """As `follow` with a memory, where it is known already where the mean network stands.
+
+        Args:
+            view: taken over; one feature row is enough.
+            state: of its series, memory included (`Hindcast.state_at`), taken over.
+        """
+        stream = ObservationStream(self, state, self._look(state, view.feature_rows))
+        return ObservedMarket(view, stream, remembers=True)
+
     def _look(self, state: RecurrentState, feature_rows: np.ndarray) -> _Seen:
         """What is seen of B series; their features as they are, shape (B, F)."""
         told = self.forecaster.expect(state)

@@ -17,7 +17,7 @@ baseline volatility is not held: a crisis wilder than any so far is forecast as 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,15 +76,22 @@ class Hindcast:
         uniforms: PITs of the bars' parts under the forecasts as `Forecaster.draw` corrects them,
             shape (n, 5), columns `features.PARTS`: drawn with these, the bars come again.
         missed: gap and intraday return less their means, in baseline volatilities, shape (n, 2).
-        memory: of n + 1 series: entry i is what was known at row first + i.
         scales: what the network said of the log scales of gap and intraday return, shape (n, 2).
+        state: of the mean network, n + 1 series: entry i stands at row first + i.
+        scaled: network inputs from row `LOOKBACK` on, shape (T - LOOKBACK, F).
     """
 
     first: int
     uniforms: np.ndarray
     missed: np.ndarray
-    memory: Memory
     scales: np.ndarray
+    state: RecurrentState
+    scaled: np.ndarray
+
+    @property
+    def memory(self) -> Memory:
+        """Of n + 1 series: entry i is what was known at row first + i."""
+        return self.state.memory
 
     def memory_at(self, rows: np.ndarray) -> Memory:
         """What was known at the close of rows (B,) of the history.
@@ -92,13 +99,33 @@ class Hindcast:
         Raises:
             ValueError: if a row lies before `first` or beyond the newest bar.
         """
+        return self.memory.take(self._numbers(rows))
+
+    def state_at(self, rows: np.ndarray) -> RecurrentState:
+        """Where `Forecaster.start` with `memory_at` puts the mean network at rows (B,).
+
+        Raises:
+            ValueError: as `memory_at`.
+        """
+        return self.state.take(self._numbers(rows))
+
+    def windows_at(self, rows: np.ndarray, window: int) -> np.ndarray:
+        """Network inputs of the windows that end at rows (B,), shape (B, W, F).
+
+        Raises:
+            ValueError: as `memory_at`.
+        """
+        return _windows_of(self.scaled, self._numbers(rows) + self.first - LOOKBACK, window)
+
+    def _numbers(self, rows: np.ndarray) -> np.ndarray:
+        """Numbers of the entries at rows."""
         rows = np.asarray(rows)
         last = self.first + len(self.memory) - 1
         if rows.size and (rows.min() < self.first or rows.max() > last):
             raise ValueError(
                 f"rows must lie in {self.first}..{last}; received {rows.min()}..{rows.max()}"
             )
-        return self.memory.take(rows - self.first)
+        return rows - self.first
 
 
 class Forecaster:
@@ -302,6 +329,17 @@ class Forecaster:
         state.scaled, state.volatility, state.memory = other.scaled, other.volatility, other.memory
         return self._step(state)
 
+    def masked(self, state: RecurrentState, windows: np.ndarray, masks: Masks) -> RecurrentState:
+        """Masked networks where the mean network stands, as `start` with masks puts them.
+
+        Args:
+            state: of B series (`Hindcast.state_at`); what is not the network's is shared with it.
+            windows: of the same, shape (B, W, F) (`Hindcast.windows_at`).
+            masks: a dropout mask for each series.
+        """
+        hidden, cell = self._network.settle(windows, masks)
+        return replace(state, hidden=hidden, cell=cell, masks=masks)
+
     def _step(self, state: RecurrentState) -> RecurrentState:
         state.hidden, state.cell = self._network.step(
             state.hidden, state.cell, state.scaled, state.masks
@@ -373,13 +411,21 @@ class Forecaster:
         Raises:
             ValueError: if it is too short.
         """
-        window = self.config.window
-        first = LOOKBACK + window - 1
+        first = LOOKBACK + self.config.window - 1
         table.history.require(first + 2)
-        ends = np.arange(first, len(table) - 1)
-        traits = self.traits(np.repeat(table.symbol, len(ends)))
-        state = self._start(table.rows[ends[:, None] + np.arange(1 - window, 1)], traits, None)
-        density = self.parameters(state)
+        every = self.traits(np.repeat(table.symbol, len(table) - LOOKBACK))
+        scaled = self.scaler.held(table.rows[LOOKBACK:, None], every.ranges)[:, 0]
+        rows = np.arange(first, len(table))
+        traits = every.take(rows - LOOKBACK)
+        hidden, cell = self._network.settle(
+            _windows_of(scaled, rows - LOOKBACK, self.config.window)
+        )
+        volatility = baseline_volatility(table.rows[first:], traits.anchors)
+        blank = Memory.blank(len(rows))
+        state = RecurrentState(
+            hidden, cell, None, scaled[rows - LOOKBACK], volatility, traits, blank
+        )
+        density = self.parameters(state.take(np.arange(len(rows) - 1)))
         parts = table.parts[first + 1 :]
         pits = density.pit(parts, self._levels)
         memory = Memory.after(pits[:, CORRECTED])
@@ -387,9 +433,10 @@ class Forecaster:
         uniforms = pits.copy()
         uniforms[:, CORRECTED] = distribution(pits[:, CORRECTED], correction)
         given_gap = density.given_gap(parts[:, 0])
-        missed = parts[:, :2] - self._means(given_gap, correction, traits.rows)
+        missed = parts[:, :2] - self._means(given_gap, correction, traits.rows[:-1])
         missed = missed / density.volatility[:, None]
-        return Hindcast(first, uniforms, missed, memory, density.outputs[:, SCALES])
+        state.memory = memory
+        return Hindcast(first, uniforms, missed, density.outputs[:, SCALES], state, scaled)
 
     def returns_pit(self, state: RecurrentState, returns: np.ndarray) -> np.ndarray:
         """PITs (B, 2) of the next gaps and intraday returns (B, 2), before any correction."""
@@ -471,6 +518,15 @@ class Forecaster:
                 features.
         """
         return cls(FittedForecaster.from_arrays(arrays))
+
+
+def _windows_of(scaled: np.ndarray, ends: np.ndarray, window: int) -> np.ndarray:
+    """Windows of rows (n, F) that end at some of them (B,), shape (B, W, F), series contiguous."""
+    by_column = np.ascontiguousarray(scaled.T)
+    found = np.empty((window, len(by_column), len(ends)), scaled.dtype)
+    for t in range(window):
+        np.take(by_column, ends - (window - 1 - t), axis=1, out=found[t], mode="clip")
+    return np.moveaxis(found, -1, 0)
 
 
 def _memory_of(series: int, memory: Memory | None) -> Memory:

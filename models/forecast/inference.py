@@ -8,6 +8,7 @@ neural networks"), and a path lives in one world.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,6 +80,23 @@ class RecurrentState:
 
     def __len__(self) -> int:
         return len(self.hidden)
+
+    @classmethod
+    def concatenate(cls, states: Sequence[RecurrentState]) -> RecurrentState:
+        """The mean network's states of all the series of several states, in their order."""
+
+        def joined(arrays: Iterable[np.ndarray]) -> np.ndarray:
+            return np.concatenate([array.T for array in arrays], axis=-1).T
+
+        return cls(
+            joined(state.hidden for state in states),
+            joined(state.cell for state in states),
+            None,
+            joined(state.scaled for state in states),
+            np.concatenate([state.volatility for state in states]),
+            SeriesTraits.concatenate([state.traits for state in states]),
+            Memory.concatenate([state.memory for state in states]),
+        )
 
     def take(self, rows: np.ndarray) -> RecurrentState:
         """An independent state of chosen paths (repeats allowed)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,28 +24,39 @@ ANCHOR_BARS = 250
 
 @dataclass(frozen=True, eq=False)
 class SeriesTraits:
-    """The traits of B series.
+    """The traits of B series, looked up when they are asked for.
 
     Attributes:
-        rows: of each in its forecaster's `SymbolTraits`, shape (B,).
-        ranges: lowest and highest value its features may have, shape (B, 2, F).
-        anchors: log volatility per bar its baseline reverts to, shape (B,).
-        density: parameters of its bar density, arrays (B, n).
+        rows: of each in `every`, shape (B,).
+        every: the traits of the symbols that their forecaster knows.
     """
 
     rows: np.ndarray
-    ranges: np.ndarray
-    anchors: np.ndarray
-    density: DensityParameters
+    every: SymbolTraits
+
+    @cached_property
+    def ranges(self) -> np.ndarray:
+        """Lowest and highest value their features may have, shape (B, 2, F)."""
+        return take_series(self.every.ranges, self.rows)
+
+    @cached_property
+    def anchors(self) -> np.ndarray:
+        """Log volatility per bar their baseline reverts to, shape (B,)."""
+        return self.every.anchors[self.rows]
+
+    @cached_property
+    def density(self) -> DensityParameters:
+        """Parameters of their bar density, arrays (B, n)."""
+        return self.every.density.take(self.rows)
+
+    @classmethod
+    def concatenate(cls, traits: Sequence[SeriesTraits]) -> SeriesTraits:
+        """Of all the series of several, in their order; of one forecaster."""
+        return cls(np.concatenate([one.rows for one in traits]), traits[0].every)
 
     def take(self, index: np.ndarray) -> SeriesTraits:
         """The traits of chosen series."""
-        return SeriesTraits(
-            self.rows[index],
-            take_series(self.ranges, index),
-            self.anchors[index],
-            self.density.take(index),
-        )
+        return SeriesTraits(self.rows[index], self.every)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,8 +153,7 @@ class SymbolTraits:
         names, inverse = np.unique(np.asarray(symbols, dtype=str), return_inverse=True)
         place = {symbol: i for i, symbol in enumerate(self.symbols)}
         known = np.array([place.get(name, len(self.symbols)) for name in names], np.int64)
-        every = SeriesTraits(np.arange(len(self.anchors)), self.ranges, self.anchors, self.density)
-        return every.take(known[inverse])
+        return SeriesTraits(known[inverse], self)
 
     @property
     def common(self) -> DensityParameters:

@@ -14,7 +14,7 @@ from models.forecast.density import OUTPUTS, DensityParameters
 from models.forecast.inference import LSTMInference, Masks, RecurrentState
 from models.forecast.recalibration import Memory
 from models.forecast.scaling import CLIP, FeatureScaler
-from models.forecast.traits import SeriesTraits
+from models.forecast.traits import SeriesTraits, SymbolTraits
 from models.forecast.weights import LSTMWeights
 from models.market.features import FEATURES, FeatureState, features
 from tests.models.synthetic import garch_bars, garch_table
@@ -257,13 +257,14 @@ def test_holding_and_scaling_windows_is_clipping_and_scaling_them():
 
 def traits_of(count):
     """Traits that tell series apart."""
-    start = DensityParameters.initial().joined()
-    return SeriesTraits(
-        np.arange(count),
-        np.arange(count * 2.0 * N_FEATURES).reshape(count, 2, N_FEATURES),
+    start, n = DensityParameters.initial().joined(), len(FEATURES)
+    every = SymbolTraits(
+        tuple(str(k) for k in range(count - 1)),
+        np.arange(count * 2.0 * n).reshape(count, 2, n),
         np.arange(1.0 * count),
         DensityParameters.split(start + np.arange(count)[:, None]),
     )
+    return SeriesTraits(np.arange(count), every)
 
 
 def test_states_and_masks_are_chosen_as_rows_are():
@@ -282,6 +283,13 @@ def test_states_and_masks_are_chosen_as_rows_are():
     np.testing.assert_array_equal(taken.memory.count, memory.count[rows])
     for name in ("inputs", "recurrent", "outputs"):
         np.testing.assert_array_equal(getattr(taken.masks, name), getattr(masks, name)[rows])
+    both = RecurrentState.concatenate([state.take(rows), state.take(rows[:1])])
+    assert both.masks is None
+    for name in ("hidden", "cell", "scaled", "volatility"):
+        of_both = getattr(state, name)[[*rows, rows[0]]]
+        np.testing.assert_array_equal(getattr(both, name), of_both)
+    np.testing.assert_array_equal(both.traits.anchors, traits.anchors[[*rows, rows[0]]])
+    np.testing.assert_array_equal(both.memory.count, memory.count[[*rows, rows[0]]])
     taken.hidden[:] = 0.0
     np.testing.assert_array_equal(state.hidden, hidden)
     assert dataclasses.replace(state, masks=None).take(rows).masks is None

@@ -475,6 +475,24 @@ def test_a_hindcast_is_the_same_for_a_longer_history(wild):
     np.testing.assert_allclose(long.memory.sums[: count + 1], short.memory.sums, atol=1e-9)
 
 
+def test_a_path_starts_from_a_hindcast_as_from_its_window(wild):
+    """To the bit, with masks and without."""
+    table, rows = TRAIN[1], np.array([800, 300, len(TRAIN[1]) - 1, 300])
+    known, view = wild.hindcast(table), view_of(rows, table)
+    masks, memory = wild.masks(4, np.random.default_rng(0)), known.memory_at(rows)
+    windows = known.windows_at(rows, SMALL.window)
+    found = wild.masked(known.state_at(rows), windows, masks)
+    for state, wanted in (
+        (known.state_at(rows), wild.start(view, None, memory)),
+        (found, wild.start(view, masks, memory)),
+    ):
+        for name in ("hidden", "cell", "scaled", "volatility"):
+            np.testing.assert_array_equal(getattr(state, name), getattr(wanted, name))
+        np.testing.assert_array_equal(state.memory.sums, wanted.memory.sums)
+        np.testing.assert_array_equal(state.traits.anchors, wanted.traits.anchors)
+    assert found.masks is masks
+
+
 def test_a_memory_is_only_to_be_had_of_rows_that_have_one(wild):
     found = wild.hindcast(TRAIN[0])
     last = len(TRAIN[0]) - 1
@@ -483,6 +501,8 @@ def test_a_memory_is_only_to_be_had_of_rows_that_have_one(wild):
     for row in (found.first - 1, last + 1):
         with pytest.raises(ValueError, match=rf"rows must lie in {found.first}..{last}"):
             found.memory_at([400, row])
+        with pytest.raises(ValueError, match=rf"rows must lie in {found.first}..{last}"):
+            found.state_at([400, row])
     with pytest.raises(ValueError, match="AAA: history must have at least 213 bars"):
         wild.hindcast(FeatureTable.of(TRAIN[0].history.tail(212)))
 
