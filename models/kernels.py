@@ -261,7 +261,9 @@ OF_VARIANCE = 0  # and three more
 OF_WEIGHT = 4  # and three more: the decayed counts that the variances were divided by
 OF_EMA = 8  # and two more
 OF_SIGNAL, OF_ATR, OF_CLOSE, OF_LOG_CLOSE, OF_VOLUME_MEAN, OF_VOLUME_LONG = range(11, 17)
-CARRIED = 17
+OF_SUM = 17  # and two more: sums of closes under the three simple averages
+OF_REST = 20  # and two more: what these sums lost to rounding
+CARRIED = 23
 
 _PARKINSON = 4.0 * 0.6931471805599453
 
@@ -340,6 +342,29 @@ def _smooth(average, value, weight):
 
 
 @inlined
+def _add_exactly(sums, rests, values, sign, width):
+    """Add values to sums, what rounding takes off to rests (Knuth's TwoSum): nothing drifts."""
+    for k in range(width):
+        value = sign * values[k]
+        total = sums[k] + value
+        moved = total - sums[k]
+        rests[k] += (sums[k] - (total - moved)) + (value - moved)
+        sums[k] = total
+
+
+@compiled("void(float64[:, ::1], int64[::1], float64[:, ::1])")
+def sum_closes(closes, simple, carried):
+    """Sums of the last closes (n, B), oldest first, as `push_bars` carries them on."""
+    for i in range(len(simple)):
+        carried[OF_SUM + i] = 0.0
+        carried[OF_REST + i] = 0.0
+        for row in range(len(closes) - simple[i], len(closes)):
+            _add_exactly(
+                carried[OF_SUM + i], carried[OF_REST + i], closes[row], 1.0, closes.shape[1]
+            )
+
+
+@inlined
 def _add_rows(ring, newest, first, last, start, width, total):
     """Add the rows of a ring that are `first` to `last` - 1 bars older than the newest."""
     for age in range(first, last):
@@ -388,6 +413,11 @@ def push_bars(
             high[k], low[k], close[k] = x[1, k], x[2, k], x[3, k]
         for i in range(len(v)):
             _load(carried, i, start, width, v, i)
+        for i in range(3):
+            row = head - simple[i]
+            leaving = closes[row if row >= 0 else row + len(closes), start : start + width]
+            _add_exactly(v[OF_SUM + i], v[OF_REST + i], close, 1.0, width)
+            _add_exactly(v[OF_SUM + i], v[OF_REST + i], leaving, -1.0, width)
         _store(x, 3, closes, head, start, width)
         _log_rows(x, 5, width)
         _store(x, 4, volumes, short_head, start, width)
@@ -434,16 +464,12 @@ def push_bars(
         for i in range(4):
             for k in range(width):
                 w[VARIANCE + i, k] = v[OF_VARIANCE + i, k]
-        # Averages over the rings from the newest value on, so that nothing drifts and nothing
-        # depends on where a ring begins.
-        for k in range(width):
-            total[k] = 0.0
-        done = 0
         for i in range(3):
-            _add_rows(closes, head, done, simple[i], start, width, total)
-            done = simple[i]
+            bars_of = float(simple[i])
             for k in range(width):
-                w[AVERAGE + i, k] = total[k] / done
+                w[AVERAGE + i, k] = (v[OF_SUM + i, k] + v[OF_REST + i, k]) / bars_of
+        # Averages over the short rings from the newest value on, so that nothing drifts and nothing
+        # depends on where a ring begins.
         for k in range(width):
             total[k] = 0.0
         _add_rows(volumes, short_head, 0, recent, start, width, total)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.kernels import compiled
+
 
 @dataclass(frozen=True, eq=False)
 class Cells:
@@ -48,17 +50,34 @@ class Cells:
 
     def at(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
         """The number of the thing in whose cell each of the points (B, d) in [0, 1) lies."""
-        n = len(self.order)
-        rest = points.copy()
-        low, high = np.zeros(len(points), np.int64), np.full(len(points), n)
-        for level in range(int(np.ceil(np.log2(n)))):
-            value = rest[:, level % self.n_coordinates]
+        found = np.empty(len(points), np.int64)
+        walk_down(np.require(points, np.float64, ["C", "W"]), self.n_coordinates, self.order, found)
+        return found
+
+
+@compiled("void(float64[:, ::1], int64, int64[::1], int64[::1])")
+def walk_down(points, n_coordinates, order, found):
+    """The thing in whose cell each point lies, from the root of the tree to its leaf.
+
+    Args:
+        points: shape (B, d), in [0, 1).
+        n_coordinates: that were cut in turn.
+        order: of the leaves, shape (N,).
+        found: written to, shape (B,).
+    """
+    rest = np.empty(n_coordinates)
+    for k in range(len(points)):
+        for i in range(n_coordinates):
+            rest[i] = points[k, i]
+        low, high, axis = 0, len(order), 0
+        while high - low > 1:
             middle = (low + high) // 2
             share = (middle - low) / (high - low)
-            single = high - low == 1
-            below = value < share
-            with np.errstate(divide="ignore", invalid="ignore"):
-                value[:] = np.where(below, value / share, (value - share) / (1.0 - share))
-            high = np.where(below & ~single, middle, high)
-            low = np.where(below | single, low, middle)
-        return self.order[low]
+            if rest[axis] < share:
+                rest[axis] /= share
+                high = middle
+            else:
+                rest[axis] = (rest[axis] - share) / (1.0 - share)
+                low = middle
+            axis = axis + 1 if axis + 1 < n_coordinates else 0
+        found[k] = order[low]

@@ -121,14 +121,18 @@ def placed_points(
     """
     covered = min(n_dimensions + 1, MAX_DIMENSIONS)
     sobol = qmc.Sobol(covered, scramble=True, bits=BITS, seed=rng)
-    points = sobol.random_base2(max(int(np.ceil(np.log2(max(n_points, 1)))), 0))[:n_points]
+    leading = max(int(np.ceil(np.log2(max(n_points, 1)))), 0)
+    points = sobol.random_base2(leading)[:n_points]
     digits = (points * 2.0**BITS).astype(np.uint32)
     neighbourhood = np.arange(n_points) // max(int(np.sqrt(n_points)), 1)
     for _ in range(n_steps):
         shifted = digits ^ rng.integers(2**BITS, size=covered, dtype=np.uint32)
-        shifted = shifted[np.argsort(shifted[:, 0], kind="stable"), 1:]
-        shuffled = np.argsort(neighbourhood + rng.random(n_points))
-        found = (shifted[shuffled] + 0.5) * 2.0**-BITS
+        # In order of the first coordinate, whose leading digits are different in all points.
+        at = np.full(2**leading, -1)
+        at[shifted[:, 0] >> np.uint32(BITS - leading)] = np.arange(n_points)
+        ordered = at[at >= 0]
+        shuffled = ordered[np.argsort(neighbourhood + rng.random(n_points))]
+        found = (shifted[shuffled, 1:] + 0.5) * 2.0**-BITS
         if covered <= n_dimensions:
             others = rng.random((n_points, n_dimensions + 1 - covered))
             found = np.concatenate([found, others], axis=1)
@@ -223,7 +227,8 @@ class CheckerboardNoise:
         found = noise_room(n_markets, s, n_steps)
         for t, drawn in enumerate(self.points(n_markets, self.dates.n_coordinates, n_steps, rng)):
             within = rng.random((n_markets, s, N_PARTS))
-            found[:, :, t] = (self.ranks[self.dates.at(drawn)] + within) / n
+            of_date = np.take(self.ranks, self.dates.at(drawn), axis=0)
+            np.divide(np.add(of_date, within, out=within), n, out=found[:, :, t])
         return found
 
 

@@ -355,7 +355,7 @@ class Forecaster:
         mask = None if state.masks is None else state.masks.outputs
         outputs = self._network.outputs(state.hidden, state.scaled, mask)
         if state.shift is not None:
-            outputs[:, SCALES] += state.shift
+            outputs.T[SCALES] += state.shift.T  # series contiguous
         return outputs
 
     def draw(self, state: RecurrentState, uniforms: np.ndarray) -> Drawn:
@@ -375,7 +375,7 @@ class Forecaster:
         parts, means = self._drawing.draw(
             outputs, state.volatility, state.memory, uniforms, state.traits.rows
         )
-        return Drawn(parts, means, uniforms[:, CORRECTED], outputs[:, SCALES])
+        return Drawn(parts, means, uniforms[:, CORRECTED], outputs.T[SCALES].T)
 
     def expect(self, state: RecurrentState) -> dict[str, np.ndarray]:
         """What the next bar of every path is expected to be: arrays (B,) by `drawing.EXPECTED`.

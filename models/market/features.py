@@ -303,9 +303,9 @@ class FeatureState:
     """The features of B series, advanced one bar at a time.
 
     Holds the last 200 closes, 20 log volumes and 20 log returns of each series in ring buffers,
-    averaged afresh at every bar (nothing drifts), and the recursive averages. Series are contiguous
-    in memory, and what one of them gives does not depend on the others. Build it with `at` or
-    `concatenate`.
+    summed without loss or afresh at every bar (nothing drifts), and recursive averages. Series are
+    contiguous in memory, and what one of them gives does not depend on the others. Build it with
+    `at` or `concatenate`.
     """
 
     def __init__(
@@ -369,6 +369,7 @@ class FeatureState:
         carried[kernels.OF_LOG_CLOSE] = np.log(column(bars[rows], CLOSE))
         carried[kernels.OF_VOLUME_MEAN] = rings["log_volume"].mean(axis=0)
         carried[kernels.OF_VOLUME_LONG] = indicators.volume_long[rows]
+        kernels.sum_closes(rings["close"], _SIMPLE, carried)
         return cls(rings, carried, None if table.macro is None else table.macro.at(rows))
 
     @classmethod

@@ -114,15 +114,15 @@ def test_all_symbols_of_a_pair_share_one_network(observer, monkeypatch):
     monkeypatch.setattr(
         observer.forecaster, "masks", lambda n, rng: asked.append(masks(n, rng)) or asked[-1]
     )
-    starts = []
-    start = observer.forecaster.start
+    used = []
+    masked = observer.forecaster.masked
     monkeypatch.setattr(
         observer.forecaster,
-        "start",
-        lambda view, masks=None, memory=None: starts.append(masks) or start(view, masks, memory),
+        "masked",
+        lambda state, windows, masks: used.append(masks) or masked(state, windows, masks),
     )
     sampler(observer, blend=0.0).sample(10, 1, np.random.default_rng(0))
-    (drawn,), used = asked, [m for m in starts if m is not None]
+    (drawn,) = asked
     assert len(drawn.inputs) == 5
     (once,) = used  # for both of a pair
     whole = once.outputs.reshape(3, 5, -1).swapaxes(0, 1)

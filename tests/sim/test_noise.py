@@ -82,6 +82,20 @@ def test_points_are_stratified_in_every_dimension_at_every_step():
         assert (strata == np.arange(64)[:, None]).all()
 
 
+@pytest.mark.parametrize("n", [1, 2, 37, 64, 100])
+def test_points_come_in_the_order_of_their_first_coordinate(n):
+    """Beside sorting them."""
+    rng = np.random.default_rng(0)
+    sobol = noise_module.qmc.Sobol(3, scramble=True, bits=noise_module.BITS, seed=rng)
+    points = sobol.random_base2(int(np.ceil(np.log2(n))))[:n]
+    digits = (points * 2.0**noise_module.BITS).astype(np.uint32)
+    blocks = np.arange(n) // max(int(np.sqrt(n)), 1)
+    for found in placed_points(n, 2, 3, np.random.default_rng(0)):
+        shifted = digits ^ rng.integers(2**noise_module.BITS, size=3, dtype=np.uint32)
+        shifted = shifted[np.argsort(shifted[:, 0])][np.argsort(blocks + rng.random(n))]
+        np.testing.assert_array_equal(found, (shifted[:, 1:] + 0.5) * 2.0**-noise_module.BITS)
+
+
 def test_points_cover_places_and_noise_together():
     """In each eighth of the places, one point in each eighth of the first dimensions."""
     for points in placed_points(64, 4, 10, np.random.default_rng(4)):

@@ -44,6 +44,13 @@ def shares(paths):
         yield b, s, paths.start_row[b, s], paths.bars[b, s], paths.observations[b, s]
 
 
+def test_markets_are_ordered_by_nine_decimals_and_by_number():
+    values = np.random.default_rng(0).normal(-4.0, 0.5, 500).round(2)
+    values += np.random.default_rng(1).uniform(-1e-11, 1e-11, 500)
+    wanted = np.argsort(values.round(9), kind="stable")
+    np.testing.assert_array_equal(path_sampler._ascending(values), wanted)
+
+
 def test_bars_are_made_of_what_the_bounds_leave_of_their_parts():
     """Each bound met by some bars; tapes have markets first."""
     rng, limit, markets, symbols, t = np.random.default_rng(3), 3.0, 7, 2, 1

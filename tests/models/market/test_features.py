@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models import kernels
 from models.market.features import (
     BASELINE,
     COLUMN,
@@ -115,6 +116,19 @@ def test_the_state_agrees_on_bars_that_were_never_in_the_history(seed):
     state = FeatureState.at(TABLE, [260])
     fast = np.concatenate([state.push(bar[None]) for bar in new])
     np.testing.assert_allclose(fast, slow, rtol=1e-10, atol=1e-11)
+
+
+def test_sums_of_closes_do_not_drift():
+    """After a crash from a thousand times the price they are those of the last closes alone."""
+    bars = garch_bars(900, 4)
+    bars[:450, :4] *= 1000.0
+    table = FeatureTable.of(History("AAA", days(900), bars))
+    state = FeatureState.at(table, [300])
+    for bar in bars[301:]:
+        state.push(bar[None])
+    fresh = FeatureState.at(table, [899])
+    sums = [x._carried[kernels.OF_SUM : kernels.OF_REST + 3].reshape(2, 3) for x in (state, fresh)]
+    np.testing.assert_array_equal(sums[0].sum(axis=0), sums[1].sum(axis=0))
 
 
 def test_states_can_be_joined_and_chosen_at_any_point():
