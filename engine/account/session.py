@@ -39,6 +39,10 @@ class SessionBar(TradeBar):
         """The midnight after the day."""
         return self.time if self.time == datetime.max else self.time + _DAY
 
+    @end_time.setter
+    def end_time(self, end_time: datetime) -> None:
+        """It follows the day, whatever is set."""
+
     def take(self, point: BaseData) -> None:
         """Take a bar of trades in; other points begin the bar, and no more."""
         if not self.has_points:
@@ -100,9 +104,11 @@ class Session(RollingWindow[SessionBar]):
         if size > 0 and self._bar is None:
             self._begin(datetime.max)
 
-    def _begin(self, day: datetime) -> None:
-        self._bar, self._begun = SessionBar(self.symbol, day), False
-        self.add(self._bar)
+    def _begin(self, day: datetime) -> SessionBar:
+        bar = self._bar = SessionBar(self.symbol, day)
+        self._begun = False
+        self.add(bar)
+        return bar
 
     def update(self, points: Iterable[BaseData]) -> None:
         """Take the points of a time step."""
@@ -117,8 +123,7 @@ class Session(RollingWindow[SessionBar]):
         if bar is None or point.time < self._emitted:
             return
         if bar.time != datetime.max and point.time - bar.time >= _DAY:
-            self._end(bar)
-            bar = self._bar
+            bar = self._end(bar)
         if not self._begun:
             day = midnight(point.time)
             if bar.time == datetime.max or day > bar.time:
@@ -133,9 +138,9 @@ class Session(RollingWindow[SessionBar]):
         if bar is not None and self._begun and self._local_now() - bar.time >= _DAY:
             self._end(bar)
 
-    def _end(self, bar: SessionBar) -> None:
+    def _end(self, bar: SessionBar) -> SessionBar:
         self._emitted = bar.end_time
-        self._begin(midnight(self._hours.get_next_trading_day(bar.time)))
+        return self._begin(midnight(self._hours.get_next_trading_day(bar.time)))
 
     def reset(self) -> None:
         """Forget all sessions."""

@@ -136,15 +136,21 @@ def raw_points(
     is_daily = config.resolution == Resolution.DAILY
     last_price = ZERO
     last_end = datetime.min
+    # Points bear the ticker of their day, as in LEAN.
+    symbol = config.symbol.update_mapped_symbol(events.ticker)
     for day in hours.trading_days(midnight(start), end):
         if day >= events.quiet_before:
-            yield from events.on(day, last_price)
+            for event in events.on(day, last_price):
+                if events.ticker != symbol.value:
+                    symbol = symbol.update_mapped_symbol(events.ticker)
+                event.symbol = symbol
+                yield event
         if midnight(day) > map_file.delisting_date:
             return
         if not map_file.has_data(day):
             continue
         for bar in sources.bars.bars(
-            config.symbol, events.ticker, config.resolution, config.tick_type, day
+            symbol, events.ticker, config.resolution, config.tick_type, day
         ):
             if is_daily and strict_daily:
                 bar.time, bar.end_time = hours.daily_calendar(day + _DAY)

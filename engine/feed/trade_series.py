@@ -89,8 +89,10 @@ class TradeSeries:
         self._rows: list[tuple[BarRows, int]] = []
         tickers = {self.symbol.value, *(ticker for _, ticker in map_file.rows)}
         by_day: dict[datetime, dict[str, list[tuple[BarRows, int]]]] = {}
+        self._symbols: dict[int, Symbol] = {}
         for name in tickers:
             rows = sources.bars.rows(name, resolution)
+            self._symbols[id(rows)] = self.symbol.update_mapped_symbol(name)
             for index, start in enumerate(rows.starts):
                 by_day.setdefault(midnight(start), {}).setdefault(name, []).append((rows, index))
         ticker, last_end = self.symbol.value, datetime.min
@@ -177,7 +179,7 @@ class TradeSeries:
         source = int(self._source[index])
         rows, place = self._rows[source]
         start, end = self._times[source]
-        bar = rows.bar(place, self.symbol, start, end - start)
+        bar = rows.bar(place, self._symbols[id(rows)], start, end - start)
         made = normalized(bar, self._mode, self._factors[source], ZERO)
         if self._is_filled[index]:
             made = made.clone(True)

@@ -181,7 +181,7 @@ def _provider_pair(data, horizon):
 def _facts(point):
     prices = point.open_exact, point.high_exact, point.low_exact, point.value_exact
     texts = [str(number) for number in (*prices, point.volume_exact)]
-    return point.time, point.end_time, point.is_fill_forward, texts
+    return point.time, point.end_time, point.is_fill_forward, point.symbol.value, texts
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -217,6 +217,10 @@ def test_columns_hold_what_is_read_bar_by_bar(tmp_path, seed):
         assert [_facts(p) for p in loose] == [_facts(p) for p in loose_bars]
         frames = [p.frame([request]) for p in providers]
         pd.testing.assert_frame_equal(frames[0], frames[1], check_exact=True)
+        # Bars bear the ticker of their day.
+        if request.symbol.value == "ABC" and not request.fill_forward:
+            for bar in columns:
+                assert bar.symbol.value == ("OLD" if bar.time < datetime(2010, 1, 16) else "ABC")
 
 
 def test_after_a_half_day_a_count_reaches_one_bar_further(tmp_path):
