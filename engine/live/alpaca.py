@@ -26,6 +26,7 @@ from typing import Any
 
 from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc
 from engine.common.enums import Resolution
+from engine.feed.bar_files import read_prices, read_size
 from engine.live.arrivals import MINUTE, BarSource, Prices
 from engine.live.corporate import ReceivedActions, Told
 from engine.market.market_hours import ExchangeHours
@@ -372,13 +373,22 @@ class AlpacaFeed(BarSource):
         new = False
         now = from_utc(self._now(), NEW_YORK)
         for bar in found:
-            start = from_utc(_moment(bar["t"]), NEW_YORK)
+            try:
+                start = from_utc(_moment(bar["t"]), NEW_YORK)
+                texts = [str(bar[name]) for name in "ohlc"]
+                row = Prices(*read_prices(texts, places=0), read_size(str(bar["v"]), "volume"))
+            except (KeyError, TypeError, AttributeError, ValueError) as problem:
+                with self._guard:
+                    self._news.append(
+                        f"feed: a bar of {ticker} from Alpaca cannot be read, and is skipped: "
+                        f"{type(problem).__name__} {problem}"
+                    )
+                continue
             if resolution == Resolution.DAILY:
                 start = midnight(start)
                 session = self._hours(ticker).session(start.date())
                 if session is None or now < session.close + _SETTLED:
                     continue
-            row = Prices(*(Decimal(str(bar[name])) for name in "ohlcv"))
             new |= self.bars.put(ticker, resolution, start, row) != row
         return new
 

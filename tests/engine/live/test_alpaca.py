@@ -104,6 +104,18 @@ def test_history_comes_in_pages_and_each_span_once(watched, server):
     assert watched.days()[11] == 106
 
 
+def test_a_bar_that_cannot_be_read_is_told_and_skipped(watched, server):
+    del server.bars["ABC", "1Day"][1]["h"]
+    server.bars["ABC", "1Day"][2]["c"] = 1000
+    watched.feed.fetch("ABC", Resolution.DAILY, datetime(2010, 1, 4))
+    assert watched.days() == {4: 101, 7: 104, 8: 105}
+    watched.feed.poll()
+    assert [text.partition("skipped: ")[2] for text in watched.told] == [
+        "KeyError 'h'",
+        "ValueError high must be the highest price; received '105'",
+    ]
+
+
 def test_older_history_is_asked_for_alone(watched, server):
     watched.feed.fetch("ABC", Resolution.DAILY, datetime(2010, 1, 6))
     watched.feed.fetch("ABC", Resolution.DAILY, datetime(2009, 12, 1))
@@ -173,7 +185,7 @@ def test_a_lost_connection_is_made_again_and_what_it_missed_is_asked_for(watched
     server.push("ABC", utc(2010, 1, 11, 12, 0), (105, 106, 104, 105, 10))
     wait_for(lambda: watched.minutes())
     server.bars["ABC", "1Min"] = [
-        bar(utc(2010, 1, 11, 12, minute), (105, 106, 104, 105 + minute, 10)) for minute in range(3)
+        bar(utc(2010, 1, 11, 12, minute), (105, 110, 104, 105 + minute, 10)) for minute in range(3)
     ]
     server.drop()
     wait_for(lambda: server.connections == 2)
