@@ -48,7 +48,7 @@ class Brokerage(Protocol):
     def filled_since(self, symbol: Any, utc_time: datetime) -> Filled:
         """What was filled of a symbol from a moment on."""
 
-    def late_events(self) -> AbstractContextManager[None]:
+    def late_events(self, utc_time: datetime) -> AbstractContextManager[None]:
         """Around what dividends and splits that were told late do to the account."""
 
     def corporate_events(self, utc_time: datetime) -> AbstractContextManager[bool]:
@@ -101,7 +101,7 @@ class LeanPaperBrokerage:
         ]
         return _summed(fills)
 
-    def late_events(self) -> AbstractContextManager[None]:
+    def late_events(self, utc_time: datetime) -> AbstractContextManager[None]:
         """Nothing to keep."""
         return nullcontext()
 
@@ -216,11 +216,12 @@ class PaperBrokerage:
         return _summed(fills)
 
     @contextmanager
-    def late_events(self) -> Iterator[None]:
-        """Keep what they do in one piece."""
+    def late_events(self, utc_time: datetime) -> Iterator[None]:
+        """Keep what they do in one piece, with the note that their day is followed."""
         with self._store.transaction():
             yield
             self._save_account()
+            self._note_day(utc_time)
 
     @contextmanager
     def corporate_events(self, utc_time: datetime) -> Iterator[bool]:

@@ -235,12 +235,14 @@ class LiveLoop(Loop):
         What was filled since then has no part in them; open orders follow a split.
         """
         algorithm, data, brokerage = self._algorithm, step.slice, self._brokerage
-        with brokerage.late_events():
+        with brokerage.late_events(step.time):
             since = {symbol: brokerage.filled_since(symbol, time) for symbol, time in due.items()}
             brokerage.pay_dividends(list(data.dividends.values()), since)
             for symbol, split in list(data.splits.items()):
                 security = algorithm.securities[symbol]
                 restate(algorithm, security, split, since[symbol], due[symbol])
+                if not since[symbol].quantity:
+                    algorithm.trade_builder.apply_split(symbol, split.split_factor_exact)
                 tickets = algorithm.transactions.get_open_order_tickets(symbol)
                 algorithm.brokerage_model.apply_split(tickets, split)
             algorithm.transactions.process_synchronous_events()

@@ -456,6 +456,10 @@ def test_what_is_told_after_eight_of_its_day_is_followed_then(run):
     positions, cash = account(run)
     assert positions["ABC"] == (3, 53)
     assert cash == 100_000 - 106 - 53 - 2 + 2
+    # Once: also where a restart looks for what came while nothing ran.
+    log = run.trade(datetime(2010, 1, 14, 12), datetime(2010, 1, 14))
+    assert not any("While nothing ran" in text for text in log)
+    assert account(run)[0]["ABC"][0] == 3
 
 
 def test_what_is_told_on_the_weekend_before_counts_once(run):
