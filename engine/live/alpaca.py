@@ -376,7 +376,8 @@ class AlpacaFeed(BarSource):
             try:
                 start = from_utc(_moment(bar["t"]), NEW_YORK)
                 texts = [str(bar[name]) for name in "ohlc"]
-                row = Prices(*read_prices(texts, places=0), read_size(str(bar["v"]), "volume"))
+                opened, high, low, close = read_prices(texts, places=0)
+                row = Prices(opened, high, low, close, read_size(str(bar["v"]), "volume"))
             except (KeyError, TypeError, AttributeError, ValueError) as problem:
                 with self._guard:
                     self._news.append(
