@@ -15,9 +15,10 @@ from engine import indicators as lib
 from engine.api.indicator_helpers import IndicatorHelpersMixin
 from engine.common.clock import from_utc, to_utc
 from engine.common.decimals import to_decimal
+from engine.common.enumerables import MemoizingEnumerable
 from engine.common.enums import LeanEnum, Resolution
 from engine.common.lean_names import is_lean_member
-from engine.common.naming import LeanObject
+from engine.common.naming import LeanObject, snake_case
 from engine.common.net_exceptions import ArgumentException
 from engine.feed.consolidators import IdentityDataConsolidator, listen
 from engine.feed.history_requests import start_of_bars
@@ -99,7 +100,7 @@ class IndicatorHistory(LeanObject):
         return self._make_frame()
 
     def __getitem__(self, key: int | str) -> Any:
-        return self._columns.get(key) if isinstance(key, str) else self._rows[key]
+        return self._columns.get(snake_case(key)) if isinstance(key, str) else self._rows[key]
 
     def __getattr__(self, name: str) -> Any:
         columns = self.__dict__.get("_columns", {})
@@ -326,7 +327,9 @@ def _listed(symbols: Any) -> list[Any]:
 
 
 def _is_slices(thing: Any) -> bool:
-    return isinstance(thing, list) and bool(thing) and isinstance(thing[0], Slice)
+    if not isinstance(thing, list | MemoizingEnumerable):
+        return False
+    return isinstance(next(iter(thing), None), Slice)
 
 
 def _parts_of(indicator: Any) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 from engine.common.decimals import ZERO, text, to_decimal, to_double
 from engine.common.enums import net_text
 from engine.common.naming import LeanObject
-from engine.common.net_exceptions import ArgumentException
+from engine.common.net_exceptions import ArgumentException, NotSupportedException
 from engine.indicators.window import RollingWindow
 from engine.market.data import BaseData, TradeBar
 from engine.market.symbols import Symbol
@@ -212,13 +212,14 @@ class IndicatorBase(LeanObject):
             Whether the indicator is ready.
 
         Raises:
-            ArgumentException: if the indicator needs bars and receives a number.
+            NotSupportedException: if the indicator needs bars and receives a number.
         """
         if len(args) == 1:
             point = args[0]
         elif self.takes_bars:
-            raise ArgumentException(
-                f"{type(self).__name__} takes a bar: update(bar); received {len(args)} arguments"
+            raise NotSupportedException(
+                f"{type(self).__name__} does not support the `Update(DateTime, decimal)` method. "
+                "Use one of the following methods instead: Update(TradeBar), Update(QuoteBar)"
             )
         else:
             point = IndicatorDataPoint(*args)

@@ -262,7 +262,7 @@ class TestBehaviour:
         assert [indicator[i].value for i in range(4)] == [4, 3, 2, 1]
 
     def test_bars_are_required_where_needed(self):
-        with pytest.raises(ValueError, match="takes a bar"):
+        with pytest.raises(TypeError, match="does not support the `Update"):
             TrueRange().update(T0, 1)
 
     def test_a_composite_waits_for_both_sides(self):
