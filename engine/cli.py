@@ -194,10 +194,14 @@ def show(results: Path, data_folder: Path, total: float) -> None:
     """Print the summary of a finished run, build its report, say where the time went."""
     from engine.report import build_report, rivals, summary, verdict
     from engine.report.diagnostics import load_diagnostics
-    from engine.report.results import load_backtest
+    from engine.report.results import NoSessionError, load_backtest
 
     summary.write_timing(results, total)
-    finished, diagnostics = load_backtest(results), load_diagnostics(results)
+    try:
+        finished, diagnostics = load_backtest(results), load_diagnostics(results)
+    except NoSessionError as why:
+        click.echo(f"No report: {why}.\nResults  {results}")
+        return
     click.echo("\n" + summary.console(finished, data_folder))
     for told in (rivals.lines(finished, diagnostics), summary.facts_lines(diagnostics)):
         if told:

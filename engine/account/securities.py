@@ -518,6 +518,16 @@ class Security(LeanObject):
         return min(config.resolution for config in self.subscriptions)
 
     @property
+    def is_fill_data_forward(self) -> bool:
+        """True if gaps of a subscription are filled."""
+        return any(config.fill_forward for config in self.subscriptions)
+
+    @property
+    def is_extended_market_hours(self) -> bool:
+        """True if a subscription has the extended hours."""
+        return any(config.extended_hours for config in self.subscriptions)
+
+    @property
     def data_normalization_mode(self) -> DataNormalizationMode:
         """How prices are adjusted."""
         for config in self.subscriptions:
@@ -712,7 +722,7 @@ class SecurityManager(LeanObject):
     def __getitem__(self, key: Any) -> Security:
         security = self.find_any(key)
         if security is None:
-            if self._symbol(key) is None:
+            if self._symbol(getattr(key, "symbol", key)) is None:
                 raise unknown_ticker(key)
             raise KeyNotFoundException(
                 f"This asset symbol ({key}) was not found in your security list. Please add this "

@@ -27,6 +27,7 @@ from engine.api.algorithm_statistics import StatisticsMixin
 from engine.api.algorithm_symbols import SymbolsMixin
 from engine.api.algorithm_trading import TradingMixin
 from engine.api.messages import DEBUG, ERROR, LOG, Messages
+from engine.api.notifications import NotificationManager
 from engine.api.run_context import RunContext, current_context
 from engine.api.schedule_rules import DateRules, TimeRules
 from engine.api.scheduling import ScheduleManager
@@ -36,9 +37,9 @@ from engine.brokerage.brokerage_models import (
     FuncBenchmark,
     SecurityBenchmark,
 )
-from engine.brokerage.brokers import brokerage_model
+from engine.brokerage.brokers import brokerage_model, brokerage_name
 from engine.brokerage.transactions import SecurityTransactionManager
-from engine.common.clock import END_OF_TIME, NEW_YORK, aware_utc, from_utc, midnight, to_utc
+from engine.common.clock import END_OF_TIME, NEW_YORK, aware_utc, from_utc, midnight, to_utc, zone
 from engine.common.decimals import to_decimal
 from engine.common.enums import (
     AccountType,
@@ -49,6 +50,7 @@ from engine.common.enums import (
     Resolution,
 )
 from engine.common.naming import LeanObject, either_spelling
+from engine.common.net_exceptions import ArgumentException, InvalidOperationException
 from engine.common.settings import AlgorithmSettings, UniverseSettings
 from engine.feed.history import HistoryProvider
 from engine.feed.history_requests import start_of_bars
@@ -58,6 +60,7 @@ from engine.orders.orders import OrderEvent
 
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
+_LONGEST_NAME, _MOST_TAGS = 200, 100
 
 
 class QCAlgorithm(
@@ -94,7 +97,9 @@ class QCAlgorithm(
         self._qc_warm_up_span: timedelta | None = None
         self._qc_warm_up_bars: int | None = None
         self.is_warming_up = True
-        self.name = type(self).__name__
+        self._qc_name = type(self).__name__
+        self._qc_tags: set[str] = set()
+        self.notify = NotificationManager(live_mode=False)
         self.algorithm_id = type(self).__name__
         self.project_id = 0
         self.live_mode = False
@@ -138,6 +143,7 @@ class QCAlgorithm(
     def _qc_go_live(self, now: datetime) -> None:
         """Start now rather than on a date; brokers, not LEAN, call margin in live trading."""
         self.live_mode = self.qc_messages.live = True
+        self.notify = NotificationManager(live_mode=True)
         self.algorithm_mode = AlgorithmMode.LIVE
         self._qc_utc_time = now
         self._qc_start, self._qc_end = self.time, END_OF_TIME
@@ -184,9 +190,9 @@ class QCAlgorithm(
         if self._qc_locked and self.is_warming_up and self.time >= self._qc_start:
             self.is_warming_up = False
 
-    def _qc_require_initialize(self, call: str) -> None:
+    def _qc_require_initialize(self, call: str, why: str) -> None:
         if self._qc_locked:
-            raise RuntimeError(f"{call} must be called in initialize; the algorithm is running")
+            raise InvalidOperationException(f"self.{call}(): {why}")
 
     @staticmethod
     def _qc_day(call: str, year: Any, month: Any, day: Any, moment: Any) -> datetime:
@@ -196,9 +202,14 @@ class QCAlgorithm(
                 return datetime(year, month, day)
             given = year if moment is None else moment
             return datetime(given.year, given.month, given.day)
-        except (TypeError, ValueError, AttributeError) as error:
+        except ValueError:
+            raise ArgumentException(
+                "Date Invalid: Year, Month, and Day parameters describe an un-representable "
+                "DateTime."
+            ) from None
+        except (TypeError, AttributeError) as error:
             received = tuple(part for part in (year, month, day, moment) if part is not None)
-            raise ValueError(
+            raise TypeError(
                 f"{call} takes year, month, day or a datetime; received {received}"
             ) from error
 
@@ -206,7 +217,9 @@ class QCAlgorithm(
         self, year: Any = None, month: Any = None, day: Any = None, start: Any = None
     ) -> None:
         """First day of trading: year, month, day; or a datetime. Live trading starts today."""
-        self._qc_require_initialize("set_start_date")
+        self._qc_require_initialize(
+            "set_start_date", "Cannot change start date after algorithm initialized."
+        )
         if self.live_mode:
             return
         self._qc_start = self._qc_day("set_start_date", year, month, day, start)
@@ -216,14 +229,25 @@ class QCAlgorithm(
         self, year: Any = None, month: Any = None, day: Any = None, end: Any = None
     ) -> None:
         """Last day of trading, included. Live trading has none."""
-        self._qc_require_initialize("set_end_date")
+        self._qc_require_initialize(
+            "set_end_date", "Cannot change end date after algorithm initialized."
+        )
         if self.live_mode:
             return
         self._qc_end = self._qc_day("set_end_date", year, month, day, end) + _DAY - _MICROSECOND
 
     def set_time_zone(self, time_zone: str) -> None:
         """Change the algorithm's time zone (IANA name)."""
-        self._qc_require_initialize("set_time_zone")
+        self._qc_require_initialize(
+            "set_time_zone", "Cannot change time zone after algorithm running."
+        )
+        try:
+            zone(str(time_zone))
+        except ValueError:
+            raise ArgumentException(
+                f"TimeZone with id '{time_zone}' was not found. For a complete list of time zones "
+                "please visit: http://en.wikipedia.org/wiki/List_of_tz_database_time_zones"
+            ) from None
         self._qc_time_zone = str(time_zone)
         if self.live_mode:
             self._qc_start = self.time
@@ -246,7 +270,9 @@ class QCAlgorithm(
             ValueError: if the period is neither.
         """
         period = next((p for p in (period, time_span, bar_count) if p is not None), None)
-        self._qc_require_initialize("set_warm_up")
+        self._qc_require_initialize(
+            "set_warmup", "This method cannot be used after algorithm initialized"
+        )
         self._qc_warm_up_span = self._qc_warm_up_bars = None
         if isinstance(period, timedelta):
             self._qc_warm_up_span = period
@@ -320,8 +346,13 @@ class QCAlgorithm(
         Raises:
             NotImplementedError: for another currency.
         """
+        self._qc_require_initialize(
+            "set_account_currency", "Cannot change AccountCurrency after algorithm initialized."
+        )
         if account_currency.upper() != "USD":
             raise NotImplementedError(f"set_account_currency({account_currency!r})")
+        told = "" if starting_cash is None else f", with a starting cash of {starting_cash}"
+        self.debug(f"Changing account currency from USD to {account_currency}{told}...")
         if starting_cash is not None:
             self.set_cash(starting_cash)
 
@@ -339,7 +370,9 @@ class QCAlgorithm(
             currency, amount = None, symbol
         if currency is not None and currency.upper() != "USD":
             raise NotImplementedError(f"set_cash({currency!r}, ...)")
-        self._qc_require_initialize("set_cash")
+        self._qc_require_initialize(
+            "set_cash", "Cannot change cash available after algorithm initialized."
+        )
         self.portfolio.set_cash(to_decimal(amount))
 
     def set_brokerage_model(
@@ -392,7 +425,9 @@ class QCAlgorithm(
         Raises:
             ValueError: if it is none of these.
         """
-        self._qc_require_initialize("set_benchmark")
+        self._qc_require_initialize(
+            "set_benchmark", "Cannot change Benchmark after algorithm initialized."
+        )
         # LEAN's older call has the type of security first.
         given = (what for what in (ticker, symbol, benchmark) if what is not None)
         choice: Any = next(given, None)
@@ -414,6 +449,11 @@ class QCAlgorithm(
 
     def set_maximum_orders(self, max: int) -> None:
         """LEAN's limit for free accounts; no effect here."""
+
+    @property
+    def brokerage_name(self) -> BrokerageName:
+        """Name of the broker; that of the class it derives from for a model of one's own."""
+        return brokerage_name(self.brokerage_model)
 
     # Parameters -----------------------------------------------------------------------------
 
@@ -533,6 +573,9 @@ class QCAlgorithm(
     def on_end_of_day(self, symbol: Any = None) -> None:
         """Shortly before the close of each day."""
 
+    def on_end_of_time_step(self) -> None:
+        """Not called in Python, as in LEAN."""
+
     def on_end_of_algorithm(self) -> None:
         """The run is over."""
 
@@ -594,11 +637,53 @@ class QCAlgorithm(
         """Name the algorithm."""
         self.name = name
 
+    @property
+    def name(self) -> str:
+        """Name of the algorithm, by default its class's."""
+        return self._qc_name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        if self._qc_locked:
+            raise InvalidOperationException("Cannot set algorithm name after it is initialized.")
+        self._qc_name = str(name)[:_LONGEST_NAME] if name else self._qc_name
+
+    @property
+    def tags(self) -> set[str]:
+        """Words that classify the algorithm."""
+        return self._qc_tags
+
+    @tags.setter
+    def tags(self, tags: Any) -> None:
+        if tags is None:
+            return
+        kept = [str(tag) for tag in tags if tag and str(tag).strip()]
+        if len(kept) > _MOST_TAGS:
+            self._qc_tell_once(
+                f"Warning: The tags collection cannot contain more than {_MOST_TAGS} items. It "
+                "will be truncated.",
+                "tags",
+                self.log,
+            )
+        self._qc_tags = {tag[:_LONGEST_NAME] for tag in kept[:_MOST_TAGS]}
+
     def add_tag(self, tag: str) -> None:
-        """LEAN's tags; noted nowhere here."""
+        """Add a word to the tags."""
+        if not tag or not tag.strip():
+            return
+        if len(self._qc_tags) >= _MOST_TAGS:
+            self._qc_tell_once(
+                f"Warning: AddTag({tag}): Unable to add tag. Tags are limited to a maximum of "
+                f"{_MOST_TAGS}.",
+                "tag",
+                self.log,
+            )
+            return
+        self._qc_tags.add(tag[:_LONGEST_NAME])
 
     def set_tags(self, tags: Any) -> None:
-        """LEAN's tags; noted nowhere here."""
+        """Replace the tags."""
+        self.tags = tags
 
     def set_live_mode(self, live: bool) -> None:
         """Backtests are never live."""

@@ -30,12 +30,12 @@ class TradingMixin(TargetsMixin):
     at the end of the time step.
     """
 
-    def _qc_tell_once(self: Any, message: str, subject: str) -> None:
-        """A debug message that LEAN writes the first time only."""
+    def _qc_tell_once(self: Any, message: str, subject: str, tell: Any = None) -> None:
+        """A message, a debug one by default, that LEAN writes the first time only."""
         told = self.__dict__.setdefault("_qc_told", set())
         if subject not in told:
             told.add(subject)
-            self.debug(message)
+            (tell or self.debug)(message)
 
     def _qc_security_for_order(self: Any, symbol: Any) -> Security:
         """The security to order; as in LEAN one that is not subscribed is added now.

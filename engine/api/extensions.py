@@ -7,7 +7,37 @@ from typing import Any
 
 from engine.common.clock import from_utc, naive_utc, to_utc
 from engine.common.decimals import round_significant, smart_rounding, to_decimal, to_double
+from engine.common.enums import OrderStatus, OrderType
 from engine.common.naming import LeanObject
+
+
+class OrderExtensions(LeanObject):
+    """What states and kinds of orders mean."""
+
+    @staticmethod
+    def is_closed(status: OrderStatus) -> bool:
+        """Filled, canceled or invalid."""
+        return OrderStatus(status).is_closed
+
+    @staticmethod
+    def is_open(status: OrderStatus) -> bool:
+        """Anything else."""
+        return not OrderStatus(status).is_closed
+
+    @staticmethod
+    def is_fill(status: OrderStatus) -> bool:
+        """Filled, or partly so."""
+        return OrderStatus(status).is_fill
+
+    @staticmethod
+    def is_limit_order(order_type: OrderType) -> bool:
+        """Limit, stop-limit or limit-if-touched."""
+        return order_type in (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED)
+
+    @staticmethod
+    def is_stop_order(order_type: OrderType) -> bool:
+        """Stop, stop-limit or trailing stop."""
+        return order_type in (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 
 
 class Extensions(LeanObject):

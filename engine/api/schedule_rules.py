@@ -10,10 +10,12 @@ from engine.common.clock import END_OF_TIME, from_utc, midnight, to_utc
 from engine.common.enums import DayOfWeek
 from engine.common.expiry import add_months
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import ArgumentException, ArgumentOutOfRangeException
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Symbol, SymbolCache
 
 _DAY = timedelta(days=1)
+_LAST_OF_WEEK = 4
 
 
 class FuncDateRule(LeanObject):
@@ -228,17 +230,23 @@ class DateRules(_Rules):
         """Rule of a period; a number in the symbol's place is the offset.
 
         Raises:
-            ValueError: if the offset is out of range.
+            ArgumentOutOfRangeException: if the offset is out of range.
         """
         if isinstance(symbol, int):
             symbol, offset = None, symbol
         if symbol is not None:
             symbol = self._symbol(symbol)
-            # A trading week has as many days as the exchange opens on.
-            largest = 4 if largest == 6 else largest
+            if largest == 6 and offset > _LAST_OF_WEEK:
+                edge, sign = ("Monday", "+") if forward else ("Friday", "-")
+                raise ArgumentOutOfRangeException(
+                    f"DateRules.{name}() : {edge}{sign}{offset} is out of range for {symbol}'s "
+                    f"schedule, please use an offset between 0 - {_LAST_OF_WEEK}; Schedule : "
+                    "Monday, Tuesday, Wednesday, Thursday, Friday (Parameter 'daysOffset')"
+                )
         if not 0 <= offset <= largest:
-            raise ValueError(
-                f"DateRules.{name}() : Offset must be between 0 and {largest}; received {offset}"
+            raise ArgumentOutOfRangeException(
+                f"DateRules.{name}() : Offset must be between 0 and {largest} "
+                "(Parameter 'daysOffset')"
             )
         hours = None if symbol is None else self._hours(symbol)
 
@@ -355,10 +363,10 @@ class TimeRules(_Rules):
         """Again and again from midnight on.
 
         Raises:
-            ValueError: if the interval is not positive.
+            ArgumentException: if the interval is not positive.
         """
         if interval <= timedelta(0):
-            raise ValueError(f"interval must be positive; received {interval}")
+            raise ArgumentException("TimeRules.Every(): time span interval can not be zero or less")
         zone = self.time_zone
 
         def times(days: Iterable[datetime]) -> Iterator[datetime]:

@@ -425,6 +425,7 @@ class AlphaStreamsBrokerageModel(DefaultBrokerageModel):
         return ImmediateSettlementModel()
 
 
+_NAMED_BY_BASE = (BrokerageName.INTERACTIVE_BROKERS_FIX, BrokerageName.TERMINAL_LINK)
 _MODELS: dict[Any, type[BrokerageModel]] = {
     BrokerageName.DEFAULT: DefaultBrokerageModel,
     BrokerageName.INTERACTIVE_BROKERS_BROKERAGE: InteractiveBrokersBrokerageModel,
@@ -446,6 +447,15 @@ _MODELS: dict[Any, type[BrokerageModel]] = {
     BrokerageName.PUBLIC: PublicBrokerageModel,
     BrokerageName.BLOOMBERG_FIX: BloombergFixBrokerageModel,
 }
+
+
+def brokerage_name(model: Any) -> BrokerageName:
+    """Name that LEAN gives a model, by the class that it is or derives from."""
+    for base in type(model).__mro__:
+        for name, kind in _MODELS.items():
+            if kind is base and name not in _NAMED_BY_BASE:
+                return BrokerageName(name)
+    return BrokerageName.DEFAULT
 
 
 def brokerage_model(name: Any, account_type: AccountType = AccountType.MARGIN) -> BrokerageModel:

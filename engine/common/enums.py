@@ -40,6 +40,31 @@ class LeanEnum(IntEnum, metaclass=_LeanEnumMeta):
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
 
+    def __bool__(self) -> bool:
+        # A .NET object is true, whatever its number.
+        return True
+
+    def to_string(self) -> str:
+        """.NET's text of the member."""
+        return self.net_name
+
+    ToString = to_string
+
+    # Arithmetic with a number gives a double, as pythonnet has it.
+    def __add__(self, other: Any) -> Any:
+        return float(self) + other if isinstance(other, int | float) else NotImplemented
+
+    def __sub__(self, other: Any) -> Any:
+        return float(self) - other if isinstance(other, int | float) else NotImplemented
+
+    def __rsub__(self, other: Any) -> Any:
+        return other - float(self) if isinstance(other, int | float) else NotImplemented
+
+    def __mul__(self, other: Any) -> Any:
+        return float(self) * other if isinstance(other, int | float) else NotImplemented
+
+    __radd__, __rmul__ = __add__, __mul__
+
 
 def net_text(value: Any) -> str:
     """A value as LEAN writes it."""

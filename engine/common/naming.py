@@ -168,14 +168,17 @@ class LeanObject(metaclass=LeanType):
 
     def __str__(self) -> str:
         """.NET's text of an object: the class's full name, where LEAN's class has no other."""
-        cls = type(self)
-        name = cls.__dict__.get("lean_name", cls.__name__)
-        entry = lean_classes().get(name) if cls.__module__.startswith("engine.") else None
-        if entry is None:
-            return object.__repr__(self)
-        if "to_string" in members(name):
-            raise NotImplementedError(refusal(name, "to_string"))
-        return f"{entry.namespace}.{name}"
+        for cls in type(self).__mro__:
+            # A user's class is what it derives from.
+            if cls.__module__.startswith("engine."):
+                name = cls.__dict__.get("lean_name", cls.__name__)
+                entry = lean_classes().get(name)
+                if entry is None:
+                    break
+                if "to_string" in members(name):
+                    raise NotImplementedError(refusal(name, "to_string"))
+                return f"{entry.namespace}.{name}"
+        return object.__repr__(self)
 
     def to_string(self) -> str:
         """.NET's text of an object."""

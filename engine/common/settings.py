@@ -96,9 +96,15 @@ class UniverseSettings(_Settings):
         extended_market_hours: bool = False,
         minimum_time_in_universe: timedelta = timedelta(days=1),
         data_normalization_mode: DataNormalizationMode = DataNormalizationMode.ADJUSTED,
-        *,
+        data_mapping_mode: Any = None,
+        contract_depth_offset: int = 0,
         asynchronous: bool | None = None,
+        selection_date_rule: Any = None,
+        *,
+        universe_settings: UniverseSettings | None = None,
     ) -> None:
+        """Settings of their own, or a copy of others; those of contracts matter to futures only."""
+        model = resolution if isinstance(resolution, UniverseSettings) else universe_settings
         self.resolution = resolution
         self.leverage: Any = leverage
         self.fill_forward = fill_forward
@@ -107,4 +113,10 @@ class UniverseSettings(_Settings):
         self.data_normalization_mode = data_normalization_mode
         self.asynchronous = bool(asynchronous)
         self.schedule = ScheduleSettings()
+        if selection_date_rule is not None:
+            self.schedule.on(selection_date_rule)
+        if model is not None:
+            vars(self).update(vars(model))
+            self.schedule = ScheduleSettings()
+            self.schedule.date_rule = model.schedule.date_rule
         self._build()

@@ -217,9 +217,10 @@ class DataFeed:
             self._start_universes()
             due = [s.emit_utc for s in self._subscriptions if s.emit_utc is not None]
             due += [u.next_utc for u in self._universes if u.next_utc is not None]
-            if not due:
+            if due:
+                self._frontier = max(self._frontier, min(due))
+            elif self._benchmark_added or algorithm.live_mode:
                 return
-            self._frontier = max(self._frontier, min(due))
             yield from self._at_frontier(warm_up_end)
 
     def _at_frontier(self, warm_up_end: datetime) -> Iterator[TimeSlice]:
@@ -264,6 +265,7 @@ class DataFeed:
                 if not security.is_delisted:
                     security.is_delisted = True
                     reset_security(security)
+                    self._algorithm.securities.remove(security.symbol)
                     changes = SecurityChanges(removed=[security])
             taken.append(point)
             subscription.move_next()

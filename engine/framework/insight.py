@@ -18,6 +18,7 @@ from engine.common.enums import (
     net_text,
 )
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import ArgumentOutOfRangeException, InvalidOperationException
 from engine.common.spans import time_span
 from engine.market.symbols import Symbol
 
@@ -25,6 +26,7 @@ END_OF_TIME = datetime(2050, 12, 31)
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _DAY = timedelta(days=1)
 _REGULAR_HOURS_OF_A_DAY = timedelta(hours=6, minutes=30)
+_TOO_SHORT = "Insight period must be greater than or equal to 1 second. (Parameter 'period')"
 _BAR_SIZES = {
     Resolution.TICK: _SECOND,
     Resolution.SECOND: _SECOND,
@@ -61,10 +63,10 @@ def close_time_of_period(hours: Any, generated_utc: datetime, period: timedelta)
     """UTC time after a period of trading time; the rest of a day counts as a share of its hours.
 
     Raises:
-        ValueError: if the period is shorter than a second.
+        ArgumentOutOfRangeException: if the period is shorter than a second.
     """
     if period < _SECOND:
-        raise ValueError(f"period must be at least one second; received {period}")
+        raise ArgumentOutOfRangeException(_TOO_SHORT)
     if period >= _DAY:
         size = _DAY
     elif period >= _MINUTE:
@@ -111,6 +113,12 @@ class InsightScore(LeanObject):
         """Mark the scores as final."""
         self.is_final_score = True
         self.updated_time_utc = algorithm_utc_time
+
+    def __str__(self) -> str:
+        direction, magnitude = (
+            double_text(round(100 * score, 2)) for score in (self.direction, self.magnitude)
+        )
+        return f"Direction: {direction} Magnitude: {magnitude}"
 
 
 _FIELDS = (
@@ -191,7 +199,7 @@ class Insight(LeanObject):
         self.magnitude = _number(fields["magnitude"])
         self.confidence = _number(fields["confidence"])
         self.weight = _number(fields["weight"])
-        self.source_model = fields["source_model"] or ""
+        self.source_model: str | None = fields["source_model"]
         self.tag = fields["tag"] or ""
         self.score = InsightScore()
         self.reference_value = 0.0
@@ -245,7 +253,8 @@ class Insight(LeanObject):
             tag: any text.
 
         Raises:
-            ValueError: if the period is shorter than a second, or the bars fewer than one.
+            ArgumentOutOfRangeException: if the period is shorter than a second, or the bars fewer
+                than one.
         """
         values = list(args)
         given = (resolution, period, close_time_local, expiry_func)
@@ -257,10 +266,12 @@ class Insight(LeanObject):
         if isinstance(span, Resolution):
             count = bar_count if bar_count is not None else values.pop(0)
             if count < 1:
-                raise ValueError(f"bar_count must be at least 1; received {count}")
+                raise ArgumentOutOfRangeException(
+                    "Insight barCount must be greater than zero. (Parameter 'barCount')"
+                )
             span = _Bars(span, int(count))
         elif isinstance(span, timedelta) and span < _SECOND:
-            raise ValueError(f"period must be at least one second; received {span}")
+            raise ArgumentOutOfRangeException(_TOO_SHORT)
         return Insight(
             symbol,
             span,
@@ -283,7 +294,7 @@ class Insight(LeanObject):
             insight: a single one, by name.
 
         Raises:
-            ValueError: if one belongs to a group already.
+            InvalidOperationException: if one belongs to a group already.
         """
         found = list(insights[0]) if len(insights) == 1 and _iterable(insights[0]) else [*insights]
         if insight is not None:
@@ -291,7 +302,10 @@ class Insight(LeanObject):
         group_id = str(uuid.uuid4())
         for one in found:
             if one.group_id is not None:
-                raise ValueError(f"insight of {one.symbol} belongs to a group already")
+                raise InvalidOperationException(
+                    f"Unable to set group id on insight {one} because it has already been assigned "
+                    "to a group."
+                )
             one.group_id = group_id
         return found
 
@@ -299,8 +313,14 @@ class Insight(LeanObject):
         """Fix the close time from the generation time and the exchange's hours.
 
         Raises:
-            ValueError: if a given closing time lies in the past.
+            ArgumentOutOfRangeException: if a given closing time lies in the past.
+            InvalidOperationException: before the insight was generated.
         """
+        if self.generated_time_utc_naive == datetime.min:
+            raise InvalidOperationException(
+                "The insight's 'GeneratedTimeUtc' property must be set before calling "
+                "SetPeriodAndCloseTime."
+            )
         hours = exchange_hours
         span, generated = self._span, self.generated_time_utc_naive
         if isinstance(span, timedelta):
@@ -320,7 +340,9 @@ class Insight(LeanObject):
                 local = hours.get_next_market_open(local, False)
             self.close_time_utc = hours.to_utc(local)
             if isinstance(span, datetime) and generated > self.close_time_utc_naive:
-                raise ValueError(f"close_time_local must not lie in the past; received {span}")
+                raise ArgumentOutOfRangeException(
+                    "Insight closeTimeLocal must not be in the past. (Parameter 'closeTimeLocal')"
+                )
         self.period = self.close_time_utc_naive - generated
 
     def is_expired(self, utc_time: datetime) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import KeyNotFoundException
 from engine.framework.insight import Insight
 
 
@@ -91,6 +92,10 @@ class InsightCollection(LeanObject):
         return [insight for insight in self._all if filter is None or filter(insight)]
 
     def __getitem__(self, symbol: Any) -> list[Insight]:
+        if symbol not in self._open:
+            raise KeyNotFoundException(
+                f"The given key '{symbol}' was not present in the dictionary."
+            )
         return list(self._open[symbol])
 
     def __contains__(self, item: object) -> bool:

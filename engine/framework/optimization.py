@@ -370,7 +370,7 @@ class BlackLittermanOptimizationPortfolioConstructionModel(PortfolioConstruction
             for insight in self.algorithm.insights.get_active_insights(self.algorithm.utc_time)
             if self.should_create_target_for_insight(insight)
         ]
-        active.sort(key=lambda insight: (insight.source_model, insight.symbol))
+        active.sort(key=lambda insight: (insight.source_model or "", insight.symbol))
         newest: dict[tuple[str, Any], Insight] = {}
         for insight in sorted(active, key=lambda insight: insight.generated_time_utc):
             newest[insight.source_model, insight.symbol] = insight

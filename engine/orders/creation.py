@@ -77,3 +77,6 @@ def _group(request: SubmitOrderRequest) -> GroupOrderManager:
             f"an order of type {net_text(request.order_type)} needs a group_order_manager"
         )
     return manager
+
+
+SubmitOrderRequest.as_order = staticmethod(create_order)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from engine.common.clock import UtcTime
 from engine.common.decimals import ZERO, ExactNumber, smart_rounding, text, to_decimal
@@ -177,6 +178,8 @@ _REST = ("time", "tag", "properties", "group_order_manager", "asynchronous")
 class SubmitOrderRequest(OrderRequest):
     """A new order."""
 
+    as_order: ClassVar[Callable[[SubmitOrderRequest], Any]]
+    """Makes the order that a request describes; `orders.creation` sets it."""
     order_request_type = OrderRequestType.SUBMIT
     quantity = ExactNumber()
     limit_price = ExactNumber()
@@ -232,6 +235,12 @@ class SubmitOrderRequest(OrderRequest):
         """Give the request its order's number."""
         self.order_id = order_id
         self.response.order_id = order_id
+
+    def _terms(self) -> str:
+        return f"{SubmitOrderRequest.as_order(self)} "
+
+    def __str__(self) -> str:
+        return f"{self._described('Submit Order:')} Async: {self.asynchronous}"
 
 
 class UpdateOrderFields(LeanObject):

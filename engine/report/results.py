@@ -133,6 +133,10 @@ def _series(values: list[Any]) -> pd.Series:
     return series[~series.index.duplicated(keep="last")].sort_index()
 
 
+class NoSessionError(ValueError):
+    """A run has no trading day, so there is nothing to report of."""
+
+
 def by_session(samples: pd.Series) -> pd.Series:
     """Values at the end of each session that the samples span, after the starting value.
 
@@ -141,13 +145,16 @@ def by_session(samples: pd.Series) -> pd.Series:
 
     Returns:
         Index: session dates, preceded by the last weekday before the first session.
+
+    Raises:
+        NoSessionError: if they span no session.
     """
     first, last = samples.index[0], samples.index[-1]
     days = _sessions(first.normalize(), last)
     # A sample at midnight tells of the day before; the run's last one tells of its own day.
     days = days[days + pd.Timedelta(days=1) <= last.ceil("D")]
     if days.empty:
-        raise ValueError(f"the equity samples {first} to {last} span no trading day")
+        raise NoSessionError(f"the equity samples {first} to {last} span no trading day")
     ends = samples.reindex(days + pd.Timedelta(days=1), method="ffill").set_axis(days)
     before = pd.Series([samples.iloc[0]], index=[days[0] - pd.offsets.BDay(1)])
     return pd.concat([before, ends])

@@ -7,7 +7,7 @@ on_splits and on_dividends, on_delistings, on_data, framework, fills, sampling.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,11 +16,13 @@ from engine.brokerage.settlement import ScanSettlementModelParameters
 from engine.brokerage.shortable import MarginInterestRateParameters
 from engine.common.charting import add_samples
 from engine.common.clock import aware_utc, to_utc
-from engine.common.decimals import ZERO, to_decimal
+from engine.common.decimals import ZERO, text, to_decimal
 from engine.common.enums import AlgorithmStatus, DataNormalizationMode, SplitType
+from engine.common.net_exceptions import InvalidOperationException
 from engine.feed.consolidators import DataConsolidator
 from engine.feed.data_feed import DataFeed, TimeSlice
 from engine.market.data import QuoteBar, TradeBar
+from engine.orders.order_requests import SubmitOrderRequest
 from engine.run.ends_of_day import EndsOfDay
 from engine.statistics.capacity import BarVolume, CapacityEstimate, Position
 from engine.statistics.sampling import DailySnapshot, HoldingSample, MarginSample, ResultSampler
@@ -280,16 +282,35 @@ class Loop:
         if requests and all(
             algorithm.securities[r.symbol].exchange.exchange_open for r in requests
         ):
-            answer = algorithm.qc_callback("on_margin_call")(requests)
-            tickets = model.execute_margin_call(requests if answer is None else answer)
+            tickets = model.execute_margin_call(self._agreed(requests))
             executed = len(tickets)
             for ticket in tickets:
                 algorithm.error(
-                    f"{algorithm.time} - Executed MarginCallOrder: {ticket.symbol} - "
-                    f"Quantity: {ticket.quantity} @ {ticket.average_fill_price}"
+                    f"{algorithm.time:%m/%d/%Y %H:%M:%S} - Executed MarginCallOrder: "
+                    f"{ticket.symbol} - Quantity: {text(ticket.quantity_exact)} @ "
+                    f"{text(ticket.average_fill_price_exact)}"
                 )
         if not executed and warn:
             algorithm.qc_callback("on_margin_call_warning")()
+
+    def _agreed(self, requests: list[Any]) -> list[Any]:
+        """The orders of a margin call that the algorithm agrees to.
+
+        Raises:
+            InvalidOperationException: if it answers without any.
+        """
+        algorithm = self._algorithm
+        answer = algorithm.qc_callback("on_margin_call")(requests)
+        agreed = [
+            one
+            for one in (answer if isinstance(answer, Iterable) else ())
+            if isinstance(one, SubmitOrderRequest)
+        ]
+        if not agreed:
+            raise InvalidOperationException(
+                "on_margin_call must return a non-empty list of SubmitOrderRequest"
+            )
+        return agreed
 
     def _dividends_and_splits(self, step: TimeSlice) -> None:
         algorithm = self._algorithm

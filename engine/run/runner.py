@@ -22,6 +22,7 @@ from engine.api.object_store import ObjectStore
 from engine.api.run_context import RunContext, ignore_message, running
 from engine.common.charting import Chart
 from engine.common.data_folder import set_data_folder
+from engine.common.decimals import ZERO
 from engine.common.enums import AccountType, AlgorithmStatus
 from engine.feed.auxiliary_files import AuxiliaryData, read_symbol_properties
 from engine.feed.bar_files import BarFiles
@@ -394,13 +395,15 @@ def _run(
             bar.close(finished)
     except Exception as problem:
         before = loop is None or not loop.trading
-        if before and isinstance(problem, ValueError | NotImplementedError | OSError):
-            # Bad input, found before anything was traded: there are no results to keep.
-            raise
         context.on_message = ignore_message
         algorithm.set_run_time_error(problem)
         error = f"{type(problem).__name__}: {problem}"
         trace = _user_traceback(problem)
+        if loop is None and results is not None:
+            _write_failed_start(algorithm, results, started, error, trace)
+        if before and isinstance(problem, ValueError | NotImplementedError | OSError):
+            # Bad input, found before anything was traded.
+            raise
     if loop is None:
         raise AlgorithmError(f"{kind.__name__}.initialize failed: {error}\n{trace}")
     loop.finish()
@@ -509,6 +512,33 @@ def _statistics(algorithm: QCAlgorithm, loop: Loop, rates: InterestRates) -> Sta
 def run_number() -> int:
     """A number for a run of now."""
     return int(time.time()) % 2_000_000_000
+
+
+def _write_failed_start(
+    algorithm: QCAlgorithm, folder: Path, started: datetime, error: str, trace: str
+) -> None:
+    """Write what LEAN leaves of a run that failed in `initialize`: no statistics, no log."""
+    from engine.run.result_files import RunRecord, banner, write_results
+
+    record = RunRecord(
+        id=run_number(),
+        name=algorithm.name,
+        start_date=algorithm.start_date,
+        end_date=algorithm.end_date,
+        charts={},
+        orders=[],
+        order_events=[],
+        profit_loss={},
+        statistics=StatisticsResult(),
+        runtime_statistics=banner(algorithm.portfolio, ZERO, {}) | algorithm.runtime_statistics,
+        parameters=dict(algorithm.get_parameters()),
+        engine_log=algorithm.qc_messages.as_they_came,
+        started=started,
+        finished=datetime.now(UTC).replace(tzinfo=None),
+        runtime_error=error,
+        stack_trace=trace,
+    )
+    write_results(folder, record)
 
 
 def _write(

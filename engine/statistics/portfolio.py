@@ -46,8 +46,8 @@ class PortfolioStatistics(LeanObject):
     tracking_error: Decimal = ZERO
     treynor_ratio: Decimal = ZERO
     portfolio_turnover: Decimal = ZERO
-    value_at_risk99: Decimal = ZERO
-    value_at_risk95: Decimal = ZERO
+    value_at_risk_99: Decimal = ZERO
+    value_at_risk_95: Decimal = ZERO
     drawdown_recovery: int = 0
 
     def as_json(self) -> dict[str, Any]:
@@ -146,8 +146,8 @@ def portfolio_statistics(
         ),
         tracking_error=tracking,
         treynor_ratio=_decimal(to_double(annual) - to_double(risk_free)) / beta if beta else ZERO,
-        value_at_risk99=_value_at_risk(performance, trading_days, 0.99),
-        value_at_risk95=_value_at_risk(performance, trading_days, 0.95),
+        value_at_risk_99=_value_at_risk(performance, trading_days, 0.99),
+        value_at_risk_95=_value_at_risk(performance, trading_days, 0.95),
         drawdown_recovery=recovery,
     )
 

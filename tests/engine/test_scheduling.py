@@ -126,7 +126,7 @@ def test_a_schedule_in_words(rules, hours):
 
 
 def test_offsets_out_of_range_are_refused(rules):
-    with pytest.raises(ValueError, match=r"between 0 and 4; received 9"):
+    with pytest.raises(ValueError, match=r"Monday\+9 is out of range for ABC"):
         rules[0].week_start("ABC", 9)
 
 
