@@ -15,12 +15,19 @@ from types import ModuleType
 from typing import Any
 
 from engine.brokerage.fees import VolumeShareSlippageModel
+from engine.common.lean_names import RefusedName, lean_classes
 from engine.framework.python_files import MODULES
 
 _PACKAGES = ("Alphas", "Execution", "Portfolio", "Risk", "Selection")
 _NET = ("clr", "System", "QuantConnect")
 _ORDERS = ("Orders", "Orders.Slippage")
 _SLIPPAGE = "Orders.Slippage.VolumeShareSlippageModel"
+
+
+def _is_refused(package: str, model: str) -> bool:
+    """Whether LEAN has a model in a package; one that the engine lacks refuses when it is used."""
+    entry = lean_classes().get(model)
+    return entry is not None and entry.namespace.endswith(f".Framework.{package}")
 
 
 class _Finder(MetaPathFinder, Loader):
@@ -38,7 +45,8 @@ class _Finder(MetaPathFinder, Loader):
         if model:
             import engine.framework as framework
 
-            if name not in MODULES and not hasattr(framework, model):
+            known = name in MODULES or hasattr(framework, model)
+            if not known and not _is_refused(package, model):
                 return None
         return ModuleSpec(name, self, is_package=not model)
 
@@ -58,6 +66,9 @@ class _Finder(MetaPathFinder, Loader):
         own = MODULES.get(module.__name__)
         if own is not None:
             vars(module)[own.__name__] = own
+        package, _, model = module.__name__.partition(".")
+        if model and _is_refused(package, model):
+            vars(module).setdefault(model, RefusedName(model))
 
 
 class _NetNamespaces(MetaPathFinder):

@@ -137,6 +137,10 @@ class TestModules:
             )
             with pytest.raises(ImportError):
                 importlib.import_module("Portfolio.Nonsense")
+            name = "FundamentalUniverseSelectionModel"
+            lacking = getattr(importlib.import_module(f"Selection.{name}"), name)
+            with pytest.raises(NotImplementedError, match=name):
+                lacking()
 
     def test_leans_file_heeds_arguments_by_name_only(self):
         by_position = HistoricalReturnsAlphaModel(14)
