@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from engine.common.clock import from_utc, naive_utc, to_utc
 from engine.common.decimals import round_significant, smart_rounding, to_decimal, to_double
-from engine.common.enums import OrderStatus, OrderType
+from engine.common.enums import OrderStatus, OrderType, Resolution
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import InvalidOperationException
+from engine.common.spans import time_span as net_span
+from engine.market.data import RESOLUTION_SPAN
 
 
 class OrderExtensions(LeanObject):
@@ -74,3 +77,24 @@ class Extensions(LeanObject):
         """A local time in another time zone."""
         utc = Extensions.convert_to_utc(time, _from, strict)
         return Extensions.convert_from_utc(utc, to)
+
+    @staticmethod
+    def to_time_span(resolution: Resolution) -> timedelta:
+        """Length of a bar of a resolution."""
+        return RESOLUTION_SPAN[resolution]
+
+    @staticmethod
+    def to_higher_resolution_equivalent(
+        time_span: timedelta, require_exact_match: bool
+    ) -> Resolution:
+        """The resolution of bars of a length, or the next finer one.
+
+        Raises:
+            InvalidOperationException: if there is none of just that length and there must be.
+        """
+        for resolution, span in reversed(RESOLUTION_SPAN.items()):
+            if span == time_span or (span < time_span and not require_exact_match):
+                return resolution
+        raise InvalidOperationException(
+            f"Unable to exactly convert time span ('{net_span(time_span)}') to resolution."
+        )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
-from engine.common.naming import LeanObject
+from engine.common.clock import END_OF_TIME
+from engine.common.data_folder import data_folder
+from engine.common.naming import LeanObject, LeanType
 from engine.indicators.base import Event
 
 T = TypeVar("T")
@@ -38,6 +40,36 @@ class TimeSpan(LeanObject):
     def from_seconds(value: float) -> timedelta:
         """A number of seconds."""
         return timedelta(seconds=value)
+
+
+class Time(LeanObject):
+    """LEAN's spans and limits of time."""
+
+    ONE_YEAR = timedelta(days=365)
+    ONE_DAY = timedelta(days=1)
+    ONE_HOUR = timedelta(hours=1)
+    ONE_MINUTE = timedelta(minutes=1)
+    ONE_SECOND = timedelta(seconds=1)
+    ONE_MILLISECOND = timedelta(milliseconds=1)
+    MAX_TIME_SPAN = 1000 * ONE_YEAR
+    BEGINNING_OF_TIME = datetime(1899, 12, 30)
+    START = datetime(1998, 1, 2)
+    END_OF_TIME = END_OF_TIME
+
+
+class _GlobalsType(LeanType):
+    @property
+    def data_folder(self) -> str:
+        """The run's data folder, with a slash at its end.
+
+        Raises:
+            RuntimeError: outside a run.
+        """
+        return f"{data_folder().as_posix()}/"
+
+
+class Globals(LeanObject, metaclass=_GlobalsType):
+    """Settings of the whole run."""
 
 
 class CircularQueue(LeanObject, Generic[T]):

@@ -20,13 +20,50 @@ END_OF_TIME = datetime(2050, 12, 31)
 class TimeZones(LeanObject):
     """Time zones by LEAN's names."""
 
-    NEW_YORK = NEW_YORK
-    EASTERN_STANDARD = "EST"
     UTC = "UTC"
+    NEW_YORK = NEW_YORK
+    EASTERN_STANDARD = "UTC-05"
     LONDON = "Europe/London"
+    HONG_KONG = "Asia/Hong_Kong"
+    TOKYO = "Asia/Tokyo"
+    ROME = "Europe/Rome"
+    SYDNEY = "Australia/Sydney"
+    VANCOUVER = "America/Vancouver"
+    TORONTO = "America/Toronto"
     CHICAGO = "America/Chicago"
     LOS_ANGELES = "America/Los_Angeles"
-    TOKYO = "Asia/Tokyo"
+    PHOENIX = "America/Phoenix"
+    AUCKLAND = "Pacific/Auckland"
+    MOSCOW = "Europe/Moscow"
+    MADRID = "Europe/Madrid"
+    BUENOS_AIRES = "America/Argentina/Buenos_Aires"
+    BRISBANE = "Australia/Brisbane"
+    SAO_PAULO = "America/Sao_Paulo"
+    CAIRO = "Africa/Cairo"
+    JOHANNESBURG = "Africa/Johannesburg"
+    ANCHORAGE = "America/Anchorage"
+    DENVER = "America/Denver"
+    DETROIT = "America/Detroit"
+    MEXICO_CITY = "America/Mexico_City"
+    JERUSALEM = "Asia/Jerusalem"
+    SHANGHAI = "Asia/Shanghai"
+    MELBOURNE = "Australia/Melbourne"
+    AMSTERDAM = "Europe/Amsterdam"
+    ATHENS = "Europe/Athens"
+    BERLIN = "Europe/Berlin"
+    BUCHAREST = "Europe/Bucharest"
+    DUBLIN = "Europe/Dublin"
+    HELSINKI = "Europe/Helsinki"
+    ISTANBUL = "Europe/Istanbul"
+    MINSK = "Europe/Minsk"
+    PARIS = "Europe/Paris"
+    ZURICH = "Europe/Zurich"
+    HONOLULU = "Pacific/Honolulu"
+    KOLKATA = "Asia/Kolkata"
+
+
+# Zones that LEAN's database calls otherwise.
+_ALIASES = {"UTC-05": "Etc/GMT+5"}
 
 
 @lru_cache(maxsize=64)
@@ -37,7 +74,7 @@ def zone(name: str) -> ZoneInfo:
         ValueError: if there is no zone of that name.
     """
     try:
-        return ZoneInfo(str(name))
+        return ZoneInfo(_ALIASES.get(str(name), str(name)))
     except (ZoneInfoNotFoundError, ValueError):
         raise ValueError(
             f"time zone must be an IANA name such as {NEW_YORK}; received {name!r}"

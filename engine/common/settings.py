@@ -91,7 +91,7 @@ class UniverseSettings(_Settings):
     def __init__(
         self,
         resolution: Any = Resolution.MINUTE,
-        leverage: Any = None,
+        leverage: Any = 0.0,
         fill_forward: bool = True,
         extended_market_hours: bool = False,
         minimum_time_in_universe: timedelta = timedelta(days=1),
@@ -111,7 +111,7 @@ class UniverseSettings(_Settings):
         self.extended_market_hours = extended_market_hours
         self.minimum_time_in_universe = minimum_time_in_universe
         self.data_normalization_mode = data_normalization_mode
-        self.asynchronous = bool(asynchronous)
+        self.asynchronous = asynchronous
         self.schedule = ScheduleSettings()
         if selection_date_rule is not None:
             self.schedule.on(selection_date_rule)

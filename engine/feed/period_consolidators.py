@@ -16,6 +16,7 @@ from engine.common.decimals import ZERO
 from engine.common.enums import Resolution, TickType
 from engine.common.naming import LeanObject
 from engine.common.net_exceptions import ArgumentException, InvalidOperationException
+from engine.common.spans import time_span
 from engine.feed.consolidators import DataConsolidator, listen
 from engine.feed.run_reference import exchange_hours
 from engine.indicators.base import Event
@@ -39,7 +40,7 @@ class CalendarInfo(LeanObject):
         return self.start + self.period
 
     def __str__(self) -> str:
-        return f"{self.start} {self.period}"
+        return f"{self.start:%m/%d/%Y %H:%M:%S} {time_span(self.period)}"
 
 
 class Calendar(LeanObject):

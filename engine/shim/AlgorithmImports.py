@@ -41,7 +41,7 @@ from engine.api.algorithm_framework import UniverseManager
 from engine.api.algorithm_indicators import IndicatorDataPoints, IndicatorHistory
 from engine.api.extensions import Extensions, OrderExtensions
 from engine.api.market_impact import MarketImpactSlippageModel
-from engine.api.net_types import CircularQueue, Random, TimeSpan
+from engine.api.net_types import CircularQueue, Globals, Random, Time, TimeSpan
 from engine.api.notifications import NotificationManager
 from engine.api.object_store import ObjectStore
 from engine.api.schedule_rules import (

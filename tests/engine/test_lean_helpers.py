@@ -1,6 +1,6 @@
 """LEAN's helpers that its own example algorithms call: known answers on small inputs."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -8,11 +8,16 @@ import pytest
 from engine.account.securities import Security
 from engine.api.extensions import Extensions
 from engine.api.market_impact import MarketImpactSlippageModel
+from engine.api.net_types import Time
 from engine.api.signal_exports import SignalExportManager, VBaseSignalExport
 from engine.brokerage.buying_power import BuyingPowerModelExtensions
 from engine.brokerage.fill_model import FillModelParameters
+from engine.common.clock import TimeZones
 from engine.common.decimals import to_decimal
+from engine.common.enums import Resolution
+from engine.common.net_exceptions import InvalidOperationException
 from engine.feed.auxiliary_files import SymbolProperties
+from engine.feed.period_consolidators import CalendarInfo
 from engine.framework.universe import UNCHANGED, InceptionDateUniverseSelectionModel
 from engine.indicators import Beta, Correlation
 from engine.market.market_hours import always_open
@@ -26,6 +31,20 @@ def test_significant_digits_and_time_zones():
     assert Extensions.convert_from_utc(noon, "America/New_York") == datetime(2013, 10, 7, 8)
     assert Extensions.convert_to_utc(noon, "America/New_York") == datetime(2013, 10, 7, 16)
     assert Extensions.convert_to(noon, "America/New_York", "UTC") == datetime(2013, 10, 7, 16)
+
+
+def test_resolutions_and_spans():
+    assert Extensions.to_time_span(Resolution.HOUR) == Time.ONE_HOUR
+    finer = Extensions.to_higher_resolution_equivalent
+    assert finer(timedelta(minutes=90), False) == Resolution.HOUR
+    assert finer(Time.ONE_DAY, True) == Resolution.DAILY
+    with pytest.raises(InvalidOperationException, match=r"time span \('01:30:00'\)"):
+        finer(timedelta(minutes=90), True)
+    assert str(CalendarInfo(datetime(2013, 1, 1), timedelta(5))) == "01/01/2013 00:00:00 5.00:00:00"
+    # LEAN's zone without daylight saving has a name that Python's database lacks.
+    summer = datetime(2013, 7, 1, 12)
+    assert TimeZones.EASTERN_STANDARD == "UTC-05"
+    assert Extensions.convert_from_utc(summer, TimeZones.EASTERN_STANDARD).hour == 7
 
 
 def test_a_helper_that_is_missing_refuses_by_name():
