@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.core.indexing import _LocationIndexer
 
 from engine.feed.custom_data import PythonData
 from engine.market.data import (
@@ -174,38 +175,67 @@ def _index(parts: list[SymbolColumns]) -> pd.MultiIndex:
 
 @contextmanager
 def tickers_in_frames() -> Iterator[None]:
-    """Let tickers stand for symbols in pandas look-ups, as LEAN does, for the time of a run."""
-    originals = {kind: (kind.get_loc, kind.__contains__) for kind in (pd.Index, pd.MultiIndex)}
+    """Let tickers stand for symbols in pandas look-ups, as LEAN does, for the time of a run.
 
-    def wrap(kind: Any) -> None:
-        get_loc, contains = originals[kind]
-
-        def mapped_get_loc(self: Any, key: Any, *rest: Any) -> Any:
-            try:
-                return get_loc(self, key, *rest)
-            except KeyError:
-                mapped = _mapped(key)
-                if mapped is key:
-                    raise
-                return get_loc(self, mapped, *rest)
-
-        def mapped_contains(self: Any, key: Any) -> bool:
-            if contains(self, key):
-                return True
-            mapped = _mapped(key)
-            return mapped is not key and contains(self, mapped)
-
-        setattr(kind, "get_loc", mapped_get_loc)  # noqa: B010 - mypy forbids assigning methods
-        setattr(kind, "__contains__", mapped_contains)  # noqa: B010
-
-    for kind in originals:
-        wrap(kind)
+    A key that is not found either way is told in LEAN's words.
+    """
+    places = [(kind, "get_loc") for kind in (pd.Index, pd.MultiIndex)]
+    places += [(kind, "__contains__") for kind in (pd.Index, pd.MultiIndex)]
+    places += [(_LocationIndexer, "__getitem__"), (pd.DataFrame, "__getitem__")]
+    originals = [(kind, name, getattr(kind, name)) for kind, name in places]
+    wrappers = {"get_loc": _finding, "__contains__": _containing, "__getitem__": _telling}
+    for kind, name, original in originals:
+        setattr(kind, name, wrappers[name](original))
     try:
         yield
     finally:
-        for kind, (get_loc, contains) in originals.items():
-            setattr(kind, "get_loc", get_loc)  # noqa: B010
-            setattr(kind, "__contains__", contains)  # noqa: B010
+        for kind, name, original in originals:
+            setattr(kind, name, original)
+
+
+def _finding(get_loc: Any) -> Any:
+    def mapped_get_loc(self: Any, key: Any, *rest: Any) -> Any:
+        try:
+            return get_loc(self, key, *rest)
+        except KeyError:
+            mapped = _mapped(key)
+            if mapped is key:
+                raise _not_found(key) from None
+        try:
+            return get_loc(self, mapped, *rest)
+        except KeyError:
+            raise _not_found(key) from None
+
+    return mapped_get_loc
+
+
+def _containing(contains: Any) -> Any:
+    def mapped_contains(self: Any, key: Any) -> bool:
+        if contains(self, key):
+            return True
+        mapped = _mapped(key)
+        return mapped is not key and contains(self, mapped)
+
+    return mapped_contains
+
+
+def _telling(get_item: Any) -> Any:
+    def told(self: Any, key: Any) -> Any:
+        try:
+            return get_item(self, key)
+        except KeyError:
+            raise _not_found(key) from None
+
+    return told
+
+
+def _not_found(key: Any) -> KeyError:
+    names = isinstance(key, str | Symbol)
+    mapped, original = ([str(_mapped(key))], [str(key)]) if names else ([], [])
+    return KeyError(
+        "No key found for either mapped or original key. "
+        f"Mapped Key: {mapped}; Original Key: {original}"
+    )
 
 
 def _mapped(key: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.common.clock import from_utc
+from engine.common.clock import from_utc, midnight, to_utc
 from engine.common.enums import SecurityType
 from engine.common.naming import LeanObject
 from engine.framework.universe import (
@@ -109,7 +109,7 @@ class ActiveUniverse:
         self.universe = universe
         self._algorithm = algorithm
         self._hours = hours
-        self._times = self._trigger_times(start_utc, end_utc)
+        self._times = self._scheduled_times(start_utc, end_utc)
         self.next_utc: datetime | None = None
         self.after_step = False
         self.selected: list[Symbol] = []
@@ -133,6 +133,33 @@ class ActiveUniverse:
 
             self._times = again()
             self.next_utc = utc_time
+
+    def _scheduled_times(self, start: datetime, end: datetime) -> Iterator[datetime]:
+        """Times to select: on the days of the settings' schedule, if they have one.
+
+        As in LEAN such a day's selection is at its midnight, whatever the universe's own times; it
+        needs one of those before it, and the first after a day without counts for the next day.
+        """
+        times = self._trigger_times(start, end)
+        settings = self.universe.settings or self._algorithm.universe_settings
+        rule = settings.schedule.date_rule
+        if rule is None or isinstance(self.universe, UserDefinedUniverse):
+            yield from times
+            return
+        zone = self._hours.time_zone
+        if isinstance(self.universe, ScheduledUniverse):
+            zone = self.universe.time_zone or "UTC"
+        local_start, local_end = from_utc(start, zone), from_utc(end, zone)
+        begun, following = False, next(times, None)
+        for day in rule.get_dates(midnight(local_start), local_end):
+            moment = to_utc(midnight(day), zone)
+            if moment < start:
+                continue
+            if not begun:
+                begun = following is not None
+                if following is None or following > moment:
+                    continue
+            yield moment
 
     def _trigger_times(self, start: datetime, end: datetime) -> Iterator[datetime]:
         universe, hours = self.universe, self._hours

@@ -1,6 +1,7 @@
 """History calls: frames shaped as LEAN's, and never a bar from the future."""
 
 import json
+import re
 import zipfile
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +16,7 @@ from engine.common.enums import DataNormalizationMode, Resolution, SecurityType,
 from engine.common.net_exceptions import InvalidOperationException
 from engine.feed.auxiliary_files import AuxiliaryData
 from engine.feed.bar_files import BarFiles
+from engine.feed.frames import tickers_in_frames
 from engine.feed.history import HistoryProvider
 from engine.feed.history_requests import HistoryRequest
 from engine.feed.subscriptions import Sources
@@ -121,6 +123,17 @@ def test_spans_and_ranges(answers):
 
 def test_tickers_find_their_rows(answers):
     assert answers["by_name"] == [104.5, 105.5]
+
+
+def test_a_key_that_no_frame_has_is_told_in_leans_words(answers):
+    told = "No key found for either mapped or original key. Mapped Key: "
+    for key, names in (("nope", "['nope']; Original Key: ['nope']"), (("a", 1), "[]; Original")):
+        with tickers_in_frames(), pytest.raises(KeyError, match=re.escape(told + names)):
+            answers["bars"][key]
+    with tickers_in_frames(), pytest.raises(KeyError, match=r"Mapped Key: \['NONE'\]"):
+        answers["bars"].loc["NONE"]
+    with pytest.raises(KeyError, match="^'nope'$"):
+        answers["bars"]["nope"]
 
 
 @needs_sample

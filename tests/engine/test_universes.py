@@ -1,6 +1,6 @@
 """Securities that come and go: when LEAN tells of them, when their data begins and ends."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,6 +10,7 @@ from engine.common.settings import UniverseSettings
 from engine.feed.universe_selection import SecurityChanges
 from engine.framework.universe import (
     ManualUniverseSelectionModel,
+    ScheduledUniverse,
     ScheduledUniverseSelectionModel,
     Universe,
 )
@@ -188,3 +189,33 @@ def test_universes_select_at_one_moment_from_the_finest_on_then_by_their_symbols
     assert lines[0] == "04 00 ZZ,AA,MM,QC-UNIVERSE-USERDEFINED-USA-EQUITY"
     assert lines[1:5] == ["04 00 aa", "04 00 mm", "04 00 zz", "04 00 +ABC,ZED -"]
     assert lines[-1].endswith("['ZED'] ZZ 2T")
+
+
+def test_a_schedule_of_the_settings_says_on_which_days_universes_select(folder):
+    class Weekly(Base):
+        def start(self):
+            self.universe_settings.schedule.on(self.date_rules.week_start())
+            self.add_universe("MY", Resolution.DAILY, self.choose)
+            self.add_universe(
+                ScheduledUniverse(
+                    self.date_rules.on(datetime(2010, 1, 7)), self.time_rules.at(8, 0), self.late
+                )
+            )
+
+        def choose(self, time):
+            self.note(f"chosen {time:%d}")
+            return ["ZED"]
+
+        def late(self, time):
+            self.note(f"late {time:%d %H}")
+            return ["ABC"]
+
+    lines = run(folder, Weekly)
+    # The scheduled universe selects at Mondays' midnights, UTC, from the first after its own time.
+    assert [line for line in lines if "+" not in line] == [
+        "04 00 chosen 04",
+        "10 19 late 11 00",
+        "11 00 chosen 11",
+        "17 19 late 18 00",
+        "18 00 chosen 18",
+    ]
