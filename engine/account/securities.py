@@ -561,8 +561,10 @@ class Security(LeanObject):
             self._session.update(points)
         self._update_market_price(points[-1])
 
-    def set_market_price(self, point: BaseData) -> None:
-        """Take one point, as a seeder does."""
+    def set_market_price(self, point: BaseData | None) -> None:
+        """Take one point, as a seeder does; None changes nothing."""
+        if point is None:
+            return
         self.cache.add([point])
         self._update_market_price(point)
 

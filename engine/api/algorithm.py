@@ -126,6 +126,7 @@ class QCAlgorithm(
         self.qc_messages = Messages(lambda line: context.on_message(line))
         self.signal_export = SignalExportManager(self)
         self._qc_security_initializer: Any = None
+        self._qc_initializing: Security | None = None
         self._qc_account_currency = "USD"
         self._qc_history_provider = HistoryProvider(
             context.sources,
@@ -399,9 +400,14 @@ class QCAlgorithm(
         initializer = self._qc_security_initializer
         if initializer is None:
             security.initialize(self.brokerage_model)
-        else:
-            call = either_spelling(initializer, "initialize")
+            return
+        call = either_spelling(initializer, "initialize")
+        # History asked for by an initializer knows the subscriptions already.
+        before, self._qc_initializing = self._qc_initializing, security
+        try:
             (initializer if call is None else call)(security)
+        finally:
+            self._qc_initializing = before
 
     def add_security_initializer(self, security_initializer: Any) -> None:
         """One more initializer, after those there are."""

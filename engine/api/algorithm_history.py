@@ -261,7 +261,9 @@ class HistoryMixin:
 
     def _qc_configs_of(self: Any, symbol: Symbol) -> list[SubscriptionDataConfig]:
         """Subscriptions of a symbol, the benchmark's hidden one included."""
-        security = self.securities.find(symbol)
+        security = self._qc_initializing
+        if security is None or security.symbol != symbol:
+            security = self.securities.find(symbol)
         if security is None:
             security = getattr(self.benchmark, "security", None)
         if security is None or security.symbol != symbol:

@@ -404,6 +404,15 @@ class DeploymentTarget(LeanEnum):
     PRIVATE_CLOUD_PLATFORM = 2
 
 
+class DataMappingMode(LeanEnum):
+    """How contracts of futures follow each other; it means nothing for equities."""
+
+    LAST_TRADING_DAY = 0
+    FIRST_DAY_MONTH = 1
+    OPEN_INTEREST = 2
+    OPEN_INTEREST_ANNUAL = 3
+
+
 class MarketHoursState(LeanEnum):
     CLOSED = 0
     PRE_MARKET = 1

@@ -20,6 +20,7 @@ from engine.common.decimals import (
     to_double,
 )
 from engine.common.enums import (
+    DataMappingMode,
     DataNormalizationMode,
     DelistingType,
     MarketDataType,
@@ -503,6 +504,7 @@ class SubscriptionDataConfig(LeanObject):
     market = property(lambda self: self.symbol.id.market)
     is_filtered_subscription = True
     contract_depth_offset = 0
+    data_mapping_mode = DataMappingMode.OPEN_INTEREST
 
     @property
     def mapped_symbol(self) -> str:

@@ -132,7 +132,7 @@ def test_a_key_that_no_frame_has_is_told_in_leans_words(answers):
             answers["bars"][key]
     with tickers_in_frames(), pytest.raises(KeyError, match=r"Mapped Key: \['NONE'\]"):
         answers["bars"].loc["NONE"]
-    with pytest.raises(KeyError, match="^'nope'$"):
+    with pytest.raises(KeyError, match=r"^'nope'$"):
         answers["bars"]["nope"]
 
 
