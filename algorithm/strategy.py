@@ -578,7 +578,7 @@ class MirageStrategy(QCAlgorithm):
             if self._training.running:
                 self.log("live: a training is under way; the next start goes on with what it saved")
             again = self._live.account.redeploy()
-            self.log(f"live: to deploy this paper account again: {again}")
+            self.log(f"live: LEAN's paper account forgets; to deploy it as this one is: {again}")
         reused, trainings = self._diagnostics.reused_trainings()
         if reused:
             self.log(f"{reused} of {trainings} trainings were reused from the object store.")

@@ -107,9 +107,12 @@ def mend(
         )
         ratio = 1.0
     elif kept and abs(ratio - 1.0) > SAME:
-        said.append(f"{name}: history has a new scale, {ratio:.6g} times that of the kept bars")
         nearest = looks_like_split(1.0, ratio)
         split = nearest if nearest and abs(ratio / nearest - 1.0) <= SCALE_ERROR else None
+        why = ", as after a dividend" if split is None and ratio < 1.0 else ""
+        said.append(
+            f"{name}: history has a new scale, {ratio:.6g} times that of the kept bars{why}"
+        )
     newest, there = fetched[-1][0], {time for time, _ in fetched}
     tail = [bar for bar in kept if bar[0] > newest]
     # An answer that is cut short takes nothing away.

@@ -19,7 +19,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 SCHEMA = 5
-"""Raise when the document's layout changes; documents of another one are refused by name."""
+"""Raise when the document's layout changes, and say in `_BROUGHT_UP` how one of the layout before
+becomes one of this; documents of any other are refused by name."""
 
 STATES = "mirage-live/"
 """Before the name of a deployment: head of the keys of its saved state."""
@@ -95,6 +96,8 @@ class StateStore:
             return None
         self._number = max(found)
         newest = found[self._number]
+        if newest["schema"] in _BROUGHT_UP:
+            return _BROUGHT_UP[newest["schema"]](newest["state"])
         if newest["schema"] != SCHEMA:
             raise StateError(
                 f"the saved state must have schema {SCHEMA}; received {newest['schema']!r}: it was "
@@ -180,6 +183,21 @@ class LiveState:
                 self._record.save(whole)
                 self._recorded = whole
         self._state.save(state)
+
+
+def _from_4(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What layout 4 did not have: refusals, trainings in a part of their own, who was promoted."""
+    kept = {name: value for name, value in state.items() if name not in ("trained", "untrained")}
+    models = state["models"]
+    return kept | {
+        "trainings": {"newest": state["trained"], "failed": state["untrained"]},
+        "refusals": [],
+        "models": None if models is None else {"promotions": [], **models},
+    }
+
+
+_BROUGHT_UP: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {4: _from_4}
+"""By the number of a layout."""
 
 
 def _sealed(number: int, state: Mapping[str, Any]) -> str:

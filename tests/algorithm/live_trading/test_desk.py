@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 
 from algorithm.bars import row_of
-from algorithm.live_trading.state import LiveState
+from algorithm.live_trading.state import LiveState, StateStore
 from tests.algorithm.live_trading.world import SYMBOLS, Memory, World
 
 AAA, BBB = SYMBOLS
@@ -122,6 +122,25 @@ def test_nothing_is_saved_before_the_models_of_before_are_back():
     desk.ready()
     desk.save()
     assert world.object_store != before
+
+
+def test_a_state_of_the_layout_before_is_gone_on_with(monkeypatch):
+    """As it was saved by layout 4: stops, targets and the models' age are there."""
+    world = running()
+    state = world.desk._to_state()
+    old = {name: each for name, each in state.items() if name not in ("trainings", "refusals")}
+    old |= {"trained": "2014-03-24T08:00:00", "untrained": 2, "models": {"key": "1"}}
+    monkeypatch.setattr("algorithm.live_trading.state.SCHEMA", 4)
+    store = Memory()
+    StateStore(store, "mirage-live/test").save(old)
+    monkeypatch.undo()
+    desk, stops = world.fresh(store)
+    left = desk.begin()
+    assert left.models == {"key": "1", "promotions": []}
+    assert left.record is None
+    assert stops.to_state() == state["stops"]
+    assert desk.outbox.to_state() == state["outbox"]
+    assert desk.trainings.to_state() == {"newest": "2014-03-24T08:00:00", "failed": 2}
 
 
 def test_a_record_is_on_disk_before_the_state_and_of_the_same_run():

@@ -143,7 +143,9 @@ def test_a_dividend_scales_history_and_history_is_right():
     fetched = [scaled(bar, 0.995) for bar in bars(20)]
     found = mend("AAPL", bars(20), fetched, {EVENT: 1 / 7})
     assert (found.bars, found.changed) == (fetched, True)
-    assert found.said == ("AAPL: history has a new scale, 0.995 times that of the kept bars",)
+    assert found.said == (
+        "AAPL: history has a new scale, 0.995 times that of the kept bars, as after a dividend",
+    )
 
 
 @given(st.sets(st.integers(0, 29)), st.integers(0, 29), st.sampled_from([1.0, 0.5, 1 / 7, 3.0]))
