@@ -8,6 +8,7 @@ import functools
 import json
 import shutil
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -99,13 +100,14 @@ def quick(monkeypatch):
     monkeypatch.setattr("algorithm.learner.promote", functools.partial(promote, rule=rule))
 
 
-def market(folder, parameters, **factors):
+def market(folder, parameters, factors=lambda made: {}):
+    """A market; `factors` may change it and gives its factor files."""
     folder.mkdir()
     made = Market(folder, main=MAIN)
     made.parameters |= parameters | {"start_date": "2012-03-05", "end_date": "2012-04-30"}
     made.bars = {name: rows(i, 850) for i, name in enumerate(SYMBOLS)}
     made.days = business_days(FIRST, 850)
-    return made.write(**factors)
+    return made.write(factors=factors(made))
 
 
 def told(market):
@@ -193,3 +195,34 @@ def test_a_record_that_is_lost_costs_evidence_and_not_the_start(tmp_path):
     # Of the bars since the last training the accounts are walked again.
     assert summed(fills) == summed(whole.live(START, END).algorithm.fills)
     assert told(parts)[0] == told(whole)[0]
+
+
+@pytest.mark.slow
+def test_across_a_split_and_a_dividend_accounts_earn_what_they_do_on_adjusted_prices(tmp_path):
+    """But for whole shares, which are of another size before the split; restarts or none."""
+    split, paid = date(2012, 3, 15), date(2012, 3, 21)
+    equities = {}
+
+    def factors(made):
+        close = made.bars["BBB"][made.days.index(paid)][3]
+        dividend = f"{FIRST:%Y%m%d},0.98,1,1\n{paid:%Y%m%d},0.98,1,{close}\n20501231,1,1,0\n"
+        return {"AAA": made.halve("AAA", split), "BBB": dividend}
+
+    for name in ("whole", "parts"):
+        made = market(tmp_path / name, QUICK, factors)
+        if name == "whole":
+            made.backtest(start_date="2012-03-07", end_date="2012-04-09")
+            path = made.root / "backtest" / "mirage" / "diagnostics.json"
+            equities["adjusted"] = json.loads(path.read_text("utf-8"))["rivals"]
+            made.live(START, END)
+        else:
+            pieces(made, *STOPS)
+        equities[name] = told(made)[0]
+    adjusted, whole, parts = (
+        {row["name"]: row["equity"] for row in equities[name]["rows"]}
+        for name in ("adjusted", "whole", "parts")
+    )
+    assert equities["whole"]["time"] == equities["adjusted"]["time"]
+    for name in RIVALS:
+        np.testing.assert_allclose(parts[name], whole[name], atol=0.02)
+        np.testing.assert_allclose(whole[name], adjusted[name], rtol=2e-3)
