@@ -218,12 +218,6 @@ class ModelLearner:
         self._reached = trainer.restored(state, now=now), list(state["promotions"])
         self._diagnostics.promotions = list(state["promotions"])
         self._kept = record
-        if record is not None and any(time > now.isoformat() for time in record["times"][-1:]):
-            self._kept = None
-            self._report(
-                f"The record of rules and candidates goes up to {record['times'][-1]}, which is to "
-                "come; their accounts begin anew."
-            )
 
     def _opened(self, models: TrainedModels, rules: Rules, since: datetime) -> ShadowAccounts:
         """Accounts of simple rules and candidates, opened when trading begins.

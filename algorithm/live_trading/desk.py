@@ -154,17 +154,16 @@ class LiveDesk:
                     "pending targets and models begin anew"
                 )
                 kept = None
-        decided = None if kept is None else kept["decided"]
-        if decided is not None and datetime.fromisoformat(decided) > self._algorithm.time:
+        if kept is not None and self._is_of_another_run(kept):
             self.tell(
-                f"the saved state is of the close of {decided}, which is to come: it is another "
-                "run's (parameter deployment tells them apart); stops, pending targets and models "
-                "begin anew"
+                f"the saved state is of the close of {kept['decided']}, which is to come: it is "
+                "another run's (parameter deployment tells them apart); stops, pending targets and "
+                "models begin anew"
             )
             kept = None
         if kept is not None:
             self._begun = datetime.fromisoformat(kept["begun"])
-            self._decided = from_text(decided)
+            self._decided = from_text(kept["decided"])
             self._failed, self._failures = from_text(kept["failed"]), int(kept["failures"])
             self._killed = bool(kept["killed"])
             self.trainings.restore(kept["trainings"])
@@ -187,6 +186,19 @@ class LiveDesk:
         self.pass_closes(waiting or self._algorithm.time)
         models = kept["models"]
         return None if models is None else Left(models, record)
+
+    def _is_of_another_run(self, kept: Mapping[str, Any]) -> bool:
+        """Whether a state knows of a close that is to come.
+
+        A replay that was killed within a close may go on from before it; there that close is
+        decided again, to the same end.
+        """
+        decided, now = from_text(kept["decided"]), self._algorithm.time
+        if decided is None or decided <= now:
+            return False
+        hours = self._algorithm.securities[self._symbols[0]].exchange.hours
+        begun = datetime.fromisoformat(kept["begun"])
+        return bool(now <= begun or hours.get_next_market_close(now, False) != decided)
 
     def ready(self) -> None:
         """From now on changes are saved: the models of before are back, or will be trained anew."""

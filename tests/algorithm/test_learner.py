@@ -189,7 +189,7 @@ def test_a_candidate_that_is_ahead_everywhere_is_promoted(learn, monkeypatch):
 
 
 def test_the_record_of_candidates_outlives_a_restart(learn, monkeypatch):
-    """Who was promoted too; a record under other caps, or of a time to come, begins anew."""
+    """Who was promoted too; a record under other caps, or one that is no record, begins anew."""
     monkeypatch.setattr(FakeTrainer, "kinds", ("mean_variance", "gradient"))
     learn.decider(histories(), RULES, NOW)
     models, name = learn.models, "candidate: gradient"
@@ -202,25 +202,24 @@ def test_the_record_of_candidates_outlives_a_restart(learn, monkeypatch):
     learn._shadows.times[:] = [NOW, datetime(2009, 1, 5)]
     state, record = (json.loads(json.dumps(each)) for each in (learn.to_state(), learn.record()))
 
-    def restarted(rules, now):
+    def restarted(rules, record):
         lines = []
         made = ModelLearner(OPTIONS, None, Diagnostics(OPTIONS.run.symbols), lines.append)
-        made.restore(state, record, now)
+        made.restore(state, record, NOW)
         made.again(histories(), rules)
         return made, lines
 
-    later = datetime(2009, 1, 6)
-    made, lines = restarted(OPTIONS.rules(130_000.0), later)
+    made, lines = restarted(OPTIONS.rules(130_000.0), record)
     assert made.record() == record
     assert made.to_state() == learn.to_state()
     assert made._shadows[name].policy is models.agents["gradient"].agent
     assert lines == []
     others = Settings.from_parameters({"symbols": "AAA,BBB", "cap": "0.1"})
-    for rules, now, words in (
-        (others.rules(1e5), later, "caps, lots and costs must be those of before"),
-        (RULES, datetime(2009, 1, 4), "goes up to 2009-01-05T00:00:00, which is to come"),
+    for rules, told, words in (
+        (others.rules(1e5), record, "caps, lots and costs must be those of before"),
+        (RULES, {"rules": record["rules"]}, "version must be 1; received None"),
     ):
-        made, lines = restarted(rules, now)
+        made, lines = restarted(rules, told)
         assert words in lines[0]
         assert made._shadows.times == []
 

@@ -34,6 +34,7 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -298,16 +299,25 @@ def outcome(project: Path) -> Outcome:
     """What the account of a project tells."""
     with opened(project, read_only=True) as store:
         orders = [
-            (order["time"][:10], order["ticker"], order["quantity"], order["status"])
+            (order["time"][:10], order["ticker"], plain(order["quantity"]), order["status"])
             for order in store.orders()
         ]
         fills = [
-            (event["time"], event["ticker"], event["fill_quantity"], event["fill_price"])
+            (
+                event["time"],
+                event["ticker"],
+                *map(plain, (event["fill_quantity"], event["fill_price"])),
+            )
             for event in store.events()
             if float(event["fill_quantity"]) != 0.0
         ]
-        held = [(name, str(q), str(price)) for name, (q, price) in store.positions().items()]
-        return Outcome(sorted(orders), sorted(fills), str(store.cash), held, earned(project))
+        held = [(name, plain(q), plain(price)) for name, (q, price) in store.positions().items()]
+        return Outcome(sorted(orders), sorted(fills), plain(store.cash), held, earned(project))
+
+
+def plain(amount: Any) -> str:
+    """A decimal without the zeros at its end, whose number depends on how it was worked out."""
+    return f"{Decimal(amount).normalize():f}"
 
 
 def earned(project: Path) -> list[tuple[str, ...]]:

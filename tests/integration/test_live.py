@@ -63,6 +63,8 @@ def test_a_close_that_was_decided_on_and_not_ended_is_decided_again(market):
         fills += market.live(begin, (2010, 3, day, 16, 3)).algorithm.fills
         begin = (2010, 3, day, 12)
     assert summed(fills + market.live(begin, END).algorithm.fills) == wanted
+    assert not any("another run's" in line for line in market.log)
+    assert not any("begin anew" in line for line in market.log)
 
 
 def test_a_training_that_was_missed_comes_at_the_start(tmp_path):

@@ -24,6 +24,15 @@ class SlowScript(LiveScript):
         return self.again(histories, rules)
 
 
+class SlowStart(LiveScript):
+    """A learner whose first training lasts until it is released."""
+
+    def decider(self, histories, rules, now):
+        BEGUN.set()
+        assert RELEASED.wait(30)
+        return super().decider(histories, rules, now)
+
+
 class IllScript(LiveScript):
     """A learner that fails on some days, first and last included."""
 
@@ -58,6 +67,21 @@ SLOW = MAIN.replace(
         return True''',
 )  # fmt: skip
 
+SLOW_START = SLOW.replace("SlowScript", "SlowStart").replace("2010, 4, 6", "2010, 3, 3").replace(
+    "self.schedule.on(when",
+    """for hour in (9, 17):
+            at = self.time_rules.at(hour, 0)
+            self.schedule.on(self.date_rules.every_day(), at, self.look)
+        self.shown = []
+        self.schedule.on(when""",
+).replace(
+    "    def release(self):",
+    """    def look(self):
+        self.shown.append(self.runtime_statistics.get("Models trained"))
+
+    def release(self):""",
+)  # fmt: skip
+
 ILL = MAIN.replace(
     "import LiveScript",
     "import LiveScript\nfrom tests.integration.test_live_training import IllScript",
@@ -84,6 +108,23 @@ def test_a_training_holds_up_no_sending_and_no_decision(tmp_path):
     assert [fill for fill in found if fill[0] >= until] != [f for f in wanted if f[0] >= until]
     said = [line for line in slow.log if "is decided with the models of before" in line]
     assert [line[:10] for line in said] == ["2010-04-01", "2010-04-02", "2010-04-05"]
+
+
+def test_a_first_training_holds_up_nothing_and_nothing_is_traded_before_it_is_done(tmp_path):
+    """From 1 March at 8:30 to 3 March at noon; the close of that day is the first decided on."""
+    BEGUN.clear()
+    RELEASED.clear()
+    slow = made(tmp_path / "slow", SLOW_START)
+    found = slow.live(START, (2010, 3, 8, 12))
+    begun = [line for line in slow.log if "there are no models yet: they are trained now" in line]
+    assert [line[:16] for line in begun] == ["2010-03-01 08:30"]
+    said = [line for line in slow.log if "the first training is not done yet" in line]
+    assert [line[:16] for line in said] == ["2010-03-01 16:05", "2010-03-02 16:05"]
+    assert found.algorithm.shown[:4] == ["not yet; in training since 2010-03-01 08:30:00"] * 4
+    assert found.algorithm.shown[-1] == "2010-03-01T08:30:00"
+    assert min(day for day, *_ in summed(found.algorithm.fills)) == date(2010, 3, 4)
+    # The closes without models were spoken of when they came.
+    assert not any("passed without a decision" in line for line in slow.log)
 
 
 def test_a_replay_waits_for_its_training(tmp_path):
