@@ -300,7 +300,7 @@ class MirageStrategy(QCAlgorithm):
                 if decider is not None:
                     self._decider, self._version = decider, version
                 self._awaits = False
-                live.trainings.done(now)
+                live.trainings.done(now, decider is not None)
                 self._decide_late(live)
         except builtins.Exception as problem:
             live.trainings.failed(problem, self._decider is not None)

@@ -72,15 +72,18 @@ class Trainings:
             since = f"{self._algorithm.time:%Y-%m-%d %H:%M:%S}"
             self._algorithm.set_runtime_statistic(SHOWN, f"not yet; in training since {since}")
 
-    def done(self, begun: datetime) -> None:
+    def done(self, begun: datetime, anew: bool) -> None:
         """Note that the models are those of a training.
 
         Args:
             begun: when it began.
+            anew: whether they are others than before; not if no bar has come since.
         """
         with self._guard:
             self._newest, self._failed = begun, 0
-            self._tell(f"the training of {begun:%Y-%m-%d %H:%M:%S} is done; its models trade now")
+            if anew:
+                at = f"{begun:%Y-%m-%d %H:%M:%S}"
+                self._tell(f"the training of {at} is done; its models trade from now on")
             self._save()
 
     def failed(self, problem: builtins.Exception, deciding: bool) -> None:

@@ -45,7 +45,7 @@ class Algorithm:
                 ready=lambda: self.desk.append("ready"),
                 trainings=SimpleNamespace(
                     begun=lambda deciding: self.desk.append("begun"),
-                    done=lambda begun: self.desk.append(f"trained at {begun}"),
+                    done=lambda begun, anew: self.desk.append(f"trained at {begun}"),
                     failed=lambda problem, deciding: self.desk.append((problem, deciding)),
                 ),
                 missed_sending=lambda: False,
