@@ -70,7 +70,7 @@ def compiled(signature: str, **options: Any) -> Callable[[Callable], Callable]:
     return wrap
 
 
-_BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_BARE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
 """Of functions that only kernels call: what it would take to call them from Python."""
 
 inlined = numba.njit(error_model="numpy", **_BARE)
@@ -84,7 +84,7 @@ inlined = numba.njit(error_model="numpy", **_BARE)
 
 
 @inlined
-def _load(values, row, start, width, lanes, to):
+def load(values, row, start, width, lanes, to):
     """Copy `width` of a row's values to lanes."""
     source, target = values[row, start : start + width], lanes[to]
     for lane in range(width):
@@ -100,7 +100,7 @@ def _multiply(factors, row, start, width, lanes, to):
 
 
 @inlined
-def _store(lanes, row, values, to, start, width):
+def store(lanes, row, values, to, start, width):
     """Copy lanes back."""
     source, target = lanes[row], values[to, start : start + width]
     for lane in range(width):
@@ -152,6 +152,9 @@ def log(x):
 fused = numba.njit(error_model="numpy", fastmath={"contract"}, **_BARE)
 """As `inlined`, but products and sums may be fused: for lanes, which are all worked out alike."""
 
+merged = numba.njit(error_model="numpy", inline="always")
+"""For parts of one kernel: taken into it before it is compiled, with its ways of rounding."""
+
 _LOG2_E_64 = 1.4426950408889634
 _ROUND_64 = 6755399441055744.0
 """1.5 · 2^52: a small number added to it is rounded to a whole one, which its last bits hold."""
@@ -186,58 +189,36 @@ def exp(x):
 
 
 @fused
-def exp_rows(w, first, last):
-    """Exponentials of rows of a tile of lanes, in place."""
-    for i in range(first, last):
-        row = w[i]
-        for lane in range(len(row)):
-            row[lane] = exp(row[lane])
+def tanh(x):
+    """Hyperbolic tangent of a float64, absolute error below 4e-16."""
+    return 1.0 - 2.0 / (exp(2.0 * x) + 1.0)
 
 
 @fused
-def log_rows(w, first, last):
-    """Logarithms, likewise."""
-    for i in range(first, last):
-        row = w[i]
-        for lane in range(len(row)):
-            row[lane] = log(row[lane])
+def softplus(x):
+    """Logarithm of 1 + exp(x), relative error below 1e-15."""
+    small = exp(-abs(x))
+    whole = 1.0 + small
+    return max(x, 0.0) + (log(whole) + (small - (whole - 1.0)) / whole)
 
 
 @fused
-def tanh_rows(w, first, last):
-    """Hyperbolic tangents, likewise; absolute error below 4e-16."""
-    for i in range(first, last):
-        row = w[i]
-        for lane in range(len(row)):
-            row[lane] = 1.0 - 2.0 / (exp(2.0 * row[lane]) + 1.0)
+def expm1(x):
+    """Exponential of x >= 0 less 1, relative error below 1e-13."""
+    series = _FACTORIALS[6]
+    series = series * x + _FACTORIALS[5]
+    series = series * x + _FACTORIALS[4]
+    series = series * x + _FACTORIALS[3]
+    series = series * x + 0.5
+    far = exp(x) - 1.0
+    return series * (x * x) + x if x < 0.01 else far
 
 
 @fused
-def softplus_rows(w, first, last):
-    """Logarithms of 1 + exp, likewise; relative error below 1e-15."""
-    for i in range(first, last):
-        row = w[i]
-        for lane in range(len(row)):
-            x = row[lane]
-            small = exp(-abs(x))
-            whole = 1.0 + small
-            row[lane] = max(x, 0.0) + (log(whole) + (small - (whole - 1.0)) / whole)
-
-
-@fused
-def expm1_rows(w, first, last):
-    """Exponentials of x >= 0 less 1, likewise; relative error below 1e-13."""
-    for i in range(first, last):
-        row = w[i]
-        for lane in range(len(row)):
-            x = row[lane]
-            series = _FACTORIALS[6]
-            series = series * x + _FACTORIALS[5]
-            series = series * x + _FACTORIALS[4]
-            series = series * x + _FACTORIALS[3]
-            series = series * x + 0.5
-            far = exp(x) - 1.0
-            row[lane] = series * (x * x) + x if x < 0.01 else far
+def asinh(x):
+    """Inverse hyperbolic sine of a float64 below 1e150 in size, absolute error below 1e-15."""
+    found = log(abs(x) + np.sqrt(x * x + 1.0))
+    return -found if x < 0.0 else found
 
 
 # --- features ------------------------------------------------------------------------------------
@@ -293,7 +274,7 @@ def describe_rows(ingredients, roots, floor, out):
     for start in range(0, count, BLOCK):
         width = min(BLOCK, count - start)
         for i in range(len(w)):
-            _load(ingredients, i, start, width, w, i)
+            load(ingredients, i, start, width, w, i)
         for k in range(width):
             x[0, k] = w[VARIANCE, k] + floor
             x[1, k] = w[RECENT_VARIANCE, k] + floor
@@ -333,7 +314,7 @@ def describe_rows(ingredients, roots, floor, out):
             for k in range(width):
                 f[to, k] = x[5 + i, k] / (np.sqrt(w[VARIANCE, k] + floor) * root)
         for i in range(len(f)):
-            _store(f, i, out, i, start, width)
+            store(f, i, out, i, start, width)
 
 
 @inlined
@@ -408,19 +389,19 @@ def push_bars(
     for start in range(0, count, BLOCK):
         width = min(BLOCK, count - start)
         for i in range(5):
-            _load(bars, i, start, width, x, i)
+            load(bars, i, start, width, x, i)
         for k in range(width):
             high[k], low[k], close[k] = x[1, k], x[2, k], x[3, k]
         for i in range(len(v)):
-            _load(carried, i, start, width, v, i)
+            load(carried, i, start, width, v, i)
         for i in range(3):
             row = head - simple[i]
             leaving = closes[row if row >= 0 else row + len(closes), start : start + width]
             _add_exactly(v[OF_SUM + i], v[OF_REST + i], close, 1.0, width)
             _add_exactly(v[OF_SUM + i], v[OF_REST + i], leaving, -1.0, width)
-        _store(x, 3, closes, head, start, width)
+        store(x, 3, closes, head, start, width)
         _log_rows(x, 5, width)
-        _store(x, 4, volumes, short_head, start, width)
+        store(x, 4, volumes, short_head, start, width)
         for k in range(width):
             gap, intraday = x[0, k] - v[OF_LOG_CLOSE, k], x[3, k] - x[0, k]
             w[GAP, k] = gap
@@ -432,7 +413,7 @@ def push_bars(
             w[PREVIOUS_VARIANCE, k] = v[OF_VARIANCE, k]
             v[OF_LOG_CLOSE, k] = x[3, k]
             x[5, k] = gap + intraday
-        _store(x, 5, returns, short_head, start, width)
+        store(x, 5, returns, short_head, start, width)
         for k in range(width):
             square = x[5, k] * x[5, k]
             # The overnight gap squared and Parkinson's (1980) variance from high and low.
@@ -490,9 +471,9 @@ def push_bars(
         for k in range(width):
             w[RECENT_VARIANCE, k] = squares[k] / (recent - 1.0)
         for i in range(len(v)):
-            _store(v, i, carried, i, start, width)
+            store(v, i, carried, i, start, width)
         for i in range(len(w)):
-            _store(w, i, ingredients, i, start, width)
+            store(w, i, ingredients, i, start, width)
 
 
 # --- inputs of the network -----------------------------------------------------------------------
@@ -689,13 +670,13 @@ def lstm_steps(
     for start in range(0, count, LANES):
         width = min(LANES, count - start)
         for h in range(units):
-            _load(hidden, h, start, width, now, h)
-            _load(cell, h, start, width, state, h)
+            load(hidden, h, start, width, now, h)
+            load(cell, h, start, width, state, h)
             if masked:
-                _load(hidden_mask, h, start, width, factors, h)
+                load(hidden_mask, h, start, width, factors, h)
         for t in range(steps):
             for k in range(n_features):
-                _load(inputs[t], columns[k], start, width, read, k)
+                load(inputs[t], columns[k], start, width, read, k)
                 if masked:
                     _multiply(input_mask, k, start, width, read, k)
             for h in range(units):
@@ -715,10 +696,10 @@ def lstm_steps(
                     now[h, lane] = (_ONE - c) / (o * (_ONE + c))
             if every.shape[0]:
                 for h in range(units):
-                    _store(now, h, every[t], h, start, width)
+                    store(now, h, every[t], h, start, width)
         for h in range(units):
-            _store(now, h, new_hidden, h, start, width)
-            _store(state, h, new_cell, h, start, width)
+            store(now, h, new_hidden, h, start, width)
+            store(state, h, new_cell, h, start, width)
 
 
 @compiled(
@@ -745,15 +726,15 @@ def network_outputs(hidden, inputs, columns, weights, masked, hidden_mask, out):
     for start in range(0, count, LANES):
         width = min(LANES, count - start)
         for h in range(units):
-            _load(hidden, h, start, width, read, h)
+            load(hidden, h, start, width, read, h)
             if masked:
                 _multiply(hidden_mask, h, start, width, read, h)
         for k in range(n_features):
-            _load(inputs, columns[k], start, width, read, units + k)
+            load(inputs, columns[k], start, width, read, units + k)
         for first in range(0, out.shape[0], COLUMNS):
             _multiply_tile(read, weights, first * depth, depth, found)
             for c in range(min(COLUMNS, out.shape[0] - first)):
-                _store(found, c, out, first + c, start, width)
+                store(found, c, out, first + c, start, width)
 
 
 # --- capped mean-variance ------------------------------------------------------------------------

@@ -23,14 +23,18 @@ from models.forecast.scaling import FeatureScaler
 from models.forecast.traits import SymbolTraits
 from models.kernels import (
     LANES,
+    asinh,
     compiled,
-    exp_rows,
-    expm1_rows,
+    exp,
+    expm1,
     fused,
     hold_and_scale,
-    log_rows,
-    softplus_rows,
-    tanh_rows,
+    load,
+    log,
+    merged,
+    softplus,
+    store,
+    tanh,
 )
 from models.market.features import BASELINE, COLUMN
 
@@ -59,20 +63,25 @@ EXPECTED = (
 )
 """What `Drawing.expect` tells."""
 
-# Rows of a tile of lanes. First the network's outputs, which turn into their bounded selves.
+# Rows of a tile of lanes: the network's outputs, the first eight bounded; what is known of a bar;
+# its parts and the means of two; what the lower wick must know; a wick on its way.
 (
     OF_GAP, OF_GAP_SCALE, OF_INTRADAY, OF_INTRADAY_SCALE, OF_VOLUME, OF_VOLUME_SCALE,
     OF_UPPER, OF_LOWER, OF_UPPER_ZERO, OF_LOWER_ZERO,
 ) = range(10)  # fmt: skip
 VOLATILITY, GAP_WIDTH, INTRADAY_WIDTH = 10, 11, 12
-LEVEL = 13  # of gap, intraday return and volume; then their standard quantiles
-UPPER_LEVEL, LOWER_LEVEL = 16, 17
-MAGNITUDE = 18  # of gap and intraday return
-SIGNED = 20  # of gap, intraday return and volume
-BOTH_MAGNITUDE, BOTH_SIGNED = 23, 24  # of both returns together
-GAP_FROM, INTRADAY_FROM, SCALE_OF_GAP, SCALE_OF_INTRADAY = 25, 26, 27, 28
-UPPER_SIZE, WORK = 29, 30
-ROWS = 36
+LEVEL = 13  # of the five parts; of gap, intraday return and volume places in tables, then quantiles
+DRAWN, MEAN = 18, 23
+GAP_MAGNITUDE, GAP_SIGNED, INTRADAY_MAGNITUDE, INTRADAY_SIGNED = range(25, 29)
+BOTH_MAGNITUDE, VOLUME_SIGNED = 29, 30
+WICK_SCALE, WICK_SHAPE, WICK_ABOVE, WICK_ODDS, WICK_BENT = range(31, 36)
+WICK_TOLD, WICK_ZERO, WICK_LEVEL, UPPER_WICK, WICK_DRAWN = range(36, 41)
+ROWS = 41
+
+
+@fused
+def _bounded(value, bound):
+    return bound * tanh(value / bound)
 
 
 @fused
@@ -85,145 +94,130 @@ def _width(sums, count, limits):
 
 @fused
 def _take_lanes(outputs, volatility, sums, count, numbers, limits, start, width, w):
-    """Outputs, bounded, volatility and widths of a block; gap and intraday return if typical."""
+    """Outputs, the first eight bounded to (-1, 1), volatility and widths of a block."""
     for row in range(10):
-        source, target = outputs[row, start : start + width], w[row]
-        for lane in range(width):
-            target[lane] = source[lane]
-    source, target = volatility[start : start + width], w[VOLATILITY]
-    for lane in range(width):
-        target[lane] = source[lane]
+        load(outputs, row, start, width, w, row)
     for lane in range(width):
         known = count[start + lane]
+        w[VOLATILITY, lane] = volatility[start + lane]
         w[GAP_WIDTH, lane] = _width(sums[start + lane, 0, 1], known, limits)
         w[INTRADAY_WIDTH, lane] = _width(sums[start + lane, 1, 1], known, limits)
     for row in range(8):
         factor = numbers[FACTORS + row]
-        for lane in range(w.shape[1]):
-            w[row, lane] *= factor
-    tanh_rows(w, 0, 8)
-    drift, scale = limits[DRIFT], limits[LOG_SCALE]
-    of_gap, of_intraday = numbers[GAP_SCALE], numbers[INTRADAY_SCALE]
-    for lane in range(w.shape[1]):
-        v = w[VOLATILITY, lane]
-        w[GAP_FROM, lane] = v * drift * w[OF_GAP, lane]
-        w[INTRADAY_FROM, lane] = v * drift * w[OF_INTRADAY, lane]
-        w[SCALE_OF_GAP, lane] = of_gap + scale * w[OF_GAP_SCALE, lane]
-        w[SCALE_OF_INTRADAY, lane] = of_intraday + scale * w[OF_INTRADAY_SCALE, lane]
+        for lane in range(LANES):
+            w[row, lane] = tanh(w[row, lane] * factor)
 
 
 @fused
-def _before_log(z, magnitude, signed):
-    """What magnitude and signed size of standardised parts are logarithms of, rows of lanes."""
-    for lane in range(len(z)):
-        square = 1.0 + z[lane] * z[lane]
-        magnitude[lane] = square
-        signed[lane] = abs(z[lane]) + np.sqrt(square)
+def _uncorrected(level, width, peak):
+    """The level before the correction by recent outcomes (`recalibration.quantile`)."""
+    slope, u = peak * width, level
+    for _ in range(NEWTON_STEPS):
+        pair = u * (u - 1.0)
+        u -= (u + pair * slope * (2.0 * u - 1.0) - level) / (1.0 + slope * (6.0 * pair + 1.0))
+        u = min(max(u, 0.0), 1.0)
+    return u
 
 
 @fused
-def _after_log(z, magnitude, signed):
-    """Magnitude and signed size of them, of the logarithms."""
-    for lane in range(len(z)):
-        magnitude[lane] *= 0.5
-        signed[lane] = -signed[lane] if z[lane] < 0.0 else signed[lane]
+def _log_odds(level, least):
+    """Of a level kept away from 0 and 1."""
+    u = min(max(level, least), 1.0 - least)
+    return log(u / (1.0 - u))
 
 
 @fused
-def _uncorrected(w, row, of_width, peak):
-    """Levels before the correction by recent outcomes (`recalibration.quantile`), in place."""
-    for lane in range(w.shape[1]):
-        level, slope = w[row, lane], peak * w[of_width, lane]
-        u = level
-        for _ in range(NEWTON_STEPS):
-            pair = u * (u - 1.0)
-            u -= (u + pair * slope * (2.0 * u - 1.0) - level) / (1.0 + slope * (6.0 * pair + 1.0))
-            u = 0.0 if u < 0.0 else u
-            u = 1.0 if u > 1.0 else u
-        w[row, lane] = u
+def _look_up(place, table):
+    """Value of a table between its points."""
+    low = min(max(np.int64(place), 0), len(table) - 2)
+    share = place - low
+    return (1.0 - share) * table[low] + share * table[low + 1]
 
 
-@fused
-def _standard(w, quantiles, which, limits):
-    """Levels of gap, intraday return and volume to standard quantiles, in place."""
-    points = quantiles.shape[2]
-    least, reach = limits[LEAST_LEVEL], limits[LEAST_ODDS]
-    per_odds = (points - 1.0) / (-2.0 * reach)
-    for part in range(3):
-        for lane in range(w.shape[1]):
-            u = max(w[LEVEL + part, lane], least)
-            u = min(u, 1.0 - least)
-            w[WORK + part, lane] = u / (1.0 - u)
-    log_rows(w, WORK, WORK + 3)
-    for part in range(3):
-        table = quantiles[part, which]
-        for lane in range(w.shape[1]):
-            place = (w[WORK + part, lane] - reach) * per_odds
-            low = min(max(np.int64(place), 0), points - 2)
-            share = place - low
-            w[LEVEL + part, lane] = (1.0 - share) * table[low] + share * table[low + 1]
+@merged
+def _draw_returns_and_volume(w, numbers, limits):
+    """Gap, intraday return and volume deviation of a block, from standard quantiles."""
+    drift, factor, bound = limits[DRIFT], limits[LOG_SCALE], limits[VOLUME_SHIFT]
+    gap_base, intraday_base, volume_base = numbers[0], numbers[1], numbers[2]
+    pull, i0, i1 = numbers[PULL], numbers[4], numbers[5]
+    v0, v1, v2, v3 = numbers[6], numbers[7], numbers[8], numbers[9]
+    v4, v5, v6, v7 = numbers[10], numbers[11], numbers[12], numbers[13]
+    s0, s1, s2 = numbers[14], numbers[15], numbers[16]
+    gap_0, gap_1 = numbers[MOMENTS], numbers[MOMENTS + 1]
+    intraday_0, intraday_1 = numbers[MOMENTS + 4], numbers[MOMENTS + 5]
+    for lane in range(LANES):
+        volatility = w[VOLATILITY, lane]
+        z_gap, z_intraday, z_volume = w[LEVEL, lane], w[LEVEL + 1, lane], w[LEVEL + 4, lane]
+        gap, gap_signed = 0.5 * log(1.0 + z_gap * z_gap), asinh(z_gap)
+        intraday, intraday_signed = 0.5 * log(1.0 + z_intraday * z_intraday), asinh(z_intraday)
+        of_gap = volatility * exp(gap_base + factor * w[OF_GAP_SCALE, lane])
+        told = intraday_base + factor * w[OF_INTRADAY_SCALE, lane]
+        told += _bounded(i0 * gap + i1 * gap_signed, 2.0 * factor)
+        of_intraday = volatility * exp(told)
+        gap_from = volatility * drift * w[OF_GAP, lane]
+        intraday_from = volatility * drift * w[OF_INTRADAY, lane] + pull * of_gap * gap_signed
+        gap_moved, moved = of_gap * z_gap, of_intraday * z_intraday
+        w[DRAWN, lane] = gap_from + gap_moved
+        w[DRAWN + 1, lane] = intraday_from + moved
+        w[MEAN, lane] = gap_from + of_gap * (gap_0 + gap_1 * w[GAP_WIDTH, lane])
+        mean = intraday_0 + intraday_1 * w[INTRADAY_WIDTH, lane]
+        w[MEAN + 1, lane] = intraday_from + of_intraday * mean
+        z = (gap_moved + moved) / np.sqrt(of_gap * of_gap + of_intraday * of_intraday)
+        both, both_signed = 0.5 * log(1.0 + z * z), asinh(z)
+        told = v0 * gap + v1 * gap_signed + v2 * intraday + v3 * intraday_signed
+        told += v4 * both + v5 * both_signed + v6 * gap * gap + v7 * intraday * intraday
+        location = bound * w[OF_VOLUME, lane] + _bounded(told, bound)
+        told = volume_base + factor * w[OF_VOLUME_SCALE, lane]
+        told += _bounded(s0 * gap + s1 * intraday + s2 * both, 2.0 * factor)
+        w[DRAWN + 4, lane] = location + exp(told) * z_volume
+        w[GAP_MAGNITUDE, lane] = gap
+        w[GAP_SIGNED, lane] = gap_signed
+        w[INTRADAY_MAGNITUDE, lane] = intraday
+        w[INTRADAY_SIGNED, lane] = intraday_signed
+        w[BOTH_MAGNITUDE, lane] = both
+        w[VOLUME_SIGNED, lane] = asinh(z_volume)
 
 
-@fused
-def _draw_wick(w, side, numbers, limits, hinges, to):
-    """The upper wick (side 0) or the lower one (side 1), a row of lanes."""
-    scale_bound, peak_bound, logit_bound = limits[LOG_SCALE], limits[PEAK], limits[LOGIT]
+@merged
+def _draw_wick(w, numbers, limits, hinges):
+    """The upper or the lower wicks of a block; the upper ones are zero while they are drawn."""
+    factor, peak_bound, logit_bound = limits[LOG_SCALE], limits[PEAK], limits[LOGIT]
     least, edge = limits[LEAST_LEVEL], limits[EDGE_OF_LEVELS]
     base, peak_base, tail, logit_base = numbers[0], numbers[1], numbers[2], numbers[3]
     s0, s1, s2, s3 = numbers[4], numbers[5], numbers[6], numbers[7]
     s4, s5, s6, s7 = numbers[8], numbers[9], numbers[10], numbers[11]
     p0, p1, p2, p3 = numbers[12], numbers[13], numbers[14], numbers[15]
     z0, z1 = numbers[16], numbers[17]
-    for lane in range(w.shape[1]):
-        gap, intraday = w[MAGNITUDE, lane], w[MAGNITUDE + 1, lane]
-        volume, upper = w[SIGNED + 2, lane], w[UPPER_SIZE, lane]
-        shift = (
-            s0 * gap + s1 * w[SIGNED, lane] + s2 * intraday + s3 * w[SIGNED + 1, lane]
-            + s4 * volume + s5 * intraday * intraday + s6 * w[BOTH_MAGNITUDE, lane] + s7 * upper
-        )  # fmt: skip
+    begin = hinges[0, 0]
+    for lane in range(LANES):
+        gap, intraday = w[GAP_MAGNITUDE, lane], w[INTRADAY_MAGNITUDE, lane]
+        signed, volume = w[INTRADAY_SIGNED, lane], w[VOLUME_SIGNED, lane]
+        volatility = w[VOLATILITY, lane]
+        upper = log(1.0 + 2.0 * w[UPPER_WICK, lane] / volatility)
+        told = s0 * gap + s1 * w[GAP_SIGNED, lane] + s2 * intraday + s3 * signed + s4 * volume
+        told += s5 * intraday * intraday + s6 * w[BOTH_MAGNITUDE, lane] + s7 * upper
+        told = base + factor * w[WICK_TOLD, lane] + _bounded(told, 2.0 * factor)
+        w[WICK_SCALE, lane] = volatility * exp(told)
         peak = peak_base + p0 * intraday + p1 * gap + p2 * volume + p3 * upper
-        logit = logit_base + w[OF_UPPER_ZERO + side, lane] + z0 * intraday
-        logit += z1 * w[SIGNED + 1, lane]
-        w[WORK, lane] = shift / (2.0 * scale_bound)
-        w[WORK + 1, lane] = peak / peak_bound
-        w[WORK + 2, lane] = logit / logit_bound
-    tanh_rows(w, WORK, WORK + 3)
-    for lane in range(w.shape[1]):
-        w[WORK, lane] = base + scale_bound * (w[OF_UPPER + side, lane] + 2.0 * w[WORK, lane])
-        w[WORK + 1, lane] *= peak_bound
-        w[WORK + 2, lane] *= logit_bound
-    exp_rows(w, WORK, WORK + 1)
-    softplus_rows(w, WORK + 1, WORK + 3)
-    for lane in range(w.shape[1]):
-        # P(zero) is 1 - exp(-softplus(logit)).
-        w[WORK + 3, lane] = -w[WORK + 2, lane]
-    exp_rows(w, WORK + 3, WORK + 4)
-    for lane in range(w.shape[1]):
-        u = min(max(w[UPPER_LEVEL + side, lane], least), 1.0 - least)
-        above = 1.0 - (1.0 - u) / w[WORK + 3, lane]
-        w[WORK + 3, lane] = above
-        above = min(max(above, edge), 1.0 - edge)
-        w[WORK + 4, lane] = above / (1.0 - above)
-    log_rows(w, WORK + 4, WORK + 5)
-    for lane in range(w.shape[1]):
-        x = w[WORK + 4, lane]
-        bent = x + hinges[0, 0]
-        for k in range(1, hinges.shape[0]):
-            bent += hinges[k, 1] * max(x - hinges[k, 0], 0.0)
-        w[WORK + 4, lane] = bent
-    softplus_rows(w, WORK + 4, WORK + 5)
-    for lane in range(w.shape[1]):
-        a = 0.5 + w[WORK + 1, lane]
-        w[WORK + 1, lane] = a
-        w[WORK + 4, lane] /= 2.0 / a + tail
-    expm1_rows(w, WORK + 4, WORK + 5)
-    log_rows(w, WORK + 4, WORK + 5)
-    for lane in range(w.shape[1]):
-        w[WORK + 4, lane] /= w[WORK + 1, lane]
-    exp_rows(w, WORK + 4, WORK + 5)
-    for lane in range(w.shape[1]):
-        wick = w[VOLATILITY, lane] * w[WORK, lane] * w[WORK + 4, lane]
-        to[lane] = wick if w[WORK + 3, lane] > 0.0 else 0.0
+        w[WICK_SHAPE, lane] = 0.5 + softplus(_bounded(peak, peak_bound))
+        logit = logit_base + w[WICK_ZERO, lane] + z0 * intraday + z1 * signed
+        # Of a positive wick the probability is 1 - sigmoid(logit).
+        rest = 1.0 + exp(_bounded(logit, logit_bound))
+        u = min(max(w[WICK_LEVEL, lane], least), 1.0 - least)
+        above = 1.0 - (1.0 - u) * rest
+        w[WICK_ABOVE, lane] = above
+        odds = _log_odds(above, edge)
+        w[WICK_ODDS, lane] = odds
+        w[WICK_BENT, lane] = odds + begin
+    for k in range(1, hinges.shape[0]):
+        knot, bend = hinges[k, 0], hinges[k, 1]
+        for lane in range(LANES):
+            w[WICK_BENT, lane] += bend * max(w[WICK_ODDS, lane] - knot, 0.0)
+    for lane in range(LANES):
+        shape = w[WICK_SHAPE, lane]
+        ratio = expm1(softplus(w[WICK_BENT, lane]) / (2.0 / shape + tail))
+        wick = w[WICK_SCALE, lane] * exp(log(ratio) / shape)
+        w[WICK_DRAWN, lane] = wick if w[WICK_ABOVE, lane] > 0.0 else 0.0
 
 
 @fused
@@ -236,7 +230,7 @@ def _block(rows, start):
 
 
 @compiled(
-    "void(float64[:, ::1], float64[::1], float64[:, :, ::1], float64[::1], float64[:, :],"
+    "void(float64[:, ::1], float64[::1], float64[:, :, ::1], float64[::1], float64[:, ::1],"
     " int64[::1], float64[:, ::1], float64[::1], float64[:, :, ::1], float64[:, :, ::1],"
     " float64[:, ::1], float64[:, ::1])",
     fastmath={"contract"},
@@ -261,102 +255,41 @@ def draw_parts(
         parts: written to, shape (5, B).
         means: written to, shape (2, B).
     """
-    w = np.zeros((ROWS, LANES))
-    for row in range(LEVEL, LOWER_LEVEL + 1):
-        w[row] = 0.5
-    w[VOLATILITY] = 1.0
-    drawn = np.zeros((5, LANES))
+    w = np.full((ROWS, LANES), 0.5)
+    least, least_odds, peak = limits[LEAST_LEVEL], limits[LEAST_ODDS], limits[PEAK_OF_WIDTH]
+    per_odds = (quantiles.shape[2] - 1.0) / (-2.0 * least_odds)
     start = 0
     while start < len(rows):
         width, which = _block(rows, start), rows[start]
         numbers = symbols[which]
         _take_lanes(outputs, volatility, sums, count, numbers, limits, start, width, w)
         for lane in range(width):
-            w[LEVEL, lane] = uniforms[start + lane, 0]
-            w[LEVEL + 1, lane] = uniforms[start + lane, 1]
-            w[LEVEL + 2, lane] = uniforms[start + lane, 4]
-            w[UPPER_LEVEL, lane] = uniforms[start + lane, 2]
-            w[LOWER_LEVEL, lane] = uniforms[start + lane, 3]
+            for part in range(5):
+                w[LEVEL + part, lane] = uniforms[start + lane, part]
         for part in range(2):
-            _uncorrected(w, LEVEL + part, GAP_WIDTH + part, limits[PEAK_OF_WIDTH])
-        _standard(w, quantiles, which, limits)
-        _before_log(w[LEVEL], w[MAGNITUDE], w[SIGNED])
-        _before_log(w[LEVEL + 1], w[MAGNITUDE + 1], w[SIGNED + 1])
-        _before_log(w[LEVEL + 2], w[WORK], w[SIGNED + 2])
-        log_rows(w, MAGNITUDE, SIGNED + 3)
-        _after_log(w[LEVEL], w[MAGNITUDE], w[SIGNED])
-        _after_log(w[LEVEL + 1], w[MAGNITUDE + 1], w[SIGNED + 1])
-        _after_log(w[LEVEL + 2], w[WORK], w[SIGNED + 2])
-        # Gap and intraday return.
-        scale, pull = limits[LOG_SCALE], numbers[PULL]
-        on_0, on_1 = numbers[INTRADAY_ON], numbers[INTRADAY_ON + 1]
-        for lane in range(w.shape[1]):
-            shift = on_0 * w[MAGNITUDE, lane] + on_1 * w[SIGNED, lane]
-            w[WORK, lane] = shift / (2.0 * scale)
-        tanh_rows(w, WORK, WORK + 1)
-        for lane in range(w.shape[1]):
-            w[SCALE_OF_INTRADAY, lane] += 2.0 * scale * w[WORK, lane]
-        exp_rows(w, SCALE_OF_GAP, SCALE_OF_INTRADAY + 1)
-        gap_0, gap_1 = numbers[MOMENTS], numbers[MOMENTS + 1]
-        intraday_0, intraday_1 = numbers[MOMENTS + 4], numbers[MOMENTS + 5]
-        for lane in range(w.shape[1]):
-            v = w[VOLATILITY, lane]
-            of_gap, of_intraday = v * w[SCALE_OF_GAP, lane], v * w[SCALE_OF_INTRADAY, lane]
-            begin = w[INTRADAY_FROM, lane] + pull * of_gap * w[SIGNED, lane]
-            gap_moved, moved = of_gap * w[LEVEL, lane], of_intraday * w[LEVEL + 1, lane]
-            drawn[0, lane] = w[GAP_FROM, lane] + gap_moved
-            drawn[1, lane] = begin + moved
-            mean = gap_0 + gap_1 * w[GAP_WIDTH, lane]
-            w[WORK, lane] = w[GAP_FROM, lane] + of_gap * mean
-            mean = intraday_0 + intraday_1 * w[INTRADAY_WIDTH, lane]
-            w[WORK + 1, lane] = begin + of_intraday * mean
-            squares = of_gap * of_gap + of_intraday * of_intraday
-            w[WORK + 2, lane] = (gap_moved + moved) / np.sqrt(squares)
-        for part in range(2):
-            found, to = w[WORK + part], means[part, start : start + width]
+            for lane in range(LANES):
+                level = _uncorrected(w[LEVEL + part, lane], w[GAP_WIDTH + part, lane], peak)
+                w[LEVEL + part, lane] = level
+        for i in range(3):
+            row, table = w[LEVEL + (4 if i == 2 else i)], quantiles[i, which]
+            for lane in range(LANES):
+                row[lane] = (_log_odds(row[lane], least) - least_odds) * per_odds
             for lane in range(width):
-                to[lane] = found[lane]
-        _before_log(w[WORK + 2], w[BOTH_MAGNITUDE], w[BOTH_SIGNED])
-        log_rows(w, BOTH_MAGNITUDE, BOTH_SIGNED + 1)
-        _after_log(w[WORK + 2], w[BOTH_MAGNITUDE], w[BOTH_SIGNED])
-        # Volume.
-        bound, base = limits[VOLUME_SHIFT], numbers[VOLUME_SCALE]
-        v0, v1, v2, v3 = numbers[6], numbers[7], numbers[8], numbers[9]
-        v4, v5, v6, v7 = numbers[10], numbers[11], numbers[12], numbers[13]
-        m0, m1, m2 = numbers[14], numbers[15], numbers[16]
-        for lane in range(w.shape[1]):
-            gap, intraday, both = (
-                w[MAGNITUDE, lane],
-                w[MAGNITUDE + 1, lane],
-                w[BOTH_MAGNITUDE, lane],
-            )
-            told = (
-                v0 * gap + v1 * w[SIGNED, lane] + v2 * intraday + v3 * w[SIGNED + 1, lane]
-                + v4 * both + v5 * w[BOTH_SIGNED, lane] + v6 * gap * gap
-                + v7 * intraday * intraday
-            )  # fmt: skip
-            w[WORK, lane] = told / bound
-            w[WORK + 1, lane] = (m0 * gap + m1 * intraday + m2 * both) / (2.0 * scale)
-        tanh_rows(w, WORK, WORK + 2)
-        for lane in range(w.shape[1]):
-            told = w[OF_VOLUME_SCALE, lane] + 2.0 * w[WORK + 1, lane]
-            w[WORK + 1, lane] = base + scale * told
-        exp_rows(w, WORK + 1, WORK + 2)
-        for lane in range(w.shape[1]):
-            at = bound * (w[OF_VOLUME, lane] + w[WORK, lane])
-            drawn[4, lane] = at + w[WORK + 1, lane] * w[LEVEL + 2, lane]
-        # Wicks.
-        w[UPPER_SIZE] = 0.0
+                row[lane] = _look_up(row[lane], table)
+        _draw_returns_and_volume(w, numbers, limits)
+        w[DRAWN + 2] = 0.0
         for side in range(2):
             of_side = numbers[WICK + side * WICK_NUMBERS : WICK + (side + 1) * WICK_NUMBERS]
-            _draw_wick(w, side, of_side, limits, hinges[side], drawn[2 + side])
-            for lane in range(w.shape[1]):
-                w[UPPER_SIZE, lane] = 1.0 + 2.0 * drawn[2, lane] / w[VOLATILITY, lane]
-            log_rows(w, UPPER_SIZE, UPPER_SIZE + 1)
+            load(w, OF_UPPER + side, 0, LANES, w, WICK_TOLD)
+            load(w, OF_UPPER_ZERO + side, 0, LANES, w, WICK_ZERO)
+            load(w, LEVEL + 2 + side, 0, LANES, w, WICK_LEVEL)
+            load(w, DRAWN + 2, 0, LANES, w, UPPER_WICK)
+            _draw_wick(w, of_side, limits, hinges[side])
+            load(w, WICK_DRAWN, 0, LANES, w, DRAWN + 2 + side)
         for part in range(5):
-            found, to = drawn[part], parts[part, start : start + width]
-            for lane in range(width):
-                to[lane] = found[lane]
+            store(w, DRAWN + part, parts, part, start, width)
+        for part in range(2):
+            store(w, MEAN + part, means, part, start, width)
         start += width
 
 
@@ -366,7 +299,7 @@ def draw_parts(
     fastmath={"contract"},
 )
 def expect_returns(outputs, volatility, sums, count, rows, symbols, limits, rise, found):
-    """What B next returns are expected to be.
+    """What B next bars are expected to be.
 
     Args:
         outputs: the network's, shape (10, B).
@@ -379,53 +312,42 @@ def expect_returns(outputs, volatility, sums, count, rows, symbols, limits, rise
         rise: probabilities of a rise, shape (K, points), by asinh(location / scale).
         found: written to, shape (7, B), see `EXPECTED`.
     """
-    w = np.zeros((ROWS, LANES))
-    w[VOLATILITY] = 1.0
-    points, reach = rise.shape[1], limits[RISE_REACH]
-    per_size = (points - 1.0) / (2.0 * reach)
+    w = np.full((ROWS, LANES), 0.5)
+    drift, factor, reach = limits[DRIFT], limits[LOG_SCALE], limits[RISE_REACH]
+    most = rise.shape[1] - 1.0
     start = 0
     while start < len(rows):
         width, which = _block(rows, start), rows[start]
         numbers, table = symbols[which], rise[which]
         _take_lanes(outputs, volatility, sums, count, numbers, limits, start, width, w)
-        exp_rows(w, SCALE_OF_GAP, SCALE_OF_INTRADAY + 1)
-        gap_0, gap_1 = numbers[MOMENTS], numbers[MOMENTS + 1]
-        gap_2, gap_3 = numbers[MOMENTS + 2], numbers[MOMENTS + 3]
-        intraday_0, intraday_1 = numbers[MOMENTS + 4], numbers[MOMENTS + 5]
-        intraday_2, intraday_3 = numbers[MOMENTS + 6], numbers[MOMENTS + 7]
-        for lane in range(w.shape[1]):
-            v = w[VOLATILITY, lane]
-            of_gap, of_intraday = v * w[SCALE_OF_GAP, lane], v * w[SCALE_OF_INTRADAY, lane]
-            gap = gap_0 + gap_1 * w[GAP_WIDTH, lane]
-            intraday = intraday_0 + intraday_1 * w[INTRADAY_WIDTH, lane]
-            gap_square = gap_2 + gap_3 * w[GAP_WIDTH, lane] - gap * gap
-            square = intraday_2 + intraday_3 * w[INTRADAY_WIDTH, lane] - intraday * intraday
-            location = w[GAP_FROM, lane] + w[INTRADAY_FROM, lane]
-            w[WORK, lane] = location + of_gap * gap + of_intraday * intraday
-            w[WORK + 1, lane] = np.sqrt(
-                of_gap * of_gap * gap_square + of_intraday * of_intraday * square
+        gap_base, intraday_base = numbers[0], numbers[1]
+        g0, g1, g2, g3 = numbers[25], numbers[26], numbers[27], numbers[28]
+        i0, i1, i2, i3 = numbers[29], numbers[30], numbers[31], numbers[32]
+        for lane in range(LANES):
+            v, gap_width, width_of = (
+                w[VOLATILITY, lane],
+                w[GAP_WIDTH, lane],
+                w[INTRADAY_WIDTH, lane],
             )
-            scale = np.sqrt(of_gap * of_gap + of_intraday * of_intraday)
-            ratio = location / scale
-            w[WORK + 2, lane] = ratio
-            w[WORK + 3, lane] = scale / v
-            w[WORK + 4, lane] = of_gap / of_intraday
-            w[WORK + 5, lane] = abs(ratio) + np.sqrt(ratio * ratio + 1.0)
-        log_rows(w, WORK + 3, WORK + 6)
-        for lane in range(w.shape[1]):
-            size = w[WORK + 5, lane]
-            place = ((size if w[WORK + 2, lane] >= 0.0 else -size) + reach) * per_size
-            place = min(max(place, 0.0), points - 1.0)
-            low = min(np.int64(place), points - 2)
-            share = place - low
-            w[WORK + 5, lane] = (1.0 - share) * table[low] + share * table[low + 1]
-        volume, to = outputs[OF_VOLUME, start : start + width], found[6, start : start + width]
+            gap = v * exp(gap_base + factor * w[OF_GAP_SCALE, lane])
+            intraday = v * exp(intraday_base + factor * w[OF_INTRADAY_SCALE, lane])
+            location = v * drift * (w[OF_GAP, lane] + w[OF_INTRADAY, lane])
+            gap_mean, mean = g0 + g1 * gap_width, i0 + i1 * width_of
+            w[DRAWN, lane] = location + gap * gap_mean + intraday * mean
+            squares = gap * gap * (g2 + g3 * gap_width - gap_mean * gap_mean)
+            squares += intraday * intraday * (i2 + i3 * width_of - mean * mean)
+            w[DRAWN + 1, lane] = np.sqrt(squares)
+            scale = np.sqrt(gap * gap + intraday * intraday)
+            w[DRAWN + 2, lane] = location / scale
+            w[DRAWN + 3, lane] = log(scale / v)
+            w[DRAWN + 4, lane] = log(gap / intraday)
+            place = (asinh(location / scale) + reach) * (0.5 * most / reach)
+            w[DRAWN + 5, lane] = min(max(place, 0.0), most)
         for lane in range(width):
-            to[lane] = volume[lane]
+            w[DRAWN + 5, lane] = _look_up(w[DRAWN + 5, lane], table)
         for part in range(6):
-            known, to = w[WORK + part], found[part, start : start + width]
-            for lane in range(width):
-                to[lane] = known[lane]
+            store(w, DRAWN + part, found, part, start, width)
+        found[6, start : start + width] = outputs[OF_VOLUME, start : start + width]
         start += width
 
 
@@ -475,8 +397,7 @@ def take_rows(features, rows, ranges, scaling, numbers, pits, sums, count, scale
                     w[0, lane] += exponent * values[lane]
         for lane in range(w.shape[1]):
             above = kept * (w[0, lane] - anchor)
-            w[0, lane] = anchor + above - 0.5 * max(above - high, 0.0)
-        exp_rows(w, 0, 1)
+            w[0, lane] = exp(anchor + above - 0.5 * max(above - high, 0.0))
         to = volatility[start : start + width]
         for lane in range(width):
             to[lane] = w[0, lane]
