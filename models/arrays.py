@@ -32,3 +32,8 @@ def column(values: np.ndarray, index: int) -> np.ndarray:
 def take_series(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Chosen rows of an array (B, ...) as a new one with the series contiguous in memory."""
     return np.moveaxis(np.take(np.moveaxis(values, 0, -1), rows, axis=-1), -1, 0)
+
+
+def plain(values: np.ndarray, dtype: type = np.float64) -> np.ndarray:
+    """As compiled loops take it: contiguous, writeable; the same array where it is so already."""
+    return np.require(values, dtype, ["C", "W"])

@@ -1,4 +1,4 @@
-"""Inner loops, compiled: features of a new bar, steps of the network, capped mean-variance.
+"""Inner loops, compiled: what kernels are made of, features of a new bar, capped mean-variance.
 
 Arrays are laid out with the series (paths or symbols) last and contiguous, so that one instruction
 works on several series, and every series is computed for itself by the same operations in the same
@@ -7,9 +7,9 @@ go of the interpreter's lock, so callers may run them in threads on parts of a b
 
 What is kept compiled (in `__pycache__`, or where Numba finds a folder to write to) is tied to the
 file it was compiled from and to this one, and would not notice a change elsewhere: kernels of other
-modules (`models.forecast.drawing`, `sim.walking`) may call what is in their own file and here, and
-numbers of other modules come as arguments. Compiled at the first call, a second or two for each
-kernel, then read back by later processes.
+modules (`models.forecast.recurrent`, `models.forecast.drawing`, `sim.walking`, ...) may call what
+is in their own file and here, and numbers of other modules come as arguments. Compiled at the first
+call, a second or two for each kernel, then read back by later processes.
 """
 
 from __future__ import annotations
@@ -24,20 +24,13 @@ from typing import Any
 import llvmlite.binding
 import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
 
 _WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
-_VECTOR, _VECTORS = (16, 4) if _WIDE else (8, 2)
+VECTOR, VECTORS = (16, 4) if _WIDE else (8, 2)
 """Floats in a vector and vectors in a tile: as many as a processor's registers hold sums for."""
 
-LANES = _VECTOR * _VECTORS
+LANES = VECTOR * VECTORS
 """Series that a network kernel works on together; a last block is filled up with zeros."""
-
-COLUMNS = 4
-"""Columns of a matrix that a tile multiplies with: the gates of one unit."""
-
 
 _THIS_FILE = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
 
@@ -89,14 +82,6 @@ def load(values, row, start, width, lanes, to):
     source, target = values[row, start : start + width], lanes[to]
     for lane in range(width):
         target[lane] = source[lane]
-
-
-@inlined
-def _multiply(factors, row, start, width, lanes, to):
-    """Multiply lanes by `width` of a row's factors."""
-    factor, target = factors[row, start : start + width], lanes[to]
-    for lane in range(width):
-        target[lane] *= factor[lane]
 
 
 @inlined
@@ -219,6 +204,18 @@ def asinh(x):
     """Inverse hyperbolic sine of a float64 below 1e150 in size, absolute error below 1e-15."""
     found = log(abs(x) + np.sqrt(x * x + 1.0))
     return -found if x < 0.0 else found
+
+
+# --- blocks of series ----------------------------------------------------------------------------
+
+
+@fused
+def block_of(rows, start):
+    """How many bars from one on are of the same symbol, up to `LANES`."""
+    end = start + 1
+    while end < min(len(rows), start + LANES) and rows[end] == rows[start]:
+        end += 1
+    return end - start
 
 
 # --- features ------------------------------------------------------------------------------------
@@ -519,222 +516,6 @@ def scale_windows(windows, bounds, mean, scale, clip, out):
                     )
                     wrong += 0 if abs(value) < np.inf else 1
     return wrong == 0
-
-
-# --- recurrent network ---------------------------------------------------------------------------
-
-_LOG2_E = np.float32(1.4426950408889634)
-_LN2_HIGH_32, _LN2_LOW_32 = np.float32(0.693359375), np.float32(-2.12194440e-4)
-_ROUND = np.float32(12582912.0)
-"""1.5 · 2^23: a small number added to it is rounded to a whole one, which its last bits hold."""
-
-_FARTHEST = np.float32(17.0)
-"""Sigmoids of more differ from 0 or 1 by less than half the resolution of float32 near 1."""
-
-_ONE, _TWO = np.float32(1.0), np.float32(2.0)
-_EXP = (
-    np.float32(1.9875691500e-4),
-    np.float32(1.3981999507e-3),
-    np.float32(8.3334519073e-3),
-    np.float32(4.1665795894e-2),
-    np.float32(1.6666665459e-1),
-    np.float32(5.0000001201e-1),
-)
-
-
-@fused
-def exp_32(x):
-    """Exponential of a float32 held within ±17, relative error below 2e-7; NaN stays NaN.
-
-    Cephes' `expf` (Moshier 1992): its range reduction and polynomial.
-    """
-    x = _FARTHEST if x > _FARTHEST else x
-    x = -_FARTHEST if x < -_FARTHEST else x
-    rounded = x * _LOG2_E + _ROUND
-    n = rounded - _ROUND
-    r = (x - n * _LN2_HIGH_32) - n * _LN2_LOW_32
-    power = _EXP[0]
-    power = power * r + _EXP[1]
-    power = power * r + _EXP[2]
-    power = power * r + _EXP[3]
-    power = power * r + _EXP[4]
-    power = power * r + _EXP[5]
-    power = power * (r * r) + r + _ONE
-    scale = np.int32((np.float32(rounded).view(np.int32) + np.int32(127)) << np.int32(23))
-    return power * np.int32(scale).view(np.float32)
-
-
-@intrinsic
-def _multiply_tile(typing_context, inputs, weights, start, depth, out):
-    """out[c, lane] = sum over k of weights[start + k * COLUMNS + c] * inputs[k, lane].
-
-    For `LANES` lanes. The sums stay in registers, which the compiler does not see to when the same
-    is written as loops: this is what makes it as fast as a matrix product can be.
-    """
-    signature = types.void(inputs, weights, start, depth, out)
-
-    def generate(context, builder, signature, arguments):
-        vector = ir.VectorType(ir.FloatType(), _VECTOR)
-        multiply_add = builder.module.declare_intrinsic(
-            f"llvm.fmuladd.v{_VECTOR}f32", fnty=ir.FunctionType(vector, [vector] * 3)
-        )
-        of_inputs, of_weights, of_out = (
-            context.make_array(signature.args[i])(context, builder, arguments[i]).data
-            for i in (0, 1, 4)
-        )
-        first, depth = arguments[2], arguments[3]
-        whole = first.type
-
-        def lanes(pointer, offset, i):
-            place = builder.gep(pointer, [builder.add(offset, ir.Constant(whole, i * _VECTOR))])
-            return builder.bitcast(place, vector.as_pointer())
-
-        zero, zeros = ir.Constant(whole, 0), ir.Constant(vector, [0.0] * _VECTOR)
-        spread = ir.Constant(ir.VectorType(ir.IntType(32), _VECTOR), [0] * _VECTOR)
-        unknown = ir.Constant(vector, ir.Undefined)
-        before = builder.block
-        loop, end = builder.append_basic_block(), builder.append_basic_block()
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        k = builder.phi(whole)
-        sums = [[builder.phi(vector) for _ in range(_VECTORS)] for _ in range(COLUMNS)]
-        row = builder.mul(k, ir.Constant(whole, LANES))
-        read = [builder.load(lanes(of_inputs, row, i), align=4) for i in range(_VECTORS)]
-        column = builder.add(first, builder.mul(k, ir.Constant(whole, COLUMNS)))
-        moved = []
-        for c in range(COLUMNS):
-            place = builder.add(column, ir.Constant(whole, c))
-            weight = builder.load(builder.gep(of_weights, [place]))
-            single = builder.insert_element(unknown, weight, ir.Constant(ir.IntType(32), 0))
-            factor = builder.shuffle_vector(single, unknown, spread)
-            moved.append(
-                [
-                    builder.call(multiply_add, [factor, x, total])
-                    for x, total in zip(read, sums[c], strict=True)
-                ]
-            )
-        following = builder.add(k, ir.Constant(whole, 1))
-        builder.cbranch(builder.icmp_signed("<", following, depth), loop, end)
-        k.add_incoming(zero, before)
-        k.add_incoming(following, loop)
-        builder.position_at_end(end)
-        for c in range(COLUMNS):
-            for i in range(_VECTORS):
-                sums[c][i].add_incoming(zeros, before)
-                sums[c][i].add_incoming(moved[c][i], loop)
-                place = lanes(of_out, ir.Constant(whole, c * LANES), i)
-                builder.store(moved[c][i], place, align=4)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-@compiled(
-    "void(float32[:, :, ::1], int64[::1], float32[:, ::1], float32[:, ::1], float32[::1], boolean,"
-    " float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, :, ::1])",
-    fastmath={"contract"},
-)
-def lstm_steps(
-    inputs, columns, hidden, cell, weights, masked, input_mask, hidden_mask, new_hidden, new_cell,
-    every,
-):  # fmt: skip
-    """An LSTM through T bars of B series, in blocks of `LANES` series.
-
-    The five transcendentals of a unit are exponentials, and sigmoids and tanh of a fraction share
-    one division: new cell = [c (1 + i)(1 + g) + (1 - g)(1 + f)] / [(1 + i)(1 + g)(1 + f)] with
-    i, f = exp(-gate) and g = exp(-2 candidate).
-
-    Args:
-        inputs: shape (T, N, B).
-        columns: which F of the N are read.
-        hidden: shape (H, B), before the first bar.
-        cell: shape (H, B), likewise.
-        weights: shape (H * (F + H + 1) * COLUMNS,): of each unit, input by input, hidden states and
-            a one for the bias last, those of its input, forget, candidate and output gate.
-        masked: whether there are masks.
-        input_mask: factors of the inputs, shape (F, B); not read unless `masked`.
-        hidden_mask: factors of the hidden states, shape (H, B), likewise.
-        new_hidden: written to, shape (H, B).
-        new_cell: written to, shape (H, B).
-        every: the hidden states after every bar are written to it, shape (T, H, B); none if T is 0.
-    """
-    steps, _, count = inputs.shape
-    n_features, units = len(columns), hidden.shape[0]
-    depth = n_features + units + 1
-    read = np.zeros((depth, LANES), np.float32)
-    state = np.zeros((units, LANES), np.float32)
-    now = np.zeros((units, LANES), np.float32)
-    factors = np.ones((units, LANES), np.float32)
-    gates = np.empty((COLUMNS, LANES), np.float32)
-    read[depth - 1] = _ONE
-    for start in range(0, count, LANES):
-        width = min(LANES, count - start)
-        for h in range(units):
-            load(hidden, h, start, width, now, h)
-            load(cell, h, start, width, state, h)
-            if masked:
-                load(hidden_mask, h, start, width, factors, h)
-        for t in range(steps):
-            for k in range(n_features):
-                load(inputs[t], columns[k], start, width, read, k)
-                if masked:
-                    _multiply(input_mask, k, start, width, read, k)
-            for h in range(units):
-                for lane in range(LANES):
-                    read[n_features + h, lane] = now[h, lane] * factors[h, lane]
-            for h in range(units):
-                _multiply_tile(read, weights, h * depth * COLUMNS, depth, gates)
-                for lane in range(LANES):
-                    i = _ONE + exp_32(-gates[0, lane])
-                    f = _ONE + exp_32(-gates[1, lane])
-                    g = exp_32(-_TWO * gates[2, lane])
-                    o = _ONE + exp_32(-gates[3, lane])
-                    both = i * (_ONE + g)
-                    moved = (state[h, lane] * both + (_ONE - g) * f) / (both * f)
-                    state[h, lane] = moved
-                    c = exp_32(-_TWO * moved)
-                    now[h, lane] = (_ONE - c) / (o * (_ONE + c))
-            if every.shape[0]:
-                for h in range(units):
-                    store(now, h, every[t], h, start, width)
-        for h in range(units):
-            store(now, h, new_hidden, h, start, width)
-            store(state, h, new_cell, h, start, width)
-
-
-@compiled(
-    "void(float32[:, ::1], float32[:, ::1], int64[::1], float32[::1], boolean, float32[:, ::1],"
-    " float64[:, ::1])"
-)
-def network_outputs(hidden, inputs, columns, weights, masked, hidden_mask, out):
-    """Linear heads of B series: of masked hidden states and of inputs, in blocks of `LANES`.
-
-    Args:
-        hidden: shape (H, B).
-        inputs: shape (N, B).
-        columns: which F of the N are read.
-        weights: shape (G * (H + F) * COLUMNS,), G groups of `COLUMNS` outputs.
-        masked: whether there is a mask.
-        hidden_mask: factors of the hidden states, shape (H, B); not read unless `masked`.
-        out: written to, shape (N, B), N at most G * COLUMNS.
-    """
-    units, count = hidden.shape
-    n_features = len(columns)
-    depth = units + n_features
-    read = np.zeros((depth, LANES), np.float32)
-    found = np.empty((COLUMNS, LANES), np.float32)
-    for start in range(0, count, LANES):
-        width = min(LANES, count - start)
-        for h in range(units):
-            load(hidden, h, start, width, read, h)
-            if masked:
-                _multiply(hidden_mask, h, start, width, read, h)
-        for k in range(n_features):
-            load(inputs, columns[k], start, width, read, units + k)
-        for first in range(0, out.shape[0], COLUMNS):
-            _multiply_tile(read, weights, first * depth, depth, found)
-            for c in range(min(COLUMNS, out.shape[0] - first)):
-                store(found, c, out, first + c, start, width)
 
 
 # --- capped mean-variance ------------------------------------------------------------------------

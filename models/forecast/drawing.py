@@ -14,21 +14,20 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from models.forecast import density, recalibration, scaling
+from models.arrays import plain
+from models.forecast import density, recalibration
 from models.forecast.density import DensityParameters, QuantileTables
 from models.forecast.distributions import MIN_UNIFORM, SkewedT, TailShape
 from models.forecast.levels import EDGE, KNOTS, LevelMap
 from models.forecast.recalibration import Memory
-from models.forecast.scaling import FeatureScaler
-from models.forecast.traits import SymbolTraits
 from models.kernels import (
     LANES,
     asinh,
+    block_of,
     compiled,
     exp,
     expm1,
     fused,
-    hold_and_scale,
     load,
     log,
     merged,
@@ -36,16 +35,18 @@ from models.kernels import (
     store,
     tanh,
 )
-from models.market.features import BASELINE, COLUMN
 
-# Numbers of a symbol, in the order of `_packed`.
-GAP_SCALE, INTRADAY_SCALE, VOLUME_SCALE, PULL = range(4)
-INTRADAY_ON, VOLUME_ON, VOLUME_SCALE_ON = 4, 6, 14
+# Numbers of a symbol, in the order of `_packed`. First the base log scales of gap, intraday return
+# and volume; from 4, 6 and 14 on what the intraday return's scale, the volume's location and its
+# scale depend on, in the order of `DensityParameters`.
+PULL = 3
 FACTORS = 17  # of the network's first eight outputs before they are bounded
 MOMENTS = 25  # of gap, then intraday return: E[z] and E[z f2], E[z²] and E[z² f2]
-WICK, WICK_NUMBERS = 33, 18  # the upper one's, then the lower one's
+WICK, WICK_NUMBERS = 33, 18
+"""Of the upper wick, then of the lower one: base log scale, peak and tail, logit of zero; what the
+scale (from 4 on), the peak (12) and the logit (16) depend on."""
 
-# Bounds and the like, in the order of `_limits`.
+# Bounds and the like, in the order of `Drawing.limits`.
 DRIFT, LOG_SCALE, VOLUME_SHIFT, LOGIT, PEAK = range(5)
 PEAK_OF_WIDTH, PRIOR_OF_WIDTH, MOST_WIDTH, LEAST_LEVEL, LEAST_ODDS = range(5, 10)
 EDGE_OF_LEVELS, RISE_REACH = 10, 11
@@ -129,7 +130,7 @@ def _log_odds(level, least):
 @fused
 def _look_up(place, table):
     """Value of a table between its points."""
-    low = min(max(np.int64(place), 0), len(table) - 2)
+    low = min(int(place if place > 0.0 else 0.0), len(table) - 2)
     share = place - low
     return (1.0 - share) * table[low] + share * table[low + 1]
 
@@ -220,15 +221,6 @@ def _draw_wick(w, numbers, limits, hinges):
         w[WICK_DRAWN, lane] = wick if w[WICK_ABOVE, lane] > 0.0 else 0.0
 
 
-@fused
-def _block(rows, start):
-    """How many bars from one on are of the same symbol, up to `LANES`."""
-    end = start + 1
-    while end < min(len(rows), start + LANES) and rows[end] == rows[start]:
-        end += 1
-    return end - start
-
-
 @compiled(
     "void(float64[:, ::1], float64[::1], float64[:, :, ::1], float64[::1], float64[:, ::1],"
     " int64[::1], float64[:, ::1], float64[::1], float64[:, :, ::1], float64[:, :, ::1],"
@@ -260,7 +252,7 @@ def draw_parts(
     per_odds = (quantiles.shape[2] - 1.0) / (-2.0 * least_odds)
     start = 0
     while start < len(rows):
-        width, which = _block(rows, start), rows[start]
+        width, which = block_of(rows, start), rows[start]
         numbers = symbols[which]
         _take_lanes(outputs, volatility, sums, count, numbers, limits, start, width, w)
         for lane in range(width):
@@ -317,7 +309,7 @@ def expect_returns(outputs, volatility, sums, count, rows, symbols, limits, rise
     most = rise.shape[1] - 1.0
     start = 0
     while start < len(rows):
-        width, which = _block(rows, start), rows[start]
+        width, which = block_of(rows, start), rows[start]
         numbers, table = symbols[which], rise[which]
         _take_lanes(outputs, volatility, sums, count, numbers, limits, start, width, w)
         gap_base, intraday_base = numbers[0], numbers[1]
@@ -349,67 +341,6 @@ def expect_returns(outputs, volatility, sums, count, rows, symbols, limits, rise
             store(w, DRAWN + part, found, part, start, width)
         found[6, start : start + width] = outputs[OF_VOLUME, start : start + width]
         start += width
-
-
-@compiled(
-    "boolean(float64[:, ::1], int64[::1], float64[:, :, ::1], float64[:, ::1], float64[::1],"
-    " float64[:, :], float64[:, :, ::1], float64[::1], float32[:, ::1], float64[::1])",
-    fastmath={"contract"},
-)
-def take_rows(features, rows, ranges, scaling, numbers, pits, sums, count, scaled, volatility):
-    """The newest feature rows of B series: network inputs, baseline volatility, memory.
-
-    Args:
-        features: shape (F, B).
-        rows: of each series' symbol, shape (B,).
-        ranges: lowest and highest features of K symbols, shape (K, 2, F).
-        scaling: mean and scale of every feature, and which three the baseline is made of with
-            their exponents, zero for the others, shape (3, F).
-        numbers: of the scaling, the baseline volatility and the memory, then the anchors of K
-            symbols (`Advancing.of`).
-        pits: of the newest gaps and intraday returns, shape (B, 2); none if B is 0.
-        sums: of the memory of outcomes, shape (B, 2, 2), changed in place.
-        count: likewise, shape (B,).
-        scaled: written to, shape (F, B).
-        volatility: written to, shape (B,).
-
-    Returns:
-        Whether all features are finite.
-    """
-    clip = np.float32(numbers[0])
-    kept, high = 1.0 - numbers[1], numbers[2]
-    decay, of_shift, of_width = numbers[3], numbers[4], numbers[5]
-    w = np.zeros((2, LANES))
-    wrong, start = 0, 0
-    while start < len(rows):
-        width, which = _block(rows, start), rows[start]
-        anchor = numbers[6 + which]
-        w[0] = 0.0
-        for i in range(len(features)):
-            low, most = ranges[which, 0, i], ranges[which, 1, i]
-            mean, scale, exponent = scaling[0, i], scaling[1, i], scaling[2, i]
-            values, to = features[i, start : start + width], scaled[i, start : start + width]
-            for lane in range(width):
-                to[lane] = hold_and_scale(values[lane], low, most, mean, scale, clip)
-                wrong += 0 if abs(values[lane]) < np.inf else 1
-            if exponent != 0.0:
-                for lane in range(width):
-                    w[0, lane] += exponent * values[lane]
-        for lane in range(w.shape[1]):
-            above = kept * (w[0, lane] - anchor)
-            w[0, lane] = exp(anchor + above - 0.5 * max(above - high, 0.0))
-        to = volatility[start : start + width]
-        for lane in range(width):
-            to[lane] = w[0, lane]
-        start += width
-    for k in range(len(pits)):
-        for part in range(2):
-            u = pits[k, part]
-            sums[k, part, 0] = decay * sums[k, part, 0] + of_shift * (2.0 * u - 1.0)
-            width_term = of_width * (6.0 * u * (u - 1.0) + 1.0)
-            sums[k, part, 1] = decay * sums[k, part, 1] + width_term
-        count[k] = decay * count[k] + 1.0
-    return wrong == 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -485,8 +416,8 @@ class Drawing:
         count = len(rows)
         parts, means = np.empty((5, count)), np.empty((2, count))
         draw_parts(
-            _plain(outputs.T), _plain(volatility), _plain(memory.sums), _plain(memory.count),
-            _plain(uniforms), _plain(rows, np.int64),
+            plain(outputs.T), plain(volatility), plain(memory.sums), plain(memory.count),
+            plain(uniforms), plain(rows, np.int64),
             self.symbols, self.limits, self.quantiles, self.hinges, parts, means,
         )  # fmt: skip
         return parts.T, means.T
@@ -506,86 +437,10 @@ class Drawing:
         """
         found = np.empty((len(EXPECTED), len(rows)))
         expect_returns(
-            _plain(outputs.T), _plain(volatility), _plain(memory.sums), _plain(memory.count),
-            _plain(rows, np.int64), self.symbols, self.limits, self.rise, found,
+            plain(outputs.T), plain(volatility), plain(memory.sums), plain(memory.count),
+            plain(rows, np.int64), self.symbols, self.limits, self.rise, found,
         )  # fmt: skip
         return found
-
-
-def _plain(values: np.ndarray, dtype: type = np.float64) -> np.ndarray:
-    """As kernels take it: contiguous, writeable."""
-    return np.require(values, dtype, ["C", "W"])
-
-
-@dataclass(frozen=True, eq=False)
-class Advancing:
-    """What states are moved one bar on with, of K symbols, as the kernel takes it.
-
-    Attributes:
-        scaler: of the features.
-        ranges: lowest and highest features, shape (K, 2, F).
-        scaling: see `take_rows`, shape (3, F).
-        numbers: likewise, shape (6 + K,).
-    """
-
-    scaler: FeatureScaler
-    ranges: np.ndarray
-    scaling: np.ndarray
-    numbers: np.ndarray
-
-    @classmethod
-    def of(cls, scaler: FeatureScaler, traits: SymbolTraits) -> Advancing:
-        """Worked out once.
-
-        Args:
-            scaler: of the features.
-            traits: of K - 1 symbols and strangers.
-        """
-        exponents = np.zeros(len(scaler.mean))
-        for name, exponent in (
-            ("volatility_ewma", 1.0),
-            ("volatility_long", BASELINE.long),
-            ("volatility_range", BASELINE.ranged),
-        ):
-            exponents[COLUMN[name]] = exponent
-        decay, peaks = recalibration._DECAY, recalibration._PEAKS
-        numbers = [scaling.CLIP, BASELINE.reversion, BASELINE.high, decay, *peaks]
-        return cls(
-            scaler,
-            np.array(traits.ranges),
-            np.stack([scaler.mean, scaler.scale, exponents]),
-            np.concatenate([numbers, traits.anchors]),
-        )
-
-    def advance(
-        self, feature_rows: np.ndarray, rows: np.ndarray, pits: np.ndarray | None, memory: Memory
-    ) -> tuple[np.ndarray, np.ndarray, Memory]:
-        """Scaled features (B, F), baseline volatility (B,) and memory after the newest bars.
-
-        Args:
-            feature_rows: at their close, shape (B, F).
-            rows: numbers of the series' symbols, shape (B,).
-            pits: of their gaps and intraday returns, shape (B, 2); the memory stays as it is
-                without.
-            memory: of B series, before.
-
-        Raises:
-            ValueError: if the rows are of another shape, or a feature is not finite.
-        """
-        count, width = len(rows), len(self.scaler.mean)
-        if feature_rows.shape != (count, width):
-            raise ValueError(
-                f"feature rows must have shape ({count}, {width}); received {feature_rows.shape}"
-            )
-        scaled, volatility = np.empty((width, count), np.float32), np.empty(count)
-        after = Memory(memory.sums.copy(), memory.count.copy())
-        seen = np.empty((0, 2)) if pits is None else _plain(pits)
-        if not take_rows(
-            _plain(feature_rows.T), _plain(rows, np.int64), self.ranges, self.scaling,
-            self.numbers, seen, after.sums, after.count, scaled, volatility,
-        ):  # fmt: skip
-            raise self.scaler.not_finite(feature_rows)
-        return scaled.T, volatility, after
 
 
 def _packed(parameters: DensityParameters, moments: np.ndarray) -> np.ndarray:

@@ -21,10 +21,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from models.forecast.advancing import Advancing
 from models.forecast.config import ForecasterConfig
 from models.forecast.density import SCALES, BarDensity, GivenGap, QuantileTables
 from models.forecast.distributions import NUMPY, SkewedT
-from models.forecast.drawing import EXPECTED, Advancing, Drawing
+from models.forecast.drawing import EXPECTED, Drawing
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks, RecurrentState
 from models.forecast.levels import LevelMaps

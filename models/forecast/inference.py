@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models import kernels
 from models.arrays import take_series
 from models.forecast.density import OUTPUTS
 from models.forecast.recalibration import Memory
+from models.forecast.recurrent import COLUMNS, lstm_steps, network_outputs
 from models.forecast.traits import SeriesTraits
 from models.forecast.weights import LSTMWeights
 
@@ -115,8 +115,9 @@ class RecurrentState:
 class LSTMInference:
     """LSTM with a linear skip from the features to the outputs, in float32.
 
-    Compiled (`models.kernels`). Results have the series contiguous in memory, and arguments laid
-    out like that are read without a copy. What a series gives does not depend on its batch.
+    Compiled (`models.forecast.recurrent`). Results have the series contiguous in memory, and
+    arguments laid out like that are read without a copy. What a series gives does not depend on
+    its batch.
 
     Args:
         weights: of the network, of F inputs.
@@ -134,11 +135,11 @@ class LSTMInference:
         units = weights.units
         # For each unit: (F + H + 1, gates).
         gates = np.concatenate([weights.kernel, weights.recurrent, weights.bias[None]])
-        by_unit = gates.reshape(-1, kernels.COLUMNS, units).transpose(2, 0, 1)
+        by_unit = gates.reshape(-1, COLUMNS, units).transpose(2, 0, 1)
         self._gates = np.ascontiguousarray(by_unit).reshape(-1)
         heads = np.concatenate([weights.head, weights.skip])
-        heads = np.pad(heads, ((0, 0), (0, -heads.shape[1] % kernels.COLUMNS)))
-        by_group = heads.reshape(len(heads), -1, kernels.COLUMNS).transpose(1, 0, 2)
+        heads = np.pad(heads, ((0, 0), (0, -heads.shape[1] % COLUMNS)))
+        by_group = heads.reshape(len(heads), -1, COLUMNS).transpose(1, 0, 2)
         self._heads = np.ascontiguousarray(by_group).reshape(-1)
 
     def step(
@@ -203,7 +204,7 @@ class LSTMInference:
         if masks is not None:
             on_inputs = _series_last("masks.inputs", masks.inputs, (count, len(self._columns)))
             on_hidden = _series_last("masks.recurrent", masks.recurrent, of_states)
-        kernels.lstm_steps(
+        lstm_steps(
             inputs, self._columns, *before, self._gates, masked, on_inputs, on_hidden,
             new_hidden, new_cell, seen,
         )  # fmt: skip
@@ -223,7 +224,7 @@ class LSTMInference:
         given = scaled.reshape(-1, scaled.shape[-1])
         inputs = _series_last("inputs", given, (count, self._width))
         found = np.empty((len(OUTPUTS), read.shape[1]))
-        kernels.network_outputs(read, inputs, self._columns, self._heads, masked, mask, found)
+        network_outputs(read, inputs, self._columns, self._heads, masked, mask, found)
         return found.T.reshape(*shape, len(OUTPUTS))
 
 
