@@ -259,7 +259,7 @@ class AlpacaFeed(BarSource):
         with self._guard:
             told, self._news = self._news, []
         for line in told:
-            self._tell(line)
+            self.tell(line)
         self._ask_what_was_missed()
         for ticker in self._served:
             self._ask_actions(ticker, self._now())
@@ -367,7 +367,7 @@ class AlpacaFeed(BarSource):
     def _fail(self, what: str, problem: Exception) -> None:
         if self._failing != str(problem):
             self._failing = str(problem)
-            self._tell(f"feed: {what} cannot be had from Alpaca, and is asked for again: {problem}")
+            self.tell(f"feed: {what} cannot be had from Alpaca, and is asked for again: {problem}")
 
     def _put(self, ticker: str, resolution: Resolution, found: Iterable[Mapping[str, Any]]) -> bool:
         new = False

@@ -161,6 +161,7 @@ class BarSource:
 
     Attributes:
         bars: what has come.
+        tell: see the arguments.
     """
 
     def __init__(
@@ -171,8 +172,8 @@ class BarSource:
     ) -> None:
         self.bars = ReceivedBars(now)
         self.given = given
+        self.tell = tell
         self._now = now
-        self._tell = tell
 
     def serve(self, symbol: Symbol, hours: ExchangeHours) -> None:
         """Begin with a symbol that trades in these hours."""
@@ -273,6 +274,7 @@ class ArrivingBars(ServedBars):
         newest: BaseData | None,
     ) -> None:
         super().__init__(security, config, newest)
+        self._source = source
         self._bars = source.bars
         self._ticker = security.symbol.value
         self._next_minute = start
@@ -326,14 +328,30 @@ class ArrivingBars(ServedBars):
                 break
             whole = self._bars.session(self._ticker, self._hours, day)
             if whole is not None:
+                self._tell_if_early(day)
                 start, end = self._hours.daily_calendar(day + DAY)
                 daily.append(trade_bar(self.security.symbol, start, whole, end - start))
                 self.newest = daily[-1]
             self._last_day = day
-        if daily and not minutes and self._minute is not None:
-            # Orders fill on minutes where there are some, not on the range of a whole day.
-            minutes.append(self._minute)
+        last = self._minute
+        if daily and not minutes and last is not None and last.time >= midnight(daily[-1].time):
+            # Orders fill on a day's minutes where there are some, not on the range of the day.
+            minutes.append(last)
         return daily, minutes
+
+    def _tell_if_early(self, day: datetime) -> None:
+        """Say that a day's row was written before the close, and nothing since."""
+        session = self._hours.session(day.date())
+        if session is None or not self._bars.between(
+            self._ticker, Resolution.DAILY, day, day + DAY
+        ):
+            return
+        came = self._hours.from_utc(self._bars.came(self._ticker, day))
+        if came < session.close:
+            self._source.tell(
+                f"feed: {self._ticker}: the bar of {day:%Y-%m-%d} came at {came:%Y-%m-%d %H:%M}, "
+                "before the close, and none since: it is taken for the whole day's"
+            )
 
     @property
     def given(self) -> dict[str, datetime]:

@@ -34,7 +34,7 @@ from engine.common.clock import NEW_YORK, from_utc, midnight, zone
 from engine.common.decimals import ZERO
 from engine.common.enums import Resolution
 from engine.feed.bar_files import read_prices, read_size
-from engine.live.arrivals import BarSource, Prices
+from engine.live.arrivals import DAY, BarSource, Prices
 from engine.live.corporate import ReceivedActions, Told
 from engine.live.growing_files import (
     COLUMNS,
@@ -104,7 +104,7 @@ class FolderFeed(BarSource):
         self._wanted.add(ticker)
         self.poll()
         if not self.bars.has(ticker):
-            self._tell(f"feed: {self._folder} has no bars of {ticker} so far")
+            self.tell(f"feed: {self._folder} has no bars of {ticker} so far")
 
     def poll(self) -> bool:
         """Read what has been written; True if there was anything new."""
@@ -114,7 +114,7 @@ class FolderFeed(BarSource):
         except OSError as error:
             if self._broken.get(self._folder) != str(error):
                 self._broken[self._folder] = str(error)
-                self._tell(f"feed: {error}: the folder is waited for")
+                self.tell(f"feed: {error}: the folder is waited for")
             return False
         self._broken.pop(self._folder, None)
         for ticker, path in paths:
@@ -151,7 +151,7 @@ class FolderFeed(BarSource):
         except (OSError, ValueError) as error:
             if self._broken.get(path) != str(error):
                 self._broken[path] = str(error)
-                self._tell(f"feed: {error}: the file is skipped until it is changed")
+                self.tell(f"feed: {error}: the file is skipped until it is changed")
             return False
         self._tell_of_half(file)
         if reading is None or not (reading.rows or reading.bad):
@@ -163,16 +163,16 @@ class FolderFeed(BarSource):
 
     def _tell_some(self, path: Path, lines: Sequence[str]) -> None:
         for line in lines[:_TOLD_ROWS]:
-            self._tell(f"feed: {line}")
+            self.tell(f"feed: {line}")
         if len(lines) > _TOLD_ROWS:
-            self._tell(f"feed: {path}: {len(lines) - _TOLD_ROWS} more of this kind")
+            self.tell(f"feed: {path}: {len(lines) - _TOLD_ROWS} more of this kind")
 
     def _tell_of_half(self, file: CsvFile | ParquetFile) -> None:
         waited = file.half_since is not None and self._now() - file.half_since > _PATIENCE
         if waited and file.path not in self._waiting:
             self._waiting.add(file.path)
             what = "file is not whole" if isinstance(file, ParquetFile) else "last line has no end"
-            self._tell(f"feed: {file.path}: the {what}; it is waited for")
+            self.tell(f"feed: {file.path}: the {what}; it is waited for")
         elif file.half_since is None:
             self._waiting.discard(file.path)
 
@@ -207,8 +207,15 @@ class FolderFeed(BarSource):
         for key in sorted(found, key=lambda each: each[1]):
             resolution, start = key
             place, row = found[key]
+            made = self._made_of_minutes(ticker, resolution, start)
             before = self.bars.put(ticker, resolution, start, row)
             new |= before != row
+            if not reading.whole and made is not None and made[:4] != row[:4]:
+                odd.append(
+                    f"{place}: the bar of {_shown(resolution, start)} is not that of its minutes "
+                    f"({_changes(made, row)}); history has it from now on, what was done before "
+                    "stays"
+                )
             if reading.whole and before in (None, row):
                 continue
             newest, when = known[resolution], _shown(resolution, start)
@@ -227,18 +234,27 @@ class FolderFeed(BarSource):
         self._tell_some(path, odd)
         return new
 
+    def _made_of_minutes(
+        self, ticker: str, resolution: Resolution, start: datetime
+    ) -> Prices | None:
+        """A past session's bar of its minutes, where it has no row of its own so far."""
+        own = self.bars.between(ticker, Resolution.DAILY, start, start + DAY)
+        if resolution != Resolution.DAILY or own or not self._is_over(ticker, start):
+            return None
+        return self.bars.session(ticker, self._hours(ticker), start)
+
     def _are_longer(self, path: Path, minutes: Sequence[datetime]) -> bool:
         """Whether the bars of a file are longer than minutes; tells of it."""
         spacing = self._spacings[path]
         before = spacing.step
         spacing.add(minutes)
         if spacing.step and not before:
-            self._tell(
+            self.tell(
                 f"feed: {path}: its rows are {spacing.step} minutes apart; rows with a time of day "
                 "must be bars of one minute, a day's row has its date alone: these rows are skipped"
             )
         elif before and not spacing.step:
-            self._tell(f"feed: {path}: its rows are bars of a minute after all: it is read anew")
+            self.tell(f"feed: {path}: its rows are bars of a minute after all: it is read anew")
             del self._files[path]
         return spacing.step > 0
 
@@ -278,7 +294,7 @@ class FolderFeed(BarSource):
             before = self.actions.put(ticker, day.date(), told)
             new |= before != told
             if before not in (None, told) and day <= self._looked:
-                self._tell(
+                self.tell(
                     f"feed: {place}: the event of {ticker} of {day:%Y-%m-%d} is corrected: history "
                     "follows it, cash and positions keep what was booked"
                 )

@@ -358,28 +358,49 @@ def test_daily_bars_are_decided_on_when_they_come_and_fill_at_their_open(run):
     assert run.fills() == [("12 16:00", "1", "106"), ("13 16:00", "1", "107")]
 
 
+def minute(when, *row):
+    """A minute's row that is written two seconds after its end."""
+    text = f"{when:%Y-%m-%d %H:%M},{','.join(map(str, row))}\n"
+    return when + timedelta(minutes=1, seconds=2), text
+
+
 def test_minute_bars_fill_at_the_open_and_add_up_to_the_day(run):
     run.append(HEADER + "".join(line(i) for i in range(5)))
     day = datetime(2010, 1, 11)
-
-    def minute(when, *row):
-        text = f"{when:%Y-%m-%d %H:%M},{','.join(map(str, row))}\n"
-        return when + timedelta(minutes=1, seconds=2), lambda: run.append(text)
-
     open_ = timedelta(hours=9, minutes=30)
     tuesday = day + timedelta(days=1)
-    events = [
+    rows = [
         minute(day + open_, 105, 106, 104, 105.5, 10),
         minute(day + timedelta(hours=12), 105.5, 109, 105, 108, 20),
         minute(day + timedelta(hours=15, minutes=59), 108, 108, 103, 107, 30),
         minute(tuesday + open_, 110, 111, 109, 110, 10),
         minute(tuesday + open_ + timedelta(minutes=1), 120, 121, 119, 120, 10),
     ]
+    events = [(when, lambda text=text: run.append(text)) for when, text in rows]
     log = run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 12), events)
     ((time, text), *_) = said(log, "bar")
     assert time in ("11 16:00", "11 16:01")
     assert text == "bar 11 16:00 105 109 103 107"
     assert run.fills() == [("12 09:31", "1", "110")]
+
+
+def test_a_day_without_minutes_after_one_with_them_fills_at_its_own_open(run):
+    """Minutes on Monday, then its own row; on Tuesday a row that is written at noon, once."""
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    when, text = minute(datetime(2010, 1, 11, 9, 30), 105, 108, 104, 107, 10)
+    events = [
+        (when, lambda: run.append(text)),
+        (datetime(2010, 1, 11, 17), lambda: run.append(line(5))),
+        (datetime(2010, 1, 12, 12), lambda: run.append(line(6))),
+    ]
+    log = run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 12), events)
+    assert run.fills() == [("12 16:00", "1", "106")]
+    assert [text.partition("ABC")[2] for _, text in said(log, "feed: ")] == [
+        ".csv, line 8: the bar of 2010-01-11 is not that of its minutes (close 107 to 106, volume "
+        "10 to 1000); history has it from now on, what was done before stays",
+        ": the bar of 2010-01-12 came at 2010-01-12 12:00, before the close, and none since: it is "
+        "taken for the whole day's",
+    ]
 
 
 def test_an_order_that_waited_over_a_stop_fills_at_its_open(run):
@@ -412,12 +433,6 @@ def test_a_split_and_a_dividend_of_the_events_file(run):
     assert store.positions()["ABC"][0] == 4
     assert store.cash == 100_000 - 106 - 2 * Decimal("53.5") - 2 + 1
     store.close()
-
-
-def minute(when, *row):
-    """A minute's row that is written two seconds after its end."""
-    text = f"{when:%Y-%m-%d %H:%M},{','.join(map(str, row))}\n"
-    return when + timedelta(minutes=1, seconds=2), text
 
 
 def account(run):
