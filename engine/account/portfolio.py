@@ -107,18 +107,12 @@ class SecurityPortfolioManager(LeanObject):
     def total_portfolio_value_exact(self) -> Decimal:
         """Cash and holdings."""
         if self._total is None:
-            self._total = (
-                self.cash_exact
-                + self.unsettled_cash_exact
-                + sum(
-                    (
-                        security.holdings.holdings_value_exact
-                        for security in self.securities.values()
-                        if security.holdings.invested
-                    ),
-                    ZERO,
-                )
-            )
+            held = ZERO
+            for security in self.securities.values():
+                holdings = security.holdings
+                if holdings.quantity_exact and holdings.invested:
+                    held += holdings.quantity_exact * holdings.price_exact
+            self._total = self.cash_exact + self.unsettled_cash_exact + held
         return self._total
 
     @property
@@ -187,9 +181,11 @@ class SecurityPortfolioManager(LeanObject):
     @property
     def total_margin_used_exact(self) -> Decimal:
         """Margin that the positions hold."""
-        return sum(
-            (maintenance_margin(s) for s in self.securities.values() if s.holdings.invested), ZERO
-        )
+        used = ZERO
+        for security in self.securities.values():
+            if security.holdings.quantity_exact and security.holdings.invested:
+                used += maintenance_margin(security)
+        return used
 
     @property
     def margin_remaining_exact(self) -> Decimal:

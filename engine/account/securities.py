@@ -69,13 +69,22 @@ class SecurityCache(LeanObject):
 
     def add(self, points: list[BaseData]) -> None:
         """Take the points of one time step and subscription."""
-        fresh = [point for point in points if not point.is_fill_forward]
-        for point in fresh:
-            self.by_type[type(point)] = point
-            if point.data_type != MarketDataType.AUXILIARY:
-                self._process(point)
+        for point in points:
+            if not point.is_fill_forward:
+                self.by_type[type(point)] = point
+                if point.data_type != MarketDataType.AUXILIARY:
+                    self._process(point)
 
     def _process(self, point: BaseData) -> None:
+        if isinstance(point, TradeBar):
+            self.last_data = point
+            self.open = point.open_exact or self.open
+            self.high = point.high_exact or self.high
+            self.low = point.low_exact or self.low
+            if point.value_exact:
+                self.price = self.close = point.value_exact
+            self.volume = point.volume_exact or self.volume
+            return
         # Of an equity, trades set the price; quotes only bid, ask and their sizes.
         if isinstance(point, QuoteBar):
             if point.ask is not None:
@@ -86,15 +95,7 @@ class SecurityCache(LeanObject):
             self.ask_size = point.last_ask_size_exact or self.ask_size
             return
         self.last_data = point
-        if not isinstance(point, TradeBar):
-            self.price = point.value_exact or self.price
-            return
-        self.open = point.open_exact or self.open
-        self.high = point.high_exact or self.high
-        self.low = point.low_exact or self.low
-        if point.value_exact:
-            self.price = self.close = point.value_exact
-        self.volume = point.volume_exact or self.volume
+        self.price = point.value_exact or self.price
 
     @property
     def get_data(self) -> _LastData:
@@ -193,7 +194,8 @@ class SecurityHolding(LeanObject):
     @property
     def invested(self) -> bool:
         """True if at least one lot is held."""
-        return abs(self.quantity_exact) >= self.security.symbol_properties.lot_size_exact
+        held = self.quantity_exact
+        return bool(held) and abs(held) >= self.security.symbol_properties.lot_size_exact
 
     hold_stock = invested
 
@@ -556,21 +558,20 @@ class Security(LeanObject):
 
     def update(self, points: list[BaseData]) -> None:
         """Take new points."""
-        self.cache.add(points)
+        self._take(points)
         if self._session is not None:
             self._session.update(points)
-        self._update_market_price(points[-1])
 
     def set_market_price(self, point: BaseData | None) -> None:
         """Take one point, as a seeder does; None changes nothing."""
-        if point is None:
-            return
-        self.cache.add([point])
-        self._update_market_price(point)
+        if point is not None:
+            self._take([point])
 
-    def _update_market_price(self, point: BaseData) -> None:
-        if point.data_type != MarketDataType.AUXILIARY:
-            self.holdings.price_exact = self.price_exact
+    def _take(self, points: list[BaseData]) -> None:
+        cache = self.cache
+        cache.add(points)
+        if points[-1].data_type != MarketDataType.AUXILIARY:
+            self.holdings.price_exact = cache.price
 
     def apply_split(self, split: Split) -> None:
         """Restate prices after a split."""

@@ -22,6 +22,7 @@ from engine.common.naming import LeanObject, snake_case
 from engine.common.net_exceptions import ArgumentException
 from engine.feed.consolidators import IdentityDataConsolidator, listen
 from engine.feed.history_requests import start_of_bars
+from engine.indicators.base import data_point
 from engine.market.data import RESOLUTION_SPAN, BaseData, TradeBar
 from engine.market.slices import Slice
 from engine.market.symbols import Symbol
@@ -165,7 +166,7 @@ class IndicatorsMixin(IndicatorHelpersMixin):
                 indicator.update(bar if selector is None else selector(bar))
                 return
             value = bar.value_exact if selector is None else to_decimal(selector(bar))
-            indicator.update(lib.IndicatorDataPoint(bar.symbol, bar.end_time, value))
+            indicator.update(data_point(bar.symbol, bar.end_time, value))
 
         return feed
 

@@ -32,6 +32,7 @@ _LARGEST = [MAX_DECIMAL.scaleb(-scale, _UNROUNDED) for scale in range(MAX_SCALE 
 _SIGNIFICANT = [Context(prec=max(digits, 1)) for digits in range(MAX_SCALE + 1)]
 _THOUSAND = Decimal(1000)
 _LOW_BITS = 2**64 - 1
+_EXACT_DIGITS = 16
 
 
 def net_arithmetic() -> AbstractContextManager[Context]:
@@ -87,6 +88,9 @@ def to_double(value: Decimal) -> float:
         ValueError: if the value is not finite or exceeds System.Decimal's range.
     """
     digits = str(value)
+    if len(digits) <= _EXACT_DIGITS and "E" not in digits and digits[-1] not in "Ny":
+        # Integer and power of ten are doubles: the quotient is the nearest one.
+        return float(digits)
     if len(digits) > MAX_SCALE or "E" in digits:
         digits = format(fit(value), "f")
     whole, _, fraction = digits.partition(".")

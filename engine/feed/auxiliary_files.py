@@ -177,6 +177,11 @@ class FactorFile:
             return row.split_factor
         return row.scale
 
+    def unchanged_until(self, day: datetime) -> datetime:
+        """Last day on which all factors are those of a day."""
+        index = bisect_left(self._dates, day)
+        return self._dates[index] if index < len(self._dates) else datetime.max
+
     def _change_after(self, day: datetime) -> tuple[FactorRow, FactorRow] | None:
         index = bisect_left(self._dates, day)
         if index >= len(self.rows) - 1 or self._dates[index] != day:

@@ -10,7 +10,7 @@ import re
 import zipfile
 import zlib
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.common.decimals import ZERO
+from engine.common.decimals import ONE, ZERO
 from engine.common.enums import Resolution, TickType, net_text
 from engine.market.data import RESOLUTION_SPAN, Bar, BaseData, QuoteBar, TradeBar
 from engine.market.symbols import Symbol
@@ -180,6 +180,18 @@ class BarRows:
             return self.exact[index] if self.exact is not None else ()
         opened, high, low, close, volume = self.integers[index].tolist()
         return (opened * _UNIT, high * _UNIT, low * _UNIT, close * _UNIT, Decimal(volume))
+
+    def block(self, first: int, last: int) -> list[Sequence[Any]]:
+        """Open, high, low, close and volume of rows, in units of `unit` dollars and shares."""
+        if self.integers is None:
+            return list(self.exact[first:last]) if self.exact is not None else []
+        rows: list[Sequence[Any]] = self.integers[first:last].tolist()
+        return rows
+
+    @property
+    def unit(self) -> Decimal:
+        """What the prices of a block are multiples of."""
+        return ONE if self.integers is None else _UNIT
 
     def bar(self, index: int, symbol: Symbol, start: datetime, period: timedelta) -> TradeBar:
         """A new bar of a row."""

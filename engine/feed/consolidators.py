@@ -155,7 +155,8 @@ class IdentityDataConsolidator(DataConsolidator):
 
     def update(self, data: Any) -> None:
         """Emit a point unless its end time was emitted already."""
-        if self._last is None or data.end_time != self._last.end_time:
+        last = self._last
+        if last is None or data.end_time != last.end_time:
             self._emit(data)
             self._last = data
 

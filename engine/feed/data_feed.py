@@ -16,17 +16,23 @@ from engine.common.enums import (
     TickType,
 )
 from engine.feed.custom_data import CustomSources
+from engine.feed.daily_points import DailyPoints
 from engine.feed.fred import FredFiles, fred_subscription
 from engine.feed.subscriptions import Sources, Subscription, points, warmed_up_points
 from engine.feed.universe_members import UniverseMembers, reset_security, selection_order
 from engine.feed.universe_selection import ActiveUniverse, SecurityChanges, UserDefinedUniverse
-from engine.market.data import RESOLUTION_SPAN, BaseData, Delisting, SubscriptionDataConfig
+from engine.market.data import (
+    RESOLUTION_SPAN,
+    BaseData,
+    Delisting,
+    SubscriptionDataConfig,
+    TradeBar,
+)
 from engine.market.market_hours import ExchangeHours
 from engine.market.slices import Slice
 from engine.market.symbols import Symbol
 
 _MICROSECOND = timedelta(microseconds=1)
-_NO_CHANGES = SecurityChanges()
 
 
 @dataclass
@@ -148,6 +154,13 @@ class DataFeed:
                 config, Resolution(resolution), self._sources, hours, (begin, pivot, end),
                 lambda: self._fill_span, strict_daily=strict,
             )  # fmt: skip
+        if (
+            strict
+            and config.resolution == Resolution.DAILY
+            and config.tick_type == TickType.TRADE
+            and (self._fill_span == config.increment or not config.fill_forward)
+        ):
+            return iter(DailyPoints(config, self._sources, hours, begin, end))
         return points(
             config,
             self._sources,
@@ -231,10 +244,13 @@ class DataFeed:
         packets: list[tuple[Subscription, list[BaseData]]] = []
         while True:
             for subscription in list(self._subscriptions):
+                due = subscription.emit_utc
+                if due is None or due > time:
+                    continue
                 taken, delisted = self._take(subscription, time)
-                changes += delisted
-                if taken:
-                    packets.append((subscription, taken))
+                if delisted is not None:
+                    changes += delisted
+                packets.append((subscription, taken))
             selecting = [
                 u for u in self._universes if u.next_utc is not None and u.next_utc <= time
             ]
@@ -252,10 +268,10 @@ class DataFeed:
 
     def _take(
         self, subscription: Subscription, time: datetime
-    ) -> tuple[list[BaseData], SecurityChanges]:
+    ) -> tuple[list[BaseData], SecurityChanges | None]:
         """Points of a subscription that are due, and its security if they delist it."""
         taken: list[BaseData] = []
-        changes = _NO_CHANGES
+        changes: SecurityChanges | None = None
         while subscription.emit_utc is not None and subscription.emit_utc <= time:
             point = subscription.data
             if point is None:
@@ -282,21 +298,28 @@ class DataFeed:
     ) -> TimeSlice:
         result = TimeSlice(time, self._slice(time), changes=changes)
         for subscription, taken in packets:
-            config = subscription.config
-            if subscription.security is None:
+            config, security = subscription.config, subscription.security
+            if security is None:
                 for point in taken:
                     result.slice.add(point)
+                continue
+            if len(taken) == 1 and type(taken[0]) is TradeBar:
+                # Most packets are one bar.
+                result.updates.append((security, taken))
+                if not config.internal:
+                    result.slice.add(taken[0])
+                    result.consolidations.append((config, taken))
                 continue
             prices = [p for p in taken if p.data_type != MarketDataType.AUXILIARY]
             for point in taken:
                 if point.data_type == MarketDataType.AUXILIARY:
                     if not config.internal or isinstance(point, Delisting):
                         result.slice.add(point)
-                    result.updates.append((subscription.security, [point]))
+                    result.updates.append((security, [point]))
                 elif not config.internal:
                     result.slice.add(point)
             if prices:
-                result.updates.append((subscription.security, prices))
+                result.updates.append((security, prices))
                 if not config.internal:
                     result.consolidations.append((config, prices))
         return result

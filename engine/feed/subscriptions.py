@@ -221,7 +221,18 @@ def normalized(
     return quote
 
 
-def _is_emitted(config: SubscriptionDataConfig, point: BaseData) -> bool:
+def factor_of(
+    factors: FactorFile, day: datetime, mode: DataNormalizationMode, end: datetime
+) -> Decimal:
+    """What raw prices of a day are multiplied by, in a subscription that ends at `end`."""
+    factor = factors.scale(day, mode)
+    if mode == DataNormalizationMode.SCALED_RAW:
+        # Prices as they were at the end, not as they are today.
+        factor = divide(factor, factors.scale(end, mode))
+    return factor
+
+
+def is_emitted(config: SubscriptionDataConfig, point: BaseData) -> bool:
     """Auxiliary points come with trade bars only; splits and dividends not with hidden feeds."""
     if point.data_type != MarketDataType.AUXILIARY:
         return True
@@ -280,7 +291,7 @@ def points(
             continue
         if point.time > end:
             return
-        if not _is_emitted(config, point) or (auxiliary and not has_events):
+        if not is_emitted(config, point) or (auxiliary and not has_events):
             continue
         if remember is not None and not auxiliary:
             remember(point)
@@ -292,10 +303,7 @@ def points(
         day = midnight(point.time)
         if factor_day is None or (day > factor_day and not point.is_fill_forward):
             factor_day = day
-            factor = factors.scale(day, mode)
-            if mode == DataNormalizationMode.SCALED_RAW:
-                # Prices as they were at the end, not as they are today.
-                factor = divide(factor, factors.scale(end, mode))
+            factor = factor_of(factors, day, mode, end)
         yield (
             delivered,
             _timed(normalized(point, mode, factor, events.sum_of_dividends), config, hours, strict),

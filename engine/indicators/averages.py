@@ -13,12 +13,13 @@ from engine.common.net_exceptions import ArgumentException
 from engine.indicators.adaptive import KaufmanAdaptiveMovingAverage
 from engine.indicators.base import (
     Indicator,
-    IndicatorDataPoint,
     WindowIndicator,
+    data_point,
     default_name,
     ready_with,
 )
 from engine.indicators.windows import Delay, Sum
+from engine.market.symbols import Symbol
 
 
 class SimpleMovingAverage(WindowIndicator):
@@ -28,10 +29,13 @@ class SimpleMovingAverage(WindowIndicator):
     def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)
         self.rolling_sum = Sum(name + "_Sum", period)
+        self._count = Decimal(self.period)
 
     def _compute(self, point: Any) -> Decimal:
-        self.rolling_sum.update(IndicatorDataPoint(None, point.end_time, point.value_exact))
-        return self.rolling_sum.current.value_exact / min(self.samples, self.period)
+        total = self.rolling_sum
+        total.update(data_point(Symbol.EMPTY, point.end_time, point.value_exact))
+        count = self._count if self.samples >= self.period else self.samples
+        return total._current.value_exact / count
 
     def reset(self) -> None:
         """Return to the state before the first update."""

@@ -39,12 +39,13 @@ def _data_point(first: Any, second: Any) -> tuple[Any, Any, Any]:
 class IndicatorDataPoint(BaseData):
     """A value at a time: ``IndicatorDataPoint([symbol,] time, value)``."""
 
+    _end_time: datetime | None = None
+
     def __init__(self, symbol: Any = None, time: Any = None, value: Any = None) -> None:
         if value is None:
             symbol, time, value = _data_point(symbol, time)
         self.symbol = Symbol.EMPTY if symbol is None else symbol
         self.time = time
-        self._end_time = None
         self.value_exact = value if isinstance(value, Decimal) else to_decimal(value)
 
     def __float__(self) -> float:
@@ -64,6 +65,20 @@ class IndicatorDataPoint(BaseData):
 
     def __str__(self) -> str:
         return f"{self.time.isoformat(timespec='seconds')} - {text(self.value_exact)}"
+
+
+def data_point(
+    symbol: Symbol,
+    time: datetime,
+    value: Decimal,
+    _new: Callable[[Any], Any] = object.__new__,
+) -> IndicatorDataPoint:
+    """A point of what is known to be sound: there are several for every bar."""
+    point: IndicatorDataPoint = _new(IndicatorDataPoint)
+    point.symbol = symbol
+    point.time = time
+    point.value_exact = value
+    return point
 
 
 def _exact(value: Any) -> Decimal:
@@ -186,7 +201,8 @@ class IndicatorBase(LeanObject):
         self.window: RollingWindow[IndicatorDataPoint] = RollingWindow(WINDOW_SIZE)
         self._current = IndicatorDataPoint()
         self.window.add(self._current)
-        self._latest: dict[Any, Any] = {}
+        self._last_input: Any = None
+        self._inputs_by_symbol: dict[Any, Any] = {}
 
     @property
     def current(self) -> IndicatorDataPoint:
@@ -224,24 +240,29 @@ class IndicatorBase(LeanObject):
         else:
             point = IndicatorDataPoint(*args)
         symbol, end_time = point.symbol, point.end_time
-        previous = self._latest.get(symbol)
+        previous = self._last_input
+        if previous is not None and previous.symbol is not symbol:
+            self._inputs_by_symbol[previous.symbol] = previous
+            previous = self._inputs_by_symbol.get(symbol)
         if previous is not None and (point is previous or end_time < previous.end_time):
             return self.is_ready
         self.samples += 1
-        self._latest[symbol] = point
-        value = self._compute(self._convert(point))
+        self._last_input = point
+        if self.takes_bars:
+            self._check(point)
+        value = self._compute(point)
         if value is not None:
-            self._set(IndicatorDataPoint(symbol, end_time, value))
+            self._set(data_point(symbol, end_time, value))
         return self.is_ready
 
-    def _convert(self, point: Any) -> Any:
-        """Check or convert an input; most indicators need a value only."""
-        return point
+    def _check(self, point: Any) -> None:
+        """Refuse what a class that takes bars cannot use."""
 
     def _set(self, point: IndicatorDataPoint) -> None:
         self._current = point
         self.window.add(point)
-        self.updated(self, point)
+        if self.updated._handlers:
+            self.updated(self, point)
 
     def _compute(self, point: Any) -> Decimal | None:
         raise NotImplementedError(f"{type(self).__name__}._compute")
@@ -249,7 +270,8 @@ class IndicatorBase(LeanObject):
     def reset(self) -> None:
         """Return to the state before the first update."""
         self.samples = 0
-        self._latest.clear()
+        self._last_input = None
+        self._inputs_by_symbol.clear()
         self.window.reset()
         self._current = IndicatorDataPoint()
         self.window.add(self._current)
@@ -389,23 +411,21 @@ class BarIndicator(IndicatorBase):
 
     takes_bars = True
 
-    def _convert(self, point: Any) -> Any:
+    def _check(self, point: Any) -> None:
         if not hasattr(point, "high_exact"):
             raise ArgumentException(
                 f"{type(self).__name__} takes bars; received {type(point).__name__}"
             )
-        return point
 
 
 class TradeBarIndicator(BarIndicator):
     """An indicator that also needs volume."""
 
-    def _convert(self, point: Any) -> Any:
+    def _check(self, point: Any) -> None:
         if not isinstance(point, TradeBar):
             raise ArgumentException(
                 f"{type(self).__name__} takes trade bars; received {type(point).__name__}"
             )
-        return point
 
 
 class PythonIndicator(IndicatorBase):

@@ -46,11 +46,15 @@ class Sum(WindowIndicator):
         super().__init__(name, period)
         self._sum = ZERO
 
-    def _next(self, value: Decimal) -> Decimal:
-        self._sum += value
-        if self._removed is not None:
-            self._sum -= self._removed
-        return self._sum
+    def _compute(self, point: Any) -> Decimal:
+        values, value = self._values, point.value_exact
+        total = self._sum + value
+        if len(values) == self.period:
+            self._removed = values[-1]
+            total -= self._removed
+        values.appendleft(value)
+        self._sum = total
+        return total
 
     def reset(self) -> None:
         """Return to the state before the first update."""

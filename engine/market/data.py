@@ -7,6 +7,7 @@ start and `end_time` the moment it is known.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -187,6 +188,32 @@ class TradeBar(BaseData):
 
     def __str__(self) -> str:
         return f"{self.symbol}: {_prices_text(self)} V: {_rounded(self.volume_exact)}"
+
+
+def trade_bar(
+    time: datetime,
+    end_time: datetime,
+    symbol: Symbol,
+    prices: tuple[Decimal, Decimal, Decimal, Decimal],
+    volume: Decimal,
+    _new: Callable[[Any], Any] = object.__new__,
+) -> TradeBar:
+    """A bar of what is known to be sound, without the constructor's checks; there are very many.
+
+    Args:
+        time: start of the bar.
+        end_time: its end.
+        symbol: its symbol.
+        prices: open, high, low and close.
+        volume: its volume.
+    """
+    bar: TradeBar = _new(TradeBar)
+    bar.time = time
+    bar.symbol = symbol
+    bar.open_exact, bar.high_exact, bar.low_exact, bar.value_exact = prices
+    bar.volume_exact = volume
+    bar._end_time = end_time
+    return bar
 
 
 def _rounded(number: Decimal) -> str:

@@ -7,6 +7,7 @@ count as open, closes as closed.
 from __future__ import annotations
 
 import json
+from calendar import isleap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -98,6 +99,7 @@ class ExchangeHours(LeanObject):
         self.regular_market_duration = max(longest, default=timedelta(0))
         self.session = lru_cache(maxsize=16384)(self._session)
         self.daily_calendar = lru_cache(maxsize=16384)(self._daily_calendar)
+        self._of_year = lru_cache(maxsize=512)(self._sessions_of_year)
 
     def _segments(self, day: date) -> list[tuple[timedelta, timedelta, str]]:
         """Start, end and state of a day's segments."""
@@ -263,13 +265,25 @@ class ExchangeHours(LeanObject):
         start = self.get_previous_market_open(time, extended)
         return start, self.get_next_market_close(start, extended)
 
+    def _sessions_of_year(self, year: int) -> list[tuple[datetime, Session]]:
+        days = (datetime(year, 1, 1) + n * ONE_DAY for n in range(365 + isleap(year)))
+        sessions = ((day, self.session(day.date())) for day in days)
+        return [(day, session) for day, session in sessions if session is not None]
+
+    def sessions(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, Session]]:
+        """Midnights of the days with a session, and the sessions; both ends included."""
+        first = midnight(start)
+        for year in range(first.year, end.year + 1):
+            for pair in self._of_year(year):
+                if pair[0] >= first:
+                    if pair[0] > end:
+                        return
+                    yield pair
+
     def trading_days(self, start: datetime, end: datetime) -> Iterator[datetime]:
         """Midnights of the days with a session, both ends included."""
-        day = midnight(start)
-        while day <= end:
-            if self.session(day.date()) is not None:
-                yield day
-            day += ONE_DAY
+        for day, _ in self.sessions(start, end):
+            yield day
 
 
 def _local_hours(

@@ -204,9 +204,10 @@ class Loop:
             return True
         algorithm.current_slice = step.slice
         self._ends_of_day.on_changes(step.changes)
+        show_price = algorithm.trade_builder.set_market_price
         for security, points in step.updates:
             security.update(points)
-            algorithm.trade_builder.set_market_price(security.symbol, security.price_exact)
+            show_price(security.symbol, security.cache.price)
         if time >= self._next_settlement:
             aware = aware_utc(time)
             for security in algorithm.securities.values():

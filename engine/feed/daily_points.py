@@ -1,0 +1,172 @@
+"""Daily trade bars of a subscription, a session at a time.
+
+The same as `engine.feed.subscriptions.points` where daily bars run from the open to the close and
+gaps are filled at daily resolution: a session has its bar, or repeats the one before. Most
+backtests read nothing else, so this is written for speed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from engine.common.clock import midnight
+from engine.common.decimals import ONE, ZERO
+from engine.common.enums import DataNormalizationMode, Resolution
+from engine.feed.bar_files import BarFiles, BarRows
+from engine.feed.subscriptions import SecurityEvents, Sources, factor_of, is_emitted
+from engine.market.data import BaseData, SubscriptionDataConfig, TradeBar, trade_bar
+from engine.market.market_hours import ExchangeHours, Session
+
+_DAY = timedelta(days=1)
+_BLOCK = 256
+
+
+class _Reader:
+    """Rows of a security's daily files, asked for day by day.
+
+    Attributes:
+        unit: dollars that the prices of a row count in.
+    """
+
+    def __init__(self, files: BarFiles) -> None:
+        self._files = files
+        self._ticker: str | None = None
+        self._rows: BarRows
+        self._starts: list[datetime] = []
+        self._index = self._first = 0
+        self._block: list[Any] = []
+        self.unit = ONE
+
+    def row(self, ticker: str, day: datetime) -> Any:
+        """First row of a day, which is later than those before; None if there is none."""
+        if ticker != self._ticker:
+            self._ticker = ticker
+            self._rows = self._files.rows(ticker, Resolution.DAILY)
+            self.unit = self._rows.unit
+            self._starts = self._rows.starts
+            self._index = self._first = bisect_left(self._starts, day)
+            self._block = []
+        starts, index = self._starts, self._index
+        while index < len(starts) and starts[index] < day:
+            index += 1
+        self._index = index
+        if index == len(starts) or starts[index] >= day + _DAY:
+            return None
+        place = index - self._first
+        if place >= len(self._block):
+            self._first, place = index, 0
+            self._block = self._rows.block(index, index + _BLOCK)
+        return self._block[place]
+
+
+class DailyPoints:
+    """Everything a daily subscription delivers, as `points` does.
+
+    Args:
+        config: what to read: trades, daily.
+        sources: where to read.
+        hours: of the exchange.
+        start: start in exchange time.
+        end: end in exchange time.
+    """
+
+    def __init__(
+        self,
+        config: SubscriptionDataConfig,
+        sources: Sources,
+        hours: ExchangeHours,
+        start: datetime,
+        end: datetime,
+    ) -> None:
+        self._config = config
+        self._hours = hours
+        self._start, self._end = start, end
+        self._map = sources.auxiliary.map_files.of_security(config.symbol.id)
+        self._factors = sources.auxiliary.factor_file(config.symbol.id)
+        self._events = SecurityEvents(config, self._map, self._factors, start)
+        self._reader = _Reader(sources.bars)
+        # The last row, what its prices count in, and the factors of its day.
+        self._row: Any = None
+        self._unit = self._factor = self._shares = ONE
+        self._whole = True
+        self._mode: Any = None
+        self._factor_until = datetime.min
+
+    def __iter__(self) -> Iterator[tuple[datetime, BaseData]]:
+        """Yield pairs of the exchange-local time of delivery and the point."""
+        config, events, reader = self._config, self._events, self._reader
+        start, end = self._start, self._end
+        listed, delisted = self._map.first_date, self._map.delisting_date
+        has_map = bool(self._map.rows)
+        missing: list[Session] = []
+        last_price = ZERO
+        for day, session in self._hours.sessions(midnight(start), end):
+            if day >= events.quiet_before:
+                for event in events.on(day, last_price):
+                    yield from self._repeated(missing)
+                    missing = []
+                    if is_emitted(config, event):
+                        yield event.end_time, event
+            if day > delisted:
+                return
+            row = None if has_map and day < listed else reader.row(events.ticker, day)
+            if row is None:
+                if self._row is not None and config.fill_forward:
+                    missing.append(session)
+                continue
+            if session.close < start:
+                continue
+            if session.open > end:
+                break
+            if missing:
+                yield from self._repeated(missing)
+                missing = []
+            self._take(row, day)
+            last_price = row[3] * self._unit
+            yield session.close, self._bar(session)
+        yield from self._repeated([session for session in missing if session.close <= end])
+
+    def _take(self, row: Any, day: datetime) -> None:
+        """Make a row the last one, with the factors of its day."""
+        self._row, self._unit = row, self._reader.unit
+        mode = self._config.data_normalization_mode
+        if day <= self._factor_until and mode == self._mode:
+            return
+        self._mode = mode
+        self._factor_until = self._factors.unchanged_until(day)
+        self._factor = factor_of(self._factors, day, DataNormalizationMode(mode), self._end)
+        self._shares = ONE / self._factor
+        # What multiples of whole numbers need no rounding.
+        self._whole = self._shares == self._shares.to_integral_value()
+
+    def _bar(self, session: Session) -> TradeBar:
+        """The last row as the bar of a session, adjusted as the subscription says now."""
+        opened, high, low, close, volume = self._row
+        mode, unit = self._config.data_normalization_mode, self._unit
+        dividends = ZERO
+        if mode == DataNormalizationMode.TOTAL_RETURN:
+            dividends = self._events.sum_of_dividends
+        if mode == DataNormalizationMode.RAW or (self._factor == 1 and not dividends):
+            traded = Decimal(volume)
+        else:
+            unit = unit * self._factor
+            traded = volume * self._shares
+            if not self._whole:
+                traded = traded.quantize(ONE, ROUND_HALF_EVEN)
+        prices = (opened * unit, high * unit, low * unit, close * unit)
+        if dividends:
+            opened, high, low, close = prices
+            prices = (opened + dividends, high + dividends, low + dividends, close + dividends)
+        return trade_bar(session.open, session.close, self._config.symbol, prices, traded)
+
+    def _repeated(self, sessions: list[Session]) -> Iterator[tuple[datetime, BaseData]]:
+        """The last row again, without volume."""
+        for session in sessions:
+            bar = self._bar(session)
+            bar.volume_exact = ZERO
+            bar.is_fill_forward = True
+            yield session.close, bar
