@@ -161,14 +161,16 @@ class IndicatorsMixin(IndicatorHelpersMixin):
             indicator, lib.PythonIndicator | lib.PythonIndicatorAdapter
         )
 
+        def feed_value(_: Any, bar: Any) -> None:
+            indicator.update(data_point(bar.symbol, bar.end_time, bar.value_exact))
+
         def feed(_: Any, bar: Any) -> None:
             if takes_bars:
                 indicator.update(bar if selector is None else selector(bar))
                 return
-            value = bar.value_exact if selector is None else to_decimal(selector(bar))
-            indicator.update(data_point(bar.symbol, bar.end_time, value))
+            indicator.update(data_point(bar.symbol, bar.end_time, to_decimal(selector(bar))))
 
-        return feed
+        return feed if takes_bars or selector is not None else feed_value
 
     def deregister_indicator(self: Any, indicator: Any) -> None:
         """Stop updating an indicator."""

@@ -34,7 +34,7 @@ class ChartPoint(LeanObject):
         """Make a point from any finite number; NaN and infinities become gaps."""
         if isinstance(value, float) and not math.isfinite(value):
             return cls(time, None)
-        return cls(time, smart_rounding(to_decimal(value)))
+        return cls(time, smart_rounding(value if type(value) is Decimal else to_decimal(value)))
 
     @property
     def value(self) -> Decimal:
@@ -62,7 +62,10 @@ class Candlestick(LeanObject):
     @classmethod
     def of(cls, time: datetime, open: Any, high: Any, low: Any, close: Any) -> Candlestick:
         """Make a candle with LEAN's rounding of charted numbers."""
-        return cls(time, *(smart_rounding(to_decimal(v)) for v in (open, high, low, close)))
+        first = smart_rounding(to_decimal(open))
+        if open is high and open is low and open is close:
+            return cls(time, first, first, first, first)
+        return cls(time, first, *(smart_rounding(to_decimal(v)) for v in (high, low, close)))
 
     @property
     def value(self) -> Decimal:

@@ -224,13 +224,23 @@ def round_half_even(value: Decimal, digits: int) -> Decimal:
 
 def round_significant(value: Decimal, digits: int) -> Decimal:
     """Round to significant digits, ties to even, without trailing zeros."""
-    return plain(value.normalize(_SIGNIFICANT[digits])) if value else ZERO
+    if not value:
+        return ZERO
+    number = value.normalize(_SIGNIFICANT[digits])
+    return number.quantize(ONE) if "E+" in str(number) else number
 
 
 def smart_rounding(value: Decimal) -> Decimal:
     """LEAN's `SmartRounding`: 4 decimals above 1000, else 7 significant digits."""
     if value > _THOUSAND:
-        return round_half_even(normalize(value), 4)
+        number = value.normalize(_UNROUNDED)
+        written = str(number)
+        if "E" in written:
+            return number.quantize(ONE)
+        point = written.find(".")
+        if point < 0 or len(written) - point <= 5:
+            return number
+        return number.quantize(_QUANTA[4], ROUND_HALF_EVEN)
     return round_significant(value, 7)
 
 

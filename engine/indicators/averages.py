@@ -28,19 +28,41 @@ class SimpleMovingAverage(WindowIndicator):
     @default_name("SMA({period})")
     def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)
-        self.rolling_sum = Sum(name + "_Sum", period)
         self._count = Decimal(self.period)
+        self._total = self._before = ZERO
+        self._sum: Sum | None = None
+
+    @property
+    def rolling_sum(self) -> Sum:
+        """Sum of the values, an indicator of its own; kept once somebody has asked for it."""
+        if self._sum is None:
+            self._sum = Sum(f"{self.name}_Sum", self.period)
+            shown = [(self._before, self.previous.time), (self._total, self.current.time)]
+            self._sum.continue_from(self._values, shown[2 - min(self.samples, 2) :], self.samples)
+        return self._sum
 
     def _compute(self, point: Any) -> Decimal:
-        total = self.rolling_sum
-        total.update(data_point(Symbol.EMPTY, point.end_time, point.value_exact))
         count = self._count if self.samples >= self.period else self.samples
-        return total._current.value_exact / count
+        if self._sum is not None or self._inputs_by_symbol:
+            # The sum has an order of its own: it knows of no symbols.
+            total = self.rolling_sum
+            total.update(data_point(Symbol.EMPTY, point.end_time, point.value_exact))
+            return total.current.value_exact / count
+        values, value = self._values, point.value_exact
+        self._before = self._total
+        total = self._before + value
+        if len(values) == self.period:
+            total -= values[-1]
+        values.appendleft(value)
+        self._total = total
+        return total / count
 
     def reset(self) -> None:
         """Return to the state before the first update."""
         super().reset()
-        self.rolling_sum.reset()
+        self._total = self._before = ZERO
+        if self._sum is not None:
+            self._sum.reset()
 
 
 class _Smoothed(Indicator):

@@ -252,7 +252,10 @@ class IndicatorBase(LeanObject):
             self._check(point)
         value = self._compute(point)
         if value is not None:
-            self._set(data_point(symbol, end_time, value))
+            self._current = current = data_point(symbol, end_time, value)
+            self.window.add(current)
+            if self.updated._handlers:
+                self.updated(self, current)
         return self.is_ready
 
     def _check(self, point: Any) -> None:
@@ -261,8 +264,7 @@ class IndicatorBase(LeanObject):
     def _set(self, point: IndicatorDataPoint) -> None:
         self._current = point
         self.window.add(point)
-        if self.updated._handlers:
-            self.updated(self, point)
+        self.updated(self, point)
 
     def _compute(self, point: Any) -> Decimal | None:
         raise NotImplementedError(f"{type(self).__name__}._compute")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import ZERO, from_float, to_double
-from engine.indicators.base import Indicator, WindowIndicator, default_name
+from engine.indicators.base import Indicator, WindowIndicator, data_point, default_name
+from engine.market.symbols import Symbol
 
 
 class Identity(Indicator):
@@ -55,6 +58,23 @@ class Sum(WindowIndicator):
         values.appendleft(value)
         self._sum = total
         return total
+
+    def continue_from(
+        self, values: Iterable[Decimal], shown: list[tuple[Decimal, datetime]], samples: int
+    ) -> None:
+        """Go on where a sum that was kept elsewhere stands.
+
+        Args:
+            values: of the window, newest first.
+            shown: its last sums with their times, newest last; none before the first value.
+            samples: values so far.
+        """
+        self._values.extend(values)
+        for total, time in shown:
+            self._sum = total
+            self._last_input = data_point(Symbol.EMPTY, time, total)
+            self._set(self._last_input)
+        self.samples = samples
 
     def reset(self) -> None:
         """Return to the state before the first update."""

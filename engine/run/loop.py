@@ -91,23 +91,22 @@ class Loop:
         """The daily sample."""
         algorithm = self._algorithm
         portfolio = algorithm.portfolio
-        holdings = [
-            HoldingSample(
-                s.symbol.value, s.holdings.holdings_value_exact, s.holdings.total_sale_volume_exact
-            )
-            for s in algorithm.securities.values()
-        ]
+        holdings: list[HoldingSample] = []
+        margins: list[MarginSample] = []
+        for security in algorithm.securities.values():
+            ticker, held = security.symbol.value, security.holdings
+            quantity = held.quantity_exact
+            value = quantity * held.price_exact if quantity else ZERO
+            holdings.append(HoldingSample(ticker, value, held.total_sale_volume_exact))
+            if quantity:
+                margins.append(MarginSample(ticker, margin_held(security)))
         snapshot = DailySnapshot(
             portfolio.total_portfolio_value_exact,
             algorithm.benchmark.evaluate(algorithm.utc_time_naive),
             portfolio.total_sale_volume_exact,
             self.capacity.capacity,
             holdings,
-            [
-                MarginSample(s.symbol.value, margin_held(s))
-                for s in algorithm.securities.values()
-                if s.holdings.quantity_exact
-            ],
+            margins,
         )
         self.sampler.sample(algorithm.utc_time_naive, snapshot, warming_up=algorithm.is_warming_up)
 

@@ -11,10 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from engine.common.charting import Candlestick, CandlestickSeries, Chart, ChartPoint, Series
-from engine.common.decimals import ZERO, round_half_even, round_significant, to_decimal
+from engine.common.decimals import (
+    ZERO,
+    round_half_even,
+    round_significant,
+    smart_rounding,
+    to_decimal,
+)
 from engine.common.enums import SeriesType
 from engine.statistics.inputs import Point
 
@@ -112,6 +119,7 @@ class ResultSampler:
         self._bar: _EquityBar | None = None
         self._sales = [ZERO, ZERO]
         self._turnover_time: datetime | None = None
+        self._sales_shown: dict[str, tuple[Decimal, Decimal]] = {}
         chart = self.charts[STRATEGY_EQUITY] = Chart(STRATEGY_EQUITY)
         chart.add_series(CandlestickSeries(EQUITY, 0, "$"))
         chart.add_series(Series(RETURN, SeriesType.BAR, 1, "%"))
@@ -215,12 +223,13 @@ class ResultSampler:
             fall = round_half_even((value / self._highest_value - 1) * 100, 2)
             self._add(DRAWDOWN, "Equity Drawdown", time, fall, SeriesType.LINE, "%")
         traded = [holding for holding in snapshot.holdings if holding.sale_volume]
-        traded.sort(key=lambda holding: -holding.sale_volume)
+        traded.sort(key=attrgetter("sale_volume"), reverse=True)
         for holding in traded[:LARGEST_SALES]:
-            self._add(SALES_VOLUME, holding.ticker, time, holding.sale_volume, SeriesType.TREEMAP)
+            self._add_sales(holding, time)
         if value and snapshot.holdings:
-            long = sum((h.value for h in snapshot.holdings if h.value > 0), ZERO)
-            short = sum((h.value for h in snapshot.holdings if h.value < 0), ZERO)
+            values = [holding.value for holding in snapshot.holdings if holding.value]
+            long = sum((value for value in values if value > 0), ZERO)
+            short = sum((value for value in values if value < 0), ZERO)
             for side, total in (("Long", long), ("Short", short)):
                 ratio = round_half_even(total / value, 4)
                 self._add(EXPOSURE, f"Equity - {side} Ratio", time, ratio, SeriesType.LINE, "")
@@ -250,9 +259,10 @@ class ResultSampler:
             one.ticker: round_significant(one.margin / value, 4) if value else ZERO
             for one in snapshot.margins
         }
-        largest = sorted(shares, key=lambda ticker: -shares[ticker])[:LARGEST_MARGINS]
-        shown = {ticker: share for ticker, share in shares.items() if ticker in largest}
-        if len(shown) < len(shares):
+        shown = shares
+        if len(shares) > LARGEST_MARGINS:
+            largest = sorted(shares, key=lambda ticker: -shares[ticker])[:LARGEST_MARGINS]
+            shown = {ticker: share for ticker, share in shares.items() if ticker in largest}
             shown["OTHERS"] = sum(shares.values(), ZERO) - sum(shown.values(), ZERO)
         for ticker, share in shown.items():
             series = chart.series.get(ticker)
@@ -279,6 +289,16 @@ class ResultSampler:
         series = self._series(chart, name, kind, unit, index)
         if not series.values or time > series.values[-1].time:
             series.values.append(ChartPoint.of(time, value))
+
+    def _add_sales(self, holding: HoldingSample, time: datetime) -> None:
+        """The volume of a security, which stays the same until the next fill."""
+        volume, shown = self._sales_shown.get(holding.ticker, (None, ZERO))
+        if volume is not holding.sale_volume:
+            shown = smart_rounding(holding.sale_volume)
+            self._sales_shown[holding.ticker] = holding.sale_volume, shown
+        series = self._series(SALES_VOLUME, holding.ticker, SeriesType.TREEMAP, None, 0)
+        if not series.values or time > series.values[-1].time:
+            series.values.append(ChartPoint(time, shown))
 
     def _series(
         self, chart_name: str, name: str, kind: SeriesType, unit: str | None, index: int

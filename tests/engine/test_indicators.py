@@ -331,3 +331,23 @@ class TestRollingWindow:
     def test_nothing_removed_yet(self):
         with pytest.raises(ValueError, match="No items have been removed yet"):
             _ = RollingWindow(2).most_recently_removed
+
+
+def test_the_sum_behind_a_mean_goes_on_where_it_was_asked_for():
+    asked = [SimpleMovingAverage(3) for _ in range(7)]
+    for first, average in enumerate(asked):
+        for number in range(1, 7):
+            if number > first:
+                assert average.rolling_sum.samples == number - 1
+            average.update(T0 + timedelta(days=number), number)
+    for average in asked:
+        total = average.rolling_sum
+        assert (total.current.value, total.previous.value, total.samples) == (15, 12, 6)
+        assert total.current.end_time == average.current.end_time
+        assert total.previous.end_time == average.previous.end_time
+        assert total.is_ready
+        assert average.current.value == 5
+    average = asked[-1]
+    average.reset()
+    average.update(T0, 4)
+    assert (average.rolling_sum.current.value, average.rolling_sum.samples) == (4, 1)
