@@ -20,6 +20,7 @@ from engine.feed.bar_files import BarFiles, BarRows
 from engine.feed.subscriptions import SecurityEvents, Sources, factor_of, is_emitted
 from engine.market.data import BaseData, SubscriptionDataConfig, TradeBar, trade_bar
 from engine.market.market_hours import ExchangeHours, Session
+from engine.market.symbols import Symbol
 
 _DAY = timedelta(days=1)
 _BLOCK = 256
@@ -89,8 +90,9 @@ class DailyPoints:
         self._factors = sources.auxiliary.factor_file(config.symbol.id)
         self._events = SecurityEvents(config, self._map, self._factors, start)
         self._reader = _Reader(sources.bars)
-        # The last row, what its prices count in, and the factors of its day.
+        # The last row, its symbol, what its prices count in, and the factors of its day.
         self._row: Any = None
+        self._symbol = config.symbol
         self._unit = self._factor = self._shares = ONE
         self._whole = True
         self._mode: Any = None
@@ -104,12 +106,16 @@ class DailyPoints:
         has_map = bool(self._map.rows)
         missing: list[Session] = []
         last_price = ZERO
+        # Points bear the ticker of their day, as in LEAN.
+        symbol = config.symbol.update_mapped_symbol(events.ticker)
         for day, session in self._hours.sessions(midnight(start), end):
             if day >= events.quiet_before:
                 for event in events.on(day, last_price):
                     yield from self._repeated(missing)
                     missing = []
+                    symbol = symbol.update_mapped_symbol(events.ticker)
                     if is_emitted(config, event):
+                        event.symbol = symbol
                         yield event.end_time, event
             if day > delisted:
                 return
@@ -125,14 +131,14 @@ class DailyPoints:
             if missing:
                 yield from self._repeated(missing)
                 missing = []
-            self._take(row, day)
+            self._take(row, day, symbol)
             last_price = row[3] * self._unit
             yield session.close, self._bar(session)
         yield from self._repeated([session for session in missing if session.close <= end])
 
-    def _take(self, row: Any, day: datetime) -> None:
+    def _take(self, row: Any, day: datetime, symbol: Symbol) -> None:
         """Make a row the last one, with the factors of its day."""
-        self._row, self._unit = row, self._reader.unit
+        self._row, self._unit, self._symbol = row, self._reader.unit, symbol
         mode = self._config.data_normalization_mode
         if day <= self._factor_until and mode == self._mode:
             return
@@ -161,7 +167,7 @@ class DailyPoints:
         if dividends:
             opened, high, low, close = prices
             prices = (opened + dividends, high + dividends, low + dividends, close + dividends)
-        return trade_bar(session.open, session.close, self._config.symbol, prices, traded)
+        return trade_bar(session.open, session.close, self._symbol, prices, traded)
 
     def _repeated(self, sessions: list[Session]) -> Iterator[tuple[datetime, BaseData]]:
         """The last row again, without volume."""

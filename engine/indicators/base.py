@@ -241,7 +241,11 @@ class IndicatorBase(LeanObject):
             point = IndicatorDataPoint(*args)
         symbol, end_time = point.symbol, point.end_time
         previous = self._last_input
-        if previous is not None and previous.symbol is not symbol:
+        if (
+            previous is not None
+            and previous.symbol is not symbol
+            and previous.symbol != symbol  # not the same under another ticker either
+        ):
             self._inputs_by_symbol[previous.symbol] = previous
             previous = self._inputs_by_symbol.get(symbol)
         if previous is not None and (point is previous or end_time < previous.end_time):

@@ -359,7 +359,7 @@ class Symbol(LeanObject):
 
     def update_mapped_symbol(self, mapped_symbol: str, contract_depth_offset: int = 0) -> Symbol:
         """The same security under another ticker; only futures have a depth."""
-        return Symbol(self.id, mapped_symbol)
+        return self if mapped_symbol == self.value else Symbol(self.id, mapped_symbol)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Symbol):
