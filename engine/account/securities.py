@@ -723,7 +723,9 @@ class SecurityManager(LeanObject):
         return self._securities.get(symbol) or self._removed.get(symbol)
 
     def __getitem__(self, key: Any) -> Security:
-        security = self.find_any(key)
+        security = self._securities.get(key) if type(key) is Symbol else None
+        if security is None:
+            security = self.find_any(key)
         if security is None:
             if self._symbol(getattr(key, "symbol", key)) is None:
                 raise unknown_ticker(key)

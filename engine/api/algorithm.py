@@ -49,7 +49,7 @@ from engine.common.enums import (
     DeploymentTarget,
     Resolution,
 )
-from engine.common.naming import LeanObject, either_spelling
+from engine.common.naming import LeanObject, either_spelling, pascal_case
 from engine.common.net_exceptions import ArgumentException, InvalidOperationException
 from engine.common.settings import AlgorithmSettings, UniverseSettings
 from engine.feed.history import HistoryProvider
@@ -617,7 +617,7 @@ class QCAlgorithm(
 
     def qc_callback(self, name: str) -> Any:
         """The user's override, in either spelling."""
-        pascal = "".join(word.capitalize() for word in name.split("_"))
+        pascal = pascal_case(name)
         for cls in type(self).__mro__:
             if cls is QCAlgorithm:
                 break
@@ -629,7 +629,7 @@ class QCAlgorithm(
 
     def qc_overrides(self, name: str) -> bool:
         """True if the user's class defines a callback."""
-        pascal = "".join(word.capitalize() for word in name.split("_"))
+        pascal = pascal_case(name)
         for cls in type(self).__mro__:
             if cls is QCAlgorithm:
                 return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import sys
@@ -45,6 +46,8 @@ from engine.statistics.summary import StatisticsResult, summarize
 ENGINE = Path(__file__).parents[1]
 SHIM = ENGINE / "shim"
 _SHIM_MODULES = ("AlgorithmImports",)
+_NEW_OBJECTS = 50_000
+"""After so many more objects the collector of garbage looks through them, in a run."""
 
 
 @dataclass
@@ -389,7 +392,8 @@ def _run(
         serve_statistics(algorithm, loop, rates)
         finished = False
         try:
-            loop.run()
+            with _rare_collections():
+                loop.run()
             finished = True
         finally:
             bar.close(finished)
@@ -411,6 +415,17 @@ def _run(
         algorithm.qc_messages.add(LOG, algorithm.time, f"Runtime Error: {error}\n{trace}")
         algorithm.qc_messages.collect()
     return _finish(algorithm, loop, context, rates, results, started, error, trace)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for cycles of garbage less often: a run keeps much that has none."""
+    before = gc.get_threshold()
+    gc.set_threshold(_NEW_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def finish_run(

@@ -1,5 +1,6 @@
 """Whole runs: schedule, warm-up, parameters, errors, determinism."""
 
+import gc
 import json
 import re
 import zipfile
@@ -182,6 +183,7 @@ class Trading(Base):
 
 
 def test_runs_repeat_themselves_and_leak_nothing(folder):
+    threshold = gc.get_threshold()
     first, second = run(folder, Trading), run(folder, Trading)
     assert first.statistics == second.statistics
     assert [str(event) for event in first.order_events] == [
@@ -190,6 +192,7 @@ def test_runs_repeat_themselves_and_leak_nothing(folder):
     assert first.equity == second.equity
     assert first.orders[0] is not second.orders[0]
     assert [order.id for order in second.orders] == list(range(1, len(second.orders) + 1))
+    assert gc.get_threshold() == threshold
 
 
 def test_a_run_calculates_with_as_many_digits_as_net(folder):
