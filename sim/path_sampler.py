@@ -9,7 +9,10 @@ everywhere.
 Coverage. Starts are stratified over all dates. Markets come in pairs of twins: 2i and 2i+1 share
 start and mask, and have noise of their own. Noise comes from a copula of all symbols; it is
 dealt out bar by bar to all markets together, in the order of their volatility, from points that
-cover both (`sim.noise`).
+cover both (`sim.noise`), and remembers a little of its market's bars before (`sim.persistence`).
+
+Volatility. A forecast knows its own symbol's bars alone; what the others' volatilities tell of a
+symbol's corrects the one that its draws are scaled with (`sim.common_volatility`).
 
 Blending. A share of the pairs takes its noise from reality: the probability integral transforms of
 the real bars under the forecaster, block-bootstrapped by date, all symbols of a date together.
@@ -59,6 +62,7 @@ from models.forecast.inference import Masks, RecurrentState
 from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import BAR_FIELDS, VOLUME
 from sim.blocks import MEAN_BLOCK
+from sim.common_volatility import CommonVolatility
 from sim.copula import Copula
 from sim.macro import MacroModel, MacroWalk
 from sim.noise import (
@@ -74,6 +78,7 @@ from sim.noise import (
     noise_room,
 )
 from sim.paths import Paths, check_counts
+from sim.persistence import Kept, Persistence
 from sim.starts import (
     ROWS_AT_ONCE,
     Starts,
@@ -197,6 +202,7 @@ class Plan:
         uniforms: noise, shape (B, S, T, 5).
         lean: mean of it in gap and intraday return, in volatilities, shape (B, S, 2).
         placed: which markets' noise is dealt out anew at every bar, by their order.
+        kept: what those remember of their noise at the start; None where noise remembers nothing.
         shifts: added to intraday returns, shape (B, S).
         rests: numbers of the outside series' rests (`sim.macro`), shape (B, T); None where the
             features have no such series.
@@ -207,6 +213,7 @@ class Plan:
     uniforms: NDArray[np.float64]
     lean: NDArray[np.float64]
     placed: NDArray[np.int64]
+    kept: Kept | None
     shifts: NDArray[np.float64]
     rests: NDArray[np.int64] | None
 
@@ -267,7 +274,8 @@ class _Portion:
         self._bounds = sampler._bounds.take(series[twins])
         seen = np.moveaxis(np.concatenate(windows, axis=-1), -1, 0)
         self._state = self._forecaster.masked(standing, seen, masks).take(twins)
-        self._bounds.hold_volatility(self._state)
+        self._common = sampler.common_volatility
+        self._scale_draws()
         usual = np.stack([known.scales.mean(axis=0) for known in sampler._hindcasts])
         self._usual = np.asfortranarray(usual[series[twins]])
         self._state.shift = np.zeros_like(self._usual)
@@ -299,9 +307,15 @@ class _Portion:
     def _by_market(self, values: NDArray) -> NDArray:
         return values.reshape(*self._shape, *values.shape[1:]).swapaxes(0, 1)
 
-    def step(self, noise: NDArray[np.float64], own: NDArray[np.int64]) -> None:
-        """Walk one bar on through noise (S, B, 5) of all markets, `own` (b,) of them."""
-        uniforms = np.take(noise, own, axis=1).reshape(-1, N_PARTS)
+    def _scale_draws(self) -> None:
+        """Correct the volatility of draws by that of the market's other symbols, and bound it."""
+        of_symbols = self._state.volatility.reshape(self._shape)
+        self._state.volatility = self._common.corrected(of_symbols).reshape(-1)
+        self._bounds.hold_volatility(self._state)
+
+    def step(self, noise: NDArray[np.float64], own: slice) -> None:
+        """Walk one bar on through noise (S, B, 5) of all markets, `own` (b of them) these."""
+        uniforms = np.ascontiguousarray(noise[:, own]).reshape(-1, N_PARTS)
         (bars, observations, innovations, forecasts), t = self._made, self._t
         state, view, bounds = self._state, self._market.view, self._bounds
         drawn = self._forecaster.draw(state, uniforms)
@@ -315,7 +329,7 @@ class _Portion:
         seen = self._market.push(pushed.T, drawn.pits, macro)
         keep_seen(seen.T, self._market.forecast.T, observations, forecasts, t + 1)
         self._forecaster.advance_beside(state, self._market.state)
-        self._bounds.hold_volatility(state)
+        self._scale_draws()
         state.shift = state.shift - LEADING_BACK * (drawn.scales - self._usual)
         self._t += 1
 
@@ -450,6 +464,9 @@ class ForecasterSampler:
         if placed.size:
             uniforms[placed] = self.copula_noise.draw(len(placed), n_steps, noise_rng)
             lean[placed] = self.copula_noise.lean
+        kept = None
+        if placed.size and self._kind == CHECKERBOARD:
+            kept = self._kept_at(rows[placed * len(rows) // len(is_blended)])
         rests = None
         if self.macro_model is not None and macro_rng is not None:
             rests = self.macro_model.any_rows(len(is_blended), n_steps, macro_rng)
@@ -459,7 +476,7 @@ class ForecasterSampler:
             lean[blended] = self.dated_noise.lean
             if self.macro_model is not None and rests is not None:
                 rests[blended] = self.macro_model.rows_of(self.residuals.dates)[dates]
-        return Plan(rows, masks, uniforms, lean, placed, shifts, rests)
+        return Plan(rows, masks, uniforms, lean, placed, kept, shifts, rests)
 
     def _imagine(self, plan: Plan) -> Paths:
         """The markets of a plan.
@@ -481,19 +498,22 @@ class ForecasterSampler:
             made = bars[these], observations[these], innovations[these], forecasts[these]
             return _Portion(self, plan, of, plan.lean[these], plan.shifts[these], made)
 
-        _ = self._hindcasts, self.macro_model  # before threads ask for them
+        _ = self.common_volatility, self.macro_model  # before threads ask for them
+        kept = copy.copy(plan.kept)
         with ThreadPoolExecutor(self._threads) as pool:
             run = map if self._threads == 1 else pool.map
             walking = list(run(begin, portions, markets))
             for t in range(n_steps):
-                source = np.arange(b)
+                noise = plan.uniforms[:, :, t].swapaxes(0, 1)
                 if plan.placed.size:
                     key = np.concatenate([one.log_volatility for one in walking])
-                    order = _ascending(key[plan.placed])
-                    source[plan.placed[order]] = plan.placed
-                noise = plan.uniforms[:, :, t].swapaxes(0, 1)
-                own = [source[these] for these in markets]
-                list(run(_Portion.step, walking, itertools.repeat(noise), own))
+                    dealt = plan.uniforms[plan.placed, :, t]
+                    dealt[_ascending(key[plan.placed])] = dealt.copy()
+                    if kept is not None:
+                        dealt = self.persistence.next(dealt, kept)
+                    noise = noise.copy()
+                    noise[:, plan.placed] = dealt.swapaxes(0, 1)
+                list(run(_Portion.step, walking, itertools.repeat(noise), markets))
         series = np.tile(np.arange(s), (b, 1))
         return Paths(
             bars,
@@ -527,6 +547,28 @@ class ForecasterSampler:
     def _hindcasts(self) -> list[Hindcast]:
         """What the bars of each history were worth under the forecaster."""
         return [self._forecaster.hindcast(table) for table in self._tables]
+
+    @cached_property
+    def common_volatility(self) -> CommonVolatility:
+        """How symbols' volatilities correct each other."""
+        return CommonVolatility.of(self._tables, self._hindcasts, self._forecaster)
+
+    @cached_property
+    def persistence(self) -> Persistence:
+        """How noise from the checkerboard copula goes on from bar to bar."""
+        return Persistence.of(self._completed)
+
+    @cached_property
+    def _kept(self) -> Kept:
+        """What the noise of real dates left behind."""
+        return self.persistence.after(self._completed)
+
+    def _kept_at(self, rows: NDArray[np.int64]) -> Kept:
+        """The same at starts (K, S)."""
+        times = [table.history.time[row] for table, row in zip(self._tables, rows.T, strict=True)]
+        dates = self.residuals.dates
+        known = np.searchsorted(dates, np.max(times, axis=0).astype(dates.dtype), side="right")
+        return Kept(self._kept.own[known], self._kept.common[known])
 
     @cached_property
     def copula_noise(self) -> CheckerboardNoise | CopulaNoise:

@@ -10,10 +10,12 @@ from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import History
 from sim import path_sampler
 from sim.baselines import BlockBootstrapSampler, GarchSampler, substituted_rows
+from sim.common_volatility import CommonVolatility
 from sim.dates import CommonDates
 from sim.dependence import Dependence, JointSeries
 from sim.noise import KINDS, CheckerboardNoise
 from sim.path_sampler import ForecasterSampler
+from sim.persistence import Persistence
 from sim.starts import draw_starts
 from tests.sim.joint import CALENDAR, HISTORIES, TABLES
 
@@ -159,11 +161,14 @@ def test_samples_do_not_depend_on_what_was_sampled_before(observer):
 def test_one_symbol_is_what_it_is_alone(observer, monkeypatch):
     """Same start, network and noise: who is beside it does not touch a symbol's path.
 
-    It does touch the order in which noise is dealt out, which is the markets' own here.
+    It does touch the order in which noise is dealt out, which is the markets' own here, how far a
+    volatility is believed, which is entirely here, and what noise remembers, which is nothing here.
     """
     monkeypatch.setattr(
         path_sampler._Portion, "log_volatility", property(lambda self: np.zeros(self._shape[1]))
     )
+    monkeypatch.setattr(CommonVolatility, "corrected", lambda self, volatility: volatility)
+    monkeypatch.setattr(Persistence, "next", lambda self, uniforms, kept: uniforms)
     together = draw(observer, 12, 10, blend=0.0, starts="latest")
     noise = CheckerboardNoise.draw
     alone = ForecasterSampler(observer, TABLES[:1], blend=0.0, starts="latest")
