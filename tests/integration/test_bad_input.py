@@ -84,12 +84,20 @@ class Case:
         return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
 
     def refuse(self, *options, data=None) -> str:
-        """The one line with which the run ends before it has written anything."""
+        """The one line with which the run ends before anything is learned or traded.
+
+        What `initialize` raises stands in result files, as in LEAN.
+        """
         message = self.fail(*options, data=data)
         left = [path for path in self.base.rglob("*") if path.suffix in (".json", ".csv", ".npz")]
-        left = [path for path in left if self.data not in path.parents]
+        left = [path for path in left if not {self.data, self.out} & set(path.parents)]
         assert [path.name for path in left] in ([], ["config.json"])
-        assert not self.out.exists()
+        for path in self.out.glob("*.json"):
+            said = json.loads(path.read_text(encoding="utf-8"))
+            assert not said["charts"] and not said.get("orders")
+            _, reason = said["state"]["RuntimeError"].split(": ", 1)
+            assert " ".join(reason.split()) in message
+        assert not list(self.out.glob("report.html")) and not list(self.out.glob("*.csv"))
         return message
 
     def fail(self, *options, data=None) -> str:
