@@ -49,6 +49,7 @@ from engine.common.enums import (
     DeploymentTarget,
     Resolution,
 )
+from engine.common.lean_names import refusal
 from engine.common.naming import LeanObject, either_spelling, pascal_case
 from engine.common.net_exceptions import ArgumentException, InvalidOperationException
 from engine.common.settings import AlgorithmSettings, UniverseSettings
@@ -63,6 +64,28 @@ _DAY = timedelta(days=1)
 _LONGEST_NAME, _MOST_TAGS = 200, 100
 
 
+class _ReadOnly:
+    """A property that LEAN sets itself: whoever sets it again is refused, as by pythonnet."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if self._name in vars(instance):
+            raise TypeError("property is read-only")
+        vars(instance)[self._name] = value
+
+
+class _Refused(_ReadOnly):
+    """A read-only property that the engine lacks."""
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        raise NotImplementedError(refusal("QCAlgorithm", self._name))
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        raise TypeError("property is read-only")
+
+
 class QCAlgorithm(
     TradingMixin,
     DataMixin,
@@ -75,6 +98,18 @@ class QCAlgorithm(
     LeanObject,
 ):
     """Base of algorithms; override `initialize` and `on_data`."""
+
+    # Read where they are kept, since there is no `__get__`.
+    benchmark: Any = _ReadOnly()
+    date_rules: Any = _ReadOnly()
+    object_store: Any = _ReadOnly()
+    schedule: Any = _ReadOnly()
+    settings: Any = _ReadOnly()
+    signal_export: Any = _ReadOnly()
+    time_rules: Any = _ReadOnly()
+    universe: Any = _Refused()
+    universe_manager: Any = _ReadOnly()
+    universe_settings: Any = _ReadOnly()
 
     takes_overrides = False  # but for callbacks, which `qc_callback` finds
 
@@ -114,7 +149,7 @@ class QCAlgorithm(
         self.transactions = SecurityTransactionManager(self)
         self.portfolio.transactions = self.transactions
         self.brokerage_model: Any = BrokerageModel()
-        self.benchmark: Any = None
+        self._qc_use_benchmark(None)
         self.default_order_properties: OrderProperties = OrderProperties()
         self.object_store = context.object_store
         self.date_rules = DateRules(self)
@@ -324,9 +359,9 @@ class QCAlgorithm(
             )
         self._qc_start_framework()
         if self.benchmark is None:
-            self.benchmark = self.brokerage_model.get_benchmark(self.securities)
+            self._qc_use_benchmark(self.brokerage_model.get_benchmark(self.securities))
         if self.benchmark is None:
-            self.benchmark = self._qc_security_benchmark(self.qc_create_symbol("SPY"))
+            self._qc_use_benchmark(self._qc_security_benchmark(self.qc_create_symbol("SPY")))
         start = self._qc_warm_up_start()
         self._qc_locked = True
         if start is None:
@@ -441,13 +476,17 @@ class QCAlgorithm(
             choice = choice.symbol
         if isinstance(choice, str | Symbol):
             chosen = choice if isinstance(choice, Symbol) else self.qc_create_symbol(choice)
-            self.benchmark = self._qc_security_benchmark(chosen)
+            self._qc_use_benchmark(self._qc_security_benchmark(chosen))
         elif callable(choice):
-            self.benchmark = FuncBenchmark(choice)
+            self._qc_use_benchmark(FuncBenchmark(choice))
         else:
             raise ValueError(
                 f"set_benchmark takes a symbol, security or function; received {choice!r}"
             )
+
+    def _qc_use_benchmark(self, benchmark: Any) -> None:
+        # The property is read-only to the algorithm.
+        vars(self)["benchmark"] = benchmark
 
     def _qc_security_benchmark(self, symbol: Symbol) -> SecurityBenchmark:
         """A hidden security that only the benchmark reads."""

@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 from engine.api.net_types import Random
+from engine.brokerage.fees import ExactSlippageModel
 from engine.common.decimals import ONE, ZERO, divide, from_float, to_double
 from engine.common.enums import Resolution
-from engine.common.naming import LeanObject
 from engine.feed.period_consolidators import TradeBarConsolidator
 from engine.indicators.window import RollingWindow
 from engine.market.data import TradeBar
@@ -60,7 +60,7 @@ class _Market:
         self.volume = to_double(divide(sum(volumes, ZERO), Decimal(len(volumes))))
 
 
-class MarketImpactSlippageModel(LeanObject):
+class MarketImpactSlippageModel(ExactSlippageModel):
     """What an order takes from the book: a permanent and a passing impact, with seeded noise.
 
     Without data on shares outstanding, which the engine has not, LEAN does not adjust for liquidity
@@ -103,7 +103,7 @@ class MarketImpactSlippageModel(LeanObject):
         self._random = Random(random_seed)
         self._market: _Market | None = None
 
-    def get_slippage_approximation(self, asset: Any, order: Order) -> Any:
+    def approximation_exact(self, asset: Any, order: Order) -> Decimal:
         """A random share of the impact times the price, at most the price."""
         market = self._market
         if market is None:

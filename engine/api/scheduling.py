@@ -154,7 +154,7 @@ class ScheduleManager(LeanObject):
     def training_now(self, training_code: Callable[[], Any]) -> ScheduledEvent:
         """Run a function at once."""
         now = self.utc_now()
-        name = f"Training: Now: {now.isoformat()}"
+        name = f"Training: Now: {now:%Y-%m-%dT%H:%M:%S.%f}0Z"
         return self.on(name, self.date_rules.today, self.time_rules.now, training_code)
 
     def training(

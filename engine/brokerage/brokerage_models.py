@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from engine.brokerage.buying_power import SecurityMarginModel
@@ -17,7 +18,7 @@ from engine.brokerage.fees import (
 from engine.brokerage.settlement import DelayedSettlementModel, ImmediateSettlementModel
 from engine.brokerage.shortable import NullShortableProvider
 from engine.common.clock import midnight
-from engine.common.decimals import ZERO, to_decimal
+from engine.common.decimals import ZERO, to_decimal, to_double
 from engine.common.enums import (
     AccountType,
     BrokerageMessageType,
@@ -62,8 +63,12 @@ class FuncBenchmark(LeanObject):
     def __init__(self, function: Any) -> None:
         self._function = function
 
-    def evaluate(self, time: Any) -> Any:
+    def evaluate(self, time: Any) -> float:
         """Value at a time (UTC)."""
+        return to_double(self.evaluate_exact(time))
+
+    def evaluate_exact(self, time: Any) -> Decimal:
+        """As `evaluate`."""
         return to_decimal(self._function(time))
 
 
@@ -73,9 +78,14 @@ class SecurityBenchmark(LeanObject):
     def __init__(self, security: Any) -> None:
         self.security = security
 
-    def evaluate(self, time: Any) -> Any:
+    def evaluate(self, time: Any) -> float:
         """Latest price, 0 without data."""
-        return self.security.price_exact
+        return to_double(self.evaluate_exact(time))
+
+    def evaluate_exact(self, time: Any) -> Decimal:
+        """As `evaluate`."""
+        price: Decimal = self.security.price_exact
+        return price
 
 
 class DefaultBrokerageModel(LeanObject):

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from engine.brokerage.fees import slippage
 from engine.brokerage.fill_model import (
     HOUR,
     FillModel,
@@ -15,7 +16,6 @@ from engine.brokerage.fill_model import (
     latest,
     new_event,
     shown,
-    slippage,
     slipped,
     subscribes,
     waits_for_fresh_data,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ONE, ZERO, divide, to_decimal
+from engine.common.decimals import ONE, ZERO, divide, to_decimal, to_double
 from engine.common.enums import MarketDataType, OrderDirection
 from engine.common.naming import LeanObject
 from engine.common.net_exceptions import InvalidOperationException
@@ -168,21 +168,43 @@ def market_order_fee(security: Any, quantity: Decimal) -> Decimal:
     return fee_amount(security, MarketOrder(security.symbol, quantity, security.utc_time))
 
 
-class NullSlippageModel(LeanObject):
+class ExactSlippageModel(LeanObject):
+    """Base of LEAN's models, which compute in decimals."""
+
+    def approximation_exact(self, asset: Any, order: Order) -> Decimal:
+        """What the market takes beyond the price."""
+        raise NotImplementedError(f"{type(self).__name__}.approximation_exact")
+
+    def get_slippage_approximation(self, asset: Any, order: Order) -> float:
+        """What the market takes beyond the price, a double for the algorithm."""
+        return to_double(self.approximation_exact(asset, order))
+
+
+def slippage(asset: Any, order: Order) -> Decimal:
+    """What the market takes beyond the price, by the security's model."""
+    model = asset.slippage_model
+    ask = getattr(type(model), "get_slippage_approximation", None)
+    if ask is ExactSlippageModel.get_slippage_approximation:
+        exact: Decimal = model.approximation_exact(asset, order)
+        return exact
+    return to_decimal(model.get_slippage_approximation(asset, order))
+
+
+class NullSlippageModel(ExactSlippageModel):
     """No slippage."""
 
-    def get_slippage_approximation(self, asset: Any, order: Order) -> Any:
+    def approximation_exact(self, asset: Any, order: Order) -> Decimal:
         """Zero."""
         return ZERO
 
 
-class ConstantSlippageModel(LeanObject):
+class ConstantSlippageModel(ExactSlippageModel):
     """A fraction of the price."""
 
     def __init__(self, slippage_percent: Any) -> None:
         self._percent = to_decimal(slippage_percent)
 
-    def get_slippage_approximation(self, asset: Any, order: Order) -> Any:
+    def approximation_exact(self, asset: Any, order: Order) -> Decimal:
         """Fraction times the last price."""
         last = asset.get_last_data()
         return self._percent * last.value_exact if last is not None else ZERO
@@ -195,14 +217,14 @@ class AlphaStreamsSlippageModel(ConstantSlippageModel):
         super().__init__(Decimal("0.0001"))
 
 
-class VolumeShareSlippageModel(LeanObject):
+class VolumeShareSlippageModel(ExactSlippageModel):
     """Slippage that grows with the square of the order's share of the volume."""
 
     def __init__(self, volume_limit: Any = 0.025, price_impact: Any = 0.1) -> None:
         self._limit = to_decimal(volume_limit)
         self._impact = to_decimal(price_impact)
 
-    def get_slippage_approximation(self, asset: Any, order: Order) -> Any:
+    def approximation_exact(self, asset: Any, order: Order) -> Decimal:
         """Impact times the squared share, capped, times the price; the cap without volume.
 
         Raises:

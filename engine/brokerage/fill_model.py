@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from engine.brokerage.fees import slippage
 from engine.common.decimals import ZERO, ExactNumber, to_decimal
 from engine.common.enums import OrderDirection, OrderStatus, OrderType, Resolution, SecurityType
 from engine.common.naming import LeanObject
@@ -167,11 +168,6 @@ def has_extended_hours(asset: Any) -> bool:
 def shown(time: datetime) -> str:
     """A time as .NET writes it."""
     return f"{time:%m/%d/%Y %H:%M:%S}"
-
-
-def slippage(asset: Any, order: Order) -> Decimal:
-    """What the market takes beyond the price."""
-    return to_decimal(asset.slippage_model.get_slippage_approximation(asset, order))
 
 
 def slipped(price: Decimal, slip: Decimal, order: Order) -> Decimal:

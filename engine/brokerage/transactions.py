@@ -12,6 +12,7 @@ from engine.common.clock import aware_utc
 from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
 from engine.common.naming import LeanObject
 from engine.common.net_exceptions import InvalidOperationException
+from engine.common.pairs import PairsDict
 from engine.market.symbols import Symbol
 from engine.orders.order_requests import (
     CancelOrderRequest,
@@ -44,13 +45,13 @@ class SecurityTransactionManager(OrderProcessing):
         algorithm: supplies time, securities, portfolio, broker and callbacks.
 
     Attributes:
-        transaction_record: closed profits by the UTC time of the fill.
+        profits: closed ones by the UTC time of the fill, naive, exact.
         market_order_fill_timeout: how long LEAN waits for a market order; no time here.
     """
 
     def __init__(self, algorithm: Any) -> None:
         super().__init__(algorithm)
-        self.transaction_record: dict[datetime, Decimal] = {}
+        self.profits: dict[datetime, Decimal] = {}
         self._wins: set[datetime] = set()
         self.market_order_fill_timeout = timedelta(0)
 
@@ -192,24 +193,39 @@ class SecurityTransactionManager(OrderProcessing):
         self, time: datetime, transaction_profit_loss: Any, is_win: bool
     ) -> None:
         """Note a closed profit, at the first free millisecond."""
-        while time in self.transaction_record:
+        while time in self.profits:
             time += timedelta(milliseconds=1)
-        self.transaction_record[time] = to_decimal(transaction_profit_loss)
+        self.profits[time] = to_decimal(transaction_profit_loss)
         if is_win:
             self._wins.add(time)
 
-    def _records(self, wins: bool) -> dict[datetime, Decimal]:
-        return {t: p for t, p in self.transaction_record.items() if (t in self._wins) == wins}
+    def _records(self, *kinds: bool) -> PairsDict:
+        """Closed profits by their UTC times, of wins, of losses or of both."""
+        return PairsDict(
+            (aware_utc(time), to_double(profit))
+            for time, profit in self.profits.items()
+            if (time in self._wins) in kinds
+        )
 
     @property
-    def winning_transactions(self) -> dict[datetime, Decimal]:
+    def transaction_record(self) -> PairsDict:
+        """Closed profits by the UTC time of the fill."""
+        return self._records(True, False)
+
+    @property
+    def winning_transactions(self) -> PairsDict:
         """Closed profits that count as wins."""
         return self._records(True)
 
     @property
-    def losing_transactions(self) -> dict[datetime, Decimal]:
+    def losing_transactions(self) -> PairsDict:
         """Closed profits that count as losses."""
         return self._records(False)
+
+    @property
+    def wins(self) -> frozenset[datetime]:
+        """Times (UTC, naive) of the closed profits that count as wins."""
+        return frozenset(self._wins)
 
     @property
     def win_count(self) -> int:
@@ -219,4 +235,4 @@ class SecurityTransactionManager(OrderProcessing):
     @property
     def loss_count(self) -> int:
         """Number of losses."""
-        return len(self.transaction_record) - len(self._wins)
+        return len(self.profits) - len(self._wins)

@@ -9,6 +9,7 @@ from typing import Any
 from engine.common.decimals import ExactNumber, text, to_decimal, to_double
 from engine.common.enums import InsightDirection
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import KeyNotFoundException
 
 
 class PortfolioTarget(LeanObject):
@@ -151,6 +152,10 @@ class PortfolioTargetCollection(LeanObject):
         return order_by_margin_impact(self.values, algorithm)
 
     def __getitem__(self, symbol: Any) -> PortfolioTarget:
+        if symbol not in self._targets:
+            raise KeyNotFoundException(
+                f"The given key '{symbol}' was not present in the dictionary."
+            )
         return self._targets[symbol]
 
     def __setitem__(self, symbol: Any, target: PortfolioTarget) -> None:

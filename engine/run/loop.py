@@ -102,7 +102,7 @@ class Loop:
                 margins.append(MarginSample(ticker, margin_held(security)))
         snapshot = DailySnapshot(
             portfolio.total_portfolio_value_exact,
-            algorithm.benchmark.evaluate(algorithm.utc_time_naive),
+            algorithm.benchmark.evaluate_exact(algorithm.utc_time_naive),
             portfolio.total_sale_volume_exact,
             self.capacity.capacity,
             holdings,

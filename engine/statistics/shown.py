@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.common.clock import aware_utc
 from engine.common.decimals import to_double
+from engine.common.naming import LeanObject
 
 
 class Shown:
@@ -16,6 +17,9 @@ class Shown:
 
     def __init__(self, exact: Any) -> None:
         self._exact = exact
+
+    def __str__(self) -> str:
+        return LeanObject.__str__(self._exact)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -226,4 +226,4 @@ def test_without_volume_slippage_is_at_its_cap():
             return TradeBar(datetime(2010, 1, 4), None, 100, 100, 100, 100, 0, timedelta(1))
 
     model = VolumeShareSlippageModel(0.1, 0.5)
-    assert model.get_slippage_approximation(Asset, None) == Decimal("0.5")
+    assert model.approximation_exact(Asset, None) == Decimal("0.5")

@@ -1,15 +1,17 @@
 """What LEAN's objects say of themselves and what its calls raise, as a Python algorithm sees it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
 from engine.api.extensions import OrderExtensions
+from engine.brokerage.fees import ConstantSlippageModel
 from engine.common.enums import InsightDirection, OrderDirection, OrderStatus, OrderType, Resolution
 from engine.common.net_exceptions import ArgumentException, InvalidOperationException
 from engine.framework.insight import Insight, InsightScore
 from engine.framework.insights import InsightCollection
+from engine.orders.orders import MarketOrder
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
 
@@ -22,6 +24,7 @@ class Talking(QCAlgorithm):
         self.set_start_date(2010, 1, 4)
         self.set_end_date(2010, 1, 6)
         self.asset = self.add_equity("ABC", Resolution.DAILY).symbol
+        self.set_benchmark(lambda time: 7)
         self.attempt("zone", lambda: self.set_time_zone("Nowhere/Land"))
         self.attempt("day", lambda: self.set_start_date(2010, 13, 1))
         self.attempt("ticker", lambda: self.symbol("XYZ"))
@@ -46,6 +49,19 @@ class Talking(QCAlgorithm):
         self.said["portfolio"] = str(self.portfolio)
         self.said["notify"] = self.notify.email("a@b.c", "subject", "text")
         self.said["broker"] = self.brokerage_name
+        for name in ("universe", "benchmark", "settings"):
+            self.attempt(name, lambda name=name: setattr(self, name, []))
+        asset = self.securities[self.asset]
+        order = MarketOrder(self.asset, 10, self.utc_time)
+        self.said["doubles"] = [
+            asset.slippage_model.get_slippage_approximation(asset, order),
+            ConstantSlippageModel(0.01).get_slippage_approximation(asset, order),
+            self.benchmark.evaluate(self.time),
+        ]
+        self.transactions.add_transaction_record(datetime(2010, 1, 4), 5, True)
+        self.said["records"] = [
+            (pair.key, pair.value) for pair in self.transactions.transaction_record
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +81,17 @@ def test_what_objects_say(talking):
     assert str(talking.said["broker"]) == "DEFAULT"
     assert talking.name == "n" * 200
     assert talking.tags == {"one"}
+
+
+def test_numbers_are_doubles(talking):
+    assert talking.said["doubles"] == [0, 0.1, 7]
+    assert {type(number) for number in talking.said["doubles"]} == {float}
+    assert talking.said["records"] == [(datetime(2010, 1, 4, tzinfo=UTC), 5.0)]
+
+
+def test_leans_own_properties_are_read_only(talking):
+    for name in ("universe", "benchmark", "settings"):
+        assert talking.said[name] == "TypeError: property is read-only"
 
 
 def test_what_calls_raise(talking):
