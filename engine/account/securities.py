@@ -17,6 +17,7 @@ from engine.brokerage.settlement import ImmediateSettlementModel
 from engine.brokerage.shortable import NullShortableProvider
 from engine.common.decimals import ONE, ZERO, ExactNumber, divide, text, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
+from engine.common.lean_names import refusal
 from engine.common.naming import LeanObject
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import KeyValuePair
@@ -389,9 +390,22 @@ class SecurityExchange(LeanObject):
 
 
 class EquityExchange(SecurityExchange):
-    """The exchange of an equity."""
+    """The exchange of an equity.
+
+    Raises:
+        NotImplementedError: without hours; each security has its exchange already.
+    """
 
     trading_days_per_year = 252
+
+    def __init__(
+        self,
+        exchange_hours: ExchangeHours | None = None,
+        utc_now: Callable[[], datetime] | None = None,
+    ) -> None:
+        if exchange_hours is None or utc_now is None:
+            raise NotImplementedError(refusal("EquityExchange", "__init__"))
+        super().__init__(exchange_hours, utc_now)
 
 
 class _Kept:

@@ -14,7 +14,7 @@ import pandas as pd
 from engine import indicators as lib
 from engine.api.indicator_helpers import IndicatorHelpersMixin
 from engine.common.clock import from_utc, to_utc
-from engine.common.decimals import to_decimal
+from engine.common.decimals import smart_rounding, text, to_decimal
 from engine.common.enumerables import MemoizingEnumerable
 from engine.common.enums import LeanEnum, Resolution
 from engine.common.lean_names import is_lean_member
@@ -71,6 +71,13 @@ class IndicatorDataPoints(LeanObject):
     def __float__(self) -> float:
         return self.value
 
+    def __str__(self) -> str:
+        values = {name.replace("_", ""): point for name, point in self._points.items()}
+        listed = ", ".join(
+            f"{name}: {text(smart_rounding(values[name].value_exact))}" for name in sorted(values)
+        )
+        return f"{self.end_time:%m/%d/%Y %H:%M:%S} {listed}"
+
 
 class IndicatorHistory(LeanObject):
     """Past values of an indicator, of its parts by name, and as a frame."""
@@ -108,6 +115,9 @@ class IndicatorHistory(LeanObject):
         if name in columns:
             return columns[name]
         return super().__getattr__(name)  # type: ignore[misc]  # hidden from type checkers
+
+    def __str__(self) -> str:
+        return "".join(f"{row}\n" for row in self._rows)
 
     def __iter__(self) -> Iterator[IndicatorDataPoints]:
         return iter(self._rows)

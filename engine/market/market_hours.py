@@ -167,11 +167,12 @@ class ExchangeHours(LeanObject):
 
     def get_market_hours(self, time: datetime) -> LocalMarketHours:
         """Hours of the day of a local time."""
+        time = _moment(time)
         return _local_hours(time.weekday(), self._segments(time.date()))
 
     def is_date_open(self, time: datetime, extended: bool = False) -> bool:
         """True if the exchange opens on the day of `time`."""
-        return self.session(time.date()) is not None
+        return self.session(_moment(time).date()) is not None
 
     def is_open(
         self, time: datetime, extended: datetime | bool = False, of_span: bool = False
@@ -179,6 +180,7 @@ class ExchangeHours(LeanObject):
         """True if open at a local time; of a start and an end (LEAN's other call) in between."""
         if isinstance(extended, datetime):
             return self.is_open_during(time, extended, of_span)
+        time = _moment(time)
         session = self.session(time.date())
         if session is None:
             return False
@@ -205,6 +207,7 @@ class ExchangeHours(LeanObject):
         Raises:
             ValueError: if there is none within 15 days.
         """
+        time = _moment(time)
         for session in self._sessions(time.date(), 1):
             opened = session.bounds(extended)[0]
             if time < opened:
@@ -217,6 +220,7 @@ class ExchangeHours(LeanObject):
         Raises:
             ValueError: if there is none within 15 days.
         """
+        time = _moment(time)
         for session in self._sessions(time.date(), 1):
             closed = session.bounds(extended)[1]
             if time < closed:
@@ -232,6 +236,7 @@ class ExchangeHours(LeanObject):
         Raises:
             ValueError: if there is none within 15 days.
         """
+        time = _moment(time)
         for session in self._sessions(time.date(), -1):
             opened = session.bounds(extended)[0]
             if opened <= time:
@@ -248,14 +253,14 @@ class ExchangeHours(LeanObject):
 
     def get_next_trading_day(self, time: datetime) -> datetime:
         """First day after `time` with a session, at the same time of day."""
-        time += ONE_DAY
+        time = _moment(time) + ONE_DAY
         while self.session(time.date()) is None:
             time += ONE_DAY
         return time
 
     def get_previous_trading_day(self, time: datetime) -> datetime:
         """Last day before `time` with a session, at the same time of day."""
-        time -= ONE_DAY
+        time = _moment(time) - ONE_DAY
         while self.session(time.date()) is None:
             time -= ONE_DAY
         return time
@@ -284,6 +289,11 @@ class ExchangeHours(LeanObject):
         """Midnights of the days with a session, both ends included."""
         for day, _ in self.sessions(start, end):
             yield day
+
+
+def _moment(time: date) -> datetime:
+    """A local time; a day is its midnight, as where Python meets .NET."""
+    return time if isinstance(time, datetime) else midnight(time)
 
 
 def _local_hours(

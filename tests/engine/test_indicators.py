@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.api.algorithm_indicators import IndicatorDataPoints, IndicatorHistory
 from engine.common.enums import MovingAverageType
 from engine.indicators import (
     AroonOscillator,
@@ -351,3 +352,19 @@ def test_the_sum_behind_a_mean_goes_on_where_it_was_asked_for():
     average.reset()
     average.update(T0, 4)
     assert (average.rolling_sum.current.value, average.rolling_sum.samples) == (4, 1)
+
+
+def test_a_history_of_an_indicator_as_text_is_a_line_for_each_time():
+    """LEAN's texts: names without underscores in their order, values of seven digits."""
+
+    def row(day, current, upper_band):
+        time = datetime(2014, 12, day)
+        points = {"upper_band": upper_band, "current": current}
+        points = {name: IndicatorDataPoint(time, D(value)) for name, value in points.items()}
+        return IndicatorDataPoints(time - timedelta(days=1), time, points)
+
+    rows = [row(2, "1.23456789", "2000.123456"), row(3, "1", "2")]
+    assert str(IndicatorHistory(rows, {}, pd.DataFrame)) == (
+        "12/02/2014 00:00:00 current: 1.234568, upperband: 2000.1235\n"
+        "12/03/2014 00:00:00 current: 1, upperband: 2\n"
+    )

@@ -35,6 +35,15 @@ def test_neighbours_step_over_weekend_and_holiday(hours):
     assert list(hours.trading_days(FRIDAY, TUESDAY)) == [FRIDAY, TUESDAY]
 
 
+def test_a_day_is_its_midnight(hours):
+    day = FRIDAY.date()
+    assert hours.get_next_market_open(day) == FRIDAY.replace(hour=9, minute=30)
+    assert hours.get_next_market_close(day, False) == FRIDAY.replace(hour=16)
+    assert hours.get_next_trading_day(day) == TUESDAY
+    assert hours.is_date_open(day)
+    assert not hours.is_open(day)
+
+
 def test_early_closes(hours):
     day = datetime(2010, 1, 29)
     assert hours.get_next_market_close(day) == day.replace(hour=13)
