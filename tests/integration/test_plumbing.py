@@ -182,7 +182,7 @@ SLICES = {
     "with the framework between": """for name in ("AAPL", "GOOG", "IBM"):
             super().on_data(Part(data, name))
             if not self.is_warming_up:
-                self._pipeline.on_data(Part(data, name))""",
+                self._qc_pipeline.on_data(Part(data, name))""",
 }
 
 
