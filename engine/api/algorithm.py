@@ -431,14 +431,15 @@ class QCAlgorithm(
         """A function of the security, or an object with `initialize(security)`."""
         self._qc_security_initializer = security_initializer
 
-    def _qc_initialize_security(self, security: Security) -> None:
+    def _qc_initialize_security(self, security: Security, subscribed: bool = True) -> None:
         initializer = self._qc_security_initializer
         if initializer is None:
             security.initialize(self.brokerage_model)
             return
         call = either_spelling(initializer, "initialize")
-        # History asked for by an initializer knows the subscriptions already.
-        before, self._qc_initializing = self._qc_initializing, security
+        # History asked for by an initializer knows the subscriptions there are.
+        before = self._qc_initializing
+        self._qc_initializing = security if subscribed else None
         try:
             (initializer if call is None else call)(security)
         finally:

@@ -92,8 +92,10 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         extended_hours: bool,
         mode: DataNormalizationMode,
         leverage: Any,
+        *,
+        selected: bool = False,
     ) -> Security:
-        """The security of a symbol with subscriptions of a resolution."""
+        """The security of a symbol with subscriptions of a resolution; `selected` by a universe."""
         security = self.securities.find_any(symbol) or self.new_security(symbol)
         security.is_tradable = not security.is_delisted
         kinds = [TickType.TRADE]
@@ -120,7 +122,8 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         if mode == DataNormalizationMode.RAW or self.live_mode:
             security.rounds_prices = True
         if not security.is_initialized:
-            self._qc_initialize_security(security)
+            # LEAN makes a selected security before its subscriptions.
+            self._qc_initialize_security(security, subscribed=not selected)
             security.is_initialized = True
         if leverage:
             security.set_leverage(leverage)
@@ -144,6 +147,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
             settings.extended_market_hours,
             mode,
             settings.leverage,
+            selected=True,
         )
 
     def add_equity(
