@@ -1,11 +1,13 @@
 """Securities that come and go: when LEAN tells of them, when their data begins and ends."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
-from engine.common.enums import OrderStatus, Resolution, SecurityType
+from engine.brokerage.fees import ConstantFeeModel
+from engine.common.enums import DataNormalizationMode, OrderStatus, Resolution, SecurityType
 from engine.common.settings import UniverseSettings
 from engine.feed.universe_selection import SecurityChanges
 from engine.framework.universe import (
@@ -17,6 +19,9 @@ from engine.framework.universe import (
 from engine.market.symbols import Market, SecurityIdentifier, Symbol
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
+
+LEAN = Path(__file__).parents[3] / "shared" / "lean" / "data"
+needs_sample = pytest.mark.skipif(not LEAN.exists(), reason="LEAN's data are not in ../shared/lean")
 
 
 @pytest.fixture
@@ -219,3 +224,37 @@ def test_a_schedule_of_the_settings_says_on_which_days_universes_select(folder):
         "17 19 late 18 00",
         "18 00 chosen 18",
     ]
+
+
+@needs_sample
+def test_a_selected_security_is_initialized_before_it_has_subscriptions(tmp_path):
+    """Its first price is then the last minute's, not the last day's: LEAN's end of equity."""
+
+    class Alternating(QCAlgorithm):
+        def initialize(self):
+            self.set_start_date(2014, 3, 24)
+            self.set_end_date(2014, 4, 7)
+            self.set_cash(50_000)
+            self.universe_settings.resolution = Resolution.DAILY
+            self.universe_settings.data_normalization_mode = DataNormalizationMode.RAW
+            self.set_security_initializer(self.seed)
+            self.add_universe("alternating", Resolution.DAILY, self.select)
+
+        def seed(self, security):
+            security.set_fee_model(ConstantFeeModel(0))
+            for point in self.get_last_known_prices(security):
+                security.set_market_price(point)
+
+        def select(self, time):
+            return ["AIG", "BAC", "IBM"] if time.day % 2 else ["SPY", "IWM", "QQQ"]
+
+        def on_securities_changed(self, changes):
+            for security in changes.removed_securities:
+                if security.invested:
+                    self.liquidate(security.symbol)
+            for security in changes.added_securities:
+                self.set_holdings(security.symbol, 0.2)
+
+    result = run_algorithm(Alternating, data_folder=LEAN, store=tmp_path)
+    assert result.statistics["End Equity"] == "48726.48"
+    assert result.statistics["OrderListHash"] == "4fb8ffbdfd2cce69ac28b0d0992d7198"
