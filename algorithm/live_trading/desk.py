@@ -564,4 +564,4 @@ class LiveDesk:
 
 def _kind(held: float, target: float) -> str:
     """What an order from one quantity to another does to a position."""
-    return CLOSING if held * target >= 0.0 and abs(target) <= abs(held) else GROWING
+    return CLOSING if kept_part(held, target) == target else GROWING
