@@ -251,9 +251,7 @@ class DataFeed:
                 if delisted is not None:
                     changes += delisted
                 packets.append((subscription, taken))
-            selecting = [
-                u for u in self._universes if u.next_utc is not None and u.next_utc <= time
-            ]
+            selecting = self._selecting(time)
             if selecting and algorithm.utc_time_naive != time:
                 yield TimeSlice(time, self._slice(time), is_time_pulse=True)
             new = SecurityChanges()
@@ -265,6 +263,10 @@ class DataFeed:
             if not (new or self._add_benchmark(time)):
                 break
         yield self._time_slice(time, packets, changes)
+
+    def _selecting(self, time: datetime) -> list[ActiveUniverse]:
+        """Universes that are due to select at a time, UTC."""
+        return [u for u in self._universes if u.next_utc is not None and u.next_utc <= time]
 
     def _take(
         self, subscription: Subscription, time: datetime

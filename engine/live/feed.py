@@ -192,15 +192,16 @@ class LiveFeed(DataFeed):
     def pulse(self, now: datetime) -> TimeSlice | None:
         """A step that moves the clock to a moment (UTC) at which a universe selects, else None."""
         self._start_universes()
-        if any(one.next_utc is not None and one.next_utc <= now for one in self._universes):
+        if self._selecting(now):
             return TimeSlice(now, self._slice(now), is_time_pulse=True)
         return None
 
     def _selected(self, now: datetime) -> SecurityChanges:
         """What the universes select that are due, each once however often it was due."""
         changes = SecurityChanges()
-        due = [one for one in self._universes if one.next_utc is not None and one.next_utc <= now]
-        for active in sorted(due, key=lambda one: selection_order(one, self._algorithm)):
+        for active in sorted(
+            self._selecting(now), key=lambda one: selection_order(one, self._algorithm)
+        ):
             while active.next_utc is not None and active.next_utc <= now:
                 active.advance()
             changes += self._members.select(active, now)
