@@ -267,13 +267,15 @@ class LiveFeed(DataFeed):
         self, builder: ArrivingBars, bars: list[BaseData], now: datetime, followed: datetime | None
     ) -> None:
         """Note late bars at the scale of the account: that of the day whose events it followed."""
+        late = [bar for bar in bars if is_late(bar, now)]
+        if not late:
+            return
         security = builder.security
         hours = security.exchange.hours
+        # Made anew out of all that a feed has told: not for bars in time, which most are.
         factors = self._event_sources.auxiliary.factor_file(security.symbol.id)
         mode = DataNormalizationMode.SPLIT_ADJUSTED
-        for bar in bars:
-            if not is_late(bar, now):
-                continue
+        for bar in late:
             if followed is not None:
                 own, account = (factors.scale(day, mode) for day in (midnight(bar.time), followed))
                 bar = normalized(bar, mode, divide(own, account), ZERO)
