@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from models.forecast.forecaster import Forecaster, Hindcast
+from models.forecast.forecaster import Hindcast
 from models.forecast.recalibration import CORRECTED
 from models.market.features import FeatureTable
 from sim.dates import CommonDates
@@ -58,21 +58,15 @@ class CommonVolatility:
     own: float
 
     @classmethod
-    def of(
-        cls,
-        tables: Sequence[FeatureTable],
-        hindcasts: Sequence[Hindcast],
-        forecaster: Forecaster,
-    ) -> CommonVolatility:
+    def of(cls, tables: Sequence[FeatureTable], hindcasts: Sequence[Hindcast]) -> CommonVolatility:
         """The most likely one for S histories and what their bars were worth."""
         first = hindcasts[0].first + 1
         dates = CommonDates.of([table.history for table in tables], first)
         level, size = np.full((2, *dates.rows.shape), np.nan)
         usual = np.empty(len(tables))
-        for s, (table, known) in enumerate(zip(tables, hindcasts, strict=True)):
+        for s, known in enumerate(hindcasts):
             there = dates.rows[:, s] >= 0
-            rows = table.rows[first - 1 : -1]
-            own = np.log(forecaster.baseline_volatility(rows, np.repeat(table.symbol, len(rows))))
+            own = np.log(known.state.volatility[:-1])
             usual[s] = own.mean()
             within = dates.rows[there, s] - first
             level[there, s] = own[within] - usual[s]

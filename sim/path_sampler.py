@@ -551,7 +551,7 @@ class ForecasterSampler:
     @cached_property
     def common_volatility(self) -> CommonVolatility:
         """How symbols' volatilities correct each other."""
-        return CommonVolatility.of(self._tables, self._hindcasts, self._forecaster)
+        return CommonVolatility.of(self._tables, self._hindcasts)
 
     @cached_property
     def persistence(self) -> Persistence:

@@ -21,12 +21,17 @@ def fitted(common, own, symbols, seed=0):
     levels = 0.3 * (together + rng.standard_normal((symbols, count)))
     levels -= levels.mean(axis=1, keepdims=True)
     c = levels.mean(axis=0)
-    volatility = iter(0.01 * np.exp(levels))
+    # The newest bar's is of a bar that has not come.
+    volatility = np.pad(0.01 * np.exp(levels), ((0, 0), (0, 1)), constant_values=9.0)
     score = rng.standard_normal((symbols, count, 5))
     score *= np.exp(common * c + own * (levels - c))[..., None]
-    forecaster = SimpleNamespace(baseline_volatility=lambda rows, names: next(volatility))
-    hindcasts = [SimpleNamespace(first=FIRST, uniforms=special.ndtr(one)) for one in score]
-    return CommonVolatility.of(tables, hindcasts, forecaster)
+    hindcasts = [
+        SimpleNamespace(
+            first=FIRST, uniforms=special.ndtr(one), state=SimpleNamespace(volatility=own)
+        )
+        for one, own in zip(score, volatility, strict=True)
+    ]
+    return CommonVolatility.of(tables, hindcasts)
 
 
 def test_what_volatilities_miss_is_found():
