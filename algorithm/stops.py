@@ -69,8 +69,8 @@ class Stops:
         if self._close is not None and close < self._close:
             raise ValueError(f"close must not lie before {self._close}; received {close}")
         if close != self._close:
-            self._cooling = {name: left - 1 for name, left in self._cooling.items() if left > 1}
-            self._previous_equity, self._triggered = self._equity, {}
+            self.pass_closes([close])
+            self._previous_equity = self._equity
         self._close, self._equity = close, equity
         found = self._stopped(profits) | self._fallen(equity)
         new = {name: why for name, why in found.items() if name not in self._triggered}

@@ -457,7 +457,8 @@ class LiveDesk:
             self.outbox.amend(name, kept_part(held, held + asked))
             turns = held * (held + asked) < 0.0
             if not turns:
-                self._note_refusal(name, asked, held, str(event.message).strip())
+                reason = str(event.message).strip() or "no reason given"
+                self._note_refusal(name, asked, held, reason)
             self.save()
         if turns:
             self.tell(
@@ -466,18 +467,18 @@ class LiveDesk:
             )
             self._algorithm.market_order(symbol, -held)
 
-    def _note_refusal(self, name: str, asked: float, held: float, said: str) -> None:
+    def _note_refusal(self, name: str, asked: float, held: float, reason: str) -> None:
         """Say a refusal, once with what can be done, and not again until it changes."""
-        kind, reason = _kind(held, held + asked), said or "no reason given"
+        kind = _kind(held, held + asked)
         times, left = self._refusals.note(name, kind, reason, self.outbox.close)
         again = f"{name}: the order of {asked:g} was refused ({reason})"
         if times == 1:
             self.tell(f"{again}; the next close decides anew")
         elif times == 2:
-            stays = f"the position of {held:g} stays and counts against the caps" if held else ""
-            nothing = f"nothing more is bought or sold short of {name}"
-            what = f"{stays}, {nothing}" if kind == CLOSING else nothing
-            do = "close the position at the broker by hand, or " if kind == CLOSING else ""
+            do, what = "", f"nothing more is bought or sold short of {name}"
+            if kind == CLOSING:
+                do = "close the position at the broker by hand, or "
+                what = f"the position of {held:g} stays and counts against the caps, {what}"
             self._algorithm.error(
                 f"live: {again}, as before: {do}see to what the broker names; until an order is "
                 f"taken {what}. It is asked for again after {left} more closes, then less often, "
