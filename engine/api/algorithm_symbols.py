@@ -30,11 +30,8 @@ class SymbolsMixin:
 
     def ticker(self: Any, symbol: Symbol) -> str:
         """Ticker under which a security trades today."""
-        return self._qc_ticker_on(symbol, self.time)
-
-    def _qc_ticker_on(self: Any, symbol: Symbol, day: datetime) -> str:
         files = self._qc_context.sources.auxiliary.map_files
-        ticker: str = files.of_security(symbol.id).ticker_on(day, symbol.value)
+        ticker: str = files.of_security(symbol.id).ticker_on(self.time, symbol.value)
         return ticker
 
     def cusip(
@@ -101,8 +98,8 @@ class SymbolsMixin:
         files, found = self._qc_context.sources.auxiliary.map_files, []
         for text in SymbolCache.definitions.sids(kind, name):
             sid = SecurityIdentifier.parse(text)
-            rows = files.of_security(sid).rows
-            if rows:
-                last = rows[-1][1]
-                found.append(Symbol(sid, files.of_security(sid).ticker_on(day, last)))
+            file = files.of_security(sid)
+            if file.rows:
+                _, last = file.rows[-1]
+                found.append(Symbol(sid, file.ticker_on(day, last)))
         return found
