@@ -24,6 +24,18 @@ from engine.indicators.averages import (
     ZeroLagExponentialMovingAverage,
     moving_average,
 )
+from engine.indicators.bar_oscillators import (
+    AwesomeOscillator,
+    BalanceOfPower,
+    DeMarkerIndicator,
+    FisherTransform,
+    InternalBarStrength,
+    PremierStochasticOscillator,
+    RelativeVigorIndex,
+    RelativeVigorIndexSignal,
+    UltimateOscillator,
+    WaveTrendOscillator,
+)
 from engine.indicators.base import (
     BarIndicator,
     Event,
@@ -54,14 +66,9 @@ from engine.indicators.channels import (
     KeltnerChannels,
     ParabolicStopAndReverse,
     ParabolicStopAndReverseExtended,
-    PivotPoint,
-    PivotPointsEventArgs,
-    PivotPointsHighLow,
-    PivotPointType,
     RegressionChannel,
     SqueezeMomentum,
     SuperTrend,
-    ZigZag,
 )
 from engine.indicators.composite import (
     CompositeIndicator,
@@ -79,28 +86,18 @@ from engine.indicators.fields import (
 from engine.indicators.momentum import (
     AbsolutePriceOscillator,
     AugenPriceSpike,
-    AwesomeOscillator,
-    BalanceOfPower,
     ConnorsRelativeStrengthIndex,
     CoppockCurve,
-    DeMarkerIndicator,
     DerivativeOscillator,
     DetrendedPriceOscillator,
-    FisherTransform,
-    InternalBarStrength,
     KnowSureThing,
     Momersion,
     MomersionIndicator,
     PercentagePriceOscillator,
-    PremierStochasticOscillator,
-    RelativeVigorIndex,
-    RelativeVigorIndexSignal,
     SchaffTrendCycle,
     StochasticRelativeStrengthIndex,
     Trix,
     TrueStrengthIndex,
-    UltimateOscillator,
-    WaveTrendOscillator,
 )
 from engine.indicators.oscillators import (
     AroonOscillator,
@@ -110,6 +107,13 @@ from engine.indicators.oscillators import (
     RelativeStrengthIndex,
     Stochastic,
     WilliamsPercentR,
+)
+from engine.indicators.pivots import (
+    PivotPoint,
+    PivotPointsEventArgs,
+    PivotPointsHighLow,
+    PivotPointType,
+    ZigZag,
 )
 from engine.indicators.profiles import (
     MarketProfile,
