@@ -30,7 +30,7 @@ from algorithm.execution import RecordingExecutionModel, send_orders
 from algorithm.learner import Learner, ModelLearner
 from algorithm.learning import BEST, DQN
 from algorithm.live_trading.background import Background
-from algorithm.live_trading.desk import LATE, SEND_AT, Left, LiveDesk
+from algorithm.live_trading.desk import LATE, SEND_AT, SETTLE, Left, LiveDesk
 from algorithm.live_trading.state import STATES, LiveState
 from algorithm.live_trading.trainings import TRAIN_AT
 from algorithm.outside import OutsideSeries
@@ -155,9 +155,13 @@ class MirageStrategy(QCAlgorithm):
         first = self._traded[0]
         name = STATES + self._options.run.deployment
         state = LiveState(self.object_store, name, self.error)
-        made = LiveDesk(self, self._traded, self._bars, self._stops, state, warm_up, self._learner)
+        made = LiveDesk(
+            self, self._traded, self._bars, self._stops, state, warm_up, self._learner,
+            self._rules, self._equity,
+        )  # fmt: skip
         every_day = self.date_rules.every_day(first)
         self.schedule.on(every_day, self.time_rules.at(*SEND_AT), self._send)
+        self.schedule.on(every_day, self.time_rules.after_market_open(first, SETTLE), self._settle)
         self.schedule.on(every_day, self.time_rules.after_market_close(first, LATE), self._watch)
         return made
 
@@ -205,6 +209,7 @@ class MirageStrategy(QCAlgorithm):
         self._decide_late(self._live)
         if self._live.missed_sending():
             self._send()
+        self._settle()
 
     def _begin_live(self, live: LiveDesk) -> Left | None:
         """Bars and state; by what the models of the run before are found again."""
@@ -500,10 +505,13 @@ class MirageStrategy(QCAlgorithm):
             return
         with self._turn:
             self._live.stopped()
-            due = self._live.checked(self._live.due(), self._rules, self._equity())
-            if due:
-                send_orders(self, due)
-                self._live.sent()
+            self._live.send()
+
+    def _settle(self) -> None:
+        """Put right, after the open, what an order that was refused late has left."""
+        if self._live is not None and not self.is_warming_up:
+            with self._turn:
+                self._live.settle()
 
     def _watch(self) -> None:
         """Some minutes after the close: say what it lacked."""
@@ -535,7 +543,9 @@ class MirageStrategy(QCAlgorithm):
         if order_event.fill_quantity != 0:
             self._live.filled(order_event)
         elif order_event.status == OrderStatus.INVALID:
-            self._live.refused(order_event)
+            self._live.orders.refused(order_event)
+        elif order_event.status == OrderStatus.CANCELED:
+            self._live.orders.cancelled(order_event)
 
     # What the user sees.
 

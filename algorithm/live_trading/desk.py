@@ -4,8 +4,9 @@ A close decides as a backtest's does, and notes its targets (`outbox`); shortly 
 they are ordered, which all brokers take. Before every decision and every training the kept bars are
 brought together with history (`live_bars`). After every change what a restart must know is on disk
 (`state`); at a start the broker is right about cash and holdings (`account`), the state about what
-was meant. What the broker refuses is asked for again, less and less often (`refusals`). Trainings
-run beside all that (`background`, `trainings`).
+was meant. What makes room is ordered first, the rest within what that leaves (`ordering`); what the
+broker refuses is asked for again, less and less often (`refusals`). Trainings run beside all that
+(`background`, `trainings`).
 
 Four threads meet here: of slices, of scheduled events, of order events, and of a training. What
 they share is changed under one lock, `LiveDesk.guard`, which nobody holds while an order is sent:
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import builtins
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -25,25 +26,20 @@ from AlgorithmImports import *
 
 from algorithm.bars import BarBook
 from algorithm.live_trading.account import AccountBook
-from algorithm.live_trading.last_check import cut_to_caps, kept_part
 from algorithm.live_trading.live_bars import LiveBars
+from algorithm.live_trading.ordering import KILL_SWITCH, OFF, Ordering
 from algorithm.live_trading.outbox import Outbox
-from algorithm.live_trading.refusals import CLOSING, GROWING, Refusals
 from algorithm.live_trading.state import LiveState
 from algorithm.live_trading.trainings import Trainings
-from algorithm.portfolio import expected_quantities
 from algorithm.stops import Stops
 from algorithm.times import from_text, said, to_text
 from sim.accounting import Rules
 
-KILL_SWITCH = "mirage-live/kill-switch"
-"""A key of the object store: while it holds anything but nothing or OFF, everything is sold and
-nothing bought."""
-
-OFF = "off"
-
 SEND_AT = (9, 20)
 """New York time at which orders for the open are sent: within the hours of all brokers' models."""
+
+SETTLE = 5
+"""Minutes after the open at which what was refused late is put right."""
 
 LATE = 5
 """Minutes after a close by which it must have brought data and a decision, or it is said."""
@@ -83,6 +79,7 @@ class LiveDesk:
         bars: of the feed and of history.
         account: what came and went.
         outbox: what is to be ordered.
+        orders: sends it.
         trainings: what came of them.
     """
 
@@ -95,6 +92,8 @@ class LiveDesk:
         state: LiveState,
         warm_up: timedelta,
         learner: Remembers,
+        rules: Rules,
+        equity: Callable[[], float],
     ) -> None:
         """Build it in `initialize`.
 
@@ -106,6 +105,8 @@ class LiveDesk:
             state: where state and record are kept.
             warm_up: length of the history that a first start begins with.
             learner: what it knows is kept with the state.
+            rules: caps and lots.
+            equity: gives what may be traded with now, $.
         """
         self._algorithm = algorithm
         self._symbols = list(symbols)
@@ -120,11 +121,12 @@ class LiveDesk:
         self._failures = 0
         self._killed = False
         self._unsaved = False
-        self._refused: set[int] = set()
-        self._refusals = Refusals()
         self._first = self._ready = False
         self.guard = threading.RLock()
         self.outbox = Outbox()
+        self.orders = Ordering(
+            algorithm, symbols, self.outbox, rules, equity, self.guard, self.save, self.tell
+        )
         self.trainings = Trainings(algorithm, self.guard, self._sell_all, self.save, self.tell)
         self.account = AccountBook(algorithm, symbols, self.guard, self.tell)
         self.bars = LiveBars(
@@ -170,7 +172,7 @@ class LiveDesk:
             self.bars.restore(kept["bars"])
             self.outbox.restore(kept["outbox"])
             self._stops.restore(kept["stops"])
-            self._refusals.restore(kept["refusals"])
+            self.orders.refusals.restore(kept["refusals"])
         self.bars.refresh(self._algorithm.time)
         sent = self.outbox.targets if self.outbox.ordered else {}
         self.account.open(None if kept is None else kept["account"], self.bars.away(), sent)
@@ -294,7 +296,7 @@ class LiveDesk:
         """Note a fill: its money is accounted for, and what is held is kept on disk."""
         with self.guard:
             self.account.filled(event)
-            if self._refusals.taken(event.symbol.value):
+            if self.orders.refusals.taken(event.symbol.value):
                 self.tell(f"{event.symbol.value}: the broker takes orders again")
             self.save()
 
@@ -335,7 +337,7 @@ class LiveDesk:
                 else "the kill switch is off: decisions go on"
             )
             # Somebody is at the desk, and may have seen to what was refused.
-            self._refusals.forget()
+            self.orders.refusals.forget()
             self.save()
         if thrown:
             with self.guard:
@@ -360,8 +362,8 @@ class LiveDesk:
         hours = self._algorithm.securities[self._symbols[0]].exchange.hours
         return hours.get_next_market_open(close, False)
 
-    def due(self) -> dict[Symbol, float]:
-        """What is to be held of each symbol from the coming open on; empty if there is nothing.
+    def send(self) -> dict[Symbol, float]:
+        """Order what is to be held from the coming open on; what was due, empty if nothing was.
 
         Sending it twice does no harm: what was sent is then on order. Nothing leaves that is not on
         disk.
@@ -372,118 +374,14 @@ class LiveDesk:
             self.tell("nothing is ordered, since the state cannot be saved")
             return {}
         opens = self._opens()
-        if opens is None:
-            return {}
-        with self.guard:
-            targets, why_not = self.outbox.take(self._algorithm.time, opens)
-        if why_not:
-            self.tell(why_not)
-            self.save()
-        by_name = {symbol.value: symbol for symbol in self._symbols}
-        return self._without_refused({by_name[name]: held for name, held in targets.items()})
+        return {} if opens is None else self.orders.send(opens)
 
-    def _without_refused(self, due: Mapping[Symbol, float]) -> dict[Symbol, float]:
-        """What is due, less what the broker has refused too often to be asked for today."""
-        close, expected = self.outbox.close, expected_quantities(self._algorithm, self._symbols)
-        with self.guard:
-            before = self._refusals.to_state()
-            asked = {
-                symbol: target
-                for symbol, target in due.items()
-                if close is None
-                or not self._refusals.waits(symbol.value, _kind(expected[symbol], target), close)
-            }
-            if self._refusals.to_state() != before:
-                self.save()
-        return asked
-
-    def checked(
-        self, due: Mapping[Symbol, float], rules: Rules, equity: float
-    ) -> dict[Symbol, float]:
-        """What is due, less what the caps do not allow any more and what cannot be borrowed.
-
-        What is left out stays so until the next close decides.
-
-        Args:
-            due: quantity to hold by symbol.
-            rules: caps and lots, caps in the order of the symbols.
-            equity: what may be traded with now, $.
-        """
-        algorithm = self._algorithm
-        expected = {
-            symbol.value: quantity
-            for symbol, quantity in expected_quantities(algorithm, self._symbols).items()
-        }
-        targets = {symbol.value: quantity for symbol, quantity in due.items()}
-        for symbol in due:
-            name = symbol.value
-            order, kept = targets[name] - expected[name], kept_part(expected[name], targets[name])
-            if order >= 0.0 or kept == targets[name] or targets[name] >= 0.0:
-                continue
-            if not algorithm.shortable(symbol, order):
-                self.tell(
-                    f"{name}: the shares for {targets[name]:g} cannot be borrowed; {kept:g} are to "
-                    "be held until the next close decides"
-                )
-                targets[name] = kept
-        prices = {s.value: float(algorithm.securities[s].price) for s in self._symbols}
-        caps = dict(zip(prices, rules.caps.tolist(), strict=True))
-        lot = float(rules.lot_size)
-        for cut in cut_to_caps(expected, targets, prices, equity, caps, rules.gross, lot):
-            self.tell(str(cut))
-            targets[cut.name] = cut.allowed
-        if any(targets[symbol.value] != quantity for symbol, quantity in due.items()):
-            with self.guard:
-                for name, quantity in targets.items():
-                    self.outbox.amend(name, quantity)
-                self.save()
-        return {symbol: targets[symbol.value] for symbol in due}
-
-    def sent(self) -> None:
-        """Note that what was due has been ordered."""
-        with self.guard:
-            self.outbox.ordered = True
-            self.save()
-
-    def refused(self, event: OrderEvent) -> None:
-        """Say so; of an order that turns a position round, which some brokers refuse, close it."""
-        if event.order_id in self._refused:
-            return
-        self._refused.add(event.order_id)
-        symbol, asked = event.symbol, float(event.quantity)
-        name, held = symbol.value, float(self._algorithm.portfolio[symbol].quantity)
-        with self.guard:
-            # Asked for once more, at another start before the open, it would be refused again.
-            self.outbox.amend(name, kept_part(held, held + asked))
-            turns = held * (held + asked) < 0.0
-            if not turns:
-                reason = str(event.message).strip() or "no reason given"
-                self._note_refusal(name, asked, held, reason)
-            self.save()
-        if turns:
-            self.tell(
-                f"{name}: the order of {asked:g} was refused; the position of {held:g} is closed, "
-                "and the next close decides on the rest"
-            )
-            self._algorithm.market_order(symbol, -held)
-
-    def _note_refusal(self, name: str, asked: float, held: float, reason: str) -> None:
-        """Say a refusal, once with what can be done, and not again until it changes."""
-        kind = _kind(held, held + asked)
-        times, left = self._refusals.note(name, kind, reason, self.outbox.close)
-        again = f"{name}: the order of {asked:g} was refused ({reason})"
-        if times == 1:
-            self.tell(f"{again}; the next close decides anew")
-        elif times == 2:
-            do, what = "", f"nothing more is bought or sold short of {name}"
-            if kind == CLOSING:
-                do = "close the position at the broker by hand, or "
-                what = f"the position of {held:g} stays and counts against the caps, {what}"
-            self._algorithm.error(
-                f"live: {again}, as before: {do}see to what the broker names; until an order is "
-                f"taken {what}. It is asked for again after {left} more closes, then less often, "
-                f"at last once a week; {KILL_SWITCH} on and {OFF} again asks at once"
-            )
+    def settle(self) -> None:
+        """In the session: put right what an order that was refused late has left too large."""
+        now = self._algorithm.time
+        hours = self._algorithm.securities[self._symbols[0]].exchange.hours
+        if hours.get_next_market_close(now, False) < hours.get_next_market_open(now, False):
+            self.orders.settle()
 
     def watch(self, deciding: bool) -> None:
         """Some minutes after a close: say what it should have brought and did not.
@@ -553,7 +451,7 @@ class LiveDesk:
             "bars": self.bars.to_state(),
             "outbox": self.outbox.to_state(),
             "stops": self._stops.to_state(),
-            "refusals": self._refusals.to_state(),
+            "refusals": self.orders.refusals.to_state(),
             "models": self._learner.to_state(),
             "account": self.account.to_state(),
         }
@@ -561,8 +459,3 @@ class LiveDesk:
     def tell(self, line: str) -> None:
         """Say something in the log."""
         self._algorithm.log(f"live: {line}")
-
-
-def _kind(held: float, target: float) -> str:
-    """What an order from one quantity to another does to a position."""
-    return CLOSING if kept_part(held, target) == target else GROWING

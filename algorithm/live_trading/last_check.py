@@ -6,6 +6,9 @@ So what is to be ordered is held against the caps once more, at the last prices 
 the account as it stands. An order is only ever made smaller: what it closes or reduces goes out
 whole, and what makes a position larger is cut down to the caps, or left out.
 
+What makes room for other orders may be refused. So `cut_to_gross` is asked again before each order
+that makes a position larger, with what is held and on order by then.
+
 The caps themselves are the bound, not the smaller size (cap less buffer) that orders are given at
 the close. So nothing changes as long as prices and account have not moved by the buffer, and
 nothing at all where they are those of the close, as in a replay. The gap of the open itself is not
@@ -77,37 +80,56 @@ def cut_to_caps(
         gross: bound on the sum of absolute weights.
         lot_size: shares that orders are a multiple of; 0 for fractional ones.
     """
-    kept = {name: kept_part(expected[name], target) for name, target in targets.items()}
     worth = max(equity, 0.0)
     found: dict[str, tuple[float, str]] = {}
     for name, target in targets.items():
-        growth, price = abs(target - kept[name]), prices[name]
+        kept, price = kept_part(expected[name], target), prices[name]
+        growth = abs(target - kept)
         if growth == 0.0:
             continue
         cap = min(caps[name], SHORT_LIMIT) if target < 0.0 else caps[name]
         most = cap * worth / price if price > 0.0 else 0.0
         if abs(target) > most * (1.0 + TOLERANCE):
-            room = max(most - abs(kept[name]), 0.0)
+            room = max(most - abs(kept), 0.0)
             why = f"the cap of {cap:g} of {worth:.2f} $ allows {most:.1f} at {price:g} $ a share"
-            found[name] = _grown(kept[name], target, room / growth, lot_size), why
-    final = {**expected, **targets, **{name: held for name, (held, _) in found.items()}}
-    value = {name: abs(held) * prices[name] for name, held in final.items()}
-    excess = sum(value.values()) - gross * worth
-    if excess > TOLERANCE * gross * worth:
-        growing = {
-            name: abs(final[name] - kept[name]) * prices[name]
-            for name in targets
-            if final[name] != kept[name]
-        }
-        whole = sum(growing.values())
-        share = max(1.0 - excess / whole, 0.0) if whole > 0.0 else 0.0
-        why = (
-            f"all positions together would be {sum(value.values()):.2f} $, above the gross cap of "
-            f"{gross:g} of {worth:.2f} $"
-        )
-        for name in growing:
-            found[name] = _grown(kept[name], final[name], share, lot_size), why
+            found[name] = _grown(kept, target, room / growth, lot_size), why
+    capped = {**targets, **{name: held for name, (held, _) in found.items()}}
+    for cut in cut_to_gross(expected, capped, prices, equity, gross, lot_size):
+        found[cut.name] = cut.allowed, cut.why
     return [Cut(name, targets[name], held, why) for name, (held, why) in found.items()]
+
+
+def cut_to_gross(
+    expected: Mapping[str, float],
+    targets: Mapping[str, float],
+    prices: Mapping[str, float],
+    equity: float,
+    gross: float,
+    lot_size: float,
+) -> list[Cut]:
+    """As `cut_to_caps`, by the gross cap alone: what grows is cut by the same share."""
+    kept = {name: kept_part(expected[name], target) for name, target in targets.items()}
+    worth = max(equity, 0.0)
+    final = {**expected, **targets}
+    value = sum(abs(held) * prices[name] for name, held in final.items())
+    excess = value - gross * worth
+    if excess <= TOLERANCE * gross * worth:
+        return []
+    growing = {
+        name: abs(target - kept[name]) * prices[name]
+        for name, target in targets.items()
+        if target != kept[name]
+    }
+    whole = sum(growing.values())
+    share = max(1.0 - excess / whole, 0.0) if whole > 0.0 else 0.0
+    why = (
+        f"all positions together would be {value:.2f} $, above the gross cap of {gross:g} of "
+        f"{worth:.2f} $"
+    )
+    return [
+        Cut(name, targets[name], _grown(kept[name], targets[name], share, lot_size), why)
+        for name in growing
+    ]
 
 
 def _grown(kept: float, target: float, share: float, lot_size: float) -> float:

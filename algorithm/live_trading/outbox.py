@@ -24,12 +24,15 @@ class Outbox:
         targets: quantity to hold by ticker, signed.
         ordered: whether they were ordered already. A brokerage that forgets its orders is asked
             again all the same, as long as the open is to come.
+        withdrawn: tickers whose orders grew into room that a refusal took away again; what they
+            are to be is among the targets.
     """
 
     def __init__(self) -> None:
         self.close: datetime | None = None
         self.targets: dict[str, float] = {}
         self.ordered = False
+        self.withdrawn: list[str] = []
 
     def record(self, close: datetime, targets: Mapping[str, float]) -> None:
         """Take in targets of a close; those of an earlier close are forgotten.
@@ -50,6 +53,7 @@ class Outbox:
                 raise ValueError(f"{name}: target must be finite; received {quantity}")
         if close != self.close:
             self.close, self.targets, self.ordered = close, {}, False
+            self.withdrawn = []
         self.targets |= {name: float(quantity) for name, quantity in targets.items()}
 
     def take(self, now: datetime, opens: datetime) -> tuple[dict[str, float], str]:
@@ -103,12 +107,24 @@ class Outbox:
         if name in self.targets:
             self.targets[name] = quantity
 
+    def withdraw(self, name: str, quantity: float) -> None:
+        """Hold no more than so much, although more is on order already.
+
+        Args:
+            name: ticker.
+            quantity: shares, signed.
+        """
+        self.targets[name] = quantity
+        if name not in self.withdrawn:
+            self.withdrawn.append(name)
+
     def to_state(self) -> dict[str, Any]:
         """What a restart has to bring back, as JSON."""
         return {
             "close": to_text(self.close),
             "targets": dict(self.targets),
             "ordered": self.ordered,
+            "withdrawn": list(self.withdrawn),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -116,3 +132,4 @@ class Outbox:
         self.close = from_text(state["close"])
         self.targets = {str(name): float(held) for name, held in state["targets"].items()}
         self.ordered = bool(state["ordered"])
+        self.withdrawn = [str(name) for name in state["withdrawn"]]

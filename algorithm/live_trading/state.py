@@ -16,11 +16,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
-SCHEMA = 5
-"""Raise when the document's layout changes, and say in `_BROUGHT_UP` how one of the layout before
-becomes one of this; documents of any other are refused by name."""
+SCHEMA = 6
+"""Raise when a document's layout changes, and say in `_STATES` and `_RECORDS` how one of the layout
+before becomes one of this; documents of layouts that are not there are refused by name."""
+
+BroughtUp = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Makes a document of one layout one of the next."""
 
 STATES = "mirage-live/"
 """Before the name of a deployment: head of the keys of its saved state."""
@@ -58,11 +62,17 @@ class StateStore:
         store: see `Store`.
         name: of the state, the head of its keys.
         report: given one line when one of the two places holds nothing that is whole.
+        brought_up: by the number of a layout before: makes a document of it one of the next.
     """
 
     def __init__(
-        self, store: Store, name: str, report: Callable[[str], Any] = lambda line: None
+        self,
+        store: Store,
+        name: str,
+        report: Callable[[str], Any] = lambda line: None,
+        brought_up: Mapping[int, BroughtUp] = MappingProxyType({}),
     ) -> None:
+        self._brought_up = brought_up
         self._store = store
         self._keys = [f"{name}-{place}.json" for place in PLACES]
         self._report = report
@@ -96,15 +106,16 @@ class StateStore:
             return None
         self._number = max(found)
         newest = found[self._number]
-        if newest["schema"] in _BROUGHT_UP:
-            return _BROUGHT_UP[newest["schema"]](newest["state"])
-        if newest["schema"] != SCHEMA:
+        schema, state = newest["schema"], dict(newest["state"])
+        while schema in self._brought_up:
+            schema, state = schema + 1, self._brought_up[schema](state)
+        if schema != SCHEMA:
             raise StateError(
-                f"the saved state must have schema {SCHEMA}; received {newest['schema']!r}: it was "
+                f"the saved state must have schema {SCHEMA}; received {schema!r}: it was "
                 "saved by another version of this program; go on with that one, or delete "
                 f"{' and '.join(self._keys)} to begin anew with what the broker holds"
             )
-        return dict(newest["state"])
+        return state
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Keep a document; when this returns it is on disk.
@@ -136,8 +147,8 @@ class LiveState:
 
     def __init__(self, store: Store, name: str, report: Callable[[str], Any]) -> None:
         folder, _, last = name.rpartition("/")
-        self._state = StateStore(store, name, report)
-        self._record = StateStore(store, f"{folder}/{RECORDS}{last}", report)
+        self._state = StateStore(store, name, report, _STATES)
+        self._record = StateStore(store, f"{folder}/{RECORDS}{last}", report, _RECORDS)
         self._report = report
         self._recorded: dict[str, Any] | None = None
 
@@ -196,8 +207,13 @@ def _from_4(state: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_BROUGHT_UP: Mapping[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {4: _from_4}
-"""By the number of a layout."""
+def _from_5(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What layout 5 did not have: orders that were withdrawn."""
+    return {**state, "outbox": {"withdrawn": [], **state["outbox"]}}
+
+
+_STATES: Mapping[int, BroughtUp] = {4: _from_4, 5: _from_5}
+_RECORDS: Mapping[int, BroughtUp] = {5: dict}
 
 
 def _sealed(number: int, state: Mapping[str, Any]) -> str:

@@ -27,13 +27,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.clock import NEW_YORK, from_utc, to_utc
-from engine.common.enums import OrderStatus
+from engine.common.enums import OrderStatus, OrderType
 from engine.live.brokerage import PaperBrokerage
 from engine.live.clock import EventClock
 from engine.live.host import LiveHost
 from engine.live.session import sources_as_of
 from engine.live.state import AccountStore
 from engine.live.ticks import ReplayTicks, Tick
+from engine.orders.orders import OrderEvent
 from engine.run.runner import loaded_algorithm, make_context
 from research.conditions import conditions, option_parser
 from tests.integration.live import FIRST, PARAMETERS, Market
@@ -43,6 +44,9 @@ SPLIT, DIVIDEND = date(2010, 2, 24), date(2010, 2, 18)
 """Last days before them: AAA is sold short at the one, CCC held at the other."""
 GAP, LEAP = date(2010, 2, 11), 1.16
 """A day at whose open AAA, which is held then, is up by so much: less than a split would be."""
+GROSS = "0.85"
+"""Two positions at their caps leave a third less room than its own."""
+CLOSING = "closing refused at the open"
 ROUNDING = 1e-9
 DRIFT = 0.05
 """By such a share of itself a cap may be passed at a close: orders leave a buffer of 3 % below it,
@@ -109,7 +113,8 @@ FAULTS = (
     Fault("ticks out of order", (date(2010, 2, 18),), "corrected by history", _shuffled),
     Fault("dividend", (DIVIDEND,), "CCC: history has a new scale", always=True),
     Fault("bars corrected afterwards", (date(2010, 2, 22),), "corrected by history", _wrong),
-    Fault("rejected orders", (date(2010, 2, 23),), "was refused"),
+    Fault("rejected orders", (date(2010, 2, 9),), "was refused"),
+    Fault(CLOSING, (date(2010, 2, 23),), "since its order was filled before"),
     Fault("split", (SPLIT,), "AAA: split by 0.5", always=True),
     Fault("halted stock", (date(2010, 2, 26), date(2010, 3, 1)), "CCC: no bar of today", _halted),
     Fault("clock jumps over a sending", (date(2010, 3, 2),), "was to be ordered before the open"),
@@ -197,6 +202,13 @@ class FaultyBrokerage(PaperBrokerage):
 
         def fill(parameters: Any) -> Any:
             order = parameters.order
+            closes = algorithm.portfolio[order.symbol].quantity_exact == -order.quantity_exact
+            at_open = order.type == OrderType.MARKET_ON_OPEN
+            if closes and at_open and self._hit(CLOSING, algorithm):
+                self._happened[CLOSING] += 1
+                refused = OrderEvent(order, algorithm.utc_time_naive, message=CLOSING)
+                refused.status = OrderStatus.INVALID
+                return [refused]
             if order.id in halved:
                 return []
             found = list(whole(parameters))
@@ -268,6 +280,7 @@ def market(folder: Path) -> Market:
     folder.mkdir(parents=True, exist_ok=True)
     made = Market(folder)
     made.parameters |= {"start_date": f"{BEGIN:%Y-%m-%d}", "end_date": f"{END:%Y-%m-%d}"}
+    made.parameters["gross_cap"] = GROSS
     gap = made.days.index(GAP)
     made.bars["AAA"] = [
         row if i < gap else (*(round(price * LEAP, 2) for price in row[:4]), row[4])
@@ -373,11 +386,15 @@ class _Watching:
             broken.append(f"{outbox.close}: gross {sum(weights.values()):.4f}")
 
     def _judge_positions(self, algorithm: Any, caps: Mapping[str, float], equity: float) -> None:
-        """What was further above its cap than drift explains is smaller after a sending."""
-        above = {}
+        """What was further above its cap than drift explains is smaller after a sending.
+
+        All positions together are not above the gross cap by more.
+        """
+        above, together = {}, 0.0
         for name, cap in caps.items():
             held = abs(float(algorithm.portfolio[name].quantity))
             weight = held * float(algorithm.securities[name].price) / equity
+            together += weight
             self._found.drifted += cap < weight <= cap * (1.0 + DRIFT)
             if weight > cap * (1.0 + DRIFT):
                 above[name] = held
@@ -389,6 +406,8 @@ class _Watching:
                     )
                 self._found.reduced += held < self._above[name]
         self._above = above
+        if together > algorithm._rules.gross * (1.0 + DRIFT):
+            self._found.broken.append(f"{self._close}: {together:.4f} held together")
 
     def _was_refused(self) -> bool:
         return self._rejected is not None and self._close.date() in self._rejected.days

@@ -4,10 +4,11 @@ import json
 from datetime import timedelta
 
 import numpy as np
+import pytest
 
 from algorithm.bars import row_of
 from algorithm.live_trading.state import LiveState, StateStore
-from tests.algorithm.live_trading.world import SYMBOLS, Memory, World
+from tests.algorithm.live_trading.world import SYMBOLS, Memory, World, event
 
 AAA, BBB = SYMBOLS
 CALM = {symbol: (40.0 + 10 * n, 0.0) for n, symbol in enumerate(SYMBOLS)}
@@ -94,6 +95,89 @@ def test_an_order_that_is_refused_again_and_again_is_said_twice():
     world.throw_switch(True)
     day(world)
     assert world.portfolio[BBB].quantity == 0
+
+
+def turning(decided=(1.0, 0.0)):
+    """BBB is held, and the close decided to hold AAA instead; it is 9:20."""
+    world = running((0.0, 1.0))
+    day(world, decided)
+    world.next_session()
+    world.time = world.time.replace(hour=9, minute=20)
+    return world
+
+
+def gross(world):
+    """Of what is held and on order, as a share of equity."""
+    worth = world.portfolio.total_portfolio_value
+    return sum(abs(q) * world.securities[s].price for s, q in world.expected().items()) / worth
+
+
+def test_what_makes_room_is_ordered_first():
+    world = turning()
+    count = len(world.portfolio.tickets)
+    world.send()
+    assert [ticket.symbol for ticket in world.portfolio.tickets[count:]] == [BBB, AAA]
+
+
+def test_what_grows_gets_the_room_that_a_refused_closing_order_leaves():
+    """Gross cap .9, of which BBB keeps some .43."""
+    world = turning()
+    world.portfolio.always_refuses = BBB
+    wanted = world.desk.outbox.targets["AAA"]
+    world.send()
+    (ticket,) = world.portfolio.get_open_order_tickets(AAA)
+    assert 0 < ticket.quantity < wanted
+    assert 0.8995 < gross(world) <= 0.9
+    assert world.desk.outbox.targets == {"AAA": ticket.quantity, "BBB": 0.0}
+    assert said(world, f"AAA: {ticket.quantity:g} shares are to be held, not the {wanted:g} that")
+    count = len(world.portfolio.tickets)
+    world.send()
+    assert len(world.portfolio.tickets) == count
+
+
+def test_what_was_to_grow_is_cancelled_where_room_is_refused_before_the_open():
+    """At 9:28 the exchange refuses to close BBB: the broker says so, and cancels AAA for us."""
+    world = turning()
+    world.send()
+    world.refuse_late(BBB, firm=False)
+    (line,) = said(world, "what was to make room for them was refused")
+    assert "AAA: 0 shares are to be held, not the" in line
+    assert not world.portfolio.get_open_order_tickets(AAA)
+    world.open({symbol: opened for symbol, (opened, _) in CALM.items()}, 1.0)
+    world.settle()
+    assert world.portfolio[AAA].quantity == 0
+    assert len(said(world, "order of")) == 1
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_was_filled_without_room_is_traded_back_after_the_open(restarts):
+    """At 9:28 the broker takes no cancellation any more; the run may be killed then, too."""
+    world = turning()
+    world.send()
+    bought = world.expected()[AAA]
+    world.refuse_late(BBB, firm=True)
+    assert world.expected()[AAA] == bought
+    if restarts:
+        world.kill()
+    world.open({symbol: opened for symbol, (opened, _) in CALM.items()}, 1.0)
+    assert world.portfolio[AAA].quantity == bought
+    if restarts:
+        world.time = world.time.replace(minute=32)
+        world.start((1.0, 0.0))
+    world.settle()
+    assert world.portfolio[AAA].quantity == 0
+    assert len(said(world, f"AAA: {bought:g} shares are held, since its order was filled")) == 1
+    world.settle()
+    assert world.portfolio[AAA].quantity == 0
+
+
+def test_an_order_of_ours_that_we_cancel_is_no_refusal():
+    world = turning()
+    world.send()
+    (ticket,) = world.portfolio.get_open_order_tickets(BBB)
+    ticket.cancel("ours")
+    world.desk.orders.cancelled(event(ticket))
+    assert not said(world, "was refused")
 
 
 def test_a_close_is_told_once_the_broker_takes_orders_again():

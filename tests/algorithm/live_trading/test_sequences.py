@@ -39,6 +39,7 @@ DAYS = st.lists(
             "before": st.sampled_from([0.0, 0.0, -0.1, 0.1]),
             "lends": st.booleans(),
             "refuses": st.booleans(),
+            "late": st.sampled_from([None] * 6 + [(n, firm) for n in (0, 1) for firm in (0, 1)]),
             "sendings": st.sampled_from([0, 1, 1, 2]),
             "dies": st.sampled_from(["", "", "", "before", "after"]),
             "fills": st.sampled_from([1.0, 1.0, 0.5, 0.0]),
@@ -86,9 +87,10 @@ class Run:
             # After our time of sending, before the open.
             world.time = world.time.replace(minute=25)
             self.start(drawn)
+        expected = world.expected()
         for number in range(drawn["sendings"] if world.desk is not None else 0):
             self.send(drawn, first=number == 0)
-        world.open(opens, drawn["fills"])
+        self.open(opens, drawn, expected)
         self.judge()
         if drawn["away"] == "noon":
             world.time = world.time.replace(hour=12)
@@ -97,6 +99,29 @@ class Run:
         world.time += timedelta(hours=1)
         if world.desk is None and drawn["away"] != "days":
             self.start(drawn)
+
+    def open(self, opens, drawn, expected):
+        """The open; orders of a symbol may be refused minutes before it.
+
+        Then others that were sent to grow are cancelled, or where the broker takes no cancellation
+        any more, what is filled of them is traded back.
+        """
+        world = self.world
+        refused = drawn["late"] if world.desk is not None else None
+        prices = {symbol: security.price for symbol, security in world.securities.items()}
+        worth = world.portfolio.total_portfolio_value
+        if refused is not None:
+            symbol, firm = refused
+            world.refuse_late(SYMBOLS[symbol], bool(firm))
+            if not firm:
+                self.judge_growth(expected)
+        world.open(opens, drawn["fills"])
+        world.settle()
+        if refused is not None and drawn["fills"] == 1.0:
+            held = {symbol: abs(world.portfolio[symbol].quantity) for symbol in SYMBOLS}
+            if any(held[s] > abs(kept_part(expected[s], world.expected()[s])) for s in SYMBOLS):
+                value = sum(held[symbol] * prices[symbol] for symbol in SYMBOLS)
+                assert value <= RULES.gross * worth * SLACK
 
     def morning(self, drawn):
         """What comes to account and shares at eight."""
@@ -140,8 +165,7 @@ class Run:
             due = {}
             world.start(drawn["weights"])
         broker.refuses, broker.dies = False, ""
-        # What a refused order was to make room for has left already; the next close trims it.
-        self.judge_growth(expected, together=not refuses)
+        self.judge_growth(expected)
         sent = world.expected()
         assert refuses or {symbol: sent[symbol] for symbol in due} == due
         if refuses:
@@ -188,12 +212,11 @@ class Run:
             # Money may be withdrawn until nothing is left.
             assert wanted <= cap * max(worth, 0.0) * SLACK
 
-    def judge_growth(self, expected, together=True):
+    def judge_growth(self, expected):
         """No position was made larger than its cap allows, nor all of them than the gross cap.
 
         Args:
             expected: shares held and on order before the sending, by symbol.
-            together: whether the gross cap is to hold, too.
         """
         world, after = self.world, self.world.expected()
         worth = world.portfolio.total_portfolio_value
@@ -201,7 +224,7 @@ class Run:
         grown = [s for s in SYMBOLS if abs(after[s]) > abs(kept_part(expected[s], after[s]))]
         for symbol in grown:
             assert value[symbol] <= CAPS[SYMBOLS.index(symbol)] * worth * SLACK
-        if grown and together:
+        if grown:
             assert sum(value.values()) <= RULES.gross * worth * SLACK
 
     def judge(self):

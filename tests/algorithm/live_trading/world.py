@@ -14,7 +14,6 @@ import numpy as np
 from AlgorithmImports import TradeBar
 
 from algorithm.bars import BarBook
-from algorithm.execution import send_orders
 from algorithm.live_trading.desk import KILL_SWITCH, LiveDesk
 from algorithm.live_trading.state import LiveState
 from algorithm.portfolio import expected_quantities, target_quantities
@@ -88,9 +87,11 @@ class Ticket:
     quantity: float
     quantity_filled: float = 0.0
     open: bool = True
+    cancel_request: str | None = None
+    firm: bool = False
 
     def cancel(self, tag):
-        self.open = False
+        self.cancel_request, self.open = tag, self.firm and self.open
 
 
 class Broker(dict):
@@ -113,6 +114,9 @@ class Broker(dict):
 
     def get_open_order_tickets(self, symbol):
         return [ticket for ticket in self.tickets if ticket.open and ticket.symbol == symbol]
+
+    def get_order_ticket(self, order_id):
+        return next(ticket for ticket in self.tickets if ticket.order_id == order_id)
 
     def fill(self, ticket, quantity, price):
         held = self[ticket.symbol]
@@ -199,7 +203,7 @@ class World:
             ticket.open = False
             broker.refuses = False
             broker.refused += 1
-            self.desk.refused(event(ticket))
+            self.desk.orders.refused(event(ticket))
         else:
             broker.tickets.append(ticket)
         if broker.dies == "after":
@@ -263,12 +267,39 @@ class World:
         """All of history at the scale of now."""
         return self._history(symbol, datetime.min, self.time, None)
 
+    def refuse_late(self, symbol, firm):
+        """Minutes before the open the broker drops what is on order of a symbol.
+
+        Args:
+            symbol: whose orders go.
+            firm: whether it takes no cancellations any more.
+        """
+        broker = self.portfolio
+        for ticket in broker.tickets:
+            ticket.firm = firm
+        for ticket in broker.get_open_order_tickets(symbol):
+            ticket.open = False
+            if self.desk is not None:
+                self.desk.orders.cancelled(event(ticket))
+
     def open(self, opens, part):
         """Fill what is on order at the open, whole or a part of it."""
         self.time = self.time.replace(hour=9, minute=30)
         for symbol, price in opens.items():
             self.securities[symbol].price = price
-        for ticket in [ticket for ticket in self.portfolio.tickets if ticket.open]:
+        self._fill(opens, part)
+
+    def settle(self):
+        """What `MirageStrategy._settle` does, and its market orders are filled."""
+        self.time = self.time.replace(hour=9, minute=35)
+        if self.desk is not None:
+            count = len(self.portfolio.tickets)
+            self.desk.settle()
+            prices = {symbol: security.price for symbol, security in self.securities.items()}
+            self._fill(prices, 1.0, self.portfolio.tickets[count:])
+
+    def _fill(self, opens, part, tickets=None):
+        for ticket in [t for t in tickets or self.portfolio.tickets if t.open]:
             left = ticket.quantity - ticket.quantity_filled
             quantity = left if part == 1.0 else math.trunc(left * part)
             if not quantity:
@@ -301,7 +332,11 @@ class World:
         book = BarBook(NAMES, keep=500)
         kept = LiveState(store, "mirage-live/test", self.log)
         warm_up = timedelta(days=60)
-        return LiveDesk(self, SYMBOLS, book, stops, kept, warm_up, LEARNER), stops
+        broker = self.portfolio
+        return LiveDesk(
+            self, SYMBOLS, book, stops, kept, warm_up, LEARNER, RULES,
+            lambda: broker.total_portfolio_value,
+        ), stops  # fmt: skip
 
     def close(self, bars, weights):
         """A slice comes: what `MirageStrategy._trade_live` does with it. The tickers taken."""
@@ -337,11 +372,7 @@ class World:
         """What `MirageStrategy._send` does; what was due."""
         desk = self.desk
         desk.stopped()
-        due = desk.checked(desk.due(), RULES, self.portfolio.total_portfolio_value)
-        if due:
-            send_orders(self, due)
-            desk.sent()
-        return due
+        return desk.send()
 
     def expected(self):
         """Shares held and on order, by symbol."""
