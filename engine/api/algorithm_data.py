@@ -96,6 +96,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         selected: bool = False,
     ) -> Security:
         """The security of a symbol with subscriptions of a resolution; `selected` by a universe."""
+        added_before = self.securities.find(symbol) is not None
         security = self.securities.find_any(symbol) or self.new_security(symbol)
         security.is_tradable = not security.is_delisted
         kinds = [TickType.TRADE]
@@ -105,7 +106,9 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
             same = [
                 c
                 for c in security.subscriptions
-                if not c.internal and c.resolution == resolution and c.tick_type == kind
+                if not c.internal
+                and (c.resolution, c.tick_type) == (resolution, kind)
+                and (c.fill_forward, c.extended_hours) == (fill_forward, extended_hours)
             ]
             if not same:
                 security.subscriptions.append(
@@ -125,7 +128,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
             # LEAN makes a selected security before its subscriptions.
             self._qc_initialize_security(security, subscribed=not selected)
             security.is_initialized = True
-        if leverage:
+        if leverage and not added_before:
             security.set_leverage(leverage)
         self.securities.add(security)
         return security

@@ -3,35 +3,73 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
+from engine.common.lean_names import lean_classes
 from engine.common.naming import LeanObject
 from engine.common.net_exceptions import (
     ArgumentException,
     ArgumentOutOfRangeException,
     InvalidOperationException,
 )
-
-_DEFAULTS: dict[Any, Any] = {float: 0.0, int: 0, bool: False}
-"""What LEAN's windows of plain values hold where nothing was added."""
+from engine.market.data import BaseData
 
 T = TypeVar("T")
+
+
+def _whole(item: Any) -> int:
+    """A number without a fraction as an int.
+
+    Raises:
+        TypeError, ValueError: for anything else.
+    """
+    if hasattr(item, "__float__") and not hasattr(item, "__index__") and float(item) % 1 != 0:
+        raise ValueError(f"{item} has a fraction")
+    return int(item)
+
+
+def _text(item: Any) -> str | None:
+    if item is not None and not isinstance(item, str):
+        raise TypeError(f"{item!r} is no text")
+    return item
+
+
+def _truth(item: Any) -> bool:
+    if not isinstance(item, bool):
+        raise TypeError(f"{item!r} is neither True nor False")
+    return item
+
+
+_PLAIN: dict[Any, tuple[str, str, Any, Callable[[Any], Any]]] = {
+    float: ("Double", "float", 0.0, float),
+    Decimal: ("Decimal", "float", 0.0, float),
+    int: ("Int32", "int", 0, _whole),
+    bool: ("Boolean", "bool", False, _truth),
+    str: ("String", "str", None, _text),
+}
+"""Of plain values: .NET's name, Python's, what windows hold where nothing was added, and what makes
+one of an item."""
 
 
 class RollingWindow(LeanObject, Generic[T]):
     """Keeps the newest ``size`` items; index 0 is the newest.
 
     ``RollingWindow[float](5)`` is a window of numbers, which are 0 where none was added; without a
-    class, and of other classes, what is missing is None.
+    class, and of other classes, what is missing is None. What is added to a window of a class must
+    be of it. As in LEAN the class is one of LEAN's, or ``float``, ``int``, ``bool``, ``str``.
     """
 
     _default: Any = None
 
     def __class_getitem__(cls, kind: Any) -> Any:
-        made = super().__class_getitem__(kind)  # type: ignore[misc]
-        return _typed(cls, kind) if isinstance(kind, type) and kind in _DEFAULTS else made
+        if isinstance(kind, TypeVar):
+            return super().__class_getitem__(kind)  # type: ignore[misc]
+        if kind not in _PLAIN and not _is_lean_class(kind):
+            raise TypeError("type(s) expected")
+        return _typed(cls, kind)
 
     def __init__(self, size: int) -> None:
         if size < 0:
@@ -125,7 +163,61 @@ class RollingWindow(LeanObject, Generic[T]):
         return len(self._items)
 
 
-@lru_cache(maxsize=8)
+def _is_lean_class(kind: Any) -> bool:
+    """Whether LEAN has the class, or one that it derives from."""
+    return isinstance(kind, type) and any(c.__module__.startswith("engine.") for c in kind.__mro__)
+
+
+def _net_class(kind: type) -> type:
+    """LEAN's class of a user's."""
+    return next(cls for cls in kind.__mro__ if cls.__module__.startswith("engine."))
+
+
+@lru_cache(maxsize=64)
 def _typed(cls: Any, kind: type) -> Any:
-    """A window of plain values."""
-    return type(cls.__name__, (cls,), {"_default": _DEFAULTS[kind], "__module__": cls.__module__})
+    """A window of items of one class."""
+    if kind in _PLAIN:
+        name, python_name, default, convert = _PLAIN[kind]
+        full_name = f"System.{name}"
+    else:
+        base = _net_class(kind)
+        name = python_name = getattr(base, "lean_name", base.__name__)
+        entry = lean_classes().get(name)
+        full_name = name if entry is None else f"{entry.namespace}.{name}"
+        default = None
+
+        def convert(item: Any) -> Any:
+            if item is not None and issubclass(base, BaseData) and not isinstance(item, base):
+                raise TypeError(f"{item!r} is no {python_name}")
+            return item
+
+    def checked(method: str, parameters: str, place: int, arguments: tuple[Any, ...]) -> Any:
+        item = arguments[place - 1]
+        try:
+            return convert(item)
+        except (TypeError, ValueError, OverflowError):
+            parameter = parameters.rpartition(" ")[2]
+            kinds = ", ".join(str(type(argument)) for argument in arguments)
+            raise TypeError(
+                f"No method matches given arguments for {method}: ({kinds}). The expected "
+                f"signature is:\n  {method}({parameters}: {python_name})\nArgument mismatch: "
+                f"argument {place} ('{parameter}') expected {python_name}, got "
+                f"{type(item).__name__}."
+            ) from None
+
+    class Typed(cls):  # type: ignore[misc]
+        _default = default
+
+        def add(self, item: Any) -> None:
+            cls.add(self, checked("add", "item", 1, (item,)))
+
+        def __setitem__(self, index: int, item: Any) -> None:
+            given = checked("set_item", "i: int, value", 2, (index, item))
+            cls.__setitem__(self, index, given)
+
+        def __str__(self) -> str:
+            return f"QuantConnect.Indicators.RollingWindow`1[{full_name}]"
+
+    Typed.__name__ = Typed.__qualname__ = f"{cls.__name__}[{name}]"
+    Typed.__module__ = cls.__module__
+    return Typed

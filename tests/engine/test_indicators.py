@@ -329,6 +329,31 @@ class TestRollingWindow:
         window[4] = 7.0
         assert (window.size, list(window)) == (5, [0.0, 0.0, 0.0, 9.0, 7.0])
 
+    def test_items_are_of_the_windows_class(self):
+        numbers = RollingWindow[int](2)
+        numbers.add(5.0)
+        assert [(number, type(number)) for number in numbers] == [(5, int)]
+        with pytest.raises(TypeError) as problem:
+            numbers.add(1.5)
+        assert str(problem.value) == (
+            "No method matches given arguments for add: (<class 'float'>). The expected signature "
+            "is:\n  add(item: int)\nArgument mismatch: argument 1 ('item') expected int, got float."
+        )
+        for window, wrong in (
+            (RollingWindow[float], None),
+            (RollingWindow[bool], 1),
+            (RollingWindow[str], 1),
+            (RollingWindow[TradeBar], 1),
+        ):
+            with pytest.raises(TypeError, match="No method matches"):
+                window(2).add(wrong)
+        assert type(numbers).__name__ == "RollingWindow[Int32]"
+        assert str(RollingWindow[TradeBar](1)) == (
+            "QuantConnect.Indicators.RollingWindow`1[QuantConnect.Data.Market.TradeBar]"
+        )
+        with pytest.raises(TypeError, match="type.s. expected"):
+            _ = RollingWindow[dict]
+
     def test_nothing_removed_yet(self):
         with pytest.raises(ValueError, match="No items have been removed yet"):
             _ = RollingWindow(2).most_recently_removed
