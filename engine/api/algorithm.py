@@ -39,7 +39,16 @@ from engine.brokerage.brokerage_models import (
 )
 from engine.brokerage.brokers import brokerage_model, brokerage_name
 from engine.brokerage.transactions import SecurityTransactionManager
-from engine.common.clock import END_OF_TIME, NEW_YORK, aware_utc, from_utc, midnight, to_utc, zone
+from engine.common.clock import (
+    END_OF_TIME,
+    NEW_YORK,
+    aware_utc,
+    from_utc,
+    midnight,
+    shown_local,
+    to_utc,
+    zone,
+)
 from engine.common.decimals import to_decimal
 from engine.common.enums import (
     AccountType,
@@ -193,7 +202,7 @@ class QCAlgorithm(
     @property
     def time(self) -> datetime:
         """Time in the algorithm's time zone."""
-        return from_utc(self._qc_utc_time, self._qc_time_zone)
+        return shown_local(self._qc_utc_time, self._qc_time_zone)
 
     @property
     def utc_time(self) -> datetime:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.brokerage.order_processing import OrderProcessing
-from engine.common.clock import aware_utc
+from engine.common.clock import aware_utc, second_fraction
 from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
 from engine.common.naming import LeanObject
 from engine.common.net_exceptions import InvalidOperationException
@@ -175,7 +175,8 @@ class SecurityTransactionManager(OrderProcessing):
             )
         if symbol is None and tag is None:
             # .NET writes seven digits of a second.
-            moment = f"{self.utc_time_naive:%Y-%m-%dT%H:%M:%S.%f}0Z"
+            fraction = second_fraction(self.utc_time_naive)[1:].ljust(7, "0")
+            moment = f"{self.utc_time_naive:%Y-%m-%dT%H:%M:%S}.{fraction}Z"
             tag = f"Canceled by CancelOpenOrders() at {moment}"
         tickets = self.get_open_order_tickets(symbol)
         for ticket in tickets:

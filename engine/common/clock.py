@@ -15,6 +15,11 @@ from engine.common.naming import LeanObject
 UTC = ZoneInfo("UTC")
 NEW_YORK = "America/New_York"
 END_OF_TIME = datetime(2050, 12, 31)
+TICK = timedelta(microseconds=1)
+"""Stands for a tick of .NET's clock, 100 ns, which is shorter than anything that a datetime knows.
+
+LEAN begins anew one tick after a time step. User code does not see it, .NET's text does.
+"""
 
 
 class TimeZones(LeanObject):
@@ -93,6 +98,24 @@ def from_utc(utc: datetime, time_zone: str) -> datetime:
     return utc.replace(tzinfo=UTC).astimezone(zone(time_zone)).replace(tzinfo=None)
 
 
+@lru_cache(maxsize=8192)
+def shown_local(utc: datetime, time_zone: str) -> datetime:
+    """Local time of a UTC time as user code sees it."""
+    return without_tick(from_utc(utc, time_zone))
+
+
+def without_tick(time: datetime) -> datetime:
+    """A time as a datetime of Python's shows it: a tick is too short."""
+    return time.replace(microsecond=0) if time.microsecond == 1 else time
+
+
+def second_fraction(time: datetime) -> str:
+    """The fraction of a second in .NET's text, with its point, without trailing zeros."""
+    if not time.microsecond:
+        return ""
+    return ".0000001" if time.microsecond == 1 else f".{time.microsecond:06d}".rstrip("0")
+
+
 def midnight(day: date) -> datetime:
     """Start of a day, or of the day of a time."""
     return datetime(day.year, day.month, day.day)
@@ -105,7 +128,7 @@ def round_down(time: datetime, span: timedelta) -> datetime:
 
 def aware_utc(time: datetime) -> datetime:
     """A naive UTC time as user code sees it."""
-    return time.replace(tzinfo=_datetime.UTC)
+    return without_tick(time).replace(tzinfo=_datetime.UTC)
 
 
 def naive_utc(time: datetime) -> datetime:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.common.clock import from_utc, to_utc
+from engine.common.clock import TICK, shown_local, to_utc
 from engine.common.enums import (
     DataNormalizationMode,
     DelistingType,
@@ -31,8 +31,6 @@ from engine.market.data import (
 from engine.market.market_hours import ExchangeHours
 from engine.market.slices import Slice
 from engine.market.symbols import Symbol
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass
@@ -83,11 +81,18 @@ class DataFeed:
 
     # Subscriptions --------------------------------------------------------------------------
 
+    @property
+    def _pivot(self) -> datetime:
+        """Where the warm-up ends, UTC."""
+        algorithm = self._algorithm
+        return to_utc(algorithm.start_date, algorithm.time_zone)
+
     def _update_fill_span(self, config: SubscriptionDataConfig | None = None) -> None:
         """Gaps are filled at the finest visible resolution.
 
         When that changes LEAN begins the subscriptions that fill gaps anew, behind the time step:
-        what they had filled from is forgotten.
+        what they had filled from is forgotten. So it does with the universes whose subscription
+        says that it fills gaps: they select again at once, and from then on a tick later.
         """
         configs = [s.config for s in self._subscriptions if not s.config.internal]
         if config is not None and not config.internal:
@@ -96,7 +101,10 @@ class DataFeed:
         if RESOLUTION_SPAN[finest] == self._fill_span:
             return
         self._fill_span = RESOLUTION_SPAN[finest]
-        start = self._algorithm.utc_time_naive + _MICROSECOND
+        start = self._algorithm.utc_time_naive + TICK
+        for active in self._universes:
+            if active.universe.fill_forward and not self._algorithm.live_mode:
+                active.restart(start, self._pivot)
         for index, one in enumerate(self._subscriptions):
             if one.config.fill_forward and one.security is not None:
                 hours = one.security.exchange.hours
@@ -149,7 +157,7 @@ class DataFeed:
             return sources.points(config, hours, begin, end, lambda: self._fill_span)
         resolution = algorithm.settings.warmup_resolution
         if algorithm.is_warming_up and resolution is not None:
-            pivot = hours.from_utc(to_utc(algorithm.start_date, algorithm.time_zone))
+            pivot = hours.from_utc(self._pivot)
             return warmed_up_points(
                 config, Resolution(resolution), self._sources, hours, (begin, pivot, end),
                 lambda: self._fill_span, strict_daily=strict,
@@ -290,7 +298,7 @@ class DataFeed:
         return taken, changes
 
     def _slice(self, time: datetime) -> Slice:
-        return Slice(from_utc(time, self._algorithm.time_zone), utc_time=time)
+        return Slice(shown_local(time, self._algorithm.time_zone), utc_time=time)
 
     def _time_slice(
         self,

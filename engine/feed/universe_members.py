@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.common.clock import TICK
 from engine.common.enums import Resolution
 from engine.feed.universe_selection import ActiveUniverse, SecurityChanges, UserDefinedUniverse
 from engine.framework.universe import UNCHANGED, Universe
@@ -23,7 +24,6 @@ _INTERVALS = (
     timedelta(minutes=1),
     timedelta(seconds=1),
 )
-_MICROSECOND = timedelta(microseconds=1)
 
 Subscribe = Callable[[SubscriptionDataConfig, Any, datetime], None]
 
@@ -71,7 +71,7 @@ class UniverseMembers:
             return SecurityChanges()
         removed = self._remove(universe, active.selected, time)
         # What is added by hand begins after its time step, whose bars are past.
-        start = time + _MICROSECOND if active.after_step else time
+        start = time + TICK if active.after_step else time
         return SecurityChanges(self._add(universe, active.selected, time, start), removed)
 
     def _of(self, universe: Universe) -> dict[Symbol, _Member]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
-from engine.common.clock import from_utc, midnight, to_utc
+from engine.common.clock import TICK, from_utc, midnight, to_utc, without_tick
 from engine.common.enums import SecurityType
 from engine.common.naming import LeanObject
 from engine.framework.universe import (
@@ -109,6 +110,7 @@ class ActiveUniverse:
         self.universe = universe
         self._algorithm = algorithm
         self._hours = hours
+        self._end = end_utc
         self._times = self._scheduled_times(start_utc, end_utc)
         self.next_utc: datetime | None = None
         self.after_step = False
@@ -119,6 +121,15 @@ class ActiveUniverse:
     def advance(self) -> None:
         """Move to the next selection."""
         self.next_utc = next(self._times, None)
+
+    def restart(self, start_utc: datetime, warm_up_end: datetime) -> None:
+        """Select anew from a time on; once a warm-up is over at whole intervals of its end."""
+        if self._algorithm.is_warming_up:
+            before = self._scheduled_times(start_utc, warm_up_end - TICK)
+            self._times = chain(before, self._scheduled_times(warm_up_end, self._end))
+        else:
+            self._times = self._scheduled_times(start_utc, self._end)
+        self.advance()
 
     def trigger(self, utc_time: datetime, is_addition: bool) -> None:
         """Select at a time not planned: symbols were added or removed by hand."""
@@ -189,11 +200,11 @@ class ActiveUniverse:
             selector = universe.selector
             if selector is None:
                 raise ValueError(f"{universe.key} has no selector")
-            chosen = selector(utc_time)
+            chosen = selector(without_tick(utc_time))
         elif isinstance(universe, CustomUniverse):
             if universe.selector is None:
                 raise ValueError(f"{universe.key} has no selector")
-            chosen = universe.selector(self._hours.from_utc(utc_time))
+            chosen = universe.selector(without_tick(self._hours.from_utc(utc_time)))
         elif isinstance(universe, ManualUniverse):
             chosen = universe.symbols
         elif isinstance(universe, UserDefinedUniverse):

@@ -30,9 +30,11 @@ class Universe(LeanObject):
     Attributes:
         members: present members, securities by symbol.
         selected: symbols of the last selection; None before the first.
+        fill_forward: its own subscription says that it fills gaps, which LEAN's feed heeds.
     """
 
     UNCHANGED: ClassVar[Any] = UNCHANGED
+    fill_forward = False
 
     def __init__(
         self, key: str, settings: Any = None, resolution: Resolution | None = None
@@ -124,10 +126,12 @@ class CustomUniverse(Universe):
         selector: Callable[[datetime], Iterable[Any]] | None = None,
         interval: timedelta = timedelta(days=1),
         resolution: Resolution | None = None,
+        fill_forward: bool = False,
     ) -> None:
         super().__init__(key, settings, resolution)
         self.selector = selector
         self.interval = interval
+        self.fill_forward = fill_forward
 
 
 def universe_key(ticker: str) -> str:
@@ -282,6 +286,7 @@ class CustomUniverseSelectionModel(UniverseSelectionModel):
             self._settings,
             selector=lambda date: self.select(algorithm, date),
             interval=self._interval,
+            fill_forward=(self._settings or algorithm.universe_settings).fill_forward,
         )
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.charting import Chart, unix_time
+from engine.common.clock import second_fraction
 from engine.common.decimals import round_half_even
 from engine.common.durable import replace_durably
 from engine.common.enums import AccountType, AlgorithmStatus, BrokerageName
@@ -465,8 +466,7 @@ def _camel(name: str) -> str:
 
 
 def _utc(time: datetime) -> str:
-    fraction = f".{time.microsecond:06d}".rstrip("0") if time.microsecond else ""
-    return f"{time:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+    return f"{time:%Y-%m-%dT%H:%M:%S}{second_fraction(time)}Z"
 
 
 def _number(value: Any) -> Any:

@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from engine.common.clock import second_fraction
 from engine.common.decimals import normalize, smart_rounding, text
 from engine.common.enums import OrderType, SecurityType
 from engine.orders.combo_orders import GroupOrderManager
@@ -42,8 +43,7 @@ def decimal_json(value: Decimal) -> str:
 
 def time_json(time: datetime) -> str:
     """Write a UTC time, without trailing zeros of the second's fraction."""
-    fraction = f".{time.microsecond:06d}".rstrip("0") if time.microsecond else ""
-    return f'"{time:%Y-%m-%dT%H:%M:%S}{fraction}Z"'
+    return f'"{time:%Y-%m-%dT%H:%M:%S}{second_fraction(time)}Z"'
 
 
 def text_json(value: str) -> str:

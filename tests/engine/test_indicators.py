@@ -351,7 +351,7 @@ class TestRollingWindow:
         assert str(RollingWindow[TradeBar](1)) == (
             "QuantConnect.Indicators.RollingWindow`1[QuantConnect.Data.Market.TradeBar]"
         )
-        with pytest.raises(TypeError, match="type.s. expected"):
+        with pytest.raises(TypeError, match=r"type\(s\) expected"):
             _ = RollingWindow[dict]
 
     def test_nothing_removed_yet(self):

@@ -11,6 +11,7 @@ from engine.common.enums import DataNormalizationMode, OrderStatus, Resolution, 
 from engine.common.settings import UniverseSettings
 from engine.feed.universe_selection import SecurityChanges
 from engine.framework.universe import (
+    CustomUniverseSelectionModel,
     ManualUniverseSelectionModel,
     ScheduledUniverse,
     ScheduledUniverseSelectionModel,
@@ -18,6 +19,7 @@ from engine.framework.universe import (
 )
 from engine.market.symbols import Market, SecurityIdentifier, Symbol
 from engine.run.runner import run_algorithm
+from engine.statistics.order_hash import time_json
 from tests.engine.folder import flat, write_folder
 
 LEAN = Path(__file__).parents[3] / "shared" / "lean" / "data"
@@ -194,6 +196,34 @@ def test_universes_select_at_one_moment_from_the_finest_on_then_by_their_symbols
     assert lines[0] == "04 00 ZZ,AA,MM,QC-UNIVERSE-USERDEFINED-USA-EQUITY"
     assert lines[1:5] == ["04 00 aa", "04 00 mm", "04 00 zz", "04 00 +ABC,ZED -"]
     assert lines[-1].endswith("['ZED'] ZZ 2T")
+
+
+def test_a_selection_model_that_fills_gaps_selects_anew_a_tick_after_the_first_subscription(folder):
+    # LEAN begins such universes again when the finest resolution changes from a minute to a day.
+    class Custom(Base):
+        def start(self):
+            self.set_end_date(2010, 1, 6)
+            self.add_universe_selection(CustomUniverseSelectionModel("own", self.choose))
+
+        def choose(self, time):
+            self.note(f"selects {time:%d %H:%M:%S.%f}")
+            return ["ZED"] if time.day < 6 else ["ABC", "ZED"]
+
+        def on_securities_changed(self, changes):
+            if self.time.day == 6:
+                self.limit_order(next(iter(self.securities.keys())), 1, 5)
+
+    result = run_algorithm(
+        Custom, data_folder=folder / "data", store=folder / "store", parameters={}
+    )
+    midnights = [f"{day} 00 selects {day} 00:00:00.000000" for day in ("04", "04", "05", "06")]
+    assert result.algorithm.lines == midnights
+    (order,) = result.orders
+    assert (order.time.microsecond, time_json(order.time_naive)) == (
+        0,
+        '"2010-01-06T05:00:00.0000001Z"',
+    )
+    assert [time.day for time, _ in result.equity if time.hour == 5] == [4, 5, 5, 6, 6]
 
 
 def test_a_schedule_of_the_settings_says_on_which_days_universes_select(folder):
