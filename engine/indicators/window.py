@@ -205,7 +205,7 @@ def _typed(cls: Any, kind: type) -> Any:
                 f"{type(item).__name__}."
             ) from None
 
-    class Typed(cls):  # type: ignore[misc]
+    class Typed(cls):
         _default = default
 
         def add(self, item: Any) -> None:
