@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from functools import lru_cache
 from typing import Any
 
@@ -36,3 +36,35 @@ class PairsDict(dict[Any, Any]):
 
     def __iter__(self) -> Iterator[Any]:
         return (KeyValuePair(key, value) for key, value in self.items())
+
+
+class SlotDict(MutableMapping[Any, Any]):
+    """A dictionary in the order of .NET's: a new key takes the place that was freed last."""
+
+    def __init__(self) -> None:
+        self._slots: list[Any] = []
+        self._free: list[int] = []
+        self._places: dict[Any, int] = {}
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._slots[self._places[key]][1]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if key not in self._places:
+            if self._free:
+                self._places[key] = self._free.pop()
+            else:
+                self._places[key] = len(self._slots)
+                self._slots.append(None)
+        self._slots[self._places[key]] = key, value
+
+    def __delitem__(self, key: Any) -> None:
+        place = self._places.pop(key)
+        self._slots[place] = None
+        self._free.append(place)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (slot[0] for slot in self._slots if slot is not None)
+
+    def __len__(self) -> int:
+        return len(self._places)

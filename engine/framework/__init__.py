@@ -10,6 +10,15 @@ from engine.framework.alphas import (
     NullAlphaModel,
     RsiAlphaModel,
 )
+from engine.framework.etf_baskets import (
+    EnergyETFUniverse,
+    LiquidETFUniverse,
+    MetalsETFUniverse,
+    SP500SectorsETFUniverse,
+    TechnologyETFUniverse,
+    USTreasuriesETFUniverse,
+    VolatilityETFUniverse,
+)
 from engine.framework.execution import (
     ExecutionModel,
     ImmediateExecutionModel,
@@ -20,6 +29,24 @@ from engine.framework.execution import (
 )
 from engine.framework.insight import Insight, InsightScore
 from engine.framework.insights import InsightCollection, InsightManager
+from engine.framework.optimization import (
+    BlackLittermanOptimizationPortfolioConstructionModel,
+    MeanReversionPortfolioConstructionModel,
+    MeanVarianceOptimizationPortfolioConstructionModel,
+    ReturnsSymbolData,
+    ReturnsSymbolDataExtensions,
+    RiskParityPortfolioConstructionModel,
+)
+from engine.framework.optimizers import (
+    MaximumSharpeRatioPortfolioOptimizer,
+    MinimumVariancePortfolioOptimizer,
+    RiskParityPortfolioOptimizer,
+    UnconstrainedMeanVariancePortfolioOptimizer,
+)
+from engine.framework.pairs_alphas import (
+    BasePairsTradingAlphaModel,
+    PearsonCorrelationPairsTradingAlphaModel,
+)
 from engine.framework.pipeline import FrameworkPipeline
 from engine.framework.portfolio_construction import (
     AccumulativeInsightPortfolioConstructionModel,
@@ -56,6 +83,8 @@ from engine.framework.universe import (
 __all__ = [
     "AccumulativeInsightPortfolioConstructionModel",
     "AlphaModel",
+    "BasePairsTradingAlphaModel",
+    "BlackLittermanOptimizationPortfolioConstructionModel",
     "CompositeAlphaModel",
     "CompositeRiskManagementModel",
     "CompositeUniverseSelectionModel",
@@ -64,6 +93,7 @@ __all__ = [
     "CustomUniverse",
     "CustomUniverseSelectionModel",
     "EmaCrossAlphaModel",
+    "EnergyETFUniverse",
     "EqualWeightingPortfolioConstructionModel",
     "ExecutionModel",
     "FrameworkPipeline",
@@ -75,29 +105,45 @@ __all__ = [
     "InsightManager",
     "InsightScore",
     "InsightWeightingPortfolioConstructionModel",
+    "LiquidETFUniverse",
     "MacdAlphaModel",
     "ManualUniverse",
     "ManualUniverseSelectionModel",
     "MaximumDrawdownPercentPerSecurity",
     "MaximumDrawdownPercentPortfolio",
+    "MaximumSharpeRatioPortfolioOptimizer",
     "MaximumUnrealizedProfitPercentPerSecurity",
+    "MeanReversionPortfolioConstructionModel",
+    "MeanVarianceOptimizationPortfolioConstructionModel",
+    "MetalsETFUniverse",
+    "MinimumVariancePortfolioOptimizer",
     "NullAlphaModel",
     "NullExecutionModel",
     "NullPortfolioConstructionModel",
     "NullRiskManagementModel",
     "NullUniverseSelectionModel",
     "OrderSizing",
+    "PearsonCorrelationPairsTradingAlphaModel",
     "PortfolioConstructionModel",
     "PortfolioTarget",
     "PortfolioTargetCollection",
+    "ReturnsSymbolData",
+    "ReturnsSymbolDataExtensions",
     "RiskManagementModel",
+    "RiskParityPortfolioConstructionModel",
+    "RiskParityPortfolioOptimizer",
     "RsiAlphaModel",
+    "SP500SectorsETFUniverse",
     "ScheduledUniverse",
     "ScheduledUniverseSelectionModel",
     "SpreadExecutionModel",
     "StandardDeviationExecutionModel",
+    "TechnologyETFUniverse",
     "TrailingStopRiskManagementModel",
+    "USTreasuriesETFUniverse",
+    "UnconstrainedMeanVariancePortfolioOptimizer",
     "Universe",
     "UniverseSelectionModel",
+    "VolatilityETFUniverse",
     "VolumeWeightedAveragePriceExecutionModel",
 ]

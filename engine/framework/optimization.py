@@ -1,99 +1,210 @@
-"""Portfolio construction by optimization, as in LEAN's Python files of the folder `Portfolio`.
+"""Portfolio construction by optimization, as in LEAN's C# files of the folder `Portfolio`.
 
-The names of `AlgorithmImports` are LEAN's C# models, which solve with another library; these are
-what ``from Portfolio.<name> import <name>`` gives.
+These are the names of `AlgorithmImports`. LEAN's Python files, which work on frames and solve with
+SciPy, are in `python_optimization`; ``from Portfolio.<name> import <name>`` gives those.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from datetime import datetime
-from itertools import groupby
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from engine.common.clock import naive_utc, to_utc
-from engine.common.decimals import to_double
+from engine.common.decimals import to_decimal, to_double
 from engine.common.enums import InsightDirection, PortfolioBias, Resolution
+from engine.common.naming import LeanObject, either_spelling
+from engine.common.net_exceptions import ArgumentException, ArgumentNullException
 from engine.framework.insight import Insight
 from engine.framework.optimizers import (
     MaximumSharpeRatioPortfolioOptimizer,
     MinimumVariancePortfolioOptimizer,
+    PortfolioOptimizer,
     RiskParityPortfolioOptimizer,
 )
-from engine.framework.portfolio_construction import PortfolioConstructionModel
+from engine.framework.portfolio_construction import PortfolioConstructionModel, named_or
 from engine.indicators import RateOfChange
 from engine.market.data import TradeBar
 
 TRADING_DAYS = 252
 
 
-class _Returns:
-    """The last returns of a symbol, newest first."""
+class ReturnsSymbolData(LeanObject):
+    """The last returns of a symbol.
+
+    Args:
+        symbol: whose returns.
+        lookback: bars of a return.
+        period: returns that are remembered.
+
+    Attributes:
+        roc: makes the returns from prices.
+    """
 
     def __init__(self, symbol: Any, lookback: int, period: int) -> None:
-        self.roc = RateOfChange(f"{symbol}.roc({lookback})", lookback)
+        self.roc = RateOfChange(f"{symbol}.ROC({lookback})", lookback)
         self.roc.updated += self._on_updated
         self._window: deque[tuple[datetime, float]] = deque(maxlen=period)
 
-    def update(self, time: datetime, value: Any) -> None:
-        """Take a price."""
-        self.roc.update(time, value)
+    @property
+    def returns(self) -> dict[datetime, float]:
+        """Returns by time, newest first.
+
+        Raises:
+            ArgumentException: if two are of one time.
+        """
+        found = dict(self._window)
+        if len(found) < len(self._window):
+            raise ArgumentException("An item with the same key has already been added.")
+        return found
+
+    def add(self, time: datetime, value: Any) -> None:
+        """Take a return; one of the newest's time is left out."""
+        if not self._window or self._window[0][0] != time:
+            self._window.appendleft((time, to_double(to_decimal(value))))
+
+    def update(self, time: datetime, value: Any) -> bool:
+        """Take a price; whether there are enough of them for a return."""
+        return bool(self.roc.update(time, value))
+
+    def reset(self) -> None:
+        """Forget everything and heed no more prices."""
+        self.roc.updated -= self._on_updated
+        self.roc.reset()
+        self._window.clear()
 
     def _on_updated(self, sender: Any, point: Any) -> None:
         if self.roc.is_ready:
-            self.add(point.end_time, point.value)
-
-    def add(self, time: datetime, value: float) -> None:
-        """Take a return."""
-        self._window.appendleft((time, value))
-
-    @property
-    def newest(self) -> datetime | None:
-        """Time of the newest return."""
-        return self._window[0][0] if self._window else None
-
-    def stop(self) -> None:
-        """Forget everything and heed no more prices."""
-        self.roc.updated -= self._on_updated
-        self._window.clear()
-
-    @property
-    def series(self) -> pd.Series:
-        """Returns by time."""
-        return pd.Series(
-            [value for _, value in self._window], index=[time for time, _ in self._window]
-        )
+            self.add(point.end_time, point.value_exact)
 
 
-def _bounds(bias: PortfolioBias) -> tuple[float, float]:
+class ReturnsSymbolDataExtensions(LeanObject):
+    """Returns of several symbols."""
+
+    @staticmethod
+    def form_returns_matrix(
+        symbol_data: Mapping[Any, ReturnsSymbolData], symbols: Iterable[Any]
+    ) -> Any:
+        """Returns as an array, times x symbols, without rows that lack one or are all zero.
+
+        Where the times differ between symbols, rows are the first, second, ... newest return of
+        each.
+        """
+        columns = [symbol_data[symbol].returns for symbol in symbols if symbol in symbol_data]
+        times = list(dict.fromkeys(time for column in columns for time in column))
+        most = max((len(data.returns) for data in symbol_data.values()), default=0)
+        if most == len(times):
+            rows = [[column.get(time, np.nan) for column in columns] for time in times]
+        else:
+            values = [list(column.values()) for column in columns]
+            rows = [
+                [column[row] if row < len(column) else np.nan for column in values]
+                for row in range(most)
+            ]
+        sums = (np.abs(np.array(rows)).sum(axis=1) if rows and columns else np.zeros(len(rows))) + 0
+        kept = [row for row, total in zip(rows, sums, strict=True) if total > 0]
+        return np.array(kept) if kept else np.zeros((0, 0))
+
+
+def bounds(bias: PortfolioBias) -> tuple[float, float]:
+    """Smallest and largest weight on the sides that are traded."""
     lower = 0 if bias == PortfolioBias.LONG else -1
     return lower, 0 if bias == PortfolioBias.SHORT else 1
 
 
-def _within_bias(bias: PortfolioBias, weight: float) -> float:
+def within_bias(bias: PortfolioBias, weight: float) -> float:
     """The weight, or zero if it lies on the side that is not traded."""
-    sign = int(np.sign(weight))
-    return 0 if bias != PortfolioBias.LONG_SHORT and sign != int(bias) else weight
+    wrong = bias != PortfolioBias.LONG_SHORT and int(np.sign(weight)) != int(bias)
+    return 0.0 if wrong else weight
 
 
-def _past(algorithm: Any, symbol: Any, count: int, resolution: Resolution) -> list[Any]:
+def past_bars(algorithm: Any, symbol: Any, count: int, resolution: Resolution) -> list[Any]:
+    """The last bars of a symbol."""
     return list(algorithm.history[TradeBar](symbol, count, resolution))
 
 
-class MeanVarianceOptimizationPortfolioConstructionModel(PortfolioConstructionModel):
+def require_long(model: Any, bias: PortfolioBias) -> None:
+    """Refuse a model that may hold nothing.
+
+    Raises:
+        ArgumentException: if the bias forbids long positions.
+    """
+    if bias == PortfolioBias.SHORT:
+        raise ArgumentException(f"Long position must be allowed in {type(model).__name__}.")
+
+
+def _own_optimizer(model: Any, optimizer: Any) -> Any:
+    """An optimizer for a model that takes LEAN's own only.
+
+    Raises:
+        TypeError: for one that is written in Python.
+    """
+    if optimizer is not None and not isinstance(optimizer, PortfolioOptimizer):
+        raise TypeError(
+            f"{type(model).__name__} takes an optimizer of AlgorithmImports only, as in LEAN; "
+            f"received {type(optimizer).__name__}"
+        )
+    return optimizer
+
+
+class _ReturnsModel(PortfolioConstructionModel):
+    """Models that keep the returns of their symbols and ask an optimizer for the weights."""
+
+    def __init__(
+        self,
+        rebalance: Any,
+        lookback: int,
+        period: int,
+        resolution: Resolution,
+        optimizer: Any,
+    ) -> None:
+        super().__init__(rebalance)
+        self._lookback, self._period, self._resolution = lookback, period, resolution
+        self._optimizer = optimizer
+        self._data: dict[Any, ReturnsSymbolData] = {}
+
+    def _follow(self, symbol: Any) -> ReturnsSymbolData:
+        if symbol not in self._data:
+            self._data[symbol] = ReturnsSymbolData(symbol, self._lookback, self._period)
+        return self._data[symbol]
+
+    def _history(self, algorithm: Any, symbol: Any) -> list[Any]:
+        return past_bars(algorithm, symbol, self._lookback * self._period, self._resolution)
+
+    def _targets(
+        self, insights: list[Insight], symbols: list[Any], weights: Any, bias: PortfolioBias
+    ) -> dict[Insight, float]:
+        first: dict[Any, Insight] = {}
+        for insight in insights:
+            first.setdefault(insight.symbol, insight)
+        found = {}
+        if len(weights):
+            for index, symbol in enumerate(symbols):
+                found[first[symbol]] = within_bias(bias, float(weights[index]))
+        return found
+
+
+class MeanVarianceOptimizationPortfolioConstructionModel(_ReturnsModel):
     """Mean-variance optimization of the symbols with insights.
 
     Args:
-        rebalance: daily by default.
+        rebalance: see `rebalancing_function`; daily by default.
         portfolio_bias: sides that are traded.
         lookback: bars of a return.
         period: returns that are remembered.
         resolution: of the history.
         target_return: for the default optimizer.
-        optimizer: has ``optimize(returns)``; the least variance for the target by default.
+        optimizer: has ``optimize(returns, expected returns, covariance)``, arrays of times x
+            assets, None and None; the least variance for the target by default.
+        rebalancing_date_rules, rebalance_resolution, time_span, rebalancing_func: LEAN's other
+            names of ``rebalance``.
+
+    Raises:
+        NotImplementedError: for an optimizer without ``optimize``.
     """
 
     def __init__(
@@ -105,81 +216,82 @@ class MeanVarianceOptimizationPortfolioConstructionModel(PortfolioConstructionMo
         resolution: Resolution = Resolution.DAILY,
         target_return: float = 0.02,
         optimizer: Any = None,
+        *,
+        rebalancing_date_rules: Any = None,
+        rebalance_resolution: Resolution | None = None,
+        time_span: timedelta | None = None,
+        rebalancing_func: Any = None,
     ) -> None:
-        super().__init__()
-        self.lookback, self.period, self.resolution = lookback, period, resolution
-        self.portfolio_bias = portfolio_bias
-        self.optimizer = optimizer
+        named = (rebalancing_date_rules, rebalance_resolution, time_span, rebalancing_func)
         if optimizer is None:
-            bounds = _bounds(portfolio_bias)
-            self.optimizer = MinimumVariancePortfolioOptimizer(*bounds, target_return)
-        self.symbol_data_by_symbol: dict[Any, _Returns] = {}
-        self.set_rebalancing_func(rebalance)
+            optimizer = MinimumVariancePortfolioOptimizer(*bounds(portfolio_bias), target_return)
+        super().__init__(named_or(named, rebalance), lookback, period, resolution, optimizer)
+        self._optimize = either_spelling(optimizer, "optimize")
+        if self._optimize is None:
+            raise NotImplementedError(
+                "IPortfolioOptimizer.Optimize must be implemented. Please implement this missing "
+                f"method on {type(optimizer).__name__}"
+            )
+        self._bias = PortfolioBias(portfolio_bias)
 
     def should_create_target_for_insight(self, insight: Insight) -> bool:
         """Insights need a magnitude within the settings; it becomes a return of the symbol.
 
-        Raises:
-            ValueError: for an insight without magnitude.
+        One without magnitude ends the run.
         """
         if not self.filter_invalid_insight_magnitude(self.algorithm, [insight]):
             return False
+        data = self._data.get(insight.symbol)
+        if data is None:
+            return True
         if insight.magnitude is None:
-            raise ValueError(
-                f"{type(self).__name__} needs insights with a magnitude; {insight} has none"
+            self.algorithm.set_run_time_error(
+                ArgumentNullException(
+                    f"{type(self).__name__} does not accept 'null' as Insight.Magnitude. Please "
+                    "checkout the selected Alpha Model specifications: "
+                    f"{insight.source_model} (Parameter '{insight.symbol.value}')"
+                )
             )
-        self.symbol_data_by_symbol[insight.symbol].add(self.algorithm.time, insight.magnitude)
+            return False
+        data.add(self.algorithm.time, insight.magnitude)
         return True
 
     def determine_target_percent(self, active_insights: list[Insight]) -> dict[Insight, float]:
         """Weights of the optimizer."""
-        if not active_insights:
+        if not active_insights or self._optimize is None:
             return {}
-        symbols = {insight.symbol for insight in active_insights}
-        returns = pd.DataFrame(
-            {
-                str(symbol.id): data.series
-                for symbol, data in self.symbol_data_by_symbol.items()
-                if symbol in symbols
-            }
-        )
-        weights = pd.Series(self.optimizer.optimize(returns), index=returns.columns)
-        return {
-            insight: _within_bias(self.portfolio_bias, weights[str(insight.symbol.id)])
-            for insight in active_insights
-        }
+        symbols = [insight.symbol for insight in active_insights]
+        returns = ReturnsSymbolDataExtensions.form_returns_matrix(self._data, symbols)
+        weights = self._optimize(returns, None, None)
+        return self._targets(active_insights, symbols, weights, self._bias)
 
     def on_securities_changed(self, algorithm: Any, changes: Any) -> None:
         """Follow added securities, warmed up from history; forget removed ones."""
         super().on_securities_changed(algorithm, changes)
         for security in changes.removed_securities:
-            removed = self.symbol_data_by_symbol.pop(security.symbol, None)
-            if removed is not None:
-                removed.stop()
-        count = self.lookback * self.period
+            self._data.pop(security.symbol, None)
         for security in changes.added_securities:
-            symbol = security.symbol
-            data = self.symbol_data_by_symbol.get(symbol)
-            if data is None:
-                data = _Returns(symbol, self.lookback, self.period)
-                self.symbol_data_by_symbol[symbol] = data
-            for bar in _past(algorithm, symbol, count, self.resolution):
+            data = self._follow(security.symbol)
+            for bar in self._history(algorithm, security.symbol):
                 data.update(bar.end_time, bar.value_exact)
 
 
-class RiskParityPortfolioConstructionModel(PortfolioConstructionModel):
+class RiskParityPortfolioConstructionModel(_ReturnsModel):
     """The same share of the risk for every symbol with an insight.
 
     Args:
-        rebalance: daily by default.
+        rebalance: see `rebalancing_function`; daily by default.
         portfolio_bias: long, or long and short.
         lookback: bars of a return.
         period: returns that are remembered.
         resolution: of the returns.
-        optimizer: has ``optimize(returns)``.
+        optimizer: one of LEAN's; equal shares of the risk by default.
+        rebalancing_date_rules, rebalance_resolution, time_span, rebalancing_func: LEAN's other
+            names of ``rebalance``.
 
     Raises:
-        ValueError: if the bias forbids long positions.
+        ArgumentException: if the bias forbids long positions.
+        TypeError: for an optimizer written in Python.
     """
 
     def __init__(
@@ -190,24 +302,25 @@ class RiskParityPortfolioConstructionModel(PortfolioConstructionModel):
         period: int = 252,
         resolution: Resolution = Resolution.DAILY,
         optimizer: Any = None,
+        *,
+        rebalancing_date_rules: Any = None,
+        rebalance_resolution: Resolution | None = None,
+        time_span: timedelta | None = None,
+        rebalancing_func: Any = None,
     ) -> None:
-        super().__init__()
-        _require_long(self, portfolio_bias)
-        self.lookback, self.period, self.resolution = lookback, period, resolution
-        self.optimizer = RiskParityPortfolioOptimizer() if optimizer is None else optimizer
-        self._data: dict[Any, _Returns] = {}
-        self.set_rebalancing_func(rebalance)
+        require_long(self, portfolio_bias)
+        named = (rebalancing_date_rules, rebalance_resolution, time_span, rebalancing_func)
+        optimizer = _own_optimizer(self, optimizer) or RiskParityPortfolioOptimizer()
+        super().__init__(named_or(named, rebalance), lookback, period, resolution, optimizer)
 
     def determine_target_percent(self, active_insights: list[Insight]) -> dict[Insight, float]:
         """Weights of the optimizer."""
         if not active_insights:
             return {}
-        symbols = {insight.symbol for insight in active_insights}
-        returns = pd.DataFrame(
-            {str(symbol): data.series for symbol, data in self._data.items() if symbol in symbols}
-        )
-        weights = pd.Series(self.optimizer.optimize(returns), index=returns.columns)
-        return {insight: weights[str(insight.symbol)] for insight in active_insights}
+        symbols = [insight.symbol for insight in active_insights]
+        returns = ReturnsSymbolDataExtensions.form_returns_matrix(self._data, symbols)
+        weights = self._optimizer.optimize(returns)
+        return self._targets(active_insights, symbols, weights, PortfolioBias.LONG_SHORT)
 
     def on_securities_changed(self, algorithm: Any, changes: Any) -> None:
         """Follow added securities, warmed up from history; forget removed ones."""
@@ -215,34 +328,31 @@ class RiskParityPortfolioConstructionModel(PortfolioConstructionModel):
         for security in changes.removed_securities:
             removed = self._data.pop(security.symbol, None)
             if removed is not None:
-                removed.stop()
                 algorithm.unregister_indicator(removed.roc)
-        count = self.lookback * self.period
-        for symbol in sorted(
-            (security.symbol for security in changes.added_securities), key=lambda s: str(s.id)
-        ):
-            bars = _past(algorithm, symbol, count, self.resolution)
-            if not bars or symbol in self._data:
-                continue
-            data = self._data[symbol] = _Returns(symbol, self.lookback, self.period)
-            for bar in bars:
-                # LEAN's model reads them from a frame.
-                data.update(bar.end_time, to_double(bar.close_exact))
-            algorithm.register_indicator(symbol, data.roc, self.resolution)
+        for security in changes.added_securities:
+            symbol = security.symbol
+            if symbol not in self._data:
+                algorithm.register_indicator(symbol, self._follow(symbol).roc, self._resolution)
+        for security in changes.added_securities:
+            data = self._data[security.symbol]
+            for bar in self._history(algorithm, security.symbol):
+                data.update(bar.end_time, bar.value_exact)
 
 
 class MeanReversionPortfolioConstructionModel(PortfolioConstructionModel):
     """On-line moving average reversion (Li and Hoi, 2012).
 
     Args:
-        rebalance: daily by default.
+        rebalance: see `rebalancing_function`; daily by default.
         portfolio_bias: long, or long and short.
         reversion_threshold: expected price relative up to which nothing moves.
         window_size: bars of the average.
         resolution: of the bars.
+        rebalancing_date_rules, rebalance_resolution, time_span, rebalancing_func: LEAN's other
+            names of ``rebalance``.
 
     Raises:
-        ValueError: if the bias forbids long positions.
+        ArgumentException: if the bias forbids long positions.
     """
 
     def __init__(
@@ -252,14 +362,19 @@ class MeanReversionPortfolioConstructionModel(PortfolioConstructionModel):
         reversion_threshold: float = 1,
         window_size: int = 20,
         resolution: Resolution = Resolution.DAILY,
+        *,
+        rebalancing_date_rules: Any = None,
+        rebalance_resolution: Resolution | None = None,
+        time_span: timedelta | None = None,
+        rebalancing_func: Any = None,
     ) -> None:
-        super().__init__()
-        _require_long(self, portfolio_bias)
+        require_long(self, portfolio_bias)
+        named = (rebalancing_date_rules, rebalance_resolution, time_span, rebalancing_func)
+        super().__init__(named_or(named, rebalance))
         self.reversion_threshold = reversion_threshold
         self.window_size, self.resolution = window_size, resolution
         self.weight_vector: Any = np.zeros(0)
         self._data: dict[Any, tuple[Any, Any]] = {}
-        self.set_rebalancing_func(rebalance)
 
     def determine_target_percent(self, active_insights: list[Insight]) -> dict[Insight, float]:
         """Move the weights towards what is below its average."""
@@ -269,7 +384,7 @@ class MeanReversionPortfolioConstructionModel(PortfolioConstructionModel):
         count = len(active_insights)
         if len(self.weight_vector) != count:
             self.weight_vector = np.ones(count) * (1 / count)
-        relatives = self.get_price_relatives(active_insights)
+        relatives = np.asarray(self.get_price_relatives(active_insights))
         apart = relatives - relatives.mean()
         norm = np.linalg.norm(apart) ** 2
         step = 0.0
@@ -291,14 +406,19 @@ class MeanReversionPortfolioConstructionModel(PortfolioConstructionModel):
         return relatives
 
     @staticmethod
+    def cumulative_sum(sequence: Iterable[float]) -> list[float]:
+        """Sums of the first, the first two, ... of the numbers."""
+        return list(accumulate(sequence))
+
+    @staticmethod
     def simplex_projection(vector: Any, total: float = 1) -> Any:
         """The nearest weights that are not negative and sum to ``total`` (Duchi et al., 2008).
 
         Raises:
-            ValueError: if the total is not positive.
+            ArgumentException: if the total is not positive.
         """
         if total <= 0:
-            raise ValueError(f"total must be > 0; received {total}")
+            raise ArgumentException("Total must be > 0 for Euclidean Projection onto the Simplex.")
         vector = np.asarray(vector)
         ordered = np.sort(vector)[::-1]
         sums = np.cumsum(ordered)
@@ -321,11 +441,11 @@ class MeanReversionPortfolioConstructionModel(PortfolioConstructionModel):
                 self._data[symbol] = price, mean
 
 
-class BlackLittermanOptimizationPortfolioConstructionModel(PortfolioConstructionModel):
+class BlackLittermanOptimizationPortfolioConstructionModel(_ReturnsModel):
     """Black-Litterman: the market's implied returns, moved by the views of the alpha models.
 
     Args:
-        rebalance: daily by default.
+        rebalance: see `rebalancing_function`; daily by default.
         portfolio_bias: sides that are traded.
         lookback: bars of a return.
         period: returns that are remembered.
@@ -333,7 +453,12 @@ class BlackLittermanOptimizationPortfolioConstructionModel(PortfolioConstruction
         risk_free_rate: a year's, a fraction.
         delta: risk aversion of the market.
         tau: uncertainty of the prior.
-        optimizer: has ``optimize(returns, expected returns, covariance)``.
+        optimizer: one of LEAN's; the largest Sharpe ratio by default.
+        rebalancing_date_rules, rebalance_resolution, time_span, rebalancing_func: LEAN's other
+            names of ``rebalance``.
+
+    Raises:
+        TypeError: for an optimizer written in Python.
     """
 
     def __init__(
@@ -343,156 +468,117 @@ class BlackLittermanOptimizationPortfolioConstructionModel(PortfolioConstruction
         lookback: int = 1,
         period: int = 63,
         resolution: Resolution = Resolution.DAILY,
-        risk_free_rate: float = 0,
+        risk_free_rate: float = 0.0,
         delta: float = 2.5,
         tau: float = 0.05,
         optimizer: Any = None,
+        *,
+        rebalancing_date_rules: Any = None,
+        rebalance_resolution: Resolution | None = None,
+        time_span: timedelta | None = None,
+        rebalancing_func: Any = None,
     ) -> None:
-        super().__init__()
-        self.lookback, self.period, self.resolution = lookback, period, resolution
-        self.risk_free_rate, self.delta, self.tau = risk_free_rate, delta, tau
-        self.portfolio_bias = portfolio_bias
-        self.optimizer = optimizer
-        if optimizer is None:
-            bounds = _bounds(portfolio_bias)
-            self.optimizer = MaximumSharpeRatioPortfolioOptimizer(*bounds, risk_free_rate)
-        self.symbol_data_by_symbol: dict[Any, _Returns] = {}
-        self.set_rebalancing_func(rebalance)
+        named = (rebalancing_date_rules, rebalance_resolution, time_span, rebalancing_func)
+        if _own_optimizer(self, optimizer) is None:
+            lower, upper = bounds(portfolio_bias)
+            optimizer = MaximumSharpeRatioPortfolioOptimizer(lower, upper, risk_free_rate)
+        super().__init__(named_or(named, rebalance), lookback, period, resolution, optimizer)
+        self._risk_free_rate, self._delta, self._tau = risk_free_rate, delta, tau
+        self._bias = PortfolioBias(portfolio_bias)
 
     def should_create_target_for_insight(self, insight: Insight) -> bool:
-        """Insights need a magnitude within the settings."""
+        """Insights need a magnitude within the settings, or none."""
         return bool(self.filter_invalid_insight_magnitude(self.algorithm, [insight]))
 
     def get_target_insights(self) -> list[Insight]:
-        """The newest active insight of each symbol and alpha model."""
-        active = [
-            insight
-            for insight in self.algorithm.insights.get_active_insights(self.algorithm.utc_time)
-            if self.should_create_target_for_insight(insight)
-        ]
-        active.sort(key=lambda insight: (insight.source_model or "", insight.symbol))
-        newest: dict[tuple[str, Any], Insight] = {}
-        for insight in sorted(active, key=lambda insight: insight.generated_time_utc):
-            newest[insight.source_model, insight.symbol] = insight
-        keys = dict.fromkeys((insight.source_model, insight.symbol) for insight in active)
-        return [newest[key] for key in keys]
+        """The newest active insight of each symbol and alpha model, by symbol."""
+        newest: dict[tuple[Any, Any], Insight] = {}
+        for insight in self.algorithm.insights.get_active_insights(self.algorithm.utc_time_naive):
+            if not self.should_create_target_for_insight(insight):
+                continue
+            key = insight.symbol, insight.source_model
+            held = newest.get(key)
+            if held is None or insight.generated_time_utc_naive >= held.generated_time_utc_naive:
+                newest[key] = insight
+        return sorted(newest.values(), key=lambda insight: insight.symbol)
 
     def determine_target_percent(self, active_insights: list[Insight]) -> dict[Insight, float]:
-        """Weights of the optimizer on the moved returns.
-
-        Raises:
-            ValueError: for an insight without magnitude.
-        """
-        link, views = self.get_views(active_insights)
-        if link is None:
+        """Weights of the optimizer on the moved returns; none where an alpha model has no view."""
+        found = self._views(active_insights)
+        if found is None:
             return {}
-        series = {}
         for insight in active_insights:
-            if insight.magnitude is None:
-                raise ValueError(
-                    f"{type(self).__name__} needs insights with a magnitude; {insight} has none"
-                )
-            data = self.symbol_data_by_symbol.get(insight.symbol)
-            if data is None:
-                data = _Returns(insight.symbol, self.lookback, self.period)
-            generated = naive_utc(insight.generated_time_utc)
-            if data.newest != generated:
-                data.add(generated, insight.magnitude)
-            series[insight.symbol] = data.series
-        returns = pd.DataFrame(series)
-        mean, covariance = self.get_equilibrium_return(returns)
-        mean, covariance = self.apply_blacklitterman_master_formula(mean, covariance, link, views)
-        weights = self.optimizer.optimize(returns, mean, covariance)
-        targets: dict[Insight, float] = {}
-        for symbol, weight in pd.Series(weights, index=covariance.columns).items():
-            first = next(one for one in active_insights if one.symbol == symbol)
-            targets[first] = _within_bias(self.portfolio_bias, weight)
-        return targets
+            if insight.symbol in self._data:
+                time = naive_utc(insight.generated_time_utc)
+                self._data[insight.symbol].add(time, insight.magnitude)
+        symbols = list(dict.fromkeys(insight.symbol for insight in active_insights))
+        returns = ReturnsSymbolDataExtensions.form_returns_matrix(self._data, symbols)
+        mean, covariance = self.get_equilibrium_returns(returns)
+        mean, covariance = self._posterior(np.asarray(mean), np.asarray(covariance), *found)
+        weights = self._optimizer.optimize(returns, mean, covariance)
+        return self._targets(active_insights, symbols, weights, self._bias)
 
     def on_securities_changed(self, algorithm: Any, changes: Any) -> None:
-        """Follow added securities, warmed up from history; forget removed ones."""
+        """Follow added securities that have a history; forget removed ones."""
         super().on_securities_changed(algorithm, changes)
         for security in changes.removed_securities:
-            removed = self.symbol_data_by_symbol.pop(security.symbol, None)
+            removed = self._data.pop(security.symbol, None)
             if removed is not None:
-                removed.stop()
-        count = self.lookback * self.period
+                removed.reset()
         for security in changes.added_securities:
-            symbol = security.symbol
-            bars = _past(algorithm, symbol, count, self.resolution)
-            if not bars:
-                continue
-            data = self.symbol_data_by_symbol.get(symbol)
-            if data is None:
-                data = _Returns(symbol, self.lookback, self.period)
-                self.symbol_data_by_symbol[symbol] = data
             zone = security.exchange.time_zone
-            for bar in bars:
-                # LEAN's model reads them from a frame.
-                data.update(to_utc(bar.end_time, zone), to_double(bar.close_exact))
+            for bar in self._history(algorithm, security.symbol):
+                data = self._follow(security.symbol)
+                data.update(to_utc(bar.end_time, zone), bar.value_exact)
 
-    def apply_blacklitterman_master_formula(
-        self, mean: Any, covariance: Any, link: Any, views: Any
-    ) -> tuple[Any, Any]:
-        """Move the prior's mean and covariance by the views.
+    def get_equilibrium_returns(
+        self, returns: Any, σ: Any = None
+    ) -> tuple[Any, Any]:  # fmt: skip
+        """Returns that the equally weighted market implies, and the covariance, of a year."""
+        returns = np.asarray(returns, dtype=float)
+        weights = np.full(returns.shape[1], 1.0 / returns.shape[1])
+        apart = returns - returns.mean(axis=0)
+        covariance = apart.T @ apart / np.float64(len(returns) - 1) * TRADING_DAYS
+        annual = weights @ ((returns.mean(axis=0) + 1.0) ** TRADING_DAYS - 1.0)
+        aversion = (annual - self._risk_free_rate) / (weights @ covariance @ weights)
+        return covariance @ weights * aversion, covariance
 
-        Args:
-            mean: of the prior, N values.
-            covariance: of the prior, N x N.
-            link: which assets a view involves, K x N.
-            views: returns in view, K x 1.
-        """
-        scaled = self.tau * covariance
-        omega = np.dot(np.dot(link, scaled), link.T) * np.eye(views.shape[0])
+    def _posterior(self, mean: Any, covariance: Any, link: Any, views: Any) -> tuple[Any, Any]:
+        """The prior's mean (N) and covariance (N x N) moved by the views (K) of assets (K x N)."""
+        scaled = covariance * self._tau
+        spread = link @ scaled @ link.T
+        omega = spread * np.eye(len(views))
         if np.linalg.det(omega) == 0:
             return mean, covariance
-        gain = np.dot(
-            np.dot(scaled, link.T), np.linalg.inv(np.dot(np.dot(link, scaled), link.T) + omega)
-        )
-        surprise = views - np.expand_dims(np.dot(link, mean.T), axis=1)
-        moved = np.squeeze(np.asarray(np.expand_dims(mean, axis=0).T + np.dot(gain, surprise)))
-        posterior = (covariance + scaled - np.dot(np.dot(gain, link), scaled)) * self.delta
-        return moved, posterior
+        gain = scaled @ link.T @ np.linalg.inv(spread + omega)
+        posterior = (covariance + scaled - gain @ link @ scaled) * self._delta
+        return mean + gain @ (views - link @ mean), posterior
 
-    def get_equilibrium_return(self, returns: Any) -> tuple[Any, Any]:
-        """Returns that the equally weighted market implies, and the covariance, of a year."""
-        size = len(returns.columns)
-        weights = np.array([1 / size] * size)
-        covariance = returns.cov() * TRADING_DAYS
-        annual = np.sum(((1 + returns.mean()) ** TRADING_DAYS - 1) * weights)
-        variance = np.dot(weights.T, np.dot(covariance, weights))
-        aversion = (annual - self.risk_free_rate) / variance
-        return np.dot(np.dot(aversion, covariance), weights), covariance
+    def _views(self, insights: list[Insight]) -> tuple[Any, Any] | None:
+        """Which assets a view involves (K x N) and its return (K), one view of each alpha model.
 
-    def get_views(self, insights: list[Insight]) -> tuple[Any, Any]:
-        """Link matrix (K x N) and views (K x 1), one of each alpha model; None without views."""
+        None without insights, or if one of the models has no view: no magnitude, or only zeros.
+        """
+        models: dict[Any, dict[Any, Insight]] = {}
+        for insight in insights:
+            models.setdefault(insight.source_model, {})[insight.symbol] = insight
         symbols = dict.fromkeys(insight.symbol for insight in insights)
         rows, views = [], []
-        for _, group in groupby(insights, lambda insight: insight.source_model):
-            found = list(group)
-            if any(insight.magnitude is None for insight in found):
-                return None, None
-            sizes = [abs(insight.magnitude or 0.0) for insight in found]
-            sides = [insight.direction for insight in found]
-            view = max(
-                sum(size for size, side in zip(sizes, sides, strict=True) if side == wanted)
-                for wanted in (InsightDirection.UP, InsightDirection.DOWN)
-            )
+        for of_model in models.values():
+            sizes = {InsightDirection.UP: 0.0, InsightDirection.DOWN: 0.0}
+            weights = {}
+            for symbol, insight in of_model.items():
+                if insight.magnitude is None:
+                    return None
+                size = abs(insight.magnitude)
+                weights[symbol] = int(insight.direction) * size
+                if insight.direction in sizes:
+                    sizes[insight.direction] += size
+            view = max(sizes.values())
             if view == 0:
-                continue
-            row = {
-                insight.symbol: int(insight.direction) * size / view
-                for insight, size in zip(found, sizes, strict=True)
-            }
+                return None
             # LEAN puts the symbols without a view behind the others, whatever the assets' order.
-            row |= {symbol: 0.0 for symbol in symbols if symbol not in row}
-            rows.append(list(row.values()))
-            views.append([view])
-        return (np.array(rows), np.array(views)) if views else (None, None)
-
-
-def _require_long(model: Any, bias: PortfolioBias) -> None:
-    if bias == PortfolioBias.SHORT:
-        raise ValueError(
-            f"Long position must be allowed in {type(model).__name__}; received {bias}"
-        )
+            weights |= {symbol: 0.0 for symbol in symbols if symbol not in weights}
+            rows.append([weight / view for weight in weights.values()])
+            views.append(view)
+        return (np.array(rows), np.array(views)) if rows else None

@@ -1,15 +1,22 @@
-"""Alpha models of pairs of securities, as in LEAN's Python files of the folder `Alphas`."""
+"""Alpha models of pairs of securities, as in LEAN's folder `Alphas`.
+
+The models of LEAN's Python files differ in the order of the assets and in how returns are read from
+history; `AlgorithmImports` gives the C# ones.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
 
 from engine.common.decimals import normalize, text, to_decimal
 from engine.common.enums import InsightDirection, Resolution, net_text
+from engine.common.net_exceptions import InvalidOperationException
+from engine.common.pairs import SlotDict
 from engine.framework.alphas import SPANS, AlphaModel
 from engine.framework.insight import Insight
 from engine.indicators import (
@@ -18,6 +25,7 @@ from engine.indicators import (
     Identity,
     IndicatorExtensions,
 )
+from engine.market.data import TradeBar
 
 PERIOD_OF_MEAN = 500
 
@@ -67,6 +75,14 @@ class _Pair:
         )
 
 
+def _pearson(left: list[float], right: list[float]) -> float:
+    """Correlation of two series; not a number where one does not move."""
+    if not left:
+        return math.nan
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(np.corrcoef(left, right)[0, 1])
+
+
 class BasePairsTradingAlphaModel(AlphaModel):
     """Expects the ratio of every two securities to return to its mean.
 
@@ -74,6 +90,9 @@ class BasePairsTradingAlphaModel(AlphaModel):
         lookback: bars of an insight.
         resolution: of these bars.
         threshold: distance from the mean, per cent.
+
+    Attributes:
+        securities: those that the model knows.
     """
 
     def __init__(
@@ -81,10 +100,15 @@ class BasePairsTradingAlphaModel(AlphaModel):
     ) -> None:
         self.lookback, self.resolution, self.threshold = lookback, resolution, threshold
         self.prediction_interval = SPANS[resolution] * lookback
-        self.pairs: dict[tuple[Any, Any], _Pair] = {}
-        self.securities: set[Any] = set()
+        self.pairs: Any = SlotDict()
+        self._securities = SlotDict()
         values = f"{lookback},{net_text(resolution)},{text(normalize(to_decimal(threshold)))}"
-        self.name = f"{type(self).__name__}({values})"
+        self.name = f"BasePairsTradingAlphaModel({values})"
+
+    @property
+    def securities(self) -> list[Any]:
+        """The securities, in the order of .NET's sets."""
+        return list(self._securities)
 
     def update(self, algorithm: Any, data: Any) -> Iterable[Insight]:
         """Return the insights of all pairs."""
@@ -95,19 +119,25 @@ class BasePairsTradingAlphaModel(AlphaModel):
 
     def on_securities_changed(self, algorithm: Any, changes: Any) -> None:
         """Make the pairs of added securities, drop those of removed ones."""
-        self.securities.update(changes.added_securities)
-        self.securities.difference_update(changes.removed_securities)
-        for pair in combinations(self._symbols(), 2):
-            if pair not in self.pairs and self.has_passed_test(algorithm, *pair):
-                self.pairs[pair] = _Pair(algorithm, pair, self.threshold)
+        self._take(changes)
+        for first, second in combinations(self._symbols(), 2):
+            known = (first, second) in self.pairs or (second, first) in self.pairs
+            if not known and self.has_passed_test(algorithm, first, second):
+                self.pairs[first, second] = _Pair(algorithm, (first, second), self.threshold)
         for security in changes.removed_securities:
             for key in [key for key in self.pairs if security.symbol in key]:
                 self.pairs.pop(key).stop(algorithm)
 
-    def _symbols(self) -> list[Any]:
-        return sorted(security.symbol for security in self.securities)
+    def _take(self, changes: Any) -> None:
+        for security in changes.added_securities:
+            self._securities[security] = None
+        for security in changes.removed_securities:
+            self._securities.pop(security, None)
 
-    def has_passed_test(self, algorithm: Any, asset1: Any, asset2: Any) -> bool:
+    def _symbols(self) -> list[Any]:
+        return [security.symbol for security in self._securities]
+
+    def has_passed_test(self, algorithm: Any, asset_1: Any, asset_2: Any) -> bool:
         """Whether two assets are traded as a pair; every two are."""
         return True
 
@@ -134,30 +164,52 @@ class PearsonCorrelationPairsTradingAlphaModel(BasePairsTradingAlphaModel):
         self.best_pair: tuple[Any, ...] = ()
 
     def on_securities_changed(self, algorithm: Any, changes: Any) -> None:
-        """Find the best pair anew."""
-        symbols = sorted(
-            security.symbol
-            for security in (self.securities | set(changes.added_securities))
-            - set(changes.removed_securities)
-        )
-        history = algorithm.history(symbols, self.lookback, self.resolution)
-        if not history.empty:
-            from scipy.stats import pearsonr
+        """Find the best pair anew.
 
-            prices = np.log(history.close.unstack(level=0))
-            returns = (prices - prices.shift(1)).dropna()
-            columns = range(len(returns.columns))
-            correlations = sorted(
-                (
-                    (pair, pearsonr(*(returns.iloc[:, column] for column in pair))[0])
-                    for pair in combinations(columns, 2)
-                ),
-                key=lambda item: item[1],
-            )
-            if correlations and correlations[-1][1] >= self.minimum_correlation:
-                self.best_pair = tuple(symbols[column] for column in correlations[-1][0])
+        Raises:
+            InvalidOperationException: with a single security.
+        """
+        self._take(changes)
+        self._choose(algorithm, self._symbols())
         super().on_securities_changed(algorithm, changes)
 
-    def has_passed_test(self, algorithm: Any, asset1: Any, asset2: Any) -> bool:
+    def _choose(self, algorithm: Any, symbols: list[Any]) -> None:
+        returns = self._returns(algorithm, symbols)
+        if not returns:
+            algorithm.debug(
+                "PearsonCorrelationPairsTradingAlphaModel.OnSecuritiesChanged(): The requested "
+                "historical data does not have series of prices with the same date/time. Please "
+                "consider increasing the looback period. Current lookback: "
+                f"{self.lookback}"
+            )
+            return
+        if len(returns) == 1:
+            raise InvalidOperationException("Sequence contains no elements")
+        # LEAN takes the largest element of an upper triangle, whose other half is zero.
+        best, pair = 0.0, None
+        for one, other in combinations(range(len(returns)), 2):
+            correlation = _pearson(returns[one], returns[other])
+            if best < correlation < 1:
+                best, pair = correlation, (one, other)
+        if pair is not None and best >= self.minimum_correlation:
+            self.best_pair = tuple(symbols[index] for index in pair)
+
+    def _returns(self, algorithm: Any, symbols: list[Any]) -> list[list[float]]:
+        """Logarithmic returns by symbol at the times that all have; the first one stands twice."""
+        if not symbols:
+            return []
+        pieces = algorithm.history[TradeBar](symbols, self.lookback, self.resolution)
+        prices = [
+            [math.log(piece[symbol].value) for symbol in symbols]
+            for piece in pieces
+            if all(piece.contains_key(symbol) for symbol in symbols)
+        ]
+        returns = [
+            [late - early for early, late in pairwise(column)]
+            for column in zip(*prices, strict=True)
+        ]
+        return [[column[0], *column] if column else [] for column in returns]
+
+    def has_passed_test(self, algorithm: Any, asset_1: Any, asset_2: Any) -> bool:
         """Whether two assets are the best pair."""
-        return self.best_pair == (asset1, asset2)
+        return self.best_pair == (asset_1, asset_2)

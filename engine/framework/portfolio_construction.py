@@ -58,7 +58,7 @@ def _naive_or_none(time: datetime | None) -> datetime | None:
     return None if time is None else naive_utc(time)
 
 
-def _named_or(named: Iterable[Any], given: Any) -> Any:
+def named_or(named: Iterable[Any], given: Any) -> Any:
     """What was given under a name of its own, else what was given."""
     return next((one for one in named if one is not None), given)
 
@@ -246,7 +246,7 @@ class EqualWeightingPortfolioConstructionModel(PortfolioConstructionModel):
         resolution: Resolution | None = None,
     ) -> None:
         named = (rebalancing_date_rules, rebalancing_func, time_span, resolution)
-        super().__init__(_named_or(named, rebalance))
+        super().__init__(named_or(named, rebalance))
         self._bias = PortfolioBias(portfolio_bias)
 
     def respect_portfolio_bias(self, insight: Insight) -> bool:
@@ -324,7 +324,7 @@ class AccumulativeInsightPortfolioConstructionModel(PortfolioConstructionModel):
         resolution: Resolution | None = None,
     ) -> None:
         named = (rebalancing_date_rules, rebalancing_func, time_span, resolution)
-        super().__init__(_named_or(named, rebalance))
+        super().__init__(named_or(named, rebalance))
         self._bias = PortfolioBias(portfolio_bias)
         self._percent = abs(percent)
 

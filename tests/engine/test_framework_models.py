@@ -16,19 +16,19 @@ from engine.framework import (
     PortfolioConstructionModel,
     VolumeWeightedAveragePriceExecutionModel,
 )
-from engine.framework.optimization import (
+from engine.framework.optimization import MeanReversionPortfolioConstructionModel
+from engine.framework.pairs_alphas import BasePairsTradingAlphaModel
+from engine.framework.python_files import HistoricalReturnsAlphaModel
+from engine.framework.python_optimization import (
     BlackLittermanOptimizationPortfolioConstructionModel,
-    MeanReversionPortfolioConstructionModel,
     RiskParityPortfolioConstructionModel,
 )
-from engine.framework.optimizers import (
+from engine.framework.python_optimizers import (
     MaximumSharpeRatioPortfolioOptimizer,
     MinimumVariancePortfolioOptimizer,
     RiskParityPortfolioOptimizer,
     UnconstrainedMeanVariancePortfolioOptimizer,
 )
-from engine.framework.pairs_alphas import BasePairsTradingAlphaModel
-from engine.framework.python_files import HistoricalReturnsAlphaModel
 from engine.run.shim_modules import framework_modules
 
 RETURNS = pd.DataFrame({"A": [0.01, -0.02, 0.03, 0.00], "B": [0.02, 0.01, -0.01, 0.01]})
