@@ -37,7 +37,7 @@ PRICE_FIELDS = {
     OrderType.COMBO_LEG_LIMIT: ("limit_price",),
 }
 _DELISTING_TAG = "Liquidate from delisting"
-_AT_ONCE = (OrderType.MARKET, OrderType.COMBO_MARKET)
+_AT_ONCE = frozenset((OrderType.MARKET, OrderType.COMBO_MARKET))
 
 
 def numbers(orders: Iterable[Order]) -> str:

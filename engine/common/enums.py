@@ -25,6 +25,15 @@ class _LeanEnumMeta(EnumMeta):
                 raise NotImplementedError(refusal(cls.__name__, snake))
         raise AttributeError(f"{cls.__name__} has no member {name!r}")
 
+    def __iter__(cls) -> Any:
+        # .NET lists numbers without their signs: Flat, Up, Down.
+        return iter(sorted(super().__iter__(), key=lambda member: int(member) & 0xFFFFFFFF))
+
+    def __contains__(cls, value: object) -> bool:
+        if isinstance(value, str):
+            return any(value == member.net_name for member in cls)
+        return isinstance(value, int) and any(int(value) == int(member) for member in cls)
+
 
 class LeanEnum(IntEnum, metaclass=_LeanEnumMeta):
     """Base of the enumerations below."""
@@ -37,8 +46,23 @@ class LeanEnum(IntEnum, metaclass=_LeanEnumMeta):
     def __str__(self) -> str:
         return self.name
 
-    def __format__(self, spec: str) -> str:
-        return format(str(self), spec)
+    def __format__(self, format_spec: str) -> str:
+        # As of any .NET object, a width is refused.
+        return object.__format__(self, format_spec)
+
+    def __eq__(self, other: object) -> bool:
+        """As numbers, and as text: a member equals either of its names."""
+        if self is other:
+            return True
+        if isinstance(other, str):
+            return other in (self._name_, self.net_name)
+        # To .NET a truth value is no number.
+        return isinstance(other, int | float) and type(other) is not bool and int(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = IntEnum.__hash__
 
     def __bool__(self) -> bool:
         # A .NET object is true, whatever its number.
@@ -188,7 +212,7 @@ class OrderStatus(LeanEnum):
     @property
     def is_closed(self) -> bool:
         """True where no further event can follow."""
-        return self in (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.INVALID)
+        return self in _CLOSED
 
     @property
     def is_open(self) -> bool:
@@ -198,7 +222,12 @@ class OrderStatus(LeanEnum):
     @property
     def is_fill(self) -> bool:
         """True for a full or a partial fill."""
-        return self in (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED)
+        return self in _FILLS
+
+
+# Sets, which ask for a hash rather than for one equality after another.
+_CLOSED = frozenset((OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.INVALID))
+_FILLS = frozenset((OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED))
 
 
 class OrderField(LeanEnum):

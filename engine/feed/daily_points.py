@@ -140,11 +140,11 @@ class DailyPoints:
         """Make a row the last one, with the factors of its day."""
         self._row, self._unit, self._symbol = row, self._reader.unit, symbol
         mode = self._config.data_normalization_mode
-        if day <= self._factor_until and mode == self._mode:
+        if day <= self._factor_until and mode is self._mode:
             return
         self._mode = mode
         self._factor_until = self._factors.unchanged_until(day)
-        self._factor = factor_of(self._factors, day, DataNormalizationMode(mode), self._end)
+        self._factor = factor_of(self._factors, day, mode, self._end)
         self._shares = ONE / self._factor
         # What multiples of whole numbers need no rounding.
         self._whole = self._shares == self._shares.to_integral_value()
@@ -154,9 +154,9 @@ class DailyPoints:
         opened, high, low, close, volume = self._row
         mode, unit = self._config.data_normalization_mode, self._unit
         dividends = ZERO
-        if mode == DataNormalizationMode.TOTAL_RETURN:
+        if mode is DataNormalizationMode.TOTAL_RETURN:
             dividends = self._events.sum_of_dividends
-        if mode == DataNormalizationMode.RAW or (self._factor == 1 and not dividends):
+        if mode is DataNormalizationMode.RAW or (self._factor == 1 and not dividends):
             traded = Decimal(volume)
         else:
             unit = unit * self._factor

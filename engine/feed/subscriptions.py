@@ -299,7 +299,7 @@ def points(
         if auxiliary:
             yield delivered, point
             continue
-        mode = DataNormalizationMode(config.data_normalization_mode)
+        mode = config.data_normalization_mode
         day = midnight(point.time)
         if factor_day is None or (day > factor_day and not point.is_fill_forward):
             factor_day = day

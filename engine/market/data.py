@@ -509,7 +509,7 @@ class SubscriptionDataConfig(LeanObject):
         fill_forward: bool = True,
         extended_hours: bool = False,
         internal: bool = False,
-        normalization: int = 1,
+        normalization: DataNormalizationMode = DataNormalizationMode.ADJUSTED,
         kind: type[BaseData] | None = None,
     ) -> None:
         self.symbol = symbol
@@ -518,7 +518,7 @@ class SubscriptionDataConfig(LeanObject):
         self.fill_forward = fill_forward
         self.extended_hours = extended_hours
         self.internal = internal
-        self.data_normalization_mode = normalization
+        self.data_normalization_mode = DataNormalizationMode(normalization)
         self.custom_kind = kind
         self.consolidators: ConsolidatorList = ConsolidatorList()
 
@@ -540,7 +540,7 @@ class SubscriptionDataConfig(LeanObject):
 
     def __str__(self) -> str:
         names = (self.resolution.net_name, self.type.__name__, self.tick_type.net_name)
-        mode = DataNormalizationMode(self.data_normalization_mode).net_name
+        mode = self.data_normalization_mode.net_name
         hidden = ",Internal" if self.internal else ""
         ticker = self.symbol.value
         return f"{ticker},#0,{self.mapped_symbol},{','.join(names)},{mode},OpenInterest{hidden}"
