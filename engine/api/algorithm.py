@@ -49,7 +49,7 @@ from engine.common.clock import (
     to_utc,
     zone,
 )
-from engine.common.decimals import to_decimal
+from engine.common.decimals import cast_double
 from engine.common.enums import (
     AccountType,
     AlgorithmMode,
@@ -62,6 +62,7 @@ from engine.common.lean_names import refusal
 from engine.common.naming import LeanObject, either_spelling, pascal_case
 from engine.common.net_exceptions import ArgumentException, InvalidOperationException
 from engine.common.settings import AlgorithmSettings, UniverseSettings
+from engine.common.signatures import overloads
 from engine.feed.history import HistoryProvider
 from engine.feed.history_requests import start_of_bars
 from engine.market.symbols import Symbol
@@ -401,6 +402,11 @@ class QCAlgorithm(
         if starting_cash is not None:
             self.set_cash(starting_cash)
 
+    @overloads(
+        "starting_cash: double",
+        "starting_cash: int",
+        "symbol: str, starting_cash: decimal, conversion_rate: decimal = 0",
+    )
     def set_cash(
         self, symbol: Any = None, starting_cash: Any = None, conversion_rate: Any = None
     ) -> None:
@@ -418,7 +424,7 @@ class QCAlgorithm(
         self._qc_require_initialize(
             "set_cash", "Cannot change cash available after algorithm initialized."
         )
-        self.portfolio.set_cash(to_decimal(amount))
+        self.portfolio.set_cash(cast_double(amount))
 
     def set_brokerage_model(
         self,

@@ -8,9 +8,11 @@ from typing import Any
 from engine.account.securities import Equity, Security
 from engine.api.algorithm_consolidators import ConsolidatorsMixin
 from engine.api.algorithm_custom import CustomDataMixin
+from engine.api.messages import ENGINE_MARK
 from engine.api.subscription_manager import SubscriptionManager
 from engine.common.enums import DataNormalizationMode, Resolution, SecurityType, TickType
 from engine.common.settings import UniverseSettings
+from engine.common.signatures import overloads
 from engine.feed.universe_members import reset_security
 from engine.feed.universe_selection import UserDefinedUniverse
 from engine.market.data import SubscriptionDataConfig
@@ -70,19 +72,22 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         )
 
     def _qc_check_known(self: Any, symbol: Symbol) -> None:
-        """Refuse a symbol of which the run's files, or a live feed, have nothing.
+        """Tell the console of a symbol of which the run's files have nothing; as in LEAN it stays.
 
         Raises:
-            ValueError: if there is neither a map file nor a bar.
+            ValueError: if a live feed has nothing of it.
         """
         sources = self._qc_context.sources
         map_file = sources.auxiliary.map_files.of_security(symbol.id)
         tickers = {ticker for _, ticker in map_file.rows} or {symbol.value}
         if not map_file.rows and not any(sources.bars.exists(t) for t in tickers):
-            raise ValueError(
+            told = (
                 f"symbol {symbol.value!r} is unknown: {sources.bars.name} has neither a map file "
                 "nor bars of it"
             )
+            if self.live_mode:
+                raise ValueError(told)
+            self._qc_context.on_message(f"{ENGINE_MARK}{told}")
 
     def _qc_security(
         self: Any,
@@ -153,6 +158,11 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
             selected=True,
         )
 
+    @overloads(
+        "ticker: str, resolution: Optional[Resolution] = None, market: str = None, "
+        "fill_forward: bool = True, leverage: decimal = 0, extended_market_hours: bool = False, "
+        "data_normalization_mode: Optional[DataNormalizationMode] = None"
+    )
     def add_equity(
         self: Any,
         ticker: str,
@@ -167,7 +177,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
 
         Raises:
             NotImplementedError: for another market, tick or second data.
-            ValueError: if the data folder has nothing of the ticker.
+            ValueError: if a live feed has nothing of the ticker.
         """
         if market is not None and market.lower() != Market.USA:
             raise NotImplementedError(f"add_equity(market={market!r})")

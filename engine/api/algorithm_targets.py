@@ -16,13 +16,18 @@ from engine.brokerage.buying_power import (
 from engine.brokerage.buying_power_terms import (
     GetMaximumOrderQuantityForTargetBuyingPowerParameters,
 )
-from engine.common.decimals import ZERO, divide, text, to_decimal, to_double
+from engine.common.decimals import ZERO, cast_double, divide, text, to_double
 from engine.common.enums import OrderType
+from engine.common.signatures import overloads
 from engine.framework.targets import PortfolioTarget, order_by_margin_impact
 from engine.market.symbols import Symbol
 from engine.orders.order_properties import OrderProperties
 from engine.orders.order_tickets import OrderTicket
 
+_REST = (
+    "liquidate_existing_holdings: bool = False, asynchronous: bool = False, tag: str = None, "
+    "order_properties: IOrderProperties = None"
+)
 _FILLING = (OrderType.MARKET, OrderType.MARKET_ON_OPEN)
 _MARGIN_BELOW_MINIMUM = "The target order margin "
 
@@ -89,18 +94,24 @@ class TargetsMixin:
         minimum = self.settings.minimum_order_margin_portfolio_percentage_exact
         if not minimum:
             return True
-        margin = initial_margin(security, to_decimal(quantity))
+        margin = initial_margin(security, cast_double(quantity))
         return above_minimum_order_margin(self.portfolio, minimum, abs(margin))
 
     def _qc_order_quantity(self: Any, symbol: Any, target: Any) -> Decimal:
         key = getattr(symbol, "symbol", symbol)
-        found = PortfolioTarget.percent(self, key, to_decimal(target), True)
+        found = PortfolioTarget.percent(self, key, cast_double(target), True)
         return ZERO if found is None else found.quantity_exact
 
+    @overloads("symbol: Symbol, target: double")
     def calculate_order_quantity(self: Any, symbol: Any, target: Any) -> float:
         """Signed quantity that would bring a symbol to a share of the portfolio."""
         return to_double(self._qc_order_quantity(symbol, target))
 
+    @overloads(
+        f"targets: List[PortfolioTarget], {_REST}",
+        f"symbol: Symbol, percentage: double, {_REST}",
+        f"symbol: Symbol, percentage: int, {_REST}",
+    )
     def set_holdings(
         self: Any,
         symbol: Any = None,

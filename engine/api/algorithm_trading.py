@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from engine.account.securities import Security
 from engine.api.algorithm_targets import TargetsMixin
 from engine.brokerage.buying_power import zero_price_message
-from engine.common.decimals import ZERO, text, to_decimal
+from engine.common.decimals import ZERO, cast_double, text, to_decimal
 from engine.common.enums import OrderDirection, OrderResponseErrorCode, OrderType, Resolution
 from engine.common.net_exceptions import ArgumentException
+from engine.common.signatures import overloads
 from engine.common.spans import time_span
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.market.market_hours import always_open
@@ -20,7 +22,16 @@ from engine.orders.order_requests import OrderResponse, SubmitOrderRequest
 from engine.orders.order_tickets import OrderTicket
 from engine.orders.orders import MarketOnCloseOrder, TrailingStopOrder
 
+_REST = 'asynchronous: bool = False, tag: str = "", order_properties: IOrderProperties = None'
 _AT_AUCTIONS = (OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE)
+
+
+def _order(prices: str = "", rest: str = f", {_REST}") -> Callable[[Any], Any]:
+    """Overloads of a kind of order: quantities as decimal or double, and as whole numbers."""
+    return overloads(
+        f"symbol: Symbol, quantity: double{prices}{rest}",
+        f"symbol: Symbol, quantity: int{prices}{rest}",
+    )
 
 
 class TradingMixin(TargetsMixin):
@@ -77,7 +88,7 @@ class TradingMixin(TargetsMixin):
             kind,
             security.type,
             security.symbol,
-            quantity,
+            cast_double(quantity),
             time=self.utc_time_naive,
             tag=tag if tag is not None else "",
             properties=chosen,
@@ -172,6 +183,7 @@ class TradingMixin(TargetsMixin):
 
     # Orders ---------------------------------------------------------------------------------
 
+    @_order()
     def market_order(
         self: Any,
         symbol: Any,
@@ -231,14 +243,17 @@ class TradingMixin(TargetsMixin):
             asynchronous, tag, order_properties = bool(tag), order_properties or "", None
         return self.market_order(symbol, quantity, asynchronous, tag, order_properties)
 
+    @_order(rest="")
     def buy(self: Any, symbol: Any, quantity: Any) -> OrderTicket:
         """Buy at the market."""
-        return self.market_order(symbol, abs(to_decimal(quantity)))
+        return self.market_order(symbol, abs(cast_double(quantity)))
 
+    @_order(rest="")
     def sell(self: Any, symbol: Any, quantity: Any) -> OrderTicket:
         """Sell at the market."""
-        return self.market_order(symbol, -abs(to_decimal(quantity)))
+        return self.market_order(symbol, -abs(cast_double(quantity)))
 
+    @_order()
     def market_on_open_order(
         self: Any,
         symbol: Any,
@@ -253,6 +268,7 @@ class TradingMixin(TargetsMixin):
             OrderType.MARKET_ON_OPEN, security, quantity, tag, order_properties, asynchronous
         )
 
+    @_order()
     def market_on_close_order(
         self: Any,
         symbol: Any,
@@ -267,6 +283,7 @@ class TradingMixin(TargetsMixin):
             OrderType.MARKET_ON_CLOSE, security, quantity, tag, order_properties, asynchronous
         )
 
+    @_order(", limit_price: decimal")
     def limit_order(
         self: Any,
         symbol: Any,
@@ -283,6 +300,7 @@ class TradingMixin(TargetsMixin):
             limit_price=limit_price,
         )  # fmt: skip
 
+    @_order(", stop_price: decimal")
     def stop_market_order(
         self: Any,
         symbol: Any,
@@ -299,6 +317,7 @@ class TradingMixin(TargetsMixin):
             stop_price=stop_price,
         )  # fmt: skip
 
+    @_order(", stop_price: decimal, limit_price: decimal")
     def stop_limit_order(
         self: Any,
         symbol: Any,
@@ -316,6 +335,7 @@ class TradingMixin(TargetsMixin):
             stop_price=stop_price, limit_price=limit_price,
         )  # fmt: skip
 
+    @_order(", trigger_price: decimal, limit_price: decimal")
     def limit_if_touched_order(
         self: Any,
         symbol: Any,
@@ -379,7 +399,7 @@ class TradingMixin(TargetsMixin):
         asynchronous, tag, order_properties = rest
         amount = to_decimal(trailing_amount)
         if stop_price is None:
-            direction = OrderDirection.BUY if to_decimal(quantity) > 0 else OrderDirection.SELL
+            direction = OrderDirection.BUY if cast_double(quantity) > 0 else OrderDirection.SELL
             stop_price = TrailingStopOrder.calculate_stop_price(
                 security.price_exact, amount, trailing_as_percentage, direction
             )
@@ -391,6 +411,7 @@ class TradingMixin(TargetsMixin):
 
     # Combinations ---------------------------------------------------------------------------
 
+    @overloads(f"legs: List[Leg], quantity: int, {_REST}")
     def combo_market_order(
         self: Any,
         legs: list[Leg],
@@ -406,6 +427,7 @@ class TradingMixin(TargetsMixin):
         """
         return self._qc_combo(legs, quantity, ZERO, asynchronous, tag, order_properties)
 
+    @overloads(f"legs: List[Leg], quantity: int, {_REST}")
     def combo_leg_limit_order(
         self: Any,
         legs: list[Leg],
@@ -423,6 +445,7 @@ class TradingMixin(TargetsMixin):
             raise ArgumentException("ComboLegLimitOrder requires a limit price for each leg")
         return self._qc_combo(legs, quantity, ZERO, asynchronous, tag, order_properties)
 
+    @overloads(f"legs: List[Leg], quantity: int, limit_price: decimal, {_REST}")
     def combo_limit_order(
         self: Any,
         legs: list[Leg],

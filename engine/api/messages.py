@@ -13,6 +13,8 @@ from typing import Any
 
 ERROR_MARK = "Error: "
 """Begins an error's text, after its time, in what is shown as it comes."""
+ENGINE_MARK = "Note: "
+"""Begins what the engine itself tells on the console; it is in no log."""
 DEBUG, ERROR, LOG = range(3)
 
 

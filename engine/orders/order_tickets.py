@@ -18,6 +18,7 @@ from engine.common.enums import (
 )
 from engine.common.naming import LeanObject
 from engine.common.net_exceptions import ArgumentException
+from engine.common.signatures import overloads
 from engine.market.symbols import Symbol
 from engine.orders.order_requests import (
     CancelOrderRequest,
@@ -175,6 +176,7 @@ class OrderTicket(LeanObject):
             f"Unable to get field {net_text(field)} on order of type {net_text(self.order_type)}"
         )
 
+    @overloads("fields: UpdateOrderFields")
     def update(self, fields: UpdateOrderFields) -> OrderResponse:
         """Ask for a change of the order."""
         request = UpdateOrderRequest(self._transactions.utc_time_naive, self.order_id, fields)
@@ -188,32 +190,39 @@ class OrderTicket(LeanObject):
         fields.tag = tag
         return self.update(fields)
 
+    @overloads("tag: str")
     def update_tag(self, tag: str) -> OrderResponse:
         """Change the tag."""
         return self._update(tag)
 
+    @overloads("quantity: decimal, tag: str = None")
     def update_quantity(self, quantity: float, tag: str | None = None) -> OrderResponse:
         """Change the quantity."""
         return self._update(tag, quantity=quantity)
 
+    @overloads("limit_price: decimal, tag: str = None")
     def update_limit_price(self, limit_price: float, tag: str | None = None) -> OrderResponse:
         """Change the limit price."""
         return self._update(tag, limit_price=limit_price)
 
+    @overloads("stop_price: decimal, tag: str = None")
     def update_stop_price(self, stop_price: float, tag: str | None = None) -> OrderResponse:
         """Change the stop price."""
         return self._update(tag, stop_price=stop_price)
 
+    @overloads("trigger_price: decimal, tag: str = None")
     def update_trigger_price(self, trigger_price: float, tag: str | None = None) -> OrderResponse:
         """Change the trigger price."""
         return self._update(tag, trigger_price=trigger_price)
 
+    @overloads("trailing_amount: decimal, tag: str = None")
     def update_stop_trailing_amount(
         self, trailing_amount: float, tag: str | None = None
     ) -> OrderResponse:
         """Change the trailing distance."""
         return self._update(tag, trailing_amount=trailing_amount)
 
+    @overloads("tag: str = None")
     def cancel(self, tag: str | None = None) -> OrderResponse:
         """Ask to cancel; a second wish is refused while the first stands."""
         request = CancelOrderRequest(self._transactions.utc_time_naive, self.order_id, tag)

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from engine.api.algorithm import QCAlgorithm
-from engine.api.messages import ERROR_MARK, LOG
+from engine.api.messages import ENGINE_MARK, ERROR_MARK, LOG
 from engine.api.object_store import ObjectStore
 from engine.api.run_context import RunContext, ignore_message, running
 from engine.common.charting import Chart
@@ -327,8 +327,8 @@ def _user_traceback(error: BaseException) -> str:
 
 
 def _show_error(line: str) -> None:
-    """Repeat an error that the algorithm notes on standard error, without breaking the bar."""
-    if ERROR_MARK in line:
+    """Repeat errors, and notes of the engine's, on standard error without breaking the bar."""
+    if ERROR_MARK in line or line.startswith(ENGINE_MARK):
         from tqdm import tqdm
 
         tqdm.write(line, file=sys.stderr)
