@@ -55,16 +55,37 @@ class _LastData:
 
 
 class SecurityCache(LeanObject):
-    """Latest prices of a security. Repeated (fill-forward) bars leave no trace here."""
+    """Latest prices of a security. Repeated (fill-forward) bars leave no trace here.
+
+    Prices and sizes as float; `<name>_exact` is the Decimal. What a user keeps in `properties`
+    is the security's too.
+    """
+
+    price = ExactNumber()
+    open = ExactNumber()
+    high = ExactNumber()
+    low = ExactNumber()
+    close = ExactNumber()
+    bid_price = ExactNumber()
+    ask_price = ExactNumber()
+    bid_size = ExactNumber()
+    ask_size = ExactNumber()
+    volume = ExactNumber()
+    open_interest = 0
+    """Of futures and options alone."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         """Forget everything."""
-        self.price = self.open = self.high = self.low = self.close = ZERO
-        self.bid_price = self.ask_price = self.bid_size = self.ask_size = ZERO
-        self.volume = ZERO
+        self.price_exact = self.open_exact = self.high_exact = self.low_exact = self.close_exact = (
+            ZERO
+        )
+        self.bid_price_exact = self.ask_price_exact = self.bid_size_exact = self.ask_size_exact = (
+            ZERO
+        )
+        self.volume_exact = ZERO
         self.last_data: BaseData | None = None
         self.by_type: dict[type, BaseData] = {}
 
@@ -73,30 +94,30 @@ class SecurityCache(LeanObject):
         for point in points:
             if not point.is_fill_forward:
                 self.by_type[type(point)] = point
-                if point.data_type != MarketDataType.AUXILIARY:
+                if point.data_type is not MarketDataType.AUXILIARY:
                     self._process(point)
 
     def _process(self, point: BaseData) -> None:
         if isinstance(point, TradeBar):
             self.last_data = point
-            self.open = point.open_exact or self.open
-            self.high = point.high_exact or self.high
-            self.low = point.low_exact or self.low
+            self.open_exact = point.open_exact or self.open_exact
+            self.high_exact = point.high_exact or self.high_exact
+            self.low_exact = point.low_exact or self.low_exact
             if point.value_exact:
-                self.price = self.close = point.value_exact
-            self.volume = point.volume_exact or self.volume
+                self.price_exact = self.close_exact = point.value_exact
+            self.volume_exact = point.volume_exact or self.volume_exact
             return
         # Of an equity, trades set the price; quotes only bid, ask and their sizes.
         if isinstance(point, QuoteBar):
             if point.ask is not None:
-                self.ask_price = point.ask.close_exact or self.ask_price
+                self.ask_price_exact = point.ask.close_exact or self.ask_price_exact
             if point.bid is not None:
-                self.bid_price = point.bid.close_exact or self.bid_price
-            self.bid_size = point.last_bid_size_exact or self.bid_size
-            self.ask_size = point.last_ask_size_exact or self.ask_size
+                self.bid_price_exact = point.bid.close_exact or self.bid_price_exact
+            self.bid_size_exact = point.last_bid_size_exact or self.bid_size_exact
+            self.ask_size_exact = point.last_ask_size_exact or self.ask_size_exact
             return
         self.last_data = point
-        self.price = point.value_exact or self.price
+        self.price_exact = point.value_exact or self.price_exact
 
     @property
     def get_data(self) -> _LastData:
@@ -115,9 +136,9 @@ class SecurityCache(LeanObject):
     def apply_split(self, factor: Decimal) -> None:
         """Restate the prices after a split."""
         for name in ("price", "open", "high", "low", "close", "bid_price", "ask_price"):
-            setattr(self, name, getattr(self, name) * factor)
+            setattr(self, f"{name}_exact", getattr(self, f"{name}_exact") * factor)
         for name in ("volume", "bid_size", "ask_size"):
-            setattr(self, name, getattr(self, name) / factor)
+            setattr(self, f"{name}_exact", getattr(self, f"{name}_exact") / factor)
         for point in {id(p): p for p in (*self.by_type.values(), self.last_data)}.values():
             if isinstance(point, TradeBar):
                 for field in ("open_exact", "high_exact", "low_exact", "value_exact"):
@@ -466,18 +487,18 @@ class Security(LeanObject):
         self._session: Session | None = None
         self.__dict__["_properties"] = {}
 
-    price_exact = property(lambda self: self.cache.price)
-    open_exact = property(lambda self: self.cache.open or self.cache.price)
-    high_exact = property(lambda self: self.cache.high or self.cache.price)
-    low_exact = property(lambda self: self.cache.low or self.cache.price)
-    close_exact = property(lambda self: self.cache.close or self.cache.price)
-    volume_exact = property(lambda self: self.cache.volume)
-    bid_price_exact = property(lambda self: self.cache.bid_price or self.cache.price)
-    ask_price_exact = property(lambda self: self.cache.ask_price or self.cache.price)
+    price_exact = property(lambda self: self.cache.price_exact)
+    open_exact = property(lambda self: self.cache.open_exact or self.cache.price_exact)
+    high_exact = property(lambda self: self.cache.high_exact or self.cache.price_exact)
+    low_exact = property(lambda self: self.cache.low_exact or self.cache.price_exact)
+    close_exact = property(lambda self: self.cache.close_exact or self.cache.price_exact)
+    volume_exact = property(lambda self: self.cache.volume_exact)
+    bid_price_exact = property(lambda self: self.cache.bid_price_exact or self.cache.price_exact)
+    ask_price_exact = property(lambda self: self.cache.ask_price_exact or self.cache.price_exact)
     open_interest = 0
     """Of futures and options alone."""
-    bid_size_exact = property(lambda self: self.cache.bid_size)
-    ask_size_exact = property(lambda self: self.cache.ask_size)
+    bid_size_exact = property(lambda self: self.cache.bid_size_exact)
+    ask_size_exact = property(lambda self: self.cache.ask_size_exact)
 
     @property
     def type(self) -> SecurityType:
@@ -547,13 +568,13 @@ class Security(LeanObject):
     def data_normalization_mode(self) -> DataNormalizationMode:
         """How prices are adjusted."""
         for config in self.subscriptions:
-            return DataNormalizationMode(config.data_normalization_mode)
+            return config.data_normalization_mode
         return DataNormalizationMode.ADJUSTED
 
     def set_data_normalization_mode(self, mode: DataNormalizationMode) -> None:
         """Change how prices are adjusted, from the next point on."""
         for config in self.subscriptions:
-            config.data_normalization_mode = mode
+            config.data_normalization_mode = DataNormalizationMode(mode)
         self.rounds_prices = mode == DataNormalizationMode.RAW
 
     def minimum_price_variation(self, price: Decimal) -> Decimal:
@@ -584,8 +605,8 @@ class Security(LeanObject):
     def _take(self, points: list[BaseData]) -> None:
         cache = self.cache
         cache.add(points)
-        if points[-1].data_type != MarketDataType.AUXILIARY:
-            self.holdings.price_exact = cache.price
+        if points[-1].data_type is not MarketDataType.AUXILIARY:
+            self.holdings.price_exact = cache.price_exact
 
     def apply_split(self, split: Split) -> None:
         """Restate prices after a split."""

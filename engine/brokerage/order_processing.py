@@ -146,7 +146,7 @@ class OrderProcessing(OrderFilling):
             shortage = ""
         if order.status == OrderStatus.NEW:
             return OrderResponse.invalid_new_status(request, order)
-        if order.status.is_closed and not request.is_allowed_for_closed_order:
+        if order.status.is_closed and not request.is_allowed_for_closed_order():
             return OrderResponse.invalid_status(request, order)
         if request.quantity_exact is not None and not request.quantity_exact:
             return OrderResponse.zero_quantity(request)
@@ -297,7 +297,7 @@ class OrderProcessing(OrderFilling):
         if order.status == OrderStatus.NEW:
             return OrderResponse.invalid_new_status(request, order)
         closed = order.status.is_closed
-        if closed and not request.is_allowed_for_closed_order:
+        if closed and not request.is_allowed_for_closed_order():
             return OrderResponse.invalid_status(request, order)
         security = algorithm.securities[order.symbol]
         self._round_quantity(order, security)

@@ -12,11 +12,21 @@ Decimal).
 
 import math
 from contextlib import AbstractContextManager
-from decimal import MAX_PREC, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, localcontext
+from decimal import (
+    MAX_PREC,
+    ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
+    Context,
+    Decimal,
+    InvalidOperation,
+    localcontext,
+)
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.common.net_exceptions import ArgumentException
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -171,28 +181,44 @@ def from_float(value: float) -> Decimal:
 
 
 def to_decimal(value: Any) -> Decimal:
-    """Convert a number that user code may hand over.
+    """Convert what user code hands over where LEAN takes a decimal: its Python text is read.
+
+    So a double keeps all its digits, 2.0 a decimal place, and the text of a number is a number.
 
     Args:
-        value: Decimal, int, float or a numpy number.
+        value: Decimal, int, float, a numpy number, or text.
 
     Raises:
-        ValueError: if the value is none of these.
+        TypeError: if the value is no finite number that System.Decimal holds, as pythonnet raises.
     """
-    if isinstance(value, Decimal):
+    if type(value) is Decimal:
         return value
-    if isinstance(value, float):
-        return from_float(value)
-    if isinstance(value, bool | np.bool_):
-        raise ValueError(f"a number is required; received {value!r}")
-    if isinstance(value, int | np.integer):
-        return Decimal(int(value))
-    if isinstance(value, np.floating):
-        return from_float(float(value))
+    if type(value) is int:
+        return Decimal(value)
     try:
-        return from_float(float(value))
-    except (TypeError, ValueError):
-        raise ValueError(f"a number is required; received {value!r}") from None
+        return fit(Decimal(str(value).replace(",", "")))
+    except (InvalidOperation, ValueError):
+        name = type(value).__name__
+        raise TypeError(f"'{name}' value cannot be converted to System.Decimal") from None
+
+
+def cast_double(value: Any) -> Decimal:
+    """Convert what user code hands over where LEAN takes a double and casts it to a decimal.
+
+    Raises:
+        TypeError: if the value is no number.
+        ArgumentException: if it is not finite.
+    """
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            shown = "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
+            raise ArgumentException(
+                f"It is not possible to cast a non-finite floating-point value ({shown}) as "
+                "decimal. Please review math operations and verify the result is valid. "
+                "(Parameter 'input')"
+            )
+        return from_float(value)
+    return Decimal(int(value)) if isinstance(value, bool) else to_decimal(value)
 
 
 def plain(value: Decimal) -> Decimal:

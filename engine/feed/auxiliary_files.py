@@ -233,7 +233,7 @@ class SymbolProperties(LeanObject):
     minimum_price_variation_exact: Decimal = Decimal("0.01")
     lot_size_exact: Decimal = ONE
 
-    price_magnifier = 1
+    price_magnifier = 1.0
     strike_multiplier = 1.0
     minimum_order_size: float | None = None
     market_ticker = ""

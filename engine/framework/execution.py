@@ -103,8 +103,8 @@ class SpreadExecutionModel(_PendingTargets):
 
     def price_is_favorable(self, security: Any) -> bool:
         """Whether the spread is small, in open hours and with valid prices."""
-        price = to_decimal(security.price)
-        bid, ask = to_decimal(security.bid_price), to_decimal(security.ask_price)
+        price = security.price_exact
+        bid, ask = security.bid_price_exact, security.ask_price_exact
         return bool(
             security.exchange.exchange_open
             and price > 0
@@ -218,8 +218,8 @@ class StandardDeviationExecutionModel(_FollowedSecurities):
         average = data.sma.current.value_exact
         distance = self.deviations * data.std.current.value_exact
         if unordered_quantity > 0:
-            return to_decimal(data.security.bid_price) < average - distance
-        return to_decimal(data.security.ask_price) > average + distance
+            return bool(data.security.bid_price_exact < average - distance)
+        return bool(data.security.ask_price_exact > average + distance)
 
 
 class _AveragePriceData:
@@ -262,5 +262,5 @@ class VolumeWeightedAveragePriceExecutionModel(_FollowedSecurities):
         """Whether the price lies on the right side of the average."""
         average = data.vwap.current.value_exact
         if unordered_quantity > 0:
-            return to_decimal(data.security.bid_price) < average
-        return to_decimal(data.security.ask_price) > average
+            return bool(data.security.bid_price_exact < average)
+        return bool(data.security.ask_price_exact > average)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ExactNumber, text, to_decimal, to_double
+from engine.common.decimals import ExactNumber, cast_double, text, to_decimal, to_double
 from engine.common.enums import InsightDirection
 from engine.common.naming import LeanObject
 from engine.common.net_exceptions import KeyNotFoundException
@@ -64,7 +64,7 @@ class PortfolioTarget(LeanObject):
         if security is None:
             algorithm.error(f"{symbol} was not found; add the security in initialize.")
             return None
-        quantity = algorithm.qc_target_quantity(security, to_decimal(percent))
+        quantity = algorithm.qc_target_quantity(security, cast_double(percent))
         if quantity is None:
             return None
         if not return_delta_quantity:
@@ -170,7 +170,8 @@ class PortfolioTargetCollection(LeanObject):
 
 def lot_size(security: Any) -> Decimal:
     """Smallest tradable quantity."""
-    return to_decimal(security.symbol_properties.lot_size)
+    lot: Decimal = security.symbol_properties.lot_size_exact
+    return lot
 
 
 def projected_quantity(algorithm: Any, security: Any) -> Decimal:
@@ -233,7 +234,7 @@ class OrderSizing(LeanObject):
         security: Any, maximum_percent_current_volume: Any, desired_order_size: Any
     ) -> float:
         """Limit an order to a share of the current bar's volume."""
-        limit = to_decimal(maximum_percent_current_volume) * to_decimal(security.volume)
+        limit = to_decimal(maximum_percent_current_volume) * security.volume_exact
         return to_double(_limited(security, limit, to_decimal(desired_order_size)))
 
     @staticmethod

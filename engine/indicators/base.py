@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import wraps
 from typing import Any
 
-from engine.common.decimals import ZERO, text, to_decimal, to_double
+from engine.common.decimals import ZERO, cast_double, text, to_decimal, to_double
 from engine.common.enums import net_text
 from engine.common.naming import LeanObject
 from engine.common.net_exceptions import ArgumentException, NotSupportedException
@@ -87,7 +87,7 @@ def _exact(value: Any) -> Decimal:
         return value.current.value_exact
     if isinstance(value, BaseData):
         return value.value_exact
-    return to_decimal(value)
+    return cast_double(value)
 
 
 class Event(LeanObject):

@@ -349,9 +349,18 @@ class Symbol(LeanObject):
     # LEAN's older names, which are written in capitals.
     CUSIP, SEDOL, ISIN, CIK, CompositeFIGI = cusip, sedol, isin, cik, composite_figi
 
+    @property
     def has_underlying(self) -> bool:
         """Equities have none."""
         return False
+
+    def to_lower(self) -> str:
+        """The ticker in small letters."""
+        return self.value.lower()
+
+    def to_upper(self) -> str:
+        """The ticker in capitals."""
+        return self.value.upper()
 
     def is_canonical(self) -> bool:
         """Only futures and options chains are canonical."""

@@ -297,7 +297,6 @@ class UpdateOrderRequest(OrderRequest):
     def __str__(self) -> str:
         return self._described("Update Order:")
 
-    @property
     def is_allowed_for_closed_order(self) -> bool:
         """A closed order's tag may still change."""
         return (

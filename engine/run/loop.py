@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.brokerage.buying_power import margin_held
+from engine.brokerage.buying_power import exact_leverage, margin_held
 from engine.brokerage.settlement import ScanSettlementModelParameters
 from engine.brokerage.shortable import MarginInterestRateParameters
 from engine.common.charting import add_samples
 from engine.common.clock import aware_utc, to_utc
-from engine.common.decimals import ZERO, text, to_decimal
+from engine.common.decimals import ZERO, text
 from engine.common.enums import AlgorithmStatus, DataNormalizationMode, SplitType
 from engine.common.net_exceptions import InvalidOperationException
 from engine.feed.consolidators import DataConsolidator
@@ -85,7 +85,7 @@ class Loop:
         security = self._algorithm.securities.find(symbol)
         if security is None:
             return Position(ZERO, False)
-        return Position(margin_held(security) * to_decimal(security.leverage), security.invested)
+        return Position(margin_held(security) * exact_leverage(security), security.invested)
 
     def _sample(self) -> None:
         """The daily sample."""
@@ -131,7 +131,7 @@ class Loop:
             algorithm.qc_messages.collect()
 
     def _stopped(self) -> bool:
-        return self._algorithm.status != AlgorithmStatus.RUNNING
+        return self._algorithm.status is not AlgorithmStatus.RUNNING
 
     # Run ------------------------------------------------------------------------------------
 
@@ -206,7 +206,7 @@ class Loop:
         show_price = algorithm.trade_builder.set_market_price
         for security, points in step.updates:
             security.update(points)
-            show_price(security.symbol, security.cache.price)
+            show_price(security.symbol, security.cache.price_exact)
         if time >= self._next_settlement:
             aware = aware_utc(time)
             for security in algorithm.securities.values():

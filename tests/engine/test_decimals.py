@@ -4,11 +4,13 @@ import struct
 from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.common import decimals
+from engine.common.net_exceptions import ArgumentException
 
 MAX = decimals.MAX_DECIMAL
 
@@ -44,10 +46,31 @@ def test_prices_survive_the_way_through_floats(units, digits):
     assert decimals.from_float(float(exact)) == exact
 
 
-@pytest.mark.parametrize("value", [True, "abc", None, object()])
+@pytest.mark.parametrize("value", [True, "abc", None, object(), float("nan"), 1e29])
 def test_only_numbers_become_decimals(value):
-    with pytest.raises(ValueError, match="number"):
+    name = type(value).__name__
+    with pytest.raises(TypeError, match=f"'{name}' value cannot be converted to System.Decimal"):
         decimals.to_decimal(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "read", "rounded"),
+    [
+        (144.7558 * 0.99, "143.30824199999998", "143.308242"),
+        (2.0, "2.0", "2"),
+        (1e16, "10000000000000000", "10000000000000000"),
+        (1e-30, "0", "0"),
+        (np.float32(0.1), "0.1", "0.1"),
+        (7, "7", "7"),
+        ("1,444.50", "1444.50", "1444.50"),
+    ],
+)
+def test_a_decimal_argument_is_read_from_its_text_and_a_double_is_rounded(value, read, rounded):
+    number = decimals.to_decimal(value)
+    assert decimals.text(number) == read or number == 0
+    assert decimals.text(decimals.cast_double(value)) == rounded
+    with pytest.raises(ArgumentException, match=r"value \(-Infinity\) as decimal.*'input'"):
+        decimals.cast_double(float("-inf"))
 
 
 # Prices of AAPL (raw price, price factor, split factor) that LEAN gave to Python: LEAN 24863901d on
@@ -209,6 +232,6 @@ def test_users_see_floats_and_the_engine_decimals():
     from engine.market.data import Bar
 
     bar = Bar(0.1 + 0.2, 1, Decimal("0.5"), 0.7)
-    assert (bar.open, bar.open_exact) == (0.3, Decimal("0.3"))
+    assert (bar.open, bar.open_exact) == (0.1 + 0.2, Decimal("0.30000000000000004"))
     bar.close = 1 / 3
-    assert bar.close_exact == Decimal("0.333333333333333")
+    assert bar.close_exact == Decimal("0.3333333333333333")

@@ -80,7 +80,7 @@ class Security:
         self.is_delisted = False
         self.invested = quantity != 0
         self.exchange = SimpleNamespace(hours=Hours())
-        self.symbol_properties = SimpleNamespace(lot_size=1)
+        self.symbol_properties = SimpleNamespace(lot_size_exact=D(1))
         quantity, cost = D(quantity), D(cost)
         value = quantity * self.price_exact
         gain = (self.price_exact - cost) * quantity

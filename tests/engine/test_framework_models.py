@@ -2,6 +2,7 @@
 
 import importlib
 from datetime import timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 
 import numpy as np
@@ -110,7 +111,7 @@ class TestModels:
     def test_an_average_price_is_favourable_below_for_buys_and_above_for_sells(self):
         data = SimpleNamespace(
             vwap=SimpleNamespace(current=SimpleNamespace(value_exact=to_decimal(10))),
-            security=SimpleNamespace(bid_price=9.99, ask_price=10.0),
+            security=SimpleNamespace(bid_price_exact=Decimal("9.99"), ask_price_exact=Decimal(10)),
         )
         model = VolumeWeightedAveragePriceExecutionModel()
         assert model.price_is_favorable(data, 5)

@@ -177,7 +177,9 @@ def test_directional_indices_wait_for_their_period():
         (lib.ExponentialMovingAverage(name="mine", period=5), "mine"),
         (lib.KaufmanAdaptiveMovingAverage(5), "KAMA(5,2,30)"),
         (lib.WilderMovingAverage(5), "WWMA5"),
-        (lib.BollingerBands(20, 2.0), "BB(20,2)"),
+        (lib.BollingerBands(20, 2), "BB(20,2)"),
+        # A double comes as its Python text.
+        (lib.BollingerBands(20, 2.0), "BB(20,2.0)"),
         (lib.AwesomeOscillator(5, 34), "AO(5,34,Simple)"),
         (lib.DonchianChannel(10, 20), "DCH(20,20)"),
         (lib.DonchianChannel(period=10), "DCH(10,10)"),
