@@ -256,14 +256,23 @@ def test_an_end_before_the_start_is_refused(folder):
         run(folder, Backwards)
 
 
-def test_an_unknown_ticker_is_refused(folder):
+def test_an_unknown_ticker_is_added_without_data(folder):
     class Unknown(Base):
         def initialize(self):
             super().initialize()
-            self.add_equity("NOPE", Resolution.DAILY)
+            self.other = self.add_equity("NOPE", Resolution.DAILY)
 
-    with pytest.raises(ValueError, match="NOPE"):
-        run(folder, Unknown)
+        def on_data(self, data):
+            if self.portfolio.invested or "NOPE" in data:
+                return
+            self.refused = self.market_order("NOPE", 1)
+
+    algorithm = run(folder, Unknown).algorithm
+    assert (str(algorithm.other.symbol.id), algorithm.other.has_data) == ("NOPE 2T", False)
+    assert algorithm.refused.status == OrderStatus.INVALID
+    assert "NOPE: The security does not have an accurate price" in str(
+        algorithm.refused.submit_request.response
+    )
 
 
 def run_until_error(folder, kind):
