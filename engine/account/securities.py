@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from engine.account.cash import CURRENCY, Cash
+from engine.account.data_filters import ALL_DATA
 from engine.account.session import Session
+from engine.account.volatility import VolatilityModel
 from engine.brokerage.brokerage_models import BrokerageModel
 from engine.brokerage.buying_power import SecurityMarginModel, exact_leverage
 from engine.brokerage.equity_fill_model import EquityFillModel
@@ -18,7 +20,7 @@ from engine.brokerage.shortable import NullShortableProvider
 from engine.common.decimals import ONE, ZERO, ExactNumber, divide, text, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
 from engine.common.lean_names import refusal
-from engine.common.naming import LeanObject
+from engine.common.naming import LeanObject, either_spelling
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import KeyValuePair
 from engine.feed.auxiliary_files import SymbolProperties
@@ -482,6 +484,8 @@ class Security(LeanObject):
         self.buying_power_model: Any = SecurityMarginModel(2)
         self.margin_interest_rate_model: Any = None
         self.shortable_provider: Any = NullShortableProvider.INSTANCE
+        self.volatility_model = VolatilityModel.NULL
+        self.data_filter: Any = ALL_DATA
         self.rounds_prices = False
         self._utc_now = utc_now
         self._session: Session | None = None
@@ -550,6 +554,17 @@ class Security(LeanObject):
         self.buying_power_model = model
 
     @property
+    def volatility_model(self) -> Any:
+        """What measures the volatility."""
+        return self._volatility_model
+
+    @volatility_model.setter
+    def volatility_model(self, model: Any) -> None:
+        self._volatility_model = model
+        is_null = model is VolatilityModel.NULL
+        self._measure = None if is_null else either_spelling(model, "update")
+
+    @property
     def resolution(self) -> Any:
         """Finest resolution subscribed to."""
         return min(config.resolution for config in self.subscriptions)
@@ -607,6 +622,8 @@ class Security(LeanObject):
         cache.add(points)
         if points[-1].data_type is not MarketDataType.AUXILIARY:
             self.holdings.price_exact = cache.price_exact
+            if self._measure is not None and points[-1].value_exact:
+                self._measure(self, points[-1])
 
     def apply_split(self, split: Split) -> None:
         """Restate prices after a split."""
@@ -651,6 +668,18 @@ class Security(LeanObject):
         """Replace what charges or pays interest, hourly; None for none."""
         chosen = py_object if margin_interest_rate_model is None else margin_interest_rate_model
         self.margin_interest_rate_model = chosen
+
+    def set_volatility_model(self, volatility_model: Any) -> None:
+        """Replace what measures the volatility."""
+        self.volatility_model = volatility_model
+
+    def set_data_filter(self, data_filter: Any = None, *, py_object: Any = None) -> None:
+        """Replace what says which points of the feed are taken; before they begin to come."""
+        self.data_filter = py_object if data_filter is None else data_filter
+
+    def qc_takes(self) -> Callable[[Any, Any], bool] | None:
+        """What is asked of every point of the feed, None where all are taken."""
+        return None if self.data_filter is ALL_DATA else either_spelling(self.data_filter, "filter")
 
     def set_leverage(self, leverage: float) -> None:
         """Change the leverage."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -328,6 +329,17 @@ class HistoryMixin:
     def qc_history_bars(self: Any, symbol: Any, periods: int, resolution: Any) -> list[BaseData]:
         """The last trade bars of a symbol."""
         return list(self.history[TradeBar](symbol, periods, resolution))
+
+    def qc_history_points(
+        self: Any, requests: Iterable[HistoryRequest], scaled_raw: bool
+    ) -> list[BaseData]:
+        """Points of requests in the order of their end times, in scaled raw prices if asked for."""
+        if scaled_raw:
+            requests = [replace(one, mode=DataNormalizationMode.SCALED_RAW) for one in requests]
+        points: list[BaseData] = [
+            point for request in requests for point in self._qc_history_provider.points(request)
+        ]
+        return sorted(points, key=lambda point: point.end_time)
 
     # Last prices ----------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from engine.common.clock import TICK, shown_local, to_utc
@@ -108,7 +109,7 @@ class DataFeed:
         for index, one in enumerate(self._subscriptions):
             if one.config.fill_forward and one.security is not None:
                 hours = one.security.exchange.hours
-                stream = self._stream(one.config, hours, start)
+                stream = self._stream(one.config, one.security, start)
                 self._subscriptions[index] = Subscription(one.config, one.security, stream, hours)
 
     def _subscribe(self, config: SubscriptionDataConfig, security: Any, start: datetime) -> None:
@@ -121,7 +122,7 @@ class DataFeed:
             raise ValueError("ScaledRaw normalization mode only intended for history requests.")
         hours: ExchangeHours = security.exchange.hours
         self._update_fill_span(config)
-        stream = self._stream(config, hours, start)
+        stream = self._stream(config, security, start)
         self._subscriptions.append(Subscription(config, security, stream, hours))
         self._subscriptions.sort(key=lambda s: (s.config.tick_type, s.config.symbol.value))
 
@@ -146,13 +147,21 @@ class DataFeed:
         self._subscriptions.sort(key=lambda s: (s.config.tick_type, s.config.symbol.value))
 
     def _stream(
-        self, config: SubscriptionDataConfig, hours: ExchangeHours, start: datetime
+        self, config: SubscriptionDataConfig, security: Any, start: datetime
     ) -> Iterator[tuple[datetime, BaseData]]:
         """Points of a subscription from an UTC time on; in warm-up at the warm-up's resolution."""
         algorithm = self._algorithm
+        hours: ExchangeHours = security.exchange.hours
+        chosen = security.qc_takes()
+        takes = None if chosen is None else partial(chosen, security)
         strict = algorithm.settings.daily_precise_end_time
         begin, end = hours.from_utc(start), hours.from_utc(self._end_utc)
         if config.custom_kind is not None:
+            if takes is not None:
+                raise NotImplementedError(
+                    f"a data filter of custom data ({config.symbol.value}): leave points out in "
+                    "the class's reader"
+                )
             sources: CustomSources = algorithm.qc_custom_sources
             return sources.points(config, hours, begin, end, lambda: self._fill_span)
         resolution = algorithm.settings.warmup_resolution
@@ -160,10 +169,11 @@ class DataFeed:
             pivot = hours.from_utc(self._pivot)
             return warmed_up_points(
                 config, Resolution(resolution), self._sources, hours, (begin, pivot, end),
-                lambda: self._fill_span, strict_daily=strict,
+                lambda: self._fill_span, strict_daily=strict, takes=takes,
             )  # fmt: skip
         if (
             strict
+            and takes is None
             and config.resolution == Resolution.DAILY
             and config.tick_type == TickType.TRADE
             and (self._fill_span == config.increment or not config.fill_forward)
@@ -177,6 +187,7 @@ class DataFeed:
             end,
             lambda: self._fill_span,
             strict_daily=strict,
+            takes=takes,
         )
 
     def _add_benchmark(self, start: datetime) -> bool:

@@ -253,6 +253,7 @@ def points(
     fill_after: BaseData | None = None,
     has_events: bool = True,
     remember: Callable[[BaseData], None] | None = None,
+    takes: Callable[[BaseData], bool] | None = None,
 ) -> Iterator[tuple[datetime, BaseData]]:
     """Everything a subscription delivers.
 
@@ -267,6 +268,7 @@ def points(
         fill_after: raw bar before the start to fill from.
         has_events: deliver splits, dividends, ticker changes and delistings.
         remember: called with each raw bar before adjustment.
+        takes: the security's filter of raw bars, before their hours are looked at.
 
     Yields:
         Pairs of the exchange-local time of delivery and the point.
@@ -285,6 +287,8 @@ def points(
     factor_day: datetime | None = None
     for point in stream:
         auxiliary = point.data_type == MarketDataType.AUXILIARY
+        if takes is not None and not auxiliary and not takes(point):
+            continue
         if not auxiliary and not hours.is_open_during(
             point.time, point.end_time, config.extended_hours
         ):
@@ -319,6 +323,7 @@ def warmed_up_points(
     fill_span: Callable[[], timedelta],
     *,
     strict_daily: bool,
+    takes: Callable[[BaseData], bool] | None = None,
 ) -> Iterator[tuple[datetime, BaseData]]:
     """What a subscription delivers if its warm-up has a resolution of its own.
 
@@ -330,6 +335,7 @@ def warmed_up_points(
         times: start, end of the warm-up and end, exchange time.
         fill_span: resolution at which gaps are filled after the warm-up.
         strict_daily: daily bars run from the open to the close.
+        takes: the security's filter of raw bars.
     """
     start, pivot, end = times
     last: BaseData | None = None
@@ -345,7 +351,7 @@ def warmed_up_points(
         warm = config.at_resolution(resolution)
         for pair in points(
             warm, sources, hours, start, pivot, lambda: warm.increment,
-            strict_daily=strict_daily, remember=remember,
+            strict_daily=strict_daily, remember=remember, takes=takes,
         ):  # fmt: skip
             if pair[0] <= pivot:
                 delivered = pair[0]
@@ -357,6 +363,7 @@ def warmed_up_points(
     for pair in points(
         config, sources, hours, begin, end, fill_span, strict_daily=strict_daily,
         fill_after=None if last is None else _moved(last, begin - config.increment),
+        takes=takes,
     ):  # fmt: skip
         # Repeated bars count by their delivery: they still have the times of what they repeat.
         if pair[0] >= pivot and pair[0] > delivered:

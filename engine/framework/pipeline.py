@@ -151,6 +151,8 @@ class FrameworkPipeline:
             insight.generated_time_utc = algorithm.utc_time_naive
             if insight.type == InsightType.PRICE:
                 insight.reference_value = security.price
+            elif insight.type == InsightType.VOLATILITY:
+                insight.reference_value = security.volatility_model.volatility
             insight.source_model = insight.source_model or model_name(self.alpha)
             insight.set_period_and_close_time(security.exchange.hours)
             valid.append(insight)

@@ -105,8 +105,12 @@ class LiveFeed(DataFeed):
         """Start a subscription; once the run is live, at its present moment.
 
         Raises:
-            NotImplementedError: for a resolution that live runs lack.
+            NotImplementedError: for a resolution that live runs lack, and for a data filter.
         """
+        if security.qc_takes() is not None:
+            raise NotImplementedError(
+                f"a data filter in a live run ({config.symbol.value}): leave points out in on_data"
+            )
         if not self._is_live:
             super()._subscribe(config, security, start)
             return

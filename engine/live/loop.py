@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from engine.account.volatility import warm_up
 from engine.common.enums import AlgorithmStatus
 from engine.feed.data_feed import TimeSlice
 from engine.live.brokerage import Brokerage
@@ -73,6 +74,8 @@ class LiveLoop(Loop):
         algorithm = self._algorithm
         self._start_schedule()
         try:
+            for security in algorithm.securities.values():
+                warm_up(security.volatility_model, algorithm, security)
             self._warm_up()
         except Exception as problem:
             self._fail(problem)

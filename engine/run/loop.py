@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.account.volatility import warm_up
 from engine.brokerage.buying_power import exact_leverage, margin_held
 from engine.brokerage.settlement import ScanSettlementModelParameters
 from engine.brokerage.shortable import MarginInterestRateParameters
@@ -315,6 +316,7 @@ class Loop:
     def _dividends_and_splits(self, step: TimeSlice) -> None:
         algorithm = self._algorithm
         if algorithm.is_warming_up:
+            self._restate_volatilities(step)
             return
         # In live trading the broker pays.
         dividends = [] if algorithm.live_mode else list(step.slice.dividends.values())
@@ -334,6 +336,18 @@ class Loop:
                 algorithm.trade_builder.apply_split(split.symbol, split.split_factor_exact)
                 tickets = algorithm.transactions.get_open_order_tickets(split.symbol)
                 algorithm.brokerage_model.apply_split(tickets, split)
+        self._restate_volatilities(step)
+
+    def _restate_volatilities(self, step: TimeSlice) -> None:
+        """Warm the models of volatility up anew where a dividend or split moves raw prices."""
+        algorithm = self._algorithm
+        splits = [s for s in step.slice.splits.values() if s.type == SplitType.SPLIT_OCCURRED]
+        for event in [*step.slice.dividends.values(), *splits]:
+            security = algorithm.securities.find(event.symbol)
+            if security is not None:
+                mode = security.data_normalization_mode
+                if algorithm.live_mode or mode == DataNormalizationMode.RAW:
+                    warm_up(security.volatility_model, algorithm, security, mode=mode)
 
     def _consolidate(self, step: TimeSlice) -> None:
         for config, points in step.consolidations:

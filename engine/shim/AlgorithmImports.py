@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from engine.account.cash import Cash, CashBook, Currencies
+from engine.account.data_filters import EquityDataFilter, SecurityDataFilter
 from engine.account.initializers import (
     BrokerageModelSecurityInitializer,
     CompositeSecurityInitializer,
@@ -35,6 +36,14 @@ from engine.account.securities import (
     SecurityExchange,
     SecurityHolding,
     SecurityManager,
+)
+from engine.account.volatility import (
+    BaseVolatilityModel,
+    IndicatorVolatilityModel,
+    RelativeStandardDeviationVolatilityModel,
+    StandardDeviationOfReturnsVolatilityModel,
+    VolatilityModel,
+    VolatilityModelExtensions,
 )
 from engine.api.algorithm import QCAlgorithm
 from engine.api.algorithm_framework import UniverseManager
