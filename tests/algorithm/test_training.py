@@ -207,9 +207,10 @@ def assert_same(ours, theirs):
         np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
 
 
-def copied(store):
+def copied(store, key=""):
+    """A store with the files of another whose names hold `key`."""
     other = MemoryStore()
-    other.files = dict(store.files)
+    other.files = {name: held for name, held in store.files.items() if key in name}
     return other
 
 
@@ -344,9 +345,15 @@ SEVERAL = dataclasses.replace(
 )
 
 
+@pytest.fixture
+def forecast(trained):
+    """A store with the forecaster alone: agents are learnt anew."""
+    return copied(trained[1], trained[0].forecaster_key)
+
+
 @pytest.fixture(scope="module")
-def candidates(tables):
-    store = MemoryStore()
+def candidates(trained, tables):
+    store = copied(trained[1], trained[0].forecaster_key)
     models = Trainer(SEVERAL, ArtifactStore(store)).train(tables, RULES, now=NOW)
     return models, store
 
@@ -372,7 +379,9 @@ def test_candidates_are_trained_beside_each_other_and_judged_alike(candidates, t
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_workers_learn_the_same_and_are_not_needed(broken, candidates, tables, make, monkeypatch):
+def test_workers_learn_the_same_and_are_not_needed(
+    broken, candidates, forecast, tables, make, monkeypatch
+):
     """In processes of their own, or in this one where none can be started."""
     models, _ = candidates
     asked = []
@@ -386,7 +395,7 @@ def test_workers_learn_the_same_and_are_not_needed(broken, candidates, tables, m
 
     monkeypatch.setattr(training, "Parallel", Workers)
     config = dataclasses.replace(SEVERAL, agent=dataclasses.replace(SEVERAL.agent, workers=2))
-    trainer, _ = make(MemoryStore(), config)
+    trainer, _ = make(forecast, config)
     found = trainer.train(tables, RULES, now=NOW)
     assert asked == [2]
     for kind, one in found.agents.items():
