@@ -36,4 +36,14 @@ def take_series(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def plain(values: np.ndarray, dtype: type = np.float64) -> np.ndarray:
     """As compiled loops take it: contiguous, writeable; the same array where it is so already."""
-    return np.require(values, dtype, ["C", "W"])
+    flags = values.flags
+    if values.dtype == dtype and flags.c_contiguous and flags.writeable and flags.aligned:
+        return values
+    return np.require(values, dtype, ["C", "W", "A"])
+
+
+def all_finite(values: np.ndarray) -> bool:
+    """Whether every number is finite; one pass where they are, without an array as large."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A sum may overflow where no number does.
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())

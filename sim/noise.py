@@ -263,6 +263,14 @@ class DatedNoise:
         """The noise of dates (B, T), as `draw` gives it."""
         return np.ascontiguousarray(self.uniforms[dates].swapaxes(1, 2))
 
+    def on(self, dates: NDArray[np.int64]) -> Floats:
+        """The noise of one bar of b markets on dates (b,), symbols first, shape (S, b, 5)."""
+        return np.take(self._by_symbol, dates, axis=1)
+
+    @cached_property
+    def _by_symbol(self) -> Floats:
+        return np.ascontiguousarray(self.uniforms.swapaxes(0, 1))
+
 
 def completed(uniforms: Floats, copula: Copula) -> Floats:
     """Transforms (N, S, 5) without gaps.

@@ -44,7 +44,6 @@ Bounds. A learned recursion may run away, so
 from __future__ import annotations
 
 import copy
-import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -59,6 +58,7 @@ from models.agent.outlook import FORECAST
 from models.arrays import column
 from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import Masks, RecurrentState
+from models.kernels import LANES
 from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import BAR_FIELDS, VOLUME
 from sim.blocks import MEAN_BLOCK
@@ -81,12 +81,12 @@ from sim.paths import Paths, check_counts
 from sim.persistence import Kept, Persistence
 from sim.starts import (
     ROWS_AT_ONCE,
+    MomentsByDate,
     Starts,
     check_starts,
     draw_starts,
     leading_symbols,
     start_bars,
-    start_moments,
     start_view,
 )
 from sim.walking import keep_seen, make_bars
@@ -199,10 +199,12 @@ class Plan:
     Attributes:
         rows: at which symbols start, shape (K, S).
         masks: of the starts' networks, K of them.
-        uniforms: noise, shape (B, S, T, 5).
-        lean: mean of it in gap and intraday return, in volatilities, shape (B, S, 2).
-        placed: which markets' noise is dealt out anew at every bar, by their order.
+        placed: which markets' noise is dealt out anew at every bar, by their order; P of them.
+        drawn: noise to be dealt out, shape (P, S, T, 5).
         kept: what those remember of their noise at the start; None where noise remembers nothing.
+        dated: which markets have the noise of real dates.
+        dates: numbers of these dates, shape (B - P, T).
+        lean: mean of the noise in gap and intraday return, in volatilities, shape (B, S, 2).
         shifts: added to intraday returns, shape (B, S).
         rests: numbers of the outside series' rests (`sim.macro`), shape (B, T); None where the
             features have no such series.
@@ -210,17 +212,19 @@ class Plan:
 
     rows: NDArray[np.int64]
     masks: Masks
-    uniforms: NDArray[np.float64]
-    lean: NDArray[np.float64]
     placed: NDArray[np.int64]
+    drawn: NDArray[np.float64]
     kept: Kept | None
+    dated: NDArray[np.int64]
+    dates: NDArray[np.int64]
+    lean: NDArray[np.float64]
     shifts: NDArray[np.float64]
     rests: NDArray[np.int64] | None
 
     @property
     def twins(self) -> int:
-        """Markets of each start."""
-        return len(self.uniforms) // len(self.rows)
+        """Markets of each start, neighbours."""
+        return len(self.lean) // len(self.rows)
 
 
 def _ascending(values: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -232,8 +236,25 @@ def _ascending(values: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.argsort((rounded << 24) + np.arange(len(values)))
 
 
+@dataclass(frozen=True)
+class Made:
+    """Tapes of all markets, to be filled.
+
+    Attributes:
+        bars: shape (B, S, T + 1, 5).
+        observations: shape (B, S, T + 1, D).
+        innovations: shape (B, S, T, 2).
+        forecasts: shape (B, S, T + 1, 8).
+    """
+
+    bars: NDArray[np.float64]
+    observations: NDArray[np.float32]
+    innovations: NDArray[np.float64]
+    forecasts: NDArray[np.float64]
+
+
 class _Portion:
-    """Some markets on their way, neighbours in a plan.
+    """Some markets of a plan on their way.
 
     Within, symbol follows upon symbol, with all its markets: a start is then looked up once for
     each history, and nothing needs to be put in order.
@@ -243,32 +264,28 @@ class _Portion:
         self,
         sampler: ForecasterSampler,
         plan: Plan,
-        of: slice,
-        lean: NDArray[np.float64],
-        shifts: NDArray[np.float64],
-        made: tuple[
-            NDArray[np.float64], NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]
-        ],
+        markets: NDArray[np.int64],
+        made: Made,
     ) -> None:
         """Stand at the starts.
 
         Args:
             sampler: whose forecaster, histories and bounds are used.
             plan: of all markets.
-            of: which of its starts.
-            lean: of these markets' noise, shape (b, S, 2).
-            shifts: of their intraday returns, shape (b, S).
-            made: bars, observations, innovations and forecasts of these markets, to be filled.
+            markets: which of them, shape (b,), all twins of a start together.
+            made: tapes.
         """
+        of = markets[:: plan.twins] // plan.twins
         rows = plan.rows[of]
         starts, s = rows.shape
         self._shape = (s, plan.twins * starts)
         self._forecaster, self._made, self._t = sampler._forecaster, made, 0
+        self._markets = markets
         series, start = np.repeat(np.arange(s), starts), rows.T.reshape(-1)
         known = list(zip(sampler._hindcasts, rows.T, strict=True))
         standing = RecurrentState.concatenate([one.state_at(at) for one, at in known])
         windows = [np.moveaxis(one.windows_at(at, sampler._window), 0, -1) for one, at in known]
-        masks = plan.masks.take(np.tile(np.arange(of.start, of.stop), s))
+        masks = plan.masks.take(np.tile(of, s))
         # Twins start alike: the window is read once for both.
         twins = np.repeat(np.arange(s * starts), plan.twins)
         self._bounds = sampler._bounds.take(series[twins])
@@ -285,16 +302,17 @@ class _Portion:
         self._macro = None
         if sampler.macro_model is not None and plan.rests is not None:
             leading = np.repeat(leading_symbols(sampler._tables, rows), plan.twins)
-            markets = np.arange(len(twins)).reshape(self._shape).T
-            rests = plan.rests[plan.twins * of.start : plan.twins * of.stop]
-            self._macro = MacroWalk(sampler.macro_model, self._market.view, markets, leading, rests)
-        self._lean = np.ascontiguousarray(self._by_symbol(lean))
-        self._shift = self._by_symbol(shifts)
+            places = np.arange(len(twins)).reshape(self._shape).T
+            rests = plan.rests[markets]
+            self._macro = MacroWalk(sampler.macro_model, self._market.view, places, leading, rests)
+        self._lean = np.ascontiguousarray(self._by_symbol(plan.lean[markets]))
+        self._shift = self._by_symbol(plan.shifts[markets])
         self._first_close = self._market.view.last_close
-        bars, observations, _, forecasts = made
-        bars[:, :, 0] = self._by_market(start_bars(sampler._tables, series, start)[twins])
-        observations[:, :, 0] = self._by_market(self._market.current())
-        forecasts[:, :, 0] = self._by_market(self._market.forecast)
+        made.bars[markets, :, 0] = self._by_market(
+            start_bars(sampler._tables, series, start)[twins]
+        )
+        made.observations[markets, :, 0] = self._by_market(self._market.current())
+        made.forecasts[markets, :, 0] = self._by_market(self._market.forecast)
 
     @property
     def log_volatility(self) -> NDArray[np.float64]:
@@ -313,21 +331,23 @@ class _Portion:
         self._state.volatility = self._common.corrected(of_symbols).reshape(-1)
         self._bounds.hold_volatility(self._state)
 
-    def step(self, noise: NDArray[np.float64], own: slice) -> None:
-        """Walk one bar on through noise (S, B, 5) of all markets, `own` (b of them) these."""
-        uniforms = np.ascontiguousarray(noise[:, own]).reshape(-1, N_PARTS)
-        (bars, observations, innovations, forecasts), t = self._made, self._t
+    def step(self, noise: NDArray[np.float64]) -> None:
+        """Walk one bar on through noise (S, b, 5)."""
+        uniforms = np.ascontiguousarray(noise).reshape(-1, N_PARTS)
+        made, markets, t = self._made, self._markets, self._t
         state, view, bounds = self._state, self._market.view, self._bounds
         drawn = self._forecaster.draw(state, uniforms)
         pushed = np.empty((len(BAR_FIELDS), len(state)))
         make_bars(
             drawn.parts.T, drawn.means.T, state.volatility, self._lean, self._shift,
             bounds.moves, bounds.log_volume, view.last_close, self._first_close, view.volume_mean,
-            PRICE_LIMIT, pushed, bars, innovations, t,
+            PRICE_LIMIT, pushed, markets, made.bars, made.innovations, t,
         )  # fmt: skip
         macro = None if self._macro is None else self._macro.next_values(view)
         seen = self._market.push(pushed.T, drawn.pits, macro)
-        keep_seen(seen.T, self._market.forecast.T, observations, forecasts, t + 1)
+        keep_seen(
+            seen.T, self._market.forecast.T, markets, made.observations, made.forecasts, t + 1
+        )
         self._forecaster.advance_beside(state, self._market.state)
         self._scale_draws()
         state.shift = state.shift - LEADING_BACK * (drawn.scales - self._usual)
@@ -458,71 +478,80 @@ class ForecasterSampler:
         macro_rng: np.random.Generator | None = None,
     ) -> Plan:
         """A plan for starts and masks of which market b has number b · K // B."""
-        blended, placed = np.flatnonzero(is_blended), np.flatnonzero(~is_blended)
-        shape = (len(is_blended), len(self._tables))
-        uniforms, lean = noise_room(*shape, n_steps), np.zeros((*shape, 2))
-        if placed.size:
-            uniforms[placed] = self.copula_noise.draw(len(placed), n_steps, noise_rng)
-            lean[placed] = self.copula_noise.lean
-        kept = None
-        if placed.size and self._kind == CHECKERBOARD:
-            kept = self._kept_at(rows[placed * len(rows) // len(is_blended)])
-        rests = None
+        dated, placed = np.flatnonzero(is_blended), np.flatnonzero(~is_blended)
+        s = len(self._tables)
+        drawn, dates = noise_room(0, s, n_steps), np.empty((0, n_steps), np.int64)
+        lean = np.zeros((len(is_blended), s, 2))
+        kept, rests = None, None
         if self.macro_model is not None and macro_rng is not None:
             rests = self.macro_model.any_rows(len(is_blended), n_steps, macro_rng)
-        if blended.size:
-            dates = self.dated_noise.draw_dates(len(blended), n_steps, block_rng)
-            uniforms[blended] = self.dated_noise.of_dates(dates)
-            lean[blended] = self.dated_noise.lean
+        if placed.size:
+            drawn = self.copula_noise.draw(len(placed), n_steps, noise_rng)
+            lean[placed] = self.copula_noise.lean
+        if placed.size and self._kind == CHECKERBOARD:
+            kept = self._kept_at(rows[placed * len(rows) // len(is_blended)])
+        if dated.size:
+            dates = self.dated_noise.draw_dates(len(dated), n_steps, block_rng)
+            lean[dated] = self.dated_noise.lean
             if self.macro_model is not None and rests is not None:
-                rests[blended] = self.macro_model.rows_of(self.residuals.dates)[dates]
-        return Plan(rows, masks, uniforms, lean, placed, kept, shifts, rests)
+                rests[dated] = self.macro_model.rows_of(self.residuals.dates)[dates]
+        return Plan(rows, masks, placed, drawn, kept, dated, dates, lean, shifts, rests)
 
     def _imagine(self, plan: Plan) -> Paths:
         """The markets of a plan.
 
-        They advance together, bar by bar, in portions whose working memory stays near the
-        processor; a portion may have a thread of its own.
+        They walk in portions whose working memory stays near the processor; a portion may have a
+        thread of its own. Markets whose noise is dealt out advance together, bar by bar; the
+        others know nothing of each other, and a portion of them goes all the way at once.
         """
-        (b, s, n_steps), twins = plan.uniforms.shape[:3], plan.twins
+        (b, s), n_steps, twins = plan.lean.shape[:2], plan.drawn.shape[2], plan.twins
         shape = (b, s, n_steps + 1)
-        bars = np.empty((*shape, 5))
-        observations = np.empty((*shape, self._observer.size), np.float32)
-        innovations = np.zeros((b, s, n_steps, 2))
-        forecasts = np.empty((*shape, len(FORECAST)))
-        step = max(ROWS_AT_ONCE // (twins * s), 1)
-        portions = [slice(k, min(k + step, b // twins)) for k in range(0, b // twins, step)]
-        markets = [slice(twins * of.start, twins * of.stop) for of in portions]
+        made = Made(
+            np.empty((*shape, 5)),
+            np.empty((*shape, self._observer.size), np.float32),
+            np.empty((b, s, n_steps, 2)),
+            np.empty((*shape, len(FORECAST))),
+        )
+        # Whole blocks of series, where a portion has room for more than one.
+        whole = LANES if s * LANES <= ROWS_AT_ONCE else twins
+        at_once = max(ROWS_AT_ONCE // (whole * s), 1) * whole
 
-        def begin(of: slice, these: slice) -> _Portion:
-            made = bars[these], observations[these], innovations[these], forecasts[these]
-            return _Portion(self, plan, of, plan.lean[these], plan.shifts[these], made)
+        def portions(markets: NDArray[np.int64]) -> list[slice]:
+            count = len(markets)
+            return [slice(k, min(k + at_once, count)) for k in range(0, count, at_once)]
+
+        def begin(markets: NDArray[np.int64]) -> _Portion:
+            return _Portion(self, plan, markets, made)
+
+        def walk(of: slice) -> None:
+            portion = begin(plan.dated[of])
+            for t in range(n_steps):
+                portion.step(self.dated_noise.on(plan.dates[of, t]))
 
         _ = self.common_volatility, self.macro_model  # before threads ask for them
         kept = copy.copy(plan.kept)
         with ThreadPoolExecutor(self._threads) as pool:
             run = map if self._threads == 1 else pool.map
-            walking = list(run(begin, portions, markets))
-            for t in range(n_steps):
-                noise = plan.uniforms[:, :, t].swapaxes(0, 1)
-                if plan.placed.size:
-                    key = np.concatenate([one.log_volatility for one in walking])
-                    dealt = plan.uniforms[plan.placed, :, t]
-                    dealt[_ascending(key[plan.placed])] = dealt.copy()
-                    if kept is not None:
-                        dealt = self.persistence.next(dealt, kept)
-                    noise = noise.copy()
-                    noise[:, plan.placed] = dealt.swapaxes(0, 1)
-                list(run(_Portion.step, walking, itertools.repeat(noise), markets))
+            list(run(walk, portions(plan.dated)))
+            own = portions(plan.placed)
+            walking = list(run(begin, [plan.placed[of] for of in own]))
+            for t in range(n_steps if walking else 0):
+                key = np.concatenate([one.log_volatility for one in walking])
+                dealt = np.empty((len(key), s, N_PARTS))
+                dealt[_ascending(key)] = plan.drawn[:, :, t]
+                if kept is not None:
+                    dealt = self.persistence.next(dealt, kept)
+                by_market = dealt.swapaxes(0, 1)
+                list(run(_Portion.step, walking, [by_market[:, of] for of in own]))
         series = np.tile(np.arange(s), (b, 1))
         return Paths(
-            bars,
-            observations,
+            made.bars,
+            made.observations,
             series,
             np.repeat(plan.rows, twins, axis=0),
-            innovations,
-            forecasts,
-            np.repeat(start_moments(self._tables, plan.rows), twins, axis=0),
+            made.innovations,
+            made.forecasts,
+            np.repeat(self._moments.at(plan.rows), twins, axis=0),
             np.repeat(self._before(plan.rows), twins, axis=0) if self._remembers else None,
         )
 
@@ -532,6 +561,11 @@ class ForecasterSampler:
         each = zip(self._tables, self._hindcasts, rows.T, strict=True)
         seen = [self._observer.remembered(t, known, row[:, None] + back) for t, known, row in each]
         return np.stack(seen, axis=1)
+
+    @cached_property
+    def _moments(self) -> MomentsByDate:
+        """How the symbols' surprises moved together on every date."""
+        return MomentsByDate.of(self._tables)
 
     @cached_property
     def residuals(self) -> Residuals:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.agent.outlook import FORECAST, Outlook, correlation_of, moments_along, surprises
-from models.arrays import column
-from models.market.history import BAR_FIELDS, CLOSE, HIGH, LOW, OPEN
+from models.arrays import all_finite, column, plain
+from models.kernels import compiled
+from models.market.history import BAR_FIELDS, CLOSE
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Paths:
             raise ValueError(
                 f"innovations must have shape {steps}; received {self.innovations.shape}"
             )
-        if self.innovations is not None and not np.isfinite(self.innovations).all():
+        if self.innovations is not None and not all_finite(self.innovations):
             raise ValueError("innovations must be finite; received others")
         if (self.forecasts is None) != (self.moments is None):
             raise ValueError("forecasts and moments must come together; received one of them")
@@ -90,7 +91,7 @@ class Paths:
                 ("forecasts", self.forecasts, (*shape[:3], len(FORECAST))),
                 ("moments", self.moments, (shape[0], shape[1], shape[1])),
             ):
-                if value.shape != wanted or not np.isfinite(value).all():
+                if value.shape != wanted or not all_finite(value):
                     raise ValueError(
                         f"{name} must be finite and have shape {wanted}; received {value.shape}"
                     )
@@ -98,14 +99,14 @@ class Paths:
             self.before.ndim != 4
             or self.before.shape[:2] != shape[:2]
             or self.before.shape[3] != self.observations.shape[3]
-            or not np.isfinite(self.before).all()
+            or not all_finite(self.before)
         ):
             raise ValueError(
                 f"before must be finite and have shape ({shape[0]}, {shape[1]}, P, "
                 f"{self.observations.shape[3]}); received {self.before.shape}"
             )
         check_bars(self.bars)
-        if not np.isfinite(self.observations).all():
+        if not all_finite(self.observations):
             path, symbol, row, _ = np.argwhere(~np.isfinite(self.observations))[0]
             raise ValueError(
                 f"observations must be finite; received others in {path=}, {symbol=}, {row=}"
@@ -240,16 +241,24 @@ def _own(moments: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def check_bars(bars: NDArray[np.float64]) -> None:
     """Raise ValueError unless every bar (..., 5) is finite, > 0 and low <= open, close <= high."""
-    good = np.isfinite(bars).all(axis=-1) & (bars > 0).all(axis=-1)
-    body_high = np.maximum(bars[..., OPEN], bars[..., CLOSE])
-    body_low = np.minimum(bars[..., OPEN], bars[..., CLOSE])
-    good &= (bars[..., LOW] <= body_low) & (body_high <= bars[..., HIGH])
-    if not good.all():
-        where = np.argwhere(~good)[0]
+    wrong = first_wrong_bar(plain(bars.reshape(-1, len(BAR_FIELDS))))
+    if wrong >= 0:
+        where = np.unravel_index(wrong, bars.shape[:-1])
         raise ValueError(
             "bars must be finite, > 0 and have low <= open, close <= high; received "
-            f"{bars[tuple(where)].tolist()} at {where.tolist()}"
+            f"{bars[where].tolist()} at {[int(i) for i in where]}"
         )
+
+
+@compiled("int64(float64[:, ::1])")
+def first_wrong_bar(bars):
+    """Number of the first of bars (N, 5) that is none, see `check_bars`; -1 if all are right."""
+    for k in range(len(bars)):
+        opened, high, low, closed, volume = bars[k]
+        right = 0.0 < low <= opened <= high < np.inf
+        if not (right and low <= closed <= high and 0.0 < volume < np.inf):
+            return k
+    return -1
 
 
 def check_counts(n_paths: int, n_steps: int) -> None:

@@ -9,6 +9,7 @@ at random: it is imagined beside the others as it was at another time.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from sim.dates import CommonDates
 
 ANY, LATEST = "any", "latest"
 
-ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE = 1536
 """Symbols' paths whose windows are read and whose bars are drawn together: few enough that what a
 step touches stays near the processor. Results do not depend on it."""
 
@@ -124,35 +125,55 @@ def start_view(
     return MarketView.concatenate(views).take(np.argsort(order))
 
 
-def _moments_by_date(tables: Sequence[FeatureTable]) -> tuple[CommonDates, NDArray[np.float64]]:
-    """The dates of rows with features, and the moving second moments after each, (N, S, S)."""
-    common = CommonDates.of([table.history for table in tables], LOOKBACK)
-    surprise = np.zeros(common.rows.shape)
-    for s, table in enumerate(tables):
-        there = common.present[:, s]
-        surprise[there, s] = surprise_of(table.rows[common.rows[there, s]])
-    return common, moments_along(surprise)
+@dataclass(frozen=True, eq=False)
+class MomentsByDate:
+    """Moving second moments of the surprises of S histories, on every date with features.
+
+    Attributes:
+        tables: of the histories.
+        dates: N of them.
+        moments: after each, shape (N, S, S).
+    """
+
+    tables: Sequence[FeatureTable]
+    dates: CommonDates
+    moments: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, tables: Sequence[FeatureTable]) -> MomentsByDate:
+        """Worked out date by date."""
+        common = CommonDates.of([table.history for table in tables], LOOKBACK)
+        surprise = np.zeros(common.rows.shape)
+        for s, table in enumerate(tables):
+            there = common.present[:, s]
+            surprise[there, s] = surprise_of(table.rows[common.rows[there, s]])
+        return cls(tables, common, moments_along(surprise))
+
+    def at(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Those where markets start, shape (K, S, S).
+
+        They are those of the market's date; of the date that most of its symbols start on, if not
+        all do.
+
+        Args:
+            rows: at which symbols start, shape (K, S), each with features.
+        """
+        place = _places(self.dates, self.tables, rows)
+        date = np.take_along_axis(place, _leading(place)[:, None], axis=1)[:, 0]
+        return self.moments[date]
 
 
 def newest_moments(tables: Sequence[FeatureTable]) -> NDArray[np.float64]:
     """Moving second moments of the symbols' surprises after the newest bars, shape (1, S, S)."""
-    return _moments_by_date(tables)[1][-1:]
+    return MomentsByDate.of(tables).moments[-1:]
 
 
 def start_moments(tables: Sequence[FeatureTable], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Moving second moments of the symbols' surprises where markets start, shape (K, S, S).
+    """Moving second moments of surprises where markets start, shape (K, S, S).
 
-    They are those of the market's date; of the date that most of its symbols start on, if not all
-    do.
-
-    Args:
-        tables: of S histories.
-        rows: at which symbols start, shape (K, S), each with features.
+    As `MomentsByDate.at`, for one set of rows (K, S).
     """
-    common, moments = _moments_by_date(tables)
-    place = _places(common, tables, rows)
-    date = np.take_along_axis(place, _leading(place)[:, None], axis=1)[:, 0]
-    return moments[date]
+    return MomentsByDate.of(tables).at(rows)
 
 
 def longest_first(tables: Sequence[FeatureTable]) -> list[int]:

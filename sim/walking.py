@@ -12,11 +12,11 @@ from models.kernels import compiled, exp
 @compiled(
     "void(float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1], float64[::1],"
     " float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64[::1], float64,"
-    " float64[:, ::1], float64[:, :, :, ::1], float64[:, :, :, ::1], int64)"
+    " float64[:, ::1], int64[::1], float64[:, :, :, ::1], float64[:, :, :, ::1], int64)"
 )
 def make_bars(
     parts, means, volatility, lean, shift, moves, log_volume, close, first_close, volume_mean,
-    price_limit, pushed, bars, innovations, t,
+    price_limit, pushed, markets, bars, innovations, t,
 ):  # fmt: skip
     """The next bar of every series, held within bounds, and what of it nobody expected.
 
@@ -33,14 +33,15 @@ def make_bars(
         volume_mean: means of the last log volumes, shape (B,).
         price_limit: beyond so many times the first close, or one over that, prices move back.
         pushed: the bars, written to, shape (5, B).
-        bars: tape of bars, row t + 1 is written to, shape (b, S, T + 1, 5).
-        innovations: tape of what nobody expected, row t is written to, shape (b, S, T, 2).
+        markets: numbers of the b markets on the tapes.
+        bars: tape of bars, row t + 1 is written to, shape (M, S, T + 1, 5).
+        innovations: tape of what nobody expected, row t is written to, shape (M, S, T, 2).
         t: how many bars there are already.
     """
-    markets = bars.shape[0]
+    each = len(markets)
     for k in range(parts.shape[1]):
-        symbol = k // markets
-        market = k - symbol * markets
+        symbol = k // each
+        market = markets[k - symbol * each]
         for part in range(2):
             missed = parts[part, k] - means[part, k] - lean[k, part] * volatility[k]
             innovations[market, symbol, t, part] = missed
@@ -65,22 +66,24 @@ def make_bars(
 
 
 @compiled(
-    "void(float32[:, ::1], float64[:, ::1], float32[:, :, :, ::1], float64[:, :, :, ::1], int64)"
+    "void(float32[:, ::1], float64[:, ::1], int64[::1], float32[:, :, :, ::1],"
+    " float64[:, :, :, ::1], int64)"
 )
-def keep_seen(observation, forecast, observations, forecasts, t):
+def keep_seen(observation, forecast, markets, observations, forecasts, t):
     """What is seen at a close, series last, put on the tapes.
 
     Args:
         observation: shape (D, B).
         forecast: shape (8, B).
-        observations: row t is written to, shape (b, S, T + 1, D).
-        forecasts: likewise, shape (b, S, T + 1, 8).
+        markets: numbers of the b markets on the tapes.
+        observations: row t is written to, shape (M, S, T + 1, D).
+        forecasts: likewise, shape (M, S, T + 1, 8).
         t: which row.
     """
-    markets = observations.shape[0]
+    each = len(markets)
     for k in range(observation.shape[1]):
-        symbol = k // markets
-        market = k - symbol * markets
+        symbol = k // each
+        market = markets[k - symbol * each]
         to = observations[market, symbol, t]
         for i in range(len(to)):
             to[i] = observation[i, k]

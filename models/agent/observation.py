@@ -270,12 +270,14 @@ class Observer:
         observation = np.empty((self.size, len(state)), np.float32)
         scaled = state.scaled.T
         # Taking all of them would be a copy.
-        scaled = scaled if shown == len(scaled) else scaled[self._columns]
-        np.clip(scaled, -limit, limit, out=observation[:shown])
+        observation[:shown] = scaled if shown == len(scaled) else scaled[self._columns]
         for row, values in zip(observation[shown:], forecast_summary(told), strict=True):
-            np.clip(values, -limit, limit, out=row, casting="same_kind")
-        long_run = np.exp(state.traits.anchors)
-        forecast = forecast_columns(told["mean"], told["deviation"], long_run, feature_rows)
+            row[:] = values
+        np.minimum(observation, limit, out=observation)
+        np.maximum(observation, -limit, out=observation)
+        forecast = forecast_columns(
+            told["mean"], told["deviation"], state.traits.long_run, feature_rows
+        )
         return _Seen(observation.T, forecast)
 
 

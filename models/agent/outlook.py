@@ -132,17 +132,12 @@ def forecast_columns(
     mean: Floats, deviation: Floats, long_run: Floats, feature_rows: Floats
 ) -> Floats:
     """Forecast arrays (B, 8) from a forecast (B,) each and rows of features (B, F)."""
-    known = {
-        "mean": mean,
-        "deviation": deviation,
-        "long_run": long_run,
-        "volatility": np.exp(column(feature_rows, COLUMN["volatility_ewma"])),
-        "surprise": surprise_of(feature_rows),
-    }
-    known |= {name: feature_rows[:, COLUMN[name]] for name in ("sma_20", "sma_50", "sma_200")}
     found = np.empty((len(FORECAST), len(mean)))
-    for row, name in zip(found, FORECAST, strict=True):
-        row[:] = known[name]
+    volatility = np.exp(column(feature_rows, COLUMN["volatility_ewma"]))
+    averages = (feature_rows[:, COLUMN[name]] for name in ("sma_20", "sma_50", "sma_200"))
+    known = (mean, deviation, long_run, volatility, *averages, surprise_of(feature_rows))
+    for row, values in zip(found, known, strict=True):
+        row[:] = values
     return found.T
 
 

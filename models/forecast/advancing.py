@@ -143,7 +143,7 @@ class Advancing:
             )
         scaled, volatility = np.empty((width, count), np.float32), np.empty(count)
         after = Memory(memory.sums.copy(), memory.count.copy())
-        seen = np.empty((0, 2)) if pits is None else plain(pits)
+        seen = np.empty((0, 2)) if pits is None else np.asarray(pits, np.float64)
         if not take_rows(
             plain(feature_rows.T), plain(rows, np.int64), self.ranges, self.scaling,
             self.numbers, seen, after.sums, after.count, scaled, volatility,

@@ -69,7 +69,7 @@ OUTPUTS = (
 )
 """What the network gives for each bar: unbounded numbers, all zero for the plain baseline."""
 
-SCALES = [OUTPUTS.index("gap_scale"), OUTPUTS.index("intraday_scale")]
+SCALES = slice(OUTPUTS.index("gap_scale"), OUTPUTS.index("intraday_scale") + 1, 2)
 """The columns of `OUTPUTS` that say how far prices move overnight and during the day."""
 
 MAX_DRIFT = 0.25

@@ -20,6 +20,9 @@ from models.forecast.recurrent import COLUMNS, lstm_steps, network_outputs
 from models.forecast.traits import SeriesTraits
 from models.forecast.weights import LSTMWeights
 
+_NONE_KEPT = np.empty((0, 0, 0), np.float32)
+"""In place of hidden states after every bar, where nobody asks for them."""
+
 
 @dataclass(frozen=True)
 class Masks:
@@ -147,8 +150,7 @@ class LSTMInference:
     ) -> tuple[np.ndarray, np.ndarray]:
         """One bar: hidden and cell (B, H) and input (B, N) to the new hidden and cell."""
         inputs = _series_last("inputs", scaled, (len(hidden), self._width))
-        _, hidden, cell = self._steps(inputs[None], hidden, cell, masks)
-        return hidden, cell
+        return self._steps(inputs[None], hidden, cell, masks, _NONE_KEPT)
 
     def run(
         self, scaled: np.ndarray, masks: Masks | None = None
@@ -162,7 +164,8 @@ class LSTMInference:
         Returns:
             Hidden states (B, W, H), and the last hidden and cell states (B, H).
         """
-        return self._run(scaled, masks, every=True)
+        every, hidden, cell = self._run(scaled, masks, every=True)
+        return np.moveaxis(every, -1, 0), hidden, cell
 
     def settle(
         self, scaled: np.ndarray, masks: Masks | None = None
@@ -179,7 +182,10 @@ class LSTMInference:
             raise ValueError(f"inputs must have shape {shape}; received {scaled.shape}")
         zeros = np.zeros((self._weights.units, len(scaled)), dtype=np.float32).T
         inputs = np.ascontiguousarray(np.moveaxis(scaled, 0, -1), dtype=np.float32)
-        return self._steps(inputs, zeros, zeros, masks, every=every)
+        seen = _NONE_KEPT
+        if every:
+            seen = np.empty((len(inputs), self._weights.units, len(scaled)), np.float32)
+        return seen, *self._steps(inputs, zeros, zeros, masks, seen)
 
     def _steps(
         self,
@@ -187,14 +193,12 @@ class LSTMInference:
         hidden: np.ndarray,
         cell: np.ndarray,
         masks: Masks | None,
-        *,
-        every: bool = False,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """From states (B, H) through inputs (T, N, B): states after each (B, T, H) and at last."""
-        steps, _, count = inputs.shape
-        shape, of_states = (self._weights.units, count), (count, self._weights.units)
-        new_hidden, new_cell = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        seen = np.empty((steps if every else 0, *shape), np.float32)
+        every: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """From states (B, H) through inputs (T, N, B) to the last ones; see `lstm_steps`."""
+        count, units = inputs.shape[2], self._weights.units
+        of_states = (count, units)
+        new_hidden, new_cell = np.empty((2, units, count), np.float32)
         before = (
             _series_last("hidden", hidden, of_states),
             _series_last("cell", cell, of_states),
@@ -206,26 +210,30 @@ class LSTMInference:
             on_hidden = _series_last("masks.recurrent", masks.recurrent, of_states)
         lstm_steps(
             inputs, self._columns, *before, self._gates, masked, on_inputs, on_hidden,
-            new_hidden, new_cell, seen,
+            new_hidden, new_cell, every,
         )  # fmt: skip
-        return np.moveaxis(seen, -1, 0), new_hidden.T, new_cell.T
+        return new_hidden.T, new_cell.T
 
     def outputs(
         self, hidden: np.ndarray, scaled: np.ndarray, output_mask: np.ndarray | None
     ) -> np.ndarray:
         """Heads (..., 10), columns `density.OUTPUTS`, from hidden states and inputs; float64."""
-        units, shape = self._weights.units, hidden.shape[:-1]
-        masked, count = output_mask is not None, int(np.prod(shape))
-        read = _series_last("hidden", hidden.reshape(-1, hidden.shape[-1]), (count, units))
-        mask = read
+        if hidden.ndim > 2:
+            shape, units = hidden.shape[:-1], hidden.shape[-1]
+            mask = output_mask
+            if mask is not None:
+                mask = np.broadcast_to(mask, hidden.shape).reshape(-1, units)
+            flat = scaled.reshape(-1, scaled.shape[-1])
+            return self.outputs(hidden.reshape(-1, units), flat, mask).reshape(*shape, -1)
+        count, masked = len(hidden), output_mask is not None
+        of_states = (count, self._weights.units)
+        read = mask = _series_last("hidden", hidden, of_states)
         if output_mask is not None:
-            spread = np.broadcast_to(output_mask, hidden.shape).reshape(count, units)
-            mask = _series_last("output_mask", spread, (count, units))
-        given = scaled.reshape(-1, scaled.shape[-1])
-        inputs = _series_last("inputs", given, (count, self._width))
-        found = np.empty((len(OUTPUTS), read.shape[1]))
+            mask = _series_last("output_mask", output_mask, of_states)
+        inputs = _series_last("inputs", scaled, (count, self._width))
+        found = np.empty((len(OUTPUTS), count))
         network_outputs(read, inputs, self._columns, self._heads, masked, mask, found)
-        return found.T.reshape(*shape, len(OUTPUTS))
+        return found.T
 
 
 def _series_last(name: str, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -45,6 +45,11 @@ class SeriesTraits:
         return self.every.anchors[self.rows]
 
     @cached_property
+    def long_run(self) -> np.ndarray:
+        """Volatility per bar their baseline reverts to, shape (B,)."""
+        return np.exp(self.anchors)
+
+    @cached_property
     def density(self) -> DensityParameters:
         """Parameters of their bar density, arrays (B, n)."""
         return self.every.density.take(self.rows)

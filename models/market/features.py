@@ -20,7 +20,7 @@ from ta.trend import MACD, EMAIndicator, SMAIndicator
 from ta.volatility import AverageTrueRange
 
 from models import kernels
-from models.arrays import column
+from models.arrays import column, plain
 from models.market.history import CLOSE, HIGH, LOW, OPEN, VOLUME, History
 from models.market.macro import MacroState, MacroTable, macro_feature_names
 
@@ -457,7 +457,7 @@ class FeatureState:
             )
         ingredients = np.empty((kernels.INGREDIENTS, len(self)))
         kernels.push_bars(
-            np.array(bars.T, order="C"),
+            plain(bars.T),
             self._rings["close"],
             self._rings["log_volume"],
             self._rings["log_return"],

@@ -191,6 +191,7 @@ def test_dated_noise_takes_whole_dates_in_blocks(residuals):
     found = np.array(
         [[rows[tuple(u[b, :, t].ravel())] for t in range(60)] for b in range(40)]
     )  # a KeyError here would be a day that never was
+    np.testing.assert_array_equal(dated.on(found[:, 7]), u[:, :, 7].swapaxes(0, 1))
     follows = np.diff(found, axis=1) % len(dated.uniforms) == 1
     assert 1 - follows.mean() == pytest.approx(1 / 10, rel=0.2)
     assert len(np.unique(found[:, 0])) > 25  # markets have blocks of their own

@@ -63,11 +63,11 @@ def test_bars_are_made_of_what_the_bounds_leave_of_their_parts():
     mean = rng.normal(10.0, 0.1, count)
     log_volume = np.tile([9.9, 10.1], (count, 1))
     first, close = np.full(count, 5.0), 5.0 * np.exp(np.linspace(-1.5, 1.5, count))
-    pushed = np.empty((5, count))
-    bars, innovations = np.zeros((markets, symbols, 3, 5)), np.zeros((markets, symbols, 2, 2))
+    pushed, places = np.empty((5, count)), rng.permutation(markets + 2)[:markets]
+    bars, innovations = np.zeros((9, symbols, 3, 5)), np.zeros((9, symbols, 2, 2))
     make_bars(
         parts, means, volatility, lean, shift, moves, log_volume, close, first, mean, limit,
-        pushed, bars, innovations, t,
+        pushed, places, bars, innovations, t,
     )  # fmt: skip
     wanted = parts.T.copy()
     wanted[:, 1] += shift
@@ -80,11 +80,12 @@ def test_bars_are_made_of_what_the_bounds_leave_of_their_parts():
     assert (np.abs(parts[:4].T) > moves).any()
     assert not np.allclose(wanted[:, 4], parts[4])
     np.testing.assert_allclose(pushed.T, bars_from_parts(close, mean, wanted), rtol=1e-14)
-    of_series = bars[:, :, t + 1].swapaxes(0, 1).reshape(count, 5)
+    of_series = bars[places, :, t + 1].swapaxes(0, 1).reshape(count, 5)
     np.testing.assert_array_equal(of_series, pushed.T)
     missed = parts[:2].T - means.T - lean * volatility[:, None]
-    of_series = innovations[:, :, t].swapaxes(0, 1).reshape(count, 2)
+    of_series = innovations[places, :, t].swapaxes(0, 1).reshape(count, 2)
     np.testing.assert_allclose(of_series, missed, rtol=1e-12)
+    assert not np.delete(bars, places, axis=0).any()
     assert not bars[:, :, :2].any()
     assert not innovations[:, :, 0].any()
 
@@ -213,10 +214,12 @@ def test_blending_uses_real_residuals_for_its_share_of_the_pairs(observer):
     placed = np.isin(np.arange(80), plan.placed).reshape(40, 2)
     assert (placed[:, 0] == placed[:, 1]).all()
     assert placed[:, 0].sum() == 20
+    np.testing.assert_array_equal(np.sort([*plan.placed, *plan.dated]), np.arange(80))
     real = {tuple(day.ravel()) for day in sampler.dated_noise.uniforms}
-    for market, noise in enumerate(plan.uniforms.swapaxes(1, 2)):
-        found = {tuple(day.ravel()) in real for day in noise}
-        assert found == {market not in plan.placed}
+    assert len(plan.drawn) == len(plan.dates) == 40
+    assert not any(tuple(day.ravel()) in real for day in plan.drawn.swapaxes(1, 2)[:, 0])
+    assert plan.dates.shape == (40, 6)
+    assert 0 <= plan.dates.min() <= plan.dates.max() < len(real)
     for blend, count in ((0.0, 80), (1.0, 0)):
         whole = ForecasterSampler(observer, TABLES, blend=blend)
         assert len(whole._plan(40, 2, np.random.default_rng(0)).placed) == count
