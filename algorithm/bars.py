@@ -114,6 +114,16 @@ class BarBook:
             missed.append((end, row))
         return reversed(missed)
 
+    def until(self, end: datetime) -> BarBook:
+        """The bars that end up to a time, beside the same outside series."""
+        found = BarBook(list(self._bars), 0)
+        found._bars = {
+            name: deque((bar for bar in kept if bar[0] <= end), maxlen=kept.maxlen)
+            for name, kept in self._bars.items()
+        }
+        found._macro = self._macro
+        return found
+
     def add_macro(self, name: str, day: date, value: float) -> None:
         """Keep what an outside series was on a day; the newest of several for one day counts."""
         self._macro[name][day.toordinal() - EPOCH] = value

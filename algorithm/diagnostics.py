@@ -1,12 +1,14 @@
 """What a run tells about itself beyond LEAN's result files: forecasts, calibration, trainings.
 
 Kept in bounded memory, written to the object store as one JSON document at the end of the
-algorithm (key `mirage/diagnostics.json`), and read by the report.
+algorithm (key `mirage/diagnostics.json`), and read by the report. A live run keeps it over restarts
+(`algorithm.live_trading.state`).
 """
 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,14 +52,19 @@ class Stopwatch:
 class Diagnostics:
     """Collects while the algorithm runs; `to_json` is what the report reads.
 
+    Safe to tell on one thread and keep on another.
+
     Attributes:
         stopwatch: where the time went.
+        version: counts up with whatever `to_state` would give.
         promotions: which of several candidates traded after each training, and why: time (ISO),
             trading, before, and a sentence.
     """
 
     def __init__(self, symbols: Sequence[str]) -> None:
         self.stopwatch = Stopwatch()
+        self.version = 0
+        self._guard = threading.RLock()
         self._symbols = tuple(symbols)
         self._trainings: list[dict[str, Any]] = []
         self._pending: dict[str, tuple[PredictiveDistribution, Sequence[float]]] = {}
@@ -79,16 +86,18 @@ class Diagnostics:
     def training(self, at: datetime, models: TrainedModels) -> None:
         """Note a training (or the reuse of one) and its curves."""
         epoch, loss, held_out_loss = models.forecaster.curve.T.tolist()
-        self._trainings.append(
-            {
-                "time": at.isoformat(),
-                "reused": models.reused,
-                "forecaster_reused": models.forecaster_reused,
-                "artifact": models.agent_key,
-                "forecaster": {"epoch": epoch, "loss": loss, "validation_loss": held_out_loss},
-                "agent": {name: list(values) for name, values in vars(models.curve).items()},
-            }
-        )
+        with self._guard:
+            self.version += 1
+            self._trainings.append(
+                {
+                    "time": at.isoformat(),
+                    "reused": models.reused,
+                    "forecaster_reused": models.forecaster_reused,
+                    "artifact": models.agent_key,
+                    "forecaster": {"epoch": epoch, "loss": loss, "validation_loss": held_out_loss},
+                    "agent": {name: list(values) for name, values in vars(models.curve).items()},
+                }
+            )
 
     def imagined(self, found: Imagined, last_close: Mapping[str, float]) -> None:
         """Keep what was found about imagined markets, and some of them, rebased to 1.
@@ -97,9 +106,10 @@ class Diagnostics:
             found: its closes are those of all symbols in this order.
             last_close: of each symbol, which the markets follow.
         """
+        paths = {}
         for s, (symbol, base) in enumerate(last_close.items()):
             closes = found.closes[:, s]
-            self._paths[symbol] = {
+            paths[symbol] = {
                 "real": [1.0],
                 "bars": closes.shape[1],
                 "base": base,
@@ -107,13 +117,14 @@ class Diagnostics:
                 .round(5)
                 .tolist(),
             }
-        self._sections = {
-            "facts": {
-                "columns": list(found.facts.columns),
-                "rows": [{"name": label, "values": values} for label, values in found.facts.rows()],
-            },
-            **found.sections,
-        }
+        rows = [{"name": label, "values": values} for label, values in found.facts.rows()]
+        with self._guard:
+            self.version += 1
+            self._paths = paths
+            self._sections = {
+                "facts": {"columns": list(found.facts.columns), "rows": rows},
+                **found.sections,
+            }
 
     def rivals(self, accounts: ShadowAccounts, says: Mapping[str, str]) -> None:
         """Shadow accounts of rules and candidates, to be read at the end.
@@ -147,20 +158,45 @@ class Diagnostics:
         """
         self._pending[symbol] = (distribution, fan)
 
-    def close(self, symbol: str, at: datetime, close: float) -> None:
-        """Note a close, once: it settles the forecast made for it, if there was one."""
-        prices, time = self._prices[symbol], at.isoformat()
-        if prices and prices[-1][0] == time:
+    def newest(self, symbol: str) -> datetime | None:
+        """The newest close that was noted of a symbol; None before the first."""
+        prices = self._prices[symbol]
+        return datetime.fromisoformat(prices[-1][0]) if prices else None
+
+    def close(self, symbol: str, at: datetime, close: float, before: float | None = None) -> None:
+        """Note a close, once: it settles the forecast made for it, if there was one.
+
+        Args:
+            symbol: whose close.
+            at: its time; one that is known already counts for nothing.
+            close: in $.
+            before: the close before, at the same scale; None for the forecast's own.
+        """
+        newest = self.newest(symbol)
+        if newest is not None and at <= newest:
             return
-        prices.append((time, close))
-        paths = self._paths.get(symbol)
-        if paths is not None and len(paths["real"]) <= paths["bars"]:
-            paths["real"].append(round(close / paths["base"], 5))
-        pending = self._pending.pop(symbol, None)
-        if pending is None:
-            return
-        distribution, fan = pending
-        previous_close = float(distribution.last_close[0])
+        with self._guard:
+            self.version += 1
+            self._prices[symbol].append((at.isoformat(), close))
+            paths = self._paths.get(symbol)
+            if paths is not None and len(paths["real"]) <= paths["bars"]:
+                paths["real"].append(round(close / paths["base"], 5))
+            pending = self._pending.pop(symbol, None)
+            if pending is not None:
+                self._settle(symbol, at, close, before, *pending)
+
+    def _settle(
+        self,
+        symbol: str,
+        at: datetime,
+        close: float,
+        before: float | None,
+        distribution: PredictiveDistribution,
+        fan: Sequence[float],
+    ) -> None:
+        """Score a forecast by the close that it was of."""
+        own = float(distribution.last_close[0])
+        previous_close = own if before is None else before
         realized = np.log([close / previous_close])
         pit = float(distribution.pit(realized)[0])
         self._pit_counts[min(int(pit * PIT_BINS), PIT_BINS - 1)] += 1
@@ -169,7 +205,8 @@ class Diagnostics:
         self._crps_sum += float(distribution.crps(realized)[0])
         self._log_score_sum += float(distribution.log_score(realized)[0])
         self._scored += 1
-        mean = previous_close * float(np.exp(distribution.mean[0]))
+        mean, scale = previous_close * float(np.exp(distribution.mean[0])), previous_close / own
+        fan = [scale * quantile for quantile in fan]
         self._forecasts[symbol].append((at.isoformat(), previous_close, mean, *fan, close))
 
     def calibration(self) -> dict[str, Any]:
@@ -189,6 +226,59 @@ class Diagnostics:
     def reused_trainings(self) -> tuple[int, int]:
         """How many trainings were taken from the object store, and of how many."""
         return sum(item["reused"] for item in self._trainings), len(self._trainings)
+
+    def to_state(self) -> dict[str, Any]:
+        """What a restart goes on with, as JSON can say it.
+
+        Not among it: forecasts that wait for their close, which are made again, shadow accounts
+        and promotions, which are kept with the models, and seconds.
+        """
+        with self._guard:
+            return {
+                "trainings": list(self._trainings),
+                "forecasts": {name: list(rows) for name, rows in self._forecasts.items()},
+                "prices": {name: list(rows) for name, rows in self._prices.items()},
+                "paths": {
+                    name: paths | {"real": [*paths["real"]]} for name, paths in self._paths.items()
+                },
+                "sections": self._sections,
+                "scores": {
+                    "pit_counts": self._pit_counts.tolist(),
+                    "covered": [int(self._covered[level]) for level in NOMINAL_COVERAGE],
+                    "crps": self._crps_sum,
+                    "log_score": self._log_score_sum,
+                    "n": self._scored,
+                },
+            }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `to_state` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: if it is no such thing; then nothing has changed.
+        """
+        scores = state["scores"]
+        counts, covered = np.array(scores["pit_counts"], dtype=int), scores["covered"]
+        if counts.shape != (PIT_BINS,) or len(covered) != len(NOMINAL_COVERAGE):
+            raise ValueError(
+                f"scores must have {PIT_BINS} bins and {len(NOMINAL_COVERAGE)} levels; received "
+                f"{counts.shape} and {len(covered)}"
+            )
+        forecasts = self._rows(state["forecasts"], FORECASTS_KEPT)
+        prices = self._rows(state["prices"], PRICES_KEPT)
+        paths = {str(name): dict(kept) for name, kept in state["paths"].items()}
+        trainings, sections = list(state["trainings"]), dict(state["sections"])
+        sums, n = (float(scores["crps"]), float(scores["log_score"])), int(scores["n"])
+        with self._guard:
+            self._forecasts, self._prices, self._paths = forecasts, prices, paths
+            self._trainings, self._sections = trainings, sections
+            self._pit_counts = counts
+            self._covered = dict(zip(NOMINAL_COVERAGE, map(int, covered), strict=True))
+            (self._crps_sum, self._log_score_sum), self._scored = sums, n
+
+    def _rows(self, kept: Mapping[str, Any], most: int) -> dict[str, deque]:
+        """Rows by symbol, of those that are traded."""
+        return {name: deque(map(tuple, kept[name]), maxlen=most) for name in self._symbols}
 
     def to_json(self, algorithm: Mapping[str, Any]) -> str:
         """The whole as a JSON document.

@@ -157,7 +157,7 @@ class MirageStrategy(QCAlgorithm):
         state = LiveState(self.object_store, name, self.error)
         made = LiveDesk(
             self, self._traded, self._bars, self._stops, state, warm_up, self._learner,
-            self._rules, self._equity,
+            self._diagnostics, self._rules, self._equity,
         )  # fmt: skip
         every_day = self.date_rules.every_day(first)
         self.schedule.on(every_day, self.time_rules.at(*SEND_AT), self._send)
@@ -228,7 +228,24 @@ class MirageStrategy(QCAlgorithm):
             return False
         self._decide_again()
         self.log("live: the models of the run before trade on")
+        self._forecast_again()
         return True
+
+    def _forecast_again(self) -> None:
+        """Forecast the next bar as the last decision did: a forecast is a function of the bars.
+
+        Those of a run that was killed between a training and the next close are the new models'.
+        """
+        live, decider = self._live, self._decider
+        if live is None or decider is None or live.decided is None:
+            return
+        bars = self._bars.until(live.decided)
+        newest = {name: bars.newest(name) for name in self._options.run.symbols}
+        fresh = [n for n, bar in newest.items() if bar is not None and bar[0] == live.decided]
+        if fresh:
+            decider.catch_up(bars)
+            decision = decider.decide(live.decided, fresh, self._weights(self._equity()))
+            self._note_forecasts(decision)
 
     def _missed_training(self, live: LiveDesk) -> bool:
         """Whether models are older than they would be had the run gone on."""
@@ -360,10 +377,7 @@ class MirageStrategy(QCAlgorithm):
                 the two functions that stand for them are, in either mode.
         """
         equity = self._equity()
-        held = {
-            symbol.value: float(self.portfolio[symbol].holdings_value) / equity
-            for symbol in self._traded
-        }
+        held = self._weights(equity)
         with self._diagnostics.stopwatch.stage("decisions"):
             decider.catch_up(self._bars)
             decision = decider.decide(close, fresh, held)
@@ -376,6 +390,13 @@ class MirageStrategy(QCAlgorithm):
             self._alpha.offer(decision, weights)
         else:
             self._order(weights, self._close.fresh_at(now))
+
+    def _weights(self, equity: float) -> dict[str, float]:
+        """Weight now held of every ticker."""
+        return {
+            symbol.value: float(self.portfolio[symbol].holdings_value) / equity
+            for symbol in self._traded
+        }
 
     def _order(self, weights: Mapping[str, float], fresh: Collection[str]) -> None:
         """What LEAN's stages do with insights, done with orders."""
@@ -469,8 +490,8 @@ class MirageStrategy(QCAlgorithm):
             rows: bars by ticker.
             late: whether the close's time step is over.
         """
-        for name, row in rows.items():
-            self._diagnostics.close(name, close, row[3])
+        for name in rows:
+            self._note_closes(name)
         if self._decider is None:
             return
         live.pass_closes(close)
@@ -486,6 +507,20 @@ class MirageStrategy(QCAlgorithm):
         if late or self._options.run.trade_mode != INSIGHTS or not self._close.wants_anything:
             # Otherwise LEAN's stages have still to say how much: `_record`.
             live.record(close, {})
+
+    def _note_closes(self, name: str) -> None:
+        """Note a symbol's newest close, and those before it that nobody saw, as history has them.
+
+        What was forecast is held against the close before at the scale of now: a stock may have
+        split since.
+        """
+        bars, known = self._bars.of(name), self._diagnostics.newest(name)
+        first = len(bars) - 1
+        while known is not None and first > 0 and bars[first - 1][0] > known:
+            first -= 1
+        for i in range(first, len(bars)):
+            before = bars[i - 1][1][3] if i else None
+            self._diagnostics.close(name, bars[i][0], bars[i][1][3], before)
 
     def _record(self, targets: Mapping[Symbol, float]) -> None:
         """Note what is to be ordered in the morning."""
@@ -562,8 +597,7 @@ class MirageStrategy(QCAlgorithm):
 
     def _show(self, decision: Decision, held: Mapping[str, float]) -> None:
         """Note the forecasts and plot what was decided."""
-        for name, forecast in decision.forecasts.items():
-            self._diagnostics.forecast(name, forecast, decision.fans[name])
+        self._note_forecasts(decision)
         for name, cap in zip(self._options.run.symbols, self._rules.caps, strict=True):
             self._plot("Weights", name, held[name])
             self._plot("Weights", cap_name(name), float(cap))
@@ -577,6 +611,10 @@ class MirageStrategy(QCAlgorithm):
         for name, values in decision.action_values.items():
             for action, value in values.items():
                 self._plot(f"Action values {name}", action, value)
+
+    def _note_forecasts(self, decision: Decision) -> None:
+        for name, forecast in decision.forecasts.items():
+            self._diagnostics.forecast(name, forecast, decision.fans[name])
 
     def _plot(self, chart: str, series: str, value: float) -> None:
         if series in self._plotted:

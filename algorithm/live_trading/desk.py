@@ -58,6 +58,18 @@ class Remembers(Protocol):
         """What rules and candidates have earned."""
 
 
+class Tells(Protocol):
+    """As much of `algorithm.diagnostics.Diagnostics` as a restart needs."""
+
+    version: int
+
+    def to_state(self) -> dict[str, Any]:
+        """What it has been told."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `to_state` gave."""
+
+
 @dataclass(frozen=True)
 class Left:
     """What the run before left of its learner.
@@ -92,6 +104,7 @@ class LiveDesk:
         state: LiveState,
         warm_up: timedelta,
         learner: Remembers,
+        diagnostics: Tells,
         rules: Rules,
         equity: Callable[[], float],
     ) -> None:
@@ -105,6 +118,7 @@ class LiveDesk:
             state: where state and record are kept.
             warm_up: length of the history that a first start begins with.
             learner: what it knows is kept with the state.
+            diagnostics: what the report shows is kept with it, too.
             rules: caps and lots.
             equity: gives what may be traded with now, $.
         """
@@ -113,6 +127,8 @@ class LiveDesk:
         self._stops = stops
         self._store = state
         self._learner = learner
+        self._diagnostics = diagnostics
+        self._shown: int | None = None
         midnight = datetime.combine(algorithm.time.date(), datetime.min.time())
         self._begun = algorithm.time
         self._decided: datetime | None = None
@@ -146,7 +162,7 @@ class LiveDesk:
         Raises:
             StateError: if there is a state that cannot be used.
         """
-        kept, record = self._store.load()
+        kept, record, report = self._store.load()
         self._first = kept is None
         if kept is not None:
             traded = sorted(symbol.value for symbol in self._symbols)
@@ -173,6 +189,7 @@ class LiveDesk:
             self.outbox.restore(kept["outbox"])
             self._stops.restore(kept["stops"])
             self.orders.refusals.restore(kept["refusals"])
+            self._resume_report(report)
         self.bars.refresh(self._algorithm.time)
         sent = self.outbox.targets if self.outbox.ordered else {}
         self.account.open(None if kept is None else kept["account"], self.bars.away(), sent)
@@ -188,6 +205,15 @@ class LiveDesk:
         self.pass_closes(waiting or self._algorithm.time)
         models = kept["models"]
         return None if models is None else Left(models, record)
+
+    def _resume_report(self, report: Mapping[str, Any] | None) -> None:
+        """Let the report go on where it can; otherwise it begins anew."""
+        if report is None:
+            return
+        try:
+            self._diagnostics.restore(report)
+        except (KeyError, TypeError, ValueError) as problem:
+            self.tell(f"the report begins anew, since what it had cannot be read: {said(problem)}")
 
     def _is_of_another_run(self, kept: Mapping[str, Any]) -> bool:
         """Whether a state knows of a close that is to come.
@@ -232,6 +258,11 @@ class LiveDesk:
             f"{several if len(missed) > 1 else one}{missed[-1]:%Y-%m-%d}; positions stayed as they "
             "were"
         )
+
+    @property
+    def decided(self) -> datetime | None:
+        """The newest close that was decided on; None before the first."""
+        return self._decided
 
     def undecided(self) -> datetime | None:
         """The newest close, if it has no decision and its open is still to come.
@@ -419,7 +450,10 @@ class LiveDesk:
 
     def _save(self) -> None:
         try:
-            self._store.save(self._to_state(), self._learner.record())
+            version = self._diagnostics.version
+            report = self._diagnostics.to_state() if version != self._shown else None
+            self._store.save(self._to_state(), self._learner.record(), report)
+            self._shown = version
         except (OSError, ValueError) as problem:
             self.tell(f"the state cannot be saved: {said(problem)}")
             self._unsaved = True

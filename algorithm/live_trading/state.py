@@ -4,11 +4,12 @@ JSON documents, each saved in one of two places in turn with a number that count
 whatever a crash leaves half written, the document before it is whole. `save` returns only when LEAN
 has written it to disk.
 
-There are two of them. The *state* is what trading must know; it is small and saved after every
-change. The *record* is what rules and candidates have earned beside it; it grows with every close.
-A changed record is saved before the state, so that whatever a kill leaves it is of no fewer closes;
-what it has of more it is not shown again. So the state alone decides what was traded, and a record
-that is lost or of another run costs evidence, not a start.
+There are three of them. The *state* is what trading must know; it is small and saved after every
+change. The *record* is what rules and candidates have earned beside it, the *report* what became of
+forecasts and trainings (`algorithm.diagnostics`); both grow with every close. They are saved before
+the state where they have changed, so that whatever a kill leaves they are of no fewer closes; what
+they have of more they are not shown again. So the state alone decides what was traded, and one of
+the others that is lost or of another run costs evidence or pictures, not a start.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 SCHEMA = 6
-"""Raise when a document's layout changes, and say in `_STATES` and `_RECORDS` how one of the layout
+"""Raise when a document's layout changes, and say in `_STATES` and `_BESIDE` how one of the layout
 before becomes one of this; documents of layouts that are not there are refused by name."""
 
 BroughtUp = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -33,6 +34,9 @@ PLACES = ("a", "b")
 
 RECORDS = "record/"
 """Before the last part of a state's name: that of its record. No deployment is named like it."""
+
+REPORTS = "report/"
+"""The same of its report."""
 
 
 class Store(Protocol):
@@ -136,63 +140,108 @@ class StateStore:
         self._number = number
 
 
-class LiveState:
-    """State and record of a deployment.
+class Documents(NamedTuple):
+    """What a deployment has kept; None for what there is not."""
+
+    state: dict[str, Any] | None
+    record: dict[str, Any] | None
+    report: dict[str, Any] | None
+
+
+class _Beside:
+    """A document beside the state, of the same run; to lose it costs no start.
 
     Args:
         store: see `Store`.
-        name: of the deployment, the head of its keys; the record's is like it.
+        name: of the deployment.
+        part: of what, a folder and the name of what it holds.
+        what: in words, for messages.
+        report: as in `StateStore`.
+    """
+
+    def __init__(
+        self, store: Store, name: str, part: str, what: str, report: Callable[[str], Any]
+    ) -> None:
+        folder, _, last = name.rpartition("/")
+        self._name = part.rstrip("/")
+        self._documents = StateStore(store, f"{folder}/{part}{last}", report, _BESIDE)
+        self._what = what
+        self._report = report
+        self._kept: dict[str, Any] | None = None
+
+    def load(self, state: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """What there is of a state's run; what cannot be used is reported."""
+        try:
+            found = self._documents.load()
+        except StateError as problem:
+            self._report(f"of {self._what}: {problem}")
+            return None
+        if state is None or found is None:
+            return None
+        if found["begun"] != state["begun"]:
+            self._report(
+                f"{self._what} is of the run begun at {found['begun']}, not of that of "
+                f"{state['begun']}; it is left out"
+            )
+            return None
+        return dict(found[self._name])
+
+    def save(self, begun: str, document: Mapping[str, Any] | None) -> None:
+        """Keep it, unless there is none or it has not changed."""
+        if document is None:
+            return
+        whole = {"begun": begun, self._name: dict(document)}
+        if whole != self._kept:
+            self._documents.save(whole)
+            self._kept = whole
+
+
+class LiveState:
+    """State, record and report of a deployment.
+
+    Args:
+        store: see `Store`.
+        name: of the deployment, the head of its keys; the others' are like it.
         report: as in `StateStore`.
     """
 
     def __init__(self, store: Store, name: str, report: Callable[[str], Any]) -> None:
-        folder, _, last = name.rpartition("/")
         self._state = StateStore(store, name, report, _STATES)
-        self._record = StateStore(store, f"{folder}/{RECORDS}{last}", report, _RECORDS)
-        self._report = report
-        self._recorded: dict[str, Any] | None = None
+        earned, told = "what rules and candidates earned", "what the report shows"
+        self._record = _Beside(store, name, RECORDS, earned, report)
+        self._told = _Beside(store, name, REPORTS, told, report)
 
-    def load(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-        """State and record; None for one that there is not.
+    def load(self) -> Documents:
+        """What was kept.
 
-        A record that cannot be used, or is of another run than the state, counts as none and is
-        reported.
+        A record or a report that cannot be used, or is of another run than the state, counts as
+        none and is reported.
 
         Raises:
             StateError: as `StateStore.load`, of the state.
         """
         state = self._state.load()
-        try:
-            found = self._record.load()
-        except StateError as problem:
-            self._report(f"of what rules and candidates earned: {problem}")
-            found = None
-        if state is None or found is None:
-            return state, None
-        if found["begun"] != state["begun"]:
-            self._report(
-                f"what rules and candidates earned is of the run begun at {found['begun']}, not of "
-                f"that of {state['begun']}; it is left out"
-            )
-            return state, None
-        return state, dict(found["record"])
+        return Documents(state, self._record.load(state), self._told.load(state))
 
-    def save(self, state: Mapping[str, Any], record: Mapping[str, Any] | None) -> None:
-        """Keep both; when this returns they are on disk.
+    def save(
+        self,
+        state: Mapping[str, Any],
+        record: Mapping[str, Any] | None,
+        report: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Keep them; when this returns they are on disk.
 
         Args:
             state: with the time when the run has begun, ``begun``.
             record: None if there is none; one that has not changed is not written again.
+            report: likewise.
 
         Raises:
             ValueError: if JSON cannot say them.
             OSError: if the store refuses.
         """
-        if record is not None:
-            whole = {"begun": state["begun"], "record": dict(record)}
-            if whole != self._recorded:
-                self._record.save(whole)
-                self._recorded = whole
+        self._told.save(state["begun"], report)
+        self._record.save(state["begun"], record)
         self._state.save(state)
 
 
@@ -213,7 +262,7 @@ def _from_5(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _STATES: Mapping[int, BroughtUp] = {4: _from_4, 5: _from_5}
-_RECORDS: Mapping[int, BroughtUp] = {5: dict}
+_BESIDE: Mapping[int, BroughtUp] = {5: dict}
 
 
 def _sealed(number: int, state: Mapping[str, Any]) -> str:

@@ -7,23 +7,35 @@ the account beside the orders.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
 from engine.brokerage.settlement import ImmediateSettlementModel
 from engine.common.clock import midnight
 from engine.common.decimals import ZERO, text
-from engine.common.enums import DataNormalizationMode, OrderStatus, Resolution, SplitType
+from engine.common.enums import OrderStatus, Resolution
 from engine.feed.subscriptions import Sources
-from engine.live.corporate import EVENTS_AT, NOTHING, Filled, events_between
+from engine.live.corporate import (
+    EVENTS_AT,
+    NOTHING,
+    Filled,
+    events_between,
+    is_split,
+    restate,
+)
 from engine.live.orders import event_content, order_content, restate_for_split, restored_order
 from engine.live.state import AccountStore
-from engine.market.data import Dividend, Split
+from engine.market.data import Dividend
 from engine.orders.orders import Order, OrderEvent
+
+_DAY = timedelta(days=1)
+
+Days = Mapping[str, Sequence[datetime]]
 
 
 class Brokerage(Protocol):
@@ -48,14 +60,26 @@ class Brokerage(Protocol):
     def filled_since(self, symbol: Any, utc_time: datetime) -> Filled:
         """What was filled of a symbol from a moment on."""
 
-    def late_events(self, utc_time: datetime) -> AbstractContextManager[None]:
-        """Around what dividends and splits that were told late do to the account."""
+    def began(self) -> datetime | None:
+        """The day (a midnight) since which the account follows events; None for that of the run."""
 
-    def corporate_events(self, utc_time: datetime) -> AbstractContextManager[bool]:
+    def late_events(self, utc_time: datetime, days: Days) -> AbstractContextManager[None]:
+        """Around what dividends and splits that were told late do to the account.
+
+        Args:
+            utc_time: the present.
+            days: on which they were due (midnights), by ticker.
+        """
+
+    def corporate_events(self, utc_time: datetime, days: Days) -> AbstractContextManager[bool]:
         """Around what dividends and splits of a moment do to the account.
 
         Gives whether they are still to be applied: a run that was killed in their moment has it
         again, and its account may have followed them already.
+
+        Args:
+            utc_time: the moment.
+            days: on which they came (midnights), by ticker.
         """
 
 
@@ -101,11 +125,15 @@ class LeanPaperBrokerage:
         ]
         return _summed(fills)
 
-    def late_events(self, utc_time: datetime) -> AbstractContextManager[None]:
+    def began(self) -> datetime | None:
+        """With the run."""
+        return None
+
+    def late_events(self, utc_time: datetime, days: Days) -> AbstractContextManager[None]:
         """Nothing to keep."""
         return nullcontext()
 
-    def corporate_events(self, utc_time: datetime) -> AbstractContextManager[bool]:
+    def corporate_events(self, utc_time: datetime, days: Days) -> AbstractContextManager[bool]:
         """Nothing to keep; what was applied is forgotten too."""
         return nullcontext(True)
 
@@ -145,7 +173,8 @@ class PaperBrokerage:
             cash = self._store.cash
             if cash is None:
                 self._save_account()
-                self._note_day(now)
+                self._store.note({"events_since": self._day(now)})
+                self._note_day(now, self._known(now))
             else:
                 algorithm.portfolio.set_cash(cash)
                 positions = self._store.positions()
@@ -215,16 +244,21 @@ class PaperBrokerage:
         ]
         return _summed(fills)
 
+    def began(self) -> datetime | None:
+        """The day since which events are known to have been followed, or not."""
+        noted = self._store.fact("events_since")
+        return None if noted is None else datetime.fromisoformat(noted)
+
     @contextmanager
-    def late_events(self, utc_time: datetime) -> Iterator[None]:
-        """Keep what they do in one piece, with the note that their day is followed."""
+    def late_events(self, utc_time: datetime, days: Days) -> Iterator[None]:
+        """Keep what they do in one piece, with the note that their days are followed."""
         with self._store.transaction():
             yield
             self._save_account()
-            self._note_day(utc_time)
+            self._note_day(utc_time, days)
 
     @contextmanager
-    def corporate_events(self, utc_time: datetime) -> Iterator[bool]:
+    def corporate_events(self, utc_time: datetime, days: Days) -> Iterator[bool]:
         """Keep what the events of a day do to account and orders with the note of the day."""
         noted = self._noted_day()
         followed = noted is not None and noted >= self._day(utc_time)
@@ -234,50 +268,87 @@ class PaperBrokerage:
         with self._store.transaction():
             yield True
             self._save_account()
-            self._note_day(utc_time)
+            self._note_day(utc_time, days)
 
     def _noted_day(self) -> datetime | None:
         """The latest day whose events the account has followed; None before the first."""
         noted = self._store.fact("events_until")
         return None if noted is None else datetime.fromisoformat(noted)
 
-    def _note_day(self, utc_time: datetime) -> None:
-        self._store.note({"events_until": self._day(utc_time)})
+    def _note_day(self, utc_time: datetime, days: Days) -> None:
+        """Note up to when events are followed, and the days of those that were."""
+        followed = self._followed()
+        for ticker, those in days.items():
+            followed.setdefault(ticker, set()).update(those)
+        kept = {ticker: sorted(map(datetime.isoformat, d)) for ticker, d in followed.items()}
+        self._store.note({"events_until": self._day(utc_time), "events_followed": json.dumps(kept)})
+
+    def _followed(self) -> dict[str, set[datetime]]:
+        """Days whose events the account has followed, by ticker; of those it knows."""
+        kept = json.loads(self._store.fact("events_followed") or "{}")
+        return {ticker: set(map(datetime.fromisoformat, days)) for ticker, days in kept.items()}
 
     def _day(self, utc_time: datetime) -> datetime:
         """The latest day whose events have come, in New York."""
         return midnight(self._algorithm.qc_default_hours.from_utc(utc_time) - EVENTS_AT)
 
     def _catch_up(self, now: datetime) -> None:
-        """Apply the events that came while nothing ran, to positions and open orders."""
-        noted = self._noted_day()
-        first = self._day(now) if noted is None else noted
+        """Apply the events that nobody had told of so far, to positions and open orders.
+
+        They came while nothing ran, or were told then of a day on which something did.
+        """
+        noted, today = self._noted_day(), self._day(now)
+        first = today if noted is None else noted
+        begun = self.began() or first
+        self._store.note({"events_since": begun})
+        known, days = self._followed(), dict[str, list[datetime]]()
         for security in self._algorithm.securities.values():
-            config = security.subscriptions[0]
-            for _, point in events_between(config, self._sources, first, self._day(now)):
-                self._apply(point, security)
+            ticker, config = security.symbol.value, security.subscriptions[0]
+            found = list(events_between(config, self._sources, begun - _DAY, today))
+            days[ticker] = sorted({day for day, _ in found})
+            # A day's dividend is of the share before the day's split.
+            for day, point in sorted(found, key=lambda each: (each[0], is_split(each[1]))):
+                if day not in known[ticker] if ticker in known else day > first:
+                    self._apply(point, security, day)
         self._save_account()
         # A run that was killed among the events of a day goes back to before they came.
-        if first < self._day(now):
-            self._note_day(now)
+        self._note_day(now if first < today else self._moment(first), days)
 
-    def _apply(self, point: Any, security: Any) -> None:
-        algorithm = self._algorithm
+    def _known(self, now: datetime) -> Days:
+        """Days up to now whose events a new account has no part in, by ticker."""
+        today = self._day(now)
+        return {
+            security.symbol.value: [
+                day
+                for day, _ in events_between(
+                    security.subscriptions[0], self._sources, today - _DAY, today
+                )
+            ]
+            for security in self._algorithm.securities.values()
+        }
+
+    def _moment(self, day: datetime) -> datetime:
+        """When a day's events came, UTC."""
+        return self._algorithm.qc_default_hours.to_utc(day + EVENTS_AT)
+
+    def _apply(self, point: Any, security: Any, day: datetime) -> None:
+        """Apply an event to what was held and ordered when it came, and not to what was since."""
+        algorithm, ticker, due = self._algorithm, security.symbol.value, self._moment(day)
+        since, ran = self.filled_since(security.symbol, due), self._store.fact("done")
+        told = "While nothing ran, "
+        if ran is not None and due <= datetime.fromisoformat(ran):
+            told = f"Told while nothing ran, of {day:%Y-%m-%d}: "
         if isinstance(point, Dividend):
-            paid = pay(algorithm, [point])
-            algorithm.debug(
-                f"While nothing ran, {point.symbol.value} paid a dividend: {text(paid)} dollars"
-            )
-        elif isinstance(point, Split) and point.type == SplitType.SPLIT_OCCURRED:
-            algorithm.portfolio.apply_split(point, security, DataNormalizationMode.RAW)
+            paid = pay(algorithm, [point], {point.symbol: since})
+            algorithm.debug(f"{told}{ticker} paid a dividend: {text(paid)} dollars")
+        elif is_split(point):
+            restate(algorithm, security, point, since, due)
             for order in self._orders:
-                if order.symbol == security.symbol:
+                if order.symbol == security.symbol and order.time_naive < due:
                     restate_for_split(order, point.split_factor_exact)
                     self._store.save_order(order.id, True, order_content(order))
-            algorithm.debug(
-                f"While nothing ran, {point.symbol.value} was split; holds "
-                f"{text(security.holdings.quantity_exact)} now"
-            )
+            held = text(security.holdings.quantity_exact)
+            algorithm.debug(f"{told}{ticker} was split; holds {held} now")
 
 
 def set_positions(algorithm: Any, positions: Mapping[str, Position]) -> None:

@@ -52,16 +52,38 @@ def events_between(
             yield day, point
 
 
-class CorporateEvents:
-    """Corporate events of one security, looked for once a day."""
+def is_split(point: BaseData) -> bool:
+    """Whether it is a split, and not the warning of one."""
+    return isinstance(point, Split) and point.type == SplitType.SPLIT_OCCURRED
 
-    def __init__(self, security: Any, config: SubscriptionDataConfig, sources: Sources) -> None:
+
+class CorporateEvents:
+    """Corporate events of one security, looked for once a day.
+
+    Args:
+        security, config: whose events.
+        sources: map and factor files.
+        since: the day (a midnight) on which the account began: what is told of a day from then on
+            after it has passed is late. That of the first look by default.
+
+    Attributes:
+        days: on which what was taken last came.
+    """
+
+    def __init__(
+        self,
+        security: Any,
+        config: SubscriptionDataConfig,
+        sources: Sources,
+        since: datetime | None = None,
+    ) -> None:
         self.security = security
         self.config = config
+        self.days: list[datetime] = []
         self._sources = sources
         self._hours = security.exchange.hours
         self._day: datetime | None = None
-        self._start = datetime.max
+        self._since = since
 
     @property
     def day(self) -> datetime:
@@ -81,32 +103,31 @@ class CorporateEvents:
         """
         today = midnight(now - EVENTS_AT)
         if self._day is None:
-            self._day = self._start = today
+            self._day = today
+            self._since = today if self._since is None else self._since
         # Several days where nobody looked for long, a machine being suspended.
         found = list(events_between(self.config, self._sources, self._day, today))
         self._day = max(self._day, today)
+        self.days = sorted({day for day, _ in found})
         return [point for _, point in found]
 
     def late(self, ex_date: date) -> tuple[datetime, list[BaseData]]:
         """Split and dividend of a day, which are told later, and the moment they were due, UTC."""
-        due = self._due(ex_date)
+        due = self.due(ex_date)
         found = events_between(self.config, self._sources, due - _DAY, due)
         return self._hours.to_utc(due + EVENTS_AT), [
-            point
-            for _, point in found
-            if isinstance(point, Dividend)
-            or (isinstance(point, Split) and point.type == SplitType.SPLIT_OCCURRED)
+            point for _, point in found if isinstance(point, Dividend) or is_split(point)
         ]
 
     def is_late(self, ex_date: date) -> bool:
         """Whether what is told of an ex-date now should have come before.
 
-        What was due before the run began is none of it: the account was brought up to date then.
+        What was known when the run began is not told now: the account was brought up to date then.
         """
-        return self._start <= self._due(ex_date) <= self.day
+        return self._since is not None and self._since <= self.due(ex_date) <= self.day
 
-    def _due(self, ex_date: date) -> datetime:
-        """The day on which what belongs to an ex-date comes: after the last session before."""
+    def due(self, ex_date: date) -> datetime:
+        """The midnight of the day on which it comes: that after the last session before."""
         before = self._hours.get_previous_market_open(datetime.combine(ex_date, time.min))
         return midnight(before) + _DAY
 

@@ -48,6 +48,7 @@ class LiveFeed(DataFeed):
         fred: FRED's series, of which live runs have none.
         source: the trades, or the bars as they come in.
         events: the files that tell of splits and dividends.
+        since: see `CorporateEvents`.
 
     Attributes:
         late: (end in UTC, security, bar) of the bars of the last slice that came long after their
@@ -55,6 +56,8 @@ class LiveFeed(DataFeed):
             an order would fill on the newest of them instead of its own open.
         late_events: of the splits and dividends of the last slice that were told after their time:
             by symbol, the moment (UTC) at which they were to come.
+        event_days: days (midnights) to which the splits and dividends of the last slice belong, by
+            ticker.
         missed: ends of daily bars (exchange time) by ticker that came in the last slice with a
             later one: `on_data` sees the latest only, as in LEAN.
     """
@@ -66,12 +69,15 @@ class LiveFeed(DataFeed):
         fred: FredFiles,
         source: TickSource | BarSource,
         events: Sources,
+        since: datetime | None = None,
     ) -> None:
         super().__init__(algorithm, sources, fred)
+        self._since = since
         self._source = source
         self._builders: list[ServedBars] = []
         self.late: list[tuple[datetime, Any, BaseData]] = []
         self.late_events: dict[Symbol, datetime] = {}
+        self.event_days: dict[str, list[datetime]] = {}
         self._told_late: list[tuple[CorporateEvents, date]] = []
         self.missed: dict[str, list[datetime]] = {}
         self._event_sources = events
@@ -158,7 +164,7 @@ class LiveFeed(DataFeed):
                 f"{Resolution(config.resolution).net_name}: only Daily is served"
             )
         self._serve(security, config, now)
-        events = CorporateEvents(security, config, self._event_sources)
+        events = CorporateEvents(security, config, self._event_sources, self._since)
         events.take(security.exchange.hours.from_utc(now))
         self._events.append(events)
 
@@ -222,9 +228,11 @@ class LiveFeed(DataFeed):
         self.late = []
         self._note_event_news()
         followed = {events.security.symbol: events.day for events in self._events}
+        self.event_days = {}
         for events in self._events:
             found = events.take(events.security.exchange.hours.from_utc(now))
             if found:
+                self.event_days[events.security.symbol.value] = events.days
                 changes += _delisted(found, events.security)
                 packets.append((_Packet(events.config, events.security), found))
         self.late_events = {}
@@ -258,12 +266,19 @@ class LiveFeed(DataFeed):
             ]
 
     def _events_told_late(self) -> list[tuple[Any, list[BaseData]]]:
+        """Of each security the oldest; another of it waits for the next look."""
         packets: list[tuple[Any, list[BaseData]]] = []
-        told, self._told_late = self._told_late, []
+        told = sorted(self._told_late, key=lambda each: each[1])
+        self._told_late = []
         for events, ex_date in told:
+            symbol = events.config.symbol
+            if symbol in self.late_events:
+                self._told_late.append((events, ex_date))
+                continue
             due, found = events.late(ex_date)
             if found:
-                self.late_events[events.config.symbol] = due
+                self.late_events[symbol] = due
+                self.event_days[symbol.value] = [events.due(ex_date)]
                 packets.append((_Packet(events.config, events.security), found))
         return packets
 

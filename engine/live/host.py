@@ -139,7 +139,12 @@ class LiveHost:
         self._brokerage.connect(algorithm)
         algorithm.post_initialize()
         feed = LiveFeed(
-            algorithm, self._context.sources, self._context.fred, self._source, self._events
+            algorithm,
+            self._context.sources,
+            self._context.fred,
+            self._source,
+            self._events,
+            self._brokerage.began(),
         )
         telling = _Telling(algorithm, feed, self._context.on_message, on_step)
         loop = self.loop = LiveLoop(

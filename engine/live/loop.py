@@ -223,7 +223,7 @@ class LiveLoop(Loop):
         if self.live_feed.late_events:
             self._follow_late(step, self.live_feed.late_events)
             return
-        with self._brokerage.corporate_events(step.time) as due:
+        with self._brokerage.corporate_events(step.time, self.live_feed.event_days) as due:
             if not due:
                 return
             self._brokerage.pay_dividends(list(data.dividends.values()))
@@ -238,7 +238,7 @@ class LiveLoop(Loop):
         What was filled since then has no part in them; open orders follow a split.
         """
         algorithm, data, brokerage = self._algorithm, step.slice, self._brokerage
-        with brokerage.late_events(step.time):
+        with brokerage.late_events(step.time, self.live_feed.event_days):
             since = {symbol: brokerage.filled_since(symbol, time) for symbol, time in due.items()}
             brokerage.pay_dividends(list(data.dividends.values()), since)
             for symbol, split in list(data.splits.items()):

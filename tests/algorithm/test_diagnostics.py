@@ -94,6 +94,46 @@ def test_memory_is_bounded(monkeypatch):
     assert document["calibration"]["n"] == 10
 
 
+def test_what_is_kept_goes_on_and_a_close_told_again_counts_once():
+    """Half of the closes, over JSON into another, and the other half: as told to one."""
+    whole, part = Diagnostics(["A"]), Diagnostics(["A"])
+    for n, close in enumerate((101.0, 99.0, 92.0, 93.0, 96.0, 95.0)):
+        if n == 3:
+            kept = json.loads(json.dumps(part.to_state()))
+            part = Diagnostics(["A"])
+            part.restore(kept)
+            assert json.loads(json.dumps(part.to_state())) == kept
+            part.forecast("A", student(100.0), FAN)
+            part.close("A", DAY + timedelta(days=2), 50.0)
+        for one in (whole, part):
+            one.forecast("A", student(100.0), FAN)
+            one.close("A", DAY + timedelta(days=n), close)
+    assert part.to_json({}) == whole.to_json({})
+    assert whole.calibration()["n"] == 6
+
+
+def test_a_report_that_cannot_be_gone_on_with_changes_nothing():
+    told = Diagnostics(["A"])
+    kept = told.to_state()
+    before = told.to_json({})
+    for bad in ({}, kept | {"prices": {}}, kept | {"scores": kept["scores"] | {"covered": [1]}}):
+        with pytest.raises((KeyError, ValueError)):
+            told.restore(bad)
+    assert told.to_json({}) == before
+
+
+def test_a_forecast_before_a_split_is_scored_by_the_close_at_its_scale():
+    """Two for one: 50 after 100 is no move, and all that was forecast is halved."""
+    told, plain = Diagnostics(["A"]), Diagnostics(["A"])
+    told.forecast("A", student(100.0), FAN)
+    told.close("A", DAY, 50.5, before=50.0)
+    plain.forecast("A", student(100.0), FAN)
+    plain.close("A", DAY, 101.0)
+    assert told.calibration() == plain.calibration()
+    row = json.loads(told.to_json({}))["forecasts"]["A"]
+    assert (row["previous_close"], row["q05"], row["q95"]) == ([50.0], [0.5], [2.5])
+
+
 def test_a_forecast_row_has_its_mean_and_fan():
     told = Diagnostics(["A"])
     told.forecast("A", student(100.0), FAN)

@@ -231,10 +231,10 @@ class FaultyBrokerage(PaperBrokerage):
         self._happened["dividend"] += paid != 0
 
     @contextmanager
-    def corporate_events(self, utc_time: datetime) -> Any:
+    def corporate_events(self, utc_time: datetime, days: Any) -> Any:
         """Note whether a split has changed what is held."""
         before = self._quantities()
-        with super().corporate_events(utc_time) as due:
+        with super().corporate_events(utc_time, days) as due:
             yield due
         self._happened["split"] += self._quantities() != before
 

@@ -5,10 +5,10 @@ in a process of its own (`python -m engine live`, durable paper account, event t
 is killed (SIGKILL) at random: by the clock of the machine, or at a point of the code, in the middle
 of a write or between two things that belong together. It is started again until the span is over;
 then the next span begins with a new account, until there were as many kills as asked for. Orders,
-fills, cash and positions of every span, and what shadow accounts have earned beside it, must be
-those of a run that nobody killed.
+fills, cash and positions of every span, what shadow accounts have earned and the closes that the
+report knows must be those of a run that nobody killed.
 
-    python -m tests.integration.kills [--kills 200] [--seed 1] [--points NAME,...] [--folder F]
+    python -m tests.integration.kills [--kills 200] [--seed 1] [--points NAME ...] [--folder F]
 
 Event time stands still while nothing runs, so every restart is over before the next time of
 sending. Real time does not: after every other kill the account's clock moves on by a random span
@@ -264,7 +264,7 @@ class Outcome:
         fills: time, symbol, quantity and price.
         cash: in $, decimal text.
         positions: symbol, quantity and average price.
-        earned: closes and last equity of every shadow account, in cents.
+        earned: see the function of that name.
     """
 
     orders: Sequence[tuple[str, ...]]
@@ -321,14 +321,16 @@ def plain(amount: Any) -> str:
 
 
 def earned(project: Path) -> list[tuple[str, ...]]:
-    """What the saved record of a project tells: name, closes and last equity of every account."""
-    folder = project / "storage"
-    _, found = LiveState(ObjectStore(folder), f"{STATES}default", print).load()
-    accounts = {} if found is None else found["accounts"]
-    return [
-        (name, str(len(one["equity"])), f"{one['equity'][-1]:.2f}")
-        for name, one in accounts.items()
-    ]
+    """What the saved record and report of a project tell.
+
+    Name, closes and last equity of every shadow account; ticker, number of closes and the newest.
+    """
+    kept = LiveState(ObjectStore(project / "storage"), f"{STATES}default", print).load()
+    accounts = {} if kept.record is None else kept.record["accounts"]
+    prices = {} if kept.report is None else kept.report["prices"]
+    found = [(n, one["equity"], one["equity"][-1]) for n, one in accounts.items()]
+    found += [(n, rows, rows[-1][1]) for n, rows in prices.items() if rows]
+    return [(name, str(len(closes)), f"{last:.2f}") for name, closes, last in found]
 
 
 def prepared(folder: Path) -> Path:
@@ -444,10 +446,10 @@ def main() -> int:
     parser = option_parser(__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--points", help="names of classes, by comma; all by default")
+    parser.add_argument("--points", nargs="+", help="names of classes; all by default")
     parser.add_argument("--folder", type=Path, help="where the runs are kept")
     options = parser.parse_args()
-    points = options.points.split(",") if options.points else [RANDOM, *POINTS]
+    points = options.points or [RANDOM, *POINTS]
     for name in points:
         if name != RANDOM and name not in POINTS:
             parser.error(f"--points must name classes of {[RANDOM, *POINTS]}; received {name!r}")

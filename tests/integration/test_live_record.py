@@ -1,4 +1,6 @@
-"""What rules and candidates earn beside live trading, and who is promoted, outlives a restart.
+"""What the report shows of a live run outlives a restart.
+
+That is what rules and candidates earn beside it, who is promoted, and what became of forecasts.
 
 The learner is the real one; nothing is learned: forecasters have random weights, candidates differ
 by their aversion, and what they earned on imagined markets is made up.
@@ -117,6 +119,18 @@ def told(market):
     return found["rivals"], found.get("promotions")
 
 
+def shown(market):
+    """What the report reads of forecasts, imagined markets and trainings, but for their times."""
+    text = (market.root / "store" / "mirage" / "diagnostics.json").read_text("utf-8")
+    found = json.loads(text)
+    for training in found["trainings"]:
+        del training["time"]
+    return {name: found[name] for name in SHOWN}
+
+
+SHOWN = ("calibration", "forecasts", "prices", "paths", "facts", "trainings")
+
+
 def pieces(market, *stops):
     """A run that ends at some moments and goes on a minute later, or at a moment of its own."""
     fills, begin = [], START
@@ -148,6 +162,8 @@ def test_a_restarted_run_reports_what_an_unbroken_one_does(tmp_path, parameters)
     (rivals, promotions), (found, promoted) = told(whole), told(parts)
     assert found == rivals
     assert len(rivals["time"]) == 24
+    assert shown(parts) == shown(whole)
+    assert shown(whole)["calibration"]["n"] == 23 * len(SYMBOLS)
     assert len({row["equity"][-1] for row in rivals["rows"]}) > 5
     if parameters is QUICK:
         assert [row["name"] for row in rivals["rows"]] == list(RIVALS)
@@ -180,6 +196,9 @@ def test_closes_that_nobody_saw_are_walked_from_history(tmp_path):
         break
     parts.live(begin, end)
     assert told(parts) == told(whole)
+    # Nothing was forecast at three of nine closes; which they were is known all the same.
+    assert shown(parts)["prices"] == shown(whole)["prices"]
+    assert [shown(each)["calibration"]["n"] for each in (parts, whole)] == [6 * 3, 9 * 3]
     assert not any("begin anew" in line for line in parts.log)
 
 

@@ -230,23 +230,34 @@ def test_a_state_of_the_layout_before_is_gone_on_with(monkeypatch):
 def test_a_record_is_on_disk_before_the_state_and_of_the_same_run():
     store, reported = Memory(), []
     kept = LiveState(store, "mirage-live/x", reported.append)
-    assert kept.load() == (None, None)
+    assert kept.load() == (None, None, None)
     order = []
     store.save = lambda key, text: order.append(key) or Memory.save(store, key, text)
     kept.save({"begun": "1"}, {"closes": 1})
     kept.save({"begun": "1", "more": 2}, {"closes": 1})
     assert order == [f"mirage-live/{key}.json" for key in ("record/x-b", "x-b", "x-a")]
     again = LiveState(store, "mirage-live/x", reported.append)
-    assert again.load() == ({"begun": "1", "more": 2}, {"closes": 1})
+    assert again.load() == ({"begun": "1", "more": 2}, {"closes": 1}, None)
     assert not reported
     again.save({"begun": "2"}, None)
-    state, record = LiveState(store, "mirage-live/x", reported.append).load()
+    state, record, _ = LiveState(store, "mirage-live/x", reported.append).load()
     assert (state, record) == ({"begun": "2"}, None)
     assert "is of the run begun at 1, not of that of 2" in reported[-1]
     for key in ("a", "b"):
         store[f"mirage-live/record/x-{key}.json"] = json.dumps({})
-    assert LiveState(store, "mirage-live/x", reported.append).load()[1] is None
+    assert LiveState(store, "mirage-live/x", reported.append).load().record is None
     assert "of what rules and candidates earned: the saved state cannot be read" in reported[-1]
+
+
+def test_a_report_that_is_lost_or_broken_costs_no_start():
+    store, reported = Memory(), []
+    kept = LiveState(store, "mirage-live/x", reported.append)
+    kept.save({"begun": "1"}, None, {"prices": 1})
+    assert LiveState(store, "mirage-live/x", reported.append).load().report == {"prices": 1}
+    assert not reported
+    store["mirage-live/report/x-b.json"] = "{}"
+    assert LiveState(store, "mirage-live/x", reported.append).load() == ({"begun": "1"}, None, None)
+    assert "of what the report shows: the saved state cannot be read" in reported[-1]
 
 
 def test_two_equal_splits_of_one_day_are_two_and_one_told_of_again_is_one():

@@ -42,6 +42,7 @@ KNOWN = 15
 """Sessions before the run."""
 DAY, FEE = timedelta(days=1), 1.0
 LEARNER = SimpleNamespace(to_state=lambda: {"key": "1"}, record=lambda: {"closes": 1})
+TELLS = SimpleNamespace(version=0, to_state=lambda: {"closes": 1}, restore=lambda state: None)
 
 
 class Killed(BaseException):
@@ -334,7 +335,7 @@ class World:
         warm_up = timedelta(days=60)
         broker = self.portfolio
         return LiveDesk(
-            self, SYMBOLS, book, stops, kept, warm_up, LEARNER, RULES,
+            self, SYMBOLS, book, stops, kept, warm_up, LEARNER, TELLS, RULES,
             lambda: broker.total_portfolio_value,
         ), stops  # fmt: skip
 

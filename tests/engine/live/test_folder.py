@@ -477,6 +477,39 @@ def test_what_is_told_after_eight_of_its_day_is_followed_then(run):
     assert account(run)[0]["ABC"][0] == 3
 
 
+@pytest.mark.parametrize("runs", [False, True])
+def test_what_is_told_after_a_restart_of_a_day_that_was_followed_is_followed_then(run, runs):
+    """Wednesday's split and dividend are told on Thursday, to the next run or before it starts."""
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    halved = dict(zip(("open", "high", "low", "close"), (x / 2 for x in ROWS[7][:4]), strict=True))
+    events = [
+        (datetime(2010, 1, 11, 17), lambda: run.append(line(5))),
+        (datetime(2010, 1, 12, 17), lambda: run.append(line(6))),
+        (datetime(2010, 1, 13, 17), lambda: run.append(line(7, **halved))),
+    ]
+    run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 13), events)
+    before, cash = account(run)
+    assert before["ABC"][0] == 2
+
+    def tell():
+        run.append(EVENT + "2010-01-13,ABC,2,1\n", "events.csv")
+
+    if not runs:
+        tell()
+    later = [(datetime(2010, 1, 14, 10), tell)] if runs else []
+    log = run.trade(datetime(2010, 1, 14, 8, 30), datetime(2010, 1, 14), later)
+    # One was bought at 106 before the split; the other on its day, at 53.5.
+    positions, now = account(run)
+    quantity, average = positions["ABC"]
+    assert (quantity, float(average)) == (3, pytest.approx((106 + 53.5) / 3))
+    assert now == cash + 2
+    if not runs:
+        assert said(log, "Told while nothing ran, of 2010-01-13: ABC was split; holds 3 now")
+    log = run.trade(datetime(2010, 1, 15, 8), datetime(2010, 1, 15))
+    assert account(run) == (positions, now)
+    assert not any("was told" in text or "nothing ran" in text for text in log)
+
+
 def test_what_is_told_on_the_weekend_before_counts_once(run):
     run.append(HEADER + "".join(line(i) for i in range(5)))
     events = [
