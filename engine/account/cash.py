@@ -15,7 +15,7 @@ from engine.common.decimals import (
     to_decimal,
     to_double,
 )
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import KeyValuePair
 from engine.indicators.base import Event
@@ -25,7 +25,7 @@ CURRENCY = "USD"
 CURRENCY_SYMBOL = "$"
 
 
-class Currencies(LeanObject):
+class Currencies(DirectObject):
     """Currencies by name, of which an account here has one."""
 
     USD = CURRENCY
@@ -54,7 +54,7 @@ def require_dollars(currency: str) -> None:
         )
 
 
-class Cash(LeanObject):
+class Cash(DirectObject):
     """Cash of one currency. Money as float; `<name>_exact` is the Decimal.
 
     Attributes:
@@ -120,7 +120,7 @@ class Cash(LeanObject):
         return self.to_string()
 
 
-class CashBook(LeanObject):
+class CashBook(DirectObject):
     """Cash by currency.
 
     Attributes:

@@ -11,14 +11,14 @@ from engine.brokerage.buying_power_terms import (
 )
 from engine.common.decimals import ZERO, to_decimal
 from engine.common.enums import OrderType
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.orders.order_requests import SubmitOrderRequest
 from engine.orders.order_tickets import OrderTicket
 
 _WARNING_SHARE = Decimal("0.05")
 
 
-class DefaultMarginCallModel(LeanObject):
+class DefaultMarginCallModel(DirectObject):
     """Sells from 10 % over the margin on, largest losers first.
 
     Args:
@@ -98,7 +98,7 @@ class DefaultMarginCallModel(LeanObject):
         return tickets
 
 
-class MarginCallModel(LeanObject):
+class MarginCallModel(DirectObject):
     """Named models."""
 
     class Null:

@@ -17,7 +17,7 @@ from engine.brokerage.buying_power_terms import (
 from engine.brokerage.settlement import ApplyFundsSettlementModelParameters
 from engine.common.decimals import ZERO, ExactNumber, divide, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, OrderDirection
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.pairs import KeyValuePair
 from engine.common.settings import AlgorithmSettings
 from engine.market.data import Dividend, Split
@@ -25,7 +25,7 @@ from engine.market.symbols import Symbol
 from engine.orders.orders import CashAmount, Order, OrderEvent
 
 
-class SecurityPortfolioManager(LeanObject):
+class SecurityPortfolioManager(DirectObject):
     """The account. Money as float; `<name>_exact` is the Decimal.
 
     Args:

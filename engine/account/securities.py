@@ -20,7 +20,7 @@ from engine.brokerage.shortable import NullShortableProvider
 from engine.common.decimals import ONE, ZERO, ExactNumber, divide, text, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
 from engine.common.lean_names import refusal
-from engine.common.naming import LeanObject, either_spelling
+from engine.common.naming import DirectObject, either_spelling, has_own
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import KeyValuePair
 from engine.feed.auxiliary_files import SymbolProperties
@@ -56,7 +56,7 @@ class _LastData:
         return point
 
 
-class SecurityCache(LeanObject):
+class SecurityCache(DirectObject):
     """Latest prices of a security. Repeated (fill-forward) bars leave no trace here.
 
     Prices and sizes as float; `<name>_exact` is the Decimal. What a user keeps in `properties`
@@ -168,7 +168,7 @@ class ConvertibleCashAmount(CashAmount):
         return self.amount_exact
 
 
-class SecurityHolding(LeanObject):
+class SecurityHolding(DirectObject):
     """Position in one security. Money as float; `<name>_exact` is the Decimal."""
 
     average_price = ExactNumber()
@@ -361,7 +361,7 @@ class SecurityHolding(LeanObject):
         )
 
 
-class SecurityExchange(LeanObject):
+class SecurityExchange(DirectObject):
     """The exchange of a security at the algorithm's time."""
 
     trading_days_per_year = 365
@@ -444,7 +444,7 @@ class _Kept:
         return self._security[key]
 
 
-class Security(LeanObject):
+class Security(DirectObject):
     """A tradable security. Prices as float; `<name>_exact` is the Decimal."""
 
     price = ExactNumber()
@@ -489,7 +489,7 @@ class Security(LeanObject):
         self.rounds_prices = False
         self._utc_now = utc_now
         self._session: Session | None = None
-        self.__dict__["_properties"] = {}
+        self._properties: dict[str, Any] = {}
 
     price_exact = property(lambda self: self.cache.price_exact)
     open_exact = property(lambda self: self.cache.open_exact or self.cache.price_exact)
@@ -699,7 +699,10 @@ class Security(LeanObject):
 
     def add(self, key: str, value: Any) -> None:
         """Keep a value under a name."""
-        self.__dict__["_properties"][key] = value
+        own, kept = self.__dict__, self._properties
+        if own.get(key) is kept.get(key) and not has_own(type(self), key):
+            own[key] = value
+        kept[key] = value
 
     __setitem__ = add
 
@@ -709,7 +712,7 @@ class Security(LeanObject):
         Raises:
             KeyNotFoundException: if there is none of that name.
         """
-        kept = self.__dict__["_properties"]
+        kept = self._properties
         if key in kept:
             return kept[key]
         if key in self.__dict__:
@@ -721,12 +724,6 @@ class Security(LeanObject):
         """`get(key)` or, with the class of the value, `get[Class](key)`."""
         return _Kept(self)
 
-    def __getattr__(self, name: str) -> Any:
-        custom = self.__dict__.get("_properties", {})
-        if name in custom:
-            return custom[name]
-        return super().__getattr__(name)  # type: ignore[misc]  # hidden from type checkers
-
     def __str__(self) -> str:
         return self.symbol.value
 
@@ -735,7 +732,7 @@ class Equity(Security):
     """A stock or a fund."""
 
 
-class SecurityManager(LeanObject):
+class SecurityManager(DirectObject):
     """The algorithm's securities by symbol; tickers work as keys too.
 
     As in LEAN a security that was removed is found by its key still; it is gone from the count, the

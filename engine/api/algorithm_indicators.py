@@ -18,7 +18,7 @@ from engine.common.decimals import smart_rounding, text, to_decimal
 from engine.common.enumerables import MemoizingEnumerable
 from engine.common.enums import LeanEnum, Resolution
 from engine.common.lean_names import is_lean_member
-from engine.common.naming import LeanObject, snake_case
+from engine.common.naming import LeanObject, has_own, snake_case
 from engine.common.net_exceptions import ArgumentException
 from engine.feed.consolidators import IdentityDataConsolidator, listen
 from engine.feed.history_requests import start_of_bars
@@ -347,7 +347,8 @@ def _is_slices(thing: Any) -> bool:
 
 def _parts_of(indicator: Any) -> list[str]:
     """Names of what LEAN's class has as properties: indicators and settings."""
-    names = {name for cls in type(indicator).__mro__ for name in vars(cls)} | set(vars(indicator))
+    names = {name for cls in type(indicator).__mro__ for name in vars(cls)}
+    names = {name for name in names if has_own(type(indicator), name)} | set(vars(indicator))
     listed = []
     for name in sorted(names - _NOT_LISTED):
         if name.startswith("_") or not name.islower():

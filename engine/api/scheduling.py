@@ -9,13 +9,13 @@ from itertools import count
 from typing import Any
 
 from engine.api.schedule_rules import CompositeTimeRule, DateRules, TimeRules, dates_from_now
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.indicators.base import Event
 
 _NEVER = datetime.max
 
 
-class ScheduledEvent(LeanObject):
+class ScheduledEvent(DirectObject):
     """A callback and the UTC times at which it is due.
 
     Args:
@@ -94,7 +94,7 @@ def _move_first(queue: list[ScheduledEvent]) -> None:
     queue.insert(low, event)
 
 
-class ScheduleManager(LeanObject):
+class ScheduleManager(DirectObject):
     """LEAN's `self.schedule`, and the real-time handler that fires the events.
 
     Args:
@@ -232,7 +232,7 @@ class ScheduleManager(LeanObject):
         self._sorted = None
 
 
-class FluentScheduledEventBuilder(LeanObject):
+class FluentScheduledEventBuilder(DirectObject):
     """A schedule in words: days first, then times, then `run`."""
 
     def __init__(self, schedule: ScheduleManager, name: str | None = None) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any
 
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.net_exceptions import ArgumentException
 from engine.feed.consolidators import listen
 from engine.market.data import BaseData, SubscriptionDataConfig
@@ -82,7 +82,7 @@ class _Scan:
                 self.due = end
 
 
-class SubscriptionDataConfigService(LeanObject):
+class SubscriptionDataConfigService(DirectObject):
     """Subscriptions by symbol."""
 
     lean_name = "ISubscriptionDataConfigService"
@@ -107,7 +107,7 @@ class SubscriptionDataConfigService(LeanObject):
         ]
 
 
-class SubscriptionManager(LeanObject):
+class SubscriptionManager(DirectObject):
     """LEAN's `self.subscription_manager`."""
 
     def __init__(self, algorithm: Any) -> None:

@@ -26,7 +26,7 @@ from engine.common.enums import (
     OrderType,
     SecurityType,
 )
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.market.market_hours import Session
 from engine.market.symbols import Market
 from engine.orders.order_properties import (
@@ -45,7 +45,7 @@ _LARGEST_COMBO_OF_LEGS = 4
 _STOP_TYPES = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 
 
-class BrokerageMessageEvent(LeanObject):
+class BrokerageMessageEvent(DirectObject):
     """Why a broker refused."""
 
     def __init__(self, type: Any, code: str, message: str) -> None:
@@ -57,7 +57,7 @@ class BrokerageMessageEvent(LeanObject):
         return f"{self.type.net_name} - Code: {self.code} - {self.message}"
 
 
-class FuncBenchmark(LeanObject):
+class FuncBenchmark(DirectObject):
     """Benchmark that a function of the time gives."""
 
     def __init__(self, function: Any) -> None:
@@ -72,7 +72,7 @@ class FuncBenchmark(LeanObject):
         return to_decimal(self._function(time))
 
 
-class SecurityBenchmark(LeanObject):
+class SecurityBenchmark(DirectObject):
     """Benchmark that is a security's price."""
 
     def __init__(self, security: Any) -> None:
@@ -88,7 +88,7 @@ class SecurityBenchmark(LeanObject):
         return price
 
 
-class DefaultBrokerageModel(LeanObject):
+class DefaultBrokerageModel(DirectObject):
     """LEAN's default brokerage: takes every order. Base of custom models."""
 
     order_types: ClassVar[tuple[OrderType, ...]] = ()

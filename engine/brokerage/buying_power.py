@@ -40,7 +40,7 @@ from engine.common.decimals import (
     to_double,
 )
 from engine.common.enums import OrderDirection
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.orders.orders import MarketOrder
 
 _BELOW_ONE = "Leverage must be greater than or equal to 1."
@@ -57,7 +57,7 @@ def _sign(value: Decimal) -> int:
     return (value > 0) - (value < 0)
 
 
-class BuyingPowerModel(LeanObject):
+class BuyingPowerModel(DirectObject):
     """Constant margin requirements.
 
     Args:
@@ -452,7 +452,7 @@ def above_minimum_order_margin(portfolio: Any, minimum: Decimal, margin: Decimal
     return not (total * minimum > margin and portfolio.get_margin_remaining_exact(total) > 0)
 
 
-class BuyingPowerModelExtensions(LeanObject):
+class BuyingPowerModelExtensions(DirectObject):
     """LEAN's short ways of asking a buying power model."""
 
     @staticmethod

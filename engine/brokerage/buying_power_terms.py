@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
 from engine.common.enums import OrderDirection
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.orders.orders import Order
 
 
-class _Amount(LeanObject):
+class _Amount(DirectObject):
     """An amount of money that a model answers with."""
 
     __slots__ = ("value_exact",)
@@ -58,7 +58,7 @@ InitialMargin.ZERO = InitialMargin(ZERO)
 MaintenanceMargin.ZERO = MaintenanceMargin(ZERO)
 
 
-class ReservedBuyingPowerForPosition(LeanObject):
+class ReservedBuyingPowerForPosition(DirectObject):
     """Margin that a position holds."""
 
     absolute_used_buying_power = ExactNumber()
@@ -74,7 +74,7 @@ def amount(answer: Any) -> Decimal:
     return answer.value_exact if isinstance(answer, _Amount) else to_decimal(answer)
 
 
-class GetMaximumOrderQuantityResult(LeanObject):
+class GetMaximumOrderQuantityResult(DirectObject):
     """Signed quantity to order; a reason for zero counts as an error unless told otherwise."""
 
     quantity = ExactNumber()
@@ -87,7 +87,7 @@ class GetMaximumOrderQuantityResult(LeanObject):
         self.is_error = bool(self.reason) if is_error is None else is_error
 
 
-class HasSufficientBuyingPowerForOrderResult(LeanObject):
+class HasSufficientBuyingPowerForOrderResult(DirectObject):
     """Verdict on an order, with a reason if it is refused."""
 
     def __init__(self, is_sufficient: bool, reason: str | None = None) -> None:
@@ -95,7 +95,7 @@ class HasSufficientBuyingPowerForOrderResult(LeanObject):
         self.reason = reason
 
 
-class BuyingPowerParameters(LeanObject):
+class BuyingPowerParameters(DirectObject):
     """Question: how much can be bought?"""
 
     def __init__(self, portfolio: Any, security: Any, direction: OrderDirection) -> None:
@@ -112,7 +112,7 @@ class BuyingPowerParameters(LeanObject):
         return BuyingPower(buying_power)
 
 
-class ReservedBuyingPowerForPositionParameters(LeanObject):
+class ReservedBuyingPowerForPositionParameters(DirectObject):
     """Question: how much margin does the position hold?"""
 
     def __init__(self, security: Any) -> None:
@@ -132,7 +132,7 @@ def reserved_buying_power(security: Any) -> Decimal:
     return amount(model.get_reserved_buying_power_for_position(question))
 
 
-class InitialMarginParameters(LeanObject):
+class InitialMarginParameters(DirectObject):
     """Question: what margin opens a position of this signed quantity?"""
 
     quantity = ExactNumber()
@@ -142,7 +142,7 @@ class InitialMarginParameters(LeanObject):
         self.quantity_exact = to_decimal(quantity)
 
 
-class InitialMarginRequiredForOrderParameters(LeanObject):
+class InitialMarginRequiredForOrderParameters(DirectObject):
     """Question: what margin does an order need, its fee included?"""
 
     def __init__(self, currency_converter: Any, security: Any, order: Order) -> None:
@@ -151,7 +151,7 @@ class InitialMarginRequiredForOrderParameters(LeanObject):
         self.order = order
 
 
-class MaintenanceMarginParameters(LeanObject):
+class MaintenanceMarginParameters(DirectObject):
     """Question: what margin does a position hold?"""
 
     quantity = ExactNumber()
@@ -199,7 +199,7 @@ class MaintenanceMarginParameters(LeanObject):
         return cls(security, exact, value, value)
 
 
-class HasSufficientBuyingPowerForOrderParameters(LeanObject):
+class HasSufficientBuyingPowerForOrderParameters(DirectObject):
     """Question: is there enough for this order?"""
 
     def __init__(self, portfolio: Any, security: Any, order: Order) -> None:
@@ -216,7 +216,7 @@ class HasSufficientBuyingPowerForOrderParameters(LeanObject):
         return HasSufficientBuyingPowerForOrderResult(False, reason)
 
 
-class GetMaximumOrderQuantityForTargetBuyingPowerParameters(LeanObject):
+class GetMaximumOrderQuantityForTargetBuyingPowerParameters(DirectObject):
     """Question: which order reaches a share of the portfolio's margin?"""
 
     target_buying_power = ExactNumber()
@@ -239,7 +239,7 @@ class GetMaximumOrderQuantityForTargetBuyingPowerParameters(LeanObject):
         self.silence_non_error_reasons = silence_non_error_reasons
 
 
-class GetMaximumOrderQuantityForDeltaBuyingPowerParameters(LeanObject):
+class GetMaximumOrderQuantityForDeltaBuyingPowerParameters(DirectObject):
     """Question: which order changes the used margin by this much?"""
 
     delta_buying_power = ExactNumber()

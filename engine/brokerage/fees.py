@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.common.decimals import ONE, ZERO, divide, to_decimal, to_double
 from engine.common.enums import MarketDataType, OrderDirection
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.net_exceptions import InvalidOperationException
 from engine.orders.orders import CashAmount, MarketOrder, Order, OrderFee
 
@@ -19,7 +19,7 @@ _EXTENDED_AT_PUBLIC = Decimal("2.99")
 _MAXIMUM_RATE = Decimal("0.005")
 
 
-class OrderFeeParameters(LeanObject):
+class OrderFeeParameters(DirectObject):
     """What a fee model is asked about."""
 
     def __init__(self, security: Any, order: Order) -> None:
@@ -27,7 +27,7 @@ class OrderFeeParameters(LeanObject):
         self.order = order
 
 
-class FeeModel(LeanObject):
+class FeeModel(DirectObject):
     """No fees; base of custom fee models."""
 
     def get_order_fee(self, parameters: OrderFeeParameters) -> OrderFee:
@@ -168,7 +168,7 @@ def market_order_fee(security: Any, quantity: Decimal) -> Decimal:
     return fee_amount(security, MarketOrder(security.symbol, quantity, security.utc_time))
 
 
-class ExactSlippageModel(LeanObject):
+class ExactSlippageModel(DirectObject):
     """Base of LEAN's models, which compute in decimals."""
 
     def approximation_exact(self, asset: Any, order: Order) -> Decimal:

@@ -17,7 +17,7 @@ from typing import Any
 from engine.brokerage.fees import slippage
 from engine.common.decimals import ZERO, ExactNumber, to_decimal
 from engine.common.enums import OrderDirection, OrderStatus, OrderType, Resolution, SecurityType
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.pairs import PairsDict
 from engine.market.data import QuoteBar, TradeBar
 from engine.orders.combo_orders import ComboLegLimitOrder, ComboLimitOrder, ComboMarketOrder
@@ -43,7 +43,7 @@ def _ignore(_: Order) -> None:
     """Nobody listens."""
 
 
-class FillModelParameters(LeanObject):
+class FillModelParameters(DirectObject):
     """What a fill model is asked about.
 
     Attributes:
@@ -72,7 +72,7 @@ class FillModelParameters(LeanObject):
         self.on_order_updated = on_order_updated
 
 
-class Fill(LeanObject):
+class Fill(DirectObject):
     """The events that a fill model answers with."""
 
     def __init__(self, order_events: OrderEvent | list[OrderEvent]) -> None:
@@ -82,7 +82,7 @@ class Fill(LeanObject):
         return iter(self._events)
 
 
-class Prices(LeanObject):
+class Prices(DirectObject):
     """Prices that an order may fill at, and the span (exchange time) that they are of.
 
     (bar), (time, end time, bar) or (time, end time, current, open, high, low, close), each of which
@@ -204,7 +204,7 @@ def waits_for_fresh_data(asset: Any, data_end: datetime, order_time: datetime) -
     return bool(span) and order_time - data_end > span
 
 
-class FillModel(LeanObject):
+class FillModel(DirectObject):
     """LEAN's base fills; override one of the `..._fill` methods for another behaviour."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from engine.common.enums import (
     OrderStatus,
     OrderType,
 )
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.market.data import Delisting
 from engine.market.symbols import Symbol
 from engine.orders.order_requests import (
@@ -45,7 +45,7 @@ def numbers(orders: Iterable[Order]) -> str:
     return "[" + ",".join(str(order.id) for order in orders) + "]"
 
 
-class OrderFilling(LeanObject):
+class OrderFilling(DirectObject):
     """Orders that a broker works on.
 
     Args:

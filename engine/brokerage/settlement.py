@@ -9,11 +9,11 @@ from typing import Any
 
 from engine.common.clock import midnight, naive_utc
 from engine.common.decimals import ZERO
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.orders.orders import CashAmount
 
 
-class ApplyFundsSettlementModelParameters(LeanObject):
+class ApplyFundsSettlementModelParameters(DirectObject):
     """Money of a fill: negative for a purchase; the time is UTC, as it was given."""
 
     def __init__(
@@ -31,7 +31,7 @@ class ApplyFundsSettlementModelParameters(LeanObject):
         self.fill = fill
 
 
-class ScanSettlementModelParameters(LeanObject):
+class ScanSettlementModelParameters(DirectObject):
     """Time (UTC, as it was given) at which a model may release what has settled."""
 
     def __init__(self, portfolio: Any, security: Any, time_utc: datetime) -> None:
@@ -40,7 +40,7 @@ class ScanSettlementModelParameters(LeanObject):
         self.utc_time = time_utc
 
 
-class ImmediateSettlementModel(LeanObject):
+class ImmediateSettlementModel(DirectObject):
     """At once, as margin accounts do."""
 
     def apply_funds(self, apply_funds_parameters: ApplyFundsSettlementModelParameters) -> None:

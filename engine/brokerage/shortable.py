@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 from engine.common.clock import UtcTime, midnight
 from engine.common.data_folder import data_folder
 from engine.common.decimals import ZERO, ExactNumber, divide, to_decimal, to_double
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.market.symbols import Symbol
 
 
-class NullShortableProvider(LeanObject):
+class NullShortableProvider(DirectObject):
     """Everything may be sold short, at no cost."""
 
     INSTANCE: ClassVar[NullShortableProvider]
@@ -43,7 +43,7 @@ class _Day:
     fee: Decimal
 
 
-class LocalDiskShortableProvider(LeanObject):
+class LocalDiskShortableProvider(DirectObject):
     """Reads LEAN's files `shortable/<brokerage>/symbols/<ticker>.csv`.
 
     Args:
@@ -114,7 +114,7 @@ def _read(path: Path) -> dict[date, _Day]:
     return days
 
 
-class MarginInterestRateParameters(LeanObject):
+class MarginInterestRateParameters(DirectObject):
     """Security and UTC time for which interest is due."""
 
     time = UtcTime()
@@ -125,7 +125,7 @@ class MarginInterestRateParameters(LeanObject):
         self.time = time
 
 
-class ShortMarginInterestRateModel(LeanObject):
+class ShortMarginInterestRateModel(DirectObject):
     """Charges a short position the shortable provider's fee each day, pays a long one the rebate.
 
     Attributes:

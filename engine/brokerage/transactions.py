@@ -10,7 +10,7 @@ from typing import Any
 from engine.brokerage.order_processing import OrderProcessing
 from engine.common.clock import aware_utc, second_fraction
 from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.net_exceptions import InvalidOperationException
 from engine.common.pairs import PairsDict
 from engine.market.symbols import Symbol
@@ -23,7 +23,7 @@ from engine.orders.order_tickets import OrderTicket
 from engine.orders.orders import Order
 
 
-class ProjectedHoldings(LeanObject):
+class ProjectedHoldings(DirectObject):
     """Quantity held and in open orders."""
 
     holdings_quantity = ExactNumber()

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.common.decimals import ZERO, smart_rounding, to_decimal
 from engine.common.enums import ScatterMarkerSymbol, SeriesType
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 
 _EPOCH = datetime(1970, 1, 1)
 _SECOND = timedelta(seconds=1)
@@ -23,7 +23,7 @@ def unix_time(time: datetime) -> int:
 
 
 @dataclass(frozen=True)
-class ChartPoint(LeanObject):
+class ChartPoint(DirectObject):
     """One value of a series; time UTC, value rounded to seven significant digits."""
 
     time: datetime
@@ -50,7 +50,7 @@ class ChartPoint(LeanObject):
 
 
 @dataclass(frozen=True)
-class Candlestick(LeanObject):
+class Candlestick(DirectObject):
     """Open, high, low and close up to a UTC time."""
 
     time: datetime
@@ -82,7 +82,7 @@ def _number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
-class Series(LeanObject):
+class Series(DirectObject):
     """Points of one line, bar, scatter or candle series.
 
     LEAN's constructors are understood: ``Series(name)``, ``Series(name, type, index)``,
@@ -173,7 +173,7 @@ class CandlestickSeries(Series):
         super().__init__(name, SeriesType.CANDLE, position, unit)
 
 
-class Color(LeanObject):
+class Color(DirectObject):
     """A colour of a series: a name or RGB."""
 
     def __init__(self, red: int, green: int, blue: int):
@@ -206,7 +206,7 @@ def _color_text(color: Any) -> str:
     return str(color) if isinstance(color, Color | str) else ""
 
 
-class Chart(LeanObject):
+class Chart(DirectObject):
     """A named set of series."""
 
     def __init__(self, name: str = "", symbol: Any = None):

@@ -3,6 +3,10 @@
 `LeanObject` is the base of what a user's algorithm sees. Missing attributes are then answered in
 one way everywhere: a PascalCase spelling leads to the snake_case one, a name that LEAN has and the
 engine has not raises NotImplementedError, anything else is a mistake and raises AttributeError.
+
+`DirectObject` is the base of what is looked at for every bar and every order. It answers the same,
+but without `__getattr__`, which would slow the look-up of every attribute there is: its classes
+hold the names that they have to answer. Classes that a user derives have `__getattr__` again.
 """
 
 from __future__ import annotations
@@ -10,10 +14,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from inspect import get_annotations
-from types import BuiltinFunctionType, FunctionType, MethodType
+from opcode import opmap
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from engine.common.lean_names import is_lean_member, lean_classes, members, refusal
+
+_STORE_ATTR = opmap["STORE_ATTR"]
+_ABBREVIATIONS = frozenset(
+    (
+        *("ad", "adv", "cik", "cusip", "ema", "figi", "id", "isin"),
+        *("ma", "mae", "mfe", "poc", "roc", "sedol", "us", "vwap"),
+    )
+)
+"""Words that LEAN writes in capitals in names of an object's members."""
 
 
 @lru_cache(maxsize=8192)
@@ -47,9 +61,19 @@ def pascal_case(name: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
 
 
+def _abbreviated(name: str) -> str:
+    """Convert `ema_fast` to `EMAFast`, as LEAN spells some members."""
+    return "".join(
+        word.upper() if word in _ABBREVIATIONS else word[:1].upper() + word[1:]
+        for word in name.split("_")
+    )
+
+
 def has_own(cls: type, name: str) -> bool:
     """Whether a class or one of its bases defines a name."""
-    return any(name in base.__dict__ for base in cls.__mro__)
+    return any(
+        name in base.__dict__ and type(base.__dict__[name]) is not _Unfound for base in cls.__mro__
+    )
 
 
 @lru_cache(maxsize=8192)
@@ -85,17 +109,84 @@ def missing_attribute(cls: type, name: str) -> Exception:
     return AttributeError(f"{cls.__name__!r} object has no attribute {name!r}")
 
 
+def find_missing(thing: Any, name: str) -> Any:
+    """The value of an attribute that an instance was not found to have: see the module's text.
+
+    Raises:
+        NotImplementedError: if LEAN has it.
+        AttributeError: if LEAN has it not either.
+    """
+    cls: Any = type(thing)
+    if name[:1].isupper():
+        spelling = _spelling(cls, name)
+        if spelling is None and snake_case(name) in getattr(thing, "__dict__", ()):
+            spelling = snake_case(name)
+        if spelling is not None:
+            return _as_written(getattr(thing, spelling))
+    elif has_own(cls, name):
+        # A property of ours has raised AttributeError: say what it said.
+        return object.__getattribute__(thing, name)
+    raise missing_attribute(cls, name)
+
+
+@lru_cache(maxsize=1024)
+def _finder(cls: LeanType) -> Callable[[Any, str], Any]:
+    """What answers for missing attributes of a class's instances."""
+    own = (base.__dict__["__getattr__"] for base in cls.__mro__ if "__getattr__" in base.__dict__)
+    found: Callable[[Any, str], Any] = next(own, find_missing)
+    return found
+
+
 class _Alias:
     """PascalCase spelling of an attribute that can be set."""
+
+    def __init__(self, name: str, spelling: str) -> None:
+        self._name = name
+        self._spelling = spelling
+
+    def __get__(self, instance: Any, owner: LeanType) -> Any:
+        if instance is None:
+            return getattr(owner, self._name)
+        try:
+            return getattr(instance, self._name)
+        except AttributeError:
+            return _finder(owner)(instance, self._spelling)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        setattr(instance, self._name, value)
+
+
+class _Unfound:
+    """Stands in a class for a name that it has not, or spells otherwise, and has to answer."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __get__(self, instance: Any, owner: type) -> Any:
-        return getattr(owner if instance is None else instance, self._name)
+    def __get__(self, instance: Any, owner: LeanType) -> Any:
+        if instance is None:
+            return type(owner).__getattr__(owner, self._name)
+        return _finder(owner)(instance, self._name)
 
-    def __set__(self, instance: Any, value: Any) -> None:
-        setattr(instance, self._name, value)
+
+def _stored_names(code: CodeType) -> set[str]:
+    """Names of the attributes that a function sets, of whatever."""
+    operations = code.co_code
+    return {
+        code.co_names[operations[place + 1]]
+        for place in range(0, len(operations), 2)
+        if operations[place] == _STORE_ATTR
+    }
+
+
+def _functions(contents: dict[str, Any]) -> list[FunctionType]:
+    """Functions of a class's body, those of its properties and class methods too."""
+    found: list[FunctionType] = []
+    for value in contents.values():
+        parts = (value, getattr(value, "__func__", None), *(
+            getattr(value, part, None) for part in ("fget", "fset") if isinstance(value, property)
+        ))  # fmt: skip
+        found += (part for part in parts if isinstance(part, FunctionType))
+    return found
 
 
 class LeanType(type):
@@ -106,10 +197,16 @@ class LeanType(type):
 
     def __init__(cls, name: str, bases: tuple[type, ...], contents: dict[str, Any]) -> None:
         super().__init__(name, bases, contents)
+        if len(bases) > 1:
+            cls._uncover()
         if cls.__module__.startswith("engine."):
             cls._add_aliases(contents)
+            if not has_own(cls, "__getattr__"):
+                cls._add_unfound(contents)
         else:
             cls._take_overrides(contents)
+            if not has_own(cls, "__getattr__"):
+                cls.__getattr__ = find_missing  # type: ignore[method-assign, assignment]
 
     def _add_aliases(cls, contents: dict[str, Any]) -> None:
         """Make what can be set settable under its PascalCase name."""
@@ -122,7 +219,30 @@ class LeanType(type):
         for key in names:
             alias = pascal_case(key)
             if key[0] != "_" and key.islower() and alias not in contents:
-                setattr(cls, alias, _Alias(key))
+                setattr(cls, alias, _Alias(key, alias))
+
+    def _add_unfound(cls, contents: dict[str, Any]) -> None:
+        """Let the class hold all names that it has to answer without having them."""
+        held = set(contents)
+        names = held.union(*(_stored_names(part.__code__) for part in _functions(contents)))
+        lean = members(contents.get("lean_name", cls.__name__))
+        shown = {key.lower() for key in names | lean if key[0] != "_"}
+        wanted = {pascal_case(key) for key in shown} | {_abbreviated(key) for key in shown}
+        wanted |= lean | {key.lower() for key in lean}
+        for base in cls.__mro__:
+            held.update(base.__dict__, get_annotations(base))
+        for key in wanted - held:
+            setattr(cls, key, _Unfound(key))
+
+    def _uncover(cls) -> None:
+        """Find what a later base has before what an earlier one has not."""
+        held = [base.__dict__ for base in cls.__mro__]
+        hidden = {key for names in held for key in names if type(names[key]) is _Unfound}
+        for key in hidden:
+            values = [names[key] for names in held if key in names]
+            real = next((value for value in values if type(value) is not _Unfound), values[0])
+            if real is not values[0]:
+                setattr(cls, key, real)
 
     def _take_overrides(cls, contents: dict[str, Any]) -> None:
         """Let a user's `def CreateTargets` override `create_targets`."""
@@ -136,6 +256,9 @@ class LeanType(type):
                 setattr(cls, snake, value)
 
     def __getattr__(cls, name: str) -> Any:
+        if name[:2] == "__":
+            # Python asks for its own names often.
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
         if name[:1].isupper():
             spelling = _spelling(cls, name)
             if spelling is not None:
@@ -146,25 +269,10 @@ class LeanType(type):
         raise missing_attribute(cls, name)
 
 
-class LeanObject(metaclass=LeanType):
-    """Base of the classes that LEAN has too. `lean_name` is LEAN's name where ours differs."""
+class DirectObject(metaclass=LeanType):
+    """Base of LEAN's classes that are looked at all the time. `lean_name` is LEAN's name."""
 
     __slots__ = ()
-
-    if not TYPE_CHECKING:  # a type checker knows what there is
-
-        def __getattr__(self, name: str) -> Any:
-            cls = type(self)
-            if name[:1].isupper():
-                spelling = _spelling(cls, name)
-                if spelling is None and snake_case(name) in getattr(self, "__dict__", ()):
-                    spelling = snake_case(name)
-                if spelling is not None:
-                    return _as_written(getattr(self, spelling))
-            elif has_own(cls, name):
-                # A property of ours has raised AttributeError: say what it said.
-                return object.__getattribute__(self, name)
-            raise missing_attribute(cls, name)
 
     def __str__(self) -> str:
         """.NET's text of an object: the class's full name, where LEAN's class has no other."""
@@ -183,6 +291,15 @@ class LeanObject(metaclass=LeanType):
     def to_string(self) -> str:
         """.NET's text of an object."""
         return str(self)
+
+
+class LeanObject(DirectObject):
+    """Base of the classes that LEAN has too. `lean_name` is LEAN's name where ours differs."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # a type checker knows what there is
+        __getattr__ = find_missing
 
 
 def either_spelling(thing: Any, name: str) -> Callable[..., Any] | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from engine.common.clock import END_OF_TIME
 from engine.common.decimals import ONE, ZERO, divide, to_double
 from engine.common.enums import DataNormalizationMode
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.text_files import read_rows
 from engine.market.symbols import SecurityIdentifier
 
@@ -224,7 +224,7 @@ class AuxiliaryData:
 
 
 @dataclass(frozen=True)
-class SymbolProperties(LeanObject):
+class SymbolProperties(DirectObject):
     """Trading properties of a security."""
 
     description: str = ""

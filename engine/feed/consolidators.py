@@ -10,14 +10,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.net_exceptions import ArgumentException
 from engine.indicators.base import Event
 from engine.indicators.window import RollingWindow
 from engine.market.data import BaseData
 
 
-class DataConsolidator(LeanObject):
+class DataConsolidator(DirectObject):
     """Base of consolidators.
 
     LEAN's consolidators have two events: one of the interface, to which LEAN itself listens (its

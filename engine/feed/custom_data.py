@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.common.clock import midnight
 from engine.common.enums import FileFormat, Resolution, SubscriptionTransportMedium
-from engine.common.naming import LeanObject, snake_case
+from engine.common.naming import LeanObject, find_missing, snake_case
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import PairsDict
 from engine.feed.fill_forward import FillForward
@@ -144,7 +144,7 @@ class PythonData(BaseData):
         key = self.__dict__.get("_snake_names", {}).get(key, key)
         if key in fields:
             return fields[key]
-        return super().__getattr__(name)  # type: ignore[misc]  # LeanObject's, for missing names
+        return find_missing(self, name)
 
     def clone(self, fill_forward: bool | None = None) -> PythonData:
         """Copy the point."""

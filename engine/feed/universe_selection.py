@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.common.clock import TICK, from_utc, midnight, to_utc, without_tick
 from engine.common.enums import SecurityType
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.framework.universe import (
     UNCHANGED,
     CustomUniverse,
@@ -22,7 +22,7 @@ from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import SecurityIdentifier, Symbol
 
 
-class SecurityChanges(LeanObject):
+class SecurityChanges(DirectObject):
     """Securities added to and removed from the algorithm, each sorted by ticker as in LEAN.
 
     Those of custom data count, but only `all_added` and `all_removed` list them.

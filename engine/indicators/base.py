@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.common.decimals import ZERO, cast_double, text, to_decimal, to_double
 from engine.common.enums import net_text
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.net_exceptions import ArgumentException, NotSupportedException
 from engine.indicators.window import RollingWindow
 from engine.market.data import BaseData, TradeBar
@@ -90,7 +90,7 @@ def _exact(value: Any) -> Decimal:
     return cast_double(value)
 
 
-class Event(LeanObject):
+class Event(DirectObject):
     """Handlers called in the order they were added; ``event += handler`` adds one."""
 
     def __init__(self) -> None:
@@ -177,7 +177,7 @@ def ready_with(*parts: str) -> Any:
     )
 
 
-class IndicatorBase(LeanObject):
+class IndicatorBase(DirectObject):
     """Base of all indicators.
 
     Subclasses implement ``_compute(input) -> Decimal`` and ``is_ready``. Returning None from

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from engine.common.lean_names import lean_classes
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.net_exceptions import (
     ArgumentException,
     ArgumentOutOfRangeException,
@@ -54,7 +54,7 @@ _PLAIN: dict[Any, tuple[str, str, Any, Callable[[Any], Any]]] = {
 one of an item."""
 
 
-class RollingWindow(LeanObject, Generic[T]):
+class RollingWindow(DirectObject, Generic[T]):
     """Keeps the newest ``size`` items; index 0 is the newest.
 
     ``RollingWindow[float](5)`` is a window of numbers, which are 0 where none was added; without a

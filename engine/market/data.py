@@ -29,13 +29,13 @@ from engine.common.enums import (
     SplitType,
     TickType,
 )
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.market.symbols import Symbol
 
 _CENT = Decimal("0.01")
 
 
-class BaseData(LeanObject):
+class BaseData(DirectObject):
     """A data point: something known about a symbol from `end_time` on."""
 
     data_type = MarketDataType.BASE
@@ -228,7 +228,7 @@ def _prices_text(bar: Any, side: str = "") -> str:
     )
 
 
-class Bar(LeanObject):
+class Bar(DirectObject):
     """Open, high, low and close of one side of a quote bar."""
 
     __slots__ = ("close_exact", "high_exact", "low_exact", "open_exact")
@@ -489,7 +489,7 @@ class ConsolidatorList(list[Any]):
         return len(self)
 
 
-class SubscriptionDataConfig(LeanObject):
+class SubscriptionDataConfig(DirectObject):
     """What one subscription reads.
 
     Attributes:

@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 from engine.common.enums import DayOfWeek, MarketHoursState
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.net_exceptions import ArgumentException
 from engine.common.spans import time_span
 
 _ZERO, _DAY = timedelta(0), timedelta(days=1)
 
 
-class MarketHoursSegment(LeanObject):
+class MarketHoursSegment(DirectObject):
     """A part of a day in one state.
 
     Attributes:
@@ -80,7 +80,7 @@ class MarketHoursSegment(LeanObject):
         return f"{self.state.net_name}: {time_span(self.start)}-{time_span(self.end)}"
 
 
-class LocalMarketHours(LeanObject):
+class LocalMarketHours(DirectObject):
     """Hours of a day of the week, or of one day with an early close or a late open.
 
     Args:

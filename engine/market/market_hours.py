@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc, zone
 from engine.common.enums import DayOfWeek, MarketHoursState, SecurityType
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.pairs import PairsDict
 from engine.common.text_files import read_text
 from engine.market.local_hours import LocalMarketHours, MarketHoursSegment
@@ -59,7 +59,7 @@ def _day(text: str) -> date:
     return date(year, month, day)
 
 
-class ExchangeHours(LeanObject):
+class ExchangeHours(DirectObject):
     """When an exchange is open; LEAN's SecurityExchangeHours.
 
     Args:
@@ -313,7 +313,7 @@ def always_open(time_zone: str = NEW_YORK) -> ExchangeHours:
     return hours
 
 
-class MarketHoursEntry(LeanObject):
+class MarketHoursEntry(DirectObject):
     """What the database says of a security: `exchange_hours` and `data_time_zone`."""
 
     lean_name = "Entry"
@@ -323,7 +323,7 @@ class MarketHoursEntry(LeanObject):
         self.data_time_zone = exchange_hours.data_time_zone
 
 
-class MarketHoursDatabase(LeanObject):
+class MarketHoursDatabase(DirectObject):
     """LEAN's `market-hours/market-hours-database.json` of a data folder."""
 
     _latest: ClassVar[MarketHoursDatabase | None] = None

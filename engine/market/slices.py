@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 from engine.common.clock import UtcTime
 from engine.common.enums import MarketDataType, SecurityType
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.net_exceptions import (
     InvalidOperationException,
     KeyNotFoundException,
@@ -55,7 +55,7 @@ def _ticker(symbol: Symbol) -> str:
     return symbol.value
 
 
-class DataDictionary(LeanObject, dict[Symbol, T], Generic[T]):
+class DataDictionary(DirectObject, dict[Symbol, T], Generic[T]):
     """Points by symbol; tickers and securities work as keys too.
 
     Iterating gives pairs (`key`, `value`), sorted by ticker.
@@ -255,7 +255,7 @@ _FIELDS: dict[type[BaseData], tuple[str, type[DataDictionary[Any]]]] = {
 }
 
 
-class Slice(LeanObject):
+class Slice(DirectObject):
     """Everything an algorithm learns at one moment.
 
     Indexing by symbol gives its trade bar or custom point, None where there are only events. Quote

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, NoReturn
 
 from engine.common.enums import SecurityType
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.net_exceptions import (
     ArgumentException,
     FormatException,
@@ -37,7 +37,7 @@ def unknown_ticker(ticker: Any) -> KeyNotFoundException:
     )
 
 
-class Market(LeanObject):
+class Market(DirectObject):
     """Market names and their numbers in a SID."""
 
     USA = "usa"
@@ -55,7 +55,7 @@ def encode_base36(number: int) -> str:
     return digits or "0"
 
 
-class SecurityIdentifier(LeanObject):
+class SecurityIdentifier(DirectObject):
     """Identity of a security over ticker changes.
 
     Attributes:
@@ -210,7 +210,7 @@ SecurityIdentifier.NONE = SecurityIdentifier("NONE", 0)
 SidResolver = Callable[[str, str], SecurityIdentifier]
 
 
-class SymbolCache(LeanObject):
+class SymbolCache(DirectObject):
     """Tickers known to the run in progress, both ways."""
 
     _by_ticker: ClassVar[dict[str, Symbol]] = {}
@@ -276,7 +276,7 @@ class SymbolCache(LeanObject):
         return cls._resolver(ticker, market)
 
 
-class Symbol(LeanObject):
+class Symbol(DirectObject):
     """A security's identifier with its present ticker; equal and hashed by identifier."""
 
     EMPTY: ClassVar[Symbol]

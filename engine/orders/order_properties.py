@@ -6,10 +6,10 @@ import copy
 from datetime import datetime
 from typing import Any, ClassVar
 
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 
 
-class TimeInForce(LeanObject):
+class TimeInForce(DirectObject):
     """How long an order works. Subclasses say when it has expired."""
 
     GOOD_TIL_CANCELED: ClassVar[TimeInForce]
@@ -62,7 +62,7 @@ TimeInForce.DAY = DayTimeInForce()
 TimeInForce.GOOD_TIL_DATE = GoodTilDateTimeInForce
 
 
-class OrderProperties(LeanObject):
+class OrderProperties(DirectObject):
     """Options of an order that do not depend on its kind."""
 
     def __init__(self) -> None:

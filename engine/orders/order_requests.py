@@ -17,12 +17,12 @@ from engine.common.enums import (
     SecurityType,
     net_text,
 )
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.market.symbols import Symbol, SymbolCache
 from engine.orders.order_properties import OrderProperties
 
 
-class OrderResponse(LeanObject):
+class OrderResponse(DirectObject):
     """Outcome of a request; the error message is None for a success."""
 
     def __init__(
@@ -138,7 +138,7 @@ def _unprocessed(order_id: int) -> OrderResponse:
     return response
 
 
-class OrderRequest(LeanObject):
+class OrderRequest(DirectObject):
     """What an algorithm asked for, when (UTC), and what became of it."""
 
     order_request_type: OrderRequestType
@@ -243,7 +243,7 @@ class SubmitOrderRequest(OrderRequest):
         return f"{self._described('Submit Order:')} Async: {self.asynchronous}"
 
 
-class UpdateOrderFields(LeanObject):
+class UpdateOrderFields(DirectObject):
     """New values for an open order; None leaves a field as it is."""
 
     quantity = ExactNumber()

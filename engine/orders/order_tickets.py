@@ -16,7 +16,7 @@ from engine.common.enums import (
     SecurityType,
     net_text,
 )
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.common.net_exceptions import ArgumentException
 from engine.common.signatures import overloads
 from engine.market.symbols import Symbol
@@ -31,7 +31,7 @@ from engine.orders.order_requests import (
 from engine.orders.orders import Order, OrderEvent
 
 
-class OrderTicket(LeanObject):
+class OrderTicket(DirectObject):
     """An algorithm's handle on its order."""
 
     quantity = ExactNumber()

@@ -24,13 +24,13 @@ from engine.common.enums import (
     OrderType,
     SecurityType,
 )
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.market.symbols import Symbol
 from engine.orders.order_properties import OrderProperties, TimeInForce
 from engine.orders.order_requests import UpdateOrderRequest
 
 
-class CashAmount(LeanObject):
+class CashAmount(DirectObject):
     """An amount of money in one currency."""
 
     amount = ExactNumber()
@@ -58,7 +58,7 @@ def currency_symbol(currency: str) -> str:
     return "$" if currency == "USD" else currency
 
 
-class OrderFee(LeanObject):
+class OrderFee(DirectObject):
     """Fee charged for a fill."""
 
     ZERO: ClassVar[OrderFee]
@@ -73,7 +73,7 @@ class OrderFee(LeanObject):
 OrderFee.ZERO = OrderFee(CashAmount(ZERO, "QCC"))
 
 
-class OrderSubmissionData(LeanObject):
+class OrderSubmissionData(DirectObject):
     """Prices at the moment of submission."""
 
     bid_price = ExactNumber()
@@ -86,7 +86,7 @@ class OrderSubmissionData(LeanObject):
         self.last_price_exact = to_decimal(last_price)
 
 
-class Order(LeanObject):
+class Order(DirectObject):
     """Base of all kinds of orders.
 
     Attributes (money as float; `<name>_exact` is the Decimal with LEAN's scale):
@@ -452,7 +452,7 @@ class LimitIfTouchedOrder(Order):
         return f"{super().__str__()} at trigger {trigger} limit {limit}"
 
 
-class OrderEvent(LeanObject):
+class OrderEvent(DirectObject):
     """One step in an order's life.
 
     Attributes (money as float; `<name>_exact` is the Decimal):

@@ -9,14 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.enums import TradeDirection
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 
 Point = tuple[datetime, Decimal]
 """A sample: UTC time (naive) and value."""
 
 
 @dataclass(frozen=True)
-class Trade(LeanObject):
+class Trade(DirectObject):
     """A closed trade; times UTC (naive), money in account currency, rounded to cents.
 
     Attributes:

@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.common.decimals import ZERO, divide, normalize, round_half_even
 from engine.common.enums import FillGroupingMethod, FillMatchingMethod, TradeDirection
-from engine.common.naming import LeanObject
+from engine.common.naming import DirectObject
 from engine.statistics.inputs import Trade
 from engine.statistics.shown import Shown
 
@@ -64,7 +64,7 @@ class _Position:
     fees: Decimal = ZERO
 
 
-class TradeBuilder(LeanObject):
+class TradeBuilder(DirectObject):
     """Matches fills to closed trades.
 
     Args:

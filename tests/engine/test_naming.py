@@ -5,7 +5,7 @@ import pytest
 from engine.api.algorithm import QCAlgorithm
 from engine.common.enums import LeanEnum, Resolution, SeriesType
 from engine.common.lean_names import members
-from engine.common.naming import snake_case
+from engine.common.naming import DirectObject, snake_case
 from engine.common.settings import AlgorithmSettings
 from engine.framework import AlphaModel
 from engine.market.data import TradeBar
@@ -44,6 +44,26 @@ def test_a_users_method_in_pascal_case_overrides_ours():
             return [data]
 
     assert Model().update(None, 1) == [1]
+
+
+def test_an_objects_abbreviated_names_and_a_later_bases_members_are_found():
+    assert Symbol.EMPTY.ID is Symbol.EMPTY.id
+
+    class Early(DirectObject):
+        """LEAN's Split has a factor, which this has not."""
+
+        lean_name = "Split"
+        __module__ = "engine.here"
+
+    class Late(DirectObject):
+        split_factor = 2
+
+    class Both(Early, Late):
+        __module__ = "engine.here"
+
+    with pytest.raises(NotImplementedError, match=r"^Split\.split_factor is not supported"):
+        _ = Early().SplitFactor
+    assert Both().split_factor == Both().SplitFactor == 2
 
 
 class TickType(LeanEnum):
