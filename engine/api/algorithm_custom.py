@@ -163,6 +163,6 @@ class CustomDataMixin:
             self._qc_initialize_security(security)
             security.is_initialized = True
         self.securities.add(security)
-        self._qc_custom_universe.wanted[symbol] = None
+        self._qc_custom_universe.want(symbol, security.subscriptions)
         self._qc_note_universe(self._qc_custom_universe, is_addition=True)
         return security

@@ -99,33 +99,34 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         leverage: Any,
         *,
         selected: bool = False,
-    ) -> Security:
-        """The security of a symbol with subscriptions of a resolution; `selected` by a universe."""
+    ) -> tuple[Security, list[SubscriptionDataConfig]]:
+        """The security of a symbol and its subscriptions of these settings, made where it has none.
+
+        `selected` by a universe.
+        """
         added_before = self.securities.find(symbol) is not None
         security = self.securities.find_any(symbol) or self.new_security(symbol)
         security.is_tradable = not security.is_delisted
         kinds = [TickType.TRADE]
         if resolution < Resolution.HOUR:
             kinds.append(TickType.QUOTE)
+        configs = []
         for kind in kinds:
-            same = [
-                c
-                for c in security.subscriptions
-                if not c.internal
-                and (c.resolution, c.tick_type) == (resolution, kind)
-                and (c.fill_forward, c.extended_hours) == (fill_forward, extended_hours)
-            ]
-            if not same:
-                security.subscriptions.append(
-                    SubscriptionDataConfig(
-                        symbol,
-                        resolution,
-                        kind,
-                        fill_forward=fill_forward,
-                        extended_hours=extended_hours,
-                        normalization=mode,
-                    )
+            terms = resolution, kind, fill_forward, extended_hours
+            config = next(
+                (c for c in security.subscriptions if not c.internal and c.terms == terms), None
+            )
+            if config is None:
+                config = SubscriptionDataConfig(
+                    symbol,
+                    resolution,
+                    kind,
+                    fill_forward=fill_forward,
+                    extended_hours=extended_hours,
+                    normalization=mode,
                 )
+                security.subscriptions.append(config)
+            configs.append(config)
         # Live prices are raw whatever the mode: only history is adjusted.
         if mode == DataNormalizationMode.RAW or self.live_mode:
             security.rounds_prices = True
@@ -136,19 +137,20 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         if leverage and not added_before:
             security.set_leverage(leverage)
         self.securities.add(security)
-        return security
+        return security, configs
 
-    def qc_security_for(self: Any, universe: Any, symbol: Symbol) -> Security:
-        """The security that a universe selects."""
-        if isinstance(universe, UserDefinedUniverse):
-            if symbol in universe.wanted:
-                return self.securities[symbol]
-            universe.wanted[symbol] = None
+    def qc_security_for(
+        self: Any, universe: Any, symbol: Symbol
+    ) -> tuple[Security, list[SubscriptionDataConfig]]:
+        """The security that a universe selects, and the subscriptions that it wants of it."""
+        is_own = isinstance(universe, UserDefinedUniverse)
+        if is_own and symbol in universe.wanted:
+            return self.securities[symbol], universe.wanted[symbol]
         settings = universe.settings or self.universe_settings
         mode = settings.data_normalization_mode
         if mode is None:
             mode = DataNormalizationMode.ADJUSTED
-        return self._qc_security(
+        security, configs = self._qc_security(
             symbol,
             settings.resolution,
             settings.fill_forward,
@@ -157,6 +159,9 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
             settings.leverage,
             selected=True,
         )
+        if is_own:
+            universe.want(symbol, configs)
+        return security, configs
 
     @overloads(
         "ticker: str, resolution: Optional[Resolution] = None, market: str = None, "
@@ -194,7 +199,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
             mode = self.universe_settings.data_normalization_mode
         # Before the initializer, to which the symbol prints as its ticker already.
         SymbolCache.set(symbol.value, symbol)
-        security = self._qc_security(
+        security, configs = self._qc_security(
             symbol, Resolution(wanted), fill_forward, extended_market_hours, mode, leverage
         )
         universe = self._qc_user_universe
@@ -203,7 +208,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
             universe.settings.resolution = Resolution(wanted)
             universe.settings.fill_forward = fill_forward
             universe.settings.extended_market_hours = extended_market_hours
-        universe.wanted[symbol] = None
+        universe.want(symbol, configs)
         self._qc_note_universe(universe, is_addition=True)
         return security
 
@@ -235,7 +240,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
             self.liquidate(security.symbol, tag=reason)
         reset_security(security)
         for universe in (self._qc_user_universe, self._qc_custom_universe):
-            if universe.wanted.pop(security.symbol, self) is None:
+            if universe.wanted.pop(security.symbol, None) is not None:
                 self._qc_note_universe(universe, is_addition=False)
         return True
 

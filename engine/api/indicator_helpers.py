@@ -469,14 +469,21 @@ class IndicatorHelpersMixin:
     def filtered_identity(
         self: Any,
         symbol: Any,
+        *arguments: Any,
         resolution: Any = None,
         selector: Any = None,
         filter: Callable[[Any], bool] | None = None,
         field_name: str | None = None,
     ) -> Any:
-        """The price itself where a filter lets it pass, the last such one elsewhere."""
-        if callable(resolution):
-            resolution, selector, filter = None, resolution, selector or filter
+        """The price itself where a filter lets it pass, the last such one elsewhere.
+
+        `(symbol[, resolution], selector, filter, field_name)`
+        """
+        given = list(arguments)
+        if given and _is_resolution(given[0]):
+            resolution = given.pop(0)
+        missing = (selector, filter, field_name)[len(given) :]
+        selector, filter, field_name = (*given, *missing)
         name = self._qc_identity_name(symbol, field_name, resolution, "_")
         indicator = lib.FilteredIdentity(name, filter)
         self.register_indicator(symbol, indicator, resolution, selector)

@@ -30,10 +30,11 @@ Subscribe = Callable[[SubscriptionDataConfig, Any, datetime], None]
 
 @dataclass(frozen=True)
 class _Member:
-    """A security of a universe, and since when."""
+    """A security of a universe, the subscriptions that the universe wants of it, and since when."""
 
     universe: Universe
     security: Any
+    configs: list[SubscriptionDataConfig]
     added: datetime
 
 
@@ -85,14 +86,14 @@ class UniverseMembers:
         for symbol in chosen:
             if symbol in members:
                 continue
-            security = algorithm.qc_security_for(universe, symbol)
+            security, configs = algorithm.qc_security_for(universe, symbol)
             if security.is_delisted:
                 continue
-            new = [c for c in security.subscriptions if id(c) not in self._running]
+            new = [c for c in configs if id(c) not in self._running]
             for config in new:
                 self._running.add(id(config))
                 self._subscribe(config, security, start)
-            members[symbol] = _Member(universe, security, time)
+            members[symbol] = _Member(universe, security, configs, time)
             universe.members[symbol] = security
             if new:
                 added.append(security)
@@ -148,7 +149,10 @@ class UniverseMembers:
         return not security.settlement_model.get_unsettled_cash().amount > 0
 
     def _release(self, member: _Member, time: datetime) -> None:
-        """Take a member out; without another universe its data ends and it leaves the algorithm."""
+        """Take a member out, and end the data that no other universe wants of it.
+
+        Without another universe the security leaves the algorithm.
+        """
         if not self._may_remove(member, time):
             return
         universe, security = member.universe, member.security
@@ -157,7 +161,12 @@ class UniverseMembers:
         universe.members.pop(symbol, None)
         if isinstance(universe, UserDefinedUniverse):
             universe.wanted.pop(symbol, None)
-        if any(symbol in members for members in self._members.values()):
+        others = [members[symbol] for members in self._members.values() if symbol in members]
+        if others:
+            kept = {id(config) for other in others for config in other.configs}
+            ended = [config for config in member.configs if id(config) not in kept]
+            if ended:
+                self._end(security, ended)
             return
         self.drop(security)
         security.cache.reset()
@@ -165,12 +174,16 @@ class UniverseMembers:
 
     def drop(self, security: Any) -> None:
         """End a security's data and take it out of the algorithm."""
-        configs = [config for config in security.subscriptions if not config.internal]
-        self._unsubscribe(configs)
-        self._running.difference_update(id(config) for config in configs)
+        self._end(security, [config for config in security.subscriptions if not config.internal])
         reset_security(security)
         security.subscriptions = []
         self._algorithm.securities.remove(security.symbol)
+
+    def _end(self, security: Any, configs: list[SubscriptionDataConfig]) -> None:
+        ended = {id(config) for config in configs}
+        security.subscriptions = [c for c in security.subscriptions if id(c) not in ended]
+        self._unsubscribe(configs)
+        self._running -= ended
 
 
 def reset_security(security: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -18,6 +18,7 @@ from engine.framework.universe import (
     Universe,
     universe_key,
 )
+from engine.market.data import SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import SecurityIdentifier, Symbol
 
@@ -80,6 +81,9 @@ class UserDefinedUniverse(Universe):
 
     Its settings are those of the first; LEAN subscribes with them what is added again after it was
     removed.
+
+    Attributes:
+        wanted: symbols, each with the subscriptions that were asked for.
     """
 
     def __init__(self, security_type: SecurityType) -> None:
@@ -87,7 +91,12 @@ class UserDefinedUniverse(Universe):
         is_equity = security_type == SecurityType.EQUITY
         sid = SecurityIdentifier.generate_base(ticker)
         super().__init__(universe_key(ticker) if is_equity else str(sid))
-        self.wanted: dict[Symbol, None] = {}
+        self.wanted: dict[Symbol, list[SubscriptionDataConfig]] = {}
+
+    def want(self, symbol: Symbol, configs: Iterable[SubscriptionDataConfig]) -> None:
+        """Ask for subscriptions of a symbol, beside those that were asked for before."""
+        own = self.wanted.setdefault(symbol, [])
+        own += [c for c in configs if not c.internal and not any(c is known for known in own)]
 
 
 class ActiveUniverse:

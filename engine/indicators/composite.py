@@ -37,7 +37,14 @@ class IndicatorResult(LeanObject):
         return to_double(self.value_exact)
 
 
-class ConstantIndicator(Indicator):
+class _OfAnyInput:
+    """LEAN's class is generic, `Class[IndicatorDataPoint](...)`; here the input's class is open."""
+
+    def __class_getitem__(cls, kind: Any) -> Any:
+        return cls
+
+
+class ConstantIndicator(Indicator, _OfAnyInput):
     """Always the same value."""
 
     def __init__(self, name: str, value: Any) -> None:
@@ -59,7 +66,7 @@ class ConstantIndicator(Indicator):
         self._current = IndicatorDataPoint(datetime.min, self._value)
 
 
-class FunctionalIndicator(Indicator):
+class FunctionalIndicator(Indicator, _OfAnyInput):
     """An indicator from functions.
 
     Args:

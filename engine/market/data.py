@@ -522,6 +522,11 @@ class SubscriptionDataConfig(DirectObject):
         self.custom_kind = kind
         self.consolidators: ConsolidatorList = ConsolidatorList()
 
+    terms = property(
+        lambda self: (self.resolution, self.tick_type, self.fill_forward, self.extended_hours)
+    )
+    """What tells two subscriptions of a symbol apart."""
+
     # LEAN's names.
     fill_data_forward = property(lambda self: self.fill_forward)
     extended_market_hours = property(lambda self: self.extended_hours)

@@ -226,6 +226,30 @@ def test_a_selection_model_that_fills_gaps_selects_anew_a_tick_after_the_first_s
     assert [time.day for time, _ in result.equity if time.hour == 5] == [4, 5, 5, 6, 6]
 
 
+def test_a_universe_takes_only_its_own_subscription_of_a_shared_security_with_it(folder):
+    class Sharing(Base):
+        def start(self):
+            self.add_equity("ZED", Resolution.DAILY)
+            self.universe_settings.extended_market_hours = True
+            self.add_universe("own", Resolution.DAILY, lambda time: ["ZED"] * (time.day == 5))
+
+        def on_data(self, data):
+            service = self.subscription_manager.subscription_data_config_service
+            configs = service.get_subscription_data_configs("ZED")
+            self.note([config.extended_market_hours for config in configs])
+
+    lines = run(folder, Sharing)
+    # LEAN tells of the removal although the algorithm's own universe keeps the security.
+    assert lines[:6] == [
+        "04 00 +ZED -",
+        "04 16 [False]",
+        "05 00 +ZED -",
+        "05 16 [False, True]",
+        "06 00 + -ZED",
+        "06 16 [False]",
+    ]
+
+
 def test_a_schedule_of_the_settings_says_on_which_days_universes_select(folder):
     class Weekly(Base):
         def start(self):
