@@ -482,8 +482,8 @@ class IndicatorHelpersMixin:
         given = list(arguments)
         if given and _is_resolution(given[0]):
             resolution = given.pop(0)
-        missing = (selector, filter, field_name)[len(given) :]
-        selector, filter, field_name = (*given, *missing)
+        given += (selector, filter, field_name)[len(given) :]
+        selector, filter, field_name = given[0], given[1], given[2]
         name = self._qc_identity_name(symbol, field_name, resolution, "_")
         indicator = lib.FilteredIdentity(name, filter)
         self.register_indicator(symbol, indicator, resolution, selector)
