@@ -107,10 +107,14 @@ class Ordering:
             larger |= self._fitted(larger)
             due[symbol] = larger.pop(symbol)
             send_orders(self._algorithm, {symbol: due[symbol]})
+        self._sent()
+        return due
+
+    def _sent(self) -> None:
+        """Note that what was due has been ordered."""
         with self._guard:
             self._outbox.ordered = True
             self._save()
-        return due
 
     def _without_refused(self, due: Mapping[Symbol, float]) -> dict[Symbol, float]:
         """What is due, less what the broker has refused too often to be asked for today."""

@@ -170,9 +170,16 @@ class Point:
     first: Callable[..., None] = lambda *given, **named: None
     passes: int = 40
 
+    def found(self) -> tuple[Any, Callable[..., Any]]:
+        """Owner and function as they are."""
+        module, _, owner = self.owner.partition(":")
+        holder = getattr(import_module(module), owner)
+        return holder, getattr(holder, self.name)
+
 
 _BROKERAGE = "engine.live.brokerage:PaperBrokerage"
 _ACCOUNT = "engine.live.state:AccountStore"
+_ORDERING = "algorithm.live_trading.ordering:Ordering"
 _STATE = "algorithm.live_trading.state:StateStore"
 _STRATEGY = "algorithm.strategy:MirageStrategy"
 _SUBMITTED, _FILLED = _status("SUBMITTED"), _status("FILLED", "PARTIALLY_FILLED")
@@ -201,13 +208,17 @@ POINTS = {
         _ACCOUNT, "add_event", when=lambda s, o, n, content: content["status"] == "SUBMITTED"
     ),
     "order not acknowledged": Point(_BROKERAGE, "_record", after=True, when=_SUBMITTED),
-    "ordered, not noted": Point("algorithm.live_trading.desk:LiveDesk", "sent"),
+    "room ordered, the rest not": Point(_ORDERING, "_fitted", passes=20),
+    "ordered, not noted": Point(_ORDERING, "_sent"),
     "filled, not on disk": Point(_BROKERAGE, "_record", when=_FILLED),
     "fill half written": Point(
         _ACCOUNT, "add_event", when=lambda s, o, n, content: content["status"] == "FILLED"
     ),
     "fill not acknowledged": Point(_BROKERAGE, "_record", after=True, when=_FILLED),
-    "dividend or split half written": Point(_BROKERAGE, "_note_day", passes=2),
+    "dividend or split half written": Point(
+        # Of a day's event, not of all that are known at a start.
+        _BROKERAGE, "_note_day", passes=2, when=lambda account, now, days: len(days) == 1
+    ),
     "dividend or split not told": Point(
         "engine.live.loop:LiveLoop", "_dividends_and_splits", after=True, passes=2,
         when=lambda loop, step: step.slice.dividends or step.slice.splits,
@@ -230,9 +241,7 @@ def arm() -> None:
         return
     name, _, count = wanted.rpartition(":")
     point = POINTS[name]
-    module, _, owner = point.owner.partition(":")
-    holder = getattr(import_module(module), owner)
-    function = getattr(holder, point.name)
+    holder, function = point.found()
     left = int(count)
 
     def die(*given: Any, **named: Any) -> None:

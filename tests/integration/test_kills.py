@@ -20,3 +20,7 @@ def test_a_difference_is_seen_either_way():
     assert one.difference(one) == []
     assert twice.difference(one) == [f"orders: too many {order}"]
     assert [line.split(":")[0] for line in poorer.difference(one)] == ["fills", "positions", "cash"]
+
+
+def test_every_point_of_the_code_is_there():
+    assert all(callable(point.found()[1]) for point in POINTS.values())
