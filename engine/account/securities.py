@@ -23,6 +23,7 @@ from engine.common.lean_names import refusal
 from engine.common.naming import DirectObject, either_spelling, has_own
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import KeyValuePair
+from engine.common.signatures import overloads
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.market.data import (
     BaseData,
@@ -681,7 +682,8 @@ class Security(DirectObject):
         """What is asked of every point of the feed, None where all are taken."""
         return None if self.data_filter is ALL_DATA else either_spelling(self.data_filter, "filter")
 
-    def set_leverage(self, leverage: float) -> None:
+    @overloads("leverage: decimal")
+    def set_leverage(self, leverage: Any) -> None:
         """Change the leverage."""
         self.buying_power_model.set_leverage(self, leverage)
 

@@ -38,6 +38,7 @@ from engine.brokerage.brokerage_models import (
     SecurityBenchmark,
 )
 from engine.brokerage.brokers import brokerage_model, brokerage_name
+from engine.brokerage.buying_power import exact_leverage
 from engine.brokerage.transactions import SecurityTransactionManager
 from engine.common.clock import (
     END_OF_TIME,
@@ -171,6 +172,7 @@ class QCAlgorithm(
         self.qc_messages = Messages(lambda line: context.on_message(line))
         self.signal_export = SignalExportManager(self)
         self._qc_security_initializer: Any = None
+        self._qc_initializer_is_users = False
         self._qc_initializing: Security | None = None
         self._qc_account_currency = "USD"
         self._qc_history_provider = HistoryProvider(
@@ -313,7 +315,7 @@ class QCAlgorithm(
         With a resolution, all data of the warm-up has it.
 
         Raises:
-            ValueError: if the period is neither.
+            TypeError: if the period is neither.
         """
         period = next((p for p in (period, time_span, bar_count) if p is not None), None)
         self._qc_require_initialize(
@@ -325,7 +327,7 @@ class QCAlgorithm(
         elif isinstance(period, int) and not isinstance(period, bool) and period >= 0:
             self._qc_warm_up_bars = period
         else:
-            raise ValueError(
+            raise TypeError(
                 f"set_warm_up takes a timedelta or a number of bars; received {period!r}"
             )
         self.settings.warmup_resolution = resolution
@@ -432,18 +434,45 @@ class QCAlgorithm(
         account_type: AccountType = AccountType.MARGIN,
         model: Any = None,
     ) -> None:
-        """Choose a broker by name, or a model of one's own."""
+        """Choose a broker by name, or a model of one's own.
+
+        Securities that were added before get the broker's models and keep their leverage.
+        """
         chosen = brokerage if model is None else model
         if isinstance(chosen, BrokerageName):
             self.brokerage_model = brokerage_model(chosen, account_type)
         else:
             self.brokerage_model = chosen() if isinstance(chosen, type) else chosen
-        if self._qc_security_initializer is None:
-            for security in self.securities.values():
-                security.initialize(self.brokerage_model)
+        if self._qc_initializer_is_users:
+            return
+        if self._qc_security_initializer is not None:
+            self.debug(
+                "Warning: SetBrokerageModel(): a custom security initializer has been added. "
+                "Please call SetBrokerageModel() before calling AddSecurityInitializer()."
+            )
+        for security in self.securities.values():
+            leverage = exact_leverage(security)
+            self._qc_initialize_security(security)
+            security.set_leverage(leverage)
 
     def set_security_initializer(self, security_initializer: Any) -> None:
-        """A function of the security, or an object with `initialize(security)`."""
+        """A function of the security, or an object with `initialize(security)`.
+
+        Raises:
+            Exception: after `initialize`.
+        """
+        if self._qc_locked:
+            raise Exception(
+                "SetSecurityInitializer() cannot be called after algorithm initialization. When "
+                "you use the SetSecurityInitializer() method it will apply to all universes and "
+                "manually added securities."
+            )
+        if self._qc_initializer_is_users:
+            self.debug(
+                "Warning: SetSecurityInitializer() has already been called, existing security "
+                "initializers in all universes will be overwritten."
+            )
+        self._qc_initializer_is_users = True
         self._qc_security_initializer = security_initializer
 
     def _qc_initialize_security(self, security: Security, subscribed: bool = True) -> None:
@@ -461,7 +490,17 @@ class QCAlgorithm(
             self._qc_initializing = before
 
     def add_security_initializer(self, security_initializer: Any) -> None:
-        """One more initializer, after those there are."""
+        """One more initializer, after those there are.
+
+        Raises:
+            InvalidOperationException: after `initialize`.
+        """
+        if self._qc_locked:
+            raise InvalidOperationException(
+                "AddSecurityInitializer() cannot be called after algorithm initialization. When "
+                "you use the AddSecurityInitializer() method it will apply to all universes and "
+                "manually added securities."
+            )
         before = self._qc_security_initializer
         if isinstance(before, CompositeSecurityInitializer):
             before.add_security_initializer(security_initializer)
@@ -480,7 +519,7 @@ class QCAlgorithm(
         """A symbol or ticker, a security, or a function of the time.
 
         Raises:
-            ValueError: if it is none of these.
+            ArgumentException: if it is none of these.
         """
         self._qc_require_initialize(
             "set_benchmark", "Cannot change Benchmark after algorithm initialized."
@@ -496,8 +535,9 @@ class QCAlgorithm(
         elif callable(choice):
             self._qc_use_benchmark(FuncBenchmark(choice))
         else:
-            raise ValueError(
-                f"set_benchmark takes a symbol, security or function; received {choice!r}"
+            raise ArgumentException(
+                f"Unable to set the benchmark from {choice!r}: it is not a supported benchmark "
+                "type. set_benchmark takes a symbol, security or function"
             )
 
     def _qc_use_benchmark(self, benchmark: Any) -> None:
@@ -518,6 +558,11 @@ class QCAlgorithm(
 
     # Parameters -----------------------------------------------------------------------------
 
+    @overloads(
+        "name: str, default_value: double",
+        "name: str, default_value: int",
+        "name: str, default_value: str = None",
+    )
     def get_parameter(self, name: str, default_value: Any = None) -> Any:
         """Parameter as text, or as a number if the default is one.
 
@@ -525,16 +570,15 @@ class QCAlgorithm(
         default, "5.0" does.
         """
         text = self._qc_context.parameters.get(name)
-        if text is None:
+        if isinstance(default_value, bool | Decimal):
+            # LEAN takes both as numbers with a fraction.
+            default_value = float(default_value)
+        if text is None or not isinstance(default_value, int | float):
+            return default_value if text is None else text
+        try:
+            return type(default_value)(text.strip())
+        except (ValueError, ArithmeticError):
             return default_value
-        if isinstance(default_value, bool) or default_value is None:
-            return text
-        if isinstance(default_value, int | float | Decimal):
-            try:
-                return type(default_value)(text.strip())
-            except (ValueError, ArithmeticError):
-                return default_value
-        return text
 
     def get_parameters(self) -> Mapping[str, str]:
         """All parameters."""

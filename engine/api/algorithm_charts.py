@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from engine.common.charting import Chart, Series
+from engine.common.decimals import cast_double
 from engine.common.enums import SeriesType
+from engine.common.net_exceptions import ArgumentException
 from engine.indicators.base import IndicatorBase
 from engine.market.data import TradeBar
 from engine.statistics.sampling import STRATEGY_EQUITY
@@ -43,11 +44,9 @@ class ChartsMixin:
     def _qc_series(self: Any, chart: str, name: str, template: Series) -> Series:
         reserved = RESERVED_SERIES.get(chart)
         if reserved is not None and not reserved:
-            raise ValueError(f"chart must not be named {chart!r}: LEAN reserves that name")
+            raise ArgumentException(f"'{chart}' is a reserved chart name.")
         if reserved and name in reserved:
-            raise ValueError(
-                f"series of chart {chart!r} must not be named {name!r}: LEAN reserves that name"
-            )
+            raise ArgumentException(f"'{name}' is a reserved series name for chart '{chart}'.")
         if chart not in self._qc_charts:
             self._qc_charts[chart] = Chart(chart)
         return self._qc_charts[chart].try_add_and_get_series(name, template)
@@ -90,13 +89,13 @@ class ChartsMixin:
             py_object: LEAN's name for whatever can be plotted.
 
         Raises:
-            ValueError: if the arguments are none of these.
+            TypeError: if the arguments are none of these.
         """
         named = (value, bar, open, high, low, close, first, second, third, fourth, py_object)
         values = [one for one in (chart,) if one is not None] + list(arguments)
         values += [one for one in (series, *named) if one is not None]
         if len(values) < 2 or not isinstance(values[0], str):
-            raise ValueError(f"plot takes (chart, series, value); received {values}")
+            raise TypeError(f"plot takes (chart, series, value); received {values}")
         if not isinstance(values[1], str | IndicatorBase):
             values.insert(0, STRATEGY_EQUITY)
         where = values.pop(0)
@@ -110,13 +109,12 @@ class ChartsMixin:
             values = [candle.open_exact, candle.high_exact, candle.low_exact, candle.close_exact]
         numbers = [getattr(v, "current", v) if isinstance(v, IndicatorBase) else v for v in values]
         if len(numbers) not in (1, 4):
-            raise ValueError(f"plot takes one value or open, high, low, close; received {values}")
+            raise TypeError(f"plot takes one value or open, high, low, close; received {values}")
         self._qc_plot_value(where, name, numbers)
 
     def _qc_plot_value(self: Any, chart: str, name: str, values: list[Any]) -> None:
-        numbers = [getattr(value, "value", value) for value in values]
-        if any(isinstance(n, float) and not math.isfinite(n) for n in numbers):
-            return
+        # What is not finite cannot be cast, and stops the run as in LEAN.
+        numbers = [cast_double(getattr(value, "value", value)) for value in values]
         kind = SeriesType.CANDLE if len(numbers) == 4 else SeriesType.LINE
         series = self._qc_series(chart, name, Series(name, kind, 0, "$"))
         series.add_point(self.utc_time_naive, *numbers)

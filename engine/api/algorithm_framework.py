@@ -197,6 +197,8 @@ class FrameworkMixin:
         flat: list[Insight] = []
         for item in insights if insight is None else (*insights, insight):
             flat += list(item) if isinstance(item, Iterable) else [item]
+        if not all(isinstance(item, Insight) for item in flat):
+            raise TypeError(f"emit_insights takes insights; received {insights}")
         self._qc_pipeline.emit(flat)
 
     # Steps of the time loop -----------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.common.decimals import double_text
+from engine.common.net_exceptions import ArgumentException
 from engine.statistics.interest_rate import InterestRateProvider
 from engine.statistics.shown import Shown
 from engine.statistics.summary import StatisticsResult
@@ -46,7 +47,7 @@ class StatisticsMixin:
             ValueError: if the name is a number that LEAN keeps to itself.
         """
         if str(name).isdigit() and int(name) <= LARGEST_RESERVED:
-            raise ValueError(f"'{name}' is a reserved statistic name.")
+            raise ArgumentException(f"'{name}' is a reserved statistic name.")
         self.qc_summary_statistics[str(name)] = _written(value)
 
     def set_trade_builder(self: Any, trade_builder: Any) -> None:

@@ -22,24 +22,70 @@ class TimeSpan(LeanObject):
     MAX_VALUE: ClassVar[timedelta] = timedelta(days=999_999)
 
     @staticmethod
-    def from_days(value: float) -> timedelta:
-        """A number of days."""
-        return timedelta(days=value)
+    def from_days(
+        value: float = 0,
+        hours: int = 0,
+        minutes: int = 0,
+        seconds: int = 0,
+        milliseconds: int = 0,
+        microseconds: int = 0,
+        *,
+        days: int = 0,
+    ) -> timedelta:
+        """A number of days, and of what is shorter."""
+        return timedelta(
+            days=value + days,
+            hours=hours,
+            minutes=minutes,
+            seconds=seconds,
+            milliseconds=milliseconds,
+            microseconds=microseconds,
+        )
 
     @staticmethod
-    def from_hours(value: float) -> timedelta:
-        """A number of hours."""
-        return timedelta(hours=value)
+    def from_hours(
+        value: float = 0,
+        minutes: int = 0,
+        seconds: int = 0,
+        milliseconds: int = 0,
+        microseconds: int = 0,
+        *,
+        hours: int = 0,
+    ) -> timedelta:
+        """A number of hours, and of what is shorter."""
+        return TimeSpan.from_days(0, hours, minutes, seconds, milliseconds, microseconds) + (
+            timedelta(hours=value)
+        )
 
     @staticmethod
-    def from_minutes(value: float) -> timedelta:
-        """A number of minutes."""
-        return timedelta(minutes=value)
+    def from_minutes(
+        value: float = 0,
+        seconds: int = 0,
+        milliseconds: int = 0,
+        microseconds: int = 0,
+        *,
+        minutes: int = 0,
+    ) -> timedelta:
+        """A number of minutes, and of what is shorter."""
+        return TimeSpan.from_days(0, 0, minutes, seconds, milliseconds, microseconds) + (
+            timedelta(minutes=value)
+        )
 
     @staticmethod
-    def from_seconds(value: float) -> timedelta:
-        """A number of seconds."""
-        return timedelta(seconds=value)
+    def from_seconds(
+        value: float = 0, milliseconds: int = 0, microseconds: int = 0, *, seconds: int = 0
+    ) -> timedelta:
+        """A number of seconds, and of what is shorter."""
+        return TimeSpan.from_days(0, 0, 0, seconds, milliseconds, microseconds) + (
+            timedelta(seconds=value)
+        )
+
+    @staticmethod
+    def from_milliseconds(
+        value: float = 0, microseconds: int = 0, *, milliseconds: int = 0
+    ) -> timedelta:
+        """A number of milliseconds, and of microseconds."""
+        return timedelta(milliseconds=value + milliseconds, microseconds=microseconds)
 
 
 class Time(LeanObject):
@@ -148,9 +194,15 @@ class Random(LeanObject):
         """Number in [0, 1)."""
         return self._sample() * (1.0 / self._MAX)
 
-    def next(self, *bounds: int) -> int:
+    def next(
+        self,
+        *bounds: int,
+        min_value: int | None = None,
+        max_value: int | None = None,
+    ) -> int:
         """Integer below the only bound, or in [first, second)."""
-        if not bounds:
+        limits = [*bounds, *(one for one in (min_value, max_value) if one is not None)]
+        if not limits:
             return self._sample()
-        low, high = (0, bounds[0]) if len(bounds) == 1 else bounds
+        low, high = (0, limits[0]) if len(limits) == 1 else limits
         return int(self.next_double() * (high - low)) + low

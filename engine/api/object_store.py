@@ -16,8 +16,13 @@ from typing import Any
 
 from engine.common.durable import make_folders, replace_durably, sync_folder
 from engine.common.naming import LeanObject
-from engine.common.net_exceptions import KeyNotFoundException
+from engine.common.net_exceptions import (
+    ArgumentException,
+    ArgumentNullException,
+    KeyNotFoundException,
+)
 from engine.common.pairs import KeyValuePair
+from engine.common.signatures import overloads
 
 DEFAULT_MAX_BYTES = 10 * 1024**3
 DEFAULT_MAX_FILES = 10_000
@@ -30,17 +35,16 @@ def check_key(key: str) -> str:
     """Return a key with forward slashes.
 
     Raises:
-        ValueError: if the key breaks LEAN's rules.
+        ArgumentException: if the key breaks LEAN's rules.
     """
+    if key is None:
+        raise ArgumentNullException("Value cannot be null. (Parameter 'path')")
     if not isinstance(key, str):
-        raise ValueError(f"object store key must be text; received {key!r}")
+        raise TypeError(f"object store key must be text; received {key!r}")
     parts = key.replace("\\", "/").strip("/").split("/")
     legal = all(_PART.fullmatch(part) for part in parts[:-1]) and _FILE.fullmatch(parts[-1])
     if not legal:
-        raise ValueError(
-            "object store key may hold letters, digits, space, _ # - $ = and /, and one dot in "
-            f"the file's extension; received {key!r}"
-        )
+        raise ArgumentException(f"LocalObjectStore: path is not supported: '{key}'")
     return "/".join(parts)
 
 
@@ -94,7 +98,12 @@ class ObjectStore(LeanObject):
 
     def contains_key(self, path: str) -> bool:
         """True if something is saved under a key."""
-        return self._path(path).is_file()
+        try:
+            return self._path(path).is_file()
+        except ArgumentNullException:
+            raise
+        except ArgumentException:  # only what is saved must keep to the rules
+            return False
 
     def read_bytes(self, path: str) -> bytes:
         """Content of a key.
@@ -102,12 +111,13 @@ class ObjectStore(LeanObject):
         Raises:
             KeyNotFoundException: if nothing is saved under it.
         """
-        file = self._path(path)
-        if not file.is_file():
+        if not self.contains_key(path):
             raise KeyNotFoundException(
-                f"object store has no key {path!r}; check with contains_key(path) before reading"
+                f"Object with path '{path}' was not found in the current project. Please use "
+                "ObjectStore.ContainsKey(key) to check if an object exists before attempting to "
+                "read."
             )
-        return file.read_bytes()
+        return self._path(path).read_bytes()
 
     def read(self, path: str, encoding: Any = None) -> str:
         """Text of a key.
@@ -131,7 +141,8 @@ class ObjectStore(LeanObject):
         """Save; False if the store would exceed its limits.
 
         Raises:
-            ValueError: if the key is illegal or the folder cannot be written.
+            ArgumentException: if the key is illegal.
+            ValueError: if the folder cannot be written.
         """
         file = self._path(path)
         contents = bytes(contents)
@@ -157,10 +168,20 @@ class ObjectStore(LeanObject):
             raise ValueError(f"object store {self._root} cannot be written: {error}") from error
         return True
 
+    @overloads("path: str", "path: str, text: str, encoding: Encoding = None")
     def save(self, path: str, text: str | None = None, encoding: Any = None) -> bool:
-        """Save text. Without text: True if the file at the key's path exists."""
+        """Save text. Without text: what was written to the key's file itself.
+
+        Raises:
+            ArgumentException: if the key is illegal, or without text if there is no such file.
+        """
         if text is None:
-            return self.contains_key(path)
+            if not self.contains_key(path):
+                where = self.get_file_path(path)
+                raise ArgumentException(
+                    f"There is no file associated with path {path} in '{where}'"
+                )
+            return True
         return self.save_bytes(path, text.encode(_encoding(encoding)))
 
     save_string = save
@@ -183,7 +204,8 @@ class ObjectStore(LeanObject):
         """Path of a key's file; its folder exists afterwards, so that it can be written.
 
         Raises:
-            ValueError: if the key is illegal or the folder cannot be made.
+            ArgumentException: if the key is illegal.
+            ValueError: if the folder cannot be made.
         """
         file = self._path(path)
         try:

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 from engine.api.schedule_rules import CompositeTimeRule, DateRules, TimeRules, dates_from_now
+from engine.common.clock import aware_utc
 from engine.common.naming import DirectObject
 from engine.indicators.base import Event
 
@@ -21,7 +22,7 @@ class ScheduledEvent(DirectObject):
     Args:
         name: shown where it fails.
         ordered_event_utc_times: when, ascending; or a single time.
-        callback: called with the name and the time.
+        callback: called with the name and the time, which is aware.
 
     Attributes:
         enabled: false lets its times pass.
@@ -47,23 +48,30 @@ class ScheduledEvent(DirectObject):
 
     @property
     def next_event_utc_time(self) -> datetime:
-        """Next due time, `datetime.max` if there is none."""
+        """Next due time, UTC; `datetime.max` without a time zone if there is none."""
+        due = self.next_naive
+        return due if due == _NEVER else aware_utc(due)
+
+    @property
+    def next_naive(self) -> datetime:
+        """The same without its time zone."""
         if self._next is None:
             self._next = next(self._times, _NEVER)
         return self._next
 
     def skip_until(self, utc_time: datetime) -> None:
         """Drop the times before `utc_time`."""
-        while self.next_event_utc_time < utc_time:
+        while self.next_naive < utc_time:
             self._next = None
 
     def fire(self, utc_time: datetime) -> None:
         """Call back for every time up to `utc_time`."""
-        while (due := self.next_event_utc_time) <= utc_time:
+        while (due := self.next_naive) <= utc_time:
             if self.enabled:
+                told = aware_utc(due)
                 if self._callback is not None:
-                    self._callback(self.name, due)
-                self.event_fired(self.name, due)
+                    self._callback(self.name, told)
+                self.event_fired(self.name, told)
             self._next = None
 
     def __str__(self) -> str:
@@ -76,14 +84,14 @@ def _move_first(queue: list[ScheduledEvent]) -> None:
     Among events of that time it comes after the one that LEAN's binary search meets, which is not
     always the last of them.
     """
-    due = queue[0].next_event_utc_time
-    if len(queue) < 2 or due <= queue[1].next_event_utc_time:
+    due = queue[0].next_naive
+    if len(queue) < 2 or due <= queue[1].next_naive:
         return
     event = queue.pop(0)
     low, high = 0, len(queue) - 1
     while low <= high:
         middle = low + (high - low) // 2
-        other = queue[middle].next_event_utc_time
+        other = queue[middle].next_naive
         if due < other:
             high = middle - 1
         elif due > other:
@@ -186,7 +194,7 @@ class ScheduleManager(DirectObject):
         """Events by their next time and, after each adding or removing, by their age."""
         if self._sorted is None:
             events = self._events
-            order = sorted(events, key=lambda i: (events[i].next_event_utc_time, i))
+            order = sorted(events, key=lambda i: (events[i].next_naive, i))
             self._sorted = [events[i] for i in order]
         return self._sorted
 
@@ -196,8 +204,8 @@ class ScheduleManager(DirectObject):
         What the callbacks add waits for the next call, as in LEAN.
         """
         queue = self._queue()
-        while queue and queue[0].next_event_utc_time < utc_time:
-            due = queue[0].next_event_utc_time
+        while queue and queue[0].next_naive < utc_time:
+            due = queue[0].next_naive
             set_time(due)
             queue[0].fire(due)
             _move_first(queue)
@@ -205,14 +213,14 @@ class ScheduleManager(DirectObject):
     def fire_due(self, utc_time: datetime) -> None:
         """Fire what is due up to a time."""
         queue = self._queue()
-        while queue and queue[0].next_event_utc_time <= utc_time:
+        while queue and queue[0].next_naive <= utc_time:
             queue[0].fire(utc_time)
             _move_first(queue)
 
     @property
     def next_utc(self) -> datetime:
         """When the next event is due, `datetime.max` if none ever is."""
-        return min((e.next_event_utc_time for e in self._events.values()), default=_NEVER)
+        return min((e.next_naive for e in self._events.values()), default=_NEVER)
 
     def fire_each(self, utc_time: datetime, on_error: Callable[[Exception], None]) -> None:
         """Fire what is due up to a time as LEAN's live handler does: in the order of adding.
@@ -223,7 +231,7 @@ class ScheduleManager(DirectObject):
                 next call.
         """
         for event in list(self._events.values()):
-            if event.next_event_utc_time > utc_time:
+            if event.next_naive > utc_time:
                 continue
             try:
                 event.fire(utc_time)

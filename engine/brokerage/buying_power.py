@@ -41,6 +41,7 @@ from engine.common.decimals import (
 )
 from engine.common.enums import OrderDirection
 from engine.common.naming import DirectObject
+from engine.common.net_exceptions import ArgumentException
 from engine.orders.orders import MarketOrder
 
 _BELOW_ONE = "Leverage must be greater than or equal to 1."
@@ -49,7 +50,7 @@ _BELOW_ONE = "Leverage must be greater than or equal to 1."
 def _fraction(value: Any, name: str) -> Decimal:
     exact = to_decimal(value)
     if not 0 <= exact <= 1:
-        raise ValueError(f"{name} must be between 0 and 1; received {value}")
+        raise ArgumentException(f"{name} requirement must be between 0 and 1")
     return exact
 
 
@@ -66,7 +67,7 @@ class BuyingPowerModel(DirectObject):
             the position's value. The same may be given by name.
 
     Raises:
-        ValueError: if a fraction is not within 0 to 1 or the leverage is below 1.
+        ArgumentException: if a fraction is not within 0 to 1 or the leverage is below 1.
     """
 
     NULL: ClassVar[BuyingPowerModel]
@@ -89,15 +90,13 @@ class BuyingPowerModel(DirectObject):
         if initial is None:
             self._set_leverage(to_decimal(leverage))
         else:
-            self._initial = _fraction(initial, "initial_margin_requirement")
-            self._maintenance = _fraction(maintenance, "maintenance_margin_requirement")
-        self.required_free_buying_power_percent_exact = _fraction(
-            free, "required_free_buying_power_percent"
-        )
+            self._initial = _fraction(initial, "Initial margin")
+            self._maintenance = _fraction(maintenance, "Maintenance margin")
+        self.required_free_buying_power_percent_exact = _fraction(free, "Free Buying Power Percent")
 
     def _set_leverage(self, leverage: Decimal) -> None:
         if leverage < 1:
-            raise ValueError(f"{_BELOW_ONE} received {leverage}")
+            raise ArgumentException(_BELOW_ONE)
         self._initial = self._maintenance = divide(ONE, leverage)
 
     # What LEAN's models ask of themselves ---------------------------------------------------
@@ -143,7 +142,7 @@ class BuyingPowerModel(DirectObject):
         """Change the leverage.
 
         Raises:
-            ValueError: if it is below 1.
+            ArgumentException: if it is below 1.
         """
         self._set_leverage(to_decimal(leverage))
 

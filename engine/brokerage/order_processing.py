@@ -111,14 +111,16 @@ class OrderProcessing(OrderFilling):
             self._process_queue()
         return ticket
 
-    def _shortage(self, symbol: Symbol, quantity: Decimal, updating: int | None = None) -> str:
+    def _shortage(self, symbol: Symbol, quantity: Decimal) -> str:
         """LEAN's words for a sale beyond what may be sold short; empty if it is not."""
-        algorithm = self._algorithm
-        if quantity >= 0 or algorithm.shortable(symbol, quantity, updating):
+        if quantity >= 0 or self._algorithm.shortable(symbol, quantity):
             return ""
+        return self._shortage_text(symbol, quantity)
+
+    def _shortage_text(self, symbol: Symbol, quantity: Decimal) -> str:
         return (
-            f"Order exceeds shortable quantity {algorithm.shortable_quantity(symbol)} for Symbol "
-            f"{symbol} requested {text(quantity)})"
+            f"Order exceeds shortable quantity {self._algorithm.shortable_quantity(symbol)} for "
+            f"Symbol {symbol} requested {text(quantity)})"
         )
 
     def _update(self, request: UpdateOrderRequest) -> OrderTicket:
@@ -140,7 +142,10 @@ class OrderProcessing(OrderFilling):
         if asked is None:
             asked = ticket.quantity_exact
         selling = order.quantity_exact < 0 or asked < 0
-        shortage = self._shortage(order.symbol, -abs(asked), order.id) if selling else ""
+        shortage = ""
+        if selling and not self._algorithm.shortable(order.symbol, asked, order.id):
+            # LEAN tells the quantity that the order has, not the one that it was to get.
+            shortage = self._shortage_text(order.symbol, ticket.quantity_exact)
         if shortage and self._algorithm.live_mode:
             self._algorithm.debug(f"Warning: {shortage}")
             shortage = ""

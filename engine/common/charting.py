@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ZERO, smart_rounding, to_decimal
-from engine.common.enums import ScatterMarkerSymbol, SeriesType
+from engine.common.decimals import ZERO, smart_rounding, to_decimal, to_double
+from engine.common.enums import ChartType, ScatterMarkerSymbol, SeriesType
 from engine.common.naming import DirectObject
+from engine.common.net_exceptions import DuplicateNameException
 
 _EPOCH = datetime(1970, 1, 1)
 _SECOND = timedelta(seconds=1)
@@ -27,7 +28,17 @@ class ChartPoint(DirectObject):
     """One value of a series; time UTC, value rounded to seven significant digits."""
 
     time: datetime
-    y: Decimal | None
+    y_exact: Decimal | None
+
+    @property
+    def y(self) -> float | None:
+        """The value; None for a gap."""
+        return None if self.y_exact is None else to_double(self.y_exact)
+
+    @property
+    def x(self) -> int:
+        """The time in seconds since 1970."""
+        return unix_time(self.time)
 
     @classmethod
     def of(cls, time: datetime, value: Any) -> ChartPoint:
@@ -39,11 +50,11 @@ class ChartPoint(DirectObject):
     @property
     def value(self) -> Decimal:
         """The value; zero for a gap."""
-        return ZERO if self.y is None else self.y
+        return ZERO if self.y_exact is None else self.y_exact
 
     def as_json(self, kind: SeriesType) -> Any:
         """Return ``[unix, y]``; scatter series hold objects."""
-        y = None if self.y is None else _number(self.y)
+        y = None if self.y_exact is None else _number(self.y_exact)
         if kind == SeriesType.SCATTER:
             return {"x": unix_time(self.time), "y": y}
         return [unix_time(self.time), y]
@@ -209,9 +220,12 @@ def _color_text(color: Any) -> str:
 class Chart(DirectObject):
     """A named set of series."""
 
-    def __init__(self, name: str = "", symbol: Any = None):
+    def __init__(self, name: str = "", symbol: Any = None, *, type: Any = None):
         self.name = name
-        self.symbol = symbol
+        # LEAN's older call has the chart's type there.
+        older = isinstance(symbol, ChartType)
+        self.symbol = None if older else symbol
+        self.chart_type = symbol if older else ChartType.OVERLAY if type is None else type
         self.series: dict[str, Series] = {}
         self.legend_disabled = False
 
@@ -219,10 +233,10 @@ class Chart(DirectObject):
         """Add a series.
 
         Raises:
-            ValueError: if the chart has a series of that name.
+            DuplicateNameException: if the chart has a series of that name.
         """
         if series.name in self.series:
-            raise ValueError(f"chart {self.name!r} already has a series {series.name!r}")
+            raise DuplicateNameException("Chart.AddSeries(): $Chart series name already exists")
         self.series[series.name] = series
 
     def try_add_and_get_series(self, name: str, template: Series) -> Series:
@@ -237,7 +251,7 @@ class Chart(DirectObject):
         """Return LEAN's JSON of a chart."""
         result: dict[str, Any] = {
             "name": self.name,
-            "chartType": 0,
+            "chartType": int(self.chart_type),
             "series": {name: series.as_json() for name, series in self.series.items()},
         }
         if self.legend_disabled:
@@ -251,7 +265,7 @@ def add_samples(charts: dict[str, Chart], updates: Iterable[Chart]) -> None:
         chart = charts.get(update.name)
         if chart is None:
             chart = charts[update.name] = Chart(update.name, update.symbol)
-            chart.legend_disabled = update.legend_disabled
+            chart.legend_disabled, chart.chart_type = update.legend_disabled, update.chart_type
         for series in update.series.values():
             target = chart.try_add_and_get_series(series.name, series)
             for point in series.values:

@@ -23,7 +23,7 @@ class _LeanEnumMeta(EnumMeta):
                 return member
             if is_lean_member(cls.__name__, snake):
                 raise NotImplementedError(refusal(cls.__name__, snake))
-        raise AttributeError(f"{cls.__name__} has no member {name!r}")
+        raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
 
     def __iter__(cls) -> Any:
         # .NET lists numbers without their signs: Flat, Up, Down.
@@ -42,6 +42,15 @@ class LeanEnum(IntEnum, metaclass=_LeanEnumMeta):
     def net_name(self) -> str:
         """The name in what LEAN writes: MarketOnOpen."""
         return "".join(word.capitalize() for word in self.name.split("_"))
+
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f"invalid literal for int() with base 10: {value!r}")
+        raise ValueError(
+            "Invalid enumeration value. Pass True as the second argument if unchecked conversion "
+            "is desired"
+        )
 
     def __str__(self) -> str:
         return self.name

@@ -137,6 +137,11 @@ def _finder(cls: LeanType) -> Callable[[Any, str], Any]:
     return found
 
 
+def _refuse_to_set(instance: Any, value: Any) -> None:
+    """What pythonnet says of a property that LEAN alone sets."""
+    raise TypeError("property is read-only")
+
+
 class _Alias:
     """PascalCase spelling of an attribute that can be set."""
 
@@ -200,6 +205,11 @@ class LeanType(type):
         if len(bases) > 1:
             cls._uncover()
         if cls.__module__.startswith("engine."):
+            mixed = (b.__dict__ for b in bases if not isinstance(b, LeanType))
+            for own in (*mixed, contents):
+                for key, value in own.items():
+                    if type(value) is property and value.fset is None:
+                        setattr(cls, key, value.setter(_refuse_to_set))
             cls._add_aliases(contents)
             if not has_own(cls, "__getattr__"):
                 cls._add_unfound(contents)

@@ -44,5 +44,9 @@ class NotSupportedException(NetException, TypeError):
     """A call that LEAN itself does not support."""
 
 
+class DuplicateNameException(NetException, ValueError):
+    """A name that is taken."""
+
+
 class FormatException(NetException, ValueError):
     """A text that cannot be read."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from engine.common.naming import LeanObject
+from engine.common.net_exceptions import KeyNotFoundException
 
 
 class KeyValuePair(LeanObject):
@@ -17,9 +18,6 @@ class KeyValuePair(LeanObject):
     def __init__(self, key: Any, value: Any) -> None:
         self.key = key
         self.value = value
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter((self.key, self.value))
 
     def __str__(self) -> str:
         return f"[{self.key}, {self.value}]"
@@ -32,10 +30,26 @@ def pair_class(key: str, value: str) -> type[KeyValuePair]:
 
 
 class PairsDict(dict[Any, Any]):
-    """A dictionary that is iterated by pairs, as .NET's are."""
+    """A dictionary that is iterated by pairs, as .NET's are, and has their calls."""
 
     def __iter__(self) -> Iterator[Any]:
         return (KeyValuePair(key, value) for key, value in self.items())
+
+    def __missing__(self, key: Any) -> Any:
+        raise KeyNotFoundException(f"The given key '{key}' was not present in the dictionary.")
+
+    @property
+    def count(self) -> int:
+        """Number of pairs."""
+        return len(self)
+
+    def contains_key(self, key: Any) -> bool:
+        """True if the key is there."""
+        return key in self
+
+    def try_get_value(self, key: Any, value: Any = None) -> tuple[bool, Any]:
+        """Whether the key is there, and its value."""
+        return key in self, self.get(key)
 
 
 class SlotDict(MutableMapping[Any, Any]):

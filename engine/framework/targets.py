@@ -31,7 +31,7 @@ class PortfolioTarget(LeanObject):
         self.symbol = symbol
         quantity = insight_direction if insight_direction is not None else quantity
         if quantity is None:
-            raise ValueError(f"PortfolioTarget of {symbol} needs a quantity; received none")
+            raise TypeError(f"PortfolioTarget of {symbol} needs a quantity; received none")
         number = int(quantity) if isinstance(quantity, InsightDirection) else quantity
         self.quantity_exact: Decimal = to_decimal(number)
         self.tag = tag

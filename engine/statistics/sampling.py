@@ -273,7 +273,7 @@ class ResultSampler:
         for series in chart.series.values():
             # What is no longer held has one gap.
             last = series.values[-1]
-            if last.time != time and last.y is not None:
+            if last.time != time and last.y_exact is not None:
                 series.add_point(ChartPoint(time, None))
 
     def _add(

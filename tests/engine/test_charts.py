@@ -23,7 +23,7 @@ def test_a_value_lands_in_its_series():
 
 @pytest.mark.parametrize("chart", ["Exposure", "Assets Sales Volume", "Portfolio Margin"])
 def test_charts_that_lean_keeps_to_itself_are_refused(chart):
-    with pytest.raises(ValueError, match=f"chart must not be named '{chart}'"):
+    with pytest.raises(ValueError, match=f"'{chart}' is a reserved chart name."):
         Plotter().plot(chart, "AAPL", 1.0)
 
 
@@ -31,7 +31,9 @@ def test_series_that_lean_keeps_to_itself_are_refused_and_others_are_not():
     plotter = Plotter()
     for chart, names in RESERVED_SERIES.items():
         for name in names:
-            with pytest.raises(ValueError, match="LEAN reserves that name"):
+            with pytest.raises(
+                ValueError, match=f"'{name}' is a reserved series name for chart '{chart}'."
+            ):
                 plotter.plot(chart, name, 1.0)
         if names:
             plotter.plot(chart, "My own", 1.0)

@@ -180,7 +180,7 @@ class TestCharts:
         add_samples(charts, [own])
         (point,) = charts["Mine"].series["a"].values
         assert point == ChartPoint(START, D("1.234568"))
-        with pytest.raises(ValueError, match="already has a series"):
+        with pytest.raises(ValueError, match="Chart series name already exists"):
             own.add_series(Series("a"))
 
     def test_gaps_are_null(self):
@@ -282,7 +282,7 @@ def test_margin_is_charted_by_position_with_a_gap_where_one_is_closed():
         sampler.sample(START + day * DAY, DailySnapshot(D(1000), D(1), D(0), margins=margins))
     chart = sampler.charts["Portfolio Margin"]
     assert chart.legend_disabled
-    values = {name: [point.y for point in one.values] for name, one in chart.series.items()}
+    values = {name: [point.y_exact for point in one.values] for name, one in chart.series.items()}
     assert values == {"A": [25, 50, D("33.33")], "B": [10, None]}
     assert chart.series["A"].as_json()["tooltip"] == "{SERIES_NAME}: {VALUE}%"
 

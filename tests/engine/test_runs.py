@@ -11,7 +11,13 @@ import pytest
 
 from engine.api.algorithm import QCAlgorithm
 from engine.common.decimals import to_double
-from engine.common.enums import AlgorithmStatus, OrderStatus, Resolution
+from engine.common.enums import (
+    AccountType,
+    AlgorithmStatus,
+    BrokerageName,
+    OrderStatus,
+    Resolution,
+)
 from engine.indicators import SimpleMovingAverage
 from engine.run.runner import run_algorithm, run_backtest
 from tests.engine.folder import flat, write_folder
@@ -332,3 +338,55 @@ def test_gaps_are_filled_forward(tmp_path):
         (14, 50.0, True),
         (15, 50.0, True),
     ]
+
+
+def test_what_lean_refuses_is_refused_with_its_exceptions(folder):
+    class Wrong(Base):
+        told: tuple[str, ...] = ()
+
+        def attempt(self, call):
+            try:
+                call()
+            except Exception as error:
+                self.told += (f"{type(error).__name__}: {error}",)
+
+        def initialize(self):
+            super().initialize()
+            security = self.securities["ABC"]
+            self.attempt(lambda: security.set_leverage(0.5))
+            self.attempt(lambda: setattr(self, "time", 1))
+            self.attempt(lambda: setattr(security, "price", 1))
+            self.attempt(lambda: self.plot("Exposure", "x", 1))
+            self.attempt(lambda: self.plot("x", "y", float("nan")))
+            self.attempt(lambda: self.object_store.save("../x", "y"))
+            self.attempt(lambda: Resolution.WEEKLY)
+            self.attempt(lambda: self.get_parameter(5))
+            assert next(iter(self.portfolio)).key == self.symbol
+            with pytest.raises(TypeError, match="unpack"):
+                _, _ = next(iter(self.portfolio))
+
+    told = run(folder, Wrong).algorithm.told
+    assert [text.split("\n")[0] for text in told] == [
+        "ArgumentException: Leverage must be greater than or equal to 1.",
+        "TypeError: property is read-only",
+        "TypeError: property is read-only",
+        "ArgumentException: 'Exposure' is a reserved chart name.",
+        "ArgumentException: It is not possible to cast a non-finite floating-point value (NaN) as "
+        "decimal. Please review math operations and verify the result is valid. (Parameter "
+        "'input')",
+        "ArgumentException: LocalObjectStore: path is not supported: '../x'",
+        "AttributeError: type object 'Resolution' has no attribute 'WEEKLY'",
+        "TypeError: No method matches given arguments for get_parameter: (<class 'int'>). The "
+        "following overloads are available:",
+    ]
+
+
+def test_a_broker_chosen_late_leaves_the_leverage_of_securities(folder):
+    class Late(Base):
+        def initialize(self):
+            super().initialize()
+            self.set_brokerage_model(BrokerageName.DEFAULT, AccountType.CASH)
+            self.late = self.add_equity("LATE", Resolution.DAILY)
+            self.seen = [self.securities["ABC"].leverage, self.late.leverage]
+
+    assert run(folder, Late).algorithm.seen == [2.0, 1.0]
