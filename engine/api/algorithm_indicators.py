@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from engine import indicators as lib
+from engine.api.candlestick_patterns import CandlestickPatterns
 from engine.api.indicator_helpers import IndicatorHelpersMixin
 from engine.common.clock import from_utc, to_utc
 from engine.common.decimals import smart_rounding, text, to_decimal
@@ -128,6 +129,11 @@ class IndicatorHistory(LeanObject):
 
 class IndicatorsMixin(IndicatorHelpersMixin):
     """Indicators of an algorithm."""
+
+    @property
+    def candlestick_patterns(self: Any) -> CandlestickPatterns:
+        """Candlestick patterns that are updated from a symbol's bars."""
+        return CandlestickPatterns(self)
 
     def create_indicator_name(self: Any, symbol: Any, type: str, resolution: Any) -> str:
         """Name such as `EMA(15,SPY_day)`."""

@@ -398,6 +398,31 @@ class InsightType(LeanEnum):
     VOLATILITY = 1
 
 
+class CandleSettingType(LeanEnum):
+    BODY_LONG = 0
+    BODY_VERY_LONG = 1
+    BODY_SHORT = 2
+    BODY_DOJI = 3
+    SHADOW_LONG = 4
+    SHADOW_VERY_LONG = 5
+    SHADOW_SHORT = 6
+    SHADOW_VERY_SHORT = 7
+    NEAR = 8
+    FAR = 9
+    EQUAL = 10
+
+
+class CandleRangeType(LeanEnum):
+    REAL_BODY = 0
+    HIGH_LOW = 1
+    SHADOWS = 2
+
+
+class CandleColor(LeanEnum):
+    BLACK = -1
+    WHITE = 1
+
+
 class MovingAverageType(LeanEnum):
     SIMPLE = 0
     EXPONENTIAL = 1

@@ -31,6 +31,7 @@ from engine.feed.data_feed import DataFeed
 from engine.feed.frames import tickers_in_frames
 from engine.feed.fred import FredFiles
 from engine.feed.subscriptions import Sources
+from engine.indicators.candlesticks import CandleSettings
 from engine.market.market_hours import MarketHoursDatabase
 from engine.market.security_definitions import SecurityDefinitions
 from engine.market.symbols import SymbolCache
@@ -234,6 +235,7 @@ def _clean_globals(context: RunContext) -> Iterator[None]:
         MarketOnCloseOrder.submission_time_buffer = buffer
         set_data_folder(None)
         SymbolCache.clear()
+        CandleSettings.qc_reset()
 
 
 @contextmanager

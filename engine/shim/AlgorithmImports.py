@@ -48,6 +48,7 @@ from engine.account.volatility import (
 from engine.api.algorithm import QCAlgorithm
 from engine.api.algorithm_framework import UniverseManager
 from engine.api.algorithm_indicators import IndicatorDataPoints, IndicatorHistory
+from engine.api.candlestick_patterns import CandlestickPatterns
 from engine.api.extensions import Extensions, OrderExtensions
 from engine.api.market_impact import MarketImpactSlippageModel
 from engine.api.net_types import CircularQueue, Globals, Random, Time, TimeSpan
@@ -170,6 +171,7 @@ from engine.feed.price_bars import *
 from engine.feed.universe_selection import SecurityChanges
 from engine.framework import *
 from engine.indicators import *
+from engine.indicators.candlesticks import *
 from engine.market.data import (
     Bar,
     BaseData,

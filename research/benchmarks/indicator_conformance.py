@@ -22,6 +22,8 @@ from engine.common import enums
 from engine.common.decimals import net_arithmetic
 from engine.common.enums import MovingAverageType
 from engine.common.lean_names import lean_classes
+from engine.indicators import candlesticks
+from engine.indicators.candlesticks import CandlestickPattern
 from engine.market.data import TradeBar
 from research.conditions import conditions, option_parser
 
@@ -232,6 +234,51 @@ CASES = (
 )  # fmt: skip
 
 
+_TALIB = {
+    "TwoCrows": "2CROWS",
+    "ThreeBlackCrows": "3BLACKCROWS",
+    "ThreeInside": "3INSIDE",
+    "ThreeLineStrike": "3LINESTRIKE",
+    "ThreeOutside": "3OUTSIDE",
+    "ThreeStarsInSouth": "3STARSINSOUTH",
+    "ThreeWhiteSoldiers": "3WHITESOLDIERS",
+    "ConcealedBabySwallow": "CONCEALBABYSWALL",
+    "GapSideBySideWhite": "GAPSIDESIDEWHITE",
+    "HighWaveCandle": "HIGHWAVE",
+    "HikkakeModified": "HIKKAKEMOD",
+    "IdenticalThreeCrows": "IDENTICAL3CROWS",
+    "LongLineCandle": "LONGLINE",
+    "RiseFallThreeMethods": "RISEFALL3METHODS",
+    "ShortLineCandle": "SHORTLINE",
+    "UniqueThreeRiver": "UNIQUE3RIVER",
+    "UpsideGapTwoCrows": "UPSIDEGAP2CROWS",
+    "UpDownGapThreeMethods": "XSIDEGAP3METHODS",
+}
+"""TA-Lib's names of candlestick patterns, where they are others than LEAN's."""
+_UNLIKE = {
+    "HighWaveCandle": ("spy", "eurusd"),
+    "HikkakeModified": ("ewz", "eurusd"),
+    "MorningStar": ("eurusd",),
+    "RickshawMan": ("spy",),
+    "ShortLineCandle": ("spy",),
+    "SpinningTop": ("spy",),
+    "StickSandwich": ("spy", "eurusd"),
+}
+"""Files of TA-Lib's figures from which LEAN's patterns differ; LEAN's tests leave them out."""
+
+
+def candles() -> Iterator[Case]:
+    """Candlestick patterns beside TA-Lib's figures, where LEAN's tests do the same."""
+    for name in candlesticks.__all__:
+        kind = getattr(candlesticks, name)
+        if not issubclass(kind, CandlestickPattern) or kind is CandlestickPattern:
+            continue
+        for market in ("spy", "ewz", "eurusd"):
+            if market not in _UNLIKE.get(name, ()):
+                column = "CDL" + _TALIB.get(name, name.upper())
+                yield Case(kind, f"{market}_candle_patterns.txt", column, scale=100.0)
+
+
 def rows(path: Path) -> Iterator[dict[str, str]]:
     """Rows of a file by the names of its columns, in small letters."""
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -293,7 +340,7 @@ def main() -> None:
     print(conditions("pandas"), flush=True)
     verdicts = []
     with net_arithmetic():
-        for case in CASES:
+        for case in (*CASES, *candles()):
             said = verdict(case, folder)
             verdicts.append(said)
             name = type(case.make()).__name__ + (f".{case.part}" if case.part else "")
