@@ -38,7 +38,8 @@ Bounds. A learned recursion may run away, so
 - what the network says of a symbol's scales is led back to what it says of its real bars. A network
   of all symbols reads off the last bars whose gaps are large, and believes its own simulation:
   after two years a symbol's gaps would be those of any other, in variance up to two and a half
-  times its real ones.
+  times its real ones. How fast, and how far volatilities are believed, is what keeps markets as
+  they began (`sim.steadiness`).
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ from sim.starts import (
     start_bars,
     start_view,
 )
+from sim.steadiness import LEAST_MARKETS, SERIES, WALK, Feedback, steady
 from sim.walking import keep_seen, make_bars
 
 MOVE_LIMIT = 1.5
@@ -98,14 +100,8 @@ next two: `research.experiments.constants --rails`)."""
 VOLUME_MARGIN = 1.0
 """Beyond the range of log volume in the history. Moves 0.4 to 1 % of simulated bars."""
 
-LEADING_BACK = 1.0 - 0.5 ** (1.0 / 60.0)
-"""Share of what scales are beyond the usual that is taken off them from the next bar on.
-
-So what comes and goes within a quarter stays, and what stays longer fades. On the TDQN stocks,
-paths of 480 bars (real; without, with, twice as fast): excess kurtosis 7.3; 9.6, 7.1, 6.7,
-deviation of returns 1.68; 1.76, 1.64, 1.61 %, ACF of absolute returns, lags 1 to 20, .052; .069,
-.060, .056.
-"""
+TRIAL_SEED = 1
+"""Of the markets that walk on trial: they are a part of the fit, not of a sample."""
 
 PRICE_LIMIT = 1e3
 """Times the price at the start, or one over that. Met by no simulated bar of a sane forecaster."""
@@ -245,12 +241,14 @@ class Made:
         observations: shape (B, S, T + 1, D).
         innovations: shape (B, S, T, 2).
         forecasts: shape (B, S, T + 1, 8).
+        moments: of the states, shape (B, T, 3); None where nobody asks for them.
     """
 
     bars: NDArray[np.float64]
     observations: NDArray[np.float32]
     innovations: NDArray[np.float64]
     forecasts: NDArray[np.float64]
+    moments: NDArray[np.float64] | None
 
 
 class _Portion:
@@ -292,6 +290,7 @@ class _Portion:
         seen = np.moveaxis(np.concatenate(windows, axis=-1), -1, 0)
         self._state = self._forecaster.masked(standing, seen, masks).take(twins)
         self._common = sampler.common_volatility
+        self._back = sampler.feedback.back
         self._scale_draws()
         usual = np.stack([known.scales.mean(axis=0) for known in sampler._hindcasts])
         self._usual = np.asfortranarray(usual[series[twins]])
@@ -325,11 +324,16 @@ class _Portion:
     def _by_market(self, values: NDArray) -> NDArray:
         return values.reshape(*self._shape, *values.shape[1:]).swapaxes(0, 1)
 
-    def _scale_draws(self) -> None:
-        """Correct the volatility of draws by that of the market's other symbols, and bound it."""
+    def _scale_draws(self) -> NDArray[np.float64]:
+        """Correct the volatility of draws by that of the market's other symbols, and bound it.
+
+        Returns:
+            What it was before, shape (S, b).
+        """
         of_symbols = self._state.volatility.reshape(self._shape)
         self._state.volatility = self._common.corrected(of_symbols).reshape(-1)
         self._bounds.hold_volatility(self._state)
+        return of_symbols
 
     def step(self, noise: NDArray[np.float64]) -> None:
         """Walk one bar on through noise (S, b, 5)."""
@@ -349,8 +353,14 @@ class _Portion:
             seen.T, self._market.forecast.T, markets, made.observations, made.forecasts, t + 1
         )
         self._forecaster.advance_beside(state, self._market.state)
-        self._scale_draws()
-        state.shift = state.shift - LEADING_BACK * (drawn.scales - self._usual)
+        baseline = self._scale_draws()
+        beyond = drawn.scales - self._usual
+        state.shift = state.shift - self._back * beyond
+        if made.moments is not None:
+            together, own = self._common.levels(baseline)
+            made.moments[markets, t, 0] = together**2
+            made.moments[markets, t, 1] = (own**2).mean(axis=0)
+            made.moments[markets, t, 2] = (beyond.reshape(*self._shape, 2) ** 2).mean(axis=(0, 2))
         self._t += 1
 
 
@@ -497,12 +507,16 @@ class ForecasterSampler:
                 rests[dated] = self.macro_model.rows_of(self.residuals.dates)[dates]
         return Plan(rows, masks, placed, drawn, kept, dated, dates, lean, shifts, rests)
 
-    def _imagine(self, plan: Plan) -> Paths:
+    def _imagine(self, plan: Plan, moments: NDArray[np.float64] | None = None) -> Paths:
         """The markets of a plan.
 
         They walk in portions whose working memory stays near the processor; a portion may have a
         thread of its own. Markets whose noise is dealt out advance together, bar by bar; the
         others know nothing of each other, and a portion of them goes all the way at once.
+
+        Args:
+            plan: of them.
+            moments: of their states, to be filled, shape (B, T, 3); see `sim.steadiness.Trial`.
         """
         (b, s), n_steps, twins = plan.lean.shape[:2], plan.drawn.shape[2], plan.twins
         shape = (b, s, n_steps + 1)
@@ -511,6 +525,7 @@ class ForecasterSampler:
             np.empty((*shape, self._observer.size), np.float32),
             np.empty((b, s, n_steps, 2)),
             np.empty((*shape, len(FORECAST))),
+            moments,
         )
         # Whole blocks of series, where a portion has room for more than one.
         whole = LANES if s * LANES <= ROWS_AT_ONCE else twins
@@ -528,7 +543,7 @@ class ForecasterSampler:
             for t in range(n_steps):
                 portion.step(self.dated_noise.on(plan.dates[of, t]))
 
-        _ = self.common_volatility, self.macro_model  # before threads ask for them
+        _ = self.feedback, self.macro_model  # before threads ask for them
         kept = copy.copy(plan.kept)
         with ThreadPoolExecutor(self._threads) as pool:
             run = map if self._threads == 1 else pool.map
@@ -583,9 +598,25 @@ class ForecasterSampler:
         return [self._forecaster.hindcast(table) for table in self._tables]
 
     @cached_property
+    def feedback(self) -> Feedback:
+        """How strongly the state of a market acts on itself: as keeps markets as they began."""
+        trial = copy.copy(self)
+        trial._starts, trial._premium, trial._remembers = "any", None, 0
+        markets = max(LEAST_MARKETS, SERIES // len(self._tables))
+
+        def walked(feedback: Feedback) -> NDArray[np.float64]:
+            trial.feedback = feedback
+            plan = trial._plan((markets + 1) // 2, WALK, np.random.default_rng(TRIAL_SEED))
+            moments = np.empty((len(plan.lean), WALK, 3))
+            trial._imagine(plan, moments)
+            return moments.mean(axis=0)
+
+        return steady(walked, max(len(known.uniforms) for known in self._hindcasts))
+
+    @property
     def common_volatility(self) -> CommonVolatility:
         """How symbols' volatilities correct each other."""
-        return CommonVolatility.of(self._tables, self._hindcasts)
+        return CommonVolatility.of(self._hindcasts, self.feedback)
 
     @cached_property
     def persistence(self) -> Persistence:

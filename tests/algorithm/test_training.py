@@ -37,6 +37,11 @@ RULES = Rules.of(Caps(default=0.4), SYMBOLS, equity=100_000.0)
 CONFIG = LearningConfig()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_trials():
+    """Markets walk on trial here as they do in workers, which know of no test."""
+
+
 @pytest.fixture(scope="module")
 def tables():
     return [FeatureTable.of(garch_history(name, 500, seed=i)) for i, name in enumerate(SYMBOLS)]

@@ -20,10 +20,11 @@ from models.market.features import (
 )
 from models.market.history import CLOSE, VOLUME
 from models.market.market_view import MarketView
-from sim import path_sampler
+from sim import path_sampler, steadiness
 from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.noise import CopulaNoise
 from sim.path_sampler import MOVE_LIMIT, VOLUME_MARGIN, Bounds, ForecasterSampler, Premium
+from sim.steadiness import START, Feedback, steady
 from sim.walking import make_bars
 from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
 
@@ -347,7 +348,7 @@ def test_wild_forecasters_stay_within_bounds(observer):
 
 
 def test_scales_that_wander_off_are_led_back(observer, monkeypatch):
-    """What the network says of imagined bars beyond what it said of real ones halves in 60 bars."""
+    """What the network says of imagined bars beyond what it said of real ones fades bar by bar."""
     told, draw_bars = [], Forecaster.draw
 
     def outputs(self, hidden, scaled, output_mask):
@@ -361,8 +362,32 @@ def test_scales_that_wander_off_are_led_back(observer, monkeypatch):
     monkeypatch.setattr(LSTMInference, "outputs", outputs)
     monkeypatch.setattr(Forecaster, "draw", recorded)
     draw(observer, n_paths=4, n_steps=121)
+    back = START[2]
     for t in (0, 1, 60, 120):
-        np.testing.assert_allclose(told[t].scales, 0.1 + 0.2 * 0.5 ** (t / 60.0), rtol=1e-12)
+        np.testing.assert_allclose(told[t].scales, 0.1 + 0.2 * (1.0 - back) ** t, rtol=1e-12)
+
+
+def test_imagined_markets_stay_as_they_began(observer, monkeypatch):
+    """At the feedback that is found moments grow or shrink by less than where it was begun."""
+    monkeypatch.setattr(steadiness, "ROUNDS", 4)
+    monkeypatch.setattr(path_sampler, "WALK", 40)
+    seen: list[tuple[Feedback, np.ndarray]] = []
+    growth = steadiness._growth
+
+    def steadied(trial, dates):
+        found = steady(trial, 10**9)
+        seen.extend((one, growth(trial(one))) for one in (Feedback(*START.tolist()), found))
+        return found
+
+    monkeypatch.setattr(path_sampler, "steady", steadied)
+    sampler = ForecasterSampler(observer, TABLES, blend=0.5, starts="latest")
+    found = sampler.feedback
+    assert seen[1][0] == found
+    assert np.abs(seen[1][1][:2]).max() < 0.1
+    assert np.abs(seen[1][1][:2]).sum() < np.abs(seen[0][1][:2]).sum()
+    # Where it starts, and its premium, are not what a source was fitted with.
+    monkeypatch.setattr(path_sampler, "steady", steady)
+    assert sampler.starting("any").feedback is found
 
 
 def test_an_odd_number_of_paths_is_allowed(observer):

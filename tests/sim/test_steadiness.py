@@ -1,0 +1,50 @@
+"""Markets that stay as they began, where the answer is known."""
+
+import numpy as np
+import pytest
+
+from sim import steadiness
+from sim.steadiness import HIGHEST, LOWEST, START, steady
+
+ENDLESS = 10**9
+
+
+def recursion(kept, fresh, feedback, bars=80):
+    """Variances, from 1 on, of x' = g x + fresh e with g as near 1 as kept and feedback let it be.
+
+    What is common or own adds to what is kept, what is taken back is lost.
+    """
+    g = np.array(kept) + np.array([feedback.common, feedback.own, -feedback.back])
+    variance, found = np.ones(3), []
+    for _ in range(bars):
+        found.append(variance)
+        variance = g**2 * variance + np.array(fresh) ** 2
+    return np.array(found)
+
+
+def test_the_feedback_that_keeps_a_recursion_as_it_began_is_found(monkeypatch):
+    """Variance 1 stays where g² is 1 less the square of what is fresh: g = .8 where that is .6."""
+    monkeypatch.setattr(steadiness, "ROUNDS", 12)
+    found = steady(lambda x: recursion((0.9, 0.65, 0.82), (0.6, 0.6, 0.6), x), ENDLESS)
+    assert found.common == pytest.approx(-0.1, abs=1e-3)
+    assert found.own == pytest.approx(0.15, abs=1e-3)
+    assert found.back == pytest.approx(0.02, abs=1e-3)
+
+
+def test_few_dates_are_believed_less_and_none_not_at_all(monkeypatch):
+    monkeypatch.setattr(steadiness, "ROUNDS", 12)
+    found = [
+        steady(lambda x: recursion((0.9, 0.65, 0.82), (0.6, 0.6, 0.6), x), dates).common
+        for dates in (1, 500, ENDLESS)
+    ]
+    assert found[0] == pytest.approx(START[0], abs=0.01)
+    assert -0.09 < found[1] < -0.01
+    assert found[2] == pytest.approx(-0.1, abs=1e-3)
+
+
+def test_numbers_stay_within_their_bounds(monkeypatch):
+    monkeypatch.setattr(steadiness, "ROUNDS", 4)
+    wild = steady(lambda x: recursion((1.5, 1.5, 1.5), (1.0, 1.0, 1.0), x), ENDLESS)
+    np.testing.assert_array_equal([wild.common, wild.own, wild.back], [*LOWEST[:2], HIGHEST[2]])
+    tame = steady(lambda x: recursion((0.1, 0.1, 0.1), (0.1, 0.1, 0.1), x), ENDLESS)
+    np.testing.assert_array_equal([tame.common, tame.own, tame.back], [*HIGHEST[:2], LOWEST[2]])
