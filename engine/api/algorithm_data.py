@@ -246,5 +246,5 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
 
     @property
     def active_securities(self: Any) -> Any:
-        """Securities in use."""
-        return self.securities
+        """Members of the universes: what was added by hand counts from its selection on."""
+        return self.universe_manager.active_securities

@@ -250,6 +250,39 @@ def test_a_universe_takes_only_its_own_subscription_of_a_shared_security_with_it
     ]
 
 
+def test_active_are_the_members_of_universes_from_their_selection_on(folder):
+    class Active(Base):
+        def start(self):
+            self.add_equity("ZED", Resolution.DAILY)
+            self.note(self.active_securities.count)
+
+        def on_data(self, data):
+            if self.time.day == 4:
+                self.add_equity("ABC", Resolution.DAILY)
+                self.note(self.active_securities.contains_key("ABC"))
+            self.note([symbol.value for symbol in self.active_securities.keys()])
+
+    lines = [line for line in run(folder, Active) if "+" not in line]
+    assert lines[:4] == ["04 00 0", "04 16 False", "04 16 ['ZED']", "05 16 ['ZED', 'ABC']"]
+
+
+@needs_sample
+def test_an_order_for_what_was_not_added_fills_at_the_ask(tmp_path):
+    class Ordering(QCAlgorithm):
+        def initialize(self):
+            self.set_start_date(2013, 10, 7)
+            self.set_end_date(2013, 10, 7)
+            self.add_equity("SPY")
+
+        def on_data(self, data):
+            if not self.portfolio.invested:
+                self.market_order(Symbol.create("AIG", SecurityType.EQUITY, Market.USA), 100)
+
+    result = run_algorithm(Ordering, data_folder=LEAN, store=tmp_path, parameters={})
+    # The last trade was at 41.386147488; LEAN's account ended with 6.76 $ less.
+    assert result.order_events[1].fill_price == pytest.approx(41.386147488 / 48.96 * 49.04)
+
+
 def test_a_schedule_of_the_settings_says_on_which_days_universes_select(folder):
     class Weekly(Base):
         def start(self):
