@@ -260,7 +260,7 @@ def test_active_are_the_members_of_universes_from_their_selection_on(folder):
             if self.time.day == 4:
                 self.add_equity("ABC", Resolution.DAILY)
                 self.note(self.active_securities.contains_key("ABC"))
-            self.note([symbol.value for symbol in self.active_securities.keys()])
+            self.note([pair.key.value for pair in self.active_securities])
 
     lines = [line for line in run(folder, Active) if "+" not in line]
     assert lines[:4] == ["04 00 0", "04 16 False", "04 16 ['ZED']", "05 16 ['ZED', 'ABC']"]
