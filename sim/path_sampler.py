@@ -56,6 +56,7 @@ from numpy.typing import NDArray
 from models.agent.mean_variance import BARS_PER_YEAR
 from models.agent.observation import Observer
 from models.agent.outlook import FORECAST
+from models.agent.seeing import SeenTape
 from models.arrays import column
 from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import Masks, RecurrentState
@@ -91,7 +92,7 @@ from sim.starts import (
     start_view,
 )
 from sim.steadiness import LEAST_MARKETS, SERIES, WALK, Feedback, steady
-from sim.walking import keep_seen, make_bars
+from sim.walking import make_bars
 
 MOVE_LIMIT = 1.5
 """Times the largest move of the history. Moves some 0.2 to 0.6 % of simulated bars (this and the
@@ -297,21 +298,22 @@ class _Portion:
         self._state.shift = np.zeros_like(self._usual)
         view = start_view(sampler._tables, series[twins], start[twins], 1)
         # The observer's forecasts are corrected by the same outcomes, of its own network.
-        self._market = sampler._observer.resume(view, standing.take(twins))
+        tape = SeenTape(made.observations, made.forecasts, markets)
+        self._market = sampler._observer.resume(view, standing.take(twins), tape)
         self._macro = None
         if sampler.macro_model is not None and plan.rests is not None:
             leading = np.repeat(leading_symbols(sampler._tables, rows), plan.twins)
             places = np.arange(len(twins)).reshape(self._shape).T
             rests = plan.rests[markets]
             self._macro = MacroWalk(sampler.macro_model, self._market.view, places, leading, rests)
-        self._lean = np.ascontiguousarray(self._by_symbol(plan.lean[markets]))
+        self._lean = np.ascontiguousarray(self._by_symbol(plan.lean[markets]).T)
+        self._moves = np.ascontiguousarray(self._bounds.moves.T)
+        self._log_volume = np.ascontiguousarray(self._bounds.log_volume.T)
         self._shift = self._by_symbol(plan.shifts[markets])
         self._first_close = self._market.view.last_close
         made.bars[markets, :, 0] = self._by_market(
             start_bars(sampler._tables, series, start)[twins]
         )
-        made.observations[markets, :, 0] = self._by_market(self._market.current())
-        made.forecasts[markets, :, 0] = self._by_market(self._market.forecast)
 
     @property
     def log_volatility(self) -> NDArray[np.float64]:
@@ -339,19 +341,16 @@ class _Portion:
         """Walk one bar on through noise (S, b, 5)."""
         uniforms = np.ascontiguousarray(noise).reshape(-1, N_PARTS)
         made, markets, t = self._made, self._markets, self._t
-        state, view, bounds = self._state, self._market.view, self._bounds
+        state, view = self._state, self._market.view
         drawn = self._forecaster.draw(state, uniforms)
         pushed = np.empty((len(BAR_FIELDS), len(state)))
         make_bars(
             drawn.parts.T, drawn.means.T, state.volatility, self._lean, self._shift,
-            bounds.moves, bounds.log_volume, view.last_close, self._first_close, view.volume_mean,
+            self._moves, self._log_volume, view.last_close, self._first_close, view.volume_mean,
             PRICE_LIMIT, pushed, markets, made.bars, made.innovations, t,
         )  # fmt: skip
         macro = None if self._macro is None else self._macro.next_values(view)
-        seen = self._market.push(pushed.T, drawn.pits, macro)
-        keep_seen(
-            seen.T, self._market.forecast.T, markets, made.observations, made.forecasts, t + 1
-        )
+        self._market.advance(pushed.T, drawn.pits, macro)
         self._forecaster.advance_beside(state, self._market.state)
         baseline = self._scale_draws()
         beyond = drawn.scales - self._usual

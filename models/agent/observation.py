@@ -6,28 +6,37 @@ bar. Position, cash and the like are not here: they belong to the account.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
-from models.agent.outlook import forecast_columns
+from models.agent.outlook import AVERAGES, SURPRISE
+from models.agent.seeing import SeenTape, keep_seen
+from models.arrays import column, plain
+from models.forecast.drawing import EXPECTED
 from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import RecurrentState
 from models.forecast.recalibration import Memory
-from models.market.features import FeatureTable
+from models.market.features import COLUMN, FeatureTable
 from models.market.groups import DEFAULT_GROUPS, shown
 from models.market.history import CLOSE, OPEN
 from models.market.market_view import MarketView
 
-SUMMARY = (
-    "forecast_location",  # of the next log return, in tenths of its scale
-    "forecast_scale",  # log of the forecast scale over the baseline volatility
-    "forecast_up",  # P(next close > last close) less a half, times 10
-    "forecast_gap_share",  # log of the gap's scale over the intraday scale
-    "forecast_volume",  # location of the next volume deviation
-)
-"""What the observation says about the forecast of the mean network."""
+_TOLD = {
+    "forecast_location": ("ratio", 10.0, 0.0),  # of the next log return, in tenths of its scale
+    "forecast_scale": ("width", 1.0, 0.0),  # log of the forecast scale over baseline volatility
+    "forecast_up": ("rise", 10.0, 0.5),  # P(next close > last close) less a half, times 10
+    "forecast_gap_share": ("gap_share", 1.0, 0.0),  # log of the gap's scale over the intraday one
+    "forecast_volume": ("volume", 1.0, 0.0),  # location of the next volume deviation
+}
+"""For each entry: one of `EXPECTED`, what it is multiplied by, less what before."""
+
+SUMMARY = tuple(_TOLD)
+"""What the observation says about the forecast of the mean network, in numbers of order one."""
+
+_SUMMARY_ROWS = np.array([EXPECTED.index(name) for name, *_ in _TOLD.values()])
+_SUMMARY_NUMBERS = np.array([numbers for _, *numbers in _TOLD.values()]).T.copy()
+_KNOWN = np.array([COLUMN[name] for name in (*AVERAGES, SURPRISE)])
 
 OBSERVATION_CLIP = 5.0
 """Entries are cut off here: an agent's network should meet no number far from its others."""
@@ -38,34 +47,33 @@ def observation_names(groups: Sequence[str]) -> tuple[str, ...]:
     return (*shown(groups), *SUMMARY)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What is seen of B series at a close."""
-
-    observation: np.ndarray
-    forecast: np.ndarray
-
-    def take(self, rows: np.ndarray) -> _Seen:
-        """That of chosen series."""
-        return _Seen(self.observation[rows], self.forecast[rows])
-
-
 class ObservationStream:
     """Observations of B series, bar by bar; see `Observer.stream`."""
 
-    def __init__(self, observer: Observer, state: RecurrentState, seen: _Seen) -> None:
+    def __init__(
+        self, observer: Observer, state: RecurrentState, tape: SeenTape, *, keeps: bool = False
+    ) -> None:
+        """Take over where series stand.
+
+        Args:
+            observer: of them.
+            state: in its forecaster's mean network.
+            tape: whose first row is what is seen there.
+            keeps: whether each further bar goes to the tape's next row; otherwise every bar has a
+                tape of its own.
+        """
         self._observer = observer
         self._state = state
-        self._seen = seen
+        self._tape, self._row, self._keeps = tape, 0, keeps
 
     def current(self) -> np.ndarray:
         """Observations (B, D) at the newest bar."""
-        return self._seen.observation
+        return self._tape.observed(self._row)
 
     @property
     def forecast(self) -> np.ndarray:
         """What else is known at the newest bar, (B, 8), columns `models.agent.outlook.FORECAST`."""
-        return self._seen.forecast
+        return self._tape.forecast(self._row)
 
     @property
     def state(self) -> RecurrentState:
@@ -83,7 +91,17 @@ class ObservationStream:
         returns: np.ndarray | None = None,
         pits: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Observations (B, D) at the next bar.
+        """Observations (B, D) at the next bar; see `advance`."""
+        self.advance(feature_rows, returns, pits)
+        return self.current()
+
+    def advance(
+        self,
+        feature_rows: np.ndarray,
+        returns: np.ndarray | None = None,
+        pits: np.ndarray | None = None,
+    ) -> None:
+        """Move on to the next bar.
 
         Args:
             feature_rows: at its close, shape (B, F).
@@ -96,13 +114,19 @@ class ObservationStream:
         if returns is not None:
             pits = forecaster.returns_pit(state, returns)
         forecaster.advance(state, feature_rows, pits)
-        self._seen = self._observer._look(state, feature_rows)
-        return self.current()
+        if self._keeps:
+            self._row += 1
+        else:
+            self._tape = SeenTape.of_one_bar(len(state), self._observer.size)
+        self._observer._look(state, feature_rows, self._tape, self._row)
 
     def take(self, rows: np.ndarray | Sequence[int]) -> ObservationStream:
         """An independent stream of chosen series (repeats allowed), seen alike so far."""
         index = np.asarray(rows)
-        return ObservationStream(self._observer, self._state.take(index), self._seen.take(index))
+        seen = SeenTape.of_one_bar(len(index), self._observer.size)
+        seen.observations[:, 0, 0] = self.current()[index]
+        seen.forecasts[:, 0, 0] = self.forecast[index]
+        return ObservationStream(self._observer, self._state.take(index), seen)
 
 
 class ObservedMarket:
@@ -144,10 +168,20 @@ class ObservedMarket:
         pits: np.ndarray | None = None,
         macro: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Observations (B, D) at the close of the next bars (B, 5), columns `BAR_FIELDS`.
+        """Observations (B, D) at the close of the next bars (B, 5); see `advance`."""
+        self.advance(bars, pits, macro)
+        return self.current()
+
+    def advance(
+        self,
+        bars: np.ndarray,
+        pits: np.ndarray | None = None,
+        macro: np.ndarray | None = None,
+    ) -> None:
+        """Move on to the close of the next bars.
 
         Args:
-            bars: valid bars.
+            bars: valid bars, shape (B, 5), columns `BAR_FIELDS`.
             pits: levels of their gaps and intraday returns under the forecast, shape (B, 2), where
                 they are known already; otherwise worked out if the market remembers outcomes.
             macro: what is known of outside series at their close, shape (B, n), where the features
@@ -157,7 +191,7 @@ class ObservedMarket:
         if self._remembers and pits is None:
             gap = np.log(bars[:, OPEN] / self.view.last_close)
             returns = np.stack([gap, np.log(bars[:, CLOSE] / bars[:, OPEN])], axis=1)
-        return self._stream.push(self.view.push(bars, macro), returns, pits)
+        self._stream.advance(self.view.push(bars, macro), returns, pits)
 
     @property
     def state(self) -> RecurrentState:
@@ -211,7 +245,7 @@ class Observer:
 
     def observe(self, view: MarketView) -> np.ndarray:
         """Observations (B, D), float32, a function of the view's last W feature rows only."""
-        return self._look(self.forecaster.start(view), view.feature_rows).observation
+        return self.stream(view).current()
 
     def remembered(self, table: FeatureTable, hindcast: Hindcast, rows: np.ndarray) -> np.ndarray:
         """Observations after given rows of a history, each as `follow` begins there.
@@ -237,8 +271,14 @@ class Observer:
         The recurrent state runs on instead of restarting from zero W bars ago as `observe` does;
         the difference fades as the network forgets, and is measured by a test.
         """
-        state = self.forecaster.start(view, memory=memory)
-        return ObservationStream(self, state, self._look(state, view.feature_rows))
+        return self._begin(view, self.forecaster.start(view, memory=memory))
+
+    def _begin(
+        self, view: MarketView, state: RecurrentState, tape: SeenTape | None = None
+    ) -> ObservationStream:
+        room = SeenTape.of_one_bar(len(state), self.size) if tape is None else tape
+        self._look(state, view.feature_rows, room, 0)
+        return ObservationStream(self, state, room, keeps=tape is not None)
 
     def follow(self, view: MarketView, memory: Memory | None = None) -> ObservedMarket:
         """A view's series and their stream of observations as bars are pushed on.
@@ -253,44 +293,25 @@ class Observer:
         """
         return ObservedMarket(view, self.stream(view, memory), remembers=memory is not None)
 
-    def resume(self, view: MarketView, state: RecurrentState) -> ObservedMarket:
+    def resume(
+        self, view: MarketView, state: RecurrentState, tape: SeenTape | None = None
+    ) -> ObservedMarket:
         """As `follow` with a memory, where it is known already where the mean network stands.
 
         Args:
             view: taken over; one feature row is enough.
             state: of its series, memory included (`Hindcast.state_at`), taken over.
+            tape: where what is seen is kept, bar by bar from its first row on; None if it is not.
         """
-        stream = ObservationStream(self, state, self._look(state, view.feature_rows))
-        return ObservedMarket(view, stream, remembers=True)
+        return ObservedMarket(view, self._begin(view, state, tape), remembers=True)
 
-    def _look(self, state: RecurrentState, feature_rows: np.ndarray) -> _Seen:
-        """What is seen of B series; their features as they are, shape (B, F)."""
-        told = self.forecaster.expect(state)
-        limit, shown = np.float32(OBSERVATION_CLIP), len(self._columns)
-        observation = np.empty((self.size, len(state)), np.float32)
-        scaled = state.scaled.T
-        # Taking all of them would be a copy.
-        observation[:shown] = scaled if shown == len(scaled) else scaled[self._columns]
-        for row, values in zip(observation[shown:], forecast_summary(told), strict=True):
-            row[:] = values
-        np.minimum(observation, limit, out=observation)
-        np.maximum(observation, -limit, out=observation)
-        forecast = forecast_columns(
-            told["mean"], told["deviation"], state.traits.long_run, feature_rows
-        )
-        return _Seen(observation.T, forecast)
-
-
-def forecast_summary(told: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
-    """The forecast in a few numbers of order one, (B,) each, in the order of `SUMMARY`.
-
-    Args:
-        told: what the next bars are expected to be (`Forecaster.expect`).
-    """
-    return (
-        10.0 * told["ratio"],
-        told["width"],
-        10.0 * (told["rise"] - 0.5),
-        told["gap_share"],
-        told["volume"],
-    )
+    def _look(
+        self, state: RecurrentState, feature_rows: np.ndarray, tape: SeenTape, row: int
+    ) -> None:
+        """Put what is seen of B series on a tape; their features as they are, shape (B, F)."""
+        volatility = np.exp(column(feature_rows, COLUMN["volatility_ewma"]))
+        keep_seen(
+            plain(state.scaled.T, np.float32), self._columns, self.forecaster.expect(state),
+            _SUMMARY_ROWS, _SUMMARY_NUMBERS, OBSERVATION_CLIP, state.traits.long_run, volatility,
+            plain(feature_rows.T), _KNOWN, tape.markets, tape.observations, tape.forecasts, row,
+        )  # fmt: skip

@@ -15,10 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.arrays import column
 from models.market.features import COLUMN
 
 Floats = NDArray[np.float64]
+
+AVERAGES = ("sma_20", "sma_50", "sma_200")
+SURPRISE = "log_return"
+"""Features that forecast arrays hold as they are, the surprise by its name there."""
 
 FORECAST = (
     "mean",  # of the next log return, close to close
@@ -128,22 +131,9 @@ class Outlook:
         )
 
 
-def forecast_columns(
-    mean: Floats, deviation: Floats, long_run: Floats, feature_rows: Floats
-) -> Floats:
-    """Forecast arrays (B, 8) from a forecast (B,) each and rows of features (B, F)."""
-    found = np.empty((len(FORECAST), len(mean)))
-    volatility = np.exp(column(feature_rows, COLUMN["volatility_ewma"]))
-    averages = (feature_rows[:, COLUMN[name]] for name in ("sma_20", "sma_50", "sma_200"))
-    known = (mean, deviation, long_run, volatility, *averages, surprise_of(feature_rows))
-    for row, values in zip(found, known, strict=True):
-        row[:] = values
-    return found.T
-
-
 def surprise_of(feature_rows: Floats) -> Floats:
     """The surprise (...) of the bars that rows of features (..., F) belong to."""
-    return feature_rows[..., COLUMN["log_return"]]
+    return feature_rows[..., COLUMN[SURPRISE]]
 
 
 def prior_moments(n_symbols: int) -> Floats:

@@ -25,7 +25,7 @@ from models.forecast.advancing import Advancing
 from models.forecast.config import ForecasterConfig
 from models.forecast.density import SCALES, BarDensity, GivenGap, QuantileTables
 from models.forecast.distributions import NUMPY, SkewedT
-from models.forecast.drawing import EXPECTED, Drawing
+from models.forecast.drawing import Drawing
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks, RecurrentState
 from models.forecast.levels import LevelMaps
@@ -342,9 +342,7 @@ class Forecaster:
         return replace(state, hidden=hidden, cell=cell, masks=masks)
 
     def _step(self, state: RecurrentState) -> RecurrentState:
-        state.hidden, state.cell = self._network.step(
-            state.hidden, state.cell, state.scaled, state.masks
-        )
+        self._network.advance(state)
         return state
 
     def parameters(self, state: RecurrentState) -> BarDensity:
@@ -378,17 +376,16 @@ class Forecaster:
         )
         return Drawn(parts, means, uniforms[:, CORRECTED], outputs.T[SCALES].T)
 
-    def expect(self, state: RecurrentState) -> dict[str, np.ndarray]:
-        """What the next bar of every path is expected to be: arrays (B,) by `drawing.EXPECTED`.
+    def expect(self, state: RecurrentState) -> np.ndarray:
+        """What the next bar of every path is expected to be, (7, B), rows `drawing.EXPECTED`.
 
         The gap and, as if it were typical, the intraday return; variances add. Mean and deviation
         are corrected as the bars of paths are (`draw`): in levels, and in width by the memory of
         outcomes.
         """
-        found = self._drawing.expect(
+        return self._drawing.expect(
             self._outputs(state), state.volatility, state.memory, state.traits.rows
         )
-        return dict(zip(EXPECTED, found, strict=True))
 
     def _means(self, given_gap: GivenGap, correction: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Conditional means (B, 2) of gap, and of intraday return given the gap, corrected."""

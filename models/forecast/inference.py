@@ -152,6 +152,13 @@ class LSTMInference:
         inputs = _series_last("inputs", scaled, (len(hidden), self._width))
         return self._steps(inputs[None], hidden, cell, masks, _NONE_KEPT)
 
+    def advance(self, state: RecurrentState) -> None:
+        """One bar, to whose inputs (B, N) a state has been brought: hidden and cell in place."""
+        inputs = _series_last("inputs", state.scaled, (len(state), self._width))
+        state.hidden, state.cell = self._steps(
+            inputs[None], state.hidden, state.cell, state.masks, _NONE_KEPT, in_place=True
+        )
+
     def run(
         self, scaled: np.ndarray, masks: Masks | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -194,11 +201,11 @@ class LSTMInference:
         cell: np.ndarray,
         masks: Masks | None,
         every: np.ndarray,
+        *,
+        in_place: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
         """From states (B, H) through inputs (T, N, B) to the last ones; see `lstm_steps`."""
-        count, units = inputs.shape[2], self._weights.units
-        of_states = (count, units)
-        new_hidden, new_cell = np.empty((2, units, count), np.float32)
+        of_states = (inputs.shape[2], self._weights.units)
         before = (
             _series_last("hidden", hidden, of_states),
             _series_last("cell", cell, of_states),
@@ -206,13 +213,16 @@ class LSTMInference:
         masked = masks is not None
         on_inputs = on_hidden = before[0]
         if masks is not None:
-            on_inputs = _series_last("masks.inputs", masks.inputs, (count, len(self._columns)))
+            on_inputs = _series_last(
+                "masks.inputs", masks.inputs, (len(hidden), len(self._columns))
+            )
             on_hidden = _series_last("masks.recurrent", masks.recurrent, of_states)
+        after = before if in_place else np.empty((2, *of_states[::-1]), np.float32)
         lstm_steps(
             inputs, self._columns, *before, self._gates, masked, on_inputs, on_hidden,
-            new_hidden, new_cell, every,
+            *after, every,
         )  # fmt: skip
-        return new_hidden.T, new_cell.T
+        return after[0].T, after[1].T
 
     def outputs(
         self, hidden: np.ndarray, scaled: np.ndarray, output_mask: np.ndarray | None

@@ -154,8 +154,8 @@ def lstm_steps(
         masked: whether there are masks.
         input_mask: factors of the inputs, shape (F, B); not read unless `masked`.
         hidden_mask: factors of the hidden states, shape (H, B), likewise.
-        new_hidden: written to, shape (H, B).
-        new_cell: written to, shape (H, B).
+        new_hidden: written to, shape (H, B); the same array as `hidden`, or another.
+        new_cell: likewise.
         every: the hidden states after every bar are written to it, shape (T, H, B); none if T is 0.
     """
     steps, _, count = inputs.shape

@@ -5,15 +5,18 @@ the mean one that the agent observes, and reads both: that many float32 operatio
 products cannot be avoided. The machine's measured peak of such products, over them, is a ceiling
 in bars a second; the share of it is what sampling reaches with everything else on top: features,
 gates, densities, quantiles, noise, bookkeeping. The peak is the best of several shapes, the
-network's own among them. Peak and sampling take turns, so that the load of the machine falls on
-both.
+network's own among them. Peak and sampling take turns, and both are measured over all their calls
+in processor time: what else the machine does, and how many threads work, falls on neither.
 
-The profile is of separate runs with clocks around the parts; a clock costs a microsecond or two.
+Before its first bar the masked network of each pair of twins reads a window. That is not counted in
+the ceiling of a bar; what it would add to a path of so many bars is printed beside it.
+
+The profile is of separate runs with clocks around the parts; a clock costs a microsecond.
 
     python -m research.benchmarks.sampling_speed [--paths 1024 8192] [--bars 60] [--repeats 7]
         [--epochs 2] [--seed 1]
 
-One core is measured unless OMP_NUM_THREADS says otherwise.
+Bars and operations are those of one core.
 """
 
 from __future__ import annotations
@@ -39,12 +42,16 @@ from models.market.market_view import MarketView
 from research.conditions import conditions, option_parser
 from research.workspace import load_histories, load_settings
 from sim import path_sampler
-from sim.path_sampler import ForecasterSampler
+from sim.common_volatility import CommonVolatility
+from sim.noise import DatedNoise
+from sim.path_sampler import Bounds, ForecasterSampler
+from sim.persistence import Persistence
 
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "features": [(FeatureState, "push")],
     "view": [(MarketView, "push"), (MarketView, "at_rows"), (MarketView, "take")],
-    "network steps": [(LSTMInference, "step"), (LSTMInference, "settle")],
+    "network steps": [(LSTMInference, "advance")],
+    "windows before the first bar": [(LSTMInference, "settle")],
     "network outputs": [(LSTMInference, "outputs")],
     "between features and network": [
         (Forecaster, "advance"),
@@ -52,10 +59,16 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
         (Forecaster, "start"),
     ],
     "density and quantiles": [(Forecaster, "draw")],
-    "observation": [(Observer, "_look")],
-    "noise": [(ForecasterSampler, "_with_noise")],
-    "bars from parts": [(path_sampler, "make_bars")],
-    "tapes": [(path_sampler, "keep_seen")],
+    "observation and its tapes": [(Observer, "_look")],
+    "noise": [
+        (ForecasterSampler, "_with_noise"),
+        (DatedNoise, "on"),
+        (Persistence, "next"),
+        (path_sampler, "_ascending"),
+    ],
+    "bars and their tapes": [(path_sampler, "make_bars")],
+    "volatility of draws": [(CommonVolatility, "corrected"), (Bounds, "hold_volatility")],
+    "starts": [(path_sampler._Portion, "__init__")],
     "checks of the paths": [(path_sampler, "Paths")],
 }
 """What the profile tells apart, each without what it calls of the others; the rest is the loop."""
@@ -67,20 +80,26 @@ def flops_per_bar(n_features: int, units: int) -> int:
     return 2 * 2 * products
 
 
+def flops_of_start(config: ForecasterConfig, bars: int) -> float:
+    """Operations of a masked network's window, by bar: one window for the two paths of twins."""
+    products = (len(config.network_columns) + config.units) * 4 * config.units
+    return 2 * products * config.window / (2 * bars)
+
+
 def matmul_rate(shape: tuple[int, int, int], seconds: float = 0.15) -> float:
-    """Median operations a second of a float32 matrix product."""
+    """Operations a processor second of a float32 matrix product."""
     rows, inner, columns = shape
     rng = np.random.default_rng(0)
     left = rng.random((rows, inner), dtype=np.float32)
     right = rng.random((inner, columns), dtype=np.float32)
     out = np.empty((rows, columns), np.float32)
-    rates: list[float] = []
-    stop = time.perf_counter() + seconds
-    while len(rates) < 5 or time.perf_counter() < stop:
-        began = time.perf_counter()
-        np.matmul(left, right, out=out)
-        rates.append(2.0 * rows * inner * columns / (time.perf_counter() - began))
-    return statistics.median(rates)
+    np.matmul(left, right, out=out)
+    calls, began = 0, time.process_time()
+    while time.process_time() < began + seconds:
+        for _ in range(5):
+            np.matmul(left, right, out=out)
+        calls += 5
+    return 2.0 * rows * inner * columns * calls / (time.process_time() - began)
 
 
 @contextmanager
@@ -92,11 +111,11 @@ def clocks() -> Iterator[dict[str, float]]:
     def clocked(name: str, function: Callable) -> Callable:
         def run(*args: Any, **kwargs: Any) -> Any:
             inner.append(0.0)
-            began = time.perf_counter()
+            began = time.process_time()
             try:
                 return function(*args, **kwargs)
             finally:
-                took = time.perf_counter() - began
+                took = time.process_time() - began
                 spent[name] += took - inner.pop()
                 inner[-1] += took
 
@@ -117,9 +136,9 @@ def profile(sample: Callable[[], Any], repeats: int) -> dict[str, float]:
     shares: dict[str, list[float]] = defaultdict(list)
     for _ in range(repeats):
         with clocks() as spent:
-            began = time.perf_counter()
+            began = time.process_time()
             sample()
-            took = time.perf_counter() - began
+            took = time.process_time() - began
         for name in PARTS:
             shares[name].append(spent[name] / took)
         shares["loop"].append(1.0 - sum(spent.values()) / took)
@@ -158,9 +177,9 @@ def main() -> None:
         for _ in range(options.repeats):
             for shape in shapes:
                 rates[shape].append(matmul_rate(shape))
-            began = time.perf_counter()
+            began = time.process_time()
             drawn = sample()
-            bars.append(drawn.log_returns.size / (time.perf_counter() - began))
+            bars.append(drawn.innovations[..., 0].size / (time.process_time() - began))
         medians = {shape: statistics.median(found) for shape, found in rates.items()}
         peak = max(medians.values())
         ceiling, reached = peak / flops, statistics.median(bars)
@@ -177,6 +196,8 @@ def main() -> None:
             f"({min(bars):,.0f}..{max(bars):,.0f})"
         )
         print(f"  share of the ceiling                 {reached / ceiling:14.1%}")
+        begun = flops + flops_of_start(config, options.bars)
+        print(f"  likewise, with windows: {begun:7,.0f} FLOP     {reached * begun / peak:14.1%}")
         print("  where the time goes")
         for name, share in profile(sample, max(options.repeats // 2, 1)).items():
             print(f"    {name:32s} {share:6.1%} {share / reached * 1e9:8.0f} ns/bar")

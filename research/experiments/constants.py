@@ -264,8 +264,8 @@ def rails(span: Span, seed: int) -> Iterator[tuple[str, float]]:
         parts, _, _, _, shift, moves, log_volume, close, first_close, mean, limit, *_ = given
         sizes = np.abs(parts[:4].T + np.outer(shift, [0.0, 1.0, 0.0, 0.0]))
         volume, far = mean + parts[4], np.abs(np.log(close / first_close)) > np.log(limit)
-        by_volume = (volume < log_volume[:, 0]) | (volume > log_volume[:, 1])
-        by_size = (sizes > moves).any(axis=1)
+        by_volume = (volume < log_volume[0]) | (volume > log_volume[1])
+        by_size = (sizes > moves.T).any(axis=1)
         moved.append(np.array([by_size.mean(), by_volume.mean(), far.mean()]))
 
     def counted_volatility(self: Bounds, state: Any) -> None:

@@ -66,8 +66,9 @@ def test_bars_are_made_of_what_the_bounds_leave_of_their_parts():
     first, close = np.full(count, 5.0), 5.0 * np.exp(np.linspace(-1.5, 1.5, count))
     pushed, places = np.empty((5, count)), rng.permutation(markets + 2)[:markets]
     bars, innovations = np.zeros((9, symbols, 3, 5)), np.zeros((9, symbols, 2, 2))
+    by_row = [np.ascontiguousarray(x.T) for x in (lean, moves, log_volume)]
     make_bars(
-        parts, means, volatility, lean, shift, moves, log_volume, close, first, mean, limit,
+        parts, means, volatility, by_row[0], shift, *by_row[1:], close, first, mean, limit,
         pushed, places, bars, innovations, t,
     )  # fmt: skip
     wanted = parts.T.copy()

@@ -10,7 +10,6 @@ from models.agent.observation import (
     OBSERVATION_CLIP,
     SUMMARY,
     Observer,
-    forecast_summary,
 )
 from models.forecast.config import ForecasterConfig
 from models.forecast.density import MAX_DRIFT, MAX_LOG_SCALE, DensityParameters, QuantileTables
@@ -45,6 +44,13 @@ def view(rows, table=TABLES[0]):
     return MarketView.at_rows(table, rows, window=SMALL.window)
 
 
+def summary(told):
+    """Entries (B, 5) of what is expected."""
+    rise = 10.0 * (told["rise"] - 0.5)
+    each = 10.0 * told["ratio"], told["width"], rise, told["gap_share"], told["volume"]
+    return np.stack(each, axis=1)
+
+
 def test_an_observation_is_the_scaled_row_and_the_forecast(observer):
     seen = view([300, 400])
     found = observer.observe(seen)
@@ -56,9 +62,10 @@ def test_an_observation_is_the_scaled_row_and_the_forecast(observer):
         found[:, : len(FEATURES)], np.clip(scaled, -OBSERVATION_CLIP, OBSERVATION_CLIP), atol=1e-6
     )
     assert OBSERVATION_CLIP <= CLIP
-    told = observer.forecaster.expect(observer.forecaster.start(seen))
-    for entry, values in zip(found.T[len(FEATURES) :], forecast_summary(told), strict=True):
-        np.testing.assert_allclose(entry, values, rtol=1e-6)
+    told = dict(
+        zip(EXPECTED, observer.forecaster.expect(observer.forecaster.start(seen)), strict=True)
+    )
+    np.testing.assert_allclose(found[:, len(FEATURES) :], summary(told), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +113,7 @@ def test_the_level_of_volatility_is_observed_but_not_read_by_the_network():
 def test_an_observation_is_cut_off_on_both_sides(observer):
     state = observer.forecaster.start(view([300, 400]))
     state.scaled[:, :2] = [[5.5, -5.5], [4.5, -4.5]]
-    found = observer._look(state, view([300, 400]).feature_rows).observation
+    found = observer.resume(view([300, 400]), state).current()
     np.testing.assert_array_equal(found[:, :2], [[5.0, -5.0], [4.5, -4.5]])
 
 
@@ -120,7 +127,7 @@ def test_the_forecast_in_numbers_by_hand():
     of_levels = np.repeat(moments(symbols.tails["gap"], LevelMap.identity())[:, None], 2, axis=1)
     drawing = Drawing.of(symbols, QuantileTables.of(symbols), of_levels)
     told = drawing.expect(outputs, volatility, Memory.blank(6), np.zeros(6, np.int64))
-    found = np.stack(forecast_summary(dict(zip(EXPECTED, told, strict=True))), axis=1)
+    found = summary(dict(zip(EXPECTED, told, strict=True)))
     drift = volatility[:, None] * MAX_DRIFT * np.tanh(outputs[:, [0, 2]] / MAX_DRIFT)
     moved = MAX_LOG_SCALE * np.tanh(outputs[:, [1, 3]] / MAX_LOG_SCALE)
     bases = np.array([parameters.gap[0], parameters.intraday[0]])
