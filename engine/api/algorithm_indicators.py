@@ -180,13 +180,20 @@ class IndicatorsMixin(IndicatorHelpersMixin):
         def feed_value(_: Any, bar: Any) -> None:
             indicator.update(data_point(bar.symbol, bar.end_time, bar.value_exact))
 
+        def feed_quickly(_: Any, bar: Any) -> None:
+            symbol, time = bar.symbol, bar.end_time
+            indicator._feed(data_point(symbol, time, bar.value_exact), symbol, time)
+
         def feed(_: Any, bar: Any) -> None:
             if takes_bars:
                 indicator.update(bar if selector is None else selector(bar))
                 return
             indicator.update(data_point(bar.symbol, bar.end_time, to_decimal(selector(bar))))
 
-        return feed if takes_bars or selector is not None else feed_value
+        if takes_bars or selector is not None:
+            return feed
+        own = getattr(type(indicator), "update", None) is lib.IndicatorBase.update
+        return feed_quickly if own else feed_value
 
     def deregister_indicator(self: Any, indicator: Any) -> None:
         """Stop updating an indicator."""

@@ -23,7 +23,7 @@ def unix_time(time: datetime) -> int:
     return round((time - _EPOCH) / _SECOND)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class ChartPoint(DirectObject):
     """One value of a series; time UTC, value rounded to seven significant digits."""
 
@@ -60,7 +60,7 @@ class ChartPoint(DirectObject):
         return [unix_time(self.time), y]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Candlestick(DirectObject):
     """Open, high, low and close up to a UTC time."""
 

@@ -159,7 +159,8 @@ class IdentityDataConsolidator(DataConsolidator):
         if last is None or data.end_time != last.end_time:
             # As `_emit` does, which this spares a call for every bar.
             self.window.add(data)
-            self.listeners(self, data)
+            for handler in self.listeners._handlers:
+                handler(self, data)
             self.consolidated = self._last = data
 
     def reset(self) -> None:

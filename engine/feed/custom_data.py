@@ -73,6 +73,7 @@ class PythonData(BaseData):
             raise NotImplementedError("PythonData(python_data); derive a class from PythonData")
 
     _own = ("time", "endtime", "value", "symbol", "price")
+    _end_time: datetime | None = None
 
     @property
     def _fields(self) -> dict[str, Any]:
@@ -81,7 +82,7 @@ class PythonData(BaseData):
         return fields
 
     @property
-    def end_time(self) -> datetime:
+    def end_time(self) -> datetime:  # type: ignore[override]
         """When the point became known; its time unless set."""
         return self.time if self._end_time is None else self._end_time
 

@@ -55,7 +55,7 @@ class _Reader:
         while index < len(starts) and starts[index] < day:
             index += 1
         self._index = index
-        if index == len(starts) or starts[index] >= day + _DAY:
+        if index == len(starts) or (starts[index] != day and starts[index] >= day + _DAY):
             return None
         place = index - self._first
         if place >= len(self._block):
@@ -93,7 +93,7 @@ class DailyPoints:
         # The last row, its symbol, what its prices count in, and the factors of its day.
         self._row: Any = None
         self._symbol = config.symbol
-        self._unit = self._factor = self._shares = ONE
+        self._unit = self._factor = self._scale = self._shares = ONE
         self._whole = True
         self._mode: Any = None
         self._factor_until = datetime.min
@@ -105,11 +105,11 @@ class DailyPoints:
         listed, delisted = self._map.first_date, self._map.delisting_date
         has_map = bool(self._map.rows)
         missing: list[Session] = []
-        last_price = ZERO
         # Points bear the ticker of their day, as in LEAN.
         symbol = config.symbol.update_mapped_symbol(events.ticker)
         for day, session in self._hours.sessions(midnight(start), end):
             if day >= events.quiet_before:
+                last_price = ZERO if self._row is None else self._row[3] * self._unit
                 for event in events.on(day, last_price):
                     yield from self._repeated(missing)
                     missing = []
@@ -132,38 +132,40 @@ class DailyPoints:
                 yield from self._repeated(missing)
                 missing = []
             self._take(row, day, symbol)
-            last_price = row[3] * self._unit
             yield session.close, self._bar(session)
         yield from self._repeated([session for session in missing if session.close <= end])
 
     def _take(self, row: Any, day: datetime, symbol: Symbol) -> None:
         """Make a row the last one, with the factors of its day."""
-        self._row, self._unit, self._symbol = row, self._reader.unit, symbol
-        mode = self._config.data_normalization_mode
-        if day <= self._factor_until and mode is self._mode:
+        self._row, self._symbol = row, symbol
+        unit, mode = self._reader.unit, self._config.data_normalization_mode
+        if day <= self._factor_until and mode is self._mode and unit is self._unit:
             return
-        self._mode = mode
+        self._mode, self._unit = mode, unit
         self._factor_until = self._factors.unchanged_until(day)
         self._factor = factor_of(self._factors, day, mode, self._end)
         self._shares = ONE / self._factor
         # What multiples of whole numbers need no rounding.
         self._whole = self._shares == self._shares.to_integral_value()
+        self._scale = unit if self._factor == 1 else unit * self._factor
 
     def _bar(self, session: Session) -> TradeBar:
         """The last row as the bar of a session, adjusted as the subscription says now."""
         opened, high, low, close, volume = self._row
-        mode, unit = self._config.data_normalization_mode, self._unit
-        dividends = ZERO
+        mode, scale, dividends = self._config.data_normalization_mode, self._scale, ZERO
         if mode is DataNormalizationMode.TOTAL_RETURN:
             dividends = self._events.sum_of_dividends
-        if mode is DataNormalizationMode.RAW or (self._factor == 1 and not dividends):
+            if dividends:
+                scale = self._unit * self._factor
+        elif mode is DataNormalizationMode.RAW:
+            scale = self._unit
+        if scale is self._unit and not dividends:
             traded = Decimal(volume)
         else:
-            unit = unit * self._factor
             traded = volume * self._shares
             if not self._whole:
                 traded = traded.quantize(ONE, ROUND_HALF_EVEN)
-        prices = (opened * unit, high * unit, low * unit, close * unit)
+        prices = (opened * scale, high * scale, low * scale, close * scale)
         if dividends:
             opened, high, low, close = prices
             prices = (opened + dividends, high + dividends, low + dividends, close + dividends)

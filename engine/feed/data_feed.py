@@ -266,9 +266,17 @@ class DataFeed:
                 due = subscription.emit_utc
                 if due is None or due > time:
                     continue
-                taken, delisted = self._take(subscription, time)
-                if delisted is not None:
-                    changes += delisted
+                point, taken = subscription.data, []
+                if type(point) is TradeBar:
+                    # Most are single bars.
+                    taken.append(point)
+                    subscription.move_next()
+                    due = subscription.emit_utc
+                if due is not None and due <= time:
+                    others, delisted = self._take(subscription, time)
+                    taken += others
+                    if delisted is not None:
+                        changes += delisted
                 packets.append((subscription, taken))
             selecting = self._selecting(time)
             if selecting and algorithm.utc_time_naive != time:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine.common.clock import midnight, round_down
+from engine.common.clock import midnight, round_down, to_utc
 from engine.common.decimals import ONE, ZERO, divide, round_half_even
 from engine.common.enums import (
     DataNormalizationMode,
@@ -418,7 +418,7 @@ class Subscription:
         self.config = config
         self.security = security
         self._stream = stream
-        self._hours = hours
+        self._time_zone = hours.time_zone
         self.removed = False
         self.emit_utc: datetime | None = None
         self.data: BaseData | None = None
@@ -430,6 +430,6 @@ class Subscription:
         if pair is None:
             self.emit_utc, self.data = None, None
             return False
-        self.emit_utc = self._hours.to_utc(pair[0])
+        self.emit_utc = to_utc(pair[0], self._time_zone)
         self.data = pair[1]
         return True

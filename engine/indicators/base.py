@@ -39,8 +39,6 @@ def _data_point(first: Any, second: Any) -> tuple[Any, Any, Any]:
 class IndicatorDataPoint(BaseData):
     """A value at a time: ``IndicatorDataPoint([symbol,] time, value)``."""
 
-    _end_time: datetime | None = None
-
     def __init__(self, symbol: Any = None, time: Any = None, value: Any = None) -> None:
         if value is None:
             symbol, time, value = _data_point(symbol, time)
@@ -94,26 +92,26 @@ class Event(DirectObject):
     """Handlers called in the order they were added; ``event += handler`` adds one."""
 
     def __init__(self) -> None:
-        self._handlers: list[Callable[..., Any]] = []
+        # Never changed, so that one may be added or removed while they are called.
+        self._handlers: tuple[Callable[..., Any], ...] = ()
 
     def __iadd__(self, handler: Callable[..., Any]) -> Event:
-        self._handlers.append(handler)
+        self._handlers = (*self._handlers, handler)
         return self
 
     def __isub__(self, handler: Callable[..., Any]) -> Event:
         if handler in self._handlers:
-            self._handlers.remove(handler)
+            place = self._handlers.index(handler)
+            self._handlers = self._handlers[:place] + self._handlers[place + 1 :]
         return self
 
     def clear(self) -> None:
         """Remove all handlers."""
-        self._handlers.clear()
+        self._handlers = ()
 
     def __call__(self, *args: Any) -> None:
         """Call all handlers."""
-        if not self._handlers:
-            return
-        for handler in list(self._handlers):
+        for handler in self._handlers:
             handler(*args)
 
     def __len__(self) -> int:
@@ -202,6 +200,7 @@ class IndicatorBase(DirectObject):
         self._current = IndicatorDataPoint()
         self.window.add(self._current)
         self._last_input: Any = None
+        self._last_time = datetime.min
         self._inputs_by_symbol: dict[Any, Any] = {}
 
     @property
@@ -239,19 +238,24 @@ class IndicatorBase(DirectObject):
             )
         else:
             point = IndicatorDataPoint(*args)
-        symbol, end_time = point.symbol, point.end_time
+        self._feed(point, point.symbol, point.end_time)
+        return self.is_ready
+
+    def _feed(self, point: Any, symbol: Any, end_time: datetime) -> None:
+        """What `update` does with a point of a symbol and an end time; this is run very often."""
         previous = self._last_input
-        if (
-            previous is not None
-            and previous.symbol is not symbol
-            and previous.symbol != symbol  # not the same under another ticker either
-        ):
-            self._inputs_by_symbol[previous.symbol] = previous
-            previous = self._inputs_by_symbol.get(symbol)
-        if previous is not None and (point is previous or end_time < previous.end_time):
-            return self.is_ready
+        if previous is not None:
+            last_time = self._last_time
+            # Under another ticker it may be the same symbol.
+            if previous.symbol is not symbol and previous.symbol != symbol:
+                self._inputs_by_symbol[previous.symbol] = previous
+                previous = self._inputs_by_symbol.get(symbol)
+                last_time = datetime.min if previous is None else previous.end_time
+            if point is previous or end_time < last_time:
+                return
         self.samples += 1
         self._last_input = point
+        self._last_time = end_time
         if self.takes_bars:
             self._check(point)
         value = self._compute(point)
@@ -260,7 +264,6 @@ class IndicatorBase(DirectObject):
             self.window.add(current)
             if self.updated._handlers:
                 self.updated(self, current)
-        return self.is_ready
 
     def _check(self, point: Any) -> None:
         """Refuse what a class that takes bars cannot use."""

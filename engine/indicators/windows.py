@@ -73,6 +73,7 @@ class Sum(WindowIndicator):
         for total, time in shown:
             self._sum = total
             self._last_input = data_point(Symbol.EMPTY, time, total)
+            self._last_time = time
             self._set(self._last_input)
         self.samples = samples
 

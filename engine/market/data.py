@@ -35,9 +35,17 @@ from engine.market.symbols import Symbol
 _CENT = Decimal("0.01")
 
 
+class _EndTime:
+    """When a point became known: its time, until an end time of its own is set beside it."""
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self if instance is None else instance.time
+
+
 class BaseData(DirectObject):
     """A data point: something known about a symbol from `end_time` on."""
 
+    end_time: datetime = _EndTime()  # type: ignore[assignment]
     data_type = MarketDataType.BASE
     is_fill_forward = False
     value = ExactNumber()
@@ -52,17 +60,9 @@ class BaseData(DirectObject):
     ) -> None:
         self.symbol = symbol if symbol is not None else Symbol.EMPTY
         self.time = time if time is not None else datetime.min
-        self._end_time = end_time
+        if end_time is not None:
+            self.end_time = end_time
         self.value_exact = to_decimal(value)
-
-    @property
-    def end_time(self) -> datetime:
-        """When the point became known; its time unless set."""
-        return self.time if self._end_time is None else self._end_time
-
-    @end_time.setter
-    def end_time(self, end_time: datetime) -> None:
-        self._end_time = end_time
 
     @property
     def price_exact(self) -> Decimal:
@@ -138,7 +138,7 @@ class TradeBar(BaseData):
         self.low_exact = low if type(low) is Decimal else to_decimal(low)
         self.value_exact = close if type(close) is Decimal else to_decimal(close)
         self.volume_exact = volume if type(volume) is Decimal else to_decimal(volume)
-        self._end_time = self.time + (period if period is not None else timedelta(minutes=1))
+        self.end_time = self.time + (period if period is not None else timedelta(minutes=1))
 
     @property
     def close_exact(self) -> Decimal:
@@ -156,7 +156,7 @@ class TradeBar(BaseData):
 
     @period.setter
     def period(self, period: timedelta) -> None:
-        self._end_time = self.time + period
+        self.end_time = self.time + period
 
     def update(
         self,
@@ -212,7 +212,7 @@ def trade_bar(
     bar.symbol = symbol
     bar.open_exact, bar.high_exact, bar.low_exact, bar.value_exact = prices
     bar.volume_exact = volume
-    bar._end_time = end_time
+    bar.end_time = end_time
     return bar
 
 
@@ -300,7 +300,7 @@ class QuoteBar(BaseData):
         self.ask = ask
         self.last_bid_size_exact = to_decimal(last_bid_size)
         self.last_ask_size_exact = to_decimal(last_ask_size)
-        self._end_time = self.time + (period if period is not None else timedelta(minutes=1))
+        self.end_time = self.time + (period if period is not None else timedelta(minutes=1))
 
     open_exact = property(lambda self: _middle(self.bid, self.ask, "open_exact"))
     high_exact = property(lambda self: _middle(self.bid, self.ask, "high_exact"))

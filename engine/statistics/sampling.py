@@ -119,7 +119,7 @@ class ResultSampler:
         self._bar: _EquityBar | None = None
         self._sales = [ZERO, ZERO]
         self._turnover_time: datetime | None = None
-        self._sales_shown: dict[str, tuple[Decimal, Decimal]] = {}
+        self._sales_shown: dict[str, tuple[Decimal, Decimal, list[Any]]] = {}
         chart = self.charts[STRATEGY_EQUITY] = Chart(STRATEGY_EQUITY)
         chart.add_series(CandlestickSeries(EQUITY, 0, "$"))
         chart.add_series(Series(RETURN, SeriesType.BAR, 1, "%"))
@@ -264,17 +264,21 @@ class ResultSampler:
             largest = sorted(shares, key=lambda ticker: -shares[ticker])[:LARGEST_MARGINS]
             shown = {ticker: share for ticker, share in shares.items() if ticker in largest}
             shown["OTHERS"] = sum(shares.values(), ZERO) - sum(shown.values(), ZERO)
+        held = chart.series
         for ticker, share in shown.items():
-            series = chart.series.get(ticker)
+            series = held.get(ticker)
             if series is None:
-                series = chart.series[ticker] = Series(ticker, SeriesType.BAR, 0, "%")
+                series = held[ticker] = Series(ticker, SeriesType.BAR, 0, "%")
                 series.tooltip, series.index_name = MARGIN_TOOLTIP, MARGIN_INDEX
             series.add_point(ChartPoint.of(time, share * 100))
-        for series in chart.series.values():
+        if len(held) == len(shown):
+            return
+        for ticker, series in held.items():
             # What is no longer held has one gap.
-            last = series.values[-1]
-            if last.time != time and last.y_exact is not None:
-                series.add_point(ChartPoint(time, None))
+            if ticker not in shown:
+                last = series.values[-1]
+                if last.time != time and last.y_exact is not None:
+                    series.add_point(ChartPoint(time, None))
 
     def _add(
         self,
@@ -292,13 +296,14 @@ class ResultSampler:
 
     def _add_sales(self, holding: HoldingSample, time: datetime) -> None:
         """The volume of a security, which stays the same until the next fill."""
-        volume, shown = self._sales_shown.get(holding.ticker, (None, ZERO))
-        if volume is not holding.sale_volume:
-            shown = smart_rounding(holding.sale_volume)
-            self._sales_shown[holding.ticker] = holding.sale_volume, shown
-        series = self._series(SALES_VOLUME, holding.ticker, SeriesType.TREEMAP, None, 0)
-        if not series.values or time > series.values[-1].time:
-            series.values.append(ChartPoint(time, shown))
+        ticker, volume = holding.ticker, holding.sale_volume
+        kept = self._sales_shown.get(ticker)
+        if kept is None or kept[0] is not volume:
+            series = self._series(SALES_VOLUME, ticker, SeriesType.TREEMAP, None, 0)
+            kept = self._sales_shown[ticker] = volume, smart_rounding(volume), series.values
+        _, shown, values = kept
+        if not values or time > values[-1].time:
+            values.append(ChartPoint(time, shown))
 
     def _series(
         self, chart_name: str, name: str, kind: SeriesType, unit: str | None, index: int
