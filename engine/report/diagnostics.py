@@ -20,8 +20,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 FILE = "diagnostics.json"
 
 _NUMBER = {"type": "number"}
@@ -201,6 +199,8 @@ def load_diagnostics(folder: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} must be JSON: {error}") from error
+    import jsonschema  # slow to import, and not every run leaves such a file
+
     validator = jsonschema.Draft202012Validator(SCHEMA)
     worst = jsonschema.exceptions.best_match(validator.iter_errors(document))
     if worst is not None:
