@@ -82,7 +82,7 @@ class PythonData(BaseData):
         return fields
 
     @property
-    def end_time(self) -> datetime:  # type: ignore[override]
+    def end_time(self) -> datetime:
         """When the point became known; its time unless set."""
         return self.time if self._end_time is None else self._end_time
 

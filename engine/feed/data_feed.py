@@ -266,7 +266,8 @@ class DataFeed:
                 due = subscription.emit_utc
                 if due is None or due > time:
                     continue
-                point, taken = subscription.data, []
+                taken: list[BaseData] = []
+                point = subscription.data
                 if type(point) is TradeBar:
                     # Most are single bars.
                     taken.append(point)
