@@ -284,8 +284,10 @@ class DataFeed:
                 yield TimeSlice(time, self._slice(time), is_time_pulse=True)
             new = SecurityChanges()
             selecting.sort(key=lambda active: selection_order(active, algorithm))
+            # All before the first selects: it may begin the others anew.
             for active in selecting:
                 active.advance()
+            for active in selecting:
                 new += self._members.select(active, time)
             changes += new
             if not (new or self._add_benchmark(time)):

@@ -135,7 +135,8 @@ class ActiveUniverse:
         """Select anew from a time on; once a warm-up is over at whole intervals of its end."""
         if self._algorithm.is_warming_up:
             before = self._scheduled_times(start_utc, warm_up_end - TICK)
-            self._times = chain(before, self._scheduled_times(warm_up_end, self._end))
+            overlap = self._scheduled_times(warm_up_end - timedelta(days=1), self._end)
+            self._times = chain(before, (time for time in overlap if time >= warm_up_end))
         else:
             self._times = self._scheduled_times(start_utc, self._end)
         self.advance()
