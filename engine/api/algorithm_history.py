@@ -13,7 +13,12 @@ from engine.api.algorithm_custom import CustomSecurity
 from engine.common.clock import from_utc, midnight, to_utc
 from engine.common.enumerables import memoized
 from engine.common.enums import DataNormalizationMode, Resolution, SecurityType
-from engine.common.net_exceptions import ArgumentException, InvalidOperationException
+from engine.common.net_exceptions import (
+    ArgumentException,
+    ArgumentOutOfRangeException,
+    InvalidOperationException,
+)
+from engine.feed.auxiliary_files import EQUITY_MODES
 from engine.feed.custom_data import PythonData
 from engine.feed.history_requests import (
     EVENTS,
@@ -32,13 +37,6 @@ _SEED_BARS = 5
 _SEED_RETRIES = {Resolution.MINUTE: 24 * 60, Resolution.HOUR: 24, Resolution.DAILY: 10}
 _SEED_LAST_RESORT = 50
 _KINDS = (TradeBar, QuoteBar, *EVENTS)
-_MODES = (
-    DataNormalizationMode.RAW,
-    DataNormalizationMode.ADJUSTED,
-    DataNormalizationMode.SPLIT_ADJUSTED,
-    DataNormalizationMode.TOTAL_RETURN,
-    DataNormalizationMode.SCALED_RAW,
-)
 
 
 class _History:
@@ -134,8 +132,10 @@ class _Call:
                 f"history(resolution={Resolution(resolution).net_name}): the engine reads minute, "
                 "hour and daily bars"
             )
-        if mode is not None and mode not in _MODES:
-            raise NotImplementedError(f"history(data_normalization_mode={mode}) of an equity")
+        if mode is not None and mode not in EQUITY_MODES:
+            raise ArgumentOutOfRangeException(
+                "Specified argument was out of the range of valid values."
+            )
         return HistoryOptions(
             kind,
             None if resolution is None else Resolution(resolution),
@@ -417,11 +417,13 @@ def _check_kind(kind: type | None) -> None:
     Raises:
         NotImplementedError: for such a class.
     """
-    if kind is not None and kind not in _KINDS and not issubclass(kind, PythonData):
-        raise NotImplementedError(
-            f"history of {kind.__name__}: the engine has history of "
-            "TradeBar, QuoteBar, Dividend, Split, Delisting, SymbolChangedEvent and PythonData"
-        )
+    is_class = isinstance(kind, type)
+    if kind in _KINDS or kind is None or (is_class and issubclass(kind, PythonData)):
+        return
+    raise NotImplementedError(
+        f"history of {kind.__name__ if is_class else kind}: the engine has history of TradeBar, "
+        "QuoteBar, Dividend, Split, Delisting, SymbolChangedEvent and PythonData"
+    )
 
 
 def _check_custom(kind: type | None, symbols: Sequence[Symbol]) -> None:

@@ -16,6 +16,15 @@ from engine.common.naming import DirectObject
 from engine.common.text_files import read_rows
 from engine.market.symbols import SecurityIdentifier
 
+EQUITY_MODES = (
+    DataNormalizationMode.RAW,
+    DataNormalizationMode.ADJUSTED,
+    DataNormalizationMode.SPLIT_ADJUSTED,
+    DataNormalizationMode.TOTAL_RETURN,
+    DataNormalizationMode.SCALED_RAW,
+)
+"""How prices of an equity can be adjusted; the other modes are of futures."""
+
 _BEGINNING_OF_TIME = SecurityIdentifier.DEFAULT_DATE
 
 

@@ -16,6 +16,7 @@ from engine.common.enums import (
     Resolution,
     TickType,
 )
+from engine.feed.auxiliary_files import EQUITY_MODES
 from engine.feed.custom_data import CustomSources
 from engine.feed.daily_points import DailyPoints
 from engine.feed.fred import FredFiles, fred_subscription
@@ -164,6 +165,9 @@ class DataFeed:
                 )
             sources: CustomSources = algorithm.qc_custom_sources
             return sources.points(config, hours, begin, end, lambda: self._fill_span)
+        if config.data_normalization_mode not in EQUITY_MODES:
+            # LEAN finds no factor, notes that in its own log, and the security has no data.
+            return iter(())
         resolution = algorithm.settings.warmup_resolution
         if algorithm.is_warming_up and resolution is not None:
             pivot = hours.from_utc(self._pivot)

@@ -330,6 +330,12 @@ def test_what_there_is_not_is_refused(tmp_path):
             self.history(self.symbol, 2, Resolution.SECOND)
         with pytest.raises(TypeError, match="start"):
             self.history(self.symbol, datetime(2010, 1, 4))
+        with pytest.raises(NotImplementedError, match="history of Tick"):
+            self.history["Tick"](self.symbol, 2)
+        with pytest.raises(ValueError, match="out of the range of valid values") as mode:
+            ratio = DataNormalizationMode.BACKWARDS_RATIO
+            self.history(self.symbol, 2, data_normalization_mode=ratio)
+        assert type(mode.value).__name__ == "ArgumentOutOfRangeException"
         return type(error.value).__name__
 
     assert ask(tmp_path, quotes) == "ArgumentException"
