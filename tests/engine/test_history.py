@@ -332,8 +332,8 @@ def test_what_there_is_not_is_refused(tmp_path):
             self.history(self.symbol, datetime(2010, 1, 4))
         with pytest.raises(NotImplementedError, match="history of Tick"):
             self.history["Tick"](self.symbol, 2)
+        ratio = DataNormalizationMode.BACKWARDS_RATIO
         with pytest.raises(ValueError, match="out of the range of valid values") as mode:
-            ratio = DataNormalizationMode.BACKWARDS_RATIO
             self.history(self.symbol, 2, data_normalization_mode=ratio)
         assert type(mode.value).__name__ == "ArgumentOutOfRangeException"
         return type(error.value).__name__
