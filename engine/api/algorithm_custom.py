@@ -90,9 +90,9 @@ class CustomDataMixin:
         self.qc_custom_sources = CustomSources(self._qc_read_object, self.debug)
         self._qc_history_provider.custom_sources = self.qc_custom_sources
 
-    def _qc_read_object(self: Any, key: str) -> str | None:
+    def _qc_read_object(self: Any, key: str) -> bytes | None:
         store = self.object_store
-        return store.read(key) if store.contains_key(key) else None
+        return store.read_bytes(key) if store.contains_key(key) else None
 
     @property
     def add_data(self: Any) -> _AddData:

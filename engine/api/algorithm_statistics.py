@@ -34,7 +34,9 @@ class StatisticsMixin:
     @property
     def statistics(self: Any) -> Shown:
         """Statistics of the run so far: total_performance, rolling_performances, summary."""
-        return Shown(self.qc_statistics_source())
+        result: StatisticsResult = self.qc_statistics_source()
+        result.summary.update(self.qc_summary_statistics)
+        return Shown(result)
 
     def set_runtime_statistic(self: Any, name: str, value: Any) -> None:
         """Show a figure beside the run."""

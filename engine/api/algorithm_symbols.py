@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from engine.api.trading_calendar import TradingCalendar
 from engine.common.clock import midnight
 from engine.common.net_exceptions import ArgumentException
 from engine.market.market_hours import MarketHoursDatabase
@@ -19,6 +20,13 @@ class SymbolsMixin:
         """When exchanges are open."""
         database: MarketHoursDatabase = self._qc_context.market_hours
         return database
+
+    @property
+    def trading_calendar(self: Any) -> TradingCalendar:
+        """Business days of the securities' exchanges and the banks."""
+        return TradingCalendar(
+            self.securities, self.market_hours_database, now=lambda: self.utc_time_naive
+        )
 
     def symbol(self, ticker: str) -> Symbol:
         """Symbol of a ticker that was added.

@@ -423,6 +423,18 @@ class CandleColor(LeanEnum):
     WHITE = 1
 
 
+class TradingDayType(LeanEnum):
+    BUSINESS_DAY = 0
+    PUBLIC_HOLIDAY = 1
+    WEEKEND = 2
+    OPTION_EXPIRATION = 3
+    FUTURE_EXPIRATION = 4
+    FUTURE_ROLL = 5
+    SYMBOL_DELISTING = 6
+    EQUITY_DIVIDENDS = 7
+    ECONOMIC_EVENT = 8
+
+
 class MovingAverageType(LeanEnum):
     SIMPLE = 0
     EXPONENTIAL = 1

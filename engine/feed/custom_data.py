@@ -6,6 +6,7 @@ A class names the source of each day (`get_source`) and makes a point of each of
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -14,50 +15,16 @@ from typing import Any
 
 from engine.common.clock import midnight
 from engine.common.enums import FileFormat, Resolution, SubscriptionTransportMedium
-from engine.common.naming import LeanObject, find_missing, snake_case
+from engine.common.naming import find_missing, snake_case
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import PairsDict
 from engine.feed.fill_forward import FillForward
 from engine.market.data import BaseData, SubscriptionDataConfig
+from engine.market.data_sources import SubscriptionDataSource
 from engine.market.market_hours import ExchangeHours
 
 _DAY = timedelta(days=1)
 _INSTEAD = "use a local file or the object store"
-
-
-class SubscriptionDataSource(LeanObject):
-    """Where the lines of custom data are.
-
-    Args:
-        source: path or key; without a medium a web address counts as remote.
-        transport_medium: local files and the object store are read.
-        format: lines of text are read.
-        headers: of web requests.
-
-    Attributes:
-        sort: the lines are not in the order of their times.
-    """
-
-    def __init__(
-        self,
-        source: str,
-        transport_medium: Any = None,
-        format: Any = None,  # LEAN's argument name
-        headers: Any = None,
-    ) -> None:
-        if transport_medium is None:
-            remote = source.lower().startswith(("http://", "https://", "ftp://"))
-            mediums = SubscriptionTransportMedium
-            transport_medium = mediums.REMOTE_FILE if remote else mediums.LOCAL_FILE
-        self.source = source
-        self.transport_medium = transport_medium
-        self.format = FileFormat.CSV if format is None else format
-        self.headers = headers or []
-        self.sort = False
-
-    def key(self) -> tuple[Any, ...]:
-        """What tells two sources apart."""
-        return self.source, self.transport_medium, self.format
 
 
 class PythonData(BaseData):
@@ -181,12 +148,12 @@ class CustomSources:
     """Reads the sources that custom data names.
 
     Args:
-        read_object: text of a key of the object store, None if there is none.
+        read_object: content of a key of the object store, None if there is none.
         note: told what a user's `reader` raised; the line is left out.
     """
 
     def __init__(
-        self, read_object: Callable[[str], str | None], note: Callable[[str], None]
+        self, read_object: Callable[[str], bytes | None], note: Callable[[str], None]
     ) -> None:
         self._read_object = read_object
         self._note = note
@@ -202,7 +169,12 @@ class CustomSources:
                 f"custom data of format {source.format} ({source.source}); use FileFormat.CSV"
             )
         if source.transport_medium == SubscriptionTransportMedium.OBJECT_STORE:
-            return (self._read_object(source.source) or "").splitlines()
+            content = self._read_object(source.source)
+            if content is None:
+                return []
+            if source.source.lower().endswith(".zip"):
+                return _zipped_lines(io.BytesIO(content), "")
+            return content.decode("utf-8-sig").splitlines()
         if source.transport_medium != SubscriptionTransportMedium.LOCAL_FILE:
             raise NotImplementedError(
                 f"custom data from {source.transport_medium} ({source.source}); {_INSTEAD}"
@@ -303,7 +275,12 @@ def _file_lines(source: str) -> list[str]:
         return []
     if path.suffix.lower() != ".zip":
         return path.read_text(encoding="utf-8-sig").splitlines()
-    with zipfile.ZipFile(path) as archive:
+    return _zipped_lines(path, entry)
+
+
+def _zipped_lines(file: Path | io.BytesIO, entry: str) -> list[str]:
+    """Lines of a file in a zip, of the first without a name."""
+    with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
         chosen = entry or next(iter(names), "")
         return archive.read(chosen).decode("utf-8").splitlines() if chosen in names else []

@@ -30,6 +30,7 @@ from engine.common.enums import (
     TickType,
 )
 from engine.common.naming import DirectObject
+from engine.market.data_sources import TradeLines
 from engine.market.symbols import Symbol
 
 _CENT = Decimal("0.01")
@@ -98,7 +99,7 @@ class _FirstPrice(ExactNumber):
         setattr(instance, self.slot, price)
 
 
-class TradeBar(BaseData):
+class TradeBar(TradeLines, BaseData):
     """Open, high, low, close and volume of trades over a period.
 
     ``TradeBar(time, symbol, open, high, low, close, volume[, period])``, ``TradeBar(bar)`` for a
@@ -490,7 +491,7 @@ class ConsolidatorList(list[Any]):
 
 
 class SubscriptionDataConfig(DirectObject):
-    """What one subscription reads.
+    """What one subscription reads; ``(config, class, symbol)`` copies another for these.
 
     Attributes:
         symbol, resolution, tick_type: which file.
@@ -502,9 +503,9 @@ class SubscriptionDataConfig(DirectObject):
 
     def __init__(
         self,
-        symbol: Symbol,
-        resolution: Resolution,
-        tick_type: TickType,
+        symbol: Symbol | SubscriptionDataConfig,
+        resolution: Any,
+        tick_type: Any,
         *,
         fill_forward: bool = True,
         extended_hours: bool = False,
@@ -512,15 +513,23 @@ class SubscriptionDataConfig(DirectObject):
         normalization: DataNormalizationMode = DataNormalizationMode.ADJUSTED,
         kind: type[BaseData] | None = None,
     ) -> None:
+        self.consolidators: ConsolidatorList
+        if isinstance(symbol, SubscriptionDataConfig):
+            # LEAN's copy of a subscription for another class and symbol.
+            self.__dict__.update(symbol.__dict__)
+            self.custom_kind = None if resolution in (TradeBar, QuoteBar) else resolution
+            self.symbol = tick_type
+            self.consolidators = ConsolidatorList()
+            return
         self.symbol = symbol
-        self.resolution = resolution
-        self.tick_type = tick_type
+        self.resolution: Resolution = resolution
+        self.tick_type: TickType = tick_type
         self.fill_forward = fill_forward
         self.extended_hours = extended_hours
         self.internal = internal
         self.data_normalization_mode = DataNormalizationMode(normalization)
         self.custom_kind = kind
-        self.consolidators: ConsolidatorList = ConsolidatorList()
+        self.consolidators = ConsolidatorList()
 
     terms = property(
         lambda self: (self.resolution, self.tick_type, self.fill_forward, self.extended_hours)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -71,36 +72,63 @@ class _Finder(MetaPathFinder, Loader):
             vars(module).setdefault(model, RefusedName(model))
 
 
-class _NetNamespaces(MetaPathFinder):
-    """Refuses imports of .NET's namespaces, which only LEAN's Python has."""
+def _is_namespace(name: str) -> bool:
+    """Whether one of LEAN's classes is in a namespace or further inside."""
+    return any(f"{entry.namespace}.".startswith(f"{name}.") for entry in lean_classes().values())
+
+
+class _NetNamespaces(MetaPathFinder, Loader):
+    """Finds .NET's namespaces, which LEAN's Python can import.
+
+    They hold what `AlgorithmImports` exports of them; any other name can be imported, and refuses
+    when it is used. `clr` loads nothing: all there is, is there.
+    """
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Nothing, for any other name.
+        """Spec of a namespace; nothing for any other name."""
+        top, _, inner = name.partition(".")
+        if top not in _NET or (top == "QuantConnect" and inner and not _is_namespace(name)):
+            return None
+        return ModuleSpec(name, self, is_package=True)
 
-        Raises:
-            NotImplementedError: for .NET's namespaces.
-        """
-        if name.partition(".")[0] in _NET:
-            raise NotImplementedError(
-                f"import of {name}: .NET's namespaces are not supported by this engine; LEAN's own "
-                "names come with `from AlgorithmImports import *`, for the rest use Python's"
-            )
-        return None
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Use Python's own."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Let the module answer for what its namespace has."""
+        namespace = module.__name__
+        if namespace == "clr":
+            vars(module)["AddReference"] = lambda name: None
+
+        def find(name: str) -> Any:
+            if name.startswith("__") or _is_namespace(f"{namespace}.{name}"):
+                # An inner namespace is a module of its own.
+                raise AttributeError(name)
+            exported = vars(import_module("AlgorithmImports"))
+            return exported[name] if name in lean_classes() else RefusedName(name)
+
+        vars(module)["__getattr__"] = find
+        # Python's Exception stays: .NET's would catch nothing of Python's.
+        vars(module)["__all__"] = [
+            name
+            for name, entry in lean_classes().items()
+            if entry.namespace == namespace and name != "Exception"
+        ]
 
 
 @contextmanager
 def framework_modules() -> Iterator[None]:
-    """Let imports of LEAN's framework modules work inside the block, and refuse .NET's."""
-    finder, refusing = _Finder(), _NetNamespaces()
+    """Let imports of LEAN's framework modules and .NET's namespaces work inside the block."""
+    finder, namespaces = _Finder(), _NetNamespaces()
     sys.meta_path.append(finder)
-    sys.meta_path.insert(0, refusing)
+    sys.meta_path.insert(0, namespaces)
     try:
         yield
     finally:
         sys.meta_path.remove(finder)
-        sys.meta_path.remove(refusing)
+        sys.meta_path.remove(namespaces)
         for name, module in list(sys.modules.items()):
-            if getattr(module, "__loader__", None) is finder:
+            if getattr(module, "__loader__", None) in (finder, namespaces):
                 del sys.modules[name]

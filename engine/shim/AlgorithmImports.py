@@ -70,6 +70,7 @@ from engine.api.signal_exports import (
     VBaseSignalExport,
 )
 from engine.api.subscription_manager import SubscriptionManager
+from engine.api.trading_calendar import TradingCalendar, TradingDay
 from engine.brokerage.brokerage_models import (
     AlpacaBrokerageModel,
     BrokerageMessageEvent,
@@ -157,6 +158,7 @@ from engine.brokerage.transactions import ProjectedHoldings, SecurityTransaction
 from engine.common.charting import *
 from engine.common.charting import CandlestickSeries, Chart, Color, Series
 from engine.common.clock import TimeZones
+from engine.common.compression import Compression
 from engine.common.enums import *
 from engine.common.expiry import Expiry
 from engine.common.lean_names import RefusedName, exported_names
@@ -164,7 +166,7 @@ from engine.common.net_exceptions import *
 from engine.common.settings import AlgorithmSettings, ScheduleSettings, UniverseSettings
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.feed.consolidators import *
-from engine.feed.custom_data import PythonData, SubscriptionDataSource
+from engine.feed.custom_data import PythonData
 from engine.feed.fred import Fred
 from engine.feed.period_consolidators import *
 from engine.feed.price_bars import *
@@ -183,6 +185,7 @@ from engine.market.data import (
     SymbolChangedEvent,
     TradeBar,
 )
+from engine.market.data_sources import LeanData, SubscriptionDataSource
 from engine.market.market_hours import ExchangeHours, MarketHoursDatabase
 from engine.market.slices import (
     DataDictionary,
@@ -246,6 +249,7 @@ from engine.statistics.interest_rate import (
     FuncRiskFreeRateInterestRateModel,
     InterestRateProvider,
 )
+from engine.statistics.performance_metrics import PerformanceMetrics
 from engine.statistics.portfolio import PortfolioStatistics
 from engine.statistics.trade_builder import TradeBuilder
 from engine.statistics.trades import TradeStatistics

@@ -10,6 +10,7 @@ from typing import Any
 from engine.common.clock import aware_utc
 from engine.common.decimals import to_double
 from engine.common.naming import LeanObject
+from engine.common.pairs import PairsDict
 
 
 class Shown:
@@ -38,5 +39,5 @@ def shown(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [shown(item) for item in value]
     if isinstance(value, dict):
-        return {key: shown(item) for key, item in value.items()}
+        return PairsDict((key, shown(item)) for key, item in value.items())
     return value

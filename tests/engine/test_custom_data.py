@@ -7,8 +7,9 @@ import pytest
 from engine.api.algorithm import QCAlgorithm
 from engine.common.enums import FileFormat, Resolution, SubscriptionTransportMedium
 from engine.common.net_exceptions import KeyNotFoundException
-from engine.feed.custom_data import PythonData, SubscriptionDataSource
+from engine.feed.custom_data import PythonData
 from engine.feed.period_consolidators import BaseDataConsolidator
+from engine.market.data_sources import SubscriptionDataSource
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
 

@@ -1,6 +1,7 @@
 """Portfolio optimizers and the models of LEAN's Python files: closed forms and known answers."""
 
 import importlib
+import sys
 from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -150,7 +151,29 @@ class TestModules:
         assert by_name._period == timedelta(14)
 
 
-@pytest.mark.parametrize("name", ["clr", "System", "System.Collections.Generic", "QuantConnect"])
-def test_imports_of_net_namespaces_are_refused_by_name(name):
-    with framework_modules(), pytest.raises(NotImplementedError, match="import of "):
-        importlib.import_module(name)
+def test_net_namespaces_hold_what_the_engine_has_of_them(tmp_path):
+    """Imports as in algorithms written before `AlgorithmImports`."""
+    (tmp_path / "AlgorithmImports.py").write_text("class TradeBar: pass\nclass List: pass\n")
+    sys.path.insert(0, str(tmp_path))
+    known = sys.modules.pop("AlgorithmImports", None)
+    try:
+        with framework_modules():
+            importlib.import_module("clr").AddReference("System")
+            assert importlib.import_module("QuantConnect.Data.Market").TradeBar.__name__ == (
+                "TradeBar"
+            )
+            generic = importlib.import_module("System.Collections.Generic")
+            assert "<Dictionary, which" in repr(generic.Dictionary[str, str])
+            with pytest.raises(NotImplementedError, match="Dictionary"):
+                generic.Dictionary()
+            everything = importlib.import_module("QuantConnect").__all__
+            assert "Resolution" in everything
+            assert "Exception" not in importlib.import_module("System").__all__
+            with pytest.raises(ImportError):
+                importlib.import_module("QuantConnect.Nonsense")
+        assert "System" not in sys.modules
+    finally:
+        sys.path.remove(str(tmp_path))
+        sys.modules.pop("AlgorithmImports", None)
+        if known is not None:
+            sys.modules["AlgorithmImports"] = known
