@@ -50,7 +50,7 @@ from engine.common.clock import (
     to_utc,
     zone,
 )
-from engine.common.decimals import cast_double
+from engine.common.decimals import cast_double, number_text
 from engine.common.enums import (
     AccountType,
     AlgorithmMode,
@@ -596,21 +596,36 @@ class QCAlgorithm(
         """Lines of LEAN's log file."""
         return self.qc_messages.lines
 
+    @staticmethod
+    def _qc_said(message: Any) -> str:
+        """A message as LEAN writes what Python hands over.
+
+        Whatever has `to_string`, as LEAN's objects and pandas' frames, begins on a line of its own.
+        """
+        if type(message) is str:
+            return message
+        number = number_text(message)
+        if number is not None:
+            return number
+        if hasattr(message, "to_string"):
+            return f"\n{message.to_string()}"
+        return str(message)
+
     def debug(self, message: Any) -> None:
         """Note a message; one like the last is dropped in a backtest."""
-        self.qc_messages.add(DEBUG, self.time, message)
+        self.qc_messages.add(DEBUG, self.time, self._qc_said(message))
 
     def log(self, message: Any) -> None:
         """Note a message."""
-        self.qc_messages.add(LOG, self.time, message)
+        self.qc_messages.add(LOG, self.time, self._qc_said(message))
 
     def error(self, message: Any) -> None:
         """Note an error; the run goes on. One like the last is dropped in a backtest."""
-        self.qc_messages.add(ERROR, self.time, message)
+        self.qc_messages.add(ERROR, self.time, self._qc_said(message))
 
     def quit(self, message: str = "") -> None:
         """Stop after this time step."""
-        self.debug(f"Quit(): {message}")
+        self.debug(f"Quit(): {self._qc_said(message)}")
         self.status = AlgorithmStatus.STOPPED
 
     def set_quit(self, quit: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.common.decimals import double_text
+from engine.common.decimals import number_text
 from engine.common.net_exceptions import ArgumentException
 from engine.statistics.interest_rate import InterestRateProvider
 from engine.statistics.shown import Shown
@@ -17,7 +17,8 @@ LARGEST_RESERVED = 100
 
 def _written(value: Any) -> str:
     """A figure as LEAN writes it."""
-    return double_text(value) if isinstance(value, float) else str(value)
+    number = number_text(value)
+    return str(value) if number is None else number
 
 
 class StatisticsMixin:

@@ -299,6 +299,22 @@ def double_text(value: float) -> str:
     return f"{mantissa.removesuffix('.0')}E{sign}{digits.zfill(2)}"
 
 
+def number_text(value: Any) -> str | None:
+    """How LEAN writes a number that Python hands over where it takes any; None of what is none.
+
+    A truth value is taken for a double.
+    """
+    if isinstance(value, bool) or type(value) is float:
+        if math.isfinite(value):
+            return double_text(float(value))
+        return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, Decimal | np.number):
+        return text(to_decimal(value)) if math.isfinite(value) else number_text(float(value))
+    return None
+
+
 class ExactNumber:
     """Attribute that reads as a double and accepts any number; the Decimal lives in `<name>_exact`.
 

@@ -12,8 +12,9 @@ hold the names that they have to answer. Classes that a user derives have `__get
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
-from inspect import get_annotations
+from inspect import get_annotations, signature
 from opcode import opmap
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
@@ -215,6 +216,7 @@ class LeanType(type):
                 cls._add_unfound(contents)
         else:
             cls._take_overrides(contents)
+            cls._begin_first(contents)
             if not has_own(cls, "__getattr__"):
                 cls.__getattr__ = find_missing  # type: ignore[method-assign, assignment]
 
@@ -253,6 +255,29 @@ class LeanType(type):
             real = next((value for value in values if type(value) is not _Unfound), values[0])
             if real is not values[0]:
                 setattr(cls, key, real)
+
+    def _begin_first(cls, contents: dict[str, Any]) -> None:
+        """Let our constructor run before a user's, if it needs no arguments, as pythonnet does.
+
+        So a user's `__init__` need not call it.
+        """
+        ours = next(base for base in cls.__mro__ if base.__module__.startswith("engine."))
+        start: Any = ours.__init__  # type: ignore[misc]
+        if "__init__" not in contents or cls.__new__ is not object.__new__:
+            return
+        try:
+            signature(start).bind(None)
+        except (TypeError, ValueError):
+            return
+
+        def new(kind: type, *_: Any, **__: Any) -> Any:
+            instance: Any = object.__new__(kind)
+            # What goes wrong here, the user's own call may do better.
+            with suppress(Exception):
+                start(instance)
+            return instance
+
+        cls.__new__ = staticmethod(new)  # type: ignore[method-assign, assignment]
 
     def _take_overrides(cls, contents: dict[str, Any]) -> None:
         """Let a user's `def CreateTargets` override `create_targets`."""

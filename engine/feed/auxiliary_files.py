@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from engine.common.clock import END_OF_TIME
-from engine.common.decimals import ONE, ZERO, divide, to_double
+from engine.common.decimals import ONE, ZERO, divide, text, to_double
 from engine.common.enums import DataNormalizationMode
 from engine.common.naming import DirectObject
 from engine.common.text_files import read_rows
@@ -246,6 +246,16 @@ class SymbolProperties(DirectObject):
     strike_multiplier = 1.0
     minimum_order_size: float | None = None
     market_ticker = ""
+
+    def __str__(self) -> str:
+        numbers = (
+            self.contract_multiplier_exact,
+            self.minimum_price_variation_exact,
+            self.lot_size_exact,
+        )
+        # LEAN leaves commas for market ticker, minimum order size and price magnifier.
+        written = ",".join(text(number) for number in numbers)
+        return f"{self.description},{self.quote_currency},{written},,,"
 
     @property
     def contract_multiplier(self) -> float:

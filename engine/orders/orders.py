@@ -49,9 +49,6 @@ class CashAmount(DirectObject):
     def __hash__(self) -> int:
         return hash((self.amount_exact, self.currency))
 
-    def __str__(self) -> str:
-        return f"{text(self.amount_exact)} {self.currency}"
-
 
 def currency_symbol(currency: str) -> str:
     """Sign of a currency, the currency itself for those that have none here."""
@@ -67,7 +64,7 @@ class OrderFee(DirectObject):
         self.value = value
 
     def __str__(self) -> str:
-        return str(self.value)
+        return f"{text(self.value.amount_exact)} {self.value.currency}"
 
 
 OrderFee.ZERO = OrderFee(CashAmount(ZERO, "QCC"))

@@ -1,7 +1,10 @@
 """Messages: the order of LEAN's log file, and what a run that fails leaves of them."""
 
 from datetime import datetime
+from decimal import Decimal
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
@@ -129,3 +132,24 @@ def test_figures_of_ones_own_are_in_the_table(folder):
 
     result = run(folder, Custom)
     assert result.summary.summary["Mine"] == result.statistics["Mine"] == "12.5"
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("text", "text"),
+        (5.0, "5"),
+        (1e17, "1E+17"),
+        (7, "7"),
+        (True, "1"),
+        (float("nan"), "NaN"),
+        (np.float64(5.0), "5.0"),
+        (Decimal("1.50"), "1.50"),
+        (None, "None"),
+        ([1.0], "[1.0]"),
+        (Resolution.DAILY, "\nDaily"),
+        (pd.Series([1, 2]), "\n0    1\n1    2"),
+    ],
+)
+def test_what_is_no_text_is_written_as_net_writes_it(message, said):
+    assert QCAlgorithm._qc_said(message) == said

@@ -3,6 +3,7 @@
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
+from engine.brokerage.buying_power import SecurityMarginModel
 from engine.common.enums import LeanEnum, Resolution, SeriesType
 from engine.common.lean_names import members
 from engine.common.naming import DirectObject, snake_case
@@ -11,6 +12,7 @@ from engine.framework import AlphaModel
 from engine.market.data import TradeBar
 from engine.market.symbols import Symbol
 from engine.orders.order_properties import OrderProperties, TimeInForce
+from engine.orders.orders import CashAmount, OrderFee
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
 
@@ -127,3 +129,21 @@ def test_a_users_attributes_do_not_meet_the_engines_own(tmp_path):
     known = members("QCAlgorithm")
     strangers = {name for name in found - ours if not name.startswith(("__", "_qc_", "qc_"))}
     assert not {name for name in strangers if snake_case(name) not in known}
+
+
+def test_a_users_init_need_not_call_ours():
+    class Mine(SecurityMarginModel):
+        def __init__(self, number):
+            self.number = number
+
+    class Twice(Mine):
+        def __init__(self):
+            super().__init__(2)
+
+    assert (Mine(7).number, Mine(7).required_free_buying_power_percent) == (7, 0)
+    assert (Twice().number, Twice().required_free_buying_power_percent) == (2, 0)
+
+
+def test_an_amount_of_cash_has_no_text_of_its_own_but_a_fee_has():
+    fee = OrderFee(CashAmount(1.0 * 2, "USD"))
+    assert (str(fee), str(fee.value)) == ("2.0 USD", "QuantConnect.Securities.CashAmount")
