@@ -1,8 +1,8 @@
 """The figures by which the deep-reinforcement-learning literature compares trading strategies.
 
 All are computed from daily simple returns, r[t] = V[t] / V[t-1] - 1, over the sessions of the run;
-252 sessions make a year; the risk-free rate is taken as zero. LEAN's own table (with its own
-conventions) stands beside this one.
+252 sessions make a year; the risk-free rate is taken as zero. QuantStats and SciPy compute what
+they know how to. LEAN's own table (with its own conventions) stands beside this one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+import quantstats.stats as qs
+from scipy import stats
 
 from engine.report.results import Backtest
 
@@ -81,24 +82,7 @@ def paired_t(backtest: Backtest) -> tuple[float, int]:
     difference = returns_of(backtest.equity) - returns_of(backtest.benchmark)
     if np.allclose(difference, difference.iloc[0]):
         return math.nan, len(difference)
-    error = difference.std() / math.sqrt(len(difference))
-    return float(difference.mean() / error), len(difference)
-
-
-def _skewness(numbers: NDArray[np.float64]) -> float:
-    """Skewness, corrected for bias where there are numbers enough."""
-    centred, n = numbers - numbers.mean(), len(numbers)
-    ratio = float((centred**3).mean() / (centred**2).mean() ** 1.5)
-    return ratio * math.sqrt(n * (n - 1)) / (n - 2) if n > 2 else ratio
-
-
-def _excess_kurtosis(numbers: NDArray[np.float64]) -> float:
-    """Excess kurtosis, corrected for bias where there are numbers enough."""
-    centred, n = numbers - numbers.mean(), len(numbers)
-    ratio = float((centred**4).mean() / (centred**2).mean() ** 2)
-    if n <= 3:
-        return ratio - 3
-    return ((n * n - 1) * ratio - 3 * (n - 1) ** 2) / ((n - 2) * (n - 3))
+    return float(stats.ttest_1samp(difference, 0.0).statistic), len(difference)
 
 
 def metrics_table(backtest: Backtest) -> list[Metric]:
@@ -170,37 +154,30 @@ def figures_of(values: pd.Series, benchmark: pd.Series | None) -> dict[str, floa
     """
     returns = returns_of(values)
     moves = len(returns) > 1 and float(returns.std()) > 1e-12
-    growth = returns.add(1).prod()
     figures = {
-        "Cumulative return": growth - 1,
-        "Annualised return": abs(growth) ** (YEAR / len(returns)) - 1,
-        "Best day": returns.max(),
-        "Worst day": returns.min(),
+        "Cumulative return": qs.comp(returns),
+        "Annualised return": qs.cagr(returns, periods=YEAR),
+        "Best day": qs.best(returns, prepare_returns=False),
+        "Worst day": qs.worst(returns, prepare_returns=False),
         "Maximum drawdown": drawdown(values).min(),
         "Drawdown, peak to trough": peak_to_trough(values),
         "Longest time under water": longest_under_water(values),
     }
     if moves:
-        deviation = returns.std() * math.sqrt(YEAR)
-        downside = math.sqrt((returns[returns < 0] ** 2).sum() / len(returns))
-        mean = returns.mean() * YEAR
+        deviation = qs.volatility(returns, periods=YEAR, prepare_returns=False)
         figures |= {
             "Variance (annual)": deviation**2,
             "Deviation (annual)": deviation,
-            "Sharpe ratio": mean / deviation,
-            "Sortino ratio": mean / downside / math.sqrt(YEAR) if downside else math.nan,
-            "Skewness": _skewness(returns.to_numpy()),
-            "Excess kurtosis": _excess_kurtosis(returns.to_numpy()),
+            "Sharpe ratio": qs.sharpe(returns, periods=YEAR),
+            "Sortino ratio": qs.sortino(returns, periods=YEAR),
+            "Skewness": stats.skew(returns, bias=False),
+            "Excess kurtosis": stats.kurtosis(returns, bias=False),
         }
     if moves and benchmark is not None:
         other = returns_of(benchmark)
-        covariances = np.cov(returns, other)
-        moved = covariances[1, 1]
-        figures["Beta"] = covariances[0, 1] / moved if moved else 0.0
+        figures["Beta"] = qs.greeks(returns, other, prepare_returns=False)["beta"]
         if not np.allclose(returns, other):
-            active = returns - other
-            spread = active.std()
-            ratio = active.mean() / spread if spread else 0.0
+            ratio = qs.information_ratio(returns, other, prepare_returns=False)
             figures["Information ratio"] = ratio * math.sqrt(YEAR)
     return {name: float(value) for name, value in figures.items()}
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from scipy.special import stdtr
+from scipy import stats
 
 from engine.report import rivals
 from engine.report.metrics import Metric, metrics_table, paired_t
@@ -54,7 +54,7 @@ def caveats(backtest: Backtest, diagnostics: Mapping[str, Any]) -> list[str]:
     if backtest.benchmark is not None:
         t, days = paired_t(backtest)
         if math.isfinite(t):
-            chance = 2 * float(stdtr(days - 1, -abs(t)))
+            chance = 2 * float(stats.t.sf(abs(t), days - 1))
             said.append(
                 f"The daily difference to the benchmark has t = {signed(f'{t:+.2f}')} over "
                 f"{days:,} sessions: chance alone gives one as large in {chance:.1%} of cases."
