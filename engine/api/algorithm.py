@@ -9,7 +9,7 @@ the engine keeps on an algorithm is called `_qc_…`, or `qc_…` where other ro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -488,6 +488,23 @@ class QCAlgorithm(
             (initializer if call is None else call)(security)
         finally:
             self._qc_initializing = before
+
+    def _qc_seed_new(self, security: Security) -> None:
+        """Give a security that is being added its last prices, where the settings say so."""
+        if not self.settings.seed_initial_prices:
+            return
+        before, self._qc_initializing = self._qc_initializing, security
+        try:
+            self.qc_seed([security])
+        finally:
+            self._qc_initializing = before
+
+    def qc_seed(self, securities: Iterable[Security]) -> None:
+        """Give securities without a price their last known prices."""
+        for security in securities:
+            if not security.price_exact:
+                for point in self._qc_last_known(security.symbol):
+                    security.set_market_price(point)
 
     def add_security_initializer(self, security_initializer: Any) -> None:
         """One more initializer, after those there are.

@@ -160,6 +160,7 @@ class CustomDataMixin:
                     extended_hours=True, kind=kind,
                 )
             )  # fmt: skip
+            self._qc_seed_new(security)
             self._qc_initialize_security(security)
             security.is_initialized = True
         self.securities.add(security)

@@ -131,6 +131,8 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         if mode == DataNormalizationMode.RAW or self.live_mode:
             security.rounds_prices = True
         if not security.is_initialized:
+            if not selected:
+                self._qc_seed_new(security)
             # LEAN makes a selected security before its subscriptions.
             self._qc_initialize_security(security, subscribed=not selected)
             security.is_initialized = True

@@ -61,9 +61,7 @@ class TradingMixin(TargetsMixin):
         if security is None and not isinstance(key, Symbol):
             return Security(Symbol.of(str(key)), always_open(), SymbolProperties(), self._qc_now)
         added: Security = self.add_security(security.symbol if security is not None else key)
-        if not added.price_exact:
-            for point in self.get_last_known_prices(added):
-                added.set_market_price(point)
+        self.qc_seed([added])
         return added
 
     def _qc_order_request(

@@ -73,7 +73,10 @@ class UniverseMembers:
         removed = self._remove(universe, active.selected, time)
         # What is added by hand begins after its time step, whose bars are past.
         start = time + TICK if active.after_step else time
-        return SecurityChanges(self._add(universe, active.selected, time, start), removed)
+        added = self._add(universe, active.selected, time, start)
+        if self._algorithm.settings.seed_initial_prices:
+            self._algorithm.qc_seed(added)
+        return SecurityChanges(added, removed)
 
     def _of(self, universe: Universe) -> dict[Symbol, _Member]:
         return self._members.setdefault(universe.key, {})

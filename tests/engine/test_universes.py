@@ -266,6 +266,24 @@ def test_active_are_the_members_of_universes_from_their_selection_on(folder):
     assert lines[:4] == ["04 00 0", "04 16 False", "04 16 ['ZED']", "05 16 ['ZED', 'ABC']"]
 
 
+@pytest.mark.parametrize("seeds", [True, False])
+def test_new_securities_have_their_last_prices_where_the_settings_say_so(folder, seeds):
+    class Seeded(Base):
+        def start(self):
+            self.set_start_date(2010, 1, 11)
+            self.settings.seed_initial_prices = seeds
+            self.set_security_initializer(lambda security: self.note(f"{security.price:g}"))
+            self.add_equity("ZED", Resolution.DAILY)
+            self.add_universe("own", Resolution.DAILY, lambda time: ["ABC"])
+
+        def on_securities_changed(self, changes):
+            self.note([f"{security.price:g}" for security in changes.added_securities])
+
+    zed, abc = ("10", "100") if seeds else ("0", "0")
+    # LEAN seeds what is added by hand before its initializer, what is selected after it.
+    assert run(folder, Seeded) == [f"11 00 {zed}", "11 00 0", f"11 00 ['{abc}', '{zed}']"]
+
+
 @needs_sample
 def test_an_order_for_what_was_not_added_fills_at_the_ask(tmp_path):
     class Ordering(QCAlgorithm):
