@@ -20,7 +20,7 @@ from engine.brokerage.shortable import NullShortableProvider
 from engine.common.decimals import ONE, ZERO, ExactNumber, divide, text, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
 from engine.common.lean_names import refusal
-from engine.common.naming import DirectObject, either_spelling, has_own
+from engine.common.naming import DirectObject, RefusedProperty, either_spelling, has_own
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import KeyValuePair
 from engine.common.signatures import overloads
@@ -458,6 +458,9 @@ class Security(DirectObject):
     ask_price = ExactNumber()
     bid_size = ExactNumber()
     ask_size = ExactNumber()
+
+    portfolio_model: Any = RefusedProperty()
+    price_variation_model: Any = RefusedProperty()
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ from engine.common.enums import (
     Resolution,
 )
 from engine.common.lean_names import refusal
-from engine.common.naming import LeanObject, either_spelling, pascal_case
+from engine.common.naming import LeanObject, RefusedProperty, either_spelling, pascal_case
 from engine.common.net_exceptions import ArgumentException, InvalidOperationException
 from engine.common.settings import AlgorithmSettings, UniverseSettings
 from engine.common.signatures import overloads
@@ -111,6 +111,13 @@ class QCAlgorithm(
     """Base of algorithms; override `initialize` and `on_data`."""
 
     # Read where they are kept, since there is no `__get__`.
+    brokerage_message_handler: Any = RefusedProperty()
+    debug_messages: Any = RefusedProperty()
+    error_messages: Any = RefusedProperty()
+    history_provider: Any = RefusedProperty()
+    log_messages: Any = RefusedProperty()
+    name_updated: Any = RefusedProperty()
+    tags_updated: Any = RefusedProperty()
     benchmark: Any = _ReadOnly()
     date_rules: Any = _ReadOnly()
     object_store: Any = _ReadOnly()

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.account.securities import SecurityManager
 from engine.common.enums import Resolution, SecurityType
-from engine.common.naming import LeanObject
+from engine.common.naming import LeanObject, RefusedProperty
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import KeyValuePair, pair_class
 from engine.framework.insight import Insight
@@ -34,6 +34,8 @@ def _of_function(name: str, resolution: Any, selector: Any, settings: Any) -> Cu
 
 class UniverseManager(LeanObject):
     """LEAN's `self.universe_manager`: universes by the symbols that stand for them."""
+
+    collection_changed: Any = RefusedProperty()
 
     def __init__(self) -> None:
         self._universes: dict[str, Universe] = {}
@@ -103,6 +105,16 @@ class UniverseManager(LeanObject):
 
 class FrameworkMixin:
     """Framework of an algorithm."""
+
+    @property
+    def debug_mode(self: Any) -> bool:
+        """Whether insights and targets are logged; they are not."""
+        return False
+
+    @debug_mode.setter
+    def debug_mode(self: Any, is_on: bool) -> None:
+        if is_on:
+            raise NotImplementedError("debug_mode = True: log insights in insights_generated")
 
     def _qc_set_up_framework(self: Any) -> None:
         self._qc_pipeline = FrameworkPipeline(self)

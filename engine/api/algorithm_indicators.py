@@ -135,6 +135,15 @@ class IndicatorsMixin(IndicatorHelpersMixin):
         """Candlestick patterns that are updated from a symbol's bars."""
         return CandlestickPatterns(self)
 
+    @property
+    def enable_automatic_indicator_warm_up(self: Any) -> bool:
+        """LEAN's older name of `settings.automatic_indicator_warm_up`."""
+        return bool(self.settings.automatic_indicator_warm_up)
+
+    @enable_automatic_indicator_warm_up.setter
+    def enable_automatic_indicator_warm_up(self: Any, is_enabled: bool) -> None:
+        self.settings.automatic_indicator_warm_up = is_enabled
+
     def create_indicator_name(self: Any, symbol: Any, type: str, resolution: Any) -> str:
         """Name such as `EMA(15,SPY_day)`."""
         key = getattr(symbol, "symbol", symbol)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.common.naming import LeanObject
+from engine.common.naming import LeanObject, RefusedProperty
 
 
 class NotificationManager(LeanObject):
@@ -13,6 +13,8 @@ class NotificationManager(LeanObject):
     Args:
         live_mode: whether messages would have to be sent, which this engine cannot.
     """
+
+    messages: Any = RefusedProperty()
 
     def __init__(self, live_mode: bool) -> None:
         self._live = live_mode

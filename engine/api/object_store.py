@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.durable import make_folders, replace_durably, sync_folder
-from engine.common.naming import LeanObject
+from engine.common.naming import LeanObject, RefusedProperty
 from engine.common.net_exceptions import (
     ArgumentException,
     ArgumentNullException,
@@ -63,6 +63,8 @@ class ObjectStore(LeanObject):
         durable: what is saved is on disk when `save` returns, also after a loss of power; for live
             runs, since it takes a few milliseconds.
     """
+
+    error_raised: Any = RefusedProperty()
 
     def __init__(
         self,

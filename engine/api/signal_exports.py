@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from engine.common.naming import LeanObject
+from engine.common.naming import LeanObject, RefusedProperty
 from engine.common.net_exceptions import ArgumentException
 
 
@@ -19,6 +19,8 @@ class _SignalExport(LeanObject):
 
 class Collective2SignalExport(_SignalExport):
     """Collective2's site."""
+
+    destination: Any = RefusedProperty()
 
     def __init__(self, api_key: str, system_id: int, use_white_label_api: bool = False) -> None:
         self.name = "Collective2"

@@ -143,6 +143,22 @@ def _refuse_to_set(instance: Any, value: Any) -> None:
     raise TypeError("property is read-only")
 
 
+class RefusedProperty:
+    """A property of LEAN's that the engine lacks: reading and setting it refuse by its name.
+
+    Where LEAN lets a property be set, Python would make an attribute of it, which nobody reads.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner, self._name = owner.__dict__.get("lean_name", owner.__name__), name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        raise NotImplementedError(refusal(self._owner, self._name))
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        raise NotImplementedError(refusal(self._owner, self._name))
+
+
 class _Alias:
     """PascalCase spelling of an attribute that can be set."""
 

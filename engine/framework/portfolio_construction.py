@@ -94,6 +94,9 @@ class PortfolioConstructionModel(LeanObject):
         algorithm: known from the first call on.
     """
 
+    rebalance_on_security_changes: bool
+    rebalance_on_insight_changes: bool
+
     def __init__(self, rebalancing_func: Any = None, *_: Any) -> None:
         self._start(rebalancing_func)
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from engine.common.enums import Resolution, SecurityType
-from engine.common.naming import LeanObject
+from engine.common.naming import LeanObject, RefusedProperty
 from engine.common.pairs import PairsDict
 from engine.market.symbols import Market, SecurityIdentifier, Symbol, SymbolCache
 
@@ -34,6 +34,10 @@ class Universe(LeanObject):
     """
 
     UNCHANGED: ClassVar[Any] = UNCHANGED
+    asynchronous: Any = RefusedProperty()
+    dispose_requested: Any = RefusedProperty()
+    selection_changed: Any = RefusedProperty()
+    universe_settings: Any = RefusedProperty()
     fill_forward = False
 
     def __init__(

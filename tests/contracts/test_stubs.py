@@ -33,6 +33,12 @@ from research.lean_names import class_sources, listing, stubs
 
 MISNUMBERED = ("BrokerageName", "SeriesType")
 """Enumerations with aliases or gaps, which the stubs count wrongly."""
+SET_OTHERWISE = {
+    "BaseVolatilityModel.subscription_data_config_provider",
+    "PortfolioConstructionModel.python_wrapper",
+    "QCAlgorithm.subscription_manager",
+}
+"""Of derived classes' use alone, or read where a part of the algorithm keeps it."""
 EXCEPTIONS = Path(__file__).with_name("stub_exceptions.txt")
 
 
@@ -185,6 +191,40 @@ def test_members_of_enumerations_have_leans_numbers(name: str) -> None:
     assert numbers.keys() >= own.keys()
     if name not in MISNUMBERED:
         assert {key: int(value) for key, value in own.items()} == {key: numbers[key] for key in own}
+
+
+def settable(name: str) -> Iterator[str]:
+    """Properties of a class that LEAN lets be set."""
+    for block in ast.parse(sources(lean_classes()[name].namespace)[name]).body:
+        for item in block.body if isinstance(block, ast.ClassDef) else ():
+            if isinstance(item, ast.FunctionDef) and any(
+                ast.unparse(decorator).endswith(".setter") for decorator in item.decorator_list
+            ):
+                text = ast.get_docstring(item) or ""
+                if "is protected." not in text:
+                    yield item.name
+
+
+def test_what_lean_lets_be_set_is_read_or_refused() -> None:
+    """What is set under a name that nobody reads would change nothing, without a word."""
+    lost = []
+    for name, cls in supported().items():
+        if issubclass(cls, enum.Enum | Exception):
+            continue
+        for member in settable(name):
+            spellings = member, pascal_case(member)
+            if any(one in vars(base) for base in cls.__mro__ for one in spellings):
+                continue
+            try:
+                thing = cls()
+            except Exception:  # what a constructor needs is not the point
+                thing = object.__new__(cls)
+            try:
+                setattr(thing, member, None)
+            except NotImplementedError:
+                continue
+            lost.append(f"{name}.{member}")
+    assert not set(lost) - SET_OTHERWISE
 
 
 def test_pascal_case_and_back() -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from engine.api.object_store import ObjectStore
 from engine.api.trading_calendar import TradingCalendar, is_settlement_day
 from engine.common.compression import Compression
 from engine.common.data_folder import set_data_folder
@@ -152,3 +153,12 @@ class TestCalendar:
 def test_names_of_figures():
     assert PerformanceMetrics.PROFIT_LOSS_RATIO == "Profit-Loss Ratio"
     assert PerformanceMetrics.TotalOrders == "Total Orders"
+
+
+def test_properties_that_the_engine_lacks_are_refused_both_ways(tmp_path):
+    store = ObjectStore(tmp_path)
+    for spelling in ("error_raised", "ErrorRaised"):
+        with pytest.raises(NotImplementedError, match=r"ObjectStore\.error_raised"):
+            getattr(store, spelling)
+        with pytest.raises(NotImplementedError, match=r"ObjectStore\.error_raised"):
+            setattr(store, spelling, 1)
