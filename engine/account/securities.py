@@ -22,7 +22,7 @@ from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityT
 from engine.common.lean_names import refusal
 from engine.common.naming import DirectObject, RefusedProperty, either_spelling, has_own
 from engine.common.net_exceptions import KeyNotFoundException
-from engine.common.pairs import KeyValuePair
+from engine.common.pairs import KeyValuePair, PairsDict
 from engine.common.signatures import overloads
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.market.data import (
@@ -78,10 +78,11 @@ class SecurityCache(DirectObject):
     """Of futures and options alone."""
 
     def __init__(self) -> None:
+        self.properties = PairsDict()
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forget all prices."""
         self.price_exact = self.open_exact = self.high_exact = self.low_exact = self.close_exact = (
             ZERO
         )
@@ -493,7 +494,7 @@ class Security(DirectObject):
         self.rounds_prices = False
         self._utc_now = utc_now
         self._session: Session | None = None
-        self._properties: dict[str, Any] = {}
+        self._properties: dict[str, Any] = self.cache.properties
 
     price_exact = property(lambda self: self.cache.price_exact)
     open_exact = property(lambda self: self.cache.open_exact or self.cache.price_exact)
@@ -567,6 +568,10 @@ class Security(DirectObject):
         self._volatility_model = model
         is_null = model is VolatilityModel.NULL
         self._measure = None if is_null else either_spelling(model, "update")
+
+    def is_custom_data(self) -> bool:
+        """True for data of the user's own."""
+        return any(config.is_custom_data for config in self.subscriptions)
 
     @property
     def resolution(self) -> Any:
@@ -722,7 +727,19 @@ class Security(DirectObject):
             return kept[key]
         if key in self.__dict__:
             return self.__dict__[key]
-        raise KeyNotFoundException(f"{self.symbol.value} has no property {key!r}")
+        raise KeyNotFoundException(f"The given key '{key}' was not present in the dictionary.")
+
+    def remove(self, key: str) -> bool:
+        """Forget a value that the user keeps here; False if there is none."""
+        kept = self._properties
+        if key in kept and self.__dict__.get(key) is kept[key]:
+            del self.__dict__[key]
+        return kept.pop(key, self) is not self
+
+    def clear(self) -> None:
+        """Forget all values that the user keeps here."""
+        for key in list(self._properties.keys()):
+            self.remove(key)
 
     @property
     def get(self) -> _Kept:

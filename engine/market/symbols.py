@@ -362,6 +362,10 @@ class Symbol(DirectObject):
         """The ticker in capitals."""
         return self.value.upper()
 
+    def has_canonical(self) -> bool:
+        """Only futures and options contracts have a canonical symbol."""
+        return False
+
     def is_canonical(self) -> bool:
         """Only futures and options chains are canonical."""
         return False

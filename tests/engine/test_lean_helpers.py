@@ -126,5 +126,10 @@ def test_a_user_keeps_values_with_a_security():
     assert (security["slow"], security.fast, security.get[int]("band"), security.get("slow")) == (
         1, 2, 3, 1,
     )  # fmt: skip
-    with pytest.raises(KeyError, match="no property 'other'"):
-        security["other"]
+    assert sorted(security.cache.properties.keys()) == ["band", "fast"]
+    assert (security.remove("fast"), security.remove("fast")) == (True, False)
+    security.clear()
+    assert security.cache.properties.count == 0
+    for key in ("fast", "band"):
+        with pytest.raises(KeyError, match=f"The given key '{key}' was not present in the dict"):
+            security[key]
