@@ -30,7 +30,8 @@ from sim.path_sampler import ForecasterSampler
 from sim.paths import Paths, PathSampler
 
 FACTS_PATHS, FACTS_BARS = 16, 504
-"""How much is simulated for the tables of facts: markets, and at most this many bars."""
+"""How much is simulated for the tables of facts: markets, and about how many bars; somewhat fewer
+where the span is then cut into pieces of that length with little left over."""
 
 SHOWN_PATHS = 12
 """Synthetic markets kept for the report's pictures."""
@@ -133,7 +134,8 @@ def _measured(
         GARCH: garch,
     }
     real = real_markets(histories)
-    bars = min(FACTS_BARS, *(market.returns.shape[1] for market in real))
+    known = min(market.returns.shape[1] for market in real)
+    bars = min(FACTS_BARS, known // max(round(known / FACTS_BARS), 1))
     markets = {name: sampler.sample(FACTS_PATHS, bars, rng) for name, sampler in samplers.items()}
     sections: dict[str, Any] = {}
     shown = _shown(source, config, seed)

@@ -64,6 +64,23 @@ def test_kurtosis_and_hill_of_known_laws():
     assert hill_index(pareto) == pytest.approx(3.0, abs=4 * 3.0 / np.sqrt(10_000))
 
 
+def test_tails_are_of_as_many_series_together_as_are_asked_for():
+    """Calm and wild series in turn: one by one none has the tails that both have together."""
+    rng = np.random.default_rng(2)
+    r = rng.normal(size=(7, 2_000)) * np.array([1.0, 5.0, 1.0, 5.0, 1.0, 5.0, 40.0])[:, None]
+    market = MarketSeries(r, np.zeros_like(r))
+    pairs = [r[0:2], r[2:4], r[4:6]]
+    found = facts(market, 2)
+    assert found.kurtosis == np.mean([excess_kurtosis(pair) for pair in pairs])
+    assert found.hill == np.mean([hill_index(pair) for pair in pairs])
+    # Of variances 1 and 25 in equal parts: 3 (1 + 625) / 2 / 13² - 3.
+    assert found.kurtosis == pytest.approx(2.556, abs=0.3)
+    assert abs(facts(market, 1).kurtosis) < 0.1
+    assert facts(market, 9).kurtosis == facts(market).kurtosis == excess_kurtosis(r)
+    with pytest.raises(ValueError, match="together must be >= 1; received 0"):
+        facts(market, 0)
+
+
 def test_aggregated_sums_overlap():
     np.testing.assert_allclose(aggregated(np.arange(6.0)[None], 3), [[3, 6, 9, 12]])
 
@@ -116,7 +133,9 @@ def test_a_table_holds_the_means_of_each_market_beside_its_own_simulation(paths)
     for name in Facts.__dataclass_fields__:
         want = np.mean([getattr(facts(market), name) for market in real])
         assert getattr(table.real, name) == pytest.approx(want)
-        want = np.mean([getattr(facts(market), name) for market in simulated])
+        # Tails of nine and of ten paths together, as many as there are real pieces.
+        each = [facts(one, pieces) for one, pieces in zip(simulated, (9, 10), strict=True)]
+        want = np.mean([getattr(one, name) for one in each])
         assert getattr(table.simulated["blocks"], name) == pytest.approx(want)
     for name in Distances.__dataclass_fields__:
         pairs = zip(real, simulated, strict=True)
