@@ -19,9 +19,8 @@ from engine.brokerage.settlement import ImmediateSettlementModel
 from engine.brokerage.shortable import NullShortableProvider
 from engine.common.decimals import ONE, ZERO, ExactNumber, divide, text, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
-from engine.common.lean_names import refusal
 from engine.common.naming import DirectObject, RefusedProperty, either_spelling, has_own
-from engine.common.net_exceptions import KeyNotFoundException
+from engine.common.net_exceptions import InvalidOperationException, KeyNotFoundException
 from engine.common.pairs import KeyValuePair, PairsDict
 from engine.common.signatures import overloads
 from engine.feed.auxiliary_files import SymbolProperties
@@ -32,7 +31,7 @@ from engine.market.data import (
     SubscriptionDataConfig,
     TradeBar,
 )
-from engine.market.market_hours import ExchangeHours
+from engine.market.market_hours import ExchangeHours, MarketHoursDatabase
 from engine.market.symbols import Symbol, SymbolCache, unknown_ticker
 from engine.orders.orders import CashAmount
 
@@ -414,11 +413,21 @@ class SecurityExchange(DirectObject):
         return self.hours.is_open_during(bar_start_time, bar_end_time, is_extended_market_hours)
 
 
+def _no_time() -> datetime:
+    """Stands for the clock of an exchange that was not given one.
+
+    Raises:
+        InvalidOperationException: always.
+    """
+    raise InvalidOperationException("this exchange was not told the time; ask its security")
+
+
 class EquityExchange(SecurityExchange):
     """The exchange of an equity.
 
-    Raises:
-        NotImplementedError: without hours; each security has its exchange already.
+    Args:
+        exchange_hours: when it is open; those of US equities by default.
+        utc_now: tells the time; without it the exchange's own time cannot be asked for.
     """
 
     trading_days_per_year = 252
@@ -428,9 +437,9 @@ class EquityExchange(SecurityExchange):
         exchange_hours: ExchangeHours | None = None,
         utc_now: Callable[[], datetime] | None = None,
     ) -> None:
-        if exchange_hours is None or utc_now is None:
-            raise NotImplementedError(refusal("EquityExchange", "__init__"))
-        super().__init__(exchange_hours, utc_now)
+        if exchange_hours is None:
+            exchange_hours = MarketHoursDatabase.from_data_folder().equity_hours("[*]")
+        super().__init__(exchange_hours, _no_time if utc_now is None else utc_now)
 
 
 class _Kept:
@@ -517,7 +526,7 @@ class Security(DirectObject):
     @property
     def local_time(self) -> datetime:
         """Exchange time."""
-        return self.exchange.local_time
+        return self.exchange.hours.from_utc(self._utc_now())
 
     @property
     def utc_time(self) -> datetime:

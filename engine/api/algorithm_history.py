@@ -427,18 +427,19 @@ def _check_kind(kind: type | None) -> None:
 
 
 def _check_custom(kind: type | None, symbols: Sequence[Symbol]) -> None:
-    """Refuse a user's own class for equities, and custom data without its class.
+    """Refuse custom data without its class.
 
     Raises:
         NotImplementedError: for such a call.
     """
-    wants_custom = kind is not None and issubclass(kind, PythonData)
+    if kind is not None and issubclass(kind, PythonData):
+        return
     for symbol in symbols:
-        if (symbol.security_type == SecurityType.BASE) is not wants_custom:
+        if symbol.security_type == SecurityType.BASE:
             name = "prices" if kind is None else kind.__name__
             raise NotImplementedError(
                 f"history of {name} for {symbol}: custom data is asked for by its class, "
-                "history(Class, symbol, ...), and equities are not asked for by it"
+                "history(Class, symbol, ...)"
             )
 
 

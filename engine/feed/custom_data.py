@@ -197,10 +197,14 @@ class CustomSources:
         """
         stream = self._in_span(config, start, end)
         if config.fill_forward:
-            filler = FillForward(hours, fill_span, config.increment, True, end, strict_daily=False)
+            filler = FillForward(
+                hours, fill_span, config.increment, config.extended_hours, end, strict_daily=False
+            )
             stream = filler(stream)
         for point in stream:
-            yield point.end_time, point
+            # Of equities, and on exchanges that a user has set, not every hour counts.
+            if hours.is_open_during(point.time, point.end_time, config.extended_hours):
+                yield point.end_time, point
 
     def _in_span(
         self, config: SubscriptionDataConfig, start: datetime, end: datetime

@@ -149,6 +149,9 @@ def _made_up(
         if options.resolution is None and not configs:
             resolution = Resolution.MINUTE
         kinds: list[type[BaseData]] = [kind] if kind is not None else []
+    elif kind is not None and issubclass(kind, PythonData):
+        # A user's class reads what it will of an equity.
+        kinds = [kind]
     else:
         kinds = [QuoteBar, TradeBar] if resolution < Resolution.HOUR else [TradeBar]
         kinds = [k for k in kinds if kind is None or issubclass(k, kind)]

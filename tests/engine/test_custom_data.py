@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from engine.account.securities import EquityExchange
 from engine.api.algorithm import QCAlgorithm
 from engine.common.enums import FileFormat, Resolution, SubscriptionTransportMedium
 from engine.common.net_exceptions import KeyNotFoundException
@@ -188,11 +189,35 @@ def test_history_has_the_points_that_came(folder):
 def test_history_of_custom_data_takes_its_class(folder):
     class Asking(Base):
         def on_end_of_algorithm(self):
-            for arguments in (([self.weather, "ABC"], 3), (Weather, "ABC", 3)):
-                with pytest.raises(NotImplementedError, match="asked for by its class"):
-                    self.history(*arguments)
+            with pytest.raises(NotImplementedError, match="asked for by its class"):
+                self.history([self.weather, "ABC"], 3)
 
     run(folder, Asking)
+
+
+def test_of_an_equity_the_class_is_read_in_the_exchanges_hours(folder):
+    class Asking(Base):
+        text = "".join(
+            f"2010-01-{day:02d} {hour:02d}:00,{day}.5,{hour}\n"
+            for day in (8, 9, 11, 12)
+            for hour in (8, 10, 18)
+        )
+
+        def start(self):
+            self.securities[self.weather].exchange = EquityExchange()
+
+        def on_end_of_algorithm(self):
+            given = timedelta(days=5), Resolution.HOUR
+            self.points = list(self.history[Weather]("ABC", *given, fill_forward=False))
+
+    found = run(folder, Asking).algorithm
+    assert [point.time for point in found.points] == [
+        datetime(2010, 1, day, 10) for day in (8, 11, 12)
+    ]
+    # A subscription of custom data has the extended hours, too.
+    assert [(time.day, time.hour) for time, *_ in found.seen] == [
+        (day, hour) for day in (8, 11, 12) for hour in (8, 10, 18)
+    ]
 
 
 def test_lines_are_sorted_if_the_source_says_so(folder):
