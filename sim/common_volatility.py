@@ -22,7 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arrays import plain
 from models.forecast.forecaster import Hindcast
+from models.kernels import LANES, compiled, exp, load, log, store
 from sim.steadiness import Feedback
 
 Floats = NDArray[np.float64]
@@ -61,5 +63,39 @@ class CommonVolatility:
 
     def corrected(self, volatility: Floats) -> Floats:
         """Volatilities to draw with, from baseline ones (S, B) of B markets."""
-        together, own = self.levels(volatility)
-        return volatility * np.exp(self.common * together + self.own * own)
+        found = np.empty(volatility.shape)
+        correct(plain(volatility), self.usual, self.common, self.own, found)
+        return found
+
+
+@compiled("void(float64[:, ::1], float64[::1], float64, float64, float64[:, ::1])")
+def correct(volatility, usual, common, own, found):
+    """Volatilities to draw with, see `CommonVolatility.corrected`.
+
+    Args:
+        volatility: baseline ones of B markets, shape (S, B).
+        usual: mean logarithms, shape (S,).
+        common: of what all symbols are above the usual.
+        own: of what a symbol is above the others.
+        found: written to, shape (S, B).
+    """
+    symbols, count = volatility.shape
+    level, together = np.ones((symbols, LANES)), np.ones((1, LANES))
+    for start in range(0, count, LANES):
+        width = min(LANES, count - start)
+        together[0] = 0.0
+        for s in range(symbols):
+            load(volatility, s, start, width, level, s)
+            for lane in range(LANES):
+                level[s, lane] = log(level[s, lane]) - usual[s]
+                together[0, lane] += level[s, lane]
+        for lane in range(LANES):
+            together[0, lane] /= symbols
+        for s in range(symbols):
+            of_symbol, given = level[s], volatility[s, start : start + width]
+            for lane in range(LANES):
+                shared = together[0, lane]
+                of_symbol[lane] = exp(common * shared + own * (of_symbol[lane] - shared))
+            for lane in range(width):
+                of_symbol[lane] *= given[lane]
+            store(level, s, found, s, start, width)

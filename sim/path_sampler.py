@@ -526,8 +526,8 @@ class ForecasterSampler:
             np.empty((*shape, len(FORECAST))),
             moments,
         )
-        # Whole blocks of series, where a portion has room for more than one.
-        whole = LANES if s * LANES <= ROWS_AT_ONCE else twins
+        # Kernels work on whole blocks of a symbol's series, filled or not.
+        whole = LANES if ROWS_AT_ONCE >= LANES else twins
         at_once = max(ROWS_AT_ONCE // (whole * s), 1) * whole
 
         def portions(markets: NDArray[np.int64]) -> list[slice]:

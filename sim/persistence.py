@@ -21,6 +21,7 @@ A market begins with the memory that the real bars before its start have left.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,7 +130,7 @@ class Persistence:
             b = _weight(common, psi, deviation)
         return cls(weight, decay, b, psi, deviation, share)
 
-    @property
+    @cached_property
     def _fresh(self) -> Floats:
         """What e is multiplied by, shape (5,): the rest of a variance of one."""
         a, b, phi, psi = self.weight, self.common_weight, self.decay, self.common_decay

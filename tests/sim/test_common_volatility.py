@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
+from models.kernels import LANES
 from sim.common_volatility import CommonVolatility
 from sim.steadiness import Feedback
 
@@ -31,3 +33,13 @@ def test_one_symbol_has_no_others():
     common = CommonVolatility(np.log([0.01]), -0.3, -0.2)
     found = common.corrected(np.array([[0.02, 0.01]]))
     np.testing.assert_allclose(found, [[0.02 * 2.0**-0.3, 0.01]], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("symbols", "markets"), [(1, 1), (3, LANES), (2, 2 * LANES + 5)])
+def test_the_compiled_correction_is_the_formula(symbols, markets):
+    rng = np.random.default_rng(markets)
+    common = CommonVolatility(rng.normal(-4.0, 0.5, symbols), 0.3, -0.4)
+    baseline = np.exp(rng.normal(-4.0, 1.0, (symbols, markets)))
+    together, own = common.levels(baseline)
+    wanted = baseline * np.exp(0.3 * together - 0.4 * own)
+    np.testing.assert_allclose(common.corrected(baseline), wanted, rtol=1e-13)
