@@ -221,7 +221,8 @@ def block_of(rows, start):
 # --- features ------------------------------------------------------------------------------------
 
 BLOCK = 64
-"""Series whose features are worked out together."""
+"""Series whose features are worked out together. A last block is worked out whole, whatever lies
+in lanes without a series: loops of one length are half the code to compile."""
 
 # What the features of a row are made of: rows of an array of ingredients.
 GAP, INTRADAY, UPPER_WICK, LOWER_WICK, LOG_RANGE, DEVIATION = range(6)
@@ -247,10 +248,10 @@ _PARKINSON = 4.0 * 0.6931471805599453
 
 
 @inlined
-def _log_rows(x, rows, width):
-    """Logarithms of the first rows of a block, in place."""
-    for i in range(rows):
-        for k in range(width):
+def _log_rows(x):
+    """Logarithms of the rows of a block, in place."""
+    for i in range(len(x)):
+        for k in range(BLOCK):
             x[i, k] = log(x[i, k])
 
 
@@ -272,18 +273,18 @@ def describe_rows(ingredients, roots, floor, out):
         width = min(BLOCK, count - start)
         for i in range(len(w)):
             load(ingredients, i, start, width, w, i)
-        for k in range(width):
+        for k in range(BLOCK):
             x[0, k] = w[VARIANCE, k] + floor
             x[1, k] = w[RECENT_VARIANCE, k] + floor
             x[2, k] = w[VARIANCE + 1, k] + floor
             x[3, k] = w[VARIANCE + 2, k] + floor
             x[4, k] = w[ATR, k] / (w[CLOSE, k] * np.sqrt(w[VARIANCE, k] + floor)) + floor
         for i in range(6):
-            for k in range(width):
+            for k in range(BLOCK):
                 x[5 + i, k] = w[CLOSE, k] / w[AVERAGE + i, k]
-        _log_rows(x, 11, width)
+        _log_rows(x)
         # From gap to price_volume, and volume_trend.
-        for k in range(width):
+        for k in range(BLOCK):
             before = np.sqrt(w[PREVIOUS_VARIANCE, k] + floor)
             f[0, k] = w[GAP, k] / before
             f[1, k] = w[INTRADAY, k] / before
@@ -295,7 +296,7 @@ def describe_rows(ingredients, roots, floor, out):
             f[7, k] = (w[GAP, k] + w[INTRADAY, k]) / before * w[DEVIATION, k]
             f[22, k] = w[VOLUME_TREND, k]
         # The volatilities, then MACD, its signal and the average true range.
-        for k in range(width):
+        for k in range(BLOCK):
             f[8, k] = 0.5 * x[0, k]
             f[9, k] = 0.5 * x[1, k] - 0.5 * x[0, k]
             f[10, k] = 0.5 * x[2, k] - 0.5 * x[0, k]
@@ -308,7 +309,7 @@ def describe_rows(ingredients, roots, floor, out):
         # Distances to the averages: simple ones before MACD, exponential ones at the end.
         for i in range(6):
             root, to = roots[i], (13 if i < 3 else 16) + i
-            for k in range(width):
+            for k in range(BLOCK):
                 f[to, k] = x[5 + i, k] / (np.sqrt(w[VARIANCE, k] + floor) * root)
         for i in range(len(f)):
             store(f, i, out, i, start, width)
@@ -387,7 +388,7 @@ def push_bars(
         width = min(BLOCK, count - start)
         for i in range(5):
             load(bars, i, start, width, x, i)
-        for k in range(width):
+        for k in range(BLOCK):
             high[k], low[k], close[k] = x[1, k], x[2, k], x[3, k]
         for i in range(len(v)):
             load(carried, i, start, width, v, i)
@@ -397,9 +398,9 @@ def push_bars(
             _add_exactly(v[OF_SUM + i], v[OF_REST + i], close, 1.0, width)
             _add_exactly(v[OF_SUM + i], v[OF_REST + i], leaving, -1.0, width)
         store(x, 3, closes, head, start, width)
-        _log_rows(x, 5, width)
+        _log_rows(x[:5])
         store(x, 4, volumes, short_head, start, width)
-        for k in range(width):
+        for k in range(BLOCK):
             gap, intraday = x[0, k] - v[OF_LOG_CLOSE, k], x[3, k] - x[0, k]
             w[GAP, k] = gap
             w[INTRADAY, k] = intraday
@@ -411,7 +412,7 @@ def push_bars(
             v[OF_LOG_CLOSE, k] = x[3, k]
             x[5, k] = gap + intraday
         store(x, 5, returns, short_head, start, width)
-        for k in range(width):
+        for k in range(BLOCK):
             square = x[5, k] * x[5, k]
             # The overnight gap squared and Parkinson's (1980) variance from high and low.
             ranged = w[GAP, k] * w[GAP, k] + w[LOG_RANGE, k] * w[LOG_RANGE, k] / _PARKINSON
@@ -427,10 +428,10 @@ def push_bars(
             v[OF_VOLUME_LONG, k] += (x[4, k] - v[OF_VOLUME_LONG, k]) / v[OF_WEIGHT + 1, k]
         for i in range(3):
             weight = smoothing[i]
-            for k in range(width):
+            for k in range(BLOCK):
                 v[OF_EMA + i, k] = _smooth(v[OF_EMA + i, k], close[k], weight)
                 w[AVERAGE + 3 + i, k] = v[OF_EMA + i, k]
-        for k in range(width):
+        for k in range(BLOCK):
             w[MACD, k] = v[OF_EMA, k] - v[OF_EMA + 1, k]
             v[OF_SIGNAL, k] = _smooth(v[OF_SIGNAL, k], w[MACD, k], signal_smoothing)
             w[SIGNAL, k] = v[OF_SIGNAL, k]
@@ -440,23 +441,23 @@ def push_bars(
             v[OF_CLOSE, k] = close[k]
             w[CLOSE, k] = close[k]
         for i in range(4):
-            for k in range(width):
+            for k in range(BLOCK):
                 w[VARIANCE + i, k] = v[OF_VARIANCE + i, k]
         for i in range(3):
             bars_of = float(simple[i])
-            for k in range(width):
+            for k in range(BLOCK):
                 w[AVERAGE + i, k] = (v[OF_SUM + i, k] + v[OF_REST + i, k]) / bars_of
         # Averages over the short rings from the newest value on, so that nothing drifts and nothing
         # depends on where a ring begins.
-        for k in range(width):
+        for k in range(BLOCK):
             total[k] = 0.0
         _add_rows(volumes, short_head, 0, recent, start, width, total)
-        for k in range(width):
+        for k in range(BLOCK):
             v[OF_VOLUME_MEAN, k] = total[k] / recent
             w[VOLUME_TREND, k] = v[OF_VOLUME_MEAN, k] - v[OF_VOLUME_LONG, k]
             total[k] = 0.0
         _add_rows(returns, short_head, 0, recent, start, width, total)
-        for k in range(width):
+        for k in range(BLOCK):
             total[k] /= recent
             squares[k] = 0.0
         for age in range(recent):
@@ -465,7 +466,7 @@ def push_bars(
             for k in range(width):
                 far = values[k] - total[k]
                 squares[k] += far * far
-        for k in range(width):
+        for k in range(BLOCK):
             w[RECENT_VARIANCE, k] = squares[k] / (recent - 1.0)
         for i in range(len(v)):
             store(v, i, carried, i, start, width)

@@ -96,17 +96,18 @@ def _width(sums, count, limits):
 @fused
 def _take_lanes(outputs, volatility, sums, count, numbers, limits, start, width, w):
     """Outputs, the first eight bounded to (-1, 1), volatility and widths of a block."""
-    for row in range(10):
+    # Lengths that are not known when this is compiled keep it from being unrolled.
+    for row in range(len(outputs)):
         load(outputs, row, start, width, w, row)
     for lane in range(width):
         known = count[start + lane]
         w[VOLATILITY, lane] = volatility[start + lane]
         w[GAP_WIDTH, lane] = _width(sums[start + lane, 0, 1], known, limits)
         w[INTRADAY_WIDTH, lane] = _width(sums[start + lane, 1, 1], known, limits)
-    for row in range(8):
-        factor = numbers[FACTORS + row]
+    factors = numbers[FACTORS:MOMENTS]
+    for row in range(len(factors)):
         for lane in range(LANES):
-            w[row, lane] = tanh(w[row, lane] * factor)
+            w[row, lane] = tanh(w[row, lane] * factors[row])
 
 
 @fused
