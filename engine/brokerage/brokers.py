@@ -36,7 +36,11 @@ from engine.brokerage.shortable import LocalDiskShortableProvider
 from engine.common.decimals import ONE, ZERO, text
 from engine.common.enums import AccountType, BrokerageName, OrderType, net_text
 from engine.common.net_exceptions import ArgumentException, NotSupportedException
-from engine.orders.order_properties import DayTimeInForce, GoodTilCanceledTimeInForce
+from engine.orders.order_properties import (
+    DayTimeInForce,
+    GoodTilCanceledTimeInForce,
+    PublicOrderProperties,
+)
 from engine.orders.order_tickets import OrderTicket
 from engine.orders.orders import Order
 
@@ -192,6 +196,9 @@ class PublicBrokerageModel(DefaultBrokerageModel):
                 "Orders for extended market must be of type 'Limit' and with 'DAY' time-in-force, "
                 f"but {order.type.net_name} was specified."
             )
+        if isinstance(order.properties, PublicOrderProperties):
+            chosen = order.properties.use_margin is not False
+            order.properties.use_margin = self.account_type != AccountType.CASH and chosen
         return True, None
 
     def can_update_order(

@@ -48,5 +48,9 @@ class DuplicateNameException(NetException, ValueError):
     """A name that is taken."""
 
 
+class RegressionTestException(NetException):
+    """What LEAN's own tests of algorithms raise."""
+
+
 class FormatException(NetException, ValueError):
     """A text that cannot be read."""

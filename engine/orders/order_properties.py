@@ -104,5 +104,53 @@ class WebullOrderProperties(_ExtendedHoursProperties):
     """Adds the fields Webull knows."""
 
 
+class TradeStationOrderProperties(_ExtendedHoursProperties):
+    """Adds the fields TradeStation knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all_or_none = False
+        self.post_only = False
+
+
+class PublicOrderProperties(_ExtendedHoursProperties):
+    """Adds the fields Public knows; without a choice its model sets whether margin is used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.use_margin: bool | None = None
+
+
+class CharlesSchwabOrderProperties(OrderProperties):
+    """Adds the fields Charles Schwab knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.extended_regular_trading_hours = False
+
+
+class EzeOrderProperties(OrderProperties):
+    """Adds the fields Eze knows."""
+
+    def __init__(
+        self,
+        route: str | None = None,
+        account: str | None = None,
+        notes: str | None = None,
+        account_type: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.route, self.account = route, account
+        self.notes, self.account_type = notes, account_type
+
+
+class RBIOrderProperties(OrderProperties):
+    """Adds nothing."""
+
+
+class TDAmeritradeOrderProperties(OrderProperties):
+    """Adds nothing."""
+
+
 class TastytradeOrderProperties(OrderProperties):
     """Adds nothing."""

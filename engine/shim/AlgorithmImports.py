@@ -209,13 +209,19 @@ from engine.orders.combo_orders import (
 )
 from engine.orders.order_properties import (
     AlpacaOrderProperties,
+    CharlesSchwabOrderProperties,
     DayTimeInForce,
+    EzeOrderProperties,
     GoodTilCanceledTimeInForce,
     GoodTilDateTimeInForce,
     InteractiveBrokersOrderProperties,
     OrderProperties,
+    PublicOrderProperties,
+    RBIOrderProperties,
     TastytradeOrderProperties,
+    TDAmeritradeOrderProperties,
     TimeInForce,
+    TradeStationOrderProperties,
     TradierOrderProperties,
     WebullOrderProperties,
 )

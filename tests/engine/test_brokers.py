@@ -1,14 +1,22 @@
 """What brokers take, refuse and charge."""
 
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
-from engine.brokerage.brokers import _MODELS, brokerage_model
+from engine.brokerage.brokers import _MODELS, PublicBrokerageModel, brokerage_model
 from engine.brokerage.fees import AxosFeeModel, ExanteFeeModel, OrderFeeParameters, RBIFeeModel
-from engine.common.enums import AccountType, BrokerageName, OrderStatus
+from engine.common.enums import AccountType, BrokerageName, OrderStatus, OrderType
 from engine.common.net_exceptions import NotSupportedException
-from engine.orders.order_properties import AlpacaOrderProperties, TimeInForce
+from engine.orders.order_properties import (
+    AlpacaOrderProperties,
+    CharlesSchwabOrderProperties,
+    EzeOrderProperties,
+    PublicOrderProperties,
+    TimeInForce,
+    TradeStationOrderProperties,
+)
 from tests.engine.test_fills import QUIET, Once, fills, run
 
 ROWS = [*QUIET, (102, 110, 90, 105, 10**6), (104, 106, 102, 103, 10**6)]
@@ -127,3 +135,31 @@ def test_fees_per_share():
         for model in (AxosFeeModel(), AxosFeeModel(0.01), ExanteFeeModel(), RBIFeeModel())
     ]
     assert fees == [Decimal("0.35"), 1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("account", "given", "used"),
+    [
+        (AccountType.MARGIN, None, True),
+        (AccountType.MARGIN, False, False),
+        (AccountType.CASH, True, False),
+    ],
+)
+def test_at_public_margin_is_used_unless_the_account_or_the_order_has_none(account, given, used):
+    properties = PublicOrderProperties()
+    properties.use_margin = given
+    order = SimpleNamespace(type=OrderType.LIMIT, properties=properties)
+    assert PublicBrokerageModel(account).can_submit_order(None, order) == (True, None)
+    assert properties.use_margin is used
+    properties.outside_regular_trading_hours = True
+    order.type = OrderType.MARKET
+    can, message = PublicBrokerageModel(account).can_submit_order(None, order)
+    assert not can
+    assert "must be of type 'Limit'" in str(message)
+
+
+def test_fields_of_brokers_properties():
+    assert not TradeStationOrderProperties().all_or_none
+    assert not CharlesSchwabOrderProperties().extended_regular_trading_hours
+    eze = EzeOrderProperties("route", notes="note").clone()
+    assert (eze.route, eze.account, eze.notes) == ("route", None, "note")
