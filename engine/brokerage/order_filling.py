@@ -222,6 +222,8 @@ class OrderFilling(DirectObject):
                     )
                 )
             )
+            if not all(isinstance(fill, OrderEvent) for fill in answer):
+                raise TypeError(f"a fill model must return order events; received {answer}")
             if all(order.time_in_force.is_fill_valid(security, order, fill) for fill in answer):
                 fills = answer
             for fill in fills:
