@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from engine.common.enums import Resolution, TickType
+from engine.common.naming import BracketCall
 from engine.common.net_exceptions import ArgumentException
 from engine.feed.consolidators import IdentityDataConsolidator, identity_of, listen
 from engine.feed.period_consolidators import (
@@ -160,7 +161,7 @@ class ConsolidatorsMixin:
             return identity_of(consolidator_input_type, IdentityDataConsolidator)()
         return ConsolidatorsMixin._qc_periodic(period, consolidator_input_type)
 
-    @property
+    @BracketCall
     def consolidate(self: Any) -> _Consolidate:
         """Call a handler with longer bars: `consolidate(symbol, period, handler)`."""
         return _Consolidate(self)

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.account.securities import Security
 from engine.common.enums import Resolution, SecurityType, TickType
-from engine.common.naming import LeanObject
+from engine.common.naming import BracketCall, LeanObject
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.feed.custom_data import CustomSources, PythonData
 from engine.feed.fred import Fred, FredSecurity
@@ -94,7 +94,7 @@ class CustomDataMixin:
         store = self.object_store
         return store.read_bytes(key) if store.contains_key(key) else None
 
-    @property
+    @BracketCall
     def add_data(self: Any) -> _AddData:
         """Subscribe to data of a class: `add_data(Class, ticker, resolution)`."""
         return _AddData(self)

@@ -13,6 +13,7 @@ from engine.api.algorithm_custom import CustomSecurity
 from engine.common.clock import from_utc, midnight, to_utc
 from engine.common.enumerables import memoized
 from engine.common.enums import DataNormalizationMode, Resolution, SecurityType
+from engine.common.naming import BracketCall
 from engine.common.net_exceptions import (
     ArgumentException,
     ArgumentOutOfRangeException,
@@ -167,7 +168,7 @@ def _moment(value: Any) -> datetime:
 class HistoryMixin:
     """Past data of an algorithm."""
 
-    @property
+    @BracketCall
     def history(self: Any) -> _History:
         """Past data: `history(...)`, or typed as `history[TradeBar](...)`."""
         return _History(self)

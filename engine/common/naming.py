@@ -17,10 +17,11 @@ from functools import lru_cache
 from inspect import get_annotations, signature
 from opcode import opmap
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from engine.common.lean_names import is_lean_member, lean_classes, members, refusal
 
+Made = TypeVar("Made")
 _STORE_ATTR = opmap["STORE_ATTR"]
 _ABBREVIATIONS = frozenset(
     (
@@ -351,6 +352,26 @@ class LeanObject(DirectObject):
 
     if not TYPE_CHECKING:  # a type checker knows what there is
         __getattr__ = find_missing
+
+
+class BracketCall(Generic[Made]):
+    """A method that takes a class in brackets as well: `history[TradeBar](…)`.
+
+    Like any method, and unlike a property, an algorithm may hide it by a value of its own.
+    """
+
+    def __init__(self, make: Callable[[Any], Made]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> BracketCall[Made]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> Made: ...
+
+    def __get__(self, instance: Any, owner: type) -> BracketCall[Made] | Made:
+        return self if instance is None else self._make(instance)
 
 
 def either_spelling(thing: Any, name: str) -> Callable[..., Any] | None:

@@ -19,6 +19,7 @@ from engine.common.enums import (
     Resolution,
 )
 from engine.indicators import SimpleMovingAverage
+from engine.market.data import TradeBar
 from engine.run.runner import run_algorithm, run_backtest
 from tests.engine.folder import flat, write_folder
 
@@ -390,3 +391,15 @@ def test_a_broker_chosen_late_leaves_the_leverage_of_securities(folder):
             self.seen = [self.securities["ABC"].leverage, self.late.leverage]
 
     assert run(folder, Late).algorithm.seen == [2.0, 1.0]
+
+
+def test_a_call_that_takes_brackets_may_be_hidden_as_any_method(folder):
+    class Hiding(Base):
+        def initialize(self):
+            super().initialize()
+            self.history = list(self.history[TradeBar]("ABC", 2, Resolution.DAILY))
+            self.consolidate = None
+
+    algorithm = run(folder, Hiding).algorithm
+    assert [bar.close for bar in algorithm.history] == [103.5, 104.5]
+    assert algorithm.consolidate is None
