@@ -133,9 +133,12 @@ def mirage_rollouts(
 ) -> Floats:
     """Imagined from each start with what was known then: (n, paths, STEPS)."""
     observer, found = Observer(stock.forecaster), []
+    # As every parameter, fitted up to the split.
+    feedback = ForecasterSampler(observer, [stock.past], blend=blend).feedback
     for row in rows:
         known = FeatureTable.of(stock.history.until(stock.history.time[row]))
         sampler = ForecasterSampler(observer, [known], blend=blend, starts="latest")
+        sampler.feedback = feedback
         rng = streams(seed, "rollouts", stock.symbol, int(row))["paths"]
         closes = sampler.sample(paths, STEPS, rng).bars.reshape(paths, STEPS + 1, 5)
         found.append(np.diff(np.log(column(closes, CLOSE)), axis=1))
