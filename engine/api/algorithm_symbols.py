@@ -8,6 +8,7 @@ from typing import Any
 from engine.api.trading_calendar import TradingCalendar
 from engine.common.clock import midnight
 from engine.common.net_exceptions import ArgumentException
+from engine.feed.symbol_properties_database import SymbolPropertiesDatabase
 from engine.market.market_hours import MarketHoursDatabase
 from engine.market.symbols import SecurityIdentifier, Symbol, SymbolCache
 
@@ -20,6 +21,11 @@ class SymbolsMixin:
         """When exchanges are open."""
         database: MarketHoursDatabase = self._qc_context.market_hours
         return database
+
+    @property
+    def symbol_properties_database(self: Any) -> SymbolPropertiesDatabase:
+        """Lot sizes and the like."""
+        return SymbolPropertiesDatabase.from_data_folder()
 
     @property
     def trading_calendar(self: Any) -> TradingCalendar:

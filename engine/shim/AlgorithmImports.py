@@ -170,6 +170,7 @@ from engine.feed.custom_data import PythonData
 from engine.feed.fred import Fred
 from engine.feed.period_consolidators import *
 from engine.feed.price_bars import *
+from engine.feed.symbol_properties_database import SymbolPropertiesDatabase
 from engine.feed.universe_selection import SecurityChanges
 from engine.framework import *
 from engine.indicators import *

@@ -11,10 +11,12 @@ from engine.common.compression import Compression
 from engine.common.data_folder import set_data_folder
 from engine.common.enums import Resolution, SecurityType, TickType, TradingDayType
 from engine.feed.custom_data import CustomSources
+from engine.feed.symbol_properties_database import SymbolPropertiesDatabase
 from engine.market.data import SubscriptionDataConfig, TradeBar
 from engine.market.data_sources import LeanData, SubscriptionDataSource
 from engine.market.symbols import SecurityIdentifier, Symbol
 from engine.statistics.performance_metrics import PerformanceMetrics
+from tests.engine.folder import write_folder
 
 SPY = Symbol(SecurityIdentifier.parse("SPY R735QTJ8XC9X"), "SPY")
 DAY = datetime(2013, 10, 7, 9, 30)
@@ -162,3 +164,20 @@ def test_properties_that_the_engine_lacks_are_refused_both_ways(tmp_path):
             getattr(store, spelling)
         with pytest.raises(NotImplementedError, match=r"ObjectStore\.error_raised"):
             setattr(store, spelling, 1)
+
+
+def test_properties_of_equities(tmp_path):
+    write_folder(tmp_path, {"ABC": [(1, 1, 1, 1, 1)]})
+    set_data_folder(tmp_path)
+    try:
+        database = SymbolPropertiesDatabase.from_data_folder()
+        kind = SecurityType.EQUITY
+        found = database.get_symbol_properties("usa", SPY, kind, "USD")
+        assert (found.lot_size, found.minimum_price_variation, found.quote_currency) == (
+            1, 0.01, "USD",
+        )  # fmt: skip
+        assert database.try_get_market("SPY", kind) == (False, None)
+        with pytest.raises(NotImplementedError, match="properties of FOREX"):
+            database.get_symbol_properties("oanda", "EURUSD", SecurityType.FOREX, "USD")
+    finally:
+        set_data_folder(None)
