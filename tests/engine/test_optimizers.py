@@ -314,7 +314,7 @@ def test_baskets_wait_for_the_first_days():
     assert str(LiquidETFUniverse.Grouping([], [])) == "No Symbols"
 
 
-ALGORITHM = """
+PARITY = """
 from AlgorithmImports import *
 class Parity(QCAlgorithm):
     def initialize(self):
@@ -326,18 +326,57 @@ class Parity(QCAlgorithm):
         self.add_alpha(ConstantAlphaModel(InsightType.PRICE, InsightDirection.UP, timedelta(1)))
         self.set_portfolio_construction(RiskParityPortfolioConstructionModel())
 """
+# LEAN selects by a universe of coarse data, each day at midnight.
+SELECTED = """
+from AlgorithmImports import *
+class Selected(QCAlgorithm):
+    def initialize(self):
+        self.universe_settings.resolution = Resolution.MINUTE
+        self.set_start_date(2013, 10, 7)
+        self.set_end_date(2013, 10, 11)
+        self.known = [
+            Symbol.create(ticker, SecurityType.EQUITY, Market.USA)
+            for ticker in ("AIG", "BAC", "IBM", "SPY")
+        ]
+        every_day = self.date_rules.every_day(), self.time_rules.midnight
+        self.set_universe_selection(ScheduledUniverseSelectionModel(*every_day, self.chosen))
+        self.set_alpha(HistoricalReturnsAlphaModel(resolution=Resolution.DAILY))
+        self.construct()
+    def chosen(self, time):
+        return self.known[:3] if self.time.day > 8 else self.known
+"""
+MEAN_VARIANCE = """
+    def construct(self):
+        self.settings.rebalance_portfolio_on_insight_changes = False
+        self.set_portfolio_construction(MeanVarianceOptimizationPortfolioConstructionModel())
+"""
+BLACK_LITTERMAN = """
+    def construct(self):
+        optimizer = UnconstrainedMeanVariancePortfolioOptimizer()
+        model = BlackLittermanOptimizationPortfolioConstructionModel(optimizer=optimizer)
+        self.set_portfolio_construction(model)
+"""
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not SAMPLE.exists(), reason="LEAN's sample data are not in ../shared/lean")
-def test_orders_of_risk_parity_are_leans(tmp_path):
-    """RiskParityPortfolioWeightsCheckAlgorithm, which LEAN has in C# only."""
+@pytest.mark.parametrize(
+    ("algorithm", "orders", "order_hash"),
+    [
+        (PARITY, "31", "6194b89f404d05e8ba437ce38f4bc4a4"),
+        (SELECTED + MEAN_VARIANCE, "9", "cfaa49669725a950334b55a495e130ce"),
+        (SELECTED + BLACK_LITTERMAN, "22", "44a85134cd1c91c9720549bc0e007f80"),
+    ],
+    ids=["risk parity", "mean-variance", "Black-Litterman"],
+)
+def test_orders_of_the_models_are_leans(tmp_path, algorithm, orders, order_hash):
+    """Algorithms of LEAN's that use the C# models: the first it has in C# only."""
     from engine.run.runner import run_backtest
 
     project = tmp_path / "main.py"
-    project.write_text(ALGORITHM)
+    project.write_text(algorithm)
     result = run_backtest(
         project, data_folder=SAMPLE, results=tmp_path / "results", store=tmp_path / "store"
     )
-    assert result.statistics["OrderListHash"] == "6194b89f404d05e8ba437ce38f4bc4a4"
-    assert result.statistics["Total Orders"] == "31"
+    assert result.statistics["Total Orders"] == orders
+    assert result.statistics["OrderListHash"] == order_hash
