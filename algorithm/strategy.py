@@ -562,7 +562,7 @@ class MirageStrategy(QCAlgorithm):
             split = splits.get(symbol)
             if split is not None and split.type == SplitType.SPLIT_OCCURRED:
                 factor = float(split.split_factor)
-                self._live.split(symbol.value, factor)
+                self._live.split(symbol.value, factor, split.time.date())
                 if symbol.value in self._benchmark_shares:
                     self._benchmark_shares[symbol.value] /= factor
 

@@ -15,11 +15,16 @@ from typing import Any
 from AlgorithmImports import *
 
 from algorithm.live_trading.live_bars import Away
+from algorithm.live_trading.mending import LEAST_SPLIT
 
 LEAST_FLOW = 0.001
 """Share of the account that must come or go before it is said to be a deposit or a withdrawal:
 less are fees and interest."""
 
+
+LOOSE_SPLIT = 0.05
+"""Relative error within which shares have followed the scale of prices: dividends come on top, and
+shares are whole."""
 
 LOOSE = 0.1
 """Relative error of a price at which something was bought or sold, where no bar tells of it."""
@@ -44,10 +49,33 @@ class Change:
     ordered: float | None
 
     @property
+    def split(self) -> float:
+        """Price factor of the splits that came, 1 without one.
+
+        History tells of several as of one, which may be of no common ratio: then it is they that
+        came if the broker's shares are as many more, or fewer, as its prices are lower, or higher.
+        """
+        if self.away is None or self.away.split != 1.0 or not self.had:
+            return 1.0 if self.away is None else self.away.split
+        made = self.has / self.had
+        followed = abs(made * self.away.scale - 1.0) <= LOOSE_SPLIT
+        return 1.0 / made if followed and self.has_new_scale else 1.0
+
+    @property
+    def has_new_scale(self) -> bool:
+        """Whether prices are of another scale, by more than dividends make it."""
+        scale = 1.0 if self.away is None else self.away.scale
+        return abs(math.log(scale)) >= -math.log(1.0 - LEAST_SPLIT)
+
+    @property
+    def is_unfollowed(self) -> bool:
+        """Whether the broker holds what was held before a split."""
+        return self.has == self.had != 0.0 and self.has_new_scale and not self.ours
+
+    @property
     def bought(self) -> float:
         """Shares that were bought (negative: sold), beyond what a split made of those there."""
-        split = 1.0 if self.away is None else self.away.split
-        return self.has - math.trunc(self.had / split)
+        return self.has - math.trunc(self.had / self.split)
 
     @property
     def ours(self) -> bool:
@@ -145,12 +173,20 @@ class AccountBook:
         changes = {}
         for name in sorted(broker.keys() | state.keys()):
             has, had = broker.get(name, (0.0, 0.0))[0], float(state.get(name, (0.0, 0.0))[0])
+            change = Change(name, had, has, away.get(name), ordered.get(name))
+            if change.is_unfollowed:
+                self._tell(
+                    f"{name}: prices are {away[name].scale:g} times those of before, and the "
+                    f"broker holds {has:g} shares as before: unless that was a dividend, it has "
+                    "not followed a split; compare the position with the broker's statement, and "
+                    "stop this run before the next open if it is wrong"
+                )
             if has != had:
                 self._tell(
                     f"{name}: the broker holds {has:g}, the saved state has {had:g}; the broker is "
                     "right"
                 )
-                changes[name] = Change(name, had, has, away.get(name), ordered.get(name))
+                changes[name] = change
         left = cash - saved
         if abs(left) > 0.005:
             self._tell(
@@ -180,7 +216,7 @@ class AccountBook:
         if changes:
             self._tell(
                 "if this is paper trading and the account was lost with the deployment, deploy "
-                "with " + redeploy_options(saved, state, self._ids())
+                "with " + redeploy_options(saved, _after_splits(state, away), self._ids())
             )
 
     def _less_dividends(
@@ -262,6 +298,17 @@ def _flow(amount: float) -> str:
     """Money that came or went, in words."""
     what = "deposit" if amount > 0 else "withdrawal"
     return f"a {what} of {abs(amount):.2f} $: no gain or loss, and no reason for a stop"
+
+
+def _after_splits(
+    holdings: Mapping[str, Sequence[float]], away: Mapping[str, Away]
+) -> dict[str, tuple[float, float]]:
+    """Saved quantities and prices as splits that came since have made them."""
+    found = {}
+    for name, (quantity, price) in holdings.items():
+        split = away[name].split if name in away else 1.0
+        found[name] = float(math.trunc(quantity / split)), price * split
+    return found
 
 
 def redeploy_options(

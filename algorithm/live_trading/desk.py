@@ -19,7 +19,7 @@ import builtins
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from AlgorithmImports import *
@@ -185,7 +185,8 @@ class LiveDesk:
             self._failed, self._failures = from_text(kept["failed"]), int(kept["failures"])
             self._killed = bool(kept["killed"])
             self.trainings.restore(kept["trainings"])
-            self.bars.restore(kept["bars"])
+            held = {name: float(q) for name, (q, _) in kept["account"]["holdings"].items()}
+            self.bars.restore(kept["bars"], held)
             self.outbox.restore(kept["outbox"])
             self._stops.restore(kept["stops"])
             self.orders.refusals.restore(kept["refusals"])
@@ -277,9 +278,9 @@ class LiveDesk:
             return None
         return newest
 
-    def split(self, name: str, factor: float) -> None:
+    def split(self, name: str, factor: float, day: date) -> None:
         """Heed a split that the broker tells of: kept bars and pending targets follow it."""
-        if self.bars.split(name, factor):
+        if self.bars.split(name, factor, day):
             self.save()
 
     # Decisions and orders.

@@ -9,14 +9,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from AlgorithmImports import *
 
 from algorithm.bars import Bar as KeptBar
 from algorithm.bars import BarBook, Row, row_of
-from algorithm.live_trading.mending import SCALE_ERROR, Mended, looks_like_split, mend, scaled
+from algorithm.live_trading.mending import (
+    SCALE_ERROR,
+    Mended,
+    is_split_ratio,
+    looks_like_split,
+    mend,
+    scaled,
+)
 from models.market.history import History
 
 LEFT = 3
@@ -25,17 +32,37 @@ beside a single other one it would be taken for a change of scale, as by a divid
 
 
 @dataclass(frozen=True)
+class Known:
+    """A split that was heeded.
+
+    Attributes:
+        factor: of prices.
+        day: to which it belongs; None where history has told of it.
+    """
+
+    factor: float
+    day: date | None = None
+
+    @classmethod
+    def of(cls, factor: float, day: str | None) -> Known:
+        """One as a state has it."""
+        return cls(float(factor), None if day is None else date.fromisoformat(day))
+
+
+@dataclass(frozen=True)
 class Away:
     """What happened to a symbol while nothing ran.
 
     Attributes:
         split: price factor of its splits, 1 without one.
+        scale: history's prices over those that were kept, with all its splits and dividends.
         dividend: about what it paid in $ on a share as it is now.
         opened: open of the first session that nobody saw; None if none has passed.
         low, high: lowest and highest price of those sessions; the last close without one.
     """
 
     split: float
+    scale: float
     dividend: float
     opened: float | None
     low: float
@@ -79,9 +106,11 @@ class LiveBars:
         self._on_split = on_split
         self._tell = tell
         self._started = algorithm.time
-        self._splits: dict[str, dict[datetime, float]] = {}
+        self._splits: dict[str, dict[datetime, Known]] = {}
+        self._unclaimed: dict[tuple[str, datetime], float] = {}
         self._heard: set[tuple[str, datetime]] = set()
         self._left: dict[str, list[KeptBar]] = {}
+        self._held: dict[str, float] = {}
         self._said: set[str] = set()
         self._away: dict[str, Away] = {}
         self.version = 0
@@ -157,9 +186,15 @@ class LiveBars:
                 # yet is one of a close that is still to come, or to be decided again.
                 left = self._left.get(name, [])
                 kept = [bar for bar in left if bar[0] <= fetched[-1][0]]
-            told = self._splits.get(name, {})
-            mended = mend(name, kept, fetched, told, price, algorithm.time)
+            told = {time: one.factor for time, one in self._splits.get(name, {}).items()}
+            had = self._held.pop(name, 0.0)
+            followed = had == 0.0 or float(algorithm.portfolio[symbol].quantity) != had
+            mended = mend(name, kept, fetched, told, price, algorithm.time, followed)
             self._bars.replace(name, mended.bars)
+            if mended.ahead and found and float(security.price) == float(found[-1].close):
+                # A price that comes from history is ahead of the shares that are held, too.
+                security.set_market_price(_as_bar(symbol, mended.bars[-1], found[-1].period))
+                algorithm.portfolio.invalidate_total_portfolio_value()
         except ValueError as problem:
             self._tell(f"{name}: history cannot be used, kept bars stay: {problem}")
             return
@@ -171,7 +206,8 @@ class LiveBars:
         if self._left.get(name):
             self._away[name] = _away(self._left.pop(name), self._bars.of(name), mended)
         if mended.split is not None:
-            self._splits.setdefault(name, {})[algorithm.time] = mended.split
+            self._splits.setdefault(name, {})[algorithm.time] = Known(mended.split)
+            self._unclaimed[name, algorithm.time] = mended.split
             self._on_split(name, mended.split)
             self._tell(
                 f"{name}: history tells of a split by {mended.split:g}; pending targets follow it"
@@ -270,35 +306,62 @@ class LiveBars:
             return False
         return not any(before < told <= now for told in self._splits.get(name, {}))
 
-    def split(self, name: str, factor: float) -> bool:
+    def split(self, name: str, factor: float, day: date) -> bool:
         """Heed a split that the broker tells of: kept bars and pending targets follow it.
 
         A broker tells a process of a split once. So an equal one that is known since the newest bar
-        is the same if history told of it, or the run before knew of it, and another if the broker
-        told of that too.
+        is the same if it is of the same day, or history told of it without a day; and another if
+        this process has heard of it. History tells of several as of one: each that the broker tells
+        of is a part of it.
+
+        Args:
+            name: ticker.
+            factor: of prices.
+            day: to which it belongs.
 
         Returns:
             Whether it is news.
         """
         with self._guard:
+            if self._is_known(name, factor, day):
+                return False
             now, known = self._algorithm.time, self._splits.setdefault(name, {})
-            newest = self._bars.newest(name)
-            for told, other in known.items():
-                since = newest is None or told > newest[0]
-                if since and abs(other / factor - 1.0) <= SCALE_ERROR:
-                    if (name, told) not in self._heard:
-                        self._heard.add((name, told))
-                        return False
-                    self._tell(
-                        f"{name}: a second split by {factor:g} since the last close; both count"
-                    )
             self._heard.add((name, now))
-            known[now] = factor * known.get(now, 1.0)
+            before = known[now].factor if now in known else 1.0
+            known[now] = Known(factor * before, day)
             self._bars.replace(name, [scaled(bar, factor) for bar in self._bars.of(name)])
             self._on_split(name, factor)
             self.version += 1
             self._tell(f"{name}: split by {factor:g}; kept bars and pending targets follow it")
             return True
+
+    def _is_known(self, name: str, factor: float, day: date) -> bool:
+        """Whether a split was heeded already; says so where that might be wrong."""
+        newest = self._bars.newest(name)
+        for told, one in self._splits.get(name, {}).items():
+            if newest is not None and told <= newest[0]:
+                continue
+            left = self._unclaimed.get((name, told))
+            if left is not None:
+                rest = left / factor
+                if abs(rest - 1.0) <= SCALE_ERROR or is_split_ratio(rest):
+                    self._unclaimed[name, told] = rest
+                    if abs(rest - 1.0) <= SCALE_ERROR:
+                        del self._unclaimed[name, told]
+                        self._heard.add((name, told))
+                    return True
+            if abs(one.factor / factor - 1.0) > SCALE_ERROR or one.day not in (None, day):
+                continue
+            if (name, told) not in self._heard:
+                self._heard.add((name, told))
+                if one.day is not None:
+                    self._tell(
+                        f"{name}: the split by {factor:g} of {day} was told of before the restart, "
+                        "too, and counts once"
+                    )
+                return True
+            self._tell(f"{name}: a second split by {factor:g} since the last close; both count")
+        return False
 
     # State.
 
@@ -307,7 +370,10 @@ class LiveBars:
         return {
             "since": self._since.isoformat(),
             "splits": {
-                name: {time.isoformat(): factor for time, factor in told.items()}
+                name: {
+                    time.isoformat(): [one.factor, None if one.day is None else str(one.day)]
+                    for time, one in told.items()
+                }
                 for name, told in self._splits.items()
             },
             "newest": {
@@ -318,17 +384,29 @@ class LiveBars:
             },
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Bring back what `to_state` gave."""
+    def restore(self, state: Mapping[str, Any], held: Mapping[str, float]) -> None:
+        """Bring back what `to_state` gave.
+
+        Args:
+            state: of it.
+            held: shares by ticker that were held then.
+        """
+        self._held = dict(held)
         self._since = datetime.fromisoformat(state["since"])
         self._splits = {
-            name: {datetime.fromisoformat(time): float(f) for time, f in told.items()}
+            name: {datetime.fromisoformat(time): Known.of(*one) for time, one in told.items()}
             for name, told in state["splits"].items()
         }
         self._left = {
             name: [(datetime.fromisoformat(time), tuple(row)) for time, row in bars]
             for name, bars in state["newest"].items()
         }
+
+
+def _as_bar(symbol: Symbol, bar: KeptBar, period: timedelta) -> TradeBar:
+    """A kept bar as LEAN has it."""
+    end, row = bar
+    return TradeBar(end - period, symbol, *row, period)
 
 
 def _away(left: Sequence[KeptBar], bars: Sequence[KeptBar], mended: Mended) -> Away:
@@ -344,6 +422,7 @@ def _away(left: Sequence[KeptBar], bars: Sequence[KeptBar], mended: Mended) -> A
     since = [row for time, row in bars if time > last]
     return Away(
         split,
+        mended.scale,
         # History's prices before a dividend are the smaller by it.
         dividend=close * (split - mended.scale),
         opened=since[0][0] if since else None,

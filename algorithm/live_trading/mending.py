@@ -59,6 +59,7 @@ class Mended:
         said: a line for each thing that was put right.
         split: price factor of a split that history knows and nobody has told of; None without one.
         scale: history's prices over those of the kept bars, at bars that both have.
+        ahead: whether history was of the scale of a split that is still to come.
     """
 
     bars: list[Bar]
@@ -66,6 +67,7 @@ class Mended:
     said: tuple[str, ...]
     split: float | None = None
     scale: float = 1.0
+    ahead: bool = False
 
 
 def mend(
@@ -75,6 +77,7 @@ def mend(
     splits: Mapping[datetime, float],
     price: float | None = None,
     now: datetime | None = None,
+    followed: bool = True,
 ) -> Mended:
     """Bring kept bars and history together.
 
@@ -85,6 +88,8 @@ def mend(
         splits: time and price factor of splits the broker has told of; kept bars follow them.
         price: at the account's scale, after the last of `fetched`; None where none is known.
         now: the present, which tells whether a split is still to come where no price does.
+        followed: whether the broker may have followed a split since the last kept bar: not if it
+            holds as many shares as then.
     """
     if not fetched:
         lonely = f"{name}: history has no bars; the {len(kept)} kept so far are used"
@@ -99,7 +104,8 @@ def mend(
                 "; it is scaled"
             )
     ratio = _scale(kept, fetched)
-    if _is_ahead(kept, fetched, ratio, price, now):
+    ahead = _is_ahead(kept, fetched, ratio, price, now, followed)
+    if ahead:
         fetched = [scaled(bar, 1.0 / ratio) for bar in fetched]
         said.append(
             f"{name}: history knows of a split by {ratio:.4g} that has not come yet; it is scaled "
@@ -107,8 +113,7 @@ def mend(
         )
         ratio = 1.0
     elif kept and abs(ratio - 1.0) > SAME:
-        nearest = looks_like_split(1.0, ratio)
-        split = nearest if nearest and abs(ratio / nearest - 1.0) <= SCALE_ERROR else None
+        split = looks_like_split(1.0, ratio) if is_split_ratio(ratio) else None
         why = ", as after a dividend" if split is None and ratio < 1.0 else ""
         said.append(
             f"{name}: history has a new scale, {ratio:.6g} times that of the kept bars{why}"
@@ -141,7 +146,7 @@ def mend(
         len(old) == len(kept)
         and all(a[0] == b[0] and a[1] == b[1] for a, b in zip(old, kept, strict=True))
     )
-    return Mended(bars, changed, tuple(said), split, ratio)
+    return Mended(bars, changed, tuple(said), split, ratio, ahead)
 
 
 def scaled(bar: Bar, factor: float) -> Bar:
@@ -162,6 +167,12 @@ def looks_like_split(before: float, after: float) -> float | None:
         return None
     nearest = min(SPLIT_RATIOS, key=lambda ratio: abs(math.log(move / ratio)))
     return nearest if abs(move / nearest - 1.0) <= SPLIT_LOOK else None
+
+
+def is_split_ratio(ratio: float) -> bool:
+    """Whether a ratio of scales is that of a common split, but for a dividend."""
+    nearest = looks_like_split(1.0, ratio)
+    return nearest is not None and abs(ratio / nearest - 1.0) <= SCALE_ERROR
 
 
 def _scale(kept: Sequence[Bar], fetched: Sequence[Bar]) -> float:
@@ -199,13 +210,14 @@ def _is_ahead(
     ratio: float,
     price: float | None,
     now: datetime | None,
+    followed: bool,
 ) -> bool:
     """Whether history is at the scale of a split that is still to come for the account."""
     if looks_like_split(1.0, ratio) is None:
         return False
     if price is not None:
         return _nearer(price / fetched[-1][1][3], 1.0 / ratio)
-    if kept and kept[-1][0] < fetched[-1][0]:
+    if kept and kept[-1][0] < fetched[-1][0] and followed:
         # Of bars that came while nobody looked the split may have come before; by the next sending
         # it has.
         return False

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-SCHEMA = 6
+SCHEMA = 7
 """Raise when a document's layout changes, and say in `_STATES` and `_BESIDE` how one of the layout
 before becomes one of this; documents of layouts that are not there are refused by name."""
 
@@ -261,8 +261,17 @@ def _from_5(state: Mapping[str, Any]) -> dict[str, Any]:
     return {**state, "outbox": {"withdrawn": [], **state["outbox"]}}
 
 
-_STATES: Mapping[int, BroughtUp] = {4: _from_4, 5: _from_5}
-_BESIDE: Mapping[int, BroughtUp] = {5: dict}
+def _from_6(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What layout 6 did not have: to which day a split belongs."""
+    splits = {
+        name: {time: [factor, None] for time, factor in told.items()}
+        for name, told in state["bars"]["splits"].items()
+    }
+    return {**state, "bars": {**state["bars"], "splits": splits}}
+
+
+_STATES: Mapping[int, BroughtUp] = {4: _from_4, 5: _from_5, 6: _from_6}
+_BESIDE: Mapping[int, BroughtUp] = {5: dict, 6: dict}
 
 
 def _sealed(number: int, state: Mapping[str, Any]) -> str:

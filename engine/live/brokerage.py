@@ -260,10 +260,10 @@ class PaperBrokerage:
     @contextmanager
     def corporate_events(self, utc_time: datetime, days: Days) -> Iterator[bool]:
         """Keep what the events of a day do to account and orders with the note of the day."""
-        noted = self._noted_day()
-        followed = noted is not None and noted >= self._day(utc_time)
-        if self._algorithm.is_warming_up or followed:
-            yield not followed
+        known = self._followed()
+        due = any(day not in known.get(name, ()) for name, those in days.items() for day in those)
+        if self._algorithm.is_warming_up or not due:
+            yield due
             return
         with self._store.transaction():
             yield True
@@ -310,6 +310,8 @@ class PaperBrokerage:
             for day, point in sorted(found, key=lambda each: (each[0], is_split(each[1]))):
                 if day not in known[ticker] if ticker in known else day > first:
                     self._apply(point, security, day)
+                    # What history said of the price is of the scale after all of them.
+                    set_last_price(self._algorithm, security)
         self._save_account()
         # A run that was killed among the events of a day goes back to before they came.
         self._note_day(now if first < today else self._moment(first), days)
@@ -357,10 +359,16 @@ def set_positions(algorithm: Any, positions: Mapping[str, Position]) -> None:
         security = _found_or_added(algorithm, ticker)
         security.holdings.set_holdings(position.average_price, position.quantity)
         if security.price_exact == ZERO:
-            known = algorithm.get_last_known_price(security)
-            if known is not None:
-                security.set_market_price(known)
+            set_last_price(algorithm, security)
     algorithm.portfolio.invalidate_total_portfolio_value()
+
+
+def set_last_price(algorithm: Any, security: Any) -> None:
+    """Set a security's price to the last that is known."""
+    known = algorithm.get_last_known_price(security)
+    if known is not None:
+        security.set_market_price(known)
+        algorithm.portfolio.invalidate_total_portfolio_value()
 
 
 def _found_or_added(algorithm: Any, ticker: str) -> Any:

@@ -97,19 +97,33 @@ class CorporateEvents:
         return self._hours.to_utc(self._day + _DAY + EVENTS_AT)
 
     def take(self, now: datetime) -> list[BaseData]:
-        """Events of the day that has come at an exchange time; none of the day of the start.
+        """Events of the next day that has any, up to an exchange time; none of that of the start.
 
-        The files are read anew, since they grow while the run goes on.
+        Of several days, where nobody looked for long, one is given at a time: two splits of a
+        security do not fit into one slice. The files are read anew, since they grow while the run
+        goes on.
         """
         today = midnight(now - EVENTS_AT)
         if self._day is None:
             self._day = today
             self._since = today if self._since is None else self._since
-        # Several days where nobody looked for long, a machine being suspended.
-        found = list(events_between(self.config, self._sources, self._day, today))
-        self._day = max(self._day, today)
-        self.days = sorted({day for day, _ in found})
-        return [point for _, point in found]
+        found: list[BaseData] = []
+        self.days = []
+        for day, point in events_between(self.config, self._sources, self._day, today):
+            if self.days and day != self.days[0]:
+                break
+            self.days = [day]
+            found.append(point)
+        else:
+            self._day = max(self._day, today)
+        if self.days:
+            self._day = max(self._day, self.days[0])
+        # A slice has one split of a security: that of the day, not the warning of the next.
+        return sorted(found, key=is_split)
+
+    def is_behind(self, now: datetime) -> bool:
+        """Whether a day's events up to an exchange time are still to be taken."""
+        return self._day is not None and self._day < midnight(now - EVENTS_AT)
 
     def late(self, ex_date: date) -> tuple[datetime, list[BaseData]]:
         """Split and dividend of a day, which are told later, and the moment they were due, UTC."""

@@ -58,6 +58,8 @@ class LiveFeed(DataFeed):
             by symbol, the moment (UTC) at which they were to come.
         event_days: days (midnights) to which the splits and dividends of the last slice belong, by
             ticker.
+        is_behind: whether corporate events of a later day are still to be taken at the same moment,
+            and the bars after them.
         missed: ends of daily bars (exchange time) by ticker that came in the last slice with a
             later one: `on_data` sees the latest only, as in LEAN.
     """
@@ -78,6 +80,7 @@ class LiveFeed(DataFeed):
         self.late: list[tuple[datetime, Any, BaseData]] = []
         self.late_events: dict[Symbol, datetime] = {}
         self.event_days: dict[str, list[datetime]] = {}
+        self.is_behind = False
         self._told_late: list[tuple[CorporateEvents, date]] = []
         self.missed: dict[str, list[datetime]] = {}
         self._event_sources = events
@@ -235,6 +238,13 @@ class LiveFeed(DataFeed):
                 self.event_days[events.security.symbol.value] = events.days
                 changes += _delisted(found, events.security)
                 packets.append((_Packet(events.config, events.security), found))
+        self.is_behind = any(
+            one.is_behind(one.security.exchange.hours.from_utc(now)) for one in self._events
+        )
+        if self.is_behind:
+            # The bars of now are of the scale after all of them.
+            self.late_events, self.missed = {}, {}
+            return self._time_slice(now, packets, changes)
         self.late_events = {}
         if not packets:
             # Those that meet with the day's own wait for the next look.

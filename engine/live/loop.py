@@ -128,9 +128,9 @@ class LiveLoop(Loop):
         try:
             if (pulse := self.live_feed.pulse(now)) is not None:
                 self._step(pulse)
-            step = self.live_feed.take(now)
-            self._fill_late()
-            self._step(step)
+            self._take(now)
+            while self.live_feed.is_behind:
+                self._take(now)
         except Exception as problem:
             self._fail(problem)
             return
@@ -140,6 +140,12 @@ class LiveLoop(Loop):
             self._last_beats()
         elif self._on_step is not None:
             self._on_step(now)
+
+    def _take(self, now: datetime) -> None:
+        """A slice of what the feed has; of several days' corporate events one day's at a time."""
+        step = self.live_feed.take(now)
+        self._fill_late()
+        self._step(step)
 
     def _fill_late(self) -> None:
         """Let waiting orders fill on bars that came late, at the time of those bars."""

@@ -269,7 +269,7 @@ def test_two_equal_splits_of_one_day_are_two_and_one_told_of_again_is_one():
     world.split(BBB, 0.5)
     world.kill()
     world.start((1.0, 1.0))
-    world.desk.split("BBB", 0.5)
+    world.desk.split("BBB", 0.5, world.time.date())
     assert world.desk.outbox.targets["BBB"] == 2 * held
     world.time += timedelta(minutes=30)
     world.split(BBB, 0.5)
@@ -283,6 +283,82 @@ def test_two_equal_splits_of_one_day_are_two_and_one_told_of_again_is_one():
     world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
     truth = [row_of(bar) for bar in world.whole(BBB)]
     np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
+
+
+def quotes(world, factor):
+    """Prices of a calm session after a split of BBB."""
+    return CALM | {BBB: (CALM[BBB][0] * factor, 0.0)}
+
+
+def test_splits_that_nobody_saw_are_no_trades_of_others():
+    """Two for one, and the next day three for one, or five for two: of no common ratio together."""
+    for first, second in ((1 / 2, 1 / 3), (1 / 2, 2 / 5), (1 / 2, 1 / 2), (2.0, 3.0), (1 / 4, 3.0)):
+        world = running()
+        held = world.portfolio[BBB].quantity
+        world.kill()
+        factor = 1.0
+        for one in (first, second):
+            world.next_session()
+            world.split(BBB, one)
+            factor *= one
+            world.trade(quotes(world, factor))
+        world.start((1.0, 1.0))
+        assert world.portfolio[BBB].quantity == pytest.approx(held / factor, abs=3)
+        assert not said(world, "shares were"), (first, second)
+        assert not said(world, "deposit")
+        assert not said(world, "withdrawal")
+        day(world, (1.0, 1.0), prices=quotes(world, factor))
+        truth = [row_of(bar) for bar in world.whole(BBB)]
+        np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
+
+
+def test_a_split_that_the_broker_has_not_followed_is_told():
+    """An account that was deployed with the holdings of before."""
+    world = running()
+    held = world.portfolio[BBB].quantity
+    world.kill()
+    for one in (1 / 2, 1 / 3):
+        world.next_session()
+        world.split(BBB, one)
+        world.trade(quotes(world, one if one == 1 / 2 else 1 / 6))
+    world.portfolio[BBB].quantity = held
+    world.start((1.0, 1.0))
+    (line,) = said(world, "it has not followed a split; compare the position with the broker's")
+    assert f"BBB: prices are 0.166667 times those of before, and the broker holds {held:g}" in line
+
+
+def test_equal_splits_of_two_days_without_a_bar_between_are_two():
+    """The stock is halted on the first; the process is killed then, too."""
+    world = running()
+    held = world.portfolio[BBB].quantity
+    for number in range(2):
+        world.next_session()
+        world.split(BBB, 0.5)
+        if not number:
+            world.kill()
+            world.start((1.0, 1.0))
+        world.time = world.time.replace(hour=17)
+    assert world.portfolio[BBB].quantity == 4 * held
+    assert world.desk.outbox.targets["BBB"] == 4 * held
+    truth = [row_of(bar) for bar in world.whole(BBB)]
+    np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
+
+
+def test_splits_that_history_told_of_as_of_one_are_told_of_one_by_one():
+    """Three for one and two for one: history says six for one, which is no common ratio; two and
+    two are four."""
+    world = running()
+    world.kill()
+    for _ in range(2):
+        world.next_session()
+        world.split(BBB, 0.5)
+    world.start((1.0, 1.0))
+    rows = [row for _, row in world.desk.bars._bars.of("BBB")]
+    day_of = world.time.date()
+    for _ in range(2):
+        world.desk.split("BBB", 0.5, day_of)
+    assert [row for _, row in world.desk.bars._bars.of("BBB")] == rows
+    assert not said(world, "both count")
 
 
 def test_what_others_traded_is_priced_by_the_bars_that_nobody_saw():

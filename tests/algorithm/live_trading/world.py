@@ -250,7 +250,7 @@ class World:
         self.portfolio.split(symbol, factor)
         self.securities[symbol].price *= factor
         if self.desk is not None:
-            self.desk.split(symbol.value, factor)
+            self.desk.split(symbol.value, factor, self.time.date())
 
     def pay(self, symbol, each):
         """A dividend; the desk hears of it as LEAN's `on_dividends` does, after the cash came."""

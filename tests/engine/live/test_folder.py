@@ -584,6 +584,35 @@ def test_a_machine_that_was_suspended_over_closes_and_a_split_goes_on(run):
     store.close()
 
 
+@pytest.mark.parametrize("sleeps", [True, False])
+def test_two_splits_that_nobody_saw_both_count(run, sleeps):
+    """Wednesday's and Thursday's, two for one each: the machine sleeps over them, or is off."""
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    names = ("open", "high", "low", "close")
+    later = [
+        line(i, **dict(zip(names, (x / part for x in ROWS[i][:4]), strict=True)))
+        for i, part in ((7, 2), (8, 4))
+    ]
+
+    def tell():
+        run.append(line(6) + "".join(later))
+        run.append(EVENT + "2010-01-13,ABC,2,\n2010-01-14,ABC,2,\n", "events.csv")
+
+    def sleep():
+        tell()
+        run.machine.suspend(timedelta(days=2, hours=8))
+
+    events = [(datetime(2010, 1, 11, 17), lambda: run.append(line(5)))]
+    events += [(datetime(2010, 1, 12, 12), sleep)] if sleeps else []
+    run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 14 if sleeps else 12), events)
+    if not sleeps:
+        tell()
+        log = run.trade(datetime(2010, 1, 14, 20), datetime(2010, 1, 14))
+        assert len(said(log, "While nothing ran, ABC was split")) == 2
+    (quantity, average) = account(run)[0]["ABC"]
+    assert (quantity, float(average)) == (4, 106 / 4)
+
+
 def test_the_log_names_a_short_day_and_a_change_of_the_clocks(run):
     run.append(HEADER + "".join(line(i) for i in range(5)))
     log = run.trade(datetime(2010, 1, 28, 8), datetime(2010, 1, 29))
