@@ -18,6 +18,7 @@ from algorithm.bars import Bar as KeptBar
 from algorithm.bars import BarBook, Row, row_of
 from algorithm.live_trading.mending import (
     SCALE_ERROR,
+    SPLIT_HOUR,
     Mended,
     is_split_ratio,
     looks_like_split,
@@ -38,10 +39,12 @@ class Known:
     Attributes:
         factor: of prices.
         day: to which it belongs; None where history has told of it.
+        followed: whether the broker's shares had followed it by then, where history has told of it.
     """
 
     factor: float
     day: date | None = None
+    followed: bool = False
 
     @classmethod
     def of(cls, factor: float, day: str | None) -> Known:
@@ -100,6 +103,7 @@ class LiveBars:
         """
         self._algorithm = algorithm
         self._symbols = list(symbols)
+        self._by_name = {symbol.value: symbol for symbol in self._symbols}
         self._bars = bars
         self._since = since
         self._guard = guard
@@ -206,7 +210,10 @@ class LiveBars:
         if self._left.get(name):
             self._away[name] = _away(self._left.pop(name), self._bars.of(name), mended)
         if mended.split is not None:
-            self._splits.setdefault(name, {})[algorithm.time] = Known(mended.split)
+            splits = self._splits.setdefault(name, {})
+            earlier = splits.get(algorithm.time, Known(1.0)).factor
+            came = had != 0.0 and followed
+            splits[algorithm.time] = Known(earlier * mended.split, followed=came)
             self._unclaimed[name, algorithm.time] = mended.split
             self._on_split(name, mended.split)
             self._tell(
@@ -324,7 +331,10 @@ class LiveBars:
         """
         with self._guard:
             if self._is_known(name, factor, day):
-                return False
+                # Should it be another after all, history knows of both by now.
+                version = self.version
+                self._refresh(self._by_name[name], self._algorithm.time)
+                return self.version != version
             now, known = self._algorithm.time, self._splits.setdefault(name, {})
             self._heard.add((name, now))
             before = known[now].factor if now in known else 1.0
@@ -339,7 +349,8 @@ class LiveBars:
         """Whether a split was heeded already; says so where that might be wrong."""
         newest = self._bars.newest(name)
         for told, one in self._splits.get(name, {}).items():
-            if newest is not None and told <= newest[0]:
+            due = datetime(day.year, day.month, day.day, SPLIT_HOUR)
+            if (newest is not None and told <= newest[0]) or (one.followed and told < due):
                 continue
             left = self._unclaimed.get((name, told))
             if left is not None:

@@ -14,7 +14,8 @@ Event time stands still while nothing runs, so every restart is over before the 
 sending. Real time does not: after every other kill the account's clock moves on by a random span
 that does not hold the sending and its open, as if nothing had run meanwhile. It may hold a close,
 which the next start decides.
-Prints a line per class of moment and a verdict; the exit status is 1 if anything differs.
+Prints a line per span and per class of moment, and a verdict; the exit status is 1 if anything
+differs.
 """
 
 from __future__ import annotations
@@ -505,6 +506,7 @@ def prove(root: Path, kills: int, draw: random.Random, points: list[str]) -> int
             print(f"Span {spans} differs; killed at: {', '.join(moments)}")
             print(*(f"  {line}" for line in lines[:8]), sep="\n", flush=True)
         else:
+            print(f"Span {spans}: {len(moments)} kills, the same; {done} so far", flush=True)
             shutil.rmtree(project)
     print(f"\n{'killed':32}{'kills':>7}{'spans':>7}{'differ':>8}")
     for name, tally in tallies.items():

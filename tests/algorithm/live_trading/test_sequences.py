@@ -61,7 +61,6 @@ class Run:
     def __init__(self):
         self.world = World()
         self.world.start((0.0, 0.0))
-        self.has_split = False
 
     def day(self, drawn):
         """From eight o'clock to an hour after the close."""
@@ -74,7 +73,9 @@ class Run:
         if drawn["switch"] is not None:
             world.throw_switch(drawn["switch"])
         if not up and drawn["away"] in ("", "night"):
+            world.time = world.time.replace(hour=7)
             self.start(drawn)
+            world.time = world.time.replace(hour=8)
         self.morning(drawn)
         opens = {
             symbol: world.securities[symbol].price * (1.0 + gap)
@@ -127,10 +128,7 @@ class Run:
         """What comes to account and shares at eight."""
         if drawn["morning"] == "dividend":
             self.world.pay(AAA, 0.5)
-        elif drawn["morning"] and not self.has_split:
-            # One in a run: history tells of several that nobody saw as of one, and of a reverse
-            # split on top of a split as of none.
-            self.has_split = True
+        elif drawn["morning"]:
             self.world.split(BBB, 0.5 if drawn["morning"] == "split" else 2.0)
         self.world.deposit(drawn["deposit"])
         self.judge()
@@ -269,7 +267,8 @@ class Run:
 
 def factors(state):
     """Price factors of the splits that a state knows of, by ticker."""
-    return {name: sorted(told.values()) for name, told in state["bars"]["splits"].items()}
+    splits = state["bars"]["splits"]
+    return {name: sorted(factor for factor, _ in told.values()) for name, told in splits.items()}
 
 
 def trade(days):
