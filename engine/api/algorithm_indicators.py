@@ -21,8 +21,8 @@ from engine.common.enums import LeanEnum, Resolution
 from engine.common.lean_names import is_lean_member
 from engine.common.naming import LeanObject, has_own, snake_case
 from engine.common.net_exceptions import ArgumentException
-from engine.feed.consolidators import IdentityDataConsolidator, listen
-from engine.feed.history_requests import start_of_bars
+from engine.feed.consolidators import listen
+from engine.feed.history_requests import default_resolution, start_of_bars
 from engine.indicators.base import data_point
 from engine.market.data import RESOLUTION_SPAN, BaseData, TradeBar
 from engine.market.slices import Slice
@@ -225,10 +225,13 @@ class IndicatorsMixin(IndicatorHelpersMixin):
     ) -> None:
         """Feed an indicator the history it needs to be ready.
 
+        With a resolution the indicator is reset first; with a length the bars are made of finer
+        ones, and the indicator goes on from where it is.
+
         Args:
             symbol: whose bars; several for an indicator of several.
             indicator: the indicator, or any object with `update` and `warm_up_period`.
-            resolution: of the bars, or their length as a timedelta.
+            resolution: of the bars, or their length as a timedelta; the subscription's by default.
             selector: gives the value from a bar.
             symbols: another name of `symbol`.
             period: another name of a length of bars.
@@ -239,28 +242,40 @@ class IndicatorsMixin(IndicatorHelpersMixin):
             return
         keys = _listed(symbol if symbols is None else symbols)
         length = resolution if period is None else period
-        wanted = length if length is not None else self._qc_config(keys[0]).resolution
         feed = self._qc_feeder(indicator, selector)
-        same = [r for r, span in RESOLUTION_SPAN.items() if span == wanted]
-        wanted = same[0] if same else wanted
-        consolidators: dict[Any, Any] = {}
-        base, needed = wanted, periods
-        if isinstance(wanted, timedelta):
-            spans = (Resolution.DAILY, Resolution.HOUR, Resolution.MINUTE)
-            base = next(r for r in spans if RESOLUTION_SPAN[r] <= wanted)
-            needed = periods * int(wanted / RESOLUTION_SPAN[base])
+        if isinstance(length, timedelta):
+            self._qc_warm_up_with(keys, length, periods, feed)
+            return
+        indicator.reset()
+        for _, bar in self._qc_bars_of(
+            keys, lambda item: self.qc_history_bars(item, periods, length)
+        ):
+            feed(None, bar)
+
+    def _qc_warm_up_with(
+        self: Any, keys: list[Any], length: timedelta, periods: int, feed: Callable[[Any, Any], Any]
+    ) -> None:
+        """Feed with bars of a length, the last of them as far as it has ended by now."""
+        finer = (Resolution.DAILY, Resolution.HOUR, Resolution.MINUTE)
+        base = next((r for r in finer if RESOLUTION_SPAN[r] <= length), Resolution.SECOND)
+        needed = periods * int(length / RESOLUTION_SPAN[base])
+        consolidators = {}
         for key in keys:
-            made = (
-                self.create_consolidator(wanted)
-                if isinstance(wanted, timedelta)
-                else IdentityDataConsolidator()
-            )
+            name = getattr(key, "symbol", key)
+            security = self.securities.find(name)
+            if security is not None and security.subscriptions:
+                made = self._qc_consolidator(name, length, None)
+            else:
+                exact = length == RESOLUTION_SPAN[base]
+                made = self.create_consolidator(timedelta(0) if exact else length)
             listen(made, feed)
-            consolidators[getattr(key, "symbol", key)] = made
+            consolidators[name] = made
         for key, bar in self._qc_bars_of(
             keys, lambda item: self.qc_history_bars(item, needed, base)
         ):
             consolidators[key].update(bar)
+        for key, made in consolidators.items():
+            made.scan(self.qc_hours_of(key).from_utc(self.utc_time_naive))
 
     def _qc_bars_of(
         self: Any, symbols: list[Any], ask: Callable[[Any], Iterable[BaseData]]
@@ -345,12 +360,13 @@ class IndicatorsMixin(IndicatorHelpersMixin):
 
         def ask(key: Any) -> Iterable[BaseData]:
             begin = first
-            config = self._qc_config(key)
             if before:
+                configs = self._qc_configs_of(self._qc_history_symbol(key))
                 hours = self.qc_hours_of(key)
                 local = hours.from_utc(to_utc(first, self.time_zone))
-                wanted = config.resolution if resolution is None else resolution
-                earliest = start_of_bars(hours, local, wanted, before, config.extended_hours)
+                wanted = default_resolution(configs, resolution, self.universe_settings)
+                extended = any(config.extended_hours for config in configs)
+                earliest = start_of_bars(hours, local, wanted, before, extended)
                 begin = min(first, from_utc(hours.to_utc(earliest), self.time_zone))
             return self.history[TradeBar](key, begin, last, resolution)
 

@@ -444,6 +444,7 @@ class PythonIndicator(IndicatorBase):
     """
 
     value: Any = 0.0
+    warm_up_period: int = 0
 
     def __init__(self, *args: Any) -> None:
         super().__init__(str(args[0]) if args and isinstance(args[0], str) else "")
@@ -460,16 +461,19 @@ class PythonIndicator(IndicatorBase):
         """What the last update returned."""
         return self._ready
 
+    def qc_begin(self) -> None:
+        """Do what the user's `__init__` did not: LEAN does not need it to call its base's."""
+        if "_current" not in self.__dict__:
+            state = dict(self.__dict__)
+            PythonIndicator.__init__(self)
+            self.__dict__.update(state)
+
 
 def _with_events(update: Callable[..., Any]) -> Callable[..., bool]:
     """Wrap a user's update: count, set the current value from ``value``, raise the event."""
 
     def wrapped(self: PythonIndicator, *args: Any) -> bool:
-        if "_current" not in self.__dict__:
-            # The user's __init__ did not call super().__init__(); LEAN does not need it either.
-            state = dict(self.__dict__)
-            PythonIndicator.__init__(self)
-            self.__dict__.update(state)
+        self.qc_begin()
         point = args[0] if len(args) == 1 else IndicatorDataPoint(*args)
         self.samples += 1
         result = update(self, point)
@@ -512,6 +516,8 @@ class PythonIndicatorAdapter(IndicatorBase):
 def as_indicator(thing: Any) -> Any:
     """Return an indicator for an indicator or for any object that behaves like one."""
     if isinstance(thing, IndicatorBase) or inspect.isclass(thing):
+        if isinstance(thing, PythonIndicator):
+            thing.qc_begin()
         return thing
     if not hasattr(thing, "update") and not hasattr(thing, "Update"):
         raise ArgumentException(

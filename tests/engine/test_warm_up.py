@@ -2,11 +2,14 @@
 
 import zipfile
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
-from engine.common.enums import Resolution
+from engine.common.enums import Resolution, SecurityType
+from engine.indicators import PythonIndicator, SimpleMovingAverage
+from engine.market.symbols import Market, Symbol
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
 
@@ -61,3 +64,36 @@ def test_minute_data_warms_up_on_daily_bars(folder, named):
     assert seen[-1][4] == 4
     # The daily bars' gaps, too: 389 times the 12th's and then the 13th's.
     assert result.algorithm.repeated == 390
+
+
+LEAN = Path(__file__).parents[3] / "shared" / "lean" / "data"
+
+
+@pytest.mark.skipif(not LEAN.exists(), reason="LEAN's data are not in ../shared/lean")
+def test_indicators_of_symbols_that_were_not_added_are_warmed_up_to_the_bar_that_ends_now(tmp_path):
+    class Bare(PythonIndicator):
+        def __init__(self):
+            self.value = 0
+
+        def update(self, point):
+            self.value = point.value
+            return True
+
+    class Warming(QCAlgorithm):
+        def initialize(self):
+            self.set_start_date(2013, 10, 11)
+            self.set_end_date(2013, 10, 11)
+            ibm = Symbol.create("IBM", SecurityType.EQUITY, Market.USA)
+            self.average = SimpleMovingAverage(100)
+            self.warm_up_indicator(ibm, self.average, timedelta(minutes=60))
+            self.samples = self.average.samples
+            self.until = self.average.current.end_time
+            self.warm_up_indicator(ibm, self.average, Resolution.DAILY)
+            self.values = self.indicator_history(Bare(), ibm, timedelta(days=2), Resolution.DAILY)
+            self.added = self.securities.contains_key(ibm)
+
+    algorithm = run_algorithm(Warming, data_folder=LEAN, store=tmp_path, parameters={}).algorithm
+    # LEAN's own tests have a ready average of 100; a resolution begins it anew.
+    assert (algorithm.samples, algorithm.until) == (100, datetime(2013, 10, 10, 16))
+    assert (algorithm.average.samples, algorithm.added) == (100, False)
+    assert len(algorithm.values.data_frame) == 2
