@@ -208,10 +208,10 @@ def _run(
             noting = _Noting(store, journal, host, brokerage, between)
             live = host.run(kind, noting, noting.ready)
             results = files.write(live.algorithm, live.loop, live.error)
-        _tell_end(store, journal, live.error)
+        _tell_end(store, journal, live.error, durable)
         return Session(started, clock.now, live, results, resumed)
     except Exception as problem:
-        _tell_end(store, journal, problem)
+        _tell_end(store, journal, problem, durable)
         if host is None or host.loop is None:
             journal.discard()
         raise
@@ -435,9 +435,15 @@ def _tell_of_kill(store: AccountStore, journal: Journal) -> None:
         )
 
 
-def _tell_end(store: AccountStore, journal: Journal, error: Exception | None) -> None:
+def _tell_end(
+    store: AccountStore, journal: Journal, error: Exception | None, durable: bool
+) -> None:
     status, text = ("stopped", "") if error is None else ("error", f"{error}")
-    store.note({"status": status, "error": text, "last_line": journal.last_line})
+    facts = {"status": status, "error": text}
+    if error is not None or not durable:
+        # What is said at a planned end is for accounts that forget.
+        facts["last_line"] = journal.last_line
+    store.note(facts)
     journal.event(
         "end", logging.INFO if error is None else logging.ERROR, status=status, error=text
     )

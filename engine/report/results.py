@@ -60,7 +60,10 @@ def load_backtest(folder: Path) -> Backtest:
     if not isinstance(result, dict):
         raise ValueError(f"{path} must hold a JSON object; received {type(result).__name__}")
     charts = {str(name): _chart(chart) for name, chart in (_get(result, "charts") or {}).items()}
+    error = str(_get(_get(result, "state") or {}, "runtimeError") or "")
     raw_equity = charts.get("Strategy Equity", {}).get("Equity")
+    if error and (raw_equity is None or raw_equity.empty):
+        raise ValueError(f"{path}: the run failed at its start, there is nothing to show: {error}")
     if raw_equity is None or raw_equity.empty:
         raise ValueError(
             f"{path} must be a LEAN backtest result with the chart Strategy Equity / Equity; "
@@ -78,7 +81,7 @@ def load_backtest(folder: Path) -> Backtest:
         trades=_get(performance, "tradeStatistics") or {},
         charts=charts,
         configuration=_get(result, "algorithmConfiguration") or {},
-        error=str(_get(_get(result, "state") or {}, "runtimeError") or ""),
+        error=error,
     )
 
 

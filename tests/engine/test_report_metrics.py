@@ -196,6 +196,10 @@ def test_benchmark_without_a_first_price_starts_at_its_first_one(tmp_path):
         (lambda f: (f / "123.json").write_text("{"), r"123\.json must be JSON"),
         (lambda f: (f / "123.json").write_text("[]"), "must hold a JSON object"),
         (lambda f: (f / "123.json").write_text("{}"), "Strategy Equity"),
+        (
+            lambda f: (f / "123.json").write_text('{"state": {"RuntimeError": "no luck"}}'),
+            "the run failed at its start, there is nothing to show: no luck",
+        ),
         (lambda f: (f / "123.json").unlink(), "must hold one result .* found none"),
     ],
 )
