@@ -158,18 +158,15 @@ def write_data(folder: Path) -> None:
         (usa / "factor_files" / f"{key}.csv").write_text(factors)
 
 
-def measure(code: str, root: Path, data: Path, case: str, repeats: int) -> tuple[float, int, int]:
-    """Median processor seconds of a run, its orders and its bars of one symbol."""
+def run(code: str, root: Path, data: Path, case: str) -> tuple[float, int, int]:
+    """Processor seconds of a run, its orders and its bars of one symbol."""
     start, tickers = CASES[case]
     command = [sys.executable, "-c", code, str(data), case, start, END, ",".join(tickers)]
-    found = []
-    for _ in range(repeats):
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{case} failed in {root}: {done.stderr[-2000:]}")
-        found.append(done.stdout.split()[-3:])
-    seconds = statistics.median(float(row[0]) for row in found)
-    return seconds, int(found[0][1]), int(found[0][2])
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{case} failed in {root}: {done.stderr[-2000:]}")
+    seconds, orders, bars = done.stdout.split()[-3:]
+    return float(seconds), int(orders), int(bars)
 
 
 def main() -> None:
@@ -190,9 +187,15 @@ def main() -> None:
                 rivals.append((str(options.against), ENGINE, options.against))
             if case == "cross" and find_spec("backtrader") is not None:
                 rivals.append(("backtrader", BACKTRADER, ROOT))
+            # By turns, so that what else the machine does meets all of them.
+            turns = [
+                [run(code, root, data, case) for _, code, root in rivals]
+                for _ in range(options.repeats)
+            ]
             own = 0.0
-            for name, code, root in rivals:
-                seconds, orders, bars = measure(code, root, data, case, options.repeats)
+            for (name, _, _), runs in zip(rivals, zip(*turns, strict=True), strict=True):
+                seconds = statistics.median(one for one, _, _ in runs)
+                _, orders, bars = runs[0]
                 own = own or seconds
                 rate = bars * len(CASES[case][1]) / seconds
                 print(
