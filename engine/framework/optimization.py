@@ -105,7 +105,7 @@ class ReturnsSymbolDataExtensions(LeanObject):
                 [column[row] if row < len(column) else np.nan for column in values]
                 for row in range(most)
             ]
-        sums = (np.abs(np.array(rows)).sum(axis=1) if rows and columns else np.zeros(len(rows))) + 0
+        sums = np.abs(np.array(rows)).sum(axis=1) if rows and columns else np.zeros(len(rows))
         kept = [row for row, total in zip(rows, sums, strict=True) if total > 0]
         return np.array(kept) if kept else np.zeros((0, 0))
 
