@@ -27,6 +27,7 @@ class Algorithm:
     _begin_live = MirageStrategy._begin_live
     _equity = MirageStrategy._equity
     _rules_now = MirageStrategy._rules_now
+    _settle = MirageStrategy._settle
     on_warmup_finished = MirageStrategy.on_warmup_finished
 
     def __init__(self, live):
@@ -49,6 +50,7 @@ class Algorithm:
                     failed=lambda problem, deciding: self.desk.append((problem, deciding)),
                 ),
                 missed_sending=lambda: False,
+                settle=lambda: self.desk.append("settled"),
                 tell=self.desk.append,
             )
         self._turn = threading.RLock()
@@ -93,11 +95,12 @@ def test_live_training_runs_beside_the_data_and_a_backtest_waits_for_it(live, ba
     live.going_on.clear()
     live.on_warmup_finished()
     assert live._decider is None
-    assert live.desk == ["begin", "ready", "refresh", "looked", "begun", "late"]
+    began = ["begin", "ready", "refresh", "looked", "begun", "late", "settled"]
+    assert live.desk == began
     live.going_on.set()
     assert live._training.wait(10)
     assert (live._decider, live._version) == ("decider of 1 bars", 7)
-    assert live.desk[6:] == [f"trained at {CLOSE}", "late"]
+    assert live.desk[len(began) :] == [f"trained at {CLOSE}", "late"]
     backtest.on_warmup_finished()
     assert backtest._decider == "decider of 1 bars"
 
