@@ -45,7 +45,7 @@ backtest: data ## run the whole mission once on real data and show what came out
 LIVE := $(BIN)/python -m engine live . --state live/demo --parameter symbols AAPL,IBM,MSFT --parameter deployment demo
 
 live: data ## a month of paper trading, replayed in a minute: a restart and a split within it
-	@rm -rf live/demo storage/mirage-live/demo-*.json storage/mirage-live/record/demo-*.json
+	@rm -rf live/demo storage/mirage-live/demo-*.json storage/mirage-live/re*/demo-*.json
 	@$(LIVE) --from 2005-02-14 --to 2005-02-24
 	@echo; echo "The machine is switched off, and on again before the next open."; echo
 	@$(LIVE) --to 2005-03-11
