@@ -32,8 +32,9 @@ from sim.accounting import Rules
 from sim.agent_training import AgentTraining, JudgingConfig, train_on_imagined
 from sim.blocks import MEAN_BLOCK
 from sim.curriculum import Stage, growing
-from sim.path_sampler import ForecasterSampler, Premium
+from sim.path_sampler import ForecasterSampler
 from sim.paths import Paths
+from sim.premium import Premium
 from sim.residual_training import train_residual
 from sim.rewards import REWARDS, Reward, aversion_for
 from sim.rollout import rollout

@@ -30,8 +30,9 @@ from sim.accounting import Rules
 from sim.agent_training import train_on_imagined
 from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.curriculum import growing
-from sim.path_sampler import ForecasterSampler, Premium
+from sim.path_sampler import ForecasterSampler
 from sim.paths import Paths, PathSampler, check_counts
+from sim.premium import Premium
 from sim.residual_training import train_residual
 from sim.rewards import MeanVariance as MeanVarianceReward
 from sim.rewards import Reward

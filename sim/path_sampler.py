@@ -28,7 +28,7 @@ returns vary is left as it is.
 Outside series. Where features have such, a market has a state of them that its symbols share
 (`sim.macro`); what moved with a real date's residuals moves with them here.
 
-Bounds. A learned recursion may run away, so
+Bounds. A learned recursion may run away, so (limits: `sim.bounds`)
 - the volatility that draws are scaled with stays within the highest baseline volatility of the
   path's own history (the features that the network reads are held in range by the forecaster);
 - gaps, intraday moves and wicks stay within `MOVE_LIMIT` times the largest of that history, log
@@ -53,17 +53,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from models.agent.mean_variance import BARS_PER_YEAR
 from models.agent.observation import Observer
 from models.agent.outlook import FORECAST
 from models.agent.seeing import SeenTape
-from models.arrays import column
 from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import Masks, RecurrentState
 from models.kernels import LANES
 from models.market.features import LOOKBACK, FeatureTable
-from models.market.history import BAR_FIELDS, VOLUME
+from models.market.history import BAR_FIELDS
 from sim.blocks import MEAN_BLOCK
+from sim.bounds import PRICE_LIMIT, Bounds
 from sim.common_volatility import CommonVolatility
 from sim.copula import Copula
 from sim.macro import MacroModel, MacroWalk
@@ -81,6 +80,7 @@ from sim.noise import (
 )
 from sim.paths import Paths, check_counts
 from sim.persistence import Kept, Persistence
+from sim.premium import Premium
 from sim.starts import (
     ROWS_AT_ONCE,
     MomentsByDate,
@@ -94,99 +94,8 @@ from sim.starts import (
 from sim.steadiness import LEAST_MARKETS, SERIES, WALK, Feedback, steady
 from sim.walking import make_bars
 
-MOVE_LIMIT = 1.5
-"""Times the largest move of the history. Moves some 0.2 to 0.6 % of simulated bars (this and the
-next two: `research.experiments.constants --rails`)."""
-
-VOLUME_MARGIN = 1.0
-"""Beyond the range of log volume in the history. Moves 0.4 to 1 % of simulated bars."""
-
 TRIAL_SEED = 1
 """Of the markets that walk on trial: they are a part of the fit, not of a sample."""
-
-PRICE_LIMIT = 1e3
-"""Times the price at the start, or one over that. Met by no simulated bar of a sane forecaster."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """How far simulated series may go; arrays have one row per history.
-
-    Attributes:
-        moves: largest absolute gap, intraday move, upper and lower wick, shape (S, 4).
-        log_volume: lowest and highest log volume, shape (S, 2).
-        volatility: highest volatility that draws may be scaled with, shape (S,): the highest
-            baseline volatility of the history. Real bars may be wilder than that, and are
-            forecast so; simulated ones that fed on themselves would run away.
-    """
-
-    moves: NDArray[np.float64]
-    log_volume: NDArray[np.float64]
-    volatility: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, tables: Sequence[FeatureTable], forecaster: Forecaster) -> Bounds:
-        """The bounds that histories set; the forecaster's baseline is the volatility's measure."""
-        moves, volumes, volatilities = [], [], []
-        for table in tables:
-            moves.append(np.abs(table.parts[1:, :4]).max(axis=0) * MOVE_LIMIT)
-            volume = np.log(column(table.history.bars, VOLUME))
-            volumes.append([volume.min() - VOLUME_MARGIN, volume.max() + VOLUME_MARGIN])
-            rows = table.rows[LOOKBACK:]
-            own = forecaster.baseline_volatility(rows, np.repeat(table.symbol, len(rows)))
-            volatilities.append(own.max())
-        return cls(np.array(moves), np.array(volumes), np.array(volatilities))
-
-    def take(self, series: NDArray[np.int64]) -> Bounds:
-        """The bounds of each path, by its history."""
-        return Bounds(self.moves[series], self.log_volume[series], self.volatility[series])
-
-    def hold_volatility(self, state: RecurrentState) -> None:
-        """Bring the volatility of paths within bounds, in place."""
-        state.volatility = np.minimum(state.volatility, self.volatility)
-
-
-@dataclass(frozen=True)
-class Premium:
-    """What is believed of the return for holding a symbol.
-
-    Attributes:
-        sharpe_ratio: a year, of every symbol in the long run, finite.
-        deviation: of that belief, finite, >= 0: what a Sharpe ratio may be beside the mean one. A
-            quarter is about what five decades of large stocks leave unknown of any one of them
-            beyond what all share.
-
-    Raises:
-        ValueError: naming the field, the rule and the received value.
-    """
-
-    sharpe_ratio: float = 0.5
-    deviation: float = 0.25
-
-    def __post_init__(self) -> None:
-        if not np.isfinite(self.sharpe_ratio):
-            raise ValueError(f"sharpe_ratio must be finite; received {self.sharpe_ratio!r}")
-        if not 0 <= self.deviation < np.inf:
-            raise ValueError(f"deviation must be finite and >= 0; received {self.deviation!r}")
-
-    def shifts(
-        self,
-        tables: Sequence[FeatureTable],
-        forecaster: Forecaster,
-        markets: int,
-        rng: np.random.Generator,
-    ) -> NDArray[np.float64]:
-        """What to add to log returns per bar, shape (markets, S).
-
-        Left to itself a symbol's simulated log return has the mean of its history. It gets that of
-        a simple return of Sharpe ratio times long-run deviation, which is half the variance more
-        than the log return's.
-        """
-        drawn = self.sharpe_ratio + self.deviation * rng.standard_normal((markets, len(tables)))
-        anchors = forecaster.traits([table.symbol for table in tables]).anchors
-        past = [table.history.log_returns[LOOKBACK:] for table in tables]
-        usual = np.array([one.mean() + 0.5 * one.var() for one in past])
-        return drawn * np.exp(anchors) / np.sqrt(BARS_PER_YEAR) - usual
 
 
 @dataclass(frozen=True)

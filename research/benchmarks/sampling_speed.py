@@ -42,9 +42,10 @@ from models.market.market_view import MarketView
 from research.conditions import conditions, option_parser
 from research.workspace import load_histories, load_settings
 from sim import path_sampler
+from sim.bounds import Bounds
 from sim.common_volatility import CommonVolatility
 from sim.noise import DatedNoise
-from sim.path_sampler import Bounds, ForecasterSampler
+from sim.path_sampler import ForecasterSampler
 from sim.persistence import Persistence
 
 PARTS: dict[str, list[tuple[Any, str]]] = {

@@ -54,7 +54,8 @@ from research.conditions import conditions
 from research.stocks import FIRST_TRAINING, packaged_histories, parse, since, stock_parser
 from research.tdqn_data import load_all
 from sim import path_sampler
-from sim.path_sampler import Bounds, ForecasterSampler
+from sim.bounds import Bounds
+from sim.path_sampler import ForecasterSampler
 
 FOLDS = 5
 N_DRAWS = 128

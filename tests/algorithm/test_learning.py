@@ -32,7 +32,7 @@ from models.seeding import streams
 from sim.accounting import Rules
 from sim.agent_training import JudgingConfig
 from sim.curriculum import growing
-from sim.path_sampler import Premium
+from sim.premium import Premium
 from sim.rewards import MeanVariance as MeanVarianceReward
 from sim.rewards import Shortfall
 from sim.rollout import rollout

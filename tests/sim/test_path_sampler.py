@@ -22,8 +22,10 @@ from models.market.history import CLOSE, VOLUME
 from models.market.market_view import MarketView
 from sim import path_sampler, steadiness
 from sim.baselines import BlockBootstrapSampler, GarchSampler
+from sim.bounds import MOVE_LIMIT, VOLUME_MARGIN, Bounds
 from sim.noise import CopulaNoise
-from sim.path_sampler import MOVE_LIMIT, VOLUME_MARGIN, Bounds, ForecasterSampler, Premium
+from sim.path_sampler import ForecasterSampler
+from sim.premium import Premium
 from sim.steadiness import START, Feedback, steady
 from sim.walking import make_bars
 from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
