@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from engine.account.cash import CURRENCY, Cash
 from engine.account.data_filters import ALL_DATA
+from engine.account.exchanges import EquityExchange, SecurityExchange
+from engine.account.security_cache import SecurityCache
 from engine.account.session import Session
 from engine.account.volatility import VolatilityModel
 from engine.brokerage.brokerage_models import BrokerageModel
@@ -20,138 +22,18 @@ from engine.brokerage.shortable import NullShortableProvider
 from engine.common.decimals import ONE, ZERO, ExactNumber, divide, text, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
 from engine.common.naming import DirectObject, RefusedProperty, either_spelling, has_own
-from engine.common.net_exceptions import InvalidOperationException, KeyNotFoundException
-from engine.common.pairs import KeyValuePair, PairsDict
+from engine.common.net_exceptions import KeyNotFoundException
+from engine.common.pairs import KeyValuePair
 from engine.common.signatures import overloads
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.market.data import (
     BaseData,
-    QuoteBar,
     Split,
     SubscriptionDataConfig,
-    TradeBar,
 )
-from engine.market.market_hours import ExchangeHours, MarketHoursDatabase
+from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Symbol, SymbolCache, unknown_ticker
 from engine.orders.orders import CashAmount
-
-
-class _LastData:
-    """LEAN's calls for what a cache holds, with a class in brackets or without."""
-
-    def __init__(
-        self, cache: SecurityCache, kind: type | None = None, as_list: bool = False
-    ) -> None:
-        self._cache, self._kind, self._as_list = cache, kind, as_list
-
-    def __getitem__(self, kind: type) -> _LastData:
-        return _LastData(self._cache, kind, self._as_list)
-
-    def __call__(self, kind: type | None = None) -> Any:
-        kind = self._kind if kind is None else kind
-        cache = self._cache
-        point = cache.last_data if kind is None else cache.by_type.get(kind)
-        if self._as_list:
-            return [] if point is None else [point]
-        return point
-
-
-class SecurityCache(DirectObject):
-    """Latest prices of a security. Repeated (fill-forward) bars leave no trace here.
-
-    Prices and sizes as float; `<name>_exact` is the Decimal. What a user keeps in `properties`
-    is the security's too.
-    """
-
-    price = ExactNumber()
-    open = ExactNumber()
-    high = ExactNumber()
-    low = ExactNumber()
-    close = ExactNumber()
-    bid_price = ExactNumber()
-    ask_price = ExactNumber()
-    bid_size = ExactNumber()
-    ask_size = ExactNumber()
-    volume = ExactNumber()
-    open_interest = 0
-    """Of futures and options alone."""
-
-    def __init__(self) -> None:
-        self.properties = PairsDict()
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all prices."""
-        self.price_exact = self.open_exact = self.high_exact = self.low_exact = self.close_exact = (
-            ZERO
-        )
-        self.bid_price_exact = self.ask_price_exact = self.bid_size_exact = self.ask_size_exact = (
-            ZERO
-        )
-        self.volume_exact = ZERO
-        self.last_data: BaseData | None = None
-        self.by_type: dict[type, BaseData] = {}
-
-    def add(self, points: list[BaseData]) -> None:
-        """Take the points of one time step and subscription."""
-        for point in points:
-            if not point.is_fill_forward:
-                self.by_type[type(point)] = point
-                if point.data_type is not MarketDataType.AUXILIARY:
-                    self._process(point)
-
-    def _process(self, point: BaseData) -> None:
-        if isinstance(point, TradeBar):
-            self.last_data = point
-            self.open_exact = point.open_exact or self.open_exact
-            self.high_exact = point.high_exact or self.high_exact
-            self.low_exact = point.low_exact or self.low_exact
-            if point.value_exact:
-                self.price_exact = self.close_exact = point.value_exact
-            self.volume_exact = point.volume_exact or self.volume_exact
-            return
-        # Of an equity, trades set the price; quotes only bid, ask and their sizes.
-        if isinstance(point, QuoteBar):
-            if point.ask is not None:
-                self.ask_price_exact = point.ask.close_exact or self.ask_price_exact
-            if point.bid is not None:
-                self.bid_price_exact = point.bid.close_exact or self.bid_price_exact
-            self.bid_size_exact = point.last_bid_size_exact or self.bid_size_exact
-            self.ask_size_exact = point.last_ask_size_exact or self.ask_size_exact
-            return
-        self.last_data = point
-        self.price_exact = point.value_exact or self.price_exact
-
-    @property
-    def get_data(self) -> _LastData:
-        """The latest point: `get_data()`, or of one class, `get_data[TradeBar]()`."""
-        return _LastData(self)
-
-    @property
-    def get_all(self) -> _LastData:
-        """The latest points of one class: `get_all[TradeBar]()`."""
-        return _LastData(self, as_list=True)
-
-    def has_data(self, type: type) -> bool:  # LEAN's argument name
-        """True if a point of a class came."""
-        return type in self.by_type
-
-    def apply_split(self, factor: Decimal) -> None:
-        """Restate the prices after a split."""
-        for name in ("price", "open", "high", "low", "close", "bid_price", "ask_price"):
-            setattr(self, f"{name}_exact", getattr(self, f"{name}_exact") * factor)
-        for name in ("volume", "bid_size", "ask_size"):
-            setattr(self, f"{name}_exact", getattr(self, f"{name}_exact") / factor)
-        for point in {id(p): p for p in (*self.by_type.values(), self.last_data)}.values():
-            if isinstance(point, TradeBar):
-                for field in ("open_exact", "high_exact", "low_exact", "value_exact"):
-                    setattr(point, field, getattr(point, field) * factor)
-                point.volume_exact /= factor
-            elif isinstance(point, QuoteBar):
-                for side in (point.bid, point.ask):
-                    if side is not None:
-                        for field in ("open_exact", "high_exact", "low_exact", "close_exact"):
-                            setattr(side, field, getattr(side, field) * factor)
 
 
 class ConvertibleCashAmount(CashAmount):
@@ -360,86 +242,6 @@ class SecurityHolding(DirectObject):
         return (
             f"{self.symbol.value}: {text(self.quantity_exact)} @ {text(self.average_price_exact)}"
         )
-
-
-class SecurityExchange(DirectObject):
-    """The exchange of a security at the algorithm's time."""
-
-    trading_days_per_year = 365
-
-    def __init__(self, exchange_hours: ExchangeHours, utc_now: Callable[[], datetime]) -> None:
-        self.hours = exchange_hours
-        self._utc_now = utc_now
-
-    @property
-    def time_zone(self) -> str:
-        """IANA name."""
-        return self.hours.time_zone
-
-    @property
-    def local_time(self) -> datetime:
-        """Exchange time."""
-        return self.hours.from_utc(self._utc_now())
-
-    @property
-    def exchange_open(self) -> bool:
-        """True during regular hours."""
-        return self.hours.is_open(self.local_time)
-
-    @property
-    def closing_soon(self) -> bool:
-        """True if closed in ten minutes."""
-        return self.is_closing_soon(10)
-
-    def is_closing_soon(self, minutes_to_close: int) -> bool:
-        """True if closed in so many minutes."""
-        return not self.hours.is_open(self.local_time + timedelta(minutes=minutes_to_close))
-
-    def date_is_open(self, date_to_check: datetime, extended_market_hours: bool = False) -> bool:
-        """True if a day has a session."""
-        return self.hours.is_date_open(date_to_check, extended_market_hours)
-
-    def date_time_is_open(self, date_time: datetime) -> bool:
-        """True if open at an exchange time."""
-        return self.hours.is_open(date_time)
-
-    def is_open_during_bar(
-        self,
-        bar_start_time: datetime,
-        bar_end_time: datetime,
-        is_extended_market_hours: bool = False,
-    ) -> bool:
-        """True if open at any time of a bar."""
-        return self.hours.is_open_during(bar_start_time, bar_end_time, is_extended_market_hours)
-
-
-def _no_time() -> datetime:
-    """Stands for the clock of an exchange that was not given one.
-
-    Raises:
-        InvalidOperationException: always.
-    """
-    raise InvalidOperationException("this exchange was not told the time; ask its security")
-
-
-class EquityExchange(SecurityExchange):
-    """The exchange of an equity.
-
-    Args:
-        exchange_hours: when it is open; those of US equities by default.
-        utc_now: tells the time; without it the exchange's own time cannot be asked for.
-    """
-
-    trading_days_per_year = 252
-
-    def __init__(
-        self,
-        exchange_hours: ExchangeHours | None = None,
-        utc_now: Callable[[], datetime] | None = None,
-    ) -> None:
-        if exchange_hours is None:
-            exchange_hours = MarketHoursDatabase.from_data_folder().equity_hours("[*]")
-        super().__init__(exchange_hours, _no_time if utc_now is None else utc_now)
 
 
 class _Kept:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from engine.account.cash import Cash, CashBook, Currencies
 from engine.account.data_filters import EquityDataFilter, SecurityDataFilter
+from engine.account.exchanges import EquityExchange, SecurityExchange
 from engine.account.initializers import (
     BrokerageModelSecurityInitializer,
     CompositeSecurityInitializer,
@@ -30,13 +31,11 @@ from engine.account.margin_call import DefaultMarginCallModel, MarginCallModel
 from engine.account.portfolio import SecurityPortfolioManager
 from engine.account.securities import (
     Equity,
-    EquityExchange,
     Security,
-    SecurityCache,
-    SecurityExchange,
     SecurityHolding,
     SecurityManager,
 )
+from engine.account.security_cache import SecurityCache
 from engine.account.volatility import (
     BaseVolatilityModel,
     IndicatorVolatilityModel,

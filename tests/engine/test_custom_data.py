@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from engine.account.securities import EquityExchange
+from engine.account.exchanges import EquityExchange
 from engine.api.algorithm import QCAlgorithm
 from engine.common.enums import FileFormat, Resolution, SubscriptionTransportMedium
 from engine.common.net_exceptions import KeyNotFoundException
