@@ -68,17 +68,17 @@ def test_tails_are_of_as_many_series_together_as_are_asked_for():
     """Calm and wild series in turn: one by one none has the tails that both have together."""
     rng = np.random.default_rng(2)
     r = rng.normal(size=(7, 2_000)) * np.array([1.0, 5.0, 1.0, 5.0, 1.0, 5.0, 40.0])[:, None]
-    market = MarketSeries(r, np.zeros_like(r))
+    whole = market(r)
     pairs = [r[0:2], r[2:4], r[4:6]]
-    found = facts(market, 2)
+    found = facts(whole, 2)
     assert found.kurtosis == np.mean([excess_kurtosis(pair) for pair in pairs])
     assert found.hill == np.mean([hill_index(pair) for pair in pairs])
     # Of variances 1 and 25 in equal parts: 3 (1 + 625) / 2 / 13² - 3.
     assert found.kurtosis == pytest.approx(2.556, abs=0.3)
-    assert abs(facts(market, 1).kurtosis) < 0.1
-    assert facts(market, 9).kurtosis == facts(market).kurtosis == excess_kurtosis(r)
+    assert abs(facts(whole, 1).kurtosis) < 0.1
+    assert facts(whole, 9).kurtosis == facts(whole).kurtosis == excess_kurtosis(r)
     with pytest.raises(ValueError, match="together must be >= 1; received 0"):
-        facts(market, 0)
+        facts(whole, 0)
 
 
 def test_aggregated_sums_overlap():
