@@ -84,7 +84,7 @@ class TradingCalendar(LeanObject):
         Raises:
             ArgumentException: if the end is before the start.
         """
-        first, last = _midnight(start), _midnight(end)
+        first, last = midnight(start), midnight(end)
         count = (last - first).days + 1
         if count < 0:
             raise ArgumentException(
@@ -110,26 +110,18 @@ class TradingCalendar(LeanObject):
                 yield day
 
 
-def _midnight(day: datetime | date) -> datetime:
-    return midnight(day) if isinstance(day, datetime) else datetime(day.year, day.month, day.day)
-
-
 def _is_of_type(day: TradingDay, kind: TradingDayType) -> bool:
-    flags = {
+    kinds = {
         TradingDayType.BUSINESS_DAY: day.business_day,
         TradingDayType.PUBLIC_HOLIDAY: day.public_holiday,
         TradingDayType.WEEKEND: day.weekend,
         TradingDayType.ECONOMIC_EVENT: False,
+        TradingDayType.OPTION_EXPIRATION: bool(day.option_expirations),
+        TradingDayType.FUTURE_EXPIRATION: bool(day.future_expirations),
     }
-    if kind in flags:
-        return flags[kind]
-    lists = {
-        TradingDayType.OPTION_EXPIRATION: day.option_expirations,
-        TradingDayType.FUTURE_EXPIRATION: day.future_expirations,
-    }
-    if kind not in lists:
+    if kind not in kinds:
         raise ArgumentNullException("Value cannot be null. (Parameter 'source')")
-    return bool(lists[kind])
+    return kinds[kind]
 
 
 class _Fixed(NamedTuple):
