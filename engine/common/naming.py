@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from inspect import get_annotations, signature
-from opcode import opmap
+from opcode import EXTENDED_ARG, opmap
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -193,12 +193,15 @@ class _Unfound:
 
 def _stored_names(code: CodeType) -> set[str]:
     """Names of the attributes that a function sets, of whatever."""
-    operations = code.co_code
-    return {
-        code.co_names[operations[place + 1]]
-        for place in range(0, len(operations), 2)
-        if operations[place] == _STORE_ATTR
-    }
+    found: set[str] = set()
+    argument = 0
+    for operation, low in zip(code.co_code[::2], code.co_code[1::2], strict=True):
+        argument = argument << 8 | low
+        if operation == _STORE_ATTR:
+            found.add(code.co_names[argument])
+        if operation != EXTENDED_ARG:
+            argument = 0
+    return found
 
 
 def _functions(contents: dict[str, Any]) -> list[FunctionType]:
@@ -243,8 +246,7 @@ class LeanType(type):
         names += contents.get("__annotations__", ())
         for start in (contents.get("__init__"), contents.get("_qc_set_up")):
             if isinstance(start, FunctionType):
-                # Names that it mentions and that are not of its module: those it sets.
-                names += (key for key in start.__code__.co_names if key not in start.__globals__)
+                names += _stored_names(start.__code__)
         for key in names:
             alias = pascal_case(key)
             if key[0] != "_" and key.islower() and alias not in contents:

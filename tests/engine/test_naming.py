@@ -6,7 +6,7 @@ from engine.api.algorithm import QCAlgorithm
 from engine.brokerage.buying_power import SecurityMarginModel
 from engine.common.enums import LeanEnum, Resolution, SeriesType
 from engine.common.lean_names import members
-from engine.common.naming import DirectObject, snake_case
+from engine.common.naming import DirectObject, LeanType, pascal_case, snake_case
 from engine.common.settings import AlgorithmSettings
 from engine.framework import AlphaModel
 from engine.market.data import TradeBar
@@ -27,6 +27,18 @@ def test_what_can_be_set_can_be_set_in_pascal_case():
     settings = AlgorithmSettings()
     settings.FreePortfolioValuePercentage = 0.1
     assert settings.free_portfolio_value_percentage == 0.1
+
+
+def test_whatever_a_constructor_sets_can_be_set_in_pascal_case():
+    """Also beside 256 other names, and by the name of something in the module."""
+    names = [*(f"part_{number}" for number in range(300)), "flat"]
+    own = {"__module__": "engine.here"}
+    body = "; ".join(f"self.{name} = 0" for name in names)
+    exec(f"def __init__(self): {body}", globals(), own)
+    thing = LeanType("Wide", (DirectObject,), own)()
+    for name in names:
+        setattr(thing, pascal_case(name), name)
+    assert vars(thing) == {name: name for name in names}
 
 
 def test_methods_in_pascal_case_take_camel_case_keywords():
