@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import accumulate
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,8 +45,10 @@ class ReturnsSymbolData(LeanObject):
         roc: makes the returns from prices.
     """
 
+    _label: ClassVar[str] = "ROC"
+
     def __init__(self, symbol: Any, lookback: int, period: int) -> None:
-        self.roc = RateOfChange(f"{symbol}.ROC({lookback})", lookback)
+        self.roc = RateOfChange(f"{symbol}.{self._label}({lookback})", lookback)
         self.roc.updated += self._on_updated
         self._window: deque[tuple[datetime, float]] = deque(maxlen=period)
 

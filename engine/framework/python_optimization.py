@@ -6,7 +6,6 @@ The names of `AlgorithmImports` are LEAN's C# models, in `optimization`; these a
 
 from __future__ import annotations
 
-from collections import deque
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -20,6 +19,7 @@ from engine.common.enums import InsightDirection, PortfolioBias, Resolution
 from engine.framework.insight import Insight
 from engine.framework.optimization import (
     TRADING_DAYS,
+    ReturnsSymbolData,
     bounds,
     past_bars,
     require_long,
@@ -31,20 +31,12 @@ from engine.framework.python_optimizers import (
     MinimumVariancePortfolioOptimizer,
     RiskParityPortfolioOptimizer,
 )
-from engine.indicators import RateOfChange
 
 
-class _Returns:
-    """The last returns of a symbol, newest first."""
+class _Returns(ReturnsSymbolData):
+    """The last returns of a symbol, newest first; there may be several of a time."""
 
-    def __init__(self, symbol: Any, lookback: int, period: int) -> None:
-        self.roc = RateOfChange(f"{symbol}.roc({lookback})", lookback)
-        self.roc.updated += self._on_updated
-        self._window: deque[tuple[datetime, float]] = deque(maxlen=period)
-
-    def update(self, time: datetime, value: Any) -> None:
-        """Take a price."""
-        self.roc.update(time, value)
+    _label = "roc"
 
     def _on_updated(self, sender: Any, point: Any) -> None:
         if self.roc.is_ready:
@@ -59,11 +51,6 @@ class _Returns:
         """Time of the newest return."""
         return self._window[0][0] if self._window else None
 
-    def stop(self) -> None:
-        """Forget everything and heed no more prices."""
-        self.roc.updated -= self._on_updated
-        self._window.clear()
-
     @property
     def series(self) -> pd.Series:
         """Returns by time."""
@@ -72,7 +59,42 @@ class _Returns:
         )
 
 
-class MeanVarianceOptimizationPortfolioConstructionModel(PortfolioConstructionModel):
+class _ReturnsModel(PortfolioConstructionModel):
+    """Models that keep the returns of their symbols and ask an optimizer for the weights."""
+
+    def __init__(
+        self, rebalance: Any, lookback: int, period: int, resolution: Resolution, optimizer: Any
+    ) -> None:
+        super().__init__()
+        self.lookback, self.period, self.resolution = lookback, period, resolution
+        self.optimizer = optimizer
+        self.symbol_data_by_symbol: dict[Any, _Returns] = {}
+        self.set_rebalancing_func(rebalance)
+
+    def _follow(self, symbol: Any) -> _Returns:
+        data = self.symbol_data_by_symbol.get(symbol)
+        if data is None:
+            data = _Returns(symbol, self.lookback, self.period)
+            self.symbol_data_by_symbol[symbol] = data
+        return data
+
+    def _forget(self, changes: Any) -> list[_Returns]:
+        """Drop what is known of removed securities, and return it."""
+        known = self.symbol_data_by_symbol
+        dropped = [
+            known.pop(security.symbol)
+            for security in changes.removed_securities
+            if security.symbol in known
+        ]
+        for data in dropped:
+            data.reset()
+        return dropped
+
+    def _history(self, algorithm: Any, symbol: Any) -> list[Any]:
+        return past_bars(algorithm, symbol, self.lookback * self.period, self.resolution)
+
+
+class MeanVarianceOptimizationPortfolioConstructionModel(_ReturnsModel):
     """Mean-variance optimization of the symbols with insights.
 
     Args:
@@ -95,15 +117,10 @@ class MeanVarianceOptimizationPortfolioConstructionModel(PortfolioConstructionMo
         target_return: float = 0.02,
         optimizer: Any = None,
     ) -> None:
-        super().__init__()
-        self.lookback, self.period, self.resolution = lookback, period, resolution
-        self.portfolio_bias = portfolio_bias
-        self.optimizer = optimizer
         if optimizer is None:
-            lower, upper = bounds(portfolio_bias)
-            self.optimizer = MinimumVariancePortfolioOptimizer(lower, upper, target_return)
-        self.symbol_data_by_symbol: dict[Any, _Returns] = {}
-        self.set_rebalancing_func(rebalance)
+            optimizer = MinimumVariancePortfolioOptimizer(*bounds(portfolio_bias), target_return)
+        super().__init__(rebalance, lookback, period, resolution, optimizer)
+        self.portfolio_bias = portfolio_bias
 
     def should_create_target_for_insight(self, insight: Insight) -> bool:
         """Insights need a magnitude within the settings; it becomes a return of the symbol.
@@ -141,22 +158,14 @@ class MeanVarianceOptimizationPortfolioConstructionModel(PortfolioConstructionMo
     def on_securities_changed(self, algorithm: Any, changes: Any) -> None:
         """Follow added securities, warmed up from history; forget removed ones."""
         super().on_securities_changed(algorithm, changes)
-        for security in changes.removed_securities:
-            removed = self.symbol_data_by_symbol.pop(security.symbol, None)
-            if removed is not None:
-                removed.stop()
-        count = self.lookback * self.period
+        self._forget(changes)
         for security in changes.added_securities:
-            symbol = security.symbol
-            data = self.symbol_data_by_symbol.get(symbol)
-            if data is None:
-                data = _Returns(symbol, self.lookback, self.period)
-                self.symbol_data_by_symbol[symbol] = data
-            for bar in past_bars(algorithm, symbol, count, self.resolution):
+            data = self._follow(security.symbol)
+            for bar in self._history(algorithm, security.symbol):
                 data.update(bar.end_time, bar.value_exact)
 
 
-class RiskParityPortfolioConstructionModel(PortfolioConstructionModel):
+class RiskParityPortfolioConstructionModel(_ReturnsModel):
     """The same share of the risk for every symbol with an insight.
 
     Args:
@@ -180,12 +189,10 @@ class RiskParityPortfolioConstructionModel(PortfolioConstructionModel):
         resolution: Resolution = Resolution.DAILY,
         optimizer: Any = None,
     ) -> None:
-        super().__init__()
         require_long(self, portfolio_bias)
-        self.lookback, self.period, self.resolution = lookback, period, resolution
-        self.optimizer = RiskParityPortfolioOptimizer() if optimizer is None else optimizer
-        self._data: dict[Any, _Returns] = {}
-        self.set_rebalancing_func(rebalance)
+        if optimizer is None:
+            optimizer = RiskParityPortfolioOptimizer()
+        super().__init__(rebalance, lookback, period, resolution, optimizer)
 
     def determine_target_percent(self, active_insights: list[Insight]) -> dict[Insight, float]:
         """Weights of the optimizer."""
@@ -193,7 +200,11 @@ class RiskParityPortfolioConstructionModel(PortfolioConstructionModel):
             return {}
         symbols = {insight.symbol for insight in active_insights}
         returns = pd.DataFrame(
-            {str(symbol): data.series for symbol, data in self._data.items() if symbol in symbols}
+            {
+                str(symbol): data.series
+                for symbol, data in self.symbol_data_by_symbol.items()
+                if symbol in symbols
+            }
         )
         weights = pd.Series(self.optimizer.optimize(returns), index=returns.columns)
         return {insight: weights[str(insight.symbol)] for insight in active_insights}
@@ -201,26 +212,22 @@ class RiskParityPortfolioConstructionModel(PortfolioConstructionModel):
     def on_securities_changed(self, algorithm: Any, changes: Any) -> None:
         """Follow added securities, warmed up from history; forget removed ones."""
         super().on_securities_changed(algorithm, changes)
-        for security in changes.removed_securities:
-            removed = self._data.pop(security.symbol, None)
-            if removed is not None:
-                removed.stop()
-                algorithm.unregister_indicator(removed.roc)
-        count = self.lookback * self.period
+        for removed in self._forget(changes):
+            algorithm.unregister_indicator(removed.roc)
         for symbol in sorted(
             (security.symbol for security in changes.added_securities), key=lambda s: str(s.id)
         ):
-            bars = past_bars(algorithm, symbol, count, self.resolution)
-            if not bars or symbol in self._data:
+            bars = self._history(algorithm, symbol)
+            if not bars or symbol in self.symbol_data_by_symbol:
                 continue
-            data = self._data[symbol] = _Returns(symbol, self.lookback, self.period)
+            data = self._follow(symbol)
             for bar in bars:
                 # LEAN's model reads them from a frame.
                 data.update(bar.end_time, to_double(bar.close_exact))
             algorithm.register_indicator(symbol, data.roc, self.resolution)
 
 
-class BlackLittermanOptimizationPortfolioConstructionModel(PortfolioConstructionModel):
+class BlackLittermanOptimizationPortfolioConstructionModel(_ReturnsModel):
     """Black-Litterman: the market's implied returns, moved by the views of the alpha models.
 
     Args:
@@ -247,16 +254,13 @@ class BlackLittermanOptimizationPortfolioConstructionModel(PortfolioConstruction
         tau: float = 0.05,
         optimizer: Any = None,
     ) -> None:
-        super().__init__()
-        self.lookback, self.period, self.resolution = lookback, period, resolution
+        if optimizer is None:
+            optimizer = MaximumSharpeRatioPortfolioOptimizer(
+                *bounds(portfolio_bias), risk_free_rate
+            )
+        super().__init__(rebalance, lookback, period, resolution, optimizer)
         self.risk_free_rate, self.delta, self.tau = risk_free_rate, delta, tau
         self.portfolio_bias = portfolio_bias
-        self.optimizer = optimizer
-        if optimizer is None:
-            lower, upper = bounds(portfolio_bias)
-            self.optimizer = MaximumSharpeRatioPortfolioOptimizer(lower, upper, risk_free_rate)
-        self.symbol_data_by_symbol: dict[Any, _Returns] = {}
-        self.set_rebalancing_func(rebalance)
 
     def should_create_target_for_insight(self, insight: Insight) -> bool:
         """Insights need a magnitude within the settings."""
@@ -311,23 +315,12 @@ class BlackLittermanOptimizationPortfolioConstructionModel(PortfolioConstruction
     def on_securities_changed(self, algorithm: Any, changes: Any) -> None:
         """Follow added securities, warmed up from history; forget removed ones."""
         super().on_securities_changed(algorithm, changes)
-        for security in changes.removed_securities:
-            removed = self.symbol_data_by_symbol.pop(security.symbol, None)
-            if removed is not None:
-                removed.stop()
-        count = self.lookback * self.period
+        self._forget(changes)
         for security in changes.added_securities:
-            symbol = security.symbol
-            bars = past_bars(algorithm, symbol, count, self.resolution)
-            if not bars:
-                continue
-            data = self.symbol_data_by_symbol.get(symbol)
-            if data is None:
-                data = _Returns(symbol, self.lookback, self.period)
-                self.symbol_data_by_symbol[symbol] = data
             zone = security.exchange.time_zone
-            for bar in bars:
+            for bar in self._history(algorithm, security.symbol):
                 # LEAN's model reads them from a frame.
+                data = self._follow(security.symbol)
                 data.update(to_utc(bar.end_time, zone), to_double(bar.close_exact))
 
     def apply_blacklitterman_master_formula(
