@@ -96,9 +96,10 @@ class ReturnsSymbolDataExtensions(LeanObject):
         Where the times differ between symbols, rows are the first, second, ... newest return of
         each.
         """
-        columns = [symbol_data[symbol].returns for symbol in symbols if symbol in symbol_data]
+        returns = {symbol: data.returns for symbol, data in symbol_data.items()}
+        columns = [returns[symbol] for symbol in symbols if symbol in returns]
         times = list(dict.fromkeys(time for column in columns for time in column))
-        most = max((len(data.returns) for data in symbol_data.values()), default=0)
+        most = max(map(len, returns.values()), default=0)
         if most == len(times):
             rows = [[column.get(time, np.nan) for column in columns] for time in times]
         else:
