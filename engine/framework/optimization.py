@@ -228,13 +228,14 @@ class MeanVarianceOptimizationPortfolioConstructionModel(_ReturnsModel):
         named = (rebalancing_date_rules, rebalance_resolution, time_span, rebalancing_func)
         if optimizer is None:
             optimizer = MinimumVariancePortfolioOptimizer(*bounds(portfolio_bias), target_return)
+        optimize = either_spelling(optimizer, "optimize")
         super().__init__(named_or(named, rebalance), lookback, period, resolution, optimizer)
-        self._optimize = either_spelling(optimizer, "optimize")
-        if self._optimize is None:
+        if optimize is None:
             raise NotImplementedError(
                 "IPortfolioOptimizer.Optimize must be implemented. Please implement this missing "
                 f"method on {type(optimizer).__name__}"
             )
+        self._optimize = optimize
         self._bias = PortfolioBias(portfolio_bias)
 
     def should_create_target_for_insight(self, insight: Insight) -> bool:
@@ -261,7 +262,7 @@ class MeanVarianceOptimizationPortfolioConstructionModel(_ReturnsModel):
 
     def determine_target_percent(self, active_insights: list[Insight]) -> dict[Insight, float]:
         """Weights of the optimizer."""
-        if not active_insights or self._optimize is None:
+        if not active_insights:
             return {}
         symbols = [insight.symbol for insight in active_insights]
         returns = ReturnsSymbolDataExtensions.form_returns_matrix(self._data, symbols)
