@@ -25,6 +25,7 @@ from engine.framework.optimizers import (
     MinimumVariancePortfolioOptimizer,
     PortfolioOptimizer,
     RiskParityPortfolioOptimizer,
+    moments,
 )
 from engine.framework.portfolio_construction import PortfolioConstructionModel, named_or
 from engine.indicators import RateOfChange
@@ -541,9 +542,9 @@ class BlackLittermanOptimizationPortfolioConstructionModel(_ReturnsModel):
         """Returns that the equally weighted market implies, and the covariance, of a year."""
         returns = np.asarray(returns, dtype=float)
         weights = np.full(returns.shape[1], 1.0 / returns.shape[1])
-        apart = returns - returns.mean(axis=0)
-        covariance = apart.T @ apart / np.float64(len(returns) - 1) * TRADING_DAYS
-        annual = weights @ ((returns.mean(axis=0) + 1.0) ** TRADING_DAYS - 1.0)
+        mean, covariance = moments(returns, None, None)
+        covariance = covariance * TRADING_DAYS
+        annual = weights @ ((mean + 1.0) ** TRADING_DAYS - 1.0)
         aversion = (annual - self._risk_free_rate) / (weights @ covariance @ weights)
         return covariance @ weights * aversion, covariance
 
