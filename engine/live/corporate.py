@@ -108,16 +108,14 @@ class CorporateEvents:
             self._day = today
             self._since = today if self._since is None else self._since
         found: list[BaseData] = []
-        self.days = []
+        self.days, until = [], today
         for day, point in events_between(self.config, self._sources, self._day, today):
             if self.days and day != self.days[0]:
+                until = self.days[0]
                 break
             self.days = [day]
             found.append(point)
-        else:
-            self._day = max(self._day, today)
-        if self.days:
-            self._day = max(self._day, self.days[0])
+        self._day = max(self._day, until)
         # A slice has one split of a security: that of the day, not the warning of the next.
         return sorted(found, key=is_split)
 
