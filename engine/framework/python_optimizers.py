@@ -11,7 +11,13 @@ from typing import Any
 
 import numpy as np
 
-SMALLEST_WEIGHT = 1e-05
+from engine.framework.optimizers import SMALLEST_WEIGHT
+
+
+def _moments(returns: Any, mean: Any, covariance: Any) -> tuple[Any, Any]:
+    """Mean and covariance: those given, else those of a frame of returns."""
+    mean = returns.mean() if mean is None else mean
+    return mean, returns.cov() if covariance is None else covariance
 
 
 class _Bounded:
@@ -75,8 +81,7 @@ class MinimumVariancePortfolioOptimizer(_Bounded):
         self, historical_returns: Any, expected_returns: Any = None, covariance: Any = None
     ) -> Any:
         """Return a weight per column of a frame of returns; equal ones if nothing is found."""
-        covariance = historical_returns.cov() if covariance is None else covariance
-        expected = historical_returns.mean() if expected_returns is None else expected_returns
+        expected, covariance = _moments(historical_returns, expected_returns, covariance)
         weights, success = self._minimize(
             lambda given: self.portfolio_variance(given, covariance),
             historical_returns.columns.size,
@@ -109,8 +114,7 @@ class MaximumSharpeRatioPortfolioOptimizer(_Bounded):
         self, historical_returns: Any, expected_returns: Any = None, covariance: Any = None
     ) -> Any:
         """Return a weight per column of a frame of returns; equal ones if nothing is found."""
-        covariance = historical_returns.cov() if covariance is None else covariance
-        expected = historical_returns.mean() if expected_returns is None else expected_returns
+        expected, covariance = _moments(historical_returns, expected_returns, covariance)
         excess = expected - self.risk_free_rate
 
         def falling(weights: Any) -> Any:
@@ -163,6 +167,5 @@ class UnconstrainedMeanVariancePortfolioOptimizer:
         self, historical_returns: Any, expected_returns: Any = None, covariance: Any = None
     ) -> Any:
         """Return a weight per column of a frame of returns."""
-        expected = historical_returns.mean() if expected_returns is None else expected_returns
-        covariance = historical_returns.cov() if covariance is None else covariance
+        expected, covariance = _moments(historical_returns, expected_returns, covariance)
         return expected.dot(np.linalg.inv(covariance))
