@@ -43,6 +43,7 @@ from engine.brokerage.transactions import SecurityTransactionManager
 from engine.common.clock import (
     END_OF_TIME,
     NEW_YORK,
+    ShownTime,
     aware_utc,
     from_utc,
     midnight,
@@ -232,12 +233,12 @@ class QCAlgorithm(
     @property
     def start_date(self) -> datetime:
         """First day of trading."""
-        return midnight(self._qc_start)
+        return ShownTime.of(midnight(self._qc_start))
 
     @property
     def end_date(self) -> datetime:
         """Last moment of the last day."""
-        return self._qc_end
+        return ShownTime.of(self._qc_end)
 
     def set_date_time(self, frontier: datetime) -> None:
         """Move the clock to a time in UTC; ends warm-up when the start is reached."""

@@ -8,6 +8,7 @@ from typing import Any
 from engine.common.enums import Resolution, TickType
 from engine.common.naming import BracketCall
 from engine.common.net_exceptions import ArgumentException
+from engine.common.signatures import type_text
 from engine.feed.consolidators import IdentityDataConsolidator, identity_of, listen
 from engine.feed.period_consolidators import (
     BaseDataConsolidator,
@@ -25,6 +26,7 @@ from engine.feed.price_bars import (
 )
 from engine.market.data import RESOLUTION_SPAN, BaseData, QuoteBar, SubscriptionDataConfig, TradeBar
 
+_SIZED = ("type", "symbol", "size", "tick_type", "handler")
 _TICK_TYPES: dict[Any, TickType] = {QuoteBar: TickType.QUOTE, TradeBar: TickType.TRADE}
 
 
@@ -46,8 +48,11 @@ class _Consolidate:
         (symbol, period, handler) or (symbol, period, tick type, handler), where the period is a
         Resolution, a timedelta or a calendar function; or (class, symbol, size, tick type,
         handler) for Renko, volume and range bars, or for bars of a number of points.
+
+        Raises:
+            TypeError: for what LEAN takes neither: a size without a class, a class with a period.
         """
-        values = list(arguments)
+        values, count = list(arguments), len(arguments) + len(named)
         kind = named.pop("type", self._kind)
         if values and isinstance(values[0], type) and kind is None:
             kind = values.pop(0)
@@ -62,6 +67,15 @@ class _Consolidate:
                 f"consolidate takes symbol, period, tick_type and handler; received {arguments}"
             )
         symbol, period, tick_type = parts
+        is_size = isinstance(period, int | float) and not isinstance(period, Resolution)
+        fits = not is_size if kind is None else is_size and count == len(_SIZED)
+        if self._kind is None and not fits:
+            types = ", ".join(type_text(type(value)) for value in arguments)
+            raise TypeError(
+                f"No method matches given arguments for consolidate: ({types}). It takes (symbol, "
+                "period[, tick_type], handler) with a Resolution, timedelta or function of the "
+                f"calendar, or ({', '.join(_SIZED)}) with a number"
+            )
         return self._algorithm.start_consolidating(kind, symbol, period, tick_type, handler)
 
 

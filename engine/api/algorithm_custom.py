@@ -77,8 +77,9 @@ class _AddData(LeanObject):
             if value is not None:
                 raise NotImplementedError(f"add_data({name}=...); leave it out")
         return algorithm.add_custom_data(
-            type, ticker if underlying is None else underlying, resolution, time_zone, fill_forward
-        )
+            type, ticker if underlying is None else underlying, resolution, time_zone,
+            fill_forward, leverage,
+        )  # fmt: skip
 
 
 class CustomDataMixin:
@@ -130,6 +131,7 @@ class CustomDataMixin:
         resolution: Resolution | None,
         time_zone: Any,
         fill_forward: bool,
+        leverage: Any,
     ) -> CustomSecurity:
         """Subscribe to data of a user's own class.
 
@@ -157,12 +159,14 @@ class CustomDataMixin:
             security.subscriptions.append(
                 SubscriptionDataConfig(
                     symbol, chosen, TickType.TRADE, fill_forward=fill_forward,
-                    extended_hours=True, kind=kind,
+                    extended_hours=True, kind=kind, time_zone=hours.time_zone,
                 )
             )  # fmt: skip
             self._qc_seed_new(security)
             self._qc_initialize_security(security)
             security.is_initialized = True
+            if leverage:
+                security.set_leverage(leverage)
         self.securities.add(security)
         self._qc_custom_universe.want(symbol, security.subscriptions)
         self._qc_note_universe(self._qc_custom_universe, is_addition=True)

@@ -10,6 +10,7 @@ from engine.common.enums import Resolution, SecurityType
 from engine.common.naming import LeanObject, RefusedProperty
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import KeyValuePair, pair_class
+from engine.feed.universe_selection import UserDefinedUniverse
 from engine.framework.insight import Insight
 from engine.framework.pipeline import FrameworkPipeline
 from engine.framework.universe import CustomUniverse, Universe
@@ -246,6 +247,8 @@ class FrameworkMixin:
                 "add_universe(name, resolution, function of the time)"
             )
         if universe.key not in self.universe_manager:
+            if universe.settings is None and not isinstance(universe, UserDefinedUniverse):
+                universe.settings = self.universe_settings
             self.universe_manager.add(universe)
             self._qc_pending_universes.append(universe)
         return universe

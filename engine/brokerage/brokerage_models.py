@@ -143,7 +143,7 @@ class DefaultBrokerageModel(DirectObject):
                 fields.stop_price_exact = ticket.get_exact(OrderField.STOP_PRICE) * factor
             if ticket.order_type == OrderType.LIMIT_IF_TOUCHED:
                 fields.trigger_price_exact = ticket.get_exact(OrderField.TRIGGER_PRICE) * factor
-            if ticket.order_type == OrderType.TRAILING_STOP and not ticket.get(
+            if ticket.order_type == OrderType.TRAILING_STOP and not ticket.get_exact(
                 OrderField.TRAILING_AS_PERCENTAGE
             ):
                 amount = ticket.get_exact(OrderField.TRAILING_AMOUNT)

@@ -4,6 +4,8 @@ The engine calculates with naive times. What user code sees of UTC is aware, as 
 gives it: :class:`UtcTime`.
 """
 
+from __future__ import annotations
+
 import datetime as _datetime
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -98,10 +100,58 @@ def from_utc(utc: datetime, time_zone: str) -> datetime:
     return utc.replace(tzinfo=UTC).astimezone(zone(time_zone)).replace(tzinfo=None)
 
 
+class ShownTime(datetime):
+    """A time as LEAN's Python bridge gives it: it compares with a `date` by its day.
+
+    It prints, pickles and equals as a datetime of Python's. The engine's own times are none: this
+    class compares more slowly.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, time: datetime) -> ShownTime:
+        """The same time as user code sees it."""
+        return cls.combine(time.date(), time.timetz())
+
+    def __sub__(self, other: Any) -> Any:
+        return self.date() - other if _is_day(other) else super().__sub__(other)
+
+    def __rsub__(self, other: Any) -> Any:
+        # Datetimes subtract by the method above or by their own.
+        return other - self.date() if _is_day(other) else NotImplemented
+
+    def __lt__(self, other: Any) -> bool:
+        return self.date() < other if _is_day(other) else super().__lt__(other)
+
+    def __le__(self, other: Any) -> bool:
+        return self.date() <= other if _is_day(other) else super().__le__(other)
+
+    def __gt__(self, other: Any) -> bool:
+        return self.date() > other if _is_day(other) else super().__gt__(other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self.date() >= other if _is_day(other) else super().__ge__(other)
+
+    def __repr__(self) -> str:
+        return f"datetime.{super().__repr__()}"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        clock = (self.hour, self.minute, self.second, self.microsecond, self.tzinfo)
+        return datetime, (self.year, self.month, self.day, *clock)
+
+
+ShownTime.__name__ = ShownTime.__qualname__ = "datetime"
+
+
+def _is_day(other: Any) -> bool:
+    return isinstance(other, date) and not isinstance(other, datetime)
+
+
 @lru_cache(maxsize=8192)
 def shown_local(utc: datetime, time_zone: str) -> datetime:
     """Local time of a UTC time as user code sees it."""
-    return without_tick(from_utc(utc, time_zone))
+    return ShownTime.of(without_tick(from_utc(utc, time_zone)))
 
 
 def without_tick(time: datetime) -> datetime:
@@ -128,7 +178,8 @@ def round_down(time: datetime, span: timedelta) -> datetime:
 
 def aware_utc(time: datetime) -> datetime:
     """A naive UTC time as user code sees it."""
-    return without_tick(time).replace(tzinfo=_datetime.UTC)
+    shown = without_tick(time)
+    return ShownTime.combine(shown.date(), shown.time(), _datetime.UTC)
 
 
 def naive_utc(time: datetime) -> datetime:

@@ -40,6 +40,10 @@ class InvalidOperationException(NetException, RuntimeError, ValueError):
     """A call that the object's state does not allow."""
 
 
+class InvalidCastException(NetException, TypeError):
+    """A value of another kind than asked for."""
+
+
 class NotSupportedException(NetException, TypeError):
     """A call that LEAN itself does not support."""
 

@@ -18,6 +18,17 @@ UNCHANGED = object()
 _CUSTOM = ("security_type", "name", "market", "selector", "universe_settings", "interval")
 
 
+class Member(LeanObject):
+    """A security in a universe."""
+
+    lean_name = "Universe"
+    added: Any = RefusedProperty()
+    is_internal = False
+
+    def __init__(self, security: Any) -> None:
+        self.security = security
+
+
 class Universe(LeanObject):
     """A set of securities that may change.
 
@@ -37,8 +48,9 @@ class Universe(LeanObject):
     asynchronous: Any = RefusedProperty()
     dispose_requested: Any = RefusedProperty()
     selection_changed: Any = RefusedProperty()
-    universe_settings: Any = RefusedProperty()
     fill_forward = False
+    security_type = SecurityType.EQUITY
+    market = Market.USA
 
     def __init__(
         self, key: str, settings: Any = None, resolution: Resolution | None = None
@@ -54,6 +66,20 @@ class Universe(LeanObject):
         """The symbol that stands for the universe."""
         sid = SecurityIdentifier.parse(self.key)
         return Symbol(sid, sid.symbol)
+
+    @property
+    def universe_settings(self) -> Any:
+        """Settings of what it adds; the algorithm's where it was made without."""
+        return self.settings
+
+    @universe_settings.setter
+    def universe_settings(self, universe_settings: Any) -> None:
+        self.settings = universe_settings
+
+    @property
+    def securities(self) -> PairsDict:
+        """Present members by symbol, with what is known of their membership."""
+        return PairsDict({key: Member(security) for key, security in self.members.items()})
 
     def contains_member(self, symbol: Symbol) -> bool:
         """Whether a symbol is selected."""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from engine.common.clock import NEW_YORK
 from engine.common.decimals import (
     ZERO,
     ExactNumber,
@@ -499,6 +500,7 @@ class SubscriptionDataConfig(DirectObject):
         extended_hours: keep bars outside regular hours.
         internal: hidden from the algorithm (the benchmark's prices).
         custom_kind: class of custom data, None for bars.
+        time_zone: of the exchange and of the data.
     """
 
     def __init__(
@@ -512,6 +514,7 @@ class SubscriptionDataConfig(DirectObject):
         internal: bool = False,
         normalization: DataNormalizationMode = DataNormalizationMode.ADJUSTED,
         kind: type[BaseData] | None = None,
+        time_zone: str = NEW_YORK,
     ) -> None:
         self.consolidators: ConsolidatorList
         if isinstance(symbol, SubscriptionDataConfig):
@@ -529,6 +532,7 @@ class SubscriptionDataConfig(DirectObject):
         self.internal = internal
         self.data_normalization_mode = DataNormalizationMode(normalization)
         self.custom_kind = kind
+        self.time_zone = time_zone
         self.consolidators = ConsolidatorList()
 
     terms = property(
@@ -541,6 +545,7 @@ class SubscriptionDataConfig(DirectObject):
     extended_market_hours = property(lambda self: self.extended_hours)
     is_internal_feed = property(lambda self: self.internal)
     is_custom_data = property(lambda self: self.custom_kind is not None)
+    data_time_zone = exchange_time_zone = property(lambda self: self.time_zone)
     security_type = property(lambda self: self.symbol.security_type)
     market = property(lambda self: self.symbol.id.market)
     is_filtered_subscription = True
@@ -570,6 +575,7 @@ class SubscriptionDataConfig(DirectObject):
             internal=self.internal,
             normalization=self.data_normalization_mode,
             kind=self.custom_kind,
+            time_zone=self.time_zone,
         )
 
     @property

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 from engine.common.clock import UtcTime
 from engine.common.enums import MarketDataType, SecurityType
-from engine.common.naming import DirectObject
+from engine.common.naming import BracketCall, DirectObject
 from engine.common.net_exceptions import (
     InvalidOperationException,
     KeyNotFoundException,
@@ -255,6 +255,21 @@ _FIELDS: dict[type[BaseData], tuple[str, type[DataDictionary[Any]]]] = {
 }
 
 
+class _Get:
+    """LEAN's `data.get`, which is called or first indexed by a class of data."""
+
+    __slots__ = ("_slice",)
+
+    def __init__(self, slice: Slice) -> None:
+        self._slice = slice
+
+    def __call__(self, key: Any, default: Any = None) -> Any:
+        return self._slice.qc_get(key, default)
+
+    def __getitem__(self, kind: type) -> Callable[..., Any]:
+        return lambda symbol=None: self._slice.qc_get(kind, symbol)
+
+
 class Slice(DirectObject):
     """Everything an algorithm learns at one moment.
 
@@ -367,10 +382,13 @@ class Slice(DirectObject):
             "The Slice object is read-only. You cannot set data in the slice."
         )
 
-    def get(self, key: Any, default: Any = None) -> Any:
-        """The point of a symbol, or the default; a class gives all points of that kind.
+    @BracketCall
+    def get(self) -> _Get:
+        """The point of a symbol, or the default; a class gives all points of that kind."""
+        return _Get(self)
 
-        A class and a symbol give the symbol's point of that kind.
+    def qc_get(self, key: Any, default: Any = None) -> Any:
+        """What `get` does: (symbol[, default]), (class) or (class, symbol).
 
         Raises:
             KeyNotFoundException: if the symbol has no point of the class.
@@ -393,7 +411,7 @@ class Slice(DirectObject):
         self, key: Any = None, value: Any = None, *, symbol: Any = None, data: Any = None
     ) -> tuple[bool, Any]:
         """Whether there is a point of a symbol, and the point."""
-        point = self.get(key if symbol is None else symbol)
+        point = self.qc_get(key if symbol is None else symbol)
         return point is not None, point
 
     def keys(self) -> list[Symbol]:
@@ -414,7 +432,7 @@ class Slice(DirectObject):
 
     def fromkeys(self, sequence: Any, value: Any = None) -> dict[Symbol, Any]:
         """The points of some symbols as a Python dictionary, the value where there is none."""
-        return {_symbol_of(key): self.get(key, value) for key in sequence}
+        return {_symbol_of(key): self.qc_get(key, value) for key in sequence}
 
     def get_keys(self) -> list[Symbol]:
         """Symbols of the slice, by ticker."""
@@ -462,7 +480,7 @@ class Slice(DirectObject):
         Raises:
             InvalidOperationException: if the symbol has a point.
         """
-        if self.get(key) is None:
+        if self.qc_get(key) is None:
             return default_value
         return self.remove(key)
 
@@ -490,7 +508,7 @@ class Slice(DirectObject):
         Raises:
             KeyNotFoundException: if there is none, since a slice is read-only.
         """
-        point = self.get(key)
+        point = self.qc_get(key)
         if point is None:
             message = f"{_missing(key, 'Slice')} The collection is read-only, cannot set default."
             raise KeyNotFoundException(message)

@@ -16,8 +16,8 @@ from engine.common.enums import (
     SecurityType,
     net_text,
 )
-from engine.common.naming import DirectObject
-from engine.common.net_exceptions import ArgumentException
+from engine.common.naming import BracketCall, DirectObject
+from engine.common.net_exceptions import ArgumentException, InvalidCastException
 from engine.common.signatures import overloads
 from engine.market.symbols import Symbol
 from engine.orders.order_requests import (
@@ -29,6 +29,31 @@ from engine.orders.order_requests import (
     UpdateOrderRequest,
 )
 from engine.orders.orders import Order, OrderEvent
+
+_NET_NAMES = {bool: "Boolean", int: "Int64", float: "Double", str: "String"}
+
+
+class _Field:
+    """LEAN's `ticket.get`, which is called or first indexed by a class of values."""
+
+    __slots__ = ("_kind", "_ticket")
+
+    def __init__(self, ticket: OrderTicket, kind: type = Decimal) -> None:
+        self._ticket, self._kind = ticket, kind
+
+    def __getitem__(self, kind: type) -> _Field:
+        return _Field(self._ticket, kind)
+
+    def __call__(self, field: OrderField) -> float | bool:
+        value: Any = self._ticket.get_exact(field)
+        kind = type(value)
+        if kind is not self._kind:
+            held = "Boolean" if kind is bool else "Decimal"
+            wanted = _NET_NAMES.get(self._kind, self._kind.__name__)
+            raise InvalidCastException(
+                f"Unable to cast object of type 'System.{held}' to type 'System.{wanted}'."
+            )
+        return to_double(value) if kind is Decimal else bool(value)
 
 
 class OrderTicket(DirectObject):
@@ -150,14 +175,15 @@ class OrderTicket(DirectObject):
         """True once the order was accepted for processing."""
         return self._order is not None
 
-    def get(self, field: OrderField) -> float | bool:
-        """Value of one of the order's prices.
+    @BracketCall
+    def get(self) -> _Field:
+        """Value of one of the order's prices: `get(field)`, or `get[bool](field)` of what is one.
 
         Raises:
             ArgumentException: if this kind of order has no such field.
+            InvalidCastException: if the field is of another kind.
         """
-        value = self.get_exact(field)
-        return value if isinstance(value, bool) else to_double(value)
+        return _Field(self)
 
     def get_exact(self, field: OrderField) -> Any:
         """As `get`, prices as Decimal."""

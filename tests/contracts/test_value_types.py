@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from engine.api.algorithm import QCAlgorithm
+from engine.common.clock import ShownTime
 from engine.common.enums import Resolution
 from engine.common.lean_names import lean_classes
 from engine.run.runner import run_algorithm
@@ -46,6 +47,8 @@ def mistaken(thing: object, annotation: str) -> bool:
         return thing is not None and mistaken(thing, annotation[16:-1])
     if isinstance(thing, enum.Enum):
         return type(thing).__name__ != annotation.rsplit(".", 1)[-1]
+    if isinstance(thing, ShownTime):  # pythonnet's own datetime
+        return annotation != "datetime.datetime"
     wanted = TYPES.get(annotation)
     return wanted is not None and thing is not None and type(thing) is not wanted
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from engine.api.algorithm_consolidators import _Consolidate
 from engine.feed.consolidators import IdentityDataConsolidator, SequentialConsolidator
 from engine.feed.period_consolidators import (
     BaseDataConsolidator,
@@ -13,6 +14,7 @@ from engine.feed.period_consolidators import (
     QuoteBarConsolidator,
     TradeBarConsolidator,
 )
+from engine.feed.price_bars import RenkoBar
 from engine.feed.run_reference import reference_data
 from engine.market.data import TradeBar
 from engine.market.market_hours import ExchangeHours
@@ -196,3 +198,16 @@ def test_one_consolidator_feeds_another():
 def test_identity_knows_its_kind():
     assert IdentityDataConsolidator[TradeBar]().input_type is TradeBar
     assert IdentityDataConsolidator[TradeBar] is IdentityDataConsolidator[TradeBar]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("SPY", 120, print),  # a size without a class
+        (TradeBar, "SPY", HOUR, print),  # a class with a period
+        (RenkoBar, "SPY", 0.5, print),  # no tick type
+    ],
+)
+def test_calls_that_lean_has_not_are_refused(arguments):
+    with pytest.raises(TypeError, match="No method matches given arguments for consolidate"):
+        _Consolidate(None)(*arguments)

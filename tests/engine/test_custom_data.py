@@ -88,6 +88,10 @@ def test_points_come_at_their_time_on_closed_days_too(folder):
     ]
     assert algorithm.changed == ["ABC"]  # LEAN does not tell of custom data
     assert algorithm.shown == "PARIS.Weather"
+    security = algorithm.securities[algorithm.weather]
+    assert security.leverage == 1  # add_data's own default, after the initializer's
+    (config,) = security.subscriptions
+    assert (config.data_time_zone, config.exchange_time_zone) == ("America/New_York",) * 2
 
 
 def test_a_source_of_each_day_and_a_local_file(folder):

@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
-from engine.common.enums import OrderStatus, OrderType, Resolution
+from engine.common.enums import OrderField, OrderStatus, OrderType, Resolution
+from engine.common.net_exceptions import InvalidCastException
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
 
@@ -89,6 +90,13 @@ def test_a_trailing_stop_follows_the_highs(tmp_path):
     result = run(tmp_path, rows, lambda a: a.trailing_stop_order(a.symbol, -10, 0.1, True))
     # 10 % below the high of 120 is 108, first touched on the 7th.
     assert fills(result) == [(7, Decimal("108"), Decimal(-10))]
+    (ticket,) = result.algorithm.tickets
+    assert ticket.get[bool](OrderField.TRAILING_AS_PERCENTAGE) is True
+    assert ticket.get(OrderField.STOP_PRICE) == ticket.Get[Decimal](OrderField.STOP_PRICE) == 108
+    with pytest.raises(InvalidCastException, match=r"'System.Boolean' to type 'System.Decimal'"):
+        ticket.get(OrderField.TRAILING_AS_PERCENTAGE)
+    with pytest.raises(InvalidCastException, match=r"'System.Decimal' to type 'System.Double'"):
+        ticket.get[float](OrderField.STOP_PRICE)
 
 
 def test_fees_are_interactive_brokers(tmp_path):

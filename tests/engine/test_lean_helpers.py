@@ -1,6 +1,7 @@
 """LEAN's helpers that its own example algorithms call: known answers on small inputs."""
 
-from datetime import datetime, timedelta
+import pickle
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,7 @@ from engine.api.net_types import Time
 from engine.api.signal_exports import SignalExportManager, VBaseSignalExport
 from engine.brokerage.buying_power import BuyingPowerModelExtensions
 from engine.brokerage.fill_model import FillModelParameters
-from engine.common.clock import TimeZones
+from engine.common.clock import ShownTime, TimeZones
 from engine.common.decimals import to_decimal
 from engine.common.enums import Resolution
 from engine.common.net_exceptions import InvalidOperationException
@@ -31,6 +32,23 @@ def test_significant_digits_and_time_zones():
     assert Extensions.convert_from_utc(noon, "America/New_York") == datetime(2013, 10, 7, 8)
     assert Extensions.convert_to_utc(noon, "America/New_York") == datetime(2013, 10, 7, 16)
     assert Extensions.convert_to(noon, "America/New_York", "UTC") == datetime(2013, 10, 7, 16)
+
+
+def test_a_time_that_user_code_sees_compares_with_a_day_by_its_day():
+    plain = datetime(2013, 10, 7, 9, 31)
+    shown = ShownTime.of(plain)
+    day = plain.date()
+    assert [shown > day, shown >= day, shown < day, shown <= day] == [False, True, False, True]
+    assert day - timedelta(1) < shown < day + timedelta(1)
+    assert shown != day
+    assert shown - day == timedelta(0) == day - shown
+    assert shown - datetime(2013, 10, 7) == timedelta(hours=9, minutes=31)
+    assert datetime(2013, 10, 8) - shown == timedelta(hours=14, minutes=29)
+    assert {shown: 1}[plain] == 1
+    assert repr(shown) == repr(plain)
+    assert type(pickle.loads(pickle.dumps(shown))) is datetime
+    with pytest.raises(TypeError, match="can't compare offset-naive"):
+        assert shown < ShownTime.of(plain.replace(tzinfo=UTC))
 
 
 def test_resolutions_and_spans():

@@ -51,6 +51,15 @@ def test_symbols_come_by_ticker_and_quotes_stand_apart(data):
     assert data.quote_bars["IBM"].close == 2
 
 
+def test_a_class_of_data_in_brackets_or_as_an_argument(data):
+    assert data.get[TradeBar]()["SPY"] is data.get(TradeBar)["SPY"] is data["SPY"]
+    assert data.get[QuoteBar]("IBM").close == data.Get[QuoteBar]()["IBM"].close == 2
+    assert data.get[Split]().count == 0
+    assert data.get("IBM") is None
+    with pytest.raises(KeyNotFoundException):
+        data.get[TradeBar]("IBM")
+
+
 def test_times(data):
     assert data.time == NOW
     assert data.utc_time == datetime(2013, 10, 7, 13, 31, tzinfo=UTC)

@@ -149,7 +149,15 @@ def test_a_symbol_of_a_universe_prints_as_its_identifier(folder):
 def test_tickers_by_a_function_of_the_time(folder):
     class Alternating(Base):
         def start(self):
-            self.add_universe("turns", lambda time: [("ZED", "ABC")[time.day % 2]])
+            universe = self.add_universe("turns", lambda time: [("ZED", "ABC")[time.day % 2]])
+            assert universe.universe_settings is self.universe_settings
+            assert universe.securities.count == 0
+            assert (universe.security_type, universe.market) == (SecurityType.EQUITY, "usa")
+
+        def on_data(self, data):
+            (universe,) = self.universe_manager.values()
+            members = [member.security for member in universe.securities.values()]
+            assert members == list(universe.members.values())
 
     lines = run(folder, Alternating)
     # At the start, then at midnights of trading days; a member stays a day.
