@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from decimal import Decimal
-from typing import ClassVar
 
 from engine.common.decimals import ZERO, divide
 from engine.indicators.candlesticks.base import (
@@ -189,14 +188,13 @@ class Hikkake(CandlestickPattern):
     """An inside bar and a false break of it: 1 or -1; 2 or -2 once that is confirmed."""
 
     _candles_of_pattern = 6
-    _first_look: ClassVar[int] = 3
 
     def _start(self) -> None:
         super()._start()
         self._result = self._found_at = 0
 
     def _prepare(self) -> None:
-        if self.samples >= self._first_look:
+        if self.samples >= 3:
             self._value(self._window)
 
     def _value(self, w: deque[Candle]) -> int:
@@ -222,8 +220,6 @@ class Hikkake(CandlestickPattern):
 
 class HikkakeModified(Hikkake):
     """An inside bar within an inside bar, the middle one's close near its end."""
-
-    _candles_of_pattern = 6
 
     def _longest(self) -> int:
         return max(1, period_of(NEAR))
