@@ -76,6 +76,14 @@ def _security_type(symbol: Any) -> str:
     return kind.name.lower()
 
 
+def _folder(kind: str, market: str, resolution: Resolution, ticker: str) -> str:
+    """Folder of a zip; files of a day lie in one of their ticker."""
+    parts = [kind, market.lower(), Resolution(resolution).name.lower()]
+    if not _is_long(resolution):
+        parts.append(ticker.lower())
+    return os.path.join(*parts)
+
+
 class LeanData(LeanObject):
     """Paths in a data folder, for equities and custom data, and what goes with them.
 
@@ -122,11 +130,7 @@ class LeanData(LeanObject):
     @staticmethod
     def generate_relative_zip_file_directory(symbol: Any, resolution: Resolution) -> str:
         """Folder of a zip within the data folder."""
-        parts = [_security_type(symbol), symbol.id.market.lower()]
-        parts.append(Resolution(resolution).name.lower())
-        if not _is_long(resolution):
-            parts.append(symbol.value.lower())
-        return os.path.join(*parts)
+        return _folder(_security_type(symbol), symbol.id.market, resolution, symbol.value)
 
     @staticmethod
     def generate_relative_zip_file_path(
@@ -145,12 +149,9 @@ class LeanData(LeanObject):
             return os.path.join(folder, name)
         if security_type is None:
             security_type, market, date, resolution = (date, resolution, tick_type, *rest)
-        parts = [SecurityType(security_type).name.lower(), market.lower()]
-        parts.append(Resolution(resolution).name.lower())
-        if not _is_long(resolution):
-            parts.append(symbol.lower())
+        folder = _folder(SecurityType(security_type).name.lower(), market, resolution, symbol)
         name = LeanData.generate_zip_file_name(symbol, security_type, date, resolution)
-        return os.path.join(*parts, name)
+        return os.path.join(folder, name)
 
     @staticmethod
     def generate_zip_file_path(
