@@ -30,9 +30,13 @@ class _Parameter(NamedTuple):
     def accepts(self, value: Any) -> bool:
         return _accepts(self.kind, value)
 
+    @property
+    def shown_kind(self) -> str:
+        return _SHOWN.get(self.kind, self.kind)
+
     def __str__(self) -> str:
         end = "" if self.default is None else f" = {self.default}"
-        return f"{self.name}: {_SHOWN.get(self.kind, self.kind)}{end}"
+        return f"{self.name}: {self.shown_kind}{end}"
 
 
 Overload = tuple[_Parameter, ...]
@@ -106,23 +110,19 @@ def _mismatch(choices: list[Overload], args: tuple[Any, ...], named: dict[str, A
     """The first wrong argument of the overload that fits best; nothing if only their number is."""
     best, told = -1, ""
     for overload in choices:
-        score, text = 0, ""
-        for number, (parameter, value) in enumerate(zip(overload, args, strict=False), 1):
-            if not parameter.accepts(value):
-                text = f"argument {number} ('{parameter.name}')"
-                break
-            score += 1
-        else:
-            for parameter in overload:
-                if parameter.name in named:
-                    value = named[parameter.name]
-                    if not parameter.accepts(value):
-                        text = f"keyword argument '{parameter.name}'"
-                        break
-                    score += 1
-        if text and score > best:
-            wanted = _SHOWN.get(parameter.kind, parameter.kind)
-            best, told = score, f"{text} expected {wanted}, got {type(value).__name__}."
+        given = [
+            (f"argument {number} ('{parameter.name}')", parameter, value)
+            for number, (parameter, value) in enumerate(zip(overload, args, strict=False), 1)
+        ]
+        given += [
+            (f"keyword argument '{parameter.name}'", parameter, named[parameter.name])
+            for parameter in overload
+            if parameter.name in named
+        ]
+        wrong = next((i for i, (_, p, value) in enumerate(given) if not p.accepts(value)), -1)
+        if wrong > best:
+            best, (where, parameter, value) = wrong, given[wrong]
+            told = f"{where} expected {parameter.shown_kind}, got {type(value).__name__}."
     return f"\nArgument mismatch: {told}" if told else ""
 
 
