@@ -76,6 +76,14 @@ class Candle:
         """Whether its body lies below another's."""
         return self.top < before.bottom
 
+    def lies_in(self, other: Candle) -> bool:
+        """Whether it lies within another with its shadows and touches neither end."""
+        return self.high < other.high and self.low > other.low
+
+    def body_lies_in(self, other: Candle) -> bool:
+        """Whether its body lies within another's and touches neither end."""
+        return self.top < other.top and self.bottom > other.bottom
+
 
 class CandleSetting(LeanObject):
     """What a word such as long or near means.

@@ -77,7 +77,7 @@ class Engulfing(CandlestickPattern):
     _candles_of_pattern = 3
 
     def _value(self, w: deque[Candle]) -> int:
-        fits = w[0].color == -w[1].color and w[0].top > w[1].top and w[0].bottom < w[1].bottom
+        fits = w[0].color == -w[1].color and w[1].body_lies_in(w[0])
         return w[0].color if fits else 0
 
 
@@ -119,10 +119,7 @@ class Harami(CandlestickPattern):
 
     def _value(self, w: deque[Candle]) -> int:
         fits = (
-            self._is_long(1)
-            and w[0].body <= self._average(BODY_SHORT)
-            and w[0].top < w[1].top
-            and w[0].bottom > w[1].bottom
+            self._is_long(1) and w[0].body <= self._average(BODY_SHORT) and w[0].body_lies_in(w[1])
         )
         return -w[1].color if fits else 0
 
@@ -134,12 +131,7 @@ class HaramiCross(CandlestickPattern):
     _candles_of_pattern = 2
 
     def _value(self, w: deque[Candle]) -> int:
-        fits = (
-            self._is_long(1)
-            and self._is_doji()
-            and w[0].top < w[1].top
-            and w[0].bottom > w[1].bottom
-        )
+        fits = self._is_long(1) and self._is_doji() and w[0].body_lies_in(w[1])
         return -w[1].color if fits else 0
 
 
@@ -154,8 +146,7 @@ class HomingPigeon(CandlestickPattern):
             w[1].color == w[0].color == BLACK
             and self._is_long(1)
             and w[0].body <= self._average(BODY_SHORT)
-            and w[0].open < w[1].open
-            and w[0].close > w[1].close
+            and w[0].body_lies_in(w[1])
         )
 
 

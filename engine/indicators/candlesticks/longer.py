@@ -213,9 +213,7 @@ class Hikkake(CandlestickPattern):
 
     def _false_break(self, w: deque[Candle]) -> int:
         """1 for a break below an inside bar, -1 for one above, 0 for none."""
-        if not (w[1].high < w[2].high and w[1].low > w[2].low):
-            return 0
-        return _break(w)
+        return _break(w) if w[1].lies_in(w[2]) else 0
 
 
 class HikkakeModified(Hikkake):
@@ -244,12 +242,7 @@ class HikkakeModified(Hikkake):
         return value
 
     def _false_break(self, w: deque[Candle]) -> int:
-        if not (
-            w[2].high < w[3].high
-            and w[2].low > w[3].low
-            and w[1].high < w[2].high
-            and w[1].low > w[2].low
-        ):
+        if not (w[2].lies_in(w[3]) and w[1].lies_in(w[2])):
             return 0
         setting = CandleSettings.get(NEAR)
         near = setting.factor_exact * divide(self._total, Decimal(setting.average_period))

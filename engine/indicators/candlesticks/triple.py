@@ -280,8 +280,7 @@ class ThreeInside(CandlestickPattern):
         fits = (
             self._is_long(2)
             and w[1].body <= self._average(BODY_SHORT, 1)
-            and w[1].top < w[2].top
-            and w[1].bottom > w[2].bottom
+            and w[1].body_lies_in(w[2])
             and w[0].color == -color
             and beyond
         )
@@ -296,7 +295,7 @@ class ThreeOutside(CandlestickPattern):
     def _value(self, w: deque[Candle]) -> int:
         color = w[1].color
         beyond = w[0].close > w[1].close if color == WHITE else w[0].close < w[1].close
-        fits = w[2].color == -color and w[1].top > w[2].top and w[1].bottom < w[2].bottom
+        fits = w[2].color == -color and w[2].body_lies_in(w[1])
         return color if fits and beyond else 0
 
 
