@@ -508,6 +508,7 @@ class ForecasterSampler:
     @cached_property
     def feedback(self) -> Feedback:
         """How strongly the state of a market acts on itself: as keeps markets as they began."""
+        _ = self._hindcasts, self._moments  # worked out here, the trial has them, too
         trial = copy.copy(self)
         trial._starts, trial._premium, trial._remembers = "any", None, 0
         markets = max(LEAST_MARKETS, SERIES // len(self._tables))
