@@ -211,11 +211,10 @@ def cast_double(value: Any) -> Decimal:
     """
     if isinstance(value, float):
         if not math.isfinite(value):
-            shown = "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
             raise ArgumentException(
-                f"It is not possible to cast a non-finite floating-point value ({shown}) as "
-                "decimal. Please review math operations and verify the result is valid. "
-                "(Parameter 'input')"
+                "It is not possible to cast a non-finite floating-point value "
+                f"({double_text(value)}) as decimal. Please review math operations and verify the "
+                "result is valid. (Parameter 'input')"
             )
         return from_float(value)
     return Decimal(int(value)) if isinstance(value, bool) else to_decimal(value)
@@ -287,6 +286,8 @@ def text(value: Decimal) -> str:
 
 def double_text(value: float) -> str:
     """Write a double as .NET does: the shortest text that reads back, without ``.0``."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
     written = repr(value)
     if 1e16 <= abs(value) < 1e17:
         # Python's exponent begins a digit earlier than .NET's.
@@ -305,9 +306,7 @@ def number_text(value: Any) -> str | None:
     A truth value is taken for a double.
     """
     if isinstance(value, bool) or type(value) is float:
-        if math.isfinite(value):
-            return double_text(float(value))
-        return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
+        return double_text(float(value))
     if type(value) is int:
         return str(value)
     if isinstance(value, Decimal | np.number):
