@@ -71,6 +71,12 @@ def _abbreviated(name: str) -> str:
     )
 
 
+def name_in_lean(cls: type) -> str:
+    """LEAN's name of a class of ours: its own `lean_name` where that differs."""
+    name: str = cls.__dict__.get("lean_name", cls.__name__)
+    return name
+
+
 def has_own(cls: type, name: str) -> bool:
     """Whether a class or one of its bases defines a name."""
     return any(
@@ -105,9 +111,9 @@ def missing_attribute(cls: type, name: str) -> Exception:
         snake = snake_case(name) if name[:1].isupper() else name
         for base in cls.__mro__:
             if base.__module__.startswith("engine."):
-                lean_name = base.__dict__.get("lean_name", base.__name__)
-                if is_lean_member(lean_name, snake):
-                    return NotImplementedError(refusal(lean_name, snake))
+                name_there = name_in_lean(base)
+                if is_lean_member(name_there, snake):
+                    return NotImplementedError(refusal(name_there, snake))
     return AttributeError(f"{cls.__name__!r} object has no attribute {name!r}")
 
 
@@ -151,7 +157,7 @@ class RefusedProperty:
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._owner, self._name = owner.__dict__.get("lean_name", owner.__name__), name
+        self._owner, self._name = name_in_lean(owner), name
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         raise NotImplementedError(refusal(self._owner, self._name))
@@ -256,7 +262,7 @@ class LeanType(type):
         """Let the class hold all names that it has to answer without having them."""
         held = set(contents)
         names = held.union(*(_stored_names(part.__code__) for part in _functions(contents)))
-        lean = members(contents.get("lean_name", cls.__name__))
+        lean = members(name_in_lean(cls))
         shown = {key.lower() for key in names | lean if key[0] != "_"}
         wanted = {pascal_case(key) for key in shown} | {_abbreviated(key) for key in shown}
         wanted |= lean | {key.lower() for key in lean}
@@ -333,7 +339,7 @@ class DirectObject(metaclass=LeanType):
         for cls in type(self).__mro__:
             # A user's class is what it derives from.
             if cls.__module__.startswith("engine."):
-                name = cls.__dict__.get("lean_name", cls.__name__)
+                name = name_in_lean(cls)
                 entry = lean_classes().get(name)
                 if entry is None:
                     break

@@ -17,6 +17,7 @@ import numpy as np
 
 from engine.common.decimals import to_decimal
 from engine.common.lean_names import lean_classes
+from engine.common.naming import name_in_lean
 
 _NUMBERS = (int, float, Decimal, np.number)
 _SHOWN = {"double": "float", "decimal": "float"}
@@ -88,7 +89,7 @@ def type_text(kind: type) -> str:
     """What `str()` gives of a class in LEAN, where the engine's own have .NET's names."""
     for cls in kind.__mro__:
         if cls.__module__.startswith("engine."):
-            name = cls.__dict__.get("lean_name", cls.__name__)
+            name = name_in_lean(cls)
             entry = lean_classes().get(name)
             if entry is not None:
                 return f"<class '{entry.namespace}.{name}'>" if cls is kind else str(kind)
