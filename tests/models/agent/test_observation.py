@@ -25,7 +25,8 @@ from models.market.market_view import MarketView
 from tests.models.market.test_macro import outside
 from tests.models.synthetic import garch_table, random_forecaster
 
-SMALL = ForecasterConfig(units=4, window=20, epochs=2, batch=16, stride=10)
+# Of the make of other tests' forecasters: training is compiled once for all of a process.
+SMALL = ForecasterConfig(units=8, window=20, epochs=2)
 TABLES = [garch_table(name, 640, seed) for seed, name in enumerate(("AAA", "BBB"))]
 HISTORIES = [table.history for table in TABLES]
 
