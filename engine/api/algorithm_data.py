@@ -62,11 +62,10 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
     def new_security(self: Any, symbol: Symbol) -> Security:
         """A security without subscriptions, known to nobody yet."""
         context = self._qc_context
-        properties = context.symbol_properties
         return Equity(
             symbol,
             context.market_hours.equity_hours(symbol.value),
-            properties.get(symbol.value, properties["[*]"]),
+            context.properties(symbol.value),
             self._qc_now,
             self.portfolio.cash_book[self.account_currency],
         )

@@ -25,7 +25,7 @@ class SymbolsMixin:
     @property
     def symbol_properties_database(self: Any) -> SymbolPropertiesDatabase:
         """Lot sizes and the like."""
-        return SymbolPropertiesDatabase.from_data_folder()
+        return SymbolPropertiesDatabase(self._qc_context.symbol_properties)
 
     @property
     def trading_calendar(self: Any) -> TradingCalendar:

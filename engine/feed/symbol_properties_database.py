@@ -12,10 +12,14 @@ from engine.market.symbols import Market
 
 
 class SymbolPropertiesDatabase(DirectObject):
-    """Trading properties of equities, from the data folder of the run in progress."""
+    """Trading properties of equities, from the data folder of the run in progress.
 
-    def __init__(self) -> None:
-        self._by_market: dict[str, dict[str, SymbolProperties]] = {}
+    Args:
+        properties: by ticker, where they are read already.
+    """
+
+    def __init__(self, properties: dict[str, SymbolProperties] | None = None) -> None:
+        self._properties = properties
 
     @staticmethod
     def from_data_folder() -> SymbolPropertiesDatabase:
@@ -28,9 +32,9 @@ class SymbolPropertiesDatabase(DirectObject):
                 f"symbol properties of {security_type} of {market}: the engine has those of US "
                 "equities"
             )
-        if market not in self._by_market:
-            self._by_market[market] = read_symbol_properties(data_folder(), market)
-        return self._by_market[market]
+        if self._properties is None:
+            self._properties = read_symbol_properties(data_folder())
+        return self._properties
 
     def get_symbol_properties(
         self, market: str, symbol: Any, security_type: SecurityType, default_quote_currency: str
@@ -52,5 +56,5 @@ class SymbolPropertiesDatabase(DirectObject):
         Raises:
             NotImplementedError: for other kinds of securities.
         """
-        has_own = symbol.upper() in self._of("usa", security_type)
-        return (True, "usa") if has_own else (False, None)
+        has_own = symbol.upper() in self._of(Market.USA, security_type)
+        return (True, Market.USA) if has_own else (False, None)

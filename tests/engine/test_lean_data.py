@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from engine.api.algorithm import QCAlgorithm
 from engine.api.object_store import ObjectStore
 from engine.api.trading_calendar import TradingCalendar, is_settlement_day
 from engine.common.compression import Compression
@@ -15,8 +16,9 @@ from engine.feed.symbol_properties_database import SymbolPropertiesDatabase
 from engine.market.data import SubscriptionDataConfig, TradeBar
 from engine.market.data_sources import LeanData, SubscriptionDataSource
 from engine.market.symbols import SecurityIdentifier, Symbol
+from engine.run.runner import run_algorithm
 from engine.statistics.performance_metrics import PerformanceMetrics
-from tests.engine.folder import write_folder
+from tests.engine.folder import flat, write_folder
 
 SPY = Symbol(SecurityIdentifier.parse("SPY R735QTJ8XC9X"), "SPY")
 DAY = datetime(2013, 10, 7, 9, 30)
@@ -181,3 +183,16 @@ def test_properties_of_equities(tmp_path):
             database.get_symbol_properties("oanda", "EURUSD", SecurityType.FOREX, "USD")
     finally:
         set_data_folder(None)
+
+
+def test_an_algorithm_asks_for_the_properties_that_its_run_has_read(tmp_path):
+    class Asks(QCAlgorithm):
+        def initialize(self):
+            self.set_start_date(2010, 1, 4)
+            self.set_end_date(2010, 1, 5)
+            database = self.symbol_properties_database
+            found = database.get_symbol_properties("usa", "ABC", SecurityType.EQUITY, "USD")
+            assert found is self.add_equity("ABC").symbol_properties
+
+    write_folder(tmp_path / "data", {"ABC": flat(10, 5)})
+    run_algorithm(Asks, data_folder=tmp_path / "data", store=tmp_path / "store")
