@@ -225,9 +225,8 @@ class LiveDesk:
         decided, now = from_text(kept["decided"]), self._algorithm.time
         if decided is None or decided <= now:
             return False
-        hours = self._algorithm.securities[self._symbols[0]].exchange.hours
         begun = datetime.fromisoformat(kept["begun"])
-        return bool(now <= begun or hours.get_next_market_close(now, False) != decided)
+        return bool(now <= begun or self._hours.get_next_market_close(now, False) != decided)
 
     def ready(self) -> None:
         """From now on changes are saved: the models of before are back, or will be trained anew."""
@@ -391,8 +390,11 @@ class LiveDesk:
 
     def _open_after(self, close: datetime) -> datetime:
         """The first open after a close, New York time."""
-        hours = self._algorithm.securities[self._symbols[0]].exchange.hours
-        return hours.get_next_market_open(close, False)
+        return self._hours.get_next_market_open(close, False)
+
+    @property
+    def _hours(self) -> SecurityExchangeHours:
+        return self._algorithm.securities[self._symbols[0]].exchange.hours
 
     def send(self) -> dict[Symbol, float]:
         """Order what is to be held from the coming open on; what was due, empty if nothing was.
@@ -410,8 +412,7 @@ class LiveDesk:
 
     def settle(self) -> None:
         """In the session: put right what an order that was refused late has left too large."""
-        now = self._algorithm.time
-        hours = self._algorithm.securities[self._symbols[0]].exchange.hours
+        now, hours = self._algorithm.time, self._hours
         if hours.get_next_market_close(now, False) < hours.get_next_market_open(now, False):
             self.orders.settle()
 

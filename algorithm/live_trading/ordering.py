@@ -99,7 +99,7 @@ class Ordering:
         if not due:
             return {}
         expected = expected_quantities(self._algorithm, self._symbols)
-        smaller = {s: held for s, held in due.items() if kept_part(expected[s], held) == held}
+        smaller = {s: held for s, held in due.items() if _kind(expected[s], held) == CLOSING}
         send_orders(self._algorithm, smaller)
         larger = {s: held for s, held in due.items() if s not in smaller}
         # Turning round makes room, too, as far as it closes.
