@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from engine.common.clock import midnight
 from engine.common.data_folder import data_folder
 from engine.common.decimals import ZERO
 from engine.common.enums import (
@@ -221,8 +222,7 @@ class TradeLines:
         if _is_long(config.resolution):
             bar.time = datetime.strptime(fields[0], "%Y%m%d %H:%M")
         else:
-            day = datetime(date.year, date.month, date.day)
-            bar.time = day + timedelta(milliseconds=float(fields[0]))
+            bar.time = midnight(date) + timedelta(milliseconds=float(fields[0]))
         prices = (Decimal(field) * _SCALE for field in fields[1:5])
         bar.open_exact, bar.high_exact, bar.low_exact, bar.value_exact = prices
         bar.volume_exact = Decimal(fields[5]) if len(fields) > 5 else ZERO
