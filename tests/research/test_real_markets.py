@@ -24,7 +24,7 @@ from sim.starts import start_moments
 from tests.sim.forecasting import HISTORIES
 
 SETTINGS = WalkForward(
-    years=1.3, config=ForecasterConfig(units=4, window=20, epochs=1, retrain_epochs=1, masks=2)
+    years=1.3, config=ForecasterConfig(units=8, window=20, epochs=1, retrain_epochs=1, masks=2)
 )
 DAYS = HISTORIES[0].time.astype("datetime64[D]")
 REFITS = DAYS[[500, 550]]

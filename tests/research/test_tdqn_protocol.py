@@ -26,7 +26,7 @@ def span():
     made = garch_history("AAA", 560, 3)
     days = SPLIT - 460 + np.arange(560)
     history = History("AAA", days, made.bars)
-    config = ForecasterConfig(units=4, window=20, epochs=1, masks=2)
+    config = ForecasterConfig(units=8, window=20, epochs=1, masks=2)
     refits = walk([history], np.array([SPLIT]), WalkForward(years=3, config=config))
     # A day without a trade among the flat ones, and one later, are days all the same.
     traded = ~np.isin(days, [SPLIT + 10, SPLIT + 60])

@@ -93,7 +93,7 @@ def agents():
 @cache
 def forecaster():
     """Fitted once; what it is fitted to does not matter here."""
-    config = ForecasterConfig(units=4, window=20, epochs=1, masks=2)
+    config = ForecasterConfig(units=8, window=20, epochs=1, masks=2)
     return Forecaster.fit(TABLES, config, seed=1)
 
 
