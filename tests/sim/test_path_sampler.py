@@ -202,13 +202,15 @@ def test_threads_and_portions_do_not_matter(observer, monkeypatch):
 
 @pytest.mark.parametrize(("kind", "share"), [("skewed-t", 0.5), ("checkerboard", 0.75)])
 def test_coverage_makes_the_mean_more_exact_than_independent_draws_would(observer, kind, share):
-    options = {"blend": 0.0, "starts": "latest", "copula": kind}
+    sampler = ForecasterSampler(observer, TABLES, blend=0.0, starts="latest", copula=kind)
+
+    def returns(n, seed=0):
+        return sampler.sample(n, 10, np.random.default_rng(seed)).log_returns.sum(axis=2)
 
     def means(n, repeats):
-        found = [draw(observer, n, 10, seed=s, **options) for s in range(repeats)]
-        return np.array([p.log_returns.sum(axis=2).mean(axis=0) for p in found])
+        return np.array([returns(n, seed).mean(axis=0) for seed in range(repeats)])
 
-    many = draw(observer, 256, 10, **options).log_returns.sum(axis=2)
+    many = returns(256)
     assert (means(64, 12).std(axis=0) < share * many.std(axis=0) / np.sqrt(64)).all()
 
 
