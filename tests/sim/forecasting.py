@@ -1,5 +1,7 @@
 """A small forecaster on small synthetic histories, for the tests of simulators."""
 
+import functools
+
 import numpy as np
 
 from models.forecast.config import ForecasterConfig
@@ -30,6 +32,8 @@ HISTORIES = [history(), history("BBB", n=660, seed=1, volatility=0.03, price=5.0
 TABLES = [FeatureTable.of(one) for one in HISTORIES]
 
 
+@functools.cache
 def small_forecaster():
+    """The same for all who ask: its state is fixed with its making, and nobody replaces it."""
     config = ForecasterConfig(units=8, window=20, epochs=2, masks=4)
     return Forecaster.fit(TABLES, config, seed=1)
