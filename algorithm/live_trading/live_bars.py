@@ -190,7 +190,9 @@ class LiveBars:
                 # yet is one of a close that is still to come, or to be decided again.
                 left = self._left.get(name, [])
                 kept = [bar for bar in left if bar[0] <= fetched[-1][0]]
-            told = {time: one.factor for time, one in self._splits.get(name, {}).items()}
+            # What history has told of it knows.
+            known = self._splits.get(name, {})
+            told = {time: one.factor for time, one in known.items() if one.day is not None}
             had = self._held.pop(name, 0.0)
             followed = had == 0.0 or float(algorithm.portfolio[symbol].quantity) != had
             mended = mend(name, kept, fetched, told, price, algorithm.time, followed)
