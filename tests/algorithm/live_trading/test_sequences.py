@@ -112,6 +112,9 @@ class Run:
         prices = {symbol: security.price for symbol, security in world.securities.items()}
         worth = world.portfolio.total_portfolio_value
         if refused is not None:
+            # What a refused order was to take away was there before: it has not grown.
+            held = {symbol: world.portfolio[symbol].quantity for symbol in SYMBOLS}
+            expected = {symbol: max(expected[symbol], held[symbol], key=abs) for symbol in SYMBOLS}
             symbol, firm = refused
             world.refuse_late(SYMBOLS[symbol], bool(firm))
             if not firm:
@@ -283,6 +286,29 @@ def trade(days):
 @given(DAYS)
 def test_after_every_event_caps_hold_and_nothing_is_lost_or_sent_twice(days):
     trade(days)
+
+
+def test_another_split_than_the_one_that_history_told_of_is_none_of_its_parts():
+    """History knows of the first; only of what the broker tells can it know nothing."""
+    quiet = {
+        "weights": (-1.0, -1.0),
+        "gaps": (0.0, 0.0),
+        "moves": (0.0, 0.0),
+        "morning": "",
+        "deposit": 0.0,
+        "before": 0.0,
+        "lends": False,
+        "refuses": False,
+        "late": None,
+        "sendings": 0,
+        "dies": "",
+        "fills": 1.0,
+        "feed": "whole",
+        "away": "",
+        "switch": None,
+    }
+    unseen = quiet | {"morning": "reverse split", "away": "day"}
+    trade([quiet, quiet, unseen, quiet | {"morning": "split"}])
 
 
 @pytest.mark.slow
