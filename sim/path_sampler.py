@@ -512,10 +512,10 @@ class ForecasterSampler:
         trial = copy.copy(self)
         trial._starts, trial._premium, trial._remembers = "any", None, 0
         markets = max(LEAST_MARKETS, SERIES // len(self._tables))
-        plan = trial._plan((markets + 1) // 2, WALK, np.random.default_rng(TRIAL_SEED))
 
         def walked(feedback: Feedback) -> NDArray[np.float64]:
             trial.feedback = feedback
+            plan = trial._plan((markets + 1) // 2, WALK, np.random.default_rng(TRIAL_SEED))
             moments = np.empty((len(plan.lean), WALK, 3))
             trial._imagine(plan, moments)
             return moments.mean(axis=0)
