@@ -59,7 +59,7 @@ class Outbox:
     def take(self, now: datetime, opens: datetime) -> tuple[dict[str, float], str]:
         """What is to be held from the next open on, and why not where there is nothing to send.
 
-        What is taken stays: `changes` of it are nothing once they are on order.
+        What is taken stays; once it is on order there is nothing left to send of it.
 
         Args:
             now: algorithm time.

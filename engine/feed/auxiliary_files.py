@@ -273,8 +273,8 @@ class SymbolProperties(DirectObject):
         return to_double(self.lot_size_exact)
 
 
-def read_symbol_properties(data_folder: Path, market: str = "usa") -> dict[str, SymbolProperties]:
-    """Properties of equities by ticker; `[*]` is everyone's default.
+def read_symbol_properties(data_folder: Path) -> dict[str, SymbolProperties]:
+    """Properties of US equities by ticker; `[*]` is everyone's default.
 
     Raises:
         ValueError: if a number is malformed.
@@ -284,7 +284,7 @@ def read_symbol_properties(data_folder: Path, market: str = "usa") -> dict[str, 
     if not path.is_file():
         return found
     for place, row in read_rows(path, 1, "market,symbol,type,..."):
-        if row[0] != market or row[2:3] != ["equity"]:
+        if row[0] != "usa" or row[2:3] != ["equity"]:
             continue
         if len(row) < 8:
             raise ValueError(f"{place} must have 8 cells or more; received {','.join(row)!r}")
