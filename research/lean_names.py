@@ -19,7 +19,9 @@ _NAMES_ONLY = {"System", "QuantConnect.Data.Fundamental", "QuantConnect.DataSour
 """Namespaces whose classes are listed without members: next to nothing of theirs is supported."""
 _NET_TYPES = {"DayOfWeek", "Random", "TimeSpan"}
 """Those of them that are."""
-_MEMBER = re.compile(r"^    (?:def )?([A-Za-z]\w*)(?=[(:]| =)", re.MULTILINE)
+_BLOCK = re.compile(r"^    (?:def )?([A-Za-z]\w*)(\([^\n]*|: [^\n]*| =[^\n]*)\n", re.MULTILINE)
+_GENERIC_METHOD = re.compile(r"(?:: |.* -> )QuantConnect[\w.]*\._\w+:?$")
+_PROTECTED = re.compile(r"This \w+ is protected\.")
 _HEAD = re.compile(r"^class (\w+)(?:\(([^\n]*)\))?:", re.MULTILINE)
 _LOST_BASES = {"IndicatorBase": ("WindowBase",)}
 """Of a class that has the name of a generic one, the stubs keep the generic one only."""
@@ -73,12 +75,30 @@ def base_names(source: str) -> list[str]:
     return list(wanted)
 
 
+def marked_members(source: str) -> list[str]:
+    """Members of a class as the list writes them: methods end with `()`, protected begin with `-`.
+
+    What has a public overload is public.
+    """
+    kinds: dict[str, set[str]] = {}
+    last, *parts = _BLOCK.split(source)
+    for name, rest, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        above, last = last.rstrip(), body
+        if above.endswith(".setter"):
+            continue
+        plain = rest[0] == "(" and not above.endswith("@property")
+        is_method = plain or _GENERIC_METHOD.match(rest) is not None
+        hidden = "-" if _PROTECTED.search(body) else ""
+        kinds.setdefault(name, set()).add(f"{hidden}{name}{'()' if is_method else ''}")
+    return [min(kinds[name], key=lambda text: text[0] == "-") for name in sorted(kinds)]
+
+
 def entry(name: str, source: str | None) -> str:
     """The line of a class; only its name if there is no source."""
     if source is None:
         return name
     bases = base_names(source)
-    members = sorted(set(_MEMBER.findall(source)))
+    members = marked_members(source)
     line = (
         f"{name}({' '.join(bases)}): {' '.join(members)}"
         if bases

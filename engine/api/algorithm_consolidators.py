@@ -8,7 +8,6 @@ from typing import Any
 from engine.common.enums import Resolution, TickType
 from engine.common.naming import BracketCall
 from engine.common.net_exceptions import ArgumentException
-from engine.common.signatures import type_text
 from engine.feed.consolidators import IdentityDataConsolidator, identity_of, listen
 from engine.feed.period_consolidators import (
     BaseDataConsolidator,
@@ -70,7 +69,7 @@ class _Consolidate:
         is_size = isinstance(period, int | float) and not isinstance(period, Resolution)
         fits = not is_size if kind is None else is_size and count == len(_SIZED)
         if self._kind is None and not fits:
-            types = ", ".join(type_text(type(value)) for value in arguments)
+            types = ", ".join(str(type(value)) for value in arguments)
             raise TypeError(
                 f"No method matches given arguments for consolidate: ({types}). It takes (symbol, "
                 "period[, tick_type], handler) with a Resolution, timedelta or function of the "

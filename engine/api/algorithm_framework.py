@@ -13,7 +13,7 @@ from engine.common.pairs import KeyValuePair, pair_class
 from engine.feed.universe_selection import UserDefinedUniverse
 from engine.framework.insight import Insight
 from engine.framework.pipeline import FrameworkPipeline
-from engine.framework.universe import CustomUniverse, Universe
+from engine.framework.universe import FunctionUniverse, Universe
 from engine.market.data import RESOLUTION_SPAN
 from engine.market.symbols import Market, Symbol, SymbolCache
 
@@ -22,9 +22,9 @@ def _instance(model: Any) -> Any:
     return model() if isinstance(model, type) else model
 
 
-def _of_function(name: str, resolution: Any, selector: Any, settings: Any) -> CustomUniverse:
+def _of_function(name: str, resolution: Any, selector: Any, settings: Any) -> FunctionUniverse:
     key = str(SymbolCache.resolve(name.replace(" ", "_"), Market.USA))
-    return CustomUniverse(
+    return FunctionUniverse(
         key,
         settings,
         selector=selector,

@@ -98,10 +98,14 @@ class TradingMixin(TargetsMixin):
         self: Any, kind: OrderType, security: Security, *terms: Any, **named: Any
     ) -> Any:
         """Check a request and submit it; a refused one gives an invalid ticket."""
-        return self.submit_order_request(self._qc_order_request(kind, security, *terms, **named))
+        return self._qc_submit(self._qc_order_request(kind, security, *terms, **named))
 
     def submit_order_request(self: Any, request: SubmitOrderRequest) -> OrderTicket:
         """Check a request and submit it; a refused one gives an invalid ticket."""
+        request.has_zoneless_time = not request.was_given_zone
+        return self._qc_submit(request)
+
+    def _qc_submit(self: Any, request: SubmitOrderRequest) -> OrderTicket:
         response = self._qc_checked(request)
         if response.is_error:
             return OrderTicket.invalid(self.transactions, request, response)

@@ -142,6 +142,7 @@ class ShownTime(datetime):
 
 
 ShownTime.__name__ = ShownTime.__qualname__ = "datetime"
+ShownTime.__module__ = "clr_datetime"
 
 
 def _is_day(other: Any) -> bool:
@@ -204,3 +205,15 @@ class UtcTime:
 
     def __set__(self, instance: Any, value: datetime | None) -> None:
         setattr(instance, self.slot, None if value is None else naive_utc(value))
+
+
+class PlacedTime(UtcTime):
+    """When an order was asked for: UTC, but of a request of one's own whatever its author gave.
+
+    LEAN keeps the author's naive time as it is, of no zone, and shows and writes it so.
+    """
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None or not instance.has_zoneless_time:
+            return super().__get__(instance, owner)
+        return ShownTime.of(without_tick(getattr(instance, self.slot)))

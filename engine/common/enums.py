@@ -8,8 +8,10 @@ PascalCase names (`Resolution.Daily`) work too. What LEAN itself writes has the 
 from enum import EnumMeta, IntEnum
 from typing import Any
 
+from engine.common.hints import similar_members
 from engine.common.lean_names import is_lean_member, refusal
 from engine.common.naming import snake_case
+from engine.common.net_type import NetType, full_name
 
 
 class _LeanEnumMeta(EnumMeta):
@@ -23,7 +25,12 @@ class _LeanEnumMeta(EnumMeta):
                 return member
             if is_lean_member(cls.__name__, snake):
                 raise NotImplementedError(refusal(cls.__name__, snake))
-        raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+        near = "" if name.startswith("__") else similar_members(cls.__name__, name)
+        raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}{near}")
+
+    def __repr__(cls) -> str:
+        known = full_name(cls.__name__)
+        return super().__repr__() if known is None else f"<class '{known}'>"
 
     def __iter__(cls) -> Any:
         # .NET lists numbers without their signs: Flat, Up, Down.
@@ -51,6 +58,10 @@ class LeanEnum(IntEnum, metaclass=_LeanEnumMeta):
             "Invalid enumeration value. Pass True as the second argument if unchecked conversion "
             "is desired"
         )
+
+    def get_type(self) -> NetType:
+        """.NET's type of the member."""
+        return NetType(type(self).__name__)
 
     def __str__(self) -> str:
         return self.name

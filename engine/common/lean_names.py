@@ -1,9 +1,10 @@
 """What LEAN has: the names that its AlgorithmImports exports, and the members of its classes.
 
 `lean_names.txt` lists them by namespace, as quantconnect-stubs give them: `[namespace]`, then one
-class to a line, `Class(bases): members`, going on in lines that begin with a space. Classes of
-data sets and of .NET itself have no members here. `python -m research.lean_names` writes
-it anew from other stubs; a test holds it to those installed.
+class to a line, `Class(bases): members`, going on in lines that begin with a space; methods end
+with `()`, what only subclasses may use begins with `-`. Classes of data sets and of .NET itself
+have no members here. `python -m research.lean_names` writes it anew from other stubs; a test holds
+it to those installed.
 """
 
 from __future__ import annotations
@@ -31,11 +32,20 @@ _INSTEAD = (
 
 
 class LeanClass(NamedTuple):
-    """A class of LEAN's: its namespace, its bases' names and its own members."""
+    """A class of LEAN's: its namespace, its bases' names and its own members.
+
+    Attributes:
+        listed: the members as the list writes them.
+    """
 
     namespace: str
     bases: tuple[str, ...]
-    members: frozenset[str]
+    listed: tuple[str, ...]
+
+    @property
+    def members(self) -> frozenset[str]:
+        """Names of its own members."""
+        return frozenset(text.strip("-()") for text in self.listed)
 
 
 def exported_names() -> list[str]:
@@ -53,7 +63,7 @@ def lean_classes() -> dict[str, LeanClass]:
             namespace = line.strip("[]")
         elif found := _LINE.match(line):
             bases = tuple(found[2].split()) if found[2] else ()
-            classes[found[1]] = LeanClass(namespace, bases, frozenset(found[3].split()))
+            classes[found[1]] = LeanClass(namespace, bases, tuple(found[3].split()))
     return classes
 
 

@@ -19,7 +19,9 @@ from opcode import EXTENDED_ARG, opmap
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from engine.common.hints import similar_members
 from engine.common.lean_names import is_lean_member, lean_classes, members, refusal
+from engine.common.net_type import NetType, full_name
 
 Made = TypeVar("Made")
 _STORE_ATTR = opmap["STORE_ATTR"]
@@ -114,7 +116,24 @@ def missing_attribute(cls: type, name: str) -> Exception:
                 name_there = name_in_lean(base)
                 if is_lean_member(name_there, snake):
                     return NotImplementedError(refusal(name_there, snake))
-    return AttributeError(f"{cls.__name__!r} object has no attribute {name!r}")
+    return AttributeError(f"{cls.__name__!r} object has no attribute {name!r}{_near(cls, name)}")
+
+
+def _near(cls: type, name: str) -> str:
+    """What LEAN's bridge adds of similar names, where the class or a base of it is LEAN's."""
+    if name.startswith("__"):
+        return ""
+    known = (name_in_lean(b) for b in cls.__mro__ if b.__module__.startswith("engine."))
+    lean = next((one for one in known if one in lean_classes()), None)
+    return "" if lean is None else similar_members(lean, name)
+
+
+def with_hint(error: AttributeError) -> str:
+    """An error's text with what LEAN's bridge adds, where Python's own look-up raised it."""
+    told = str(error)
+    if isinstance(error.obj, DirectObject) and error.name and told.endswith(f"{error.name!r}"):
+        told += _near(type(error.obj), error.name)
+    return told
 
 
 def find_missing(thing: Any, name: str) -> Any:
@@ -237,6 +256,7 @@ class LeanType(type):
                 for key, value in own.items():
                     if type(value) is property and value.fset is None:
                         setattr(cls, key, value.setter(_refuse_to_set))
+            cls.__name__ = name_in_lean(cls).rpartition(".")[-1]
             cls._add_aliases(contents)
             if not has_own(cls, "__getattr__"):
                 cls._add_unfound(contents)
@@ -315,6 +335,11 @@ class LeanType(type):
             if snake not in contents and has_own(cls, snake):
                 setattr(cls, snake, value)
 
+    def __repr__(cls) -> str:
+        """.NET's name of a class of LEAN's, Python's of a user's."""
+        known = full_name(name_in_lean(cls)) if cls.__module__.startswith("engine.") else None
+        return super().__repr__() if known is None else f"<class '{known}'>"
+
     def __getattr__(cls, name: str) -> Any:
         if name[:2] == "__":
             # Python asks for its own names often.
@@ -326,7 +351,11 @@ class LeanType(type):
         if any(name in get_annotations(base) for base in cls.__mro__):
             # A field, which only instances have; dataclasses ask the class for its default.
             raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
-        raise missing_attribute(cls, name)
+        error = missing_attribute(cls, name)
+        if isinstance(error, AttributeError):
+            near = _near(cls, name)
+            error = AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}{near}")
+        raise error
 
 
 class DirectObject(metaclass=LeanType):
@@ -351,6 +380,11 @@ class DirectObject(metaclass=LeanType):
     def to_string(self) -> str:
         """.NET's text of an object."""
         return str(self)
+
+    def get_type(self) -> NetType:
+        """.NET's type of an object; a user's class is what it derives from."""
+        own = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("engine."))
+        return NetType(name_in_lean(own))
 
 
 class LeanObject(DirectObject):

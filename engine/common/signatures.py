@@ -16,8 +16,6 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from engine.common.decimals import to_decimal
-from engine.common.lean_names import lean_classes
-from engine.common.naming import name_in_lean
 
 _NUMBERS = (int, float, Decimal, np.number)
 _SHOWN = {"double": "float", "decimal": "float"}
@@ -85,17 +83,6 @@ def _parse(text: str) -> Overload:
     return tuple(found)
 
 
-def type_text(kind: type) -> str:
-    """What `str()` gives of a class in LEAN, where the engine's own have .NET's names."""
-    for cls in kind.__mro__:
-        if cls.__module__.startswith("engine."):
-            name = name_in_lean(cls)
-            entry = lean_classes().get(name)
-            if entry is not None:
-                return f"<class '{entry.namespace}.{name}'>" if cls is kind else str(kind)
-    return str(kind)
-
-
 def _matches(overload: Overload, args: tuple[Any, ...], named: dict[str, Any]) -> bool:
     if len(args) > len(overload):
         return False
@@ -131,7 +118,7 @@ def no_match(
     name: str, choices: list[Overload], args: tuple[Any, ...], named: dict[str, Any]
 ) -> TypeError:
     """The error of a call that no overload takes, in pythonnet's words."""
-    types = ", ".join(type_text(type(value)) for value in args)
+    types = ", ".join(str(type(value)) for value in args)
     text = f"No method matches given arguments for {name}: ({types})"
     known = {parameter.name for overload in choices for parameter in overload}
     unknown = next((key for key in named if key not in known), None)

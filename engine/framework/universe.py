@@ -164,6 +164,12 @@ class CustomUniverse(Universe):
         self.fill_forward = fill_forward
 
 
+class FunctionUniverse(CustomUniverse):
+    """Tickers chosen by a function that was given to `add_universe` with a name."""
+
+    lean_name = "UserDefinedUniverse"
+
+
 def universe_key(ticker: str) -> str:
     """Text of the SID that LEAN gives a universe of equities."""
     return str(SecurityIdentifier.generate_equity(ticker, Market.USA, False))

@@ -65,6 +65,7 @@ def create_order(request: SubmitOrderRequest) -> Order:
         raise NotImplementedError(f"orders of type {net_text(kind)}")
     order.status = OrderStatus.NEW
     order.id = request.order_id
+    order.has_zoneless_time = request.has_zoneless_time
     if order.group_order_manager is not None:
         order.group_order_manager.order_ids.add(order.id)
     return order

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from engine.common.clock import UtcTime
+from engine.common.clock import PlacedTime
 from engine.common.decimals import ZERO, ExactNumber, smart_rounding, text, to_decimal
 from engine.common.enums import (
     OrderRequestStatus,
@@ -141,8 +141,10 @@ def _unprocessed(order_id: int) -> OrderResponse:
 class OrderRequest(DirectObject):
     """What an algorithm asked for, when (UTC), and what became of it."""
 
+    has_zoneless_time = False
+    """Whether its author gave it a time without a zone."""
     order_request_type: OrderRequestType
-    time = UtcTime()
+    time = PlacedTime()
     time_naive: datetime
 
     def __init__(self, time: datetime, order_id: int, tag: str | None) -> None:
@@ -216,6 +218,7 @@ class SubmitOrderRequest(OrderRequest):
             int(OrderResponseErrorCode.UNABLE_TO_FIND_ORDER),
             given.get("tag", ""),
         )
+        self.was_given_zone = given["time"].tzinfo is not None
         self.order_type = order_type
         self.security_type = security_type
         self.symbol: Symbol = (

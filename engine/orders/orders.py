@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from engine.common.clock import UtcTime
+from engine.common.clock import PlacedTime, UtcTime
 from engine.common.decimals import (
     ZERO,
     ExactNumber,
@@ -100,11 +100,13 @@ class Order(DirectObject):
     """
 
     group_order_manager: Any = None
+    has_zoneless_time = False
+    """Whether its time was given without a zone, by a request of one's own."""
 
     type: ClassVar[OrderType]
     quantity = ExactNumber()
     price = ExactNumber()
-    time = UtcTime()
+    time = PlacedTime()
     last_fill_time = UtcTime()
     last_update_time = UtcTime()
     canceled_time = UtcTime()

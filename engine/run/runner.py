@@ -25,6 +25,7 @@ from engine.common.charting import Chart
 from engine.common.data_folder import set_data_folder
 from engine.common.decimals import ZERO
 from engine.common.enums import AccountType, AlgorithmStatus
+from engine.common.naming import with_hint
 from engine.feed.auxiliary_files import AuxiliaryData, read_symbol_properties
 from engine.feed.bar_files import BarFiles
 from engine.feed.data_feed import DataFeed
@@ -316,6 +317,11 @@ def _algorithm_class(module: ModuleType, main: Path) -> type[QCAlgorithm]:
     return getattr(module, names[-1])
 
 
+def _told(error: BaseException) -> str:
+    text = with_hint(error) if isinstance(error, AttributeError) else str(error)
+    return f"{type(error).__name__}: {text}"
+
+
 def _user_traceback(error: BaseException) -> str:
     """The traceback without the engine's own frames."""
     here = str(ENGINE)
@@ -403,7 +409,7 @@ def _run(
         before = loop is None or not loop.trading
         context.on_message = ignore_message
         algorithm.set_run_time_error(problem)
-        error = f"{type(problem).__name__}: {problem}"
+        error = _told(problem)
         trace = _user_traceback(problem)
         if loop is None and results is not None:
             _write_failed_start(algorithm, results, started, error, trace)
@@ -456,7 +462,7 @@ def finish_run(
         ValueError: if the results cannot be written.
     """
     rates = InterestRates.load(data_folder)
-    error = "" if problem is None else f"{type(problem).__name__}: {problem}"
+    error = "" if problem is None else _told(problem)
     trace = "" if problem is None else _user_traceback(problem)
     return _finish(algorithm, loop, context, rates, results, started, error, trace, number)
 

@@ -41,9 +41,9 @@ def decimal_json(value: Decimal) -> str:
     return written if "." in written else written + ".0"
 
 
-def time_json(time: datetime) -> str:
+def time_json(time: datetime, zone: str = "Z") -> str:
     """Write a UTC time, without trailing zeros of the second's fraction."""
-    return f'"{time:%Y-%m-%dT%H:%M:%S}{second_fraction(time)}Z"'
+    return f'"{time:%Y-%m-%dT%H:%M:%S}{second_fraction(time)}{zone}"'
 
 
 def text_json(value: str) -> str:
@@ -185,7 +185,7 @@ def order_json(order: Order, rounded: Callable[[Decimal], Decimal] | None = None
     fields = [_type(order)] if own is None else own(order, write)
     ticker = text_json(order.symbol.value)
     identifier = text_json(str(order.symbol.id))
-    created = time_json(order.time_naive)
+    created = time_json(order.time_naive, "" if order.has_zoneless_time else "Z")
     fields += [
         ("id", str(order.id)),
         ("contingentId", str(order.contingent_id)),

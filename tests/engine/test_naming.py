@@ -5,8 +5,9 @@ import pytest
 from engine.api.algorithm import QCAlgorithm
 from engine.brokerage.buying_power import SecurityMarginModel
 from engine.common.enums import LeanEnum, Resolution, SeriesType
+from engine.common.hints import similar_members, similarity
 from engine.common.lean_names import members
-from engine.common.naming import DirectObject, LeanType, pascal_case, snake_case
+from engine.common.naming import DirectObject, LeanType, pascal_case, snake_case, with_hint
 from engine.common.settings import AlgorithmSettings
 from engine.framework import AlphaModel
 from engine.market.data import TradeBar
@@ -112,6 +113,7 @@ def test_a_slip_of_the_pen_is_a_mistake():
 def test_a_users_attributes_do_not_meet_the_engines_own(tmp_path):
     ours = {
         "add_custom_data", "add_fred_series", "above_minimum_order_margin", "dispatch_order_event",
+        "get_type",
         "is_market_open_at", "new_security", "request_history", "request_typed_history",
         "start_consolidating", "take_changed_universes", "take_pending_series",
         "take_pending_universes", "takes_overrides", "to_string", "utc_time_naive",
@@ -159,3 +161,45 @@ def test_a_users_init_need_not_call_ours():
 def test_an_amount_of_cash_has_no_text_of_its_own_but_a_fee_has():
     fee = OrderFee(CashAmount(1.0 * 2, "USD"))
     assert (str(fee), str(fee.value)) == ("2.0 USD", "QuantConnect.Securities.CashAmount")
+
+
+def test_similarity_is_jaros_and_winklers():
+    """The examples of Winkler's paper."""
+    assert similarity("MARTHA", "marhta") == pytest.approx(0.9611, abs=1e-4)
+    assert similarity("dixon", "dicksonx") == pytest.approx(0.8133, abs=1e-4)
+    assert similarity("abc", "xyz") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "missing", "hint"),
+    [
+        ("QCAlgorithm", "cash", " Did you mean: 'set_cash'?"),
+        ("QCAlgorithm", "portfolo", " Did you mean: 'portfolio', 'portfolio_construction'?"),
+        ("Resolution", "DAYLY", " Did you mean: 'DAILY'?"),
+        ("Slice", "bar", " Did you mean: 'bars', 'quote_bars'?"),
+        ("TradeBar", "xyzzy", ""),
+        ("TradeBar", "initialize", ""),
+    ],
+)
+def test_a_missing_name_is_answered_with_similar_ones(name, missing, hint):
+    assert similar_members(name, missing) == hint
+
+
+def test_hints_are_there_wherever_a_name_is_missing():
+    with pytest.raises(AttributeError) as found:
+        TradeBar().volum  # noqa: B018
+    told = "'TradeBar' object has no attribute 'volum' Did you mean: 'volume'?"
+    assert with_hint(found.value) == told
+    with pytest.raises(AttributeError, match="'Own' object has no attribute 'volum' Did you mean"):
+        type("Own", (TradeBar,), {})().volum  # noqa: B018
+    with pytest.raises(AttributeError, match=r"type object 'TradeBar' has .* 'parze' Did you mean"):
+        TradeBar.parze  # noqa: B018
+
+
+def test_types_have_dotnets_names():
+    assert str(type(TradeBar())) == "<class 'QuantConnect.Data.Market.TradeBar'>"
+    assert str(Resolution) == "<class 'QuantConnect.Resolution'>"
+    kind = type("Own", (TradeBar,), {})().GetType()
+    assert (str(kind), kind.Name) == ("QuantConnect.Data.Market.TradeBar", "TradeBar")
+    assert kind == TradeBar().get_type()
+    assert kind.namespace == "QuantConnect.Data.Market"

@@ -9,10 +9,19 @@ import pytest
 
 from engine.common.charting import CandlestickSeries, Chart, ChartPoint, Color, Series, add_samples
 from engine.common.decimals import smart_rounding
-from engine.common.enums import InsightDirection, OrderStatus, ScatterMarkerSymbol, SeriesType
+from engine.common.enums import (
+    InsightDirection,
+    OrderStatus,
+    OrderType,
+    ScatterMarkerSymbol,
+    SecurityType,
+    SeriesType,
+)
 from engine.framework import Insight
 from engine.market.symbols import SecurityIdentifier, Symbol
+from engine.orders.creation import create_order
 from engine.orders.order_properties import InteractiveBrokersOrderProperties
+from engine.orders.order_requests import SubmitOrderRequest
 from engine.orders.orders import (
     CashAmount,
     MarketOrder,
@@ -260,6 +269,18 @@ class TestOrderHash:
             '"isMarketable":true,"priceAdjustmentMode":0}'
         )
         assert order_json(market_order()) == expected
+
+    def test_a_time_that_a_request_gave_without_a_zone_has_none(self):
+        """As in LEAN's FillOutsideHours algorithms, whose hashes are met by it."""
+        request = SubmitOrderRequest(
+            OrderType.MARKET, SecurityType.EQUITY, SPY, 1, 0, 0, START, "", None
+        )
+        request.has_zoneless_time = not request.was_given_zone
+        order = create_order(request)
+        assert '"time":"2013-10-07T04:00:00","createdTime":"2013-10-07T04:00:00",' in order_json(
+            order
+        )
+        assert order.time.tzinfo is None
 
     def test_a_kinds_own_fields_come_first(self):
         order = StopLimitOrder(SPY, -5, D("101.10"), D("100.00"), START)
