@@ -8,20 +8,15 @@ from decimal import Decimal
 from typing import Any
 
 from engine.account.cash import CURRENCY, Cash
-from engine.account.data_filters import ALL_DATA
 from engine.account.exchanges import EquityExchange, SecurityExchange
 from engine.account.security_cache import SecurityCache
+from engine.account.security_models import SecurityModels
 from engine.account.session import Session
-from engine.account.volatility import VolatilityModel
-from engine.brokerage.brokerage_models import BrokerageModel
-from engine.brokerage.buying_power import SecurityMarginModel, exact_leverage
-from engine.brokerage.equity_fill_model import EquityFillModel
-from engine.brokerage.fees import InteractiveBrokersFeeModel, NullSlippageModel, market_order_fee
-from engine.brokerage.settlement import ImmediateSettlementModel
-from engine.brokerage.shortable import NullShortableProvider
+from engine.brokerage.buying_power import exact_leverage
+from engine.brokerage.fees import market_order_fee
 from engine.common.decimals import ONE, ZERO, ExactNumber, divide, text, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
-from engine.common.naming import DirectObject, RefusedProperty, either_spelling, has_own
+from engine.common.naming import DirectObject, has_own
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import KeyValuePair
 from engine.common.signatures import overloads
@@ -257,7 +252,24 @@ class _Kept:
         return self._security[key]
 
 
-class Security(DirectObject):
+class _Sought:
+    """Looks for what a user keeps with a security; a class in brackets says what nothing is."""
+
+    def __init__(self, security: Security, kind: Any = None) -> None:
+        self._security = security
+        self._nothing = kind() if kind in {bool, int, float} else None
+
+    def __getitem__(self, kind: Any) -> _Sought:
+        return _Sought(self._security, kind)
+
+    def __call__(self, key: str, value: Any = None) -> tuple[bool, Any]:
+        try:
+            return True, self._security[key]
+        except KeyNotFoundException:
+            return False, self._nothing
+
+
+class Security(SecurityModels):
     """A tradable security. Prices as float; `<name>_exact` is the Decimal."""
 
     price = ExactNumber()
@@ -270,9 +282,6 @@ class Security(DirectObject):
     ask_price = ExactNumber()
     bid_size = ExactNumber()
     ask_size = ExactNumber()
-
-    portfolio_model: Any = RefusedProperty()
-    price_variation_model: Any = RefusedProperty()
 
     def __init__(
         self,
@@ -293,15 +302,7 @@ class Security(DirectObject):
         self.is_tradable = True
         self.is_delisted = False
         self.is_initialized = False
-        self.fee_model: Any = InteractiveBrokersFeeModel()
-        self.fill_model: Any = EquityFillModel()
-        self.slippage_model: Any = NullSlippageModel()
-        self.settlement_model: Any = ImmediateSettlementModel()
-        self.buying_power_model: Any = SecurityMarginModel(2)
-        self.margin_interest_rate_model: Any = None
-        self.shortable_provider: Any = NullShortableProvider.INSTANCE
-        self.volatility_model = VolatilityModel.NULL
-        self.data_filter: Any = ALL_DATA
+        self._set_up_models()
         self.rounds_prices = False
         self._utc_now = utc_now
         self._session: Session | None = None
@@ -359,26 +360,6 @@ class Security(DirectObject):
     def leverage(self) -> float:
         """Leverage the buying power model allows."""
         return self.holdings.leverage
-
-    @property
-    def margin_model(self) -> Any:
-        """The buying power model."""
-        return self.buying_power_model
-
-    @margin_model.setter
-    def margin_model(self, model: Any) -> None:
-        self.buying_power_model = model
-
-    @property
-    def volatility_model(self) -> Any:
-        """What measures the volatility."""
-        return self._volatility_model
-
-    @volatility_model.setter
-    def volatility_model(self, model: Any) -> None:
-        self._volatility_model = model
-        is_null = model is VolatilityModel.NULL
-        self._measure = None if is_null else either_spelling(model, "update")
 
     def is_custom_data(self) -> bool:
         """True for data of the user's own."""
@@ -450,71 +431,10 @@ class Security(DirectObject):
         self.cache.apply_split(split.split_factor_exact)
         self.holdings.price_exact = self.price_exact
 
-    def set_fee_model(self, feel_model: Any) -> None:
-        """Replace the fee model; the argument's name is LEAN's."""
-        self.fee_model = feel_model
-
-    def set_fill_model(self, fill_model: Any) -> None:
-        """Replace the fill model."""
-        self.fill_model = fill_model
-
-    def set_slippage_model(self, slippage_model: Any) -> None:
-        """Replace the slippage model."""
-        self.slippage_model = slippage_model
-
-    def set_buying_power_model(
-        self, buying_power_model: Any = None, *, py_object: Any = None
-    ) -> None:
-        """Replace the buying power model."""
-        self.buying_power_model = py_object if buying_power_model is None else buying_power_model
-
-    def set_margin_model(self, margin_model: Any = None, *, py_object: Any = None) -> None:
-        """Replace the buying power model."""
-        self.set_buying_power_model(margin_model, py_object=py_object)
-
-    def set_settlement_model(self, settlement_model: Any) -> None:
-        """Replace the settlement model."""
-        self.settlement_model = settlement_model
-
-    def set_shortable_provider(
-        self, shortable_provider: Any = None, *, py_object: Any = None
-    ) -> None:
-        """Replace what says how much may be sold short."""
-        self.shortable_provider = py_object if shortable_provider is None else shortable_provider
-
-    def set_margin_interest_rate_model(
-        self, margin_interest_rate_model: Any = None, *, py_object: Any = None
-    ) -> None:
-        """Replace what charges or pays interest, hourly; None for none."""
-        chosen = py_object if margin_interest_rate_model is None else margin_interest_rate_model
-        self.margin_interest_rate_model = chosen
-
-    def set_volatility_model(self, volatility_model: Any) -> None:
-        """Replace what measures the volatility."""
-        self.volatility_model = volatility_model
-
-    def set_data_filter(self, data_filter: Any = None, *, py_object: Any = None) -> None:
-        """Replace what says which points of the feed are taken; before they begin to come."""
-        self.data_filter = py_object if data_filter is None else data_filter
-
-    def qc_takes(self) -> Callable[[Any, Any], bool] | None:
-        """What is asked of every point of the feed, None where all are taken."""
-        return None if self.data_filter is ALL_DATA else either_spelling(self.data_filter, "filter")
-
     @overloads("leverage: decimal")
     def set_leverage(self, leverage: Any) -> None:
         """Change the leverage."""
         self.buying_power_model.set_leverage(self, leverage)
-
-    def initialize(self, model: BrokerageModel) -> None:
-        """Take over the models of a brokerage."""
-        self.fill_model = model.get_fill_model(self)
-        self.fee_model = model.get_fee_model(self)
-        self.slippage_model = model.get_slippage_model(self)
-        self.settlement_model = model.get_settlement_model(self)
-        self.buying_power_model = model.get_buying_power_model(self)
-        self.margin_interest_rate_model = model.get_margin_interest_rate_model(self)
-        self.shortable_provider = model.get_shortable_provider(self)
 
     # What a user keeps with a security: attributes of any name, also by key.
 
@@ -556,6 +476,11 @@ class Security(DirectObject):
     def get(self) -> _Kept:
         """`get(key)` or, with the class of the value, `get[Class](key)`."""
         return _Kept(self)
+
+    @property
+    def try_get(self) -> _Sought:
+        """`try_get[Class](key)`: whether a value is kept under a name, and the value."""
+        return _Sought(self)
 
     def __str__(self) -> str:
         return self.symbol.value

@@ -40,6 +40,7 @@ from engine.brokerage.brokerage_models import (
 from engine.brokerage.brokers import brokerage_model, brokerage_name
 from engine.brokerage.buying_power import exact_leverage
 from engine.brokerage.transactions import SecurityTransactionManager
+from engine.common.assigned import ReadOnly, Refused, Typed, Value
 from engine.common.clock import (
     END_OF_TIME,
     NEW_YORK,
@@ -60,9 +61,9 @@ from engine.common.enums import (
     DeploymentTarget,
     Resolution,
 )
-from engine.common.lean_names import refusal
 from engine.common.naming import LeanObject, RefusedProperty, either_spelling, pascal_case
 from engine.common.net_exceptions import ArgumentException, InvalidOperationException
+from engine.common.net_values import cannot_convert, member_of, read_bool, read_int
 from engine.common.settings import AlgorithmSettings, UniverseSettings
 from engine.common.signatures import overloads
 from engine.feed.history import HistoryProvider
@@ -74,28 +75,6 @@ from engine.orders.orders import OrderEvent
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 _LONGEST_NAME, _MOST_TAGS = 200, 100
-
-
-class _ReadOnly:
-    """A property that LEAN sets itself: whoever sets it again is refused, as by pythonnet."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        if self._name in vars(instance):
-            raise TypeError("property is read-only")
-        vars(instance)[self._name] = value
-
-
-class _Refused(_ReadOnly):
-    """A read-only property that the engine lacks."""
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        raise NotImplementedError(refusal("QCAlgorithm", self._name))
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        raise TypeError("property is read-only")
 
 
 class QCAlgorithm(
@@ -119,16 +98,32 @@ class QCAlgorithm(
     log_messages: Any = RefusedProperty()
     name_updated: Any = RefusedProperty()
     tags_updated: Any = RefusedProperty()
-    benchmark: Any = _ReadOnly()
-    date_rules: Any = _ReadOnly()
-    object_store: Any = _ReadOnly()
-    schedule: Any = _ReadOnly()
-    settings: Any = _ReadOnly()
-    signal_export: Any = _ReadOnly()
-    time_rules: Any = _ReadOnly()
-    universe: Any = _Refused()
-    universe_manager: Any = _ReadOnly()
-    universe_settings: Any = _ReadOnly()
+    algorithm_id: Any = ReadOnly()
+    algorithm_mode: Any = ReadOnly()
+    benchmark: Any = Typed("QuantConnect.Benchmarks.IBenchmark")
+    brokerage_model: Any = Typed("QuantConnect.Brokerages.IBrokerageModel")
+    current_slice: Any = Typed("QuantConnect.Data.Slice")
+    date_rules: Any = ReadOnly()
+    deployment_target: Any = ReadOnly()
+    default_order_properties: Any = Typed("QuantConnect.Interfaces.IOrderProperties")
+    live_mode: Any = ReadOnly()
+    is_warming_up: bool = Value(read_bool)  # type: ignore[assignment]
+    notify: Any = Typed("QuantConnect.Notifications.NotificationManager")
+    object_store: Any = Typed("QuantConnect.Storage.ObjectStore")
+    portfolio: Any = Typed("QuantConnect.Securities.SecurityPortfolioManager")
+    project_id: int = Value(read_int)  # type: ignore[assignment]
+    schedule: Any = Typed("QuantConnect.Scheduling.ScheduleManager")
+    securities: Any = Typed("QuantConnect.Securities.SecurityManager")
+    settings: Any = Typed("QuantConnect.Interfaces.IAlgorithmSettings")
+    signal_export: Any = ReadOnly()
+    status: Any = Value(member_of(AlgorithmStatus))
+    subscription_manager: Any = Typed("QuantConnect.Data.SubscriptionManager")
+    time_rules: Any = ReadOnly()
+    trade_builder: Any = Typed("QuantConnect.Interfaces.ITradeBuilder")
+    transactions: Any = Typed("QuantConnect.Securities.SecurityTransactionManager")
+    universe: Any = Refused("QuantConnect.Algorithm.UniverseDefinitions")
+    universe_manager: Any = Typed("QuantConnect.Securities.UniverseManager")
+    universe_settings: Any = Typed("QuantConnect.Data.UniverseSelection.UniverseSettings")
 
     takes_overrides = False  # but for callbacks, which `qc_callback` finds
 
@@ -167,16 +162,16 @@ class QCAlgorithm(
         self.portfolio = SecurityPortfolioManager(self.securities, self.settings)
         self.transactions = SecurityTransactionManager(self)
         self.portfolio.transactions = self.transactions
-        self.brokerage_model: Any = BrokerageModel()
+        vars(self)["brokerage_model"] = BrokerageModel()
         self._qc_use_benchmark(None)
-        self.default_order_properties: OrderProperties = OrderProperties()
+        self.default_order_properties = OrderProperties()
         self.object_store = context.object_store
         self.date_rules = DateRules(self)
         self.time_rules = TimeRules(self)
         self.schedule = ScheduleManager(
             self.date_rules, self.time_rules, self._qc_now, self.is_market_open_at
         )
-        self.current_slice: Any = None
+        self.current_slice = None
         self.qc_messages = Messages(lambda line: context.on_message(line))
         self.signal_export = SignalExportManager(self)
         self._qc_security_initializer: Any = None
@@ -198,9 +193,9 @@ class QCAlgorithm(
 
     def _qc_go_live(self, now: datetime) -> None:
         """Start now rather than on a date; brokers, not LEAN, call margin in live trading."""
-        self.live_mode = self.qc_messages.live = True
+        self.qc_messages.live = True
         self.notify = NotificationManager(live_mode=True)
-        self.algorithm_mode = AlgorithmMode.LIVE
+        vars(self).update(live_mode=True, algorithm_mode=AlgorithmMode.LIVE)
         self._qc_utc_time = now
         self._qc_start, self._qc_end = self.time, END_OF_TIME
         self.portfolio.margin_call_model = MarginCallModel.NULL
@@ -448,9 +443,9 @@ class QCAlgorithm(
         """
         chosen = brokerage if model is None else model
         if isinstance(chosen, BrokerageName):
-            self.brokerage_model = brokerage_model(chosen, account_type)
+            vars(self)["brokerage_model"] = brokerage_model(chosen, account_type)
         else:
-            self.brokerage_model = chosen() if isinstance(chosen, type) else chosen
+            vars(self)["brokerage_model"] = chosen() if isinstance(chosen, type) else chosen
         if self._qc_initializer_is_users:
             return
         if self._qc_security_initializer is not None:
@@ -791,7 +786,9 @@ class QCAlgorithm(
     def name(self, name: str) -> None:
         if self._qc_locked:
             raise InvalidOperationException("Cannot set algorithm name after it is initialized.")
-        self._qc_name = str(name)[:_LONGEST_NAME] if name else self._qc_name
+        if name is not None and not isinstance(name, str):
+            raise cannot_convert(name, "System.String")
+        self._qc_name = name[:_LONGEST_NAME] if name else self._qc_name
 
     @property
     def tags(self) -> set[str]:

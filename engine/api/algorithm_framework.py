@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from engine.account.securities import SecurityManager
+from engine.common.assigned import check_assigned
 from engine.common.enums import Resolution, SecurityType
 from engine.common.naming import LeanObject, RefusedProperty
 from engine.common.net_exceptions import KeyNotFoundException
@@ -16,6 +17,12 @@ from engine.framework.pipeline import FrameworkPipeline
 from engine.framework.universe import FunctionUniverse, Universe
 from engine.market.data import RESOLUTION_SPAN
 from engine.market.symbols import Market, Symbol, SymbolCache
+
+_FRAMEWORK = "QuantConnect.Algorithm.Framework"
+
+
+def _check_model(name: str, kind: str, model: Any) -> None:
+    check_assigned(f"self.{name}", f"{_FRAMEWORK}.{kind}", model)
 
 
 def _instance(model: Any) -> Any:
@@ -139,25 +146,56 @@ class FrameworkMixin:
         """The alpha model."""
         return self._qc_pipeline.alpha
 
+    @alpha.setter
+    def alpha(self: Any, model: Any) -> None:
+        _check_model("alpha", "Alphas.IAlphaModel", model)
+        self.set_alpha(model)
+
     @property
     def execution(self: Any) -> Any:
         """The execution model."""
         return self._qc_pipeline.execution
+
+    @execution.setter
+    def execution(self: Any, model: Any) -> None:
+        _check_model("execution", "Execution.IExecutionModel", model)
+        self.set_execution(model)
 
     @property
     def portfolio_construction(self: Any) -> Any:
         """The portfolio construction model."""
         return self._qc_pipeline.portfolio_construction
 
+    @portfolio_construction.setter
+    def portfolio_construction(self: Any, model: Any) -> None:
+        check_assigned(
+            "self.portfolio_construction",
+            f"{_FRAMEWORK}.Portfolio.IPortfolioConstructionModel",
+            model,
+        )
+        self.set_portfolio_construction(model)
+
     @property
     def risk_management(self: Any) -> Any:
         """The risk model."""
         return self._qc_pipeline.risk_management
 
+    @risk_management.setter
+    def risk_management(self: Any, model: Any) -> None:
+        _check_model("risk_management", "Risk.IRiskManagementModel", model)
+        self.set_risk_management(model)
+
     @property
     def universe_selection(self: Any) -> Any:
         """The universe selection model."""
         return self._qc_pipeline.universe_selection
+
+    @universe_selection.setter
+    def universe_selection(self: Any, model: Any) -> None:
+        check_assigned(
+            "self.universe_selection", f"{_FRAMEWORK}.Selection.IUniverseSelectionModel", model
+        )
+        self.set_universe_selection(model)
 
     @property
     def insights(self: Any) -> Any:

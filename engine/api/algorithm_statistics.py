@@ -64,7 +64,7 @@ class StatisticsMixin:
                 "set_trade_builder takes TradeBuilder(grouping_method, matching_method); builders "
                 "of one's own are not supported"
             )
-        self.trade_builder = trade_builder
+        vars(self)["trade_builder"] = trade_builder
 
     @property
     def risk_free_interest_rate_model(self: Any) -> Any:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
-from engine.common.decimals import ExactNumber
+from engine.common.decimals import ExactNumber, to_decimal
 from engine.common.enums import DataNormalizationMode, Resolution
 from engine.common.naming import LeanObject, has_own, missing_attribute, snake_case
+from engine.common.net_values import Reader, member_of, optional, read_bool, read_int, read_span
 
 
 class _Settings(LeanObject):
-    """What takes no names but those it begins with; a subclass calls `_build` last."""
+    """What takes no names but those it begins with; a subclass calls `_build` last.
+
+    `_readers` converts what is set afterwards, as LEAN's types ask for.
+    """
 
     _built = False
+    _readers: ClassVar[dict[str, Reader]] = {}
 
     def _build(self) -> None:
         self._built = True
@@ -24,7 +29,39 @@ class _Settings(LeanObject):
         cls = type(self)
         if self._built and snake not in self.__dict__ and not has_own(cls, snake):
             raise missing_attribute(cls, name)
-        object.__setattr__(self, snake, value)
+        read = self._readers.get(snake)
+        object.__setattr__(self, snake, value if read is None or not self._built else read(value))
+
+
+_of_settings: dict[str, Reader] = {
+    "free_portfolio_value_percentage": to_decimal,
+    "minimum_order_margin_portfolio_percentage": to_decimal,
+    "max_absolute_portfolio_target_percentage": to_decimal,
+    "min_absolute_portfolio_target_percentage": to_decimal,
+    "liquidate_enabled": read_bool,
+    "daily_precise_end_time": read_bool,
+    "daily_consolidation_use_extended_market_hours": read_bool,
+    "rebalance_portfolio_on_security_changes": optional(read_bool),
+    "rebalance_portfolio_on_insight_changes": optional(read_bool),
+    "stale_price_time_span": read_span,
+    "warmup_resolution": optional(member_of(Resolution)),
+    "warm_up_resolution": optional(member_of(Resolution)),
+    "trading_days_per_year": optional(read_int),
+    "automatic_indicator_warm_up": read_bool,
+    "seed_initial_prices": read_bool,
+    "ignore_unknown_asset_holdings": read_bool,
+    "data_subscription_limit": read_int,
+    "performance_sample_period": read_span,
+}
+_of_universes: dict[str, Reader] = {
+    "resolution": member_of(Resolution),
+    "leverage": to_decimal,
+    "fill_forward": read_bool,
+    "extended_market_hours": read_bool,
+    "minimum_time_in_universe": read_span,
+    "data_normalization_mode": member_of(DataNormalizationMode),
+    "asynchronous": optional(read_bool),
+}
 
 
 class AlgorithmSettings(_Settings):
@@ -37,6 +74,7 @@ class AlgorithmSettings(_Settings):
         daily_precise_end_time: daily bars end at the close rather than at midnight.
     """
 
+    _readers = _of_settings
     free_portfolio_value = ExactNumber()
     free_portfolio_value_percentage = ExactNumber()
     minimum_order_margin_portfolio_percentage = ExactNumber()
@@ -88,6 +126,9 @@ class ScheduleSettings(LeanObject):
 class UniverseSettings(_Settings):
     """LEAN's `self.universe_settings`: how securities of universes are subscribed."""
 
+    _readers = _of_universes
+    leverage = ExactNumber()
+
     def __init__(
         self,
         resolution: Any = Resolution.MINUTE,
@@ -106,7 +147,7 @@ class UniverseSettings(_Settings):
         """Settings of their own, or a copy of others; those of contracts matter to futures only."""
         model = resolution if isinstance(resolution, UniverseSettings) else universe_settings
         self.resolution = resolution
-        self.leverage: Any = leverage
+        self.leverage_exact = to_decimal(leverage)
         self.fill_forward = fill_forward
         self.extended_market_hours = extended_market_hours
         self.minimum_time_in_universe = minimum_time_in_universe
