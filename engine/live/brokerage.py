@@ -8,7 +8,7 @@ the account beside the orders.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -63,23 +63,17 @@ class Brokerage(Protocol):
     def began(self) -> datetime | None:
         """The day (a midnight) since which the account follows events; None for that of the run."""
 
-    def late_events(self, utc_time: datetime, days: Days) -> AbstractContextManager[None]:
-        """Around what dividends and splits that were told late do to the account.
-
-        Args:
-            utc_time: the present.
-            days: on which they were due (midnights), by ticker.
-        """
-
-    def corporate_events(self, utc_time: datetime, days: Days) -> AbstractContextManager[bool]:
+    def corporate_events(
+        self, utc_time: datetime, days: Days
+    ) -> AbstractContextManager[Collection[str]]:
         """Around what dividends and splits of a moment do to the account.
 
-        Gives whether they are still to be applied: a run that was killed in their moment has it
-        again, and its account may have followed them already.
+        Gives the tickers whose events are still to be applied: a run that was killed in their
+        moment has it again, and its account may have followed some of them already.
 
         Args:
             utc_time: the moment.
-            days: on which they came (midnights), by ticker.
+            days: to which they belong (midnights), by ticker.
         """
 
 
@@ -129,13 +123,11 @@ class LeanPaperBrokerage:
         """With the run."""
         return None
 
-    def late_events(self, utc_time: datetime, days: Days) -> AbstractContextManager[None]:
-        """Nothing to keep."""
-        return nullcontext()
-
-    def corporate_events(self, utc_time: datetime, days: Days) -> AbstractContextManager[bool]:
+    def corporate_events(
+        self, utc_time: datetime, days: Days
+    ) -> AbstractContextManager[Collection[str]]:
         """Nothing to keep; what was applied is forgotten too."""
-        return nullcontext(True)
+        return nullcontext(frozenset(days))
 
 
 class PaperBrokerage:
@@ -250,25 +242,19 @@ class PaperBrokerage:
         return None if noted is None else datetime.fromisoformat(noted)
 
     @contextmanager
-    def late_events(self, utc_time: datetime, days: Days) -> Iterator[None]:
-        """Keep what they do in one piece, with the note that their days are followed."""
-        with self._store.transaction():
-            yield
-            self._save_account()
-            self._note_day(utc_time, days)
-
-    @contextmanager
-    def corporate_events(self, utc_time: datetime, days: Days) -> Iterator[bool]:
+    def corporate_events(self, utc_time: datetime, days: Days) -> Iterator[Collection[str]]:
         """Keep what the events of a day do to account and orders with the note of the day."""
         known = self._followed()
-        due = any(day not in known.get(name, ()) for name, those in days.items() for day in those)
-        if self._algorithm.is_warming_up or not due:
-            yield due
+        due = {
+            name: those for name, those in days.items() if not known.get(name, set()) >= set(those)
+        }
+        if not due:
+            yield ()
             return
         with self._store.transaction():
-            yield True
+            yield due.keys()
             self._save_account()
-            self._note_day(utc_time, days)
+            self._note_day(utc_time, due)
 
     def _noted_day(self) -> datetime | None:
         """The latest day whose events the account has followed; None before the first."""
@@ -295,7 +281,8 @@ class PaperBrokerage:
     def _catch_up(self, now: datetime) -> None:
         """Apply the events that nobody had told of so far, to positions and open orders.
 
-        They came while nothing ran, or were told then of a day on which something did.
+        They came while nothing ran, or were told then of a day on which something did: that may be
+        any day of the account's, so all its events are compared with those it has followed.
         """
         noted, today = self._noted_day(), self._day(now)
         first = today if noted is None else noted

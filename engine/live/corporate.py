@@ -32,6 +32,8 @@ def events_between(
 ) -> Iterator[tuple[datetime, BaseData]]:
     """Corporate events of a security with the days on which they come, as the files are now.
 
+    Only days on which something may happen are looked at: of years as fast as of a day.
+
     Args:
         config: its subscription.
         sources: map and factor files.
@@ -45,11 +47,11 @@ def events_between(
     events = SecurityEvents(config, map_file, factors, first)
     # Not told, but what comes on the next day is known from it.
     list(events.on(first, ZERO))
-    day = first
-    while day < last:
-        day += _DAY
+    day = max(first + _DAY, events.quiet_before)
+    while day <= last:
         for point in events.on(day, ZERO):
             yield day, point
+        day = max(day + _DAY, events.quiet_before)
 
 
 def is_split(point: BaseData) -> bool:

@@ -8,7 +8,7 @@ of its own that looks once a second. In warm-up both belong together as in a bac
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from engine.common.enums import AlgorithmStatus
 from engine.feed.data_feed import TimeSlice
 from engine.live.brokerage import Brokerage
 from engine.live.clock import SECOND, Clock
-from engine.live.corporate import restate
+from engine.live.corporate import Filled, restate
 from engine.live.feed import LiveFeed
+from engine.market.data import Split
+from engine.market.symbols import Symbol
 from engine.orders.order_properties import TimeInForce
 from engine.run.loop import Loop
 from engine.statistics.sampling import ResultSampler
@@ -223,44 +225,50 @@ class LiveLoop(Loop):
             self._algorithm.schedule.fire_due(time)
 
     def _dividends_and_splits(self, step: TimeSlice) -> None:
-        data = step.slice
+        data, brokerage, late = step.slice, self._brokerage, self.live_feed.late_events
         if not data.dividends and not data.splits:
             return
-        if self.live_feed.late_events:
-            self._follow_late(step, self.live_feed.late_events)
-            return
-        with self._brokerage.corporate_events(step.time, self.live_feed.event_days) as due:
-            if not due:
-                return
-            self._brokerage.pay_dividends(list(data.dividends.values()))
+        if self._algorithm.is_warming_up:
+            brokerage.pay_dividends(list(data.dividends.values()))
             super()._dividends_and_splits(step)
-            if not self._algorithm.is_warming_up:
+            return
+        with brokerage.corporate_events(step.time, self.live_feed.event_days) as due:
+            # Those that were told after their time do not count for what was filled since.
+            since = {s: brokerage.filled_since(s, time) for s, time in late.items()}
+            paid = [dividend for s, dividend in data.dividends.items() if s.value in due]
+            brokerage.pay_dividends(paid, since)
+            for symbol, split in data.splits.items():
+                if symbol.value not in due:
+                    continue
+                if symbol in late:
+                    self._follow_late(split, since[symbol], late[symbol])
+                else:
+                    self._follow_split(split)
+            if due:
                 # Orders that follow a split do so at once.
                 self._algorithm.transactions.process_synchronous_events()
+        if not late:
+            self._restate_volatilities(step)
+        for symbol, moment in late.items():
+            if symbol.value in due:
+                self._tell_late(symbol, moment)
 
-    def _follow_late(self, step: TimeSlice, due: Mapping[Any, datetime]) -> None:
-        """Follow dividends and splits that were told after their time.
+    def _follow_late(self, split: Split, since: Filled, due: datetime) -> None:
+        """Let position and open orders follow a split that was told after its time."""
+        algorithm, symbol = self._algorithm, split.symbol
+        restate(algorithm, algorithm.securities[symbol], split, since, due)
+        if not since.quantity:
+            algorithm.trade_builder.apply_split(symbol, split.split_factor_exact)
+        tickets = algorithm.transactions.get_open_order_tickets(symbol)
+        algorithm.brokerage_model.apply_split(tickets, split)
 
-        What was filled since then has no part in them; open orders follow a split.
-        """
-        algorithm, data, brokerage = self._algorithm, step.slice, self._brokerage
-        with brokerage.late_events(step.time, self.live_feed.event_days):
-            since = {symbol: brokerage.filled_since(symbol, time) for symbol, time in due.items()}
-            brokerage.pay_dividends(list(data.dividends.values()), since)
-            for symbol, split in list(data.splits.items()):
-                security = algorithm.securities[symbol]
-                restate(algorithm, security, split, since[symbol], due[symbol])
-                if not since[symbol].quantity:
-                    algorithm.trade_builder.apply_split(symbol, split.split_factor_exact)
-                tickets = algorithm.transactions.get_open_order_tickets(symbol)
-                algorithm.brokerage_model.apply_split(tickets, split)
-            algorithm.transactions.process_synchronous_events()
-        for symbol, moment in due.items():
-            local = algorithm.securities[symbol].exchange.hours.from_utc(moment)
-            algorithm.debug(
-                f"The split or dividend of {symbol.value} that belongs to {local:%Y-%m-%d %H:%M} "
-                "was told later: cash, position and open orders have followed it now"
-            )
+    def _tell_late(self, symbol: Symbol, moment: datetime) -> None:
+        """Say that the account has followed what was told after its time."""
+        local = self._algorithm.securities[symbol].exchange.hours.from_utc(moment)
+        self._algorithm.debug(
+            f"The split or dividend of {symbol.value} that belongs to {local:%Y-%m-%d %H:%M} was "
+            "told later: cash, position and open orders have followed it now"
+        )
 
 
 def lean_trace(problem: BaseException) -> str:

@@ -22,7 +22,7 @@ from engine.common.enums import AlgorithmStatus, DataNormalizationMode, SplitTyp
 from engine.common.net_exceptions import InvalidOperationException
 from engine.feed.consolidators import DataConsolidator
 from engine.feed.data_feed import DataFeed, TimeSlice
-from engine.market.data import QuoteBar, TradeBar
+from engine.market.data import QuoteBar, Split, TradeBar
 from engine.orders.order_requests import SubmitOrderRequest
 from engine.run.ends_of_day import EndsOfDay
 from engine.statistics.capacity import BarVolume, CapacityEstimate, Position
@@ -324,19 +324,23 @@ class Loop:
             mode = algorithm.securities[dividend.symbol].data_normalization_mode
             algorithm.portfolio.apply_dividend(dividend, mode)
         for split in list(step.slice.splits.values()):
-            security = algorithm.securities.find(split.symbol)
-            if split.type != SplitType.SPLIT_OCCURRED or security is None:
-                continue
-            mode = security.data_normalization_mode
-            if algorithm.live_mode:
-                # Live prices are not adjusted, so position and orders always follow the split.
-                mode = DataNormalizationMode.RAW
-            algorithm.portfolio.apply_split(split, security, mode)
-            if mode == DataNormalizationMode.RAW:
-                algorithm.trade_builder.apply_split(split.symbol, split.split_factor_exact)
-                tickets = algorithm.transactions.get_open_order_tickets(split.symbol)
-                algorithm.brokerage_model.apply_split(tickets, split)
+            self._follow_split(split)
         self._restate_volatilities(step)
+
+    def _follow_split(self, split: Split) -> None:
+        """Let position and open orders follow a split; the warning of one changes nothing."""
+        algorithm, security = self._algorithm, self._algorithm.securities.find(split.symbol)
+        if split.type != SplitType.SPLIT_OCCURRED or security is None:
+            return
+        mode = security.data_normalization_mode
+        if algorithm.live_mode:
+            # Live prices are not adjusted, so position and orders always follow the split.
+            mode = DataNormalizationMode.RAW
+        algorithm.portfolio.apply_split(split, security, mode)
+        if mode == DataNormalizationMode.RAW:
+            algorithm.trade_builder.apply_split(split.symbol, split.split_factor_exact)
+            tickets = algorithm.transactions.get_open_order_tickets(split.symbol)
+            algorithm.brokerage_model.apply_split(tickets, split)
 
     def _restate_volatilities(self, step: TimeSlice) -> None:
         """Warm the models of volatility up anew where a dividend or split moves raw prices."""
