@@ -279,8 +279,8 @@ class LiveDesk:
 
     def split(self, name: str, factor: float, day: date) -> None:
         """Heed a split that the broker tells of: kept bars and pending targets follow it."""
-        if self.bars.split(name, factor, day):
-            self.save()
+        self.bars.split(name, factor, day)
+        self.save()
 
     # Decisions and orders.
 

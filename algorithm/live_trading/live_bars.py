@@ -16,40 +16,13 @@ from AlgorithmImports import *
 
 from algorithm.bars import Bar as KeptBar
 from algorithm.bars import BarBook, Row, row_of
-from algorithm.live_trading.mending import (
-    SCALE_ERROR,
-    SPLIT_HOUR,
-    Mended,
-    is_split_ratio,
-    looks_like_split,
-    mend,
-    scaled,
-)
+from algorithm.live_trading.known_splits import KnownSplits
+from algorithm.live_trading.mending import Mended, looks_like_split, mend, scaled
 from models.market.history import History
 
 LEFT = 3
 """Bars of a symbol that a state keeps: the newest may be corrected by history still, and alone or
 beside a single other one it would be taken for a change of scale, as by a dividend."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """A split that was heeded.
-
-    Attributes:
-        factor: of prices.
-        day: to which it belongs; None where history has told of it.
-        followed: whether the broker's shares had followed it by then, where history has told of it.
-    """
-
-    factor: float
-    day: date | None = None
-    followed: bool = False
-
-    @classmethod
-    def of(cls, factor: float, day: str | None) -> Known:
-        """One as a state has it."""
-        return cls(float(factor), None if day is None else date.fromisoformat(day))
 
 
 @dataclass(frozen=True)
@@ -110,9 +83,7 @@ class LiveBars:
         self._on_split = on_split
         self._tell = tell
         self._started = algorithm.time
-        self._splits: dict[str, dict[datetime, Known]] = {}
-        self._unclaimed: dict[tuple[str, datetime], float] = {}
-        self._heard: set[tuple[str, datetime]] = set()
+        self._splits = KnownSplits(tell)
         self._left: dict[str, list[KeptBar]] = {}
         self._held: dict[str, float] = {}
         self._said: set[str] = set()
@@ -190,9 +161,7 @@ class LiveBars:
                 # yet is one of a close that is still to come, or to be decided again.
                 left = self._left.get(name, [])
                 kept = [bar for bar in left if bar[0] <= fetched[-1][0]]
-            # What history has told of it knows.
-            known = self._splits.get(name, {})
-            told = {time: one.factor for time, one in known.items() if one.day is not None}
+            told = self._splits.told(name)
             had = self._held.pop(name, 0.0)
             followed = had == 0.0 or float(algorithm.portfolio[symbol].quantity) != had
             mended = mend(name, kept, fetched, told, price, algorithm.time, followed)
@@ -212,11 +181,8 @@ class LiveBars:
         if self._left.get(name):
             self._away[name] = _away(self._left.pop(name), self._bars.of(name), mended)
         if mended.split is not None:
-            splits = self._splits.setdefault(name, {})
-            earlier = splits.get(algorithm.time, Known(1.0)).factor
             came = had != 0.0 and followed
-            splits[algorithm.time] = Known(earlier * mended.split, followed=came)
-            self._unclaimed[name, algorithm.time] = mended.split
+            self._splits.history_told(name, mended.split, algorithm.time, came)
             self._on_split(name, mended.split)
             self._tell(
                 f"{name}: history tells of a split by {mended.split:g}; pending targets follow it"
@@ -313,68 +279,26 @@ class LiveBars:
         (before, old), (now, new) = newest
         if looks_like_split(old[3], new[3]) is None:
             return False
-        return not any(before < told <= now for told in self._splits.get(name, {}))
+        return not self._splits.any_between(name, before, now)
 
-    def split(self, name: str, factor: float, day: date) -> bool:
+    def split(self, name: str, factor: float, day: date) -> None:
         """Heed a split that the broker tells of: kept bars and pending targets follow it.
-
-        A broker tells a process of a split once. So an equal one that is known since the newest bar
-        is the same if it is of the same day, or history told of it without a day; and another if
-        this process has heard of it. History tells of several as of one: each that the broker tells
-        of is a part of it.
 
         Args:
             name: ticker.
             factor: of prices.
             day: to which it belongs.
-
-        Returns:
-            Whether it is news.
         """
         with self._guard:
-            if self._is_known(name, factor, day):
+            now, newest = self._algorithm.time, self._bars.newest(name)
+            if not self._splits.broker_told(name, factor, day, now, newest and newest[0]):
                 # Should it be another after all, history knows of both by now.
-                version = self.version
-                self._refresh(self._by_name[name], self._algorithm.time)
-                return self.version != version
-            now, known = self._algorithm.time, self._splits.setdefault(name, {})
-            self._heard.add((name, now))
-            before = known[now].factor if now in known else 1.0
-            known[now] = Known(factor * before, day)
+                self._refresh(self._by_name[name], now)
+                return
             self._bars.replace(name, [scaled(bar, factor) for bar in self._bars.of(name)])
             self._on_split(name, factor)
             self.version += 1
             self._tell(f"{name}: split by {factor:g}; kept bars and pending targets follow it")
-            return True
-
-    def _is_known(self, name: str, factor: float, day: date) -> bool:
-        """Whether a split was heeded already; says so where that might be wrong."""
-        newest = self._bars.newest(name)
-        for told, one in self._splits.get(name, {}).items():
-            due = datetime(day.year, day.month, day.day, SPLIT_HOUR)
-            if (newest is not None and told <= newest[0]) or (one.followed and told < due):
-                continue
-            left = self._unclaimed.get((name, told))
-            if left is not None:
-                rest = left / factor
-                if abs(rest - 1.0) <= SCALE_ERROR or is_split_ratio(rest):
-                    self._unclaimed[name, told] = rest
-                    if abs(rest - 1.0) <= SCALE_ERROR:
-                        del self._unclaimed[name, told]
-                        self._heard.add((name, told))
-                    return True
-            if abs(one.factor / factor - 1.0) > SCALE_ERROR or one.day not in (None, day):
-                continue
-            if (name, told) not in self._heard:
-                self._heard.add((name, told))
-                if one.day is not None:
-                    self._tell(
-                        f"{name}: the split by {factor:g} of {day} was told of before the restart, "
-                        "too, and counts once"
-                    )
-                return True
-            self._tell(f"{name}: a second split by {factor:g} since the last close; both count")
-        return False
 
     # State.
 
@@ -382,13 +306,7 @@ class LiveBars:
         """What a restart has to bring back, as JSON: of bars the newest, which tell the scale."""
         return {
             "since": self._since.isoformat(),
-            "splits": {
-                name: {
-                    time.isoformat(): [one.factor, None if one.day is None else str(one.day)]
-                    for time, one in told.items()
-                }
-                for name, told in self._splits.items()
-            },
+            "splits": self._splits.to_state(),
             "newest": {
                 symbol.value: [
                     (time.isoformat(), row) for time, row in self._bars.of(symbol.value)[-LEFT:]
@@ -406,10 +324,7 @@ class LiveBars:
         """
         self._held = dict(held)
         self._since = datetime.fromisoformat(state["since"])
-        self._splits = {
-            name: {datetime.fromisoformat(time): Known.of(*one) for time, one in told.items()}
-            for name, told in state["splits"].items()
-        }
+        self._splits.restore(state["splits"])
         self._left = {
             name: [(datetime.fromisoformat(time), tuple(row)) for time, row in bars]
             for name, bars in state["newest"].items()

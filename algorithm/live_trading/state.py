@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-SCHEMA = 7
+SCHEMA = 8
 """Raise when a document's layout changes, and say in `_STATES` and `_BESIDE` how one of the layout
 before becomes one of this; documents of layouts that are not there are refused by name."""
 
@@ -270,8 +270,27 @@ def _from_6(state: Mapping[str, Any]) -> dict[str, Any]:
     return {**state, "bars": {**state["bars"], "splits": splits}}
 
 
-_STATES: Mapping[int, BroughtUp] = {4: _from_4, 5: _from_5, 6: _from_6}
-_BESIDE: Mapping[int, BroughtUp] = {5: dict, 6: dict}
+def _from_7(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What layout 7 did not have: how much of what history told of the broker has told of since."""
+    splits = {
+        name: [
+            {
+                "time": time,
+                "factor": factor,
+                "day": day,
+                "followed": False,
+                "unclaimed": factor if day is None else 1.0,
+                "is_part": False,
+            }
+            for time, (factor, day) in told.items()
+        ]
+        for name, told in state["bars"]["splits"].items()
+    }
+    return {**state, "bars": {**state["bars"], "splits": splits}}
+
+
+_STATES: Mapping[int, BroughtUp] = {4: _from_4, 5: _from_5, 6: _from_6, 7: _from_7}
+_BESIDE: Mapping[int, BroughtUp] = {5: dict, 6: dict, 7: dict}
 
 
 def _sealed(number: int, state: Mapping[str, Any]) -> str:

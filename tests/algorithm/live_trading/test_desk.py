@@ -209,11 +209,15 @@ def test_nothing_is_saved_before_the_models_of_before_are_back():
 
 
 def test_a_state_of_the_layout_before_is_gone_on_with(monkeypatch):
-    """As it was saved by layout 4: stops, targets and the models' age are there."""
+    """As it was saved by layout 4: stops, targets, splits and the models' age are there."""
     world = running()
+    world.next_session()
+    world.split(BBB, 0.5)
     state = world.desk._to_state()
+    (split,) = state["bars"]["splits"]["BBB"]
     old = {name: each for name, each in state.items() if name not in ("trainings", "refusals")}
     old |= {"trained": "2014-03-24T08:00:00", "untrained": 2, "models": {"key": "1"}}
+    old["bars"] = state["bars"] | {"splits": {"BBB": {split["time"]: 0.5}}}
     monkeypatch.setattr("algorithm.live_trading.state.SCHEMA", 4)
     store = Memory()
     StateStore(store, "mirage-live/test").save(old)
@@ -225,6 +229,7 @@ def test_a_state_of_the_layout_before_is_gone_on_with(monkeypatch):
     assert stops.to_state() == state["stops"]
     assert desk.outbox.to_state() == state["outbox"]
     assert desk.trainings.to_state() == {"newest": "2014-03-24T08:00:00", "failed": 2}
+    assert desk.bars.to_state()["splits"] == {"BBB": [split | {"day": None, "unclaimed": 0.5}]}
 
 
 def test_a_record_is_on_disk_before_the_state_and_of_the_same_run():
@@ -344,21 +349,65 @@ def test_equal_splits_of_two_days_without_a_bar_between_are_two():
     np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
 
 
-def test_splits_that_history_told_of_as_of_one_are_told_of_one_by_one():
-    """Three for one and two for one: history says six for one, which is no common ratio; two and
-    two are four."""
+@pytest.mark.parametrize("restarts", [0, 1, 2])
+@pytest.mark.parametrize("factors", [(0.5, 0.5), (0.5, 0.2)])
+def test_splits_that_history_told_of_as_of_one_are_told_of_one_by_one(factors, restarts):
+    """Two and two for one are four, and two and five are ten. A process that is killed on the way
+    hears of them again, or of the rest."""
     world = running()
     world.kill()
-    for _ in range(2):
+    days = []
+    for one in factors:
         world.next_session()
-        world.split(BBB, 0.5)
+        world.split(BBB, one)
+        days.append(world.time.date())
     world.start((1.0, 1.0))
-    rows = [row for _, row in world.desk.bars._bars.of("BBB")]
-    day_of = world.time.date()
-    for _ in range(2):
-        world.desk.split("BBB", 0.5, day_of)
-    assert [row for _, row in world.desk.bars._bars.of("BBB")] == rows
+    truth = [row_of(bar) for bar in world.whole(BBB)]
+    for one, day_of in zip(factors, days, strict=True):
+        world.desk.split("BBB", one, day_of)
+        for _ in range(restarts):
+            world.desk.save()
+            world.kill()
+            world.start((1.0, 1.0))
+        if restarts == 2:
+            world.desk.split("BBB", one, day_of)
+    assert world.desk.outbox.targets["BBB"] == world.portfolio[BBB].quantity
+    np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
     assert not said(world, "both count")
+
+
+def test_splits_of_two_days_that_are_told_of_at_once_are_two_records():
+    """The machine slept over both; the process is killed then, and hears of the second again."""
+    world = running()
+    held = world.portfolio[BBB].quantity
+    for one, ahead in ((0.5, 0), (1 / 3, 1)):
+        if not ahead:
+            world.next_session()
+        world._splits[BBB].append((world.time, one))
+        world.portfolio.split(BBB, one)
+        world.desk.split("BBB", one, world.time.date() + timedelta(days=ahead))
+    world.kill()
+    world.start((1.0, 1.0))
+    world.desk.split("BBB", 1 / 3, world.time.date() + timedelta(days=1))
+    assert len(said(world, "was told of before the restart, too")) == 1
+    assert world.desk.outbox.targets["BBB"] == world.portfolio[BBB].quantity == 6 * held
+    truth = [row_of(bar) for bar in world.whole(BBB)]
+    np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
+
+
+def test_an_equal_split_after_a_restart_counts_when_history_knows_of_it():
+    """What is told cannot tell it from the first, told again; prices do."""
+    world = running()
+    held = world.portfolio[BBB].quantity
+    world.next_session()
+    world.split(BBB, 0.5)
+    world.kill()
+    world.start((1.0, 1.0))
+    world.split(BBB, 0.5)
+    assert len(said(world, "counts once: a day has one of a share")) == 1
+    assert world.desk.outbox.targets["BBB"] == world.portfolio[BBB].quantity == 4 * held
+    truth = [row_of(bar) for bar in world.whole(BBB)]
+    np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
 
 
 def test_what_others_traded_is_priced_by_the_bars_that_nobody_saw():

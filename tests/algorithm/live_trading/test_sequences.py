@@ -271,7 +271,7 @@ class Run:
 def factors(state):
     """Price factors of the splits that a state knows of, by ticker."""
     splits = state["bars"]["splits"]
-    return {name: sorted(factor for factor, _ in told.values()) for name, told in splits.items()}
+    return {name: sorted(one["factor"] for one in told) for name, told in splits.items()}
 
 
 def trade(days):

@@ -1,0 +1,150 @@
+"""Splits that a live run has heeded, a record each, kept over restarts.
+
+Two tell of a split: the broker, in LEAN's event of its day, and history, whose bars have another
+scale all at once. History may come first, and tells of several splits as of one; then each that the
+broker tells of is a *part* of it. The broker tells a process of a split once, and a process that
+was killed in that moment leaves one that hears of it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from algorithm.live_trading.mending import SCALE_ERROR, SPLIT_HOUR, is_split_ratio
+
+
+@dataclass
+class KnownSplit:
+    """A split of a symbol.
+
+    Attributes:
+        time: when it was heeded.
+        factor: of prices; history's is that of all it told of at once.
+        day: to which it belongs, as the broker says; None where history told of it.
+        followed: whether the broker's shares had followed it by then, where history told of it.
+        unclaimed: of history's factor, what the broker has not told of yet; 1 if nothing is left.
+        is_part: whether it is a part of one that history had told of, so that nothing was to do.
+        heard: whether the broker has told the process that runs of it; begins anew with each.
+    """
+
+    time: datetime
+    factor: float
+    day: date | None = None
+    followed: bool = False
+    unclaimed: float = 1.0
+    is_part: bool = False
+    heard: bool = False
+
+    def to_state(self) -> dict[str, Any]:
+        """As JSON can say it."""
+        return {
+            "time": self.time.isoformat(),
+            "factor": self.factor,
+            "day": None if self.day is None else self.day.isoformat(),
+            "followed": self.followed,
+            "unclaimed": self.unclaimed,
+            "is_part": self.is_part,
+        }
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> KnownSplit:
+        """One that `to_state` gave."""
+        day = state["day"]
+        return cls(
+            datetime.fromisoformat(state["time"]),
+            float(state["factor"]),
+            None if day is None else date.fromisoformat(day),
+            bool(state["followed"]),
+            float(state["unclaimed"]),
+            bool(state["is_part"]),
+        )
+
+
+class KnownSplits:
+    """The splits of a run's symbols.
+
+    Args:
+        tell: takes one line of text.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._known: dict[str, list[KnownSplit]] = {}
+
+    def told(self, name: str) -> dict[datetime, float]:
+        """Time and price factor of the splits that the broker told of first.
+
+        Those that history told of, its bars have.
+        """
+        factors: dict[datetime, float] = {}
+        for one in self._known.get(name, ()):
+            if one.day is not None and not one.is_part:
+                factors[one.time] = factors.get(one.time, 1.0) * one.factor
+        return factors
+
+    def any_between(self, name: str, after: datetime, until: datetime) -> bool:
+        """Whether a symbol's split was heeded in a span."""
+        return any(after < one.time <= until for one in self._known.get(name, ()))
+
+    def history_told(self, name: str, factor: float, now: datetime, followed: bool) -> None:
+        """Note one that history told of; see `KnownSplit`."""
+        one = KnownSplit(now, factor, followed=followed, unclaimed=factor)
+        self._known.setdefault(name, []).append(one)
+
+    def broker_told(
+        self, name: str, factor: float, day: date, now: datetime, newest: datetime | None
+    ) -> bool:
+        """Note one that the broker tells of.
+
+        Args:
+            name: ticker.
+            factor: of prices.
+            day: to which it belongs.
+            now: the present.
+            newest: end of the newest bar; what history told of before has been told of by then.
+
+        Returns:
+            Whether bars and targets have still to follow it.
+        """
+        known = self._known.setdefault(name, [])
+        equal = [one for one in known if one.day == day and _is_one(one.factor / factor)]
+        again = next((one for one in equal if not one.heard), None)
+        if again is not None:
+            again.heard = True
+            self._tell(
+                f"{name}: the split by {factor:g} of {day} was told of before the restart, too, "
+                "and counts once: a day has one of a share. Were it another, prices would show it, "
+                "and history is asked"
+            )
+            return False
+        due = datetime(day.year, day.month, day.day, SPLIT_HOUR)
+        for one in known:
+            if _is_one(one.unclaimed) or (newest is not None and one.time <= newest):
+                continue
+            if one.followed and one.time < due:
+                continue
+            rest = one.unclaimed / factor
+            if _is_one(rest) or is_split_ratio(rest):
+                one.unclaimed = 1.0 if _is_one(rest) else rest
+                known.append(KnownSplit(now, factor, day, is_part=True, heard=True))
+                return False
+        if equal:
+            self._tell(f"{name}: a second split by {factor:g} since the last close; both count")
+        known.append(KnownSplit(now, factor, day, heard=True))
+        return True
+
+    def to_state(self) -> dict[str, Any]:
+        """What a restart has to bring back, as JSON."""
+        return {name: [one.to_state() for one in known] for name, known in self._known.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Bring back what `to_state` gave."""
+        self._known = {name: list(map(KnownSplit.of, known)) for name, known in state.items()}
+
+
+def _is_one(ratio: float) -> bool:
+    """Whether two factors whose ratio it is are one."""
+    return abs(ratio - 1.0) <= SCALE_ERROR
