@@ -110,7 +110,10 @@ class MirageStrategy(QCAlgorithm):
             # What is known of outside series at the first bar was told before it.
             self.set_warm_up(warm_up + self._outside.lead, Resolution.DAILY)
         self._warm_up_started = perf_counter()
-        self._benchmark_shares: dict[str, float] = {}
+        # Of a live run they outlive the process.
+        self._benchmark_shares: dict[str, float] = (
+            {} if self._live is None else self._live.benchmark
+        )
         self.set_benchmark(self.buy_and_hold)
         if run.trade_mode == INSIGHTS:
             self._set_framework()
@@ -563,8 +566,6 @@ class MirageStrategy(QCAlgorithm):
             if split is not None and split.type == SplitType.SPLIT_OCCURRED:
                 factor = float(split.split_factor)
                 self._live.split(symbol.value, factor, split.time.date())
-                if symbol.value in self._benchmark_shares:
-                    self._benchmark_shares[symbol.value] /= factor
 
     def on_dividends(self, dividends: Dividends) -> None:
         """In live trading they come as cash, which is no deposit."""
@@ -592,7 +593,7 @@ class MirageStrategy(QCAlgorithm):
             return cash
         if not self._benchmark_shares:
             part = cash / len(prices)
-            self._benchmark_shares = {name: part / price for name, price in prices.items()}
+            self._benchmark_shares |= {name: part / price for name, price in prices.items()}
         return sum(self._benchmark_shares[name] * price for name, price in prices.items())
 
     def _show(self, decision: Decision, held: Mapping[str, float]) -> None:

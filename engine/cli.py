@@ -163,15 +163,6 @@ def backtest(
     show(results, folder, total)
 
 
-_LEANS_ENDS = (" Runtime Error: ", " During the algorithm initialization, the following exception ")
-
-
-def _show_live(line: str) -> None:
-    """Show a line of a live run's log; what ends the run is said once, by the command."""
-    if not any(words in line for words in _LEANS_ENDS):
-        click.echo(line)
-
-
 def _copy_diagnostics(store: Path, results: Path, before: Any) -> None:
     """What the algorithm left for the report, beside the results, if it left anything new."""
     diagnostics = store / DIAGNOSTICS_KEY
@@ -418,7 +409,7 @@ def live(
                     feed=feed,
                     feed_folder=feed_folder,
                     parameters=dict(parameters) if parameters else None,
-                    show=_show_live,
+                    show=click.echo,
                 ),
             )
     except AlgorithmError as error:

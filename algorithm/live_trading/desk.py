@@ -91,6 +91,7 @@ class LiveDesk:
         bars: of the feed and of history.
         account: what came and went.
         outbox: what is to be ordered.
+        benchmark: shares of the benchmark by ticker, empty before there are any.
         orders: sends it.
         trainings: what came of them.
     """
@@ -140,13 +141,14 @@ class LiveDesk:
         self._first = self._ready = False
         self.guard = threading.RLock()
         self.outbox = Outbox()
+        self.benchmark: dict[str, float] = {}
         self.orders = Ordering(
             algorithm, symbols, self.outbox, rules, equity, self.guard, self.save, self.tell
         )
         self.trainings = Trainings(algorithm, self.guard, self._sell_all, self.save, self.tell)
         self.account = AccountBook(algorithm, symbols, self.guard, self.tell)
         self.bars = LiveBars(
-            algorithm, symbols, bars, midnight - warm_up, self.guard, self.outbox.scale, self.tell
+            algorithm, symbols, bars, midnight - warm_up, self.guard, self._follow, self.tell
         )
 
     # Start.
@@ -190,6 +192,7 @@ class LiveDesk:
             self.outbox.restore(kept["outbox"])
             self._stops.restore(kept["stops"])
             self.orders.refusals.restore(kept["refusals"])
+            self.benchmark.update(kept["benchmark"])
             self._resume_report(report)
         self.bars.refresh(self._algorithm.time)
         sent = self.outbox.targets if self.outbox.ordered else {}
@@ -276,6 +279,12 @@ class LiveDesk:
         if self._algorithm.time >= self._open_after(newest):
             return None
         return newest
+
+    def _follow(self, name: str, factor: float) -> None:
+        """Let pending targets and the benchmark follow a split by a price factor."""
+        self.outbox.scale(name, factor)
+        if name in self.benchmark:
+            self.benchmark[name] /= factor
 
     def split(self, name: str, factor: float, day: date) -> None:
         """Heed a split that the broker tells of: kept bars and pending targets follow it."""
@@ -488,6 +497,7 @@ class LiveDesk:
             "outbox": self.outbox.to_state(),
             "stops": self._stops.to_state(),
             "refusals": self.orders.refusals.to_state(),
+            "benchmark": dict(self.benchmark),
             "models": self._learner.to_state(),
             "account": self.account.to_state(),
         }

@@ -271,7 +271,7 @@ def _from_6(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_7(state: Mapping[str, Any]) -> dict[str, Any]:
-    """What layout 7 did not have: how much of what history told of the broker has told of since."""
+    """What layout 7 did not have: what of history's splits the broker has told; the benchmark."""
     splits = {
         name: [
             {
@@ -286,7 +286,7 @@ def _from_7(state: Mapping[str, Any]) -> dict[str, Any]:
         ]
         for name, told in state["bars"]["splits"].items()
     }
-    return {**state, "bars": {**state["bars"], "splits": splits}}
+    return {**state, "bars": {**state["bars"], "splits": splits}, "benchmark": {}}
 
 
 _STATES: Mapping[int, BroughtUp] = {4: _from_4, 5: _from_5, 6: _from_6, 7: _from_7}

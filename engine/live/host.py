@@ -108,6 +108,12 @@ class LiveHost:
         self._events = context.sources if events is None else events
         self.algorithm: QCAlgorithm | None = None
         self.loop: LiveLoop | None = None
+        self._tells_end = False
+
+    @property
+    def tells_end(self) -> bool:
+        """Whether what ended the run is being written to the log."""
+        return self._tells_end or (self.loop is not None and self.loop.tells_end)
 
     @property
     def phase(self) -> str:
@@ -131,10 +137,12 @@ class LiveHost:
         except Exception as problem:
             algorithm.set_run_time_error(problem)
             trace = lean_trace(problem)
+            self._tells_end = True
             algorithm.debug(
                 "During the algorithm initialization, the following exception has occurred: "
                 f"Python.Runtime.PythonException: {trace}"
             )
+            self._tells_end = False
             return LiveResult(algorithm, None, algorithm.status, problem)
         self._brokerage.connect(algorithm)
         algorithm.post_initialize()

@@ -46,6 +46,7 @@ class LiveLoop(Loop):
         phase: what the algorithm's code is called for: "start", "warm-up", "slice", "scheduled"
             or "end".
         error: what ended the run, None if nothing did.
+        tells_end: while what ended it is being written to the log.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class LiveLoop(Loop):
         self._brokerage = brokerage
         self.phase = "start"
         self.error: Exception | None = None
+        self.tells_end = False
 
     def run(self) -> None:
         """Warm up, then follow the clock to its end."""
@@ -191,8 +193,10 @@ class LiveLoop(Loop):
         algorithm = self._algorithm
         algorithm.set_run_time_error(problem)
         trace = lean_trace(problem)
+        self.tells_end = True
         algorithm.debug(f"Runtime Error: {trace}")
         algorithm.debug(f"Runtime Error: {trace}: StackTrace: {trace}")
+        self.tells_end = False
 
     def _end(self) -> None:
         algorithm = self._algorithm

@@ -18,6 +18,7 @@ from engine.api.run_context import RunContext, ignore_message
 from engine.common.clock import NEW_YORK, from_utc, to_utc
 from engine.common.durable import make_folders
 from engine.feed.subscriptions import Sources
+from engine.live.account_file import write_account
 from engine.live.brokerage import Brokerage, LeanPaperBrokerage, PaperBrokerage
 from engine.live.clock import SECOND, Clock, EventClock, PacedClock, SystemClock
 from engine.live.feeds import (
@@ -33,7 +34,7 @@ from engine.live.feeds import (
 )
 from engine.live.host import LiveHost, LiveResult
 from engine.live.journal import Journal
-from engine.live.state import AccountStore, StateLock
+from engine.live.state import AccountStore, Sample, StateLock
 from engine.orders.orders import Order, OrderEvent
 from engine.run.runner import (
     BacktestResult,
@@ -67,7 +68,8 @@ class Options:
         feed: one of `FEEDS`.
         feed_folder: of the feed `folder`.
         parameters: replace those of config.json altogether.
-        show: receives each line of the log.
+        show: receives each line of the log, but for those about what ends the run: that is the
+            caller's to say.
 
     Raises:
         ValueError: if an option is none of these, or not one of the feed.
@@ -174,11 +176,16 @@ def _run(
     context.object_store = ObjectStore(options.store, durable=True)
     context.live_start = started
     run = options.results.name
-    journal = Journal(options.results, run, lambda: clock.now, options.show)
-    if isinstance(clock, SystemClock):
-        clock.tell = lambda line: journal.line(f"{_new_york(clock.now)} {line}")
     feed: Feed | None = None
     host: LiveHost | None = None
+
+    def show(line: str) -> None:
+        if host is None or not host.tells_end:
+            options.show(line)
+
+    journal = Journal(options.results, run, lambda: clock.now, show)
+    if isinstance(clock, SystemClock):
+        clock.tell = lambda line: journal.line(f"{_new_york(clock.now)} {line}")
     try:
         feed = _feed(options, context, clock, store if durable else None)
         context.sources = feed.sources
@@ -202,10 +209,10 @@ def _run(
             _tell_of_kill(store, journal)
         with loaded_algorithm(project, context) as kind, _interruptible(clock):
             host = LiveHost(context, clock, feed.source, brokerage, feed.events)
-            files = _Results(context, options)
+            files = _Results(context, options, store if durable else None)
             # As fast as it goes, a run is over before anyone could look at what it has so far.
             between = None if options.is_replay and options.speed is None else files
-            noting = _Noting(store, journal, host, brokerage, between)
+            noting = _Noting(store, journal, host, brokerage, between, run)
             live = host.run(kind, noting, noting.ready)
             results = files.write(live.algorithm, live.loop, live.error)
         _tell_end(store, journal, live.error, durable)
@@ -282,9 +289,10 @@ class _Told(PaperBrokerage):
 class _Results:
     """Writes LEAN's result files of a run, at its end and of what there is so far."""
 
-    def __init__(self, context: RunContext, options: Options) -> None:
+    def __init__(self, context: RunContext, options: Options, store: AccountStore | None) -> None:
         self._context = context
         self._options = options
+        self._store = store
         self._started = datetime.now(UTC).replace(tzinfo=None)
         self._number = run_number()
 
@@ -293,6 +301,8 @@ class _Results:
         if loop is None:
             return None
         options = self._options
+        if self._store is not None:
+            write_account(self._store, options.results)
         return finish_run(
             algorithm,
             loop,
@@ -315,7 +325,9 @@ class _Noting:
         host: LiveHost,
         brokerage: Brokerage,
         results: _Results | None,
+        run: str,
     ) -> None:
+        self._run = run
         self._store = store
         self._journal = journal
         self._host = host
@@ -327,6 +339,8 @@ class _Noting:
         facts = {"clock": now, "done": now, **self._seen()}
         data = algorithm.current_slice
         if data is not None and data.bars:
+            if data.utc_time_naive == now:
+                self._sample()
             if self._results is not None:
                 self._results.write(algorithm, self._host.loop, None)
             self._journal.event(
@@ -340,6 +354,19 @@ class _Noting:
     def ready(self) -> None:
         """Note what is known before the first beat, which may be hours away."""
         self._store.note(self._seen())
+        self._sample(self._run)
+
+    def _sample(self, run: str = "") -> None:
+        """Note what the account is worth, at a close or at the start of a run.
+
+        One that forgets has no past: each of its runs begins with what it is given.
+        """
+        if isinstance(self._brokerage, PaperBrokerage):
+            algorithm: Any = self._host.algorithm
+            now = algorithm.utc_time_naive
+            value = algorithm.portfolio.total_portfolio_value_exact
+            benchmark = algorithm.benchmark.evaluate_exact(now)
+            self._store.add_sample(Sample(now, value, benchmark, run))
 
     def _seen(self) -> dict[str, Any]:
         """Facts of the present; where the run stands is not among them."""

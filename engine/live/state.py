@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from engine.common.durable import make_folders, sync_folder
 
 DATABASE = "account.sqlite"
 LOCK = "lock"
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE positions (
@@ -34,6 +34,29 @@ CREATE TABLE events (
     PRIMARY KEY (order_id, id)
 );
 """
+_SAMPLES = """
+CREATE TABLE samples (
+    time TEXT PRIMARY KEY, equity TEXT NOT NULL, benchmark TEXT NOT NULL, run TEXT NOT NULL
+);
+"""
+_UPGRADES = {0: _SCHEMA + _SAMPLES, 1: _SAMPLES}
+"""What brings a database of a version to that of now."""
+
+
+class Sample(NamedTuple):
+    """What an account was worth.
+
+    Attributes:
+        time: of a start or a close, UTC.
+        equity: $.
+        benchmark: its value, of a scale of its own.
+        run: that started then; empty at a close.
+    """
+
+    time: datetime
+    equity: Decimal
+    benchmark: Decimal
+    run: str
 
 
 class StateError(OSError):
@@ -113,13 +136,13 @@ class AccountStore:
         except sqlite3.Error as error:
             raise StateError(f"{self.path} cannot be opened: {error}") from error
         self._depth = 0
-        if version == 0 and not read_only:
+        if version in _UPGRADES and not read_only:
             with self.transaction():
-                for statement in filter(str.strip, _SCHEMA.split(";")):
+                for statement in filter(str.strip, _UPGRADES[version].split(";")):
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA user_version={_VERSION}")
             sync_folder(folder)
-        elif version != _VERSION:
+        elif not 0 < version <= _VERSION:
             raise ValueError(f"{self.path} must be of version {_VERSION}; it is of {version}")
 
     def close(self) -> None:
@@ -232,4 +255,23 @@ class AccountStore:
             self._execute(
                 "INSERT OR REPLACE INTO events VALUES (?, ?, ?)",
                 (order, number, json.dumps(content)),
+            )
+
+    # Samples --------------------------------------------------------------------------------
+
+    def samples(self) -> list[Sample]:
+        """What the account was worth at its starts and closes, in the order of time."""
+        rows = self._execute("SELECT time, equity, benchmark, run FROM samples ORDER BY time")
+        return [
+            Sample(datetime.fromisoformat(time), Decimal(equity), Decimal(benchmark), run)
+            for time, equity, benchmark, run in rows
+        ]
+
+    def add_sample(self, sample: Sample) -> None:
+        """Add a sample; one of the same time is replaced."""
+        time, equity, benchmark, run = sample
+        with self.transaction():
+            self._execute(
+                "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?)",
+                (time.isoformat(), str(equity), str(benchmark), run),
             )

@@ -132,6 +132,9 @@ def _performance(backtest: Backtest) -> Section:
         "at the end of each session; below, how far each stands under its own peak. In every "
         "picture, drag to zoom and double-click to return."
     )
+    if (again := len(backtest.starts) - 1) > 0:
+        times = "once" if again == 1 else f"{again:,} times"
+        lead += f" The run was started again {times} ({swatch(style.MUTED, 'dashed')})."
     return Section("performance", "Performance", page.plot(market_figures.equity(backtest)), lead)
 
 
@@ -145,6 +148,13 @@ def _rivals(backtest: Backtest, diagnostics: Mapping[str, Any]) -> Section:
     body = page.plot(rivals.picture(backtest, known)) + rivals.table(backtest, known)
     body += rivals.promotions(diagnostics.get("promotions", []))
     return Section("rivals", "Beside simple rules", body, lead, NO_DIAGNOSTICS)
+
+
+def _last_run(backtest: Backtest, what: str) -> str:
+    """That something is of the last run alone, where the account had several."""
+    if len(backtest.starts) < 2:
+        return ""
+    return f" {what} with the last start, {backtest.starts[-1]:%Y-%m-%d %H:%M}."
 
 
 def _metrics(backtest: Backtest, rows: list[Metric], data_folder: Path) -> Section:
@@ -169,7 +179,7 @@ def _metrics(backtest: Backtest, rows: list[Metric], data_folder: Path) -> Secti
         "Left: from daily returns, risk-free rate zero. Right: LEAN's own table, with LEAN's "
         "conventions (samples at every midnight, weekends included; a risk-free rate), and the "
         "same conventions applied to the benchmark. Point at a name for its definition."
-    )
+    ) + _last_run(backtest, "LEAN's table begins")
     listing = page.definitions([(m.name, m.definition) for m in rows])
     return Section("metrics", "Figures", page.columns(ours + listing, theirs), lead)
 
@@ -201,7 +211,7 @@ def _exposure(backtest: Backtest) -> Section:
         f"Share of the portfolio held in each symbol, {swatch(style.UP, 'long')} or "
         f"{swatch(style.DOWN, 'short')}, and the cap (dotted) that orders must keep it under. A "
         "price can carry a position over its cap between two sessions; it is then trimmed."
-    )
+    ) + _last_run(backtest, "These pictures begin")
     missing = "No data: the run plotted no chart with a series per symbol and one “<symbol> cap”."
     return Section(
         "exposure", "Exposure", page.plot(market_figures.exposure(backtest)), lead, missing

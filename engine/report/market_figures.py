@@ -50,6 +50,8 @@ def equity(backtest: Backtest) -> go.Figure:
         y=backtest.equity.iloc[0], line={"color": style.INK, "width": 0.8, "dash": "dot"},
         row=1, col=1,
     )  # fmt: skip
+    for time in backtest.starts[1:]:
+        figure.add_vline(x=time, line={"color": style.MUTED, "width": 0.8, "dash": "dash"})
     figure.update_yaxes(tickformat="$~s", row=1, col=1)
     figure.update_yaxes(tickformat=".0%", title_text="below peak", nticks=4, row=2, col=1)
     return span_run(figure, backtest)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from typing import Any
 import pandas as pd
 
 from engine.data_import import reference
+from engine.live.account_file import ACCOUNT
+from engine.live.account_file import VERSION as ACCOUNT_VERSION
 
 TIME_ZONE = "America/New_York"
 
@@ -36,6 +38,8 @@ class Backtest:
         charts: chart name to series name to values by New York time (naive).
         configuration: LEAN's `algorithmConfiguration`.
         error: what ended the run early, if anything did.
+        starts: New York times at which the runs of a paper account began; `equity`, `benchmark` and
+            `fills` are of all of them, the rest of the last. Empty for a backtest.
     """
 
     name: str
@@ -47,10 +51,11 @@ class Backtest:
     charts: dict[str, dict[str, pd.Series]]
     configuration: Mapping[str, Any]
     error: str = ""
+    starts: tuple[datetime, ...] = ()
 
 
 def load_backtest(folder: Path) -> Backtest:
-    """Read `<id>.json` and, if there, `<id>-order-events.json`.
+    """Read `<id>.json` and, if there, `<id>-order-events.json` and `account.json`.
 
     Raises:
         ValueError: if the folder holds no result, more than one, or one that is not LEAN's.
@@ -72,7 +77,7 @@ def load_backtest(folder: Path) -> Backtest:
     equity = by_session(raw_equity)
     raw_benchmark = charts.get("Benchmark", {}).get("Benchmark")
     performance = _get(result, "totalPerformance") or {}
-    return Backtest(
+    found = Backtest(
         name=path.stem,
         equity=equity,
         benchmark=_rebased(raw_benchmark, equity),
@@ -83,13 +88,51 @@ def load_backtest(folder: Path) -> Backtest:
         configuration=_get(result, "algorithmConfiguration") or {},
         error=error,
     )
+    account = folder / ACCOUNT
+    return _of_account(found, account) if account.is_file() else found
+
+
+def _of_account(run: Backtest, path: Path) -> Backtest:
+    """A live run as a part of its account's whole life; see `engine.live.account_file`.
+
+    What LEAN counts of closed trades is of the last run alone, so of several it is left out.
+
+    Raises:
+        ValueError: if the file is of another version, or malformed.
+    """
+    kept = _json(path)
+    version = kept.get("version") if isinstance(kept, dict) else None
+    if version != ACCOUNT_VERSION:
+        raise ValueError(f"{path} must be of version {ACCOUNT_VERSION}; received {version!r}")
+    try:
+        times = pd.DatetimeIndex([_local(time) for time, *_ in kept["samples"]])
+        equity = pd.Series([float(value) for _, value, *_ in kept["samples"]], times)
+        benchmark = pd.Series([float(value) for *_, value, _ in kept["samples"]], times)
+        starts = tuple(_local(time) for time, *_, name in kept["samples"] if name)
+        rows = [
+            (_local(time), symbol, float(quantity), float(price), float(fee))
+            for time, symbol, quantity, price, fee in kept["fills"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} must hold samples and fills: {error}") from error
+    if not starts:
+        return run
+    values = by_session(equity)
+    return replace(
+        run,
+        equity=values,
+        benchmark=_rebased(benchmark, values),
+        fills=_frame(rows),
+        trades=run.trades if len(starts) == 1 else {},
+        starts=starts,
+    )
 
 
 def _result_path(folder: Path) -> Path:
     if not folder.is_dir():
         raise ValueError(f"{folder} must be the folder of a backtest; there is no such folder")
     endings = ("-summary", "-order-events", "-monitor-report", "-data-monitor-report")
-    known = {"config", "diagnostics", "timing"}
+    known = {"config", "diagnostics", "timing", Path(ACCOUNT).stem}
     found = [
         path
         for path in sorted(folder.glob("*.json"))
@@ -202,6 +245,11 @@ def _fills(events_path: Path, orders: Mapping[str, Any]) -> pd.DataFrame:
                 symbol = _ticker(_get(order, "symbol"))
                 quantity, price = float(_get(order, "quantity")), float(_get(order, "price"))
                 rows.append((_local(time), symbol, quantity, price, float("nan")))
+    return _frame(rows)
+
+
+def _frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    """Fills in the order of time."""
     frame = pd.DataFrame(rows, columns=["time", "symbol", "quantity", "price", "fee"])
     return frame.sort_values("time", kind="stable").reset_index(drop=True)
 

@@ -53,7 +53,7 @@ def benchmark_statistics(backtest: Backtest, data_folder: Path) -> dict[str, str
     from engine.statistics.summary import summarize
 
     samples = samples[samples > 0]
-    start = float(backtest.equity.iloc[0])
+    start = float(backtest.charts["Strategy Equity"]["Equity"].iloc[0])
     values = samples / samples.iloc[0] * start
     local = pd.DatetimeIndex(samples.index)
     times = local.tz_localize(TIME_ZONE, ambiguous=True, nonexistent="shift_forward")

@@ -9,18 +9,22 @@ import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from unittest import mock
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from engine.cli import main
 from engine.common.clock import NEW_YORK, from_utc
+from engine.live.brokerage import PaperBrokerage
 from engine.live.corporate import is_split
 from engine.live.loop import LiveLoop
 from engine.live.session import Options, run_project
 from engine.live.state import DATABASE, AccountStore, StateLock, holder
 from engine.live.status import status, told
 from engine.report import build_report
+from engine.report.results import by_session, load_backtest
 from engine.run.runner import run_backtest
 from tests.engine.folder import flat, write_folder
 
@@ -38,6 +42,7 @@ class Rotating(QCAlgorithm):
         self.names = ("ABC", "XYZ")
         for name in self.names:
             self.add_equity(name, Resolution.DAILY)
+        self.set_benchmark("ABC")
         self.set_warm_up(3, Resolution.DAILY)
 
     def on_data(self, data):
@@ -149,6 +154,30 @@ def test_restarts_over_night_change_nothing(project, unbroken):
     assert "was killed" not in (project / "live" / "rest" / "live.log").read_text()
     assert fills_live(project) == fills_live(unbroken)
     assert account(project)[:3] == account(unbroken)[:3]
+
+
+def test_the_curve_of_the_report_goes_on_over_restarts(project, unbroken, monkeypatch):
+    """Of a run that was stopped and one that was killed it is that of one that went on."""
+    trade(project, "one", datetime(2010, 1, 15))
+    killed = mock.Mock(side_effect=[None] * 9 + [KeyboardInterrupt])
+    with monkeypatch.context() as patch:
+        patch.setattr(PaperBrokerage, "save_open_orders", killed)
+        with pytest.raises(KeyboardInterrupt):
+            trade(project, "two", first=None)
+    trade(project, "three", first=None)
+    whole, parts = (
+        load_backtest(each / "live" / run) for each, run in ((unbroken, "one"), (project, "three"))
+    )
+    pd.testing.assert_series_equal(whole.equity, parts.equity)
+    pd.testing.assert_frame_equal(whole.fills, parts.fills)
+    assert (len(whole.starts), len(parts.starts)) == (1, 3)
+    alone = by_session(whole.charts["Strategy Equity"]["Equity"])
+    pd.testing.assert_series_equal(whole.equity, alone, check_freq=False, rtol=1e-6)
+    pd.testing.assert_series_equal(whole.benchmark, parts.benchmark)
+    page = build_report(project / "live" / "three", data_folder=project / "data").read_text()
+    assert "The run was started again 2 times" in page
+    assert "LEAN's table begins with the last start" in page
+    assert (project / "live" / "three" / "account.json").stat().st_size < 20_000
 
 
 def test_an_order_is_on_disk_before_the_algorithm_hears_of_it(project):
@@ -438,7 +467,9 @@ def _results_are_as_leans_live_writes_them(folder, known):
 
 
 def test_what_the_algorithm_raises_ends_the_command_with_one_line(project):
-    (project / "main.py").write_text(PROJECT.replace("self.set_holdings(", "self.nonsense("))
+    """Once; what the algorithm itself says of an error is shown, whatever its words."""
+    nonsense = 'self.log("Runtime Error: none"); self.nonsense('
+    (project / "main.py").write_text(PROJECT.replace("self.set_holdings(", nonsense))
     found = CliRunner().invoke(
         main,
         ["live", str(project), "--data-folder", str(project / "data"), "--from", "2010-01-11",
@@ -448,6 +479,8 @@ def test_what_the_algorithm_raises_ends_the_command_with_one_line(project):
     last = found.output.splitlines()[-1]
     assert last.startswith("error: the algorithm stopped: AttributeError")
     assert "main.py, line" in last
+    shown = [line for line in found.output.splitlines() if "Error" in line]
+    assert [line[20:] for line in shown[:-1]] == ["Runtime Error: none"]
 
 
 def test_status_without_an_account_is_refused(tmp_path):
