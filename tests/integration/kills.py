@@ -5,8 +5,8 @@ in a process of its own (`python -m engine live`, durable paper account, event t
 is killed (SIGKILL) at random: by the clock of the machine, or at a point of the code, in the middle
 of a write or between two things that belong together. It is started again until the span is over;
 then the next span begins with a new account, until there were as many kills as asked for. Orders,
-fills, cash and positions of every span, what shadow accounts have earned and the closes that the
-report knows must be those of a run that nobody killed.
+fills, cash and positions of every span, what shadow accounts have earned, the closes that the
+report knows and what the account was worth at each must be those of a run that nobody killed.
 
     python -m tests.integration.kills [--kills 200] [--seed 1] [--points NAME ...] [--folder F]
 
@@ -31,9 +31,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
@@ -275,6 +275,7 @@ class Outcome:
         cash: in $, decimal text.
         positions: symbol, quantity and average price.
         earned: see the function of that name.
+        worth: in $ by time (UTC), at the closes that a process saw.
     """
 
     orders: Sequence[tuple[str, ...]]
@@ -282,6 +283,7 @@ class Outcome:
     cash: str
     positions: Sequence[tuple[str, ...]]
     earned: Sequence[tuple[str, ...]] = ()
+    worth: Mapping[datetime, str] = field(default_factory=dict)
 
     def difference(self, other: Outcome) -> list[str]:
         """What the other has and this has not, and the other way round; a line each."""
@@ -292,6 +294,9 @@ class Outcome:
             lines += [f"{what}: too many {row}" for row in (mine - others).elements()]
         if self.cash != other.cash:
             lines.append(f"cash: {self.cash}, not {other.cash}")
+        for close, worth in self.worth.items():
+            if worth != other.worth.get(close):
+                lines.append(f"worth at {close}: {worth}, not {other.worth.get(close)}")
         return lines
 
 
@@ -322,7 +327,10 @@ def outcome(project: Path) -> Outcome:
             if float(event["fill_quantity"]) != 0.0
         ]
         held = [(name, plain(q), plain(price)) for name, (q, price) in store.positions().items()]
-        return Outcome(sorted(orders), sorted(fills), plain(store.cash), held, earned(project))
+        worth = {each.time: plain(each.equity) for each in store.samples() if not each.run}
+        return Outcome(
+            sorted(orders), sorted(fills), plain(store.cash), held, earned(project), worth
+        )
 
 
 def plain(amount: Any) -> str:
