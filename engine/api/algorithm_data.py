@@ -15,6 +15,7 @@ from engine.common.settings import UniverseSettings
 from engine.common.signatures import overloads
 from engine.feed.universe_members import reset_security
 from engine.feed.universe_selection import UserDefinedUniverse
+from engine.framework.universe import ManualUniverse
 from engine.market.data import SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Market, Symbol, SymbolCache
@@ -143,10 +144,19 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
     def qc_security_for(
         self: Any, universe: Any, symbol: Symbol
     ) -> tuple[Security, list[SubscriptionDataConfig]]:
-        """The security that a universe selects, and the subscriptions that it wants of it."""
+        """The security that a universe selects, and the subscriptions that it wants of it.
+
+        A universe of given symbols makes do with subscriptions that there are.
+        """
         is_own = isinstance(universe, UserDefinedUniverse)
         if is_own and symbol in universe.wanted:
             return self.securities[symbol], universe.wanted[symbol]
+        if isinstance(universe, ManualUniverse):
+            known = self.securities.find_any(symbol)
+            configs = [] if known is None else [c for c in known.subscriptions if not c.internal]
+            if configs:
+                known.is_tradable = not known.is_delisted
+                return known, configs
         settings = universe.settings or self.universe_settings
         mode = settings.data_normalization_mode
         if mode is None:
@@ -242,6 +252,10 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         reset_security(security)
         for universe in (self._qc_user_universe, self._qc_custom_universe):
             if universe.wanted.pop(security.symbol, None) is not None:
+                self._qc_note_universe(universe, is_addition=False)
+        for universe in self.universe_manager.values():
+            if isinstance(universe, ManualUniverse) and security.symbol in universe.symbols:
+                universe.symbols.remove(security.symbol)
                 self._qc_note_universe(universe, is_addition=False)
         return True
 

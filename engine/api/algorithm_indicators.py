@@ -16,15 +16,15 @@ from engine.api.candlestick_patterns import CandlestickPatterns
 from engine.api.indicator_helpers import IndicatorHelpersMixin
 from engine.common.clock import from_utc, to_utc
 from engine.common.decimals import smart_rounding, text, to_decimal
-from engine.common.enumerables import MemoizingEnumerable
+from engine.common.enumerables import MemoizingEnumerable, NetList
 from engine.common.enums import LeanEnum, Resolution
 from engine.common.lean_names import is_lean_member
 from engine.common.naming import LeanObject, has_own, snake_case
-from engine.common.net_exceptions import ArgumentException
+from engine.common.net_exceptions import ArgumentException, KeyNotFoundException
 from engine.feed.consolidators import listen
 from engine.feed.history_requests import default_resolution, start_of_bars
 from engine.indicators.base import data_point
-from engine.market.data import RESOLUTION_SPAN, BaseData, TradeBar
+from engine.market.data import RESOLUTION_SPAN, BaseData, QuoteBar, TradeBar
 from engine.market.slices import Slice
 from engine.market.symbols import Symbol
 
@@ -42,11 +42,15 @@ _NOT_LISTED = {
 }  # fmt: skip
 
 
-class IndicatorDataPoints(LeanObject):
-    """Values of an indicator and of its parts at one time: ``current``, ``upper_band``, ..."""
+class IndicatorDataPoints(BaseData):
+    """Values of an indicator and of its parts at one time: ``current``, ``upper_band``, ...
+
+    Names are found in any case, with or without underscores, and by index too. Its symbol is the
+    empty one, as LEAN never sets it.
+    """
 
     def __init__(self, time: datetime, end_time: datetime, points: dict[str, Any]) -> None:
-        self.time, self.end_time = time, end_time
+        super().__init__(time=time, end_time=end_time, value=points["current"].value_exact)
         self._points = points
 
     @property
@@ -55,13 +59,26 @@ class IndicatorDataPoints(LeanObject):
         point: lib.IndicatorDataPoint = self._points["current"]
         return point
 
-    @property
-    def value(self) -> float:
-        """The indicator's own value, a number."""
-        return float(self.current)
+    def get_property(self, name: str) -> Any:
+        """A part's value, or one of the point's own: time, end time, value, symbol, price.
 
-    def __getitem__(self, name: str) -> lib.IndicatorDataPoint:
-        return self._points[name]
+        Raises:
+            KeyNotFoundException: if there is no such part.
+        """
+        key = name.lower()
+        if key in ("time", "endtime", "value", "symbol", "price"):
+            return getattr(self, "end_time" if key == "endtime" else key)
+        for known, point in self._points.items():
+            if key in (known, known.replace("_", "")):
+                return point
+        parts = ", ".join(known.replace("_", "") for known in self._points)
+        raise KeyNotFoundException(
+            f"Property with name '{key}' does not exist. Properties: Time, Symbol, Value {parts}"
+        )
+
+    def __getitem__(self, name: str) -> Any:
+        point = self.get_property(name)
+        return point if isinstance(point, lib.IndicatorDataPoint) else None
 
     def __getattr__(self, name: str) -> Any:
         points = self.__dict__.get("_points", {})
@@ -70,7 +87,7 @@ class IndicatorDataPoints(LeanObject):
         return super().__getattr__(name)  # type: ignore[misc]  # hidden from type checkers
 
     def __float__(self) -> float:
-        return self.value
+        return float(self.value)
 
     def __str__(self) -> str:
         values = {name.replace("_", ""): point for name, point in self._points.items()}
@@ -86,7 +103,7 @@ class IndicatorHistory(LeanObject):
     def __init__(
         self,
         indicators_data_points_by_time: list[IndicatorDataPoints],
-        indicators_data_point_per_property: dict[str, list[Any]],
+        indicators_data_point_per_property: dict[str, NetList[Any]],
         dataframe: Callable[[], pd.DataFrame],
     ) -> None:
         self._rows = indicators_data_points_by_time
@@ -94,7 +111,7 @@ class IndicatorHistory(LeanObject):
         self._make_frame = dataframe
 
     @property
-    def current(self) -> list[lib.IndicatorDataPoint]:
+    def current(self) -> NetList[lib.IndicatorDataPoint]:
         """The indicator's own values."""
         return self._columns["current"]
 
@@ -173,8 +190,7 @@ class IndicatorsMixin(IndicatorHelpersMixin):
         indicator = lib.as_indicator(indicator)
         chosen = resolution if consolidator is None else consolidator
         if chosen is None or isinstance(chosen, Resolution | timedelta):
-            needs_trades = isinstance(indicator, lib.TradeBarIndicator)
-            kind = TradeBar if needs_trades or selector is lib.Field.VOLUME else None
+            kind = TradeBar if isinstance(indicator, lib.TradeBarIndicator) else None
             chosen = self.resolve_consolidator(symbol, chosen, kind)
         indicator.consolidators.add(chosen)
         self.subscription_manager.add_consolidator(symbol, chosen)
@@ -247,8 +263,9 @@ class IndicatorsMixin(IndicatorHelpersMixin):
             self._qc_warm_up_with(keys, length, periods, feed)
             return
         indicator.reset()
+        kind = _data_of(selector)
         for _, bar in self._qc_bars_of(
-            keys, lambda item: self.qc_history_bars(item, periods, length)
+            keys, lambda item: self.history[kind](item, periods, length)
         ):
             feed(None, bar)
 
@@ -329,18 +346,22 @@ class IndicatorsMixin(IndicatorHelpersMixin):
         if history is None and _is_slices(target):
             history, selector = target, period if callable(period) else selector
         if history is not None:
-            bars = [bar for data in history for bar in data.bars.values()]
+            quotes = lib.needs_quotes(selector)
+            dictionaries = (data.quote_bars if quotes else data.bars for data in history)
+            bars = [bar for bars in dictionaries for bar in bars.values()]
         else:
             keys = _listed(target)
             if isinstance(period, timedelta):
                 span = period
-            ask = self._qc_asker(indicator, period, span, start, end, resolution)
+            kind = _data_of(selector)
+            ask = self._qc_asker(indicator, kind, period, span, start, end, resolution)
             bars = [bar for _, bar in self._qc_bars_of(keys, ask)]
         return _history_of(indicator, bars, self._qc_feeder(indicator, selector))
 
     def _qc_asker(
         self: Any,
         indicator: Any,
+        kind: type[BaseData],
         period: Any,
         span: timedelta | None,
         start: datetime | None,
@@ -354,7 +375,7 @@ class IndicatorsMixin(IndicatorHelpersMixin):
                 raise ArgumentException(
                     f"indicator_history takes a number, a timedelta or a start; received {period!r}"
                 )
-            return lambda key: self.qc_history_bars(key, period + before, resolution)
+            return lambda key: self.history[kind](key, period + before, resolution)
         first: Any = self.time - span if span is not None else start
         last = self.time if end is None else end
 
@@ -368,13 +389,18 @@ class IndicatorsMixin(IndicatorHelpersMixin):
                 extended = any(config.extended_hours for config in configs)
                 earliest = start_of_bars(hours, local, wanted, before, extended)
                 begin = min(first, from_utc(hours.to_utc(earliest), self.time_zone))
-            return self.history[TradeBar](key, begin, last, resolution)
+            return self.history[kind](key, begin, last, resolution)
 
         return ask
 
 
 def _listed(symbols: Any) -> list[Any]:
     return list(symbols) if isinstance(symbols, list | tuple | set) else [symbols]
+
+
+def _data_of(selector: Any) -> type[BaseData]:
+    """The bars that a selector reads: trades, unless it is one of those of quotes."""
+    return QuoteBar if lib.needs_quotes(selector) else TradeBar
 
 
 def _is_slices(thing: Any) -> bool:
@@ -398,7 +424,7 @@ def _parts_of(indicator: Any) -> list[str]:
     return listed
 
 
-def _frame(rows: list[IndicatorDataPoints], columns: dict[str, list[Any]]) -> pd.DataFrame:
+def _frame(rows: list[IndicatorDataPoints], columns: dict[str, NetList[Any]]) -> pd.DataFrame:
     """Values by time; settings of the indicator as objects."""
     series = {}
     for name, values in columns.items():
@@ -421,7 +447,7 @@ def _history_of(
     indicator.reset()
     names = [name for name in _parts_of(indicator) if name != "updated"]
     rows: list[IndicatorDataPoints] = []
-    columns: dict[str, list[Any]] = {name: [] for name in (*names, "current")}
+    columns: dict[str, NetList[Any]] = {name: NetList() for name in (*names, "current")}
     pending: lib.IndicatorDataPoint | None = None
 
     def take(point: lib.IndicatorDataPoint) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from engine import indicators as lib
 from engine.common.enums import MovingAverageType, Resolution
 from engine.indicators.base import net_value
+from engine.market.data import QuoteBar
 
 SIMPLE, WILDERS = MovingAverageType.SIMPLE, MovingAverageType.WILDERS
 EXPONENTIAL = MovingAverageType.EXPONENTIAL
@@ -316,7 +317,11 @@ class IndicatorHelpersMixin:
         """Register and, if the settings say so, warm up."""
         keys = [getattr(symbol, "symbol", symbol) for symbol in symbols]
         for key in keys:
-            self.register_indicator(key, indicator, resolution, selector)
+            # LEAN asks for quotes here only, not in `register_indicator`.
+            chosen = resolution
+            if lib.needs_quotes(selector):
+                chosen = self.resolve_consolidator(key, resolution, QuoteBar)
+            self.register_indicator(key, indicator, chosen, selector)
         if self.settings.automatic_indicator_warm_up:
             self.warm_up_indicator(keys, indicator, resolution, selector)
         return indicator

@@ -10,6 +10,7 @@ from typing import Any
 from engine.brokerage.order_processing import OrderProcessing
 from engine.common.clock import aware_utc, second_fraction
 from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
+from engine.common.enumerables import NetList
 from engine.common.naming import DirectObject
 from engine.common.net_exceptions import InvalidOperationException
 from engine.common.pairs import PairsDict
@@ -101,11 +102,11 @@ class SecurityTransactionManager(OrderProcessing):
         chosen = self._filter(filter)
         return [order.clone() for order in self._orders.values() if chosen(order)]
 
-    def get_open_orders(self, filter: Any = None, *, symbol: Any = None) -> list[Order]:
+    def get_open_orders(self, filter: Any = None, *, symbol: Any = None) -> NetList[Order]:
         """Copies of the open orders, of a symbol or of which a filter is true."""
         chosen = self._filter(filter if symbol is None else symbol)
         orders = [self._orders[i] for i in self._open if i in self._orders]
-        return [order.clone() for order in orders if chosen(order)]
+        return NetList(order.clone() for order in orders if chosen(order))
 
     def get_order_ticket(self, order_id: int) -> OrderTicket | None:
         """Ticket of an order."""

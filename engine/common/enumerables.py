@@ -1,12 +1,32 @@
-"""LEAN's sequences that can be iterated and counted, and no more."""
+"""LEAN's sequences: enumerables, and lists and sets that know their number."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.common.naming import LeanObject
+
+T = TypeVar("T")
+
+
+class NetList(list[T]):
+    """A list of .NET's: `count` is its number of items."""
+
+    @property
+    def count(self) -> int:  # type: ignore[override]
+        """Number of items."""
+        return len(self)
+
+
+class NetSet(set[T]):
+    """A set of .NET's: `count` is its number of items."""
+
+    @property
+    def count(self) -> int:
+        """Number of items."""
+        return len(self)
 
 
 class MemoizingEnumerable(LeanObject):

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.common.clock import TICK
+from engine.common.enumerables import NetSet
 from engine.common.enums import Resolution
 from engine.feed.universe_selection import ActiveUniverse, SecurityChanges, UserDefinedUniverse
 from engine.framework.universe import UNCHANGED, Universe
@@ -66,7 +67,7 @@ class UniverseMembers:
         chosen = active.select(time)
         if chosen is not UNCHANGED:
             active.selected = chosen
-            universe.selected = set(chosen)
+            universe.selected = NetSet(chosen)
         self._release_waiting(universe, active.selected, time)
         if chosen is UNCHANGED:
             return SecurityChanges()

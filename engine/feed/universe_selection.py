@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from engine.common.clock import TICK, from_utc, midnight, to_utc, without_tick
+from engine.common.enumerables import NetList
 from engine.common.enums import SecurityType
 from engine.common.naming import DirectObject
 from engine.framework.universe import (
@@ -34,14 +35,14 @@ class SecurityChanges(DirectObject):
         self.all_removed = _by_ticker(removed or [])
 
     @property
-    def added_securities(self) -> list[Any]:
+    def added_securities(self) -> NetList[Any]:
         """Securities added, without custom data."""
-        return [s for s in self.all_added if s.symbol.security_type != SecurityType.BASE]
+        return NetList(s for s in self.all_added if s.symbol.security_type != SecurityType.BASE)
 
     @property
-    def removed_securities(self) -> list[Any]:
+    def removed_securities(self) -> NetList[Any]:
         """Securities removed, without custom data."""
-        return [s for s in self.all_removed if s.symbol.security_type != SecurityType.BASE]
+        return NetList(s for s in self.all_removed if s.symbol.security_type != SecurityType.BASE)
 
     def __add__(self, other: SecurityChanges) -> SecurityChanges:
         """Both; what is added is not removed as well."""

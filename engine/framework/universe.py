@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from engine.common.enumerables import NetSet
 from engine.common.enums import Resolution, SecurityType
 from engine.common.naming import LeanObject, RefusedProperty
 from engine.common.pairs import PairsDict
@@ -59,7 +60,7 @@ class Universe(LeanObject):
         self.settings = settings
         self.resolution = resolution
         self.members = PairsDict()
-        self.selected: set[Symbol] | None = None
+        self.selected: NetSet[Symbol] | None = None
 
     @property
     def symbol(self) -> Symbol:
@@ -93,11 +94,11 @@ class Universe(LeanObject):
 
 
 class ManualUniverse(Universe):
-    """Fixed symbols, selected when the universe is added."""
+    """Given symbols, selected when the universe is added, and anew when one of them is removed."""
 
-    def __init__(self, key: str, settings: Any = None, *, symbols: tuple[Symbol, ...] = ()) -> None:
+    def __init__(self, key: str, settings: Any = None, *, symbols: Iterable[Symbol] = ()) -> None:
         super().__init__(key, settings)
-        self.symbols = symbols
+        self.symbols = list(dict.fromkeys(symbols))
 
 
 class ScheduledUniverse(Universe):

@@ -82,6 +82,7 @@ from engine.indicators.composite import (
 )
 from engine.indicators.fields import (
     Field,
+    needs_quotes,
 )
 from engine.indicators.momentum import (
     AbsolutePriceOscillator,
@@ -360,4 +361,5 @@ __all__ = [
     "ZigZag",
     "as_indicator",
     "moving_average",
+    "needs_quotes",
 ]

@@ -15,6 +15,7 @@ from functools import wraps
 from typing import Any
 
 from engine.common.decimals import ZERO, cast_double, text, to_decimal, to_double
+from engine.common.enumerables import NetSet
 from engine.common.enums import net_text
 from engine.common.naming import DirectObject
 from engine.common.net_exceptions import ArgumentException, NotSupportedException
@@ -195,7 +196,7 @@ class IndicatorBase(DirectObject):
         self.name = name
         self.samples = 0
         self.updated = Event()
-        self.consolidators: set[Any] = set()
+        self.consolidators: NetSet[Any] = NetSet()
         self.window: RollingWindow[IndicatorDataPoint] = RollingWindow(WINDOW_SIZE)
         self._current = IndicatorDataPoint()
         self.window.add(self._current)

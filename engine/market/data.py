@@ -21,6 +21,7 @@ from engine.common.decimals import (
     to_decimal,
     to_double,
 )
+from engine.common.enumerables import NetList
 from engine.common.enums import (
     DataMappingMode,
     DataNormalizationMode,
@@ -482,15 +483,6 @@ class SymbolChangedEvent(BaseData):
         return f"{self.time:%m/%d/%Y %H:%M:%S} {self.old_symbol}->{self.new_symbol}"
 
 
-class ConsolidatorList(list[Any]):
-    """Consolidators of a subscription; `count` is their number, as in LEAN."""
-
-    @property
-    def count(self) -> int:  # type: ignore[override]
-        """Number of consolidators."""
-        return len(self)
-
-
 class SubscriptionDataConfig(DirectObject):
     """What one subscription reads; ``(config, class, symbol)`` copies another for these.
 
@@ -516,13 +508,13 @@ class SubscriptionDataConfig(DirectObject):
         kind: type[BaseData] | None = None,
         time_zone: str = NEW_YORK,
     ) -> None:
-        self.consolidators: ConsolidatorList
+        self.consolidators: NetList[Any]
         if isinstance(symbol, SubscriptionDataConfig):
             # LEAN's copy of a subscription for another class and symbol.
             self.__dict__.update(symbol.__dict__)
             self.custom_kind = None if resolution in (TradeBar, QuoteBar) else resolution
             self.symbol = tick_type
-            self.consolidators = ConsolidatorList()
+            self.consolidators = NetList()
             return
         self.symbol = symbol
         self.resolution: Resolution = resolution
@@ -533,7 +525,7 @@ class SubscriptionDataConfig(DirectObject):
         self.data_normalization_mode = DataNormalizationMode(normalization)
         self.custom_kind = kind
         self.time_zone = time_zone
-        self.consolidators = ConsolidatorList()
+        self.consolidators = NetList()
 
     terms = property(
         lambda self: (self.resolution, self.tick_type, self.fill_forward, self.extended_hours)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.common.decimals import ZERO, divide, normalize, round_half_even
+from engine.common.enumerables import NetList
 from engine.common.enums import FillGroupingMethod, FillMatchingMethod, TradeDirection
 from engine.common.naming import DirectObject
 from engine.statistics.inputs import Trade
@@ -87,9 +88,9 @@ class TradeBuilder(DirectObject):
         self.trades: list[Trade] = []
 
     @property
-    def closed_trades(self) -> list[Shown]:
+    def closed_trades(self) -> NetList[Shown]:
         """Closed trades, in closing order."""
-        return [Shown(trade) for trade in self.trades]
+        return NetList(Shown(trade) for trade in self.trades)
 
     def has_open_position(self, symbol: Any) -> bool:
         """Tell whether fills of a symbol are unmatched."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
-from engine.brokerage.fees import ConstantFeeModel, ConstantSlippageModel, FeeModel
+from engine.brokerage.fees import ConstantFeeModel, FeeModel
 from engine.common.enums import Resolution
 from engine.common.net_values import read_int, read_span
 from engine.framework.alphas import NullAlphaModel

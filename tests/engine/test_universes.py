@@ -146,6 +146,25 @@ def test_a_symbol_of_a_universe_prints_as_its_identifier(folder):
     assert run(folder, Manual)[:2] == ["04 00 +ABC,ZED -", "ABC"]
 
 
+def test_a_universe_of_given_symbols_loses_what_is_removed_and_makes_do_with_what_was_added(folder):
+    class Given(Base):
+        def start(self):
+            self.universe_settings.resolution = Resolution.HOUR
+            tickers = ("ZED", "ABC")
+            given = [Symbol.create(t, SecurityType.EQUITY, Market.USA) for t in tickers]
+            self.add_universe_selection(ManualUniverseSelectionModel(given))
+            self.add_equity("ZED", Resolution.DAILY)
+
+        def on_data(self, data):
+            if (self.time.day, self.time.hour) == (7, 10):
+                kept = self.securities["ZED"].subscriptions
+                self.note([config.resolution.net_name for config in kept])
+                self.remove_security("ABC")
+
+    lines = run(folder, Given)
+    assert lines == ["04 00 +ABC,ZED -", "07 10 ['Daily']", "07 10 + -ABC"]
+
+
 def test_tickers_by_a_function_of_the_time(folder):
     class Alternating(Base):
         def start(self):

@@ -8,7 +8,8 @@ import pytest
 
 from engine.api.algorithm import QCAlgorithm
 from engine.common.enums import Resolution, SecurityType
-from engine.indicators import PythonIndicator, SimpleMovingAverage
+from engine.common.net_exceptions import KeyNotFoundException
+from engine.indicators import Field, PythonIndicator, SimpleMovingAverage
 from engine.market.symbols import Market, Symbol
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
@@ -28,6 +29,36 @@ def folder(tmp_path):
             with zipfile.ZipFile(minutes / f"{name}.zip", "w") as archive:
                 archive.writestr(f"{name}.csv", "\n".join(rows) + "\n")
     return tmp_path
+
+
+def test_fields_of_quotes_read_quotes_where_lean_asks_for_them(folder):
+    class Quoted(QCAlgorithm):
+        def initialize(self):
+            self.set_start_date(2010, 1, 13)
+            self.set_end_date(2010, 1, 13)
+            abc = self.add_equity("ABC", Resolution.MINUTE).symbol
+            self.ask = self.sma(abc, 2, Resolution.MINUTE, Field.ASK_PRICE)
+            # LEAN registers with trades, of which the field of quotes gives the value.
+            self.own = SimpleMovingAverage(2)
+            self.register_indicator(abc, self.own, Resolution.MINUTE, Field.ASK_PRICE)
+            minute, mean = Resolution.MINUTE, SimpleMovingAverage(2)
+            self.past = self.indicator_history(mean, abc, timedelta(1), minute, Field.BID_HIGH)
+
+    result = run_algorithm(
+        Quoted, data_folder=folder / "data", store=folder / "store", parameters={}
+    )
+    algorithm = result.algorithm
+    inputs = [
+        next(iter(one.consolidators)).input_type.__name__ for one in (algorithm.ask, algorithm.own)
+    ]
+    assert inputs == ["QuoteBar", "TradeBar"]
+    assert (algorithm.ask.current.value, algorithm.own.current.value) == (51, 51)
+    *_, point = algorithm.past
+    assert algorithm.past.current.count == algorithm.past.count > 1
+    assert str(point) == "01/12/2010 16:00:00 current: 50, rollingsum: 100"
+    assert (point.price, str(point.symbol), point["RollingSum"].value) == (50, "", 100)
+    with pytest.raises(KeyNotFoundException, match="'nope' does not exist"):
+        point["Nope"]
 
 
 @pytest.mark.parametrize("named", [{"bar_count": 3}, {"time_span": timedelta(days=5)}])
