@@ -260,6 +260,29 @@ class SecurityPortfolioManager(DirectObject):
         """Book a fill: cash, fee, profit of what it closes, quantity and average price."""
         security = self.securities[fill.symbol]
         holdings = security.holdings
+        try:
+            self._book(security, fill)
+        except NotImplementedError:
+            raise
+        except Exception:  # a settlement model of the algorithm's own failed; LEAN goes on
+            # What was booked before stays, the position is as it was.
+            self._total = None
+            return
+        held, average = holdings.quantity_exact, holdings.average_price_exact
+        quantity, price = fill.fill_quantity_exact, fill.fill_price_exact
+        total = held + quantity
+        if not held or held * total < 0:
+            average = price
+        elif not total:
+            average = ZERO
+        elif held * quantity > 0:
+            average = divide(average * held + quantity * price, total)
+        holdings.set_holdings(average, total)
+        self._total = None
+
+    def _book(self, security: Security, fill: OrderEvent) -> None:
+        """Book volume, fee, cash and profit of a fill."""
+        holdings = security.holdings
         held, average = holdings.quantity_exact, holdings.average_price_exact
         quantity, price = fill.fill_quantity_exact, fill.fill_price_exact
         holdings.total_sale_volume_exact += abs(quantity) * price
@@ -279,15 +302,6 @@ class SecurityPortfolioManager(DirectObject):
             holdings.last_trade_profit_exact = profit
             record = profit - 2 * fee
             self.transactions.add_transaction_record(security.utc_time, record, record > 0)
-        total = held + quantity
-        if not held or held * total < 0:
-            average = price
-        elif not total:
-            average = ZERO
-        elif held * quantity > 0:
-            average = divide(average * held + quantity * price, total)
-        holdings.set_holdings(average, total)
-        self._total = None
 
     def apply_dividend(self, dividend: Dividend, mode: DataNormalizationMode) -> None:
         """Pay a dividend where prices are not adjusted for it."""

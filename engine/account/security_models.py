@@ -7,12 +7,12 @@ from typing import Any
 
 from engine.account.data_filters import ALL_DATA
 from engine.account.volatility import VolatilityModel
-from engine.brokerage.brokerage_models import BrokerageModel
+from engine.brokerage.brokerage_models import DefaultBrokerageModel
 from engine.brokerage.buying_power import SecurityMarginModel
 from engine.brokerage.equity_fill_model import EquityFillModel
 from engine.brokerage.fees import InteractiveBrokersFeeModel, NullSlippageModel
 from engine.brokerage.settlement import ImmediateSettlementModel
-from engine.brokerage.shortable import NullShortableProvider
+from engine.brokerage.shortable import MarginInterestRateModel, NullShortableProvider
 from engine.common.assigned import check_assigned
 from engine.common.naming import DirectObject, RefusedProperty, either_spelling
 from engine.common.net_values import read_bool
@@ -71,7 +71,7 @@ class SecurityModels(DirectObject):
             slippage_model=NullSlippageModel(),
             settlement_model=ImmediateSettlementModel(),
             buying_power_model=SecurityMarginModel(2),
-            margin_interest_rate_model=None,
+            margin_interest_rate_model=MarginInterestRateModel.NULL,
             shortable_provider=NullShortableProvider.INSTANCE,
             data_filter=ALL_DATA,
         )
@@ -137,7 +137,7 @@ class SecurityModels(DirectObject):
     def set_margin_interest_rate_model(
         self, margin_interest_rate_model: Any = None, *, py_object: Any = None
     ) -> None:
-        """Replace what charges or pays interest, hourly; None for none."""
+        """Replace what charges or pays interest, hourly."""
         chosen = py_object if margin_interest_rate_model is None else margin_interest_rate_model
         vars(self)["margin_interest_rate_model"] = chosen
 
@@ -153,7 +153,7 @@ class SecurityModels(DirectObject):
         """What is asked of every point of the feed, None where all are taken."""
         return None if self.data_filter is ALL_DATA else either_spelling(self.data_filter, "filter")
 
-    def initialize(self, model: BrokerageModel) -> None:
+    def initialize(self, model: DefaultBrokerageModel) -> None:
         """Take over the models of a brokerage."""
         for name in _OF_A_BROKERAGE:
             vars(self)[name] = getattr(model, f"get_{name}")(self)

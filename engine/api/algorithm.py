@@ -33,7 +33,7 @@ from engine.api.schedule_rules import DateRules, TimeRules
 from engine.api.scheduling import ScheduleManager
 from engine.api.signal_exports import SignalExportManager
 from engine.brokerage.brokerage_models import (
-    BrokerageModel,
+    DefaultBrokerageModel,
     FuncBenchmark,
     SecurityBenchmark,
 )
@@ -162,7 +162,7 @@ class QCAlgorithm(
         self.portfolio = SecurityPortfolioManager(self.securities, self.settings)
         self.transactions = SecurityTransactionManager(self)
         self.portfolio.transactions = self.transactions
-        vars(self)["brokerage_model"] = BrokerageModel()
+        vars(self)["brokerage_model"] = DefaultBrokerageModel()
         self._qc_use_benchmark(None)
         self.default_order_properties = OrderProperties()
         self.object_store = context.object_store

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.common.charting import Chart, Series
+from engine.common.charting import BaseSeries, CandlestickSeries, Chart, Series
 from engine.common.decimals import cast_double
 from engine.common.enums import SeriesType
-from engine.common.net_exceptions import ArgumentException
+from engine.common.net_exceptions import ArgumentException, InvalidCastException
 from engine.indicators.base import IndicatorBase
 from engine.market.data import TradeBar
 from engine.statistics.sampling import STRATEGY_EQUITY
@@ -32,24 +32,40 @@ class ChartsMixin:
         self._qc_charts: dict[str, Chart] = {}
 
     def add_chart(self: Any, chart: Chart) -> None:
-        """Declare a chart and its series."""
-        self._qc_charts[chart.name] = chart
+        """Declare a chart and its series; the first of a name stays."""
+        self._qc_charts.setdefault(chart.name, chart)
 
     def add_series(
         self: Any, chart: str, series: str, series_type: Any = SeriesType.LINE, unit: str = "$"
     ) -> None:
-        """Declare a series."""
-        self._qc_series(chart, series, Series(series, series_type, 0, unit))
+        """Declare a series, in place of one of its name."""
+        where = self._qc_charts.setdefault(chart, Chart(chart))
+        where.series[series] = BaseSeries.create(series_type, series, unit=unit)
 
-    def _qc_series(self: Any, chart: str, name: str, template: Series) -> Series:
+    def _qc_series(self: Any, chart: str, name: str, kind: type[Any]) -> Any:
+        """The series of a name, made if there is none.
+
+        Raises:
+            ArgumentException: if LEAN keeps the name to itself.
+            InvalidCastException: if the series holds points of another kind.
+        """
         reserved = RESERVED_SERIES.get(chart)
         if reserved is not None and not reserved:
             raise ArgumentException(f"'{chart}' is a reserved chart name.")
         if reserved and name in reserved:
             raise ArgumentException(f"'{name}' is a reserved series name for chart '{chart}'.")
-        if chart not in self._qc_charts:
-            self._qc_charts[chart] = Chart(chart)
-        return self._qc_charts[chart].try_add_and_get_series(name, template)
+        held = self._qc_charts.get(chart)
+        if held is None:
+            held = self._qc_charts[chart] = Chart(chart)
+        series = held.series.get(name)
+        if series is None:
+            series = held.series[name] = kind(name)
+        if not isinstance(series, kind):
+            raise InvalidCastException(
+                f"Unable to cast object of type 'QuantConnect.{type(series).__name__}' to type "
+                f"'QuantConnect.{kind.__name__}'."
+            )
+        return series
 
     def plot(
         self: Any,
@@ -115,8 +131,12 @@ class ChartsMixin:
     def _qc_plot_value(self: Any, chart: str, name: str, values: list[Any]) -> None:
         # What is not finite cannot be cast, and stops the run as in LEAN.
         numbers = [cast_double(getattr(value, "value", value)) for value in values]
-        kind = SeriesType.CANDLE if len(numbers) == 4 else SeriesType.LINE
-        series = self._qc_series(chart, name, Series(name, kind, 0, "$"))
+        series = self._qc_series(chart, name, CandlestickSeries if len(numbers) == 4 else Series)
+        if self.live_mode and self.is_warming_up:
+            self._qc_tell_once(
+                "Plotting is disabled during algorithm warmup in live trading.", "plots"
+            )
+            return
         series.add_point(self.utc_time_naive, *numbers)
 
     def record(self: Any, series: str, value: Any) -> None:
@@ -146,5 +166,11 @@ class ChartsMixin:
             indicator.updated += plot
 
     def get_chart_updates(self: Any, clear_chart_data: bool = False) -> list[Chart]:
-        """All charts; the engine, which writes them, empties their series."""
-        return list(self._qc_charts.values())
+        """All charts with what is new in them; what was told of is forgotten if wanted."""
+        updates = []
+        for chart in self._qc_charts.values():
+            updates.append(chart.get_updates())
+            if clear_chart_data:
+                for series in chart.series.values():
+                    series.purge()
+        return updates

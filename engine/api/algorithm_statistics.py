@@ -6,6 +6,8 @@ from typing import Any
 
 from engine.common.decimals import number_text
 from engine.common.net_exceptions import ArgumentException
+from engine.common.pairs import PairsDict
+from engine.common.signatures import overloads
 from engine.statistics.interest_rate import InterestRateProvider
 from engine.statistics.shown import Shown
 from engine.statistics.summary import StatisticsResult
@@ -13,6 +15,14 @@ from engine.statistics.trade_builder import TradeBuilder
 
 LARGEST_RESERVED = 100
 """Names that are numbers up to this one LEAN keeps to itself."""
+
+
+_FIGURES = (
+    "name: str, value: str",
+    "name: str, value: decimal",
+    "name: str, value: int",
+    "name: str, value: double",
+)
 
 
 def _written(value: Any) -> str:
@@ -26,7 +36,7 @@ class StatisticsMixin:
 
     def _qc_set_up_statistics(self: Any) -> None:
         self.trade_builder = TradeBuilder()
-        self.runtime_statistics: dict[str, str] = {}
+        self.runtime_statistics: dict[str, str] = PairsDict()
         self.qc_summary_statistics: dict[str, str] = {}
         # Set by what runs the algorithm.
         self.qc_statistics_source: Any = StatisticsResult
@@ -39,10 +49,12 @@ class StatisticsMixin:
         result.summary.update(self.qc_summary_statistics)
         return Shown(result)
 
+    @overloads(*_FIGURES)
     def set_runtime_statistic(self: Any, name: str, value: Any) -> None:
         """Show a figure beside the run."""
         self.runtime_statistics[str(name)] = _written(value)
 
+    @overloads(*_FIGURES)
     def set_summary_statistic(self: Any, name: str, value: Any) -> None:
         """Add a figure to the statistics table.
 

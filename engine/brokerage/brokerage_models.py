@@ -16,7 +16,7 @@ from engine.brokerage.fees import (
     TradeStationFeeModel,
 )
 from engine.brokerage.settlement import DelayedSettlementModel, ImmediateSettlementModel
-from engine.brokerage.shortable import NullShortableProvider
+from engine.brokerage.shortable import MarginInterestRateModel, NullShortableProvider
 from engine.common.clock import midnight
 from engine.common.decimals import ZERO, to_decimal, to_double
 from engine.common.enums import (
@@ -181,8 +181,8 @@ class DefaultBrokerageModel(DirectObject):
         return NullShortableProvider.INSTANCE
 
     def get_margin_interest_rate_model(self, security: Any) -> Any:
-        """None."""
-        return None
+        """No interest."""
+        return MarginInterestRateModel.NULL
 
     def shortable(self, algorithm: Any, symbol: Any, quantity: Any) -> bool:
         """Whether a quantity may be sold short."""
@@ -195,10 +195,7 @@ class DefaultBrokerageModel(DirectObject):
         )
 
 
-BrokerageModel = DefaultBrokerageModel
-
-
-class InteractiveBrokersBrokerageModel(BrokerageModel):
+class InteractiveBrokersBrokerageModel(DefaultBrokerageModel):
     """Interactive Brokers: no benchmark; market-on-open orders from the close to 9:28."""
 
     order_types: ClassVar[tuple[OrderType, ...]] = (
@@ -250,7 +247,7 @@ class InteractiveBrokersBrokerageModel(BrokerageModel):
         return True, None
 
 
-class AlpacaBrokerageModel(BrokerageModel):
+class AlpacaBrokerageModel(DefaultBrokerageModel):
     """Alpaca: no fees; market-on-open orders from 19:00 to 9:28."""
 
     order_types = (
@@ -289,7 +286,7 @@ class AlpacaBrokerageModel(BrokerageModel):
         )
 
 
-class TradeStationBrokerageModel(BrokerageModel):
+class TradeStationBrokerageModel(DefaultBrokerageModel):
     """TradeStation: no fees; market-on-open orders from 6:00 to 9:29."""
 
     order_types = (

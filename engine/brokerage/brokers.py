@@ -7,7 +7,6 @@ from typing import Any
 
 from engine.brokerage.brokerage_models import (
     AlpacaBrokerageModel,
-    BrokerageModel,
     DefaultBrokerageModel,
     FuncBenchmark,
     InteractiveBrokersBrokerageModel,
@@ -35,6 +34,7 @@ from engine.brokerage.settlement import ImmediateSettlementModel
 from engine.brokerage.shortable import LocalDiskShortableProvider
 from engine.common.decimals import ONE, ZERO, text
 from engine.common.enums import AccountType, BrokerageName, OrderType, net_text
+from engine.common.naming import LeanObject
 from engine.common.net_exceptions import ArgumentException, NotSupportedException
 from engine.orders.order_properties import (
     DayTimeInForce,
@@ -433,7 +433,7 @@ class AlphaStreamsBrokerageModel(DefaultBrokerageModel):
 
 
 _NAMED_BY_BASE = (BrokerageName.INTERACTIVE_BROKERS_FIX, BrokerageName.TERMINAL_LINK)
-_MODELS: dict[Any, type[BrokerageModel]] = {
+_MODELS: dict[Any, type[DefaultBrokerageModel]] = {
     BrokerageName.DEFAULT: DefaultBrokerageModel,
     BrokerageName.INTERACTIVE_BROKERS_BROKERAGE: InteractiveBrokersBrokerageModel,
     BrokerageName.INTERACTIVE_BROKERS_FIX: InteractiveBrokersFixModel,
@@ -465,7 +465,9 @@ def brokerage_name(model: Any) -> BrokerageName:
     return BrokerageName.DEFAULT
 
 
-def brokerage_model(name: Any, account_type: AccountType = AccountType.MARGIN) -> BrokerageModel:
+def brokerage_model(
+    name: Any, account_type: AccountType = AccountType.MARGIN
+) -> DefaultBrokerageModel:
     """Model of a broker by LEAN's name.
 
     Raises:
@@ -477,3 +479,19 @@ def brokerage_model(name: Any, account_type: AccountType = AccountType.MARGIN) -
         f"set_brokerage_model({net_text(name)}): not a broker of US equities; use one of "
         + ", ".join(net_text(one) for one in _MODELS)
     )
+
+
+class BrokerageModel(LeanObject):
+    """Brokers' models by name."""
+
+    @staticmethod
+    def create(
+        order_provider: Any, brokerage: Any, account_type: AccountType
+    ) -> DefaultBrokerageModel:
+        """Make the model of a broker."""
+        return brokerage_model(brokerage, account_type)
+
+    @staticmethod
+    def get_brokerage_name(brokerage_model: Any) -> BrokerageName:
+        """Name of a model's broker."""
+        return brokerage_name(brokerage_model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from engine.common.decimals import ONE, ZERO, divide, to_decimal, to_double
 from engine.common.enums import MarketDataType, OrderDirection
@@ -193,9 +193,14 @@ def slippage(asset: Any, order: Order) -> Decimal:
 class NullSlippageModel(ExactSlippageModel):
     """No slippage."""
 
+    INSTANCE: ClassVar[NullSlippageModel]
+
     def approximation_exact(self, asset: Any, order: Order) -> Decimal:
         """Zero."""
         return ZERO
+
+
+NullSlippageModel.INSTANCE = NullSlippageModel()
 
 
 class ConstantSlippageModel(ExactSlippageModel):

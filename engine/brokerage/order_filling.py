@@ -298,14 +298,7 @@ class OrderFilling(DirectObject):
                 algorithm.portfolio.process_fill(event)
         for event in events:
             if event.status.is_fill:
-                algorithm.trade_builder.process_fill(
-                    event.symbol,
-                    event.order_id,
-                    event.utc_time_naive,
-                    event.fill_price_exact,
-                    event.fill_quantity_exact,
-                    event.order_fee.value.amount_exact,
-                )
+                algorithm.trade_builder.process_fill(event, 1, event.order_fee.value.amount_exact)
             event.ticket.add_order_event(event)
             if self.recorder is not None:
                 self.recorder(self._orders[event.order_id], event)

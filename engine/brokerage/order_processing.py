@@ -199,6 +199,15 @@ class OrderProcessing(OrderFilling):
                 self._process_delisting(delisting)
 
     def _process_queue(self) -> None:
+        try:
+            self._drain_queue()
+        except NotImplementedError:
+            raise
+        except Exception as problem:  # a brokerage model of the algorithm's own failed
+            # What gave the order goes on; the run ends when it next looks.
+            self._algorithm.set_run_time_error(problem)
+
+    def _drain_queue(self) -> None:
         while self._queue:
             request = self._queue.popleft()
             if isinstance(request, SubmitOrderRequest):

@@ -53,7 +53,7 @@ class ImmediateSettlementModel(DirectObject):
 
     def get_unsettled_cash(self) -> CashAmount:
         """None."""
-        return CashAmount(ZERO, "")
+        return CashAmount(ZERO, None)
 
 
 class AccountCurrencyImmediateSettlementModel(ImmediateSettlementModel):

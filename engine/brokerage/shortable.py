@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from engine.common.clock import UtcTime, midnight
 from engine.common.data_folder import data_folder
 from engine.common.decimals import ZERO, ExactNumber, divide, to_decimal, to_double
-from engine.common.naming import DirectObject
+from engine.common.naming import DirectObject, LeanObject
 from engine.market.symbols import Symbol
 
 
@@ -123,6 +123,21 @@ class MarginInterestRateParameters(DirectObject):
     def __init__(self, security: Any, time: datetime) -> None:
         self.security = security
         self.time = time
+
+
+class NullMarginInterestRateModel(DirectObject):
+    """No interest."""
+
+    def apply_margin_interest_rate(
+        self, margin_interest_rate_parameters: MarginInterestRateParameters
+    ) -> None:
+        """Nothing is due."""
+
+
+class MarginInterestRateModel(LeanObject):
+    """LEAN's home of the model without interest."""
+
+    NULL = NullMarginInterestRateModel()
 
 
 class ShortMarginInterestRateModel(DirectObject):

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.brokerage.order_processing import OrderProcessing
-from engine.common.clock import aware_utc, second_fraction
+from engine.common.clock import aware_utc, round_trip_time
 from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
 from engine.common.enumerables import NetList
 from engine.common.naming import DirectObject
@@ -175,9 +175,7 @@ class SecurityTransactionManager(OrderProcessing):
                 "cancel_open_orders. Please move this code to the on_warmup_finished() method."
             )
         if symbol is None and tag is None:
-            # .NET writes seven digits of a second.
-            fraction = second_fraction(self.utc_time_naive)[1:].ljust(7, "0")
-            moment = f"{self.utc_time_naive:%Y-%m-%dT%H:%M:%S}.{fraction}Z"
+            moment = f"{round_trip_time(self.utc_time_naive)}Z"
             tag = f"Canceled by CancelOpenOrders() at {moment}"
         tickets = self.get_open_order_tickets(symbol)
         for ticket in tickets:

@@ -167,6 +167,11 @@ def second_fraction(time: datetime) -> str:
     return ".0000001" if time.microsecond == 1 else f".{time.microsecond:06d}".rstrip("0")
 
 
+def round_trip_time(time: datetime) -> str:
+    """A naive time as .NET's format "o" writes it, with seven digits of a second."""
+    return f"{time:%Y-%m-%dT%H:%M:%S}.{second_fraction(time)[1:].ljust(7, '0')}"
+
+
 def midnight(day: date) -> datetime:
     """Start of a day, or of the day of a time."""
     return datetime(day.year, day.month, day.day)

@@ -35,9 +35,9 @@ class CashAmount(DirectObject):
 
     amount = ExactNumber()
 
-    def __init__(self, amount: Any, currency: str) -> None:
+    def __init__(self, amount: Any, currency: str | None) -> None:
         self.amount_exact = to_decimal(amount)
-        self.currency = currency
+        self.currency: Any = currency
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -14,8 +14,8 @@ from typing import Any
 from engine.account.volatility import warm_up
 from engine.brokerage.buying_power import exact_leverage, margin_held
 from engine.brokerage.settlement import ScanSettlementModelParameters
-from engine.brokerage.shortable import MarginInterestRateParameters
-from engine.common.charting import add_samples
+from engine.brokerage.shortable import MarginInterestRateModel, MarginInterestRateParameters
+from engine.common.charting import PlotCollector
 from engine.common.clock import aware_utc, to_utc
 from engine.common.decimals import ZERO, text
 from engine.common.enums import AlgorithmStatus, DataNormalizationMode, SplitType
@@ -58,6 +58,7 @@ class Loop:
         self.sampler = ResultSampler(
             self._start_utc, self._end_utc, algorithm.portfolio.total_portfolio_value_exact
         )
+        self._plots = PlotCollector(algorithm.debug, limited=not algorithm.live_mode)
         self.capacity = CapacityEstimate(
             algorithm.start_date,
             algorithm.end_date,
@@ -128,7 +129,7 @@ class Loop:
         )
         self.capacity.update(algorithm.utc_time_naive, force=force)
         if sampled:
-            add_samples(self.sampler.charts, algorithm.get_chart_updates())
+            self._plots.add(self.sampler.charts, algorithm.get_chart_updates(algorithm.live_mode))
             algorithm.qc_messages.collect()
 
     def _stopped(self) -> bool:
@@ -211,7 +212,7 @@ class Loop:
         if time >= self._next_settlement:
             aware = aware_utc(time)
             for security in algorithm.securities.values():
-                if security.margin_interest_rate_model is not None:
+                if security.margin_interest_rate_model is not MarginInterestRateModel.NULL:
                     security.margin_interest_rate_model.apply_margin_interest_rate(
                         MarginInterestRateParameters(security, time)
                     )

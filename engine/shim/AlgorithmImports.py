@@ -73,7 +73,6 @@ from engine.api.trading_calendar import TradingCalendar, TradingDay
 from engine.brokerage.brokerage_models import (
     AlpacaBrokerageModel,
     BrokerageMessageEvent,
-    BrokerageModel,
     DefaultBrokerageModel,
     FuncBenchmark,
     InteractiveBrokersBrokerageModel,
@@ -84,6 +83,7 @@ from engine.brokerage.brokers import (
     AlphaStreamsBrokerageModel,
     AxosClearingBrokerageModel,
     BloombergFixBrokerageModel,
+    BrokerageModel,
     CharlesSchwabBrokerageModel,
     ExanteBrokerageModel,
     EzeBrokerageModel,
@@ -149,14 +149,23 @@ from engine.brokerage.settlement import (
 from engine.brokerage.shortable import (
     InteractiveBrokersShortableProvider,
     LocalDiskShortableProvider,
+    MarginInterestRateModel,
     MarginInterestRateParameters,
     NullShortableProvider,
     ShortMarginInterestRateModel,
 )
 from engine.brokerage.transactions import ProjectedHoldings, SecurityTransactionManager
-from engine.common.charting import *
-from engine.common.charting import CandlestickSeries, Chart, Color, Series
+from engine.common.charting import (
+    BaseSeries,
+    Candlestick,
+    CandlestickSeries,
+    Chart,
+    ChartPoint,
+    ScatterChartPoint,
+    Series,
+)
 from engine.common.clock import TimeZones
+from engine.common.colors import Color
 from engine.common.compression import Compression
 from engine.common.enums import *
 from engine.common.expiry import Expiry

@@ -278,7 +278,7 @@ class ResultSampler:
             if ticker not in shown:
                 last = series.values[-1]
                 if last.time != time and last.y_exact is not None:
-                    series.add_point(ChartPoint(time, None))
+                    series.add_point(ChartPoint.exactly(time, None))
 
     def _add(
         self,
@@ -303,7 +303,7 @@ class ResultSampler:
             kept = self._sales_shown[ticker] = volume, smart_rounding(volume), series.values
         _, shown, values = kept
         if not values or time > values[-1].time:
-            values.append(ChartPoint(time, shown))
+            values.append(ChartPoint.exactly(time, shown))
 
     def _series(
         self, chart_name: str, name: str, kind: SeriesType, unit: str | None, index: int

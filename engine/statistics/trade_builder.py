@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.common.decimals import ZERO, divide, normalize, round_half_even
+from engine.common.decimals import ZERO, divide, normalize, round_half_even, to_decimal
 from engine.common.enumerables import NetList
 from engine.common.enums import FillGroupingMethod, FillMatchingMethod, TradeDirection
 from engine.common.naming import DirectObject
@@ -97,11 +97,15 @@ class TradeBuilder(DirectObject):
         position = self._positions.get(symbol)
         return position is not None and bool(position.trades or position.fills)
 
-    def set_market_price(self, symbol: Any, price: Decimal) -> None:
+    def set_security_manager(self, securities: Any) -> None:
+        """LEAN asks the securities whether an option's trade is won; no stock's needs them."""
+
+    def set_market_price(self, symbol: Any, price: Any) -> None:
         """Show a new price, for excursions and drawdowns of open trades."""
         position = self._positions.get(symbol)
         if position is None:
             return
+        price = to_decimal(price)
         if price > position.highest:
             position.highest = price
         elif price < position.lowest:
@@ -132,6 +136,32 @@ class TradeBuilder(DirectObject):
         ]
 
     def process_fill(
+        self,
+        fill: Any,
+        security_conversion_rate: Any,
+        fee_in_account_currency: Any,
+        multiplier: Any = 1,
+    ) -> None:
+        """Take the event of a fill, in the account's currency.
+
+        Raises:
+            NotImplementedError: for another currency, or securities that stand for several units.
+        """
+        if security_conversion_rate != 1 or multiplier != 1:
+            raise NotImplementedError(
+                "TradeBuilder.process_fill: only US dollars and stocks; received conversion rate "
+                f"{security_conversion_rate} and multiplier {multiplier}"
+            )
+        self.take_fill(
+            fill.symbol,
+            fill.order_id,
+            fill.utc_time_naive,
+            fill.fill_price_exact,
+            fill.fill_quantity_exact,
+            to_decimal(fee_in_account_currency),
+        )
+
+    def take_fill(
         self,
         symbol: Any,
         order_id: int,
@@ -226,7 +256,8 @@ class TradeBuilder(DirectObject):
             return []
         entries = _Mean()
         exits = _Mean()
-        for one in reversed(position.fills) if self._last_in_first_out else position.fills:
+        matched = position.fills[::-1] if self._last_in_first_out else position.fills
+        for one in matched:
             (entries if one.sign != fill.sign else exits).add(one.price, one.quantity)
         trade = _trade(
             symbol,
@@ -236,7 +267,7 @@ class TradeBuilder(DirectObject):
             abs(entries.quantity),
             replace(fill, price=exits.price),
             position.fees,
-            (one.order_id for one in position.fills),
+            (one.order_id for one in matched),
         )
         del self._positions[symbol]
         if rest != 0:

@@ -162,6 +162,27 @@ def test_a_settlement_model_gets_the_money_of_the_fill(tmp_path):
     assert result.algorithm.portfolio.cash == 100_000 + 900 - 1
 
 
+def test_a_settlement_model_that_fails_leaves_the_position_as_it_was(tmp_path):
+    class Own(ImmediateSettlementModel):
+        """Fails."""
+
+        def apply_funds(self, parameters):
+            raise ValueError("no")
+
+    class Selling(Once):
+        """Sells short."""
+
+        def initialize(self):
+            super().initialize()
+            self.securities[self.symbol].set_settlement_model(Own())
+
+    result = run(tmp_path, FLAT, lambda a: a.market_order(a.symbol, -10), Selling)
+    assert [event.status.name for event in result.order_events] == ["SUBMITTED", "FILLED"]
+    portfolio = result.algorithm.portfolio
+    # Only the fee was booked.
+    assert (portfolio.cash, portfolio[result.algorithm.symbol].quantity) == (99_999, 0)
+
+
 def test_a_constant_margin_per_share():
     model = ConstantBuyingPowerModel(7)
     with net_arithmetic():

@@ -5,8 +5,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.brokerage.brokers import _MODELS, PublicBrokerageModel, brokerage_model
+from engine.brokerage.brokerage_models import AlpacaBrokerageModel, DefaultBrokerageModel
+from engine.brokerage.brokers import (
+    _MODELS,
+    BrokerageModel,
+    PublicBrokerageModel,
+    brokerage_model,
+)
 from engine.brokerage.fees import AxosFeeModel, ExanteFeeModel, OrderFeeParameters, RBIFeeModel
+from engine.brokerage.settlement import ImmediateSettlementModel
+from engine.brokerage.shortable import MarginInterestRateModel
 from engine.common.enums import AccountType, BrokerageName, OrderStatus, OrderType
 from engine.common.net_exceptions import NotSupportedException
 from engine.orders.order_properties import (
@@ -17,6 +25,8 @@ from engine.orders.order_properties import (
     TimeInForce,
     TradeStationOrderProperties,
 )
+from engine.run.runner import run_algorithm
+from tests.engine.folder import write_folder
 from tests.engine.test_fills import QUIET, Once, fills, run
 
 ROWS = [*QUIET, (102, 110, 90, 105, 10**6), (104, 106, 102, 103, 10**6)]
@@ -163,3 +173,44 @@ def test_fields_of_brokers_properties():
     assert not CharlesSchwabOrderProperties().extended_regular_trading_hours
     eze = EzeOrderProperties("route", notes="note").clone()
     assert (eze.route, eze.account, eze.notes) == ("route", None, "note")
+
+
+def test_a_model_that_fails_ends_the_run_at_the_next_step(tmp_path):
+    class Broken(DefaultBrokerageModel):
+        """Fails."""
+
+        def can_submit_order(self, security, order, message):
+            raise ValueError("no")
+
+    class Own(Once):
+        """Goes on after the order."""
+
+        seen = 0
+
+        def initialize(self):
+            self.set_brokerage_model(Broken())
+            super().initialize()
+
+        def on_data(self, data):
+            self.seen += 1
+            ticket = self.market_order(self.symbol, 1)
+            self.tickets.append((ticket.status, ticket.submit_request.response.is_success))
+
+    write_folder(tmp_path / "data", {"ABC": ROWS})
+    result = run_algorithm(Own, data_folder=tmp_path / "data", store=tmp_path / "store")
+    assert str(result.algorithm.run_time_error) == "no"
+    assert (result.algorithm.seen, result.algorithm.tickets) == (1, [(OrderStatus.NEW, True)])
+
+
+def test_models_are_made_and_named_by_lean():
+    """LEAN's static class, which is no model itself."""
+    model = BrokerageModel.create(None, BrokerageName.QUANT_CONNECT_BROKERAGE, AccountType.CASH)
+    assert type(model) is DefaultBrokerageModel
+    assert model.account_type == AccountType.CASH
+    assert BrokerageModel.GetBrokerageName(AlpacaBrokerageModel()) == BrokerageName.ALPACA
+    rates = model.get_margin_interest_rate_model(None)
+    assert (rates, type(rates).__name__) == (
+        MarginInterestRateModel.NULL,
+        "NullMarginInterestRateModel",
+    )
+    assert ImmediateSettlementModel().get_unsettled_cash().currency is None

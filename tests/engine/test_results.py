@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.common.charting import CandlestickSeries, Chart, ChartPoint, Color, Series, add_samples
+from engine.common.charting import CandlestickSeries, Chart, ChartPoint, PlotCollector, Series
+from engine.common.colors import Color
 from engine.common.decimals import smart_rounding
 from engine.common.enums import (
     InsightDirection,
@@ -185,15 +186,16 @@ class TestCharts:
         own.add_series(Series("a"))
         own.series["a"].add_point(START, 1.23456789)
         charts = {}
-        add_samples(charts, [own])
-        add_samples(charts, [own])
+        collector = PlotCollector(print)
+        collector.add(charts, [own.get_updates()])
+        collector.add(charts, [own.get_updates()])
         (point,) = charts["Mine"].series["a"].values
         assert point == ChartPoint(START, D("1.234568"))
         with pytest.raises(ValueError, match="Chart series name already exists"):
             own.add_series(Series("a"))
 
     def test_gaps_are_null(self):
-        assert ChartPoint.of(START, float("nan")).as_json(SeriesType.LINE)[1] is None
+        assert ChartPoint.of(START, float("nan")).as_json()[1] is None
 
 
 class TestSampler:

@@ -131,7 +131,7 @@ class TestInterestRates:
 class TestTradeBuilder:
     def fill(self, builder, order, hours, price, quantity, fee="1"):
         time = START + timedelta(hours=hours)
-        return builder.process_fill(Symbol, order, time, D(price), D(quantity), D(fee))
+        return builder.take_fill(Symbol, order, time, D(price), D(quantity), D(fee))
 
     def test_first_in_first_out(self):
         builder = TradeBuilder()
@@ -196,6 +196,12 @@ class TestTradeBuilder:
         assert trade.entry_time.tzinfo is not None
         assert (trade.direction, trade.order_ids) == (TradeDirection.LONG, [1, 2, 3, 4])
         assert builder.has_open_position(Symbol)
+
+    def test_orders_of_a_trade_stand_as_they_were_matched(self):
+        builder = TradeBuilder(FillGroupingMethod.FLAT_TO_FLAT, FillMatchingMethod.LIFO)
+        for order, quantity in enumerate(("10", "20", "-30"), start=1):
+            self.fill(builder, order, order, "5", quantity)
+        assert builder.closed_trades[0].order_ids == [3, 2, 1]
 
     def test_a_split_restates_open_trades(self):
         builder = TradeBuilder()
