@@ -192,13 +192,13 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
         """Subscribe to a US equity.
 
         Raises:
-            NotImplementedError: for another market, tick or second data.
+            NotImplementedError: for another market, ticks, and seconds in a live run.
             ValueError: if a live feed has nothing of the ticker.
         """
         if market is not None and market.lower() != Market.USA:
             raise NotImplementedError(f"add_equity(market={market!r})")
         wanted = self.universe_settings.resolution if resolution is None else resolution
-        if wanted < Resolution.MINUTE:
+        if wanted < (Resolution.MINUTE if self.live_mode else Resolution.SECOND):
             raise NotImplementedError(f"add_equity(resolution={Resolution(wanted).net_name})")
         ticker = str(ticker)  # a symbol's text names it
         symbol = SymbolCache.try_get_symbol(ticker)

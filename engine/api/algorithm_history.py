@@ -128,10 +128,10 @@ class _Call:
     def options(self, kind: type | None) -> HistoryOptions:
         """The call's options, for a class of data."""
         resolution, mode = self._rest.get("resolution"), self._rest.get("data_normalization_mode")
-        if resolution is not None and resolution < Resolution.MINUTE:
+        if resolution is not None and resolution < Resolution.SECOND:
             raise NotImplementedError(
-                f"history(resolution={Resolution(resolution).net_name}): the engine reads minute, "
-                "hour and daily bars"
+                f"history(resolution={Resolution(resolution).net_name}): the engine reads second, "
+                "minute, hour and daily bars"
             )
         if mode is not None and mode not in EQUITY_MODES:
             raise ArgumentOutOfRangeException(
@@ -185,7 +185,7 @@ class HistoryMixin:
         Raises:
             TypeError: if the arguments fit no call of LEAN's.
             ValueError: if a symbol is unknown.
-            NotImplementedError: for ticks, seconds and other data that the engine does not serve.
+            NotImplementedError: for ticks and other data that the engine does not serve.
         """
         values, kind = list(arguments), named.pop("type", None)
         if kind is None and values and isinstance(values[0], type):
@@ -376,7 +376,19 @@ class HistoryMixin:
 
     def _qc_last_known(self: Any, symbol: Symbol) -> list[BaseData]:
         everything = HistoryOptions(fill_forward=False, all_subscriptions=True)
-        requests = self._qc_requests_of_count([symbol], _SEED_BARS, everything)
+        minutes = replace(everything, resolution=Resolution.MINUTE)
+        requests = [
+            each
+            for one in self._qc_requests_of_count([symbol], _SEED_BARS, everything)
+            # Of what is finer minutes are asked for.
+            for each in (
+                [one]
+                if one.resolution >= Resolution.MINUTE
+                else self._qc_requests_of_count(
+                    [symbol], _SEED_BARS, replace(minutes, kind=one.kind)
+                )
+            )
+        ]
         found: dict[type, BaseData] = {}
         for attempt in range(3):
             for request in requests:

@@ -1,6 +1,7 @@
 """Reading bars from LEAN's zipped CSV files, unadjusted.
 
-Daily and hour files hold a security's whole life under one ticker; minute files one day each.
+Daily and hour files hold a security's whole life under one ticker; minute and second files one day
+each.
 Prices are stored in ten-thousandths of a dollar, so a raw price has four decimals.
 """
 
@@ -25,7 +26,6 @@ from engine.market.data import RESOLUTION_SPAN, Bar, BaseData, QuoteBar, TradeBa
 from engine.market.symbols import Symbol
 
 _MILLISECOND = timedelta(milliseconds=1)
-_MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 _UNIT = Decimal("0.0001")
 
@@ -244,10 +244,9 @@ class BarFiles:
     def exists(self, ticker: str) -> bool:
         """True if there is any file for a ticker."""
         name = ticker.lower()
-        return (
-            any((self._root / kind / f"{name}.zip").is_file() for kind in ("daily", "hour"))
-            or (self._root / "minute" / name).is_dir()
-        )
+        return any(
+            (self._root / kind / f"{name}.zip").is_file() for kind in ("daily", "hour")
+        ) or any((self._root / kind / name).is_dir() for kind in ("minute", "second"))
 
     def bars(
         self,
@@ -262,21 +261,22 @@ class BarFiles:
         Args:
             symbol: put into the bars.
             ticker: the ticker of that day, which names the file.
-            resolution: minute, hour or daily.
-            tick_type: trades, or quotes (minute only).
+            resolution: second, minute, hour or daily.
+            tick_type: trades, or quotes (seconds and minutes only).
             day: a midnight.
 
         Raises:
-            NotImplementedError: for tick and second data.
+            NotImplementedError: for ticks.
             ValueError: if a file or a line is malformed.
         """
         name = ticker.lower()
-        if resolution == Resolution.MINUTE:
+        if resolution in (Resolution.SECOND, Resolution.MINUTE):
             kind = "quote" if tick_type == TickType.QUOTE else "trade"
-            path = self._root / "minute" / name / f"{day:%Y%m%d}_{kind}.zip"
-            parse = _quote_bar if tick_type == TickType.QUOTE else _minute_trade_bar
+            path = self._root / resolution.name.lower() / name / f"{day:%Y%m%d}_{kind}.zip"
+            parse = _quote_bar if tick_type == TickType.QUOTE else _trade_bar
+            span = RESOLUTION_SPAN[resolution]
             for row in _read_rows(path, _MILLISECONDS, int):
-                yield _checked(lambda line: parse(line, symbol, day), path, row)
+                yield _checked(lambda line: parse(line, symbol, day, span), path, row)
         elif resolution in (Resolution.HOUR, Resolution.DAILY):
             rows = self.rows(ticker, resolution)
             starts = rows.starts
@@ -327,9 +327,12 @@ def _start_and_values(line: str) -> tuple[datetime, tuple[Decimal, ...]]:
     return start, (*prices, volume)
 
 
-def _minute_trade_bar(line: str, symbol: Symbol, day: datetime) -> TradeBar:
+def _trade_bar(line: str, symbol: Symbol, day: datetime, span: timedelta) -> TradeBar:
+    """A bar of a file of one day, whose lines begin with the milliseconds since midnight."""
     cells = line.split(",")
-    return _bar_of(symbol, day + int(cells[0]) * _MILLISECOND, cells, _MINUTE)
+    time = day + int(cells[0]) * _MILLISECOND
+    (opened, high, low, close), volume = _values(cells)
+    return TradeBar(time, symbol, opened, high, low, close, volume, span)
 
 
 def _values(cells: list[str]) -> tuple[list[Decimal], Decimal]:
@@ -337,12 +340,7 @@ def _values(cells: list[str]) -> tuple[list[Decimal], Decimal]:
     return read_prices(cells[1:5]), read_size(cells[5], "volume") if len(cells) > 5 else ZERO
 
 
-def _bar_of(symbol: Symbol, time: datetime, cells: list[str], span: timedelta) -> TradeBar:
-    (opened, high, low, close), volume = _values(cells)
-    return TradeBar(time, symbol, opened, high, low, close, volume, span)
-
-
-def _quote_bar(line: str, symbol: Symbol, day: datetime) -> QuoteBar:
+def _quote_bar(line: str, symbol: Symbol, day: datetime, span: timedelta) -> QuoteBar:
     cells = line.split(",")
     sides: list[Bar | None] = []
     for side, start in (("bid ", 1), ("ask ", 6)):
@@ -353,4 +351,4 @@ def _quote_bar(line: str, symbol: Symbol, day: datetime) -> QuoteBar:
         for name, i in (("bid size", 5), ("ask size", 10))
     ]
     time = day + int(cells[0]) * _MILLISECOND
-    return QuoteBar(time, symbol, sides[0], sizes[0], sides[1], sizes[1], _MINUTE)
+    return QuoteBar(time, symbol, sides[0], sizes[0], sides[1], sizes[1], span)

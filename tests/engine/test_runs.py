@@ -61,6 +61,48 @@ def test_bars_arrive_at_the_close_with_naive_local_and_aware_utc_times(folder):
     assert [time.day for time, _, _ in seen] == [11, 12, 13, 14, 15]
 
 
+def test_seconds_are_read_and_filled_forward(folder):
+    seconds = folder / "data" / "equity" / "usa" / "second" / "abc"
+    seconds.mkdir(parents=True)
+    for kind, side in (
+        ("trade", "1000000,1010000,990000,1000000,7"),
+        ("quote", "999900," * 4 + "5"),
+    ):
+        rows = [f"{at * 1000},{side}{',' + '1000100,' * 4 + '6' if kind == 'quote' else ''}"
+                for at in (34200, 34203, 57599)]  # fmt: skip
+        with zipfile.ZipFile(seconds / f"20100111_{kind}.zip", "w") as archive:
+            archive.writestr(f"20100111_abc_second_{kind}.csv", "\n".join(rows))
+
+    class Seconds(QCAlgorithm):
+        def initialize(self):
+            self.set_start_date(2010, 1, 11)
+            self.set_end_date(2010, 1, 11)
+            self.symbol = self.add_equity("ABC", Resolution.SECOND).symbol
+            self.name = self.sma(self.symbol, 2).name
+            self.seen = []
+
+        def on_data(self, data):
+            bar = data.bars[self.symbol]
+            self.seen.append((self.time, bar.period, bar.volume, data.quote_bars.count))
+            if len(self.seen) == 2:
+                self.market_order(self.symbol, 1)
+                self.past = self.history(self.symbol, 2)
+            if len(self.seen) == 9:
+                self.quit()
+
+    algorithm = run(folder, Seconds).algorithm
+    second = timedelta(seconds=1)
+    start = datetime(2010, 1, 11, 9, 30)
+    volumes = (7, 0, 0, 7, 0)
+    assert algorithm.seen[:5] == [
+        (start + second * n, second, volume, 1) for n, volume in enumerate(volumes, start=1)
+    ]
+    assert (algorithm.name, algorithm.past.volume.tolist()) == ("SMA(2,ABC_sec)", [7, 0])
+    assert algorithm.portfolio[algorithm.symbol].average_price == 100.01  # the ask's close
+    (last,) = {point.end_time for point in algorithm.get_last_known_prices(algorithm.symbol)}
+    assert last == datetime(2010, 1, 8, 16)  # LEAN asks for minutes, then for daily bars
+
+
 def test_warm_up_comes_first_and_takes_no_orders(folder):
     class Warming(Base):
         def initialize(self):
