@@ -17,7 +17,14 @@ from research.conditions import option_parser
 
 _NAMES_ONLY = {"System", "QuantConnect.Data.Fundamental", "QuantConnect.DataSource"}
 """Namespaces whose classes are listed without members: next to nothing of theirs is supported."""
-_NET_TYPES = {"DayOfWeek", "Random", "TimeSpan"}
+_LISTED = {
+    "DayOfWeek",
+    "FineFundamental",
+    "Fundamental",
+    "FundamentalUniverse",
+    "Random",
+    "TimeSpan",
+}
 """Those of them that are."""
 _BLOCK = re.compile(r"^    (?:def )?([A-Za-z]\w*)(\([^\n]*|: [^\n]*| =[^\n]*)\n", re.MULTILINE)
 _GENERIC_METHOD = re.compile(r"(?:: |.* -> )QuantConnect[\w.]*\._\w+:?$")
@@ -116,7 +123,7 @@ def listing(folder: Path) -> str:
         for name, source in sorted(class_sources(folder, namespace).items()):
             if name not in known:
                 known.add(name)
-                bare = namespace in _NAMES_ONLY and name not in _NET_TYPES
+                bare = namespace in _NAMES_ONLY and name not in _LISTED
                 lines.append(entry(name, None if bare else source))
     return "\n".join(lines) + "\n"
 

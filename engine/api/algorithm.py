@@ -40,7 +40,7 @@ from engine.brokerage.brokerage_models import (
 from engine.brokerage.brokers import brokerage_model, brokerage_name
 from engine.brokerage.buying_power import exact_leverage
 from engine.brokerage.transactions import SecurityTransactionManager
-from engine.common.assigned import ReadOnly, Refused, Typed, Value
+from engine.common.assigned import ReadOnly, Typed, Value
 from engine.common.clock import (
     END_OF_TIME,
     NEW_YORK,
@@ -121,7 +121,7 @@ class QCAlgorithm(
     time_rules: Any = ReadOnly()
     trade_builder: Any = Typed("QuantConnect.Interfaces.ITradeBuilder")
     transactions: Any = Typed("QuantConnect.Securities.SecurityTransactionManager")
-    universe: Any = Refused("QuantConnect.Algorithm.UniverseDefinitions")
+    universe: Any = Typed("QuantConnect.Algorithm.UniverseDefinitions")
     universe_manager: Any = Typed("QuantConnect.Securities.UniverseManager")
     universe_settings: Any = Typed("QuantConnect.Data.UniverseSelection.UniverseSettings")
 

@@ -11,11 +11,19 @@ from engine.common.enums import Resolution, SecurityType
 from engine.common.naming import LeanObject, RefusedProperty
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import KeyValuePair, pair_class
+from engine.common.settings import UniverseSettings
+from engine.feed.fundamental_files import COARSE_FOLDER, FundamentalFiles
 from engine.feed.universe_selection import UserDefinedUniverse
+from engine.framework.fundamental_universes import (
+    FundamentalUniverse,
+    FundamentalUniverseFactory,
+    UniverseDefinitions,
+)
 from engine.framework.insight import Insight
 from engine.framework.pipeline import FrameworkPipeline
 from engine.framework.universe import FunctionUniverse, Universe
 from engine.market.data import RESOLUTION_SPAN
+from engine.market.fundamentals import CoarseFundamental
 from engine.market.symbols import Market, Symbol, SymbolCache
 
 _FRAMEWORK = "QuantConnect.Algorithm.Framework"
@@ -127,6 +135,8 @@ class FrameworkMixin:
     def _qc_set_up_framework(self: Any) -> None:
         self._qc_pipeline = FrameworkPipeline(self)
         self.universe_manager = UniverseManager()
+        self.qc_fundamentals = FundamentalFiles(self._qc_context.data_folder)
+        vars(self)["universe"] = UniverseDefinitions(self)
         self._qc_pending_universes: list[Universe] = []
         self._qc_changed_universes: dict[str, tuple[Universe, bool]] = {}
 
@@ -279,9 +289,17 @@ class FrameworkMixin:
         elif isinstance(universe, str) and rest and callable(rest[-1]) and len(rest) <= 2:
             resolution = rest[0] if len(rest) == 2 else Resolution.DAILY
             universe = _of_function(universe, resolution, rest[-1], None)
+        else:
+            universe = self._qc_fundamental_universe(universe, rest) or universe
         if not isinstance(universe, Universe):
             raise NotImplementedError(
                 "add_universe with a selection of data: the engine has no universe files; use "
+                "add_universe(name, resolution, function of the time)"
+            )
+        if isinstance(universe, FundamentalUniverseFactory) and not self._qc_has_fundamentals:
+            lacking = "none live" if self.live_mode else f"no files in {COARSE_FOLDER}"
+            raise NotImplementedError(
+                f"a universe of the data of all stocks: there are {lacking}; use "
                 "add_universe(name, resolution, function of the time)"
             )
         if universe.key not in self.universe_manager:
@@ -290,6 +308,36 @@ class FrameworkMixin:
             self.universe_manager.add(universe)
             self._qc_pending_universes.append(universe)
         return universe
+
+    @property
+    def _qc_has_fundamentals(self: Any) -> bool:
+        return not self.live_mode and self.qc_fundamentals.exist
+
+    def _qc_fundamental_universe(self: Any, first: Any, rest: tuple[Any, ...]) -> Any:
+        """A universe of the data folder's files of all stocks; None if others are meant.
+
+        ``(function)``, ``(date rule, function)`` or ``(CoarseFundamental[, name][, resolution]
+        [, settings][, function])``.
+        """
+        settings = None
+        if isinstance(first, type):
+            if not issubclass(first, CoarseFundamental | FundamentalUniverse):
+                return None
+            settings = next((one for one in rest if isinstance(one, UniverseSettings)), None)
+            selector = rest[-1] if rest and callable(rest[-1]) else None
+            return FundamentalUniverseFactory(Market.USA, settings, selector)
+        if hasattr(first, "get_dates") and len(rest) == 1:
+            settings = UniverseSettings(universe_settings=self.universe_settings)
+            settings.schedule.on(first)
+            return FundamentalUniverseFactory(Market.USA, settings, rest[0])
+        if isinstance(first, Universe | str) or not callable(first):
+            return None
+        if rest:
+            raise NotImplementedError(
+                "add_universe(coarse, fine): there is no fundamental data; select once, by price "
+                "and volume: add_universe(selector)"
+            )
+        return FundamentalUniverseFactory(Market.USA, None, first)
 
     def _qc_note_universe(self: Any, universe: Universe, is_addition: bool) -> None:
         """A universe's wanted symbols changed: let it select at the end of the time step."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any
 
-from engine.common.lean_names import lean_classes, refusal
+from engine.common.lean_names import lean_classes
 from engine.common.naming import name_in_lean
 from engine.common.net_type import full_name
 from engine.common.net_values import Reader, cannot_convert
@@ -76,17 +76,6 @@ class Typed(ReadOnly):
     def __set__(self, instance: Any, value: Any) -> None:
         check_assigned(f"self.{self._name}", self._kind, value)
         vars(instance)[self._name] = value
-
-
-class Refused(Typed):
-    """A property of the algorithm's that the engine lacks."""
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        raise NotImplementedError(refusal("QCAlgorithm", self._name))
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        check_assigned(f"self.{self._name}", self._kind, value)
-        raise NotImplementedError(refusal("QCAlgorithm", self._name))
 
 
 class Value(ReadOnly):

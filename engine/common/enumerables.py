@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -21,7 +21,24 @@ class NetList(list[T]):
 
 
 class NetSet(set[T]):
-    """A set of .NET's: `count` is its number of items."""
+    """A set of .NET's: `count` is its number of items, which it keeps in their order."""
+
+    def __init__(self, items: Iterable[T] = ()) -> None:
+        self._items = dict.fromkeys(items)
+        super().__init__(self._items)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._items)
+
+    def add(self, item: T) -> None:
+        """Add an item behind the others."""
+        self._items[item] = None
+        super().add(item)
+
+    def remove(self, item: T) -> None:
+        """Take an item out."""
+        super().remove(item)
+        del self._items[item]
 
     @property
     def count(self) -> int:

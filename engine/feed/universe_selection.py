@@ -11,6 +11,7 @@ from engine.common.clock import TICK, from_utc, midnight, to_utc, without_tick
 from engine.common.enumerables import NetList
 from engine.common.enums import SecurityType
 from engine.common.naming import DirectObject
+from engine.framework.fundamental_universes import FundamentalUniverseFactory
 from engine.framework.universe import (
     UNCHANGED,
     CustomUniverse,
@@ -21,7 +22,9 @@ from engine.framework.universe import (
 )
 from engine.market.data import SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
-from engine.market.symbols import SecurityIdentifier, Symbol
+from engine.market.symbols import SecurityIdentifier, Symbol, SymbolCache
+
+_DAY = timedelta(days=1)
 
 
 class SecurityChanges(DirectObject):
@@ -162,6 +165,9 @@ class ActiveUniverse:
         As in LEAN such a day's selection is at its midnight, whatever the universe's own times; it
         needs one of those before it, and the first after a day without counts for the next day.
         """
+        if isinstance(self.universe, FundamentalUniverseFactory):
+            yield from self._midnights(start, end)
+            return
         times = self._trigger_times(start, end)
         settings = self.universe.settings or self._algorithm.universe_settings
         rule = settings.schedule.date_rule
@@ -183,6 +189,30 @@ class ActiveUniverse:
                     continue
             yield moment
 
+    def _midnights(self, start: datetime, end: datetime) -> Iterator[datetime]:
+        """Times of a universe of daily files: at once, then after each trading day.
+
+        With a schedule on its days, and at once if one was in the year before. As in LEAN the time
+        after the run's last trading day comes too, past the end: it moves the clock, no more.
+        """
+        hours = self._hours
+        local, last = midnight(hours.from_utc(start)), hours.from_utc(end)
+        settings = self.universe.settings or self._algorithm.universe_settings
+        rule = settings.schedule.date_rule
+        if rule is None:
+            before = hours.get_previous_trading_day(local)
+            days = (day + _DAY for day in hours.trading_days(before, last))
+        else:
+            days = iter(rule.get_dates(local - 364 * _DAY, last))
+        is_first = True
+        for day in days:
+            moment = hours.to_utc(midnight(day))
+            if moment > start:
+                yield moment
+            elif is_first:
+                is_first = False
+                yield start
+
     def _trigger_times(self, start: datetime, end: datetime) -> Iterator[datetime]:
         universe, hours = self.universe, self._hours
         if isinstance(universe, ScheduledUniverse):
@@ -203,6 +233,15 @@ class ActiveUniverse:
         else:
             yield start
 
+    def _symbol(self, text: str) -> Symbol:
+        """The symbol of a ticker, or of an identifier that a universe of daily files chose."""
+        if isinstance(self.universe, FundamentalUniverseFactory):
+            known = SymbolCache.try_get_symbol(text)
+            if known is not None:
+                return known
+        symbol: Symbol = self._algorithm.qc_create_symbol(text)
+        return symbol
+
     def select(self, utc_time: datetime) -> Any:
         """Symbols selected at a time, without repetition; UNCHANGED if they are the same."""
         universe = self.universe
@@ -216,6 +255,11 @@ class ActiveUniverse:
             if universe.selector is None:
                 raise ValueError(f"{universe.key} has no selector")
             chosen = universe.selector(without_tick(self._hours.from_utc(utc_time)))
+        elif isinstance(universe, FundamentalUniverseFactory):
+            if utc_time > self._end:
+                return UNCHANGED
+            day = self._hours.get_previous_trading_day(midnight(self._hours.from_utc(utc_time)))
+            chosen = universe.selector(self._algorithm.qc_fundamentals.of_day(day))
         elif isinstance(universe, ManualUniverse):
             chosen = universe.symbols
         elif isinstance(universe, UserDefinedUniverse):
@@ -224,8 +268,7 @@ class ActiveUniverse:
             raise NotImplementedError(f"universes of type {type(universe).__name__}")
         if chosen is UNCHANGED:
             return UNCHANGED
-        create = self._algorithm.qc_create_symbol
-        symbols = [create(item) if isinstance(item, str) else item for item in chosen]
+        symbols = [self._symbol(item) if isinstance(item, str) else item for item in chosen]
         found = set(symbols)
         if found == self._previous:
             return UNCHANGED

@@ -27,6 +27,16 @@ from engine.framework.execution import (
     StandardDeviationExecutionModel,
     VolumeWeightedAveragePriceExecutionModel,
 )
+from engine.framework.fundamental_universes import (
+    CoarseFundamentalUniverse,
+    CoarseFundamentalUniverseSelectionModel,
+    DollarVolumeUniverseDefinitions,
+    EmaCrossUniverseSelectionModel,
+    FundamentalUniverse,
+    FundamentalUniverseFactory,
+    FundamentalUniverseSelectionModel,
+    UniverseDefinitions,
+)
 from engine.framework.insight import Insight, InsightScore
 from engine.framework.insights import InsightCollection, InsightManager
 from engine.framework.optimization import (
@@ -85,6 +95,8 @@ __all__ = [
     "AlphaModel",
     "BasePairsTradingAlphaModel",
     "BlackLittermanOptimizationPortfolioConstructionModel",
+    "CoarseFundamentalUniverse",
+    "CoarseFundamentalUniverseSelectionModel",
     "CompositeAlphaModel",
     "CompositeRiskManagementModel",
     "CompositeUniverseSelectionModel",
@@ -92,11 +104,16 @@ __all__ = [
     "ConstantAlphaModel",
     "CustomUniverse",
     "CustomUniverseSelectionModel",
+    "DollarVolumeUniverseDefinitions",
     "EmaCrossAlphaModel",
+    "EmaCrossUniverseSelectionModel",
     "EnergyETFUniverse",
     "EqualWeightingPortfolioConstructionModel",
     "ExecutionModel",
     "FrameworkPipeline",
+    "FundamentalUniverse",
+    "FundamentalUniverseFactory",
+    "FundamentalUniverseSelectionModel",
     "HistoricalReturnsAlphaModel",
     "ImmediateExecutionModel",
     "InceptionDateUniverseSelectionModel",
@@ -143,6 +160,7 @@ __all__ = [
     "USTreasuriesETFUniverse",
     "UnconstrainedMeanVariancePortfolioOptimizer",
     "Universe",
+    "UniverseDefinitions",
     "UniverseSelectionModel",
     "VolatilityETFUniverse",
     "VolumeWeightedAveragePriceExecutionModel",

@@ -195,6 +195,7 @@ from engine.market.data import (
     TradeBar,
 )
 from engine.market.data_sources import LeanData, SubscriptionDataSource
+from engine.market.fundamentals import CoarseFundamental, FineFundamental, Fundamental
 from engine.market.market_hours import ExchangeHours, MarketHoursDatabase
 from engine.market.slices import (
     DataDictionary,

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
-from engine.brokerage.fees import ConstantFeeModel, FeeModel
+from engine.brokerage.fees import ConstantFeeModel, ConstantSlippageModel, FeeModel
 from engine.common.enums import Resolution
 from engine.common.net_values import read_int, read_span
 from engine.framework.alphas import NullAlphaModel
@@ -55,6 +55,9 @@ class Fees(FeeModel):
         raise AssertionError
 
 
+NAMES = {"Plain": Plain, "Fees": Fees, "ConstantSlippageModel": ConstantSlippageModel}
+
+
 def test_properties_take_their_types_only(tmp_path):
     told = {}
 
@@ -65,7 +68,7 @@ def test_properties_take_their_types_only(tmp_path):
             stock = self.add_equity("ABC", Resolution.DAILY)
             for line, _ in REFUSED:
                 try:
-                    exec(line, globals(), {"self": self, "stock": stock})
+                    exec(line, NAMES, {"self": self, "stock": stock})
                 except (TypeError, ValueError, NotImplementedError) as error:
                     told[line] = str(error)
             stock.fee_model = ConstantFeeModel(2)

@@ -139,7 +139,7 @@ class TestModules:
             )
             with pytest.raises(ImportError):
                 importlib.import_module("Portfolio.Nonsense")
-            name = "FundamentalUniverseSelectionModel"
+            name = "QC500UniverseSelectionModel"
             lacking = getattr(importlib.import_module(f"Selection.{name}"), name)
             with pytest.raises(NotImplementedError, match=name):
                 lacking()
