@@ -377,6 +377,25 @@ class _Progress:
             self._bar.close()
 
 
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for cycles of garbage less often, and not among what was there before.
+
+    A run makes and keeps much that has none, and what has been imported stays.
+    """
+    before, frozen = gc.get_threshold(), gc.get_freeze_count()
+    gc.set_threshold(_NEW_OBJECTS, *before[1:])
+    if not frozen:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        if not frozen:
+            gc.unfreeze()
+
+
+@_rare_collections()
 def _run(
     kind: type[QCAlgorithm],
     context: RunContext,
@@ -400,8 +419,7 @@ def _run(
         serve_statistics(algorithm, loop, rates)
         finished = False
         try:
-            with _rare_collections():
-                loop.run()
+            loop.run()
             finished = True
         finally:
             bar.close(finished)
@@ -423,17 +441,6 @@ def _run(
         algorithm.qc_messages.add(LOG, algorithm.time, f"Runtime Error: {error}\n{trace}")
         algorithm.qc_messages.collect()
     return _finish(algorithm, loop, context, rates, results, started, error, trace)
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Look for cycles of garbage less often: a run keeps much that has none."""
-    before = gc.get_threshold()
-    gc.set_threshold(_NEW_OBJECTS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def finish_run(
