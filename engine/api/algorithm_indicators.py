@@ -205,10 +205,6 @@ class IndicatorsMixin(IndicatorHelpersMixin):
         def feed_value(_: Any, bar: Any) -> None:
             indicator.update(data_point(bar.symbol, bar.end_time, bar.value_exact))
 
-        def feed_quickly(_: Any, bar: Any) -> None:
-            symbol, time = bar.symbol, bar.end_time
-            indicator._feed(data_point(symbol, time, bar.value_exact), symbol, time)
-
         def feed(_: Any, bar: Any) -> None:
             if takes_bars:
                 indicator.update(bar if selector is None else selector(bar))
@@ -218,7 +214,7 @@ class IndicatorsMixin(IndicatorHelpersMixin):
         if takes_bars or selector is not None:
             return feed
         own = getattr(type(indicator), "update", None) is lib.IndicatorBase.update
-        return feed_quickly if own else feed_value
+        return indicator._feed_bar if own else feed_value
 
     def deregister_indicator(self: Any, indicator: Any) -> None:
         """Stop updating an indicator."""

@@ -13,7 +13,7 @@ from typing import Any
 from engine.common.naming import DirectObject
 from engine.common.net_exceptions import ArgumentException
 from engine.indicators.base import Event
-from engine.indicators.window import RollingWindow
+from engine.indicators.window import Recent, RollingWindow
 from engine.market.data import BaseData
 
 
@@ -28,7 +28,6 @@ class DataConsolidator(DirectObject):
         data_consolidated: event; handlers receive (consolidator, bar).
         listeners: event of the engine's own handlers, called before those.
         consolidated: the last bar emitted, set after the listeners ran.
-        window: the last two bars emitted, newest first.
     """
 
     input_type: type = BaseData
@@ -39,15 +38,19 @@ class DataConsolidator(DirectObject):
     data_consolidated: Event
     listeners: Event
     consolidated: Any
-    window: RollingWindow[Any]
 
     def __new__(cls, *_: Any, **__: Any) -> Any:
         """Set the state up before a user's `__init__`, which need not call ours."""
         self = super().__new__(cls)
         self.data_consolidated = self.listeners = Event()
         self.consolidated = None
-        self.window = RollingWindow(2)
+        self._newest_bars = Recent(2)
         return self
+
+    @property
+    def window(self) -> RollingWindow[Any]:
+        """The last two bars emitted, newest first."""
+        return self._newest_bars.shown()
 
     @property
     def working_data(self) -> Any:
@@ -68,14 +71,14 @@ class DataConsolidator(DirectObject):
 
     def _emit(self, bar: Any) -> None:
         if bar is not None:
-            self.window.add(bar)
+            self._newest_bars.add(bar)
         self.listeners(self, bar)
         self.consolidated = bar
 
     def reset(self) -> None:
         """Forget everything but the handlers."""
         self.consolidated = None
-        self.window.reset()
+        self._newest_bars.clear()
 
     def dispose(self) -> None:
         """Remove the handlers."""
@@ -117,7 +120,7 @@ class PythonConsolidator(DataConsolidator):
     def on_data_consolidated(self, consolidator: Any, data: Any) -> None:
         """Tell the handlers of a finished bar."""
         if data is not None:
-            self.window.add(data)
+            self._newest_bars.add(data)
         self.data_consolidated(consolidator, data)
 
     def update(self, data: Any) -> None:
@@ -157,8 +160,12 @@ class IdentityDataConsolidator(DataConsolidator):
         """Emit a point unless its end time was emitted already."""
         last = self._last
         if last is None or data.end_time != last.end_time:
-            # As `_emit` does, which this spares a call for every bar.
-            self.window.add(data)
+            # As `_emit` does, which this spares two calls for every bar.
+            recent = self._newest_bars
+            recent.added += 1
+            recent.items.appendleft(data)
+            if recent.window is not None:
+                recent.window.add(data)
             for handler in self.listeners._handlers:
                 handler(self, data)
             self.consolidated = self._last = data

@@ -268,7 +268,7 @@ class _TimelessConsolidator(DataConsolidator):
         raise NotImplementedError(f"{type(self).__name__}._new_bar")
 
     def _emit(self, bar: Any) -> None:
-        self.window.add(bar)
+        self._newest_bars.add(bar)
         self.data_consolidated(self, bar)
         self.listeners(self, bar)
         self.consolidated = bar
@@ -427,7 +427,7 @@ class RenkoConsolidator(DataConsolidator):
             self._high = limit
 
     def _emit(self, bar: Any) -> None:
-        self.window.add(bar)
+        self._newest_bars.add(bar)
         self.data_consolidated(self, bar)
         self._shown = bar
         self.listeners(self, bar)

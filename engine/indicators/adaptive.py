@@ -146,6 +146,8 @@ class ChandeMomentumOscillator(WindowIndicator):
 class VariableIndexDynamicAverage(WindowIndicator):
     """Exponential average whose weight follows Chande's momentum oscillator."""
 
+    _reads_values = False
+
     @default_name("VIDYA({period})")
     def __init__(self, name: str, period: int) -> None:
         super().__init__(name, period)

@@ -68,6 +68,8 @@ class SimpleMovingAverage(WindowIndicator):
 class _Smoothed(Indicator):
     """Base of exponential averages: a weight for the newest value, a plain mean to start from."""
 
+    _reads_values = True
+
     def __init__(self, name: str, period: int, factor: Decimal) -> None:
         super().__init__(name)
         self.period = period
@@ -114,7 +116,7 @@ class ExponentialMovingAverage(_Smoothed):
 
     def _compute(self, point: Any) -> Decimal:
         if self.samples <= self.period:
-            self._start.update(point)
+            self._start._feed_bar(None, point)
         if self.samples < self.period:
             return ZERO
         if self.samples == self.period:
@@ -131,7 +133,7 @@ class WilderMovingAverage(_Smoothed):
 
     def _compute(self, point: Any) -> Decimal:
         if not self.is_ready:
-            self._start.update(point)
+            self._start._feed_bar(None, point)
             return self._start.current.value_exact
         return self._smoothed(point.value_exact)
 

@@ -19,11 +19,13 @@ from engine.common.enumerables import NetSet
 from engine.common.enums import net_text
 from engine.common.naming import DirectObject
 from engine.common.net_exceptions import ArgumentException, NotSupportedException
-from engine.indicators.window import RollingWindow
+from engine.indicators.window import Recent, RollingWindow
 from engine.market.data import BaseData, TradeBar
 from engine.market.symbols import Symbol
 
 WINDOW_SIZE = 2
+_earlier = datetime.__lt__
+"""Of two times; that of times as user code sees them asks for days first, which none here is."""
 
 
 def _data_point(first: Any, second: Any) -> tuple[Any, Any, Any]:
@@ -190,6 +192,9 @@ class IndicatorBase(DirectObject):
     """
 
     takes_bars = False
+    _reads_values = False
+    """Whether `_compute` looks at the value and the end time of a point alone, and forgets it."""
+
     _parts: tuple[Any, ...] = ()
 
     def __init__(self, name: str = "") -> None:
@@ -197,17 +202,23 @@ class IndicatorBase(DirectObject):
         self.samples = 0
         self.updated = Event()
         self.consolidators: NetSet[Any] = NetSet()
-        self.window: RollingWindow[IndicatorDataPoint] = RollingWindow(WINDOW_SIZE)
         self._current = IndicatorDataPoint()
-        self.window.add(self._current)
+        self._newest_values = Recent(WINDOW_SIZE)
+        self._newest_values.add(self._current)
+        self._last_symbol: Any = None
         self._last_input: Any = None
         self._last_time = datetime.min
-        self._inputs_by_symbol: dict[Any, Any] = {}
+        self._inputs_by_symbol: dict[Any, tuple[Any, datetime]] = {}
 
     @property
     def current(self) -> IndicatorDataPoint:
         """The newest value."""
         return self._current
+
+    @property
+    def window(self) -> RollingWindow[IndicatorDataPoint]:
+        """The last values, newest first."""
+        return self._newest_values.shown()
 
     @property
     def previous(self) -> IndicatorDataPoint:
@@ -244,35 +255,54 @@ class IndicatorBase(DirectObject):
 
     def _feed(self, point: Any, symbol: Any, end_time: datetime) -> None:
         """What `update` does with a point of a symbol and an end time; this is run very often."""
-        previous = self._last_input
-        if previous is not None:
-            last_time = self._last_time
+        last = self._last_symbol
+        if last is not None:
+            previous, last_time = self._last_input, self._last_time
             # Under another ticker it may be the same symbol.
-            if previous.symbol is not symbol and previous.symbol != symbol:
-                self._inputs_by_symbol[previous.symbol] = previous
-                previous = self._inputs_by_symbol.get(symbol)
-                last_time = datetime.min if previous is None else previous.end_time
-            if point is previous or end_time < last_time:
+            if last is not symbol and last != symbol:
+                others = self._inputs_by_symbol
+                others[last] = previous, last_time
+                previous, last_time = others.get(symbol, (None, datetime.min))
+            if point is previous or _earlier(end_time, last_time):
                 return
         self.samples += 1
+        self._last_symbol = symbol
         self._last_input = point
         self._last_time = end_time
         if self.takes_bars:
             self._check(point)
         value = self._compute(point)
         if value is not None:
-            self._current = current = data_point(symbol, end_time, value)
-            self.window.add(current)
-            if self.updated._handlers:
-                self.updated(self, current)
+            self._show(data_point(symbol, end_time, value))
+
+    def _feed_bar(self, _: Any, bar: Any) -> None:
+        """What `update` does with a new point of a bar's value, which need not be made mostly."""
+        symbol, end_time = bar.symbol, bar.end_time
+        if not self._reads_values or symbol is not self._last_symbol:
+            self._feed(data_point(symbol, end_time, bar.value_exact), symbol, end_time)
+            return
+        if _earlier(end_time, self._last_time):
+            return
+        self.samples += 1
+        self._last_input = None
+        self._last_time = end_time
+        value = self._compute(bar)
+        if value is not None:
+            self._show(data_point(symbol, end_time, value))
+
+    def _show(self, current: IndicatorDataPoint) -> None:
+        """Make a value the current one, and tell of it."""
+        self._current = current
+        recent = self._newest_values
+        recent.added += 1
+        recent.items.appendleft(current)
+        if recent.window is not None:
+            recent.window.add(current)
+        if self.updated._handlers:
+            self.updated(self, current)
 
     def _check(self, point: Any) -> None:
         """Refuse what a class that takes bars cannot use."""
-
-    def _set(self, point: IndicatorDataPoint) -> None:
-        self._current = point
-        self.window.add(point)
-        self.updated(self, point)
 
     def _compute(self, point: Any) -> Decimal | None:
         raise NotImplementedError(f"{type(self).__name__}._compute")
@@ -280,11 +310,11 @@ class IndicatorBase(DirectObject):
     def reset(self) -> None:
         """Return to the state before the first update."""
         self.samples = 0
-        self._last_input = None
+        self._last_symbol = self._last_input = None
         self._inputs_by_symbol.clear()
-        self.window.reset()
+        self._newest_values.clear()
         self._current = IndicatorDataPoint()
-        self.window.add(self._current)
+        self._newest_values.add(self._current)
         for part in self._parts:
             part.reset()
         self._restart()
@@ -376,6 +406,8 @@ class WindowIndicator(Indicator):
     Subclasses read ``self._values`` (Decimals, newest first) and ``self._removed``, the value
     that has just fallen out (None while nothing has).
     """
+
+    _reads_values = True
 
     def __init__(self, name: str, period: int) -> None:
         super().__init__(name)
@@ -481,7 +513,7 @@ def _with_events(update: Callable[..., Any]) -> Callable[..., bool]:
         self._ready = bool(self.is_ready if result is None else result)
         time = getattr(point, "end_time", datetime.min)
         symbol = getattr(point, "symbol", Symbol.EMPTY)
-        self._set(IndicatorDataPoint(symbol, time, to_decimal(self.value)))
+        self._show(IndicatorDataPoint(symbol, time, to_decimal(self.value)))
         return self._ready
 
     return wrapped

@@ -185,6 +185,8 @@ class SortinoRatio(SharpeRatio):
 class ValueAtRisk(WindowIndicator):
     """Return that a normal distribution of the last returns falls short of with a probability."""
 
+    _reads_values = False
+
     @default_name("VaR({period}, {confidence_level})")
     def __init__(self, name: str, period: int, confidence_level: float) -> None:
         if period < 3:

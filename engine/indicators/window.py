@@ -163,6 +163,49 @@ class RollingWindow(DirectObject, Generic[T]):
         return len(self._items)
 
 
+class Recent:
+    """What a window of the last items is made from once somebody looks at it: few ever are.
+
+    Who adds an item does what `add` does where a call for every bar is too much.
+
+    Attributes:
+        items: newest first; one more than the window holds, which is the one that fell out.
+        added: items so far.
+        window: None until somebody has asked for it; from then on it is kept up.
+    """
+
+    __slots__ = ("added", "items", "size", "window")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.items: deque[Any] = deque(maxlen=size + 1)
+        self.added = 0
+        self.window: RollingWindow[Any] | None = None
+
+    def add(self, item: Any) -> None:
+        """Add the newest item."""
+        self.added += 1
+        self.items.appendleft(item)
+        if self.window is not None:
+            self.window.add(item)
+
+    def shown(self) -> RollingWindow[Any]:
+        """The window."""
+        if self.window is None:
+            self.window = RollingWindow(self.size)
+            for item in reversed(self.items):
+                self.window.add(item)
+            self.window.samples = self.added
+        return self.window
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.items.clear()
+        self.added = 0
+        if self.window is not None:
+            self.window.reset()
+
+
 def _is_lean_class(kind: Any) -> bool:
     """Whether LEAN has the class, or one that it derives from."""
     return isinstance(kind, type) and any(c.__module__.startswith("engine.") for c in kind.__mro__)

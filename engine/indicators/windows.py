@@ -72,9 +72,10 @@ class Sum(WindowIndicator):
         self._values.extend(values)
         for total, time in shown:
             self._sum = total
+            self._last_symbol = Symbol.EMPTY
             self._last_input = data_point(Symbol.EMPTY, time, total)
             self._last_time = time
-            self._set(self._last_input)
+            self._show(self._last_input)
         self.samples = samples
 
     def reset(self) -> None:

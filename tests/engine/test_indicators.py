@@ -37,10 +37,13 @@ from engine.indicators import (
     StandardDeviation,
     Stochastic,
     TrueRange,
+    ValueAtRisk,
     WilderMovingAverage,
     WilliamsPercentR,
 )
+from engine.indicators.window import Recent
 from engine.market.data import TradeBar
+from engine.market.symbols import Symbol
 
 T0 = datetime(2020, 1, 1)
 PRICES = [round(100 + 10 * np.sin(i / 3) + (i * 7919 % 13) / 5, 2) for i in range(60)]
@@ -357,6 +360,50 @@ class TestRollingWindow:
     def test_nothing_removed_yet(self):
         with pytest.raises(ValueError, match="No items have been removed yet"):
             _ = RollingWindow(2).most_recently_removed
+
+
+@pytest.mark.parametrize("looked", range(6))
+def test_a_window_is_the_same_whenever_somebody_looks_at_it_first(looked):
+    recent, twin = Recent(2), RollingWindow(2)
+    for number in range(6):
+        if number == looked:
+            recent.shown()
+        recent.add(number)
+        twin.add(number)
+    shown = recent.shown()
+    assert shown is recent.shown()
+    assert list(shown) == list(twin) == [5, 4]
+    assert (shown.samples, shown.most_recently_removed) == (6, twin.most_recently_removed)
+    recent.clear()
+    recent.add(7)
+    assert (list(shown), shown.samples) == ([7], 1)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SimpleMovingAverage(3),
+        lambda: ExponentialMovingAverage(3),
+        lambda: Maximum(3),
+        lambda: ValueAtRisk(3, 0.9),
+        lambda: MovingAverageConvergenceDivergence(2, 4, 3),
+    ],
+)
+def test_a_bar_is_taken_as_a_new_point_of_its_value(make):
+    """Of one symbol or two, in order or not, the same bar twice: as `update` takes new points."""
+    random = np.random.default_rng(5)
+    quick, twin = make(), make()
+    bar = TradeBar(datetime(2020, 1, 2), Symbol.of("A"), 1, 1, 1, 1)
+    for _ in range(60):
+        if random.random() < 0.8:
+            time = bar.time + timedelta(minutes=int(random.integers(-3, 9)))
+            price = D(int(random.integers(90, 110)))
+            ticker = "A" if random.random() < 0.8 else "B"
+            bar = TradeBar(time, Symbol.of(ticker), price, price, price, price)
+        quick._feed_bar(None, bar)
+        twin.update(IndicatorDataPoint(bar.symbol, bar.end_time, bar.close_exact))
+        assert (quick.samples, quick.is_ready) == (twin.samples, twin.is_ready)
+        assert [(p.time, p.value_exact) for p in quick] == [(p.time, p.value_exact) for p in twin]
 
 
 def test_the_sum_behind_a_mean_goes_on_where_it_was_asked_for():
