@@ -15,7 +15,7 @@ from engine.statistics.inputs import Point, StatisticsInputs, Trade
 from engine.statistics.interest_rate import InterestRates
 from engine.statistics.order_hash import order_list_hash
 from engine.statistics.portfolio import PortfolioStatistics
-from engine.statistics.sampling import DailySnapshot, HoldingSample, ResultSampler
+from engine.statistics.sampling import DailySnapshot, ResultSampler
 from engine.statistics.summary import Performance, StatisticsResult, summarize
 from engine.statistics.trade_builder import TradeBuilder
 from engine.statistics.trades import TradeStatistics
@@ -24,7 +24,6 @@ __all__ = [
     "BarVolume",
     "CapacityEstimate",
     "DailySnapshot",
-    "HoldingSample",
     "InterestRates",
     "Performance",
     "Point",

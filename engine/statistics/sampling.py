@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
-from operator import attrgetter
-from typing import Any, NamedTuple
+from decimal import Context, Decimal
+from operator import itemgetter
+from typing import Any
 
 from engine.common.charting import Candlestick, CandlestickSeries, Chart, ChartPoint, Series
 from engine.common.decimals import (
     ZERO,
+    plain,
     round_half_even,
-    round_significant,
     smart_rounding,
     to_decimal,
 )
@@ -35,21 +35,8 @@ LARGEST_SALES = 30
 MARGIN, LARGEST_MARGINS = "Portfolio Margin", 40
 MARGIN_TOOLTIP, MARGIN_INDEX = "{SERIES_NAME}: {VALUE}%", "Margin Used (%)"
 RETURN_DIGITS = 10
-
-
-class HoldingSample(NamedTuple):
-    """A security's ticker, signed holdings value and sales volume so far."""
-
-    ticker: str
-    value: Decimal
-    sale_volume: Decimal
-
-
-class MarginSample(NamedTuple):
-    """A position's ticker and the margin that it holds."""
-
-    ticker: str
-    margin: Decimal
+_FOUR_DIGITS = Context(prec=4)
+_point = ChartPoint.exactly
 
 
 @dataclass(frozen=True)
@@ -61,16 +48,18 @@ class DailySnapshot:
         benchmark: the benchmark's value at that time (any number, unrounded).
         sale_volume: of all fills so far (LEAN's ``Portfolio.TotalSaleVolume``).
         capacity: estimate so far, rounded.
-        holdings: one per security.
-        margins: one per position.
+        holdings: signed value of each security's position, zeros included.
+        sales: each security's ticker and sales volume so far.
+        margins: each position's ticker and the margin that it holds.
     """
 
     portfolio_value: Decimal
     benchmark: Any
     sale_volume: Decimal
     capacity: Decimal = ZERO
-    holdings: Sequence[HoldingSample] = ()
-    margins: Sequence[MarginSample] = ()
+    holdings: Sequence[Decimal] = ()
+    sales: Sequence[tuple[str, Decimal]] = ()
+    margins: Sequence[tuple[str, Decimal]] = ()
 
 
 @dataclass
@@ -119,7 +108,11 @@ class ResultSampler:
         self._bar: _EquityBar | None = None
         self._sales = [ZERO, ZERO]
         self._turnover_time: datetime | None = None
-        self._sales_shown: dict[str, tuple[Decimal, Decimal, list[Any]]] = {}
+        # What was sampled last, and what it was made of: many days bring no change.
+        self._margins_seen: tuple[Decimal, list[tuple[str, Decimal]]] = ZERO, []
+        self._margins_shown: dict[str, Decimal] = {}
+        self._sales_seen: list[tuple[str, Decimal]] = []
+        self._sales_shown: list[tuple[Decimal, list[Any]]] = []
         chart = self.charts[STRATEGY_EQUITY] = Chart(STRATEGY_EQUITY)
         chart.add_series(CandlestickSeries(EQUITY, 0, "$"))
         chart.add_series(Series(RETURN, SeriesType.BAR, 1, "%"))
@@ -222,14 +215,11 @@ class ResultSampler:
         if self._highest_value:
             fall = round_half_even((value / self._highest_value - 1) * 100, 2)
             self._add(DRAWDOWN, "Equity Drawdown", time, fall, SeriesType.LINE, "%")
-        traded = [holding for holding in snapshot.holdings if holding.sale_volume]
-        traded.sort(key=attrgetter("sale_volume"), reverse=True)
-        for holding in traded[:LARGEST_SALES]:
-            self._add_sales(holding, time)
+        self._sample_sales(time, snapshot)
         if value and snapshot.holdings:
-            values = [holding.value for holding in snapshot.holdings if holding.value]
-            long = sum((value for value in values if value > 0), ZERO)
-            short = sum((value for value in values if value < 0), ZERO)
+            values = [held for held in snapshot.holdings if held]
+            long = sum((held for held in values if held > 0), ZERO)
+            short = sum((held for held in values if held < 0), ZERO)
             for side, total in (("Long", long), ("Short", short)):
                 ratio = round_half_even(total / value, 4)
                 self._add(EXPOSURE, f"Equity - {side} Ratio", time, ratio, SeriesType.LINE, "")
@@ -254,23 +244,20 @@ class ResultSampler:
         if chart is None:
             chart = self.charts[MARGIN] = Chart(MARGIN)
             chart.legend_disabled = True
-        value = snapshot.portfolio_value
-        shares = {
-            one.ticker: round_significant(one.margin / value, 4) if value else ZERO
-            for one in snapshot.margins
-        }
-        shown = shares
-        if len(shares) > LARGEST_MARGINS:
-            largest = sorted(shares, key=lambda ticker: -shares[ticker])[:LARGEST_MARGINS]
-            shown = {ticker: share for ticker, share in shares.items() if ticker in largest}
-            shown["OTHERS"] = sum(shares.values(), ZERO) - sum(shown.values(), ZERO)
-        held = chart.series
+        seen = snapshot.portfolio_value, list(snapshot.margins)
+        if seen != self._margins_seen:
+            self._margins_seen, self._margins_shown = seen, _margin_shares(*seen)
+        held, shown = chart.series, self._margins_shown
         for ticker, share in shown.items():
             series = held.get(ticker)
             if series is None:
                 series = held[ticker] = Series(ticker, SeriesType.BAR, 0, "%")
                 series.tooltip, series.index_name = MARGIN_TOOLTIP, MARGIN_INDEX
-            series.add_point(ChartPoint.of(time, share * 100))
+            points, point = series.values, _point(time, share)
+            if points and points[-1].time == time:
+                points[-1] = point
+            else:
+                points.append(point)
         if len(held) == len(shown):
             return
         for ticker, series in held.items():
@@ -294,16 +281,23 @@ class ResultSampler:
         if not series.values or time > series.values[-1].time:
             series.values.append(ChartPoint.of(time, value))
 
-    def _add_sales(self, holding: HoldingSample, time: datetime) -> None:
-        """The volume of a security, which stays the same until the next fill."""
-        ticker, volume = holding.ticker, holding.sale_volume
-        kept = self._sales_shown.get(ticker)
-        if kept is None or kept[0] is not volume:
-            series = self._series(SALES_VOLUME, ticker, SeriesType.TREEMAP, None, 0)
-            kept = self._sales_shown[ticker] = volume, smart_rounding(volume), series.values
-        _, shown, values = kept
-        if not values or time > values[-1].time:
-            values.append(ChartPoint.exactly(time, shown))
+    def _sample_sales(self, time: datetime, snapshot: DailySnapshot) -> None:
+        """The largest volumes of securities, which stay the same until the next fill."""
+        sales = list(snapshot.sales)
+        if sales != self._sales_seen:
+            self._sales_seen = sales
+            traded = [sale for sale in sales if sale[1]]
+            traded.sort(key=itemgetter(1), reverse=True)
+            self._sales_shown = [
+                (
+                    smart_rounding(volume),
+                    self._series(SALES_VOLUME, ticker, SeriesType.TREEMAP, None, 0).values,
+                )
+                for ticker, volume in traded[:LARGEST_SALES]
+            ]
+        for shown, values in self._sales_shown:
+            if not values or time > values[-1].time:
+                values.append(_point(time, shown))
 
     def _series(
         self, chart_name: str, name: str, kind: SeriesType, unit: str | None, index: int
@@ -316,3 +310,21 @@ class ResultSampler:
             series = Series(name, kind, index, self.currency_symbol if unit is None else unit)
             chart.series[name] = series
         return series
+
+
+def _margin_shares(value: Decimal, margins: list[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    """Margins of the largest positions and of the others, per cent of the portfolio's value.
+
+    LEAN rounds the shares to four digits, and charted numbers to seven.
+    """
+    shares = {
+        ticker: plain((margin / value).normalize(_FOUR_DIGITS).scaleb(2)) if value else ZERO
+        for ticker, margin in margins
+    }
+    if len(shares) <= LARGEST_MARGINS:
+        return shares
+    largest = sorted(shares, key=lambda ticker: -shares[ticker])[:LARGEST_MARGINS]
+    shown = {ticker: share for ticker, share in shares.items() if ticker in largest}
+    others = sum(shares.values(), ZERO) - sum(shown.values(), ZERO)
+    shown["OTHERS"] = smart_rounding(others)
+    return shown

@@ -44,7 +44,6 @@ from engine.statistics import (
     summarize,
 )
 from engine.statistics.order_hash import _properties_json, order_json
-from engine.statistics.sampling import MarginSample
 
 START = datetime(2013, 10, 7, 4)
 DAY = timedelta(days=1)
@@ -301,7 +300,7 @@ class TestOrderHash:
 def test_margin_is_charted_by_position_with_a_gap_where_one_is_closed():
     sampler = ResultSampler(START, START + 9 * DAY, D(1000))
     for day, held in enumerate([{"A": "250", "B": "100"}, {"A": "500"}, {"A": "333.3333"}]):
-        margins = [MarginSample(ticker, D(margin)) for ticker, margin in held.items()]
+        margins = [(ticker, D(margin)) for ticker, margin in held.items()]
         sampler.sample(START + day * DAY, DailySnapshot(D(1000), D(1), D(0), margins=margins))
     chart = sampler.charts["Portfolio Margin"]
     assert chart.legend_disabled
