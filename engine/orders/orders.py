@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -26,7 +25,7 @@ from engine.common.enums import (
 )
 from engine.common.naming import DirectObject
 from engine.market.symbols import Symbol
-from engine.orders.order_properties import OrderProperties, TimeInForce
+from engine.orders.order_properties import OrderProperties, TimeInForce, shallow_copy
 from engine.orders.order_requests import UpdateOrderRequest
 
 
@@ -224,7 +223,7 @@ class Order(DirectObject):
 
     def clone(self) -> Order:
         """Copy, sharing nothing that changes."""
-        order = copy.copy(self)
+        order = shallow_copy(self)
         order.broker_id = list(self.broker_id)
         order.properties = self.properties.clone()
         return order
@@ -512,7 +511,7 @@ class OrderEvent(DirectObject):
 
     def clone(self) -> OrderEvent:
         """Copy the event."""
-        return copy.copy(self)
+        return shallow_copy(self)
 
     def _details(self, *labels: str) -> list[str]:
         """What happened, each part behind LEAN's label for it."""

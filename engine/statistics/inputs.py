@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -40,7 +41,12 @@ class Trade(DirectObject):
     end_trade_drawdown: Decimal
     is_win: bool
     order_ids: tuple[int, ...] = ()
-    id: str = ""
+
+    @property
+    def id(self) -> str:
+        """Made of what distinguishes the trade; LEAN's is random."""
+        name = f"{self.symbol.id}|{self.order_ids}|{self.exit_time}|{self.quantity}"
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
 
     @property
     def symbols(self) -> list[Any]:

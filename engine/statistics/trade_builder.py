@@ -6,7 +6,6 @@ run from flat to flat, or from flat to every reduction.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -47,7 +46,8 @@ class _OpenTrade:
 
     def observe(self, price: Decimal) -> None:
         """Track the largest fall from the best unrealised profit per share."""
-        profit = (price - self.entry.price) * self.entry.sign
+        entry = self.entry
+        profit = price - entry.price if entry.quantity > 0 else entry.price - price
         if profit < self.best_profit:
             self.drawdown = max(self.drawdown, self.best_profit - profit)
         else:
@@ -360,7 +360,6 @@ def _trade(
 ) -> Trade:
     """A closed trade; LEAN leaves the excursions of grouped entries at zero."""
     profit = round_half_even((fill.price - entry_price) * quantity * sign, 2)
-    ids = tuple(dict.fromkeys(order_ids))
     return Trade(
         symbol=symbol,
         entry_time=entry_time,
@@ -375,6 +374,5 @@ def _trade(
         mfe=mfe,
         end_trade_drawdown=end_trade_drawdown,
         is_win=profit > 0,
-        order_ids=ids,
-        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{symbol.id}|{ids}|{fill.time}|{quantity}")),
+        order_ids=tuple(dict.fromkeys(order_ids)),
     )
