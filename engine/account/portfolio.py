@@ -336,6 +336,8 @@ class SecurityPortfolioManager(DirectObject):
     # Dictionary of holdings -----------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> SecurityHolding:
+        if type(key) is Symbol:
+            return self.securities[key].holdings
         symbol = key if isinstance(key, Symbol) else getattr(key, "symbol", key)
         return self.securities[symbol].holdings
 

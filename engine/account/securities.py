@@ -30,6 +30,9 @@ from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Symbol, SymbolCache, unknown_ticker
 from engine.orders.orders import CashAmount
 
+_AUXILIARY = MarketDataType.AUXILIARY
+"""Members of enumerations are found more slowly than other names: one for every bar."""
+
 
 class ConvertibleCashAmount(CashAmount):
     """An amount of money and the cash that it can be turned into."""
@@ -421,7 +424,7 @@ class Security(SecurityModels):
     def _take(self, points: list[BaseData]) -> None:
         cache = self.cache
         cache.add(points)
-        if points[-1].data_type is not MarketDataType.AUXILIARY:
+        if points[-1].data_type is not _AUXILIARY:
             self.holdings.price_exact = cache.price_exact
             if self._measure is not None and points[-1].value_exact:
                 self._measure(self, points[-1])

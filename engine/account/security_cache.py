@@ -75,21 +75,22 @@ class SecurityCache(DirectObject):
     def add(self, points: list[BaseData]) -> None:
         """Take the points of one time step and subscription."""
         for point in points:
-            if not point.is_fill_forward:
-                self.by_type[type(point)] = point
-                if point.data_type is not MarketDataType.AUXILIARY:
-                    self._process(point)
+            if point.is_fill_forward:
+                continue
+            self.by_type[type(point)] = point
+            if isinstance(point, TradeBar):
+                # Nearly all are.
+                self.last_data = point
+                self.open_exact = point.open_exact or self.open_exact
+                self.high_exact = point.high_exact or self.high_exact
+                self.low_exact = point.low_exact or self.low_exact
+                if point.value_exact:
+                    self.price_exact = self.close_exact = point.value_exact
+                self.volume_exact = point.volume_exact or self.volume_exact
+            elif point.data_type is not MarketDataType.AUXILIARY:
+                self._process(point)
 
     def _process(self, point: BaseData) -> None:
-        if isinstance(point, TradeBar):
-            self.last_data = point
-            self.open_exact = point.open_exact or self.open_exact
-            self.high_exact = point.high_exact or self.high_exact
-            self.low_exact = point.low_exact or self.low_exact
-            if point.value_exact:
-                self.price_exact = self.close_exact = point.value_exact
-            self.volume_exact = point.volume_exact or self.volume_exact
-            return
         # Of an equity, trades set the price; quotes only bid, ask and their sizes.
         if isinstance(point, QuoteBar):
             if point.ask is not None:

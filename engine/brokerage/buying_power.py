@@ -8,6 +8,7 @@ default check of an order does not hear of a margin requirement that only a Pyth
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from engine.brokerage.buying_power_terms import (
@@ -399,10 +400,20 @@ class CashBuyingPowerModel(BuyingPowerModel):
 # What the engine asks of a security's model -------------------------------------------------
 
 
+_MAINTENANCE = "_net_maintenance_margin"
+
+
+@lru_cache(maxsize=256)
+def _leaves(kind: Any, method: str) -> bool:
+    """Whether a class of models leaves a method as it is."""
+    return getattr(kind, method, None) is getattr(BuyingPowerModel, method)
+
+
 def exact_leverage(security: Any) -> Decimal:
     """Leverage of a security, exact unless a Python class overrides `get_leverage`."""
     model = security.buying_power_model
-    if getattr(type(model), "get_leverage", None) is BuyingPowerModel.get_leverage:
+    kind: Any = type(model)
+    if _leaves(kind, "get_leverage"):
         return model._net_leverage(security)
     return to_decimal(model.get_leverage(security))
 
@@ -419,12 +430,8 @@ def margin_held(security: Any) -> Decimal:
     Where nobody overrides it, it is reckoned without parameters, which are asked for every day.
     """
     model = security.buying_power_model
-    kind = type(model)
-    if (
-        getattr(kind, "get_reserved_buying_power_for_position", None)
-        is BuyingPowerModel.get_reserved_buying_power_for_position
-        and kind._net_maintenance_margin is BuyingPowerModel._net_maintenance_margin
-    ):
+    kind: Any = type(model)
+    if _leaves(kind, "get_reserved_buying_power_for_position") and _leaves(kind, _MAINTENANCE):
         held: Decimal = abs(security.holdings.holdings_value_exact) * model._maintenance
         return held
     return reserved_buying_power(security)
@@ -433,11 +440,8 @@ def margin_held(security: Any) -> Decimal:
 def maintenance_margin(security: Any) -> Decimal:
     """Margin that the present position holds."""
     model, quantity = security.buying_power_model, security.holdings.quantity_exact
-    kind = type(model)
-    if (
-        getattr(kind, "get_maintenance_margin", None) is BuyingPowerModel.get_maintenance_margin
-        and kind._net_maintenance_margin is BuyingPowerModel._net_maintenance_margin
-    ):
+    kind: Any = type(model)
+    if _leaves(kind, "get_maintenance_margin") and _leaves(kind, _MAINTENANCE):
         # Nobody overrides it, so that it need not be asked with parameters at every time step.
         held: Decimal = abs(security.holdings.price_exact * quantity) * model._maintenance
         return held

@@ -17,6 +17,7 @@ from engine.common.naming import DirectObject
 from engine.common.net_exceptions import ArgumentException, DuplicateNameException
 from engine.common.pairs import PairsDict
 
+_new: Callable[[Any], Any] = object.__new__
 _EPOCH = datetime(1970, 1, 1)
 _SECOND = timedelta(seconds=1)
 
@@ -86,7 +87,7 @@ class ChartPoint(SeriesPoint):
     @classmethod
     def exactly(cls, time: datetime, y: Decimal | None) -> ChartPoint:
         """Make a point of a number that is not rounded any more."""
-        point = cls.__new__(cls)
+        point: ChartPoint = _new(cls)
         point.time, point.y_exact = time, y
         return point
 

@@ -42,6 +42,7 @@ _LARGEST = [MAX_DECIMAL.scaleb(-scale, _UNROUNDED) for scale in range(MAX_SCALE 
 _SIGNIFICANT = [Context(prec=max(digits, 1)) for digits in range(MAX_SCALE + 1)]
 _THOUSAND = Decimal(1000)
 _LOW_BITS = 2**64 - 1
+_TWO_64 = 2.0**64
 _EXACT_DIGITS = 16
 
 
@@ -101,11 +102,14 @@ def to_double(value: Decimal) -> float:
     if len(digits) <= _EXACT_DIGITS and "E" not in digits and digits[-1] not in "Ny":
         # Integer and power of ten are doubles: the quotient is the nearest one.
         return float(digits)
-    if len(digits) > MAX_SCALE or "E" in digits:
+    if "E" in digits or digits[-1] in "Ny":
         digits = format(fit(value), "f")
     whole, _, fraction = digits.partition(".")
-    integer = abs(int(whole + fraction))
-    double = (float(integer & _LOW_BITS) + (integer >> 64) * 2.0**64) / _POWERS[len(fraction)]
+    integer = int(whole + fraction)
+    magnitude = -integer if integer < 0 else integer
+    if magnitude >> 96 or len(fraction) > MAX_SCALE:
+        return to_double(fit(value))
+    double = ((magnitude & _LOW_BITS) + (magnitude >> 64) * _TWO_64) / _POWERS[len(fraction)]
     return -double if digits[0] == "-" else double
 
 

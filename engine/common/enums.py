@@ -74,13 +74,15 @@ class LeanEnum(IntEnum, metaclass=_LeanEnumMeta):
         """As numbers, and as text: a member equals either of its names."""
         if self is other:
             return True
+        if type(other) is type(self):
+            return False
         if isinstance(other, str):
             return other in (self._name_, self.net_name)
         # To .NET a truth value is no number.
         return isinstance(other, int | float) and type(other) is not bool and int(self) == other
 
     def __ne__(self, other: object) -> bool:
-        return not self == other
+        return self is not other and not self == other
 
     __hash__ = IntEnum.__hash__
 

@@ -31,7 +31,8 @@ _UNIT = Decimal("0.0001")
 
 _DAY_AND_CLOCK = re.compile(r"\d{4}(0[1-9]|1[0-2])([0-2]\d|3[01]) [0-2]\d:[0-5]\d")
 # Fields that 64 bits hold; the last line may lack its end.
-_SOUND = re.compile(r"(?:\d{8} \d\d:[0-5]\d(?:,\d{1,15}){5}(?:\r?\n|\Z))*", re.ASCII)
+# Possessive and written out: there is nothing to go back for.
+_SOUND = re.compile(r"(?:\d{8} \d\d:[0-5]\d" + r",\d{1,15}+" * 5 + r"(?:\r?\n|\Z))*+", re.ASCII)
 _SEPARATORS = str.maketrans({" ": ",", ":": ",", "\n": ",", "\r": None})
 _MILLISECONDS = re.compile(r"\d{1,8}")
 _FIELDS = ("open", "high", "low", "close")
@@ -205,27 +206,31 @@ def _decode(text: str) -> BarRows | None:
         return None
     flat = text.translate(_SEPARATORS).rstrip(",")
     numbers = np.fromstring(flat, dtype=np.int64, sep=",").reshape(-1, 8)
-    prices = numbers[:, 3:7]
-    days = numbers[:, 0]
-    starts = (
-        (days // 10000 - 1970).astype("M8[Y]").astype("M8[M]") + (days // 100 % 100 - 1)
-    ).astype("M8[D]")
-    first_of_next = (starts.astype("M8[M]") + 1).astype("M8[D]")
-    times = starts + (days % 100 - 1)
-    minutes = times.astype("M8[m]") + numbers[:, 1] * 60 + numbers[:, 2]
-    months = days // 100 % 100
+    if not len(numbers):
+        return BarRows([], numbers[:, 3:])
+    dates, hours, minutes, opened, high, low, close, _ = np.ascontiguousarray(numbers.T)
+    months, days = np.divmod(dates, 100)
+    years, months = np.divmod(months, 100)
+    if not (months.min() >= 1 and months.max() <= 12 and days.min() >= 1 and hours.max() < 24):
+        return None
+    # Days since 1970 of the first of every month there is, and of the one after it.
+    months += (years - 1970) * 12 - 1
+    first = months.min()
+    firsts = np.arange(first, months.max() + 2).astype("M8[M]").astype("M8[D]").astype(np.int64)
+    months -= first
+    midnights = firsts[months] + days - 1
+    times = (midnights * 24 + hours) * 60 + minutes
     sound = (
-        ((months >= 1) & (months <= 12) & (days % 100 >= 1)).all()
-        and (times < first_of_next).all()
-        and (numbers[:, 1] < 24).all()
-        and (minutes[1:] > minutes[:-1]).all()
-        and (prices > 0).all()
-        and (prices[:, 1] == prices.max(axis=1)).all()
-        and (prices[:, 2] == prices.min(axis=1)).all()
+        (midnights < firsts[months + 1]).all()
+        and (times[1:] > times[:-1]).all()
+        and low.min() > 0
+        and (high >= np.maximum(opened, close)).all()
+        and (low <= np.minimum(opened, close)).all()
     )
     if not sound:
         return None
-    return BarRows(minutes.astype("M8[us]").tolist(), np.ascontiguousarray(numbers[:, 3:]))
+    starts = times.view("M8[m]").astype("M8[us]").tolist()
+    return BarRows(starts, np.ascontiguousarray(numbers[:, 3:]))
 
 
 class BarFiles:

@@ -38,6 +38,7 @@ class DataConsolidator(DirectObject):
     data_consolidated: Event
     listeners: Event
     consolidated: Any
+    _newest_bars: Recent
 
     def __new__(cls, *_: Any, **__: Any) -> Any:
         """Set the state up before a user's `__init__`, which need not call ours."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from engine.common.clock import midnight
+from engine.common.clock import engine_time, midnight
 from engine.common.decimals import ONE, ZERO
 from engine.common.enums import DataNormalizationMode, Resolution
 from engine.feed.bar_files import BarFiles, BarRows
@@ -23,7 +23,9 @@ from engine.market.market_hours import ExchangeHours, Session
 from engine.market.symbols import Symbol
 
 _DAY = timedelta(days=1)
-_BLOCK = 256
+_BLOCK = 32
+# Members of enumerations are found more slowly than other names.
+_RAW, _TOTAL_RETURN = DataNormalizationMode.RAW, DataNormalizationMode.TOTAL_RETURN
 
 
 class _Reader:
@@ -52,11 +54,14 @@ class _Reader:
             self._index = self._first = bisect_left(self._starts, day)
             self._block = []
         starts, index = self._starts, self._index
-        while index < len(starts) and starts[index] < day:
+        count = len(starts)
+        while index < count and starts[index] < day:
             index += 1
-        self._index = index
-        if index == len(starts) or (starts[index] != day and starts[index] >= day + _DAY):
+        if index == count or (starts[index] != day and starts[index] >= day + _DAY):
+            self._index = index
             return None
+        # The next day's row is mostly the next one.
+        self._index = index + 1
         place = index - self._first
         if place >= len(self._block):
             self._first, place = index, 0
@@ -85,7 +90,7 @@ class DailyPoints:
     ) -> None:
         self._config = config
         self._hours = hours
-        self._start, self._end = start, end
+        self._start, self._end = engine_time(start), engine_time(end)
         self._map = sources.auxiliary.map_files.of_security(config.symbol.id)
         self._factors = sources.auxiliary.factor_file(config.symbol.id)
         self._events = SecurityEvents(config, self._map, self._factors, start)
@@ -153,11 +158,11 @@ class DailyPoints:
         """The last row as the bar of a session, adjusted as the subscription says now."""
         opened, high, low, close, volume = self._row
         mode, scale, dividends = self._config.data_normalization_mode, self._scale, ZERO
-        if mode is DataNormalizationMode.TOTAL_RETURN:
+        if mode is _TOTAL_RETURN:
             dividends = self._events.sum_of_dividends
             if dividends:
                 scale = self._unit * self._factor
-        elif mode is DataNormalizationMode.RAW:
+        elif mode is _RAW:
             scale = self._unit
         if scale is self._unit and not dividends:
             traded = Decimal(volume)

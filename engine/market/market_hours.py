@@ -7,15 +7,17 @@ count as open, closes as closed.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right
 from calendar import isleap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, ClassVar
 
-from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc, zone
+from engine.common.clock import NEW_YORK, engine_time, from_utc, midnight, to_utc, zone
 from engine.common.enums import DayOfWeek, MarketHoursState, SecurityType
 from engine.common.naming import DirectObject
 from engine.common.pairs import PairsDict
@@ -25,6 +27,7 @@ from engine.market.symbols import Symbol
 
 ONE_DAY = timedelta(days=1)
 _SEARCH_DAYS = 15
+_DAY_OF_PAIR = itemgetter(0)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _STATES = {state.net_name.lower(): state for state in MarketHoursState}
 
@@ -277,13 +280,14 @@ class ExchangeHours(DirectObject):
 
     def sessions(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, Session]]:
         """Midnights of the days with a session, and the sessions; both ends included."""
-        first = midnight(start)
-        for year in range(first.year, end.year + 1):
-            for pair in self._of_year(year):
-                if pair[0] >= first:
-                    if pair[0] > end:
-                        return
-                    yield pair
+        first, last = midnight(start), engine_time(end)
+        for year in range(first.year, last.year + 1):
+            pairs = self._of_year(year)
+            begin = bisect_left(pairs, first, key=_DAY_OF_PAIR) if year == first.year else 0
+            stop = len(pairs)
+            if year == last.year:
+                stop = bisect_right(pairs, last, key=_DAY_OF_PAIR)
+            yield from pairs[begin:stop]
 
     def trading_days(self, start: datetime, end: datetime) -> Iterator[datetime]:
         """Midnights of the days with a session, both ends included."""

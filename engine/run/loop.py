@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from engine.account.volatility import warm_up
 from engine.brokerage.buying_power import exact_leverage, margin_held
-from engine.brokerage.settlement import ScanSettlementModelParameters
+from engine.brokerage.settlement import ImmediateSettlementModel, ScanSettlementModelParameters
 from engine.brokerage.shortable import MarginInterestRateModel, MarginInterestRateParameters
 from engine.common.charting import PlotCollector
 from engine.common.clock import aware_utc, to_utc
@@ -26,7 +27,7 @@ from engine.market.data import QuoteBar, Split, TradeBar
 from engine.orders.order_requests import SubmitOrderRequest
 from engine.run.ends_of_day import EndsOfDay
 from engine.statistics.capacity import BarVolume, CapacityEstimate, Position
-from engine.statistics.sampling import DailySnapshot, HoldingSample, MarginSample, ResultSampler
+from engine.statistics.sampling import DailySnapshot, ResultSampler
 
 _HOUR = timedelta(hours=1)
 _MARGIN_CALL_INTERVAL = timedelta(minutes=5)
@@ -71,6 +72,8 @@ class Loop:
         self._next_margin_call = datetime.min
         self._next_settlement = datetime.min
         self._was_warming_up = algorithm.is_warming_up
+        # Classes of consolidators, and whether the clock alone can emit a bar of theirs.
+        self._scanning: dict[type, bool] = {}
         self.trading = False
 
     # Services -------------------------------------------------------------------------------
@@ -93,21 +96,25 @@ class Loop:
         """The daily sample."""
         algorithm = self._algorithm
         portfolio = algorithm.portfolio
-        holdings: list[HoldingSample] = []
-        margins: list[MarginSample] = []
+        holdings: list[Decimal] = []
+        sales: list[tuple[str, Decimal]] = []
+        margins: list[tuple[str, Decimal]] = []
         for security in algorithm.securities.values():
             ticker, held = security.symbol.value, security.holdings
             quantity = held.quantity_exact
-            value = quantity * held.price_exact if quantity else ZERO
-            holdings.append(HoldingSample(ticker, value, held.total_sale_volume_exact))
+            sales.append((ticker, held.total_sale_volume_exact))
             if quantity:
-                margins.append(MarginSample(ticker, margin_held(security)))
+                holdings.append(quantity * held.price_exact)
+                margins.append((ticker, margin_held(security)))
+            else:
+                holdings.append(ZERO)
         snapshot = DailySnapshot(
             portfolio.total_portfolio_value_exact,
             algorithm.benchmark.evaluate_exact(algorithm.utc_time_naive),
             portfolio.total_sale_volume_exact,
             self.capacity.capacity,
             holdings,
+            sales,
             margins,
         )
         self.sampler.sample(algorithm.utc_time_naive, snapshot, warming_up=algorithm.is_warming_up)
@@ -210,15 +217,16 @@ class Loop:
             security.update(points)
             show_price(security.symbol, security.cache.price_exact)
         if time >= self._next_settlement:
-            aware = aware_utc(time)
+            aware, no_interest = aware_utc(time), MarginInterestRateModel.NULL
             for security in algorithm.securities.values():
-                if security.margin_interest_rate_model is not MarginInterestRateModel.NULL:
+                if security.margin_interest_rate_model is not no_interest:
                     security.margin_interest_rate_model.apply_margin_interest_rate(
                         MarginInterestRateParameters(security, time)
                     )
-                security.settlement_model.scan(
-                    ScanSettlementModelParameters(algorithm.portfolio, security, aware)
-                )
+                if type(security.settlement_model) is not ImmediateSettlementModel:
+                    security.settlement_model.scan(
+                        ScanSettlementModelParameters(algorithm.portfolio, security, aware)
+                    )
             self._next_settlement = time.replace(minute=0, second=0, microsecond=0) + _HOUR
         algorithm.portfolio.invalidate_total_portfolio_value()
         self._check_warm_up_finished()
@@ -355,6 +363,7 @@ class Loop:
                     warm_up(security.volatility_model, algorithm, security, mode=mode)
 
     def _consolidate(self, step: TimeSlice) -> None:
+        scanning = self._scanning
         for config, points in step.consolidations:
             if not config.consolidators:
                 continue
@@ -362,7 +371,10 @@ class Loop:
             for consolidator in list(config.consolidators):
                 for point in points:
                     consolidator.update(point)
-                if getattr(type(consolidator), "scan", None) is not DataConsolidator.scan:
+                kind = type(consolidator)
+                if kind not in scanning:
+                    scanning[kind] = getattr(kind, "scan", None) is not DataConsolidator.scan
+                if scanning[kind]:
                     if local is None:
                         local = self._algorithm.qc_hours_of(config.symbol).from_utc(step.time)
                     consolidator.scan(local)
