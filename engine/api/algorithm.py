@@ -28,6 +28,7 @@ from engine.api.algorithm_symbols import SymbolsMixin
 from engine.api.algorithm_trading import TradingMixin
 from engine.api.messages import DEBUG, ERROR, LOG, Messages
 from engine.api.notifications import NotificationManager
+from engine.api.pandas_converter import PandasConverter
 from engine.api.run_context import RunContext, current_context
 from engine.api.schedule_rules import DateRules, TimeRules
 from engine.api.scheduling import ScheduleManager
@@ -110,6 +111,7 @@ class QCAlgorithm(
     is_warming_up: bool = Value(read_bool)  # type: ignore[assignment]
     notify: Any = Typed("QuantConnect.Notifications.NotificationManager")
     object_store: Any = Typed("QuantConnect.Storage.ObjectStore")
+    pandas_converter: Any = ReadOnly()
     portfolio: Any = Typed("QuantConnect.Securities.SecurityPortfolioManager")
     project_id: int = Value(read_int)  # type: ignore[assignment]
     schedule: Any = Typed("QuantConnect.Scheduling.ScheduleManager")
@@ -184,6 +186,7 @@ class QCAlgorithm(
             lambda: self._qc_end,
             files_grow=context.live_start is not None,
         )
+        self.pandas_converter = PandasConverter()
         self._qc_set_up_data()
         self._qc_set_up_charts()
         self._qc_set_up_statistics()
@@ -401,7 +404,10 @@ class QCAlgorithm(
             "set_account_currency", "Cannot change AccountCurrency after algorithm initialized."
         )
         if account_currency.upper() != "USD":
-            raise NotImplementedError(f"set_account_currency({account_currency!r})")
+            raise NotImplementedError(
+                f"set_account_currency({account_currency!r}): accounts are in US dollars here, and "
+                "US equities need no other currency; run the algorithm in LEAN (`lean backtest`)"
+            )
         told = "" if starting_cash is None else f", with a starting cash of {starting_cash}"
         self.debug(f"Changing account currency from USD to {account_currency}{told}...")
         if starting_cash is not None:
@@ -425,7 +431,10 @@ class QCAlgorithm(
         if not isinstance(symbol, str | None):
             currency, amount = None, symbol
         if currency is not None and currency.upper() != "USD":
-            raise NotImplementedError(f"set_cash({currency!r}, ...)")
+            raise NotImplementedError(
+                f"set_cash({currency!r}, ...): accounts hold US dollars here, no other currency; "
+                "run the algorithm in LEAN (`lean backtest`)"
+            )
         self._qc_require_initialize(
             "set_cash", "Cannot change cash available after algorithm initialized."
         )

@@ -89,6 +89,11 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
                 raise ValueError(told)
             self._qc_context.on_message(f"{ENGINE_MARK}{told}")
 
+    def qc_note_filter(self: Any, problem: Exception) -> None:
+        """Tell of a data filter that raised, in LEAN's words; the run goes on without the point."""
+        told = f"Runtime error applying data filter. Assuming filter pass: {problem}"
+        self._qc_context.on_message(f"{ENGINE_MARK}{told}")
+
     def _qc_security(
         self: Any,
         symbol: Symbol,

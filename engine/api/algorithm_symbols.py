@@ -42,8 +42,9 @@ class SymbolsMixin:
         """
         return SymbolCache.get_symbol(ticker)
 
-    def ticker(self: Any, symbol: Symbol) -> str:
+    def ticker(self: Any, symbol: Any) -> str:
         """Ticker under which a security trades today."""
+        symbol = Symbol.of(symbol)
         files = self._qc_context.sources.auxiliary.map_files
         ticker: str = files.of_security(symbol.id).ticker_on(self.time, symbol.value)
         return ticker

@@ -381,6 +381,14 @@ class DirectObject(metaclass=LeanType):
         """.NET's text of an object."""
         return str(self)
 
+    def equals(self, *others: Any, **named: Any) -> bool:
+        """Whether another is the same, by whatever name LEAN's class gives it."""
+        return all(self == other for other in (*others, *named.values()))
+
+    def get_hash_code(self) -> int:
+        """A number of the object."""
+        return hash(self)
+
     def get_type(self) -> NetType:
         """.NET's type of an object; a user's class is what it derives from."""
         own = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("engine."))

@@ -154,7 +154,7 @@ class DataFeed:
         algorithm = self._algorithm
         hours: ExchangeHours = security.exchange.hours
         chosen = security.qc_takes()
-        takes = None if chosen is None else partial(chosen, security)
+        takes = None if chosen is None else partial(self._passes, chosen, security)
         strict = algorithm.settings.daily_precise_end_time
         begin, end = hours.from_utc(start), hours.from_utc(self._end_utc)
         if config.custom_kind is not None:
@@ -193,6 +193,14 @@ class DataFeed:
             strict_daily=strict,
             takes=takes,
         )
+
+    def _passes(self, chosen: Any, security: Any, point: BaseData) -> bool:
+        """Whether a user's filter takes a point; as in LEAN one at which it fails is not taken."""
+        try:
+            return bool(chosen(security, point))
+        except Exception as problem:
+            self._algorithm.qc_note_filter(problem)
+            return False
 
     def _add_benchmark(self, start: datetime) -> bool:
         """Subscribe the benchmark's security hourly, hidden, from the day before."""

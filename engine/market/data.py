@@ -76,6 +76,34 @@ class BaseData(DirectObject):
     def price_exact(self, price: Decimal) -> None:
         self.value_exact = price
 
+    def update_trade(self, last_trade: Any, trade_size: Any) -> None:
+        """Take a trade in."""
+        self.update(last_trade, 0, 0, trade_size, 0, 0)
+
+    def update_quote(self, bid_price: Any, bid_size: Any, ask_price: Any, ask_size: Any) -> None:
+        """Take a quote of both sides in."""
+        self.update(0, bid_price, ask_price, 0, bid_size, ask_size)
+
+    def update_bid(self, bid_price: Any, bid_size: Any) -> None:
+        """Take a bid in."""
+        self.update(0, bid_price, 0, 0, bid_size, 0)
+
+    def update_ask(self, ask_price: Any, ask_size: Any) -> None:
+        """Take an offer in."""
+        self.update(0, 0, ask_price, 0, 0, ask_size)
+
+    def update(
+        self,
+        last_trade: Any,
+        bid_price: Any,
+        ask_price: Any,
+        volume: Any,
+        bid_size: Any,
+        ask_size: Any,
+    ) -> None:
+        """Take a trade or a quote in; a point of one value has the trade's price from then on."""
+        self.value_exact = to_decimal(last_trade)
+
     def clone(self, fill_forward: bool | None = None) -> BaseData:
         """Copy the point; it stays filled forward or not unless said."""
         made = copy.copy(self)
@@ -279,6 +307,8 @@ def _middle(bid: Bar | None, ask: Bar | None, field: str) -> Decimal:
 class QuoteBar(BaseData):
     """Bid and ask bars over a period; its own prices are the middle."""
 
+    _updated: Decimal | None = None
+
     data_type = MarketDataType.QUOTE_BAR
     open = ExactNumber()
     high = ExactNumber()
@@ -312,8 +342,8 @@ class QuoteBar(BaseData):
 
     @property
     def value_exact(self) -> Decimal:  # type: ignore[override]
-        """Middle of the closes."""
-        return self.close_exact
+        """Middle of the closes, or what the last update told: the trade, else offer, else bid."""
+        return self.close_exact if self._updated is None else self._updated
 
     @property
     def period(self) -> timedelta:
@@ -354,6 +384,8 @@ class QuoteBar(BaseData):
             self.last_bid_size = bid_size
         if to_decimal(ask_size) > 0:
             self.last_ask_size = ask_size
+        told = (to_decimal(price) for price in (last_trade, ask_price, bid_price))
+        self._updated = next((price for price in told if price), self._updated)
 
     def __str__(self) -> str:
         sides = (("Bid: ", self.bid), ("Ask: ", self.ask))

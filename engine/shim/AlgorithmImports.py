@@ -53,6 +53,7 @@ from engine.api.market_impact import MarketImpactSlippageModel
 from engine.api.net_types import CircularQueue, Globals, Random, Time, TimeSpan
 from engine.api.notifications import NotificationManager
 from engine.api.object_store import ObjectStore
+from engine.api.pandas_converter import PandasConverter
 from engine.api.schedule_rules import (
     CompositeTimeRule,
     DateRules,

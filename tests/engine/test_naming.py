@@ -113,7 +113,7 @@ def test_a_slip_of_the_pen_is_a_mistake():
 def test_a_users_attributes_do_not_meet_the_engines_own(tmp_path):
     ours = {
         "add_custom_data", "add_fred_series", "above_minimum_order_margin", "dispatch_order_event",
-        "get_type",
+        "equals", "get_hash_code", "get_type",
         "is_market_open_at", "new_security", "request_history", "request_typed_history",
         "start_consolidating", "take_changed_universes", "take_pending_series",
         "take_pending_universes", "takes_overrides", "to_string", "utc_time_naive",

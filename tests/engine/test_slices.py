@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from engine.api.pandas_converter import PandasConverter
 from engine.common.enums import SecurityType, SplitType
 from engine.common.net_exceptions import (
     InvalidOperationException,
@@ -141,6 +142,32 @@ def test_an_empty_bar_takes_its_first_price_for_all(symbols):
     copy = TradeBar(made)
     copy.close = 1
     assert made.close == 7
+    made.update_trade(4, 2)
+    assert (made.high, made.low, made.close, made.volume) == (7, 4, 4, 5)
+
+
+def test_a_quotes_updates_are_its_value(symbols):
+    quote = QuoteBar(NOW, symbols[0])
+    quote.update_bid(5, 1)
+    quote.update_ask(6, 2)
+    assert (quote.bid.close, quote.ask.close, quote.value, quote.last_ask_size) == (5, 6, 6, 2)
+    quote.update_quote(4, 3, 0, 0)
+    assert (quote.bid.low, quote.value, quote.last_bid_size) == (4, 4, 3)
+    quote.update_trade(9, 1)
+    assert (quote.value, quote.close) == (9, 5)
+    assert quote.equals(quote)
+
+
+def test_frames_of_points_are_those_of_history(symbols):
+    later = TradeBar(NOW + timedelta(minutes=1), symbols[1], 3, 4, 2, 3, 50)
+    frame = PandasConverter().get_data_frame[TradeBar]([bar(symbols[0]), later])
+    assert list(frame.columns) == ["close", "high", "low", "open", "volume"]
+    assert [symbol.value for symbol in frame.index.get_level_values("symbol")] == ["SPY", "AIG"]
+    assert frame.loc[symbols[1]].volume.tolist() == [50]
+    with pytest.raises(NotImplementedError, match="symbol_only_index"):
+        PandasConverter().get_data_frame([later], symbol_only_index=True)
+    with pytest.raises(TypeError, match="'int' value cannot be converted"):
+        PandasConverter().get_data_frame([3])
 
 
 def test_the_getters_of_net_and_copies_of_some(data, symbols):

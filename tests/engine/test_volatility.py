@@ -80,7 +80,9 @@ ALGORITHM = """
 from AlgorithmImports import *
 class Kept(SecurityDataFilter):
     def filter(self, vehicle, data):
-        return data.close != 99
+        if data.close == 99:
+            raise ValueError("a price that is left out, as in LEAN, and the run goes on")
+        return True
 class Main(QCAlgorithm):
     def initialize(self):
         self.set_start_date(2010, 1, 11)
