@@ -9,8 +9,10 @@ from engine.common.enums import Resolution, TickType
 from engine.common.naming import BracketCall
 from engine.common.net_exceptions import ArgumentException
 from engine.feed.consolidators import IdentityDataConsolidator, identity_of, listen
+from engine.feed.custom_data import PythonData
 from engine.feed.period_consolidators import (
     BaseDataConsolidator,
+    DynamicDataConsolidator,
     MarketHourAwareConsolidator,
     QuoteBarConsolidator,
     TradeBarConsolidator,
@@ -131,7 +133,7 @@ class ConsolidatorsMixin:
                 "to produce lower resolution data."
             )
         if span == config.increment:
-            return identity_of(config.type, IdentityDataConsolidator)()
+            return self.create_consolidator(timedelta(0), config.type)
         if period is Resolution.DAILY:
             return self._qc_daily_consolidator(symbol, config)
         return self._qc_periodic(span, config.type)
@@ -161,6 +163,8 @@ class ConsolidatorsMixin:
             return TradeBarConsolidator(rule)
         if issubclass(kind, QuoteBar):
             return QuoteBarConsolidator(rule)
+        if issubclass(kind, PythonData):
+            return DynamicDataConsolidator(rule)
         return BaseDataConsolidator(rule)
 
     @staticmethod
@@ -171,6 +175,8 @@ class ConsolidatorsMixin:
     ) -> Any:
         """Consolidator over a period for a class of data; without a period, each point's own."""
         if not period:
+            if issubclass(consolidator_input_type, PythonData):
+                return DynamicDataConsolidator(1)
             return identity_of(consolidator_input_type, IdentityDataConsolidator)()
         return ConsolidatorsMixin._qc_periodic(period, consolidator_input_type)
 

@@ -142,16 +142,21 @@ class CustomDataMixin:
         name = kind.__name__
         if self.live_mode:
             raise NotImplementedError(f"add_data({name}) in live trading: nothing feeds it there")
-        if kind().requires_mapping() or not isinstance(ticker, str):
-            raise NotImplementedError(f"add_data({name}) of another security; use a ticker")
+        if kind().requires_mapping():
+            raise NotImplementedError(
+                f"add_data({name}) that follows renamings; let requires_mapping return False"
+            )
         chosen = kind().default_resolution() if resolution is None else Resolution(resolution)
         if chosen < Resolution.MINUTE:
             raise NotImplementedError(f"add_data({name}, resolution={chosen.net_name})")
-        alias = f"{ticker.upper()}.{name}"
-        symbol = Symbol(SecurityIdentifier.generate_base(alias), ticker)
-        if SymbolCache.try_get_symbol(ticker) is None:
-            SymbolCache.set(ticker, symbol)
-        SymbolCache.set(alias, symbol)
+        if isinstance(ticker, str):
+            symbol = Symbol(SecurityIdentifier.generate_base(f"{ticker.upper()}.{name}"), ticker)
+            if SymbolCache.try_get_symbol(ticker) is None:
+                SymbolCache.set(ticker, symbol)
+        else:
+            underlying: Symbol = getattr(ticker, "symbol", ticker)
+            symbol = Symbol.create_base(kind, underlying, underlying.id.market)
+        SymbolCache.set(symbol.id.symbol, symbol)
         hours: ExchangeHours = always_open(*(() if time_zone is None else (str(time_zone),)))
         security = self.securities.find_any(symbol)
         if security is None:

@@ -327,10 +327,6 @@ class HistoryMixin:
             )
         return requests
 
-    def qc_history_bars(self: Any, symbol: Any, periods: int, resolution: Any) -> list[BaseData]:
-        """The last trade bars of a symbol."""
-        return list(self.history[TradeBar](symbol, periods, resolution))
-
     def qc_history_points(
         self: Any, requests: Iterable[HistoryRequest], scaled_raw: bool
     ) -> list[BaseData]:

@@ -259,16 +259,18 @@ class IndicatorsMixin(IndicatorHelpersMixin):
             self._qc_warm_up_with(keys, length, periods, feed)
             return
         indicator.reset()
-        kind = _data_of(selector)
         for _, bar in self._qc_bars_of(
-            keys, lambda item: self.history[kind](item, periods, length)
+            keys, lambda key: self.history[self._qc_data_of(key, selector)](key, periods, length)
         ):
             feed(None, bar)
 
     def _qc_warm_up_with(
         self: Any, keys: list[Any], length: timedelta, periods: int, feed: Callable[[Any, Any], Any]
     ) -> None:
-        """Feed with bars of a length, the last of them as far as it has ended by now."""
+        """Feed with bars of a length, the last of them as far as it has ended by now.
+
+        As in LEAN they are made of trades, whatever the selector.
+        """
         finer = (Resolution.DAILY, Resolution.HOUR, Resolution.MINUTE)
         base = next((r for r in finer if RESOLUTION_SPAN[r] <= length), Resolution.SECOND)
         needed = periods * int(length / RESOLUTION_SPAN[base])
@@ -284,7 +286,7 @@ class IndicatorsMixin(IndicatorHelpersMixin):
             listen(made, feed)
             consolidators[name] = made
         for key, bar in self._qc_bars_of(
-            keys, lambda item: self.qc_history_bars(item, needed, base)
+            keys, lambda key: self.history[self._qc_data_of(key)](key, needed, base)
         ):
             consolidators[key].update(bar)
         for key, made in consolidators.items():
@@ -349,15 +351,14 @@ class IndicatorsMixin(IndicatorHelpersMixin):
             keys = _listed(target)
             if isinstance(period, timedelta):
                 span = period
-            kind = _data_of(selector)
-            ask = self._qc_asker(indicator, kind, period, span, start, end, resolution)
+            ask = self._qc_asker(indicator, selector, period, span, start, end, resolution)
             bars = [bar for _, bar in self._qc_bars_of(keys, ask)]
         return _history_of(indicator, bars, self._qc_feeder(indicator, selector))
 
     def _qc_asker(
         self: Any,
         indicator: Any,
-        kind: type[BaseData],
+        selector: Any,
         period: Any,
         span: timedelta | None,
         start: datetime | None,
@@ -371,7 +372,9 @@ class IndicatorsMixin(IndicatorHelpersMixin):
                 raise ArgumentException(
                     f"indicator_history takes a number, a timedelta or a start; received {period!r}"
                 )
-            return lambda key: self.history[kind](key, period + before, resolution)
+            return lambda key: self.history[self._qc_data_of(key, selector)](
+                key, period + before, resolution
+            )
         first: Any = self.time - span if span is not None else start
         last = self.time if end is None else end
 
@@ -385,18 +388,25 @@ class IndicatorsMixin(IndicatorHelpersMixin):
                 extended = any(config.extended_hours for config in configs)
                 earliest = start_of_bars(hours, local, wanted, before, extended)
                 begin = min(first, from_utc(hours.to_utc(earliest), self.time_zone))
-            return self.history[kind](key, begin, last, resolution)
+            return self.history[self._qc_data_of(key, selector)](key, begin, last, resolution)
 
         return ask
+
+    def _qc_data_of(self: Any, key: Any, selector: Any = None) -> type[BaseData]:
+        """What feeds an indicator of a symbol: trades, quotes if the selector reads them.
+
+        Of custom data their own points.
+        """
+        security = self.securities.find(getattr(key, "symbol", key))
+        configs = security.subscriptions if security is not None else []
+        own: type[BaseData] | None = configs[0].custom_kind if configs else None
+        if own is not None:
+            return own
+        return QuoteBar if lib.needs_quotes(selector) else TradeBar
 
 
 def _listed(symbols: Any) -> list[Any]:
     return list(symbols) if isinstance(symbols, list | tuple | set) else [symbols]
-
-
-def _data_of(selector: Any) -> type[BaseData]:
-    """The bars that a selector reads: trades, unless it is one of those of quotes."""
-    return QuoteBar if lib.needs_quotes(selector) else TradeBar
 
 
 def _is_slices(thing: Any) -> bool:

@@ -258,7 +258,7 @@ def start_of_bars(
         day = midnight(end)
         if hours.is_date_open(end) and hours.get_next_market_close(day, extended) <= end:
             start = end
-    while count:
+    while count > 0:
         start -= span
         if hours.is_open_during(start, start + span, extended):
             count -= 1

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from engine.common.clock import round_down
-from engine.common.decimals import ZERO
+from engine.common.decimals import ZERO, from_float, to_decimal
 from engine.common.enums import Resolution, TickType
 from engine.common.naming import LeanObject
 from engine.common.net_exceptions import ArgumentException, InvalidOperationException
 from engine.common.spans import time_span
 from engine.feed.consolidators import DataConsolidator, listen
+from engine.feed.custom_data import PythonData
 from engine.feed.run_reference import exchange_hours
 from engine.indicators.base import Event
 from engine.market.data import RESOLUTION_SPAN, Bar, QuoteBar, TradeBar
@@ -322,20 +324,47 @@ class BaseDataConsolidator(_PeriodCountConsolidator):
         """A copy of the bar being built, or None."""
         return self.working_data
 
+    def _values(self, data: Any) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal]:
+        """Open, high, low, close and volume that a point stands for."""
+        value = data.value_exact
+        return value, value, value, value, ZERO
+
     def _aggregate(self, data: Any) -> None:
-        value, bar = data.value_exact, self._bar
+        opened, high, low, close, volume = self._values(data)
+        bar = self._bar
         if bar is None:
             start = self._rounded(data.time)
-            self._bar = TradeBar(start, data.symbol, value, value, value, value, ZERO)
+            self._bar = TradeBar(start, data.symbol, opened, high, low, close, volume)
             return
-        bar.value_exact = value
-        bar.low_exact = min(bar.low_exact, value)
-        bar.high_exact = max(bar.high_exact, value)
+        bar.value_exact = close
+        bar.volume_exact += volume
+        bar.low_exact = min(bar.low_exact, low)
+        bar.high_exact = max(bar.high_exact, high)
 
     @staticmethod
     def from_resolution(resolution: Resolution) -> BaseDataConsolidator:
         """Bars of a resolution."""
         return BaseDataConsolidator(RESOLUTION_SPAN[resolution])
+
+
+class DynamicDataConsolidator(BaseDataConsolidator):
+    """Trade bars of custom points: of their fields `Open`, `High`, `Low`, `Close` and `Volume`.
+
+    A price that a point lacks is its value, a volume 0.
+    """
+
+    input_type = PythonData
+
+    def _values(self, data: Any) -> tuple[Decimal, Decimal, Decimal, Decimal, Decimal]:
+        def field(name: str, missing: Decimal) -> Decimal:
+            if not data.has_property(name):
+                return missing
+            value = data.get_property(name)
+            return from_float(value) if isinstance(value, float) else to_decimal(value)
+
+        value = data.value_exact
+        opened, high, low, close = (field(name, value) for name in ("Open", "High", "Low", "Close"))
+        return opened, high, low, close, round(field("Volume", ZERO), 0)  # half-even, as .NET's
 
 
 class QuoteBarConsolidator(_PeriodCountConsolidator):

@@ -109,9 +109,16 @@ class SecurityIdentifier(DirectObject):
         return cls(symbol.upper(), packed + int(SecurityType.EQUITY))
 
     @classmethod
-    def generate_base(cls, symbol: str, market: str = Market.USA) -> SecurityIdentifier:
-        """Build the SID of custom data or a universe, which has no listing day."""
-        return cls(symbol, Market.CODES[market.lower()] * _MARKET_OFFSET + int(SecurityType.BASE))
+    def generate_base(
+        cls, symbol: str, market: str = Market.USA, date: datetime = _OLE_ORIGIN
+    ) -> SecurityIdentifier:
+        """Build the SID of custom data or a universe.
+
+        The listing day is that of the security to which the data belong, if there is one.
+        """
+        packed = (date - _OLE_ORIGIN).days * _DAYS_OFFSET
+        packed += Market.CODES[market.lower()] * _MARKET_OFFSET
+        return cls(symbol, packed + int(SecurityType.BASE))
 
     @classmethod
     def parse(cls, value: str) -> SecurityIdentifier:
@@ -282,8 +289,8 @@ class Symbol(DirectObject):
     EMPTY: ClassVar[Symbol]
     NONE: ClassVar[Symbol]
     __slots__ = ("id", "value")
-    underlying = None
-    """Equities have none."""
+    underlying: Symbol | None = None
+    """Only data that belong to a security have one."""
 
     def __init__(self, sid: SecurityIdentifier, value: str) -> None:
         self.id = sid
@@ -303,6 +310,21 @@ class Symbol(DirectObject):
         if security_type != SecurityType.EQUITY:
             raise NotImplementedError(f"Symbol.create for security type {security_type}")
         return Symbol(SymbolCache.resolve(ticker, market), alias or ticker)
+
+    @staticmethod
+    def create_base(base_type: Any, underlying: Symbol, market: str | None = None) -> Symbol:
+        """Create the symbol of custom data that belong to a security: of its first ticker and day.
+
+        Args:
+            base_type: class of the data.
+            underlying: the security's symbol.
+            market: of the data; the US's by default.
+        """
+        sid = underlying.id
+        alias = f"{sid.symbol.upper()}.{base_type.__name__}"
+        market = Market.USA if market is None else market
+        own = SecurityIdentifier.generate_base(alias, market, sid.date)
+        return _Linked(own, underlying)
 
     @staticmethod
     def of(ticker: Any) -> Symbol:
@@ -351,8 +373,8 @@ class Symbol(DirectObject):
 
     @property
     def has_underlying(self) -> bool:
-        """Equities have none."""
-        return False
+        """Whether it stands for data that belong to a security."""
+        return self.underlying is not None
 
     def to_lower(self) -> str:
         """The ticker in small letters."""
@@ -414,6 +436,18 @@ class Symbol(DirectObject):
     def __repr__(self) -> str:
         return str(self)
 
+
+class _Linked(Symbol):
+    """The symbol of data that belong to a security, whose ticker is its value."""
+
+    __slots__ = ("underlying",)
+
+    def __init__(self, sid: SecurityIdentifier, underlying: Symbol) -> None:
+        super().__init__(sid, underlying.value)
+        self.underlying = underlying
+
+
+_Linked.__name__ = "Symbol"  # LEAN has one class
 
 Symbol.EMPTY = Symbol(EMPTY_SID, "")
 Symbol.NONE = Symbol(SecurityIdentifier.NONE, "NONE")

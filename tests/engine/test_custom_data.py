@@ -1,6 +1,7 @@
 """Data of a user's own class, out of the object store and local files."""
 
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import pytest
 
@@ -10,6 +11,7 @@ from engine.common.enums import FileFormat, Resolution, SubscriptionTransportMed
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.feed.custom_data import PythonData
 from engine.feed.period_consolidators import BaseDataConsolidator
+from engine.indicators import SimpleMovingAverage
 from engine.market.data_sources import SubscriptionDataSource
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
@@ -92,6 +94,49 @@ def test_points_come_at_their_time_on_closed_days_too(folder):
     assert security.leverage == 1  # add_data's own default, after the initializer's
     (config,) = security.subscriptions
     assert (config.data_time_zone, config.exchange_time_zone) == ("America/New_York",) * 2
+
+
+def test_data_of_a_security_and_bars_of_their_fields(folder):
+    class Priced(Weather):
+        def reader(self, config, line, date, is_live):
+            point = super().reader(config, line, date, is_live)
+            if point is not None:
+                point["Close"] = point["Wind"] + 0.25
+                point["Volume"] = 2.5
+                self.of.add(config.symbol.underlying.value)
+            return point
+
+        of: ClassVar = set()
+
+    class Linked(Base):
+        kind = Priced
+
+        def initialize(self):
+            super().initialize()
+            abc = self.symbol("ABC")
+            self.linked = self.add_data(Priced, abc, Resolution.HOUR).symbol
+            self.names = str(self.linked), self.linked.value, str(self.linked.underlying)
+            self.bars = []
+            self.consolidate(self.linked, timedelta(days=1), self.bars.append)
+            self.last = self.identity(self.linked)
+            self.mean = SimpleMovingAverage(1)
+            self.warm_up_indicator(self.linked, self.mean, Resolution.HOUR)
+            self.found = self.indicator_history(self.mean, self.linked, timedelta(days=8))
+
+    Priced.of.clear()
+    algorithm = run(folder, Linked).algorithm
+    linked = algorithm.linked
+    assert algorithm.names == ("ABC.Priced", "ABC", "ABC")
+    assert (str(linked.id), linked.id.date) == (
+        "ABC.Priced UJ0T0SKEFN1G",
+        linked.underlying.id.date,
+    )
+    assert Priced.of == {"ABC"}
+    # The value where a point has no such field; volumes are whole, halves to even.
+    shown = [(bar.time.day, bar.open, bar.close, bar.volume) for bar in algorithm.bars]
+    assert shown == [(9, 9.5, 18.25, 4), (11, 11.5, 18.25, 4)]
+    assert algorithm.last.current.value == 18.25
+    assert [point.value for point in algorithm.found] == [3.5, 3.5]
 
 
 def test_a_source_of_each_day_and_a_local_file(folder):

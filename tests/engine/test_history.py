@@ -326,6 +326,7 @@ def test_what_there_is_not_is_refused(tmp_path):
         with pytest.raises(ValueError, match="Requested Type: QuoteBar") as error:
             self.history[QuoteBar](self.symbol, 2, Resolution.DAILY)
         assert self.history(QuoteBar, self.symbol, 2, Resolution.DAILY).empty
+        assert self.history(self.symbol, -1, Resolution.DAILY).empty
         with pytest.raises(NotImplementedError, match="resolution=Tick"):
             self.history(self.symbol, 2, Resolution.TICK)
         with pytest.raises(TypeError, match="start"):
