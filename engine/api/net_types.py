@@ -22,6 +22,13 @@ class TimeSpan(LeanObject):
     MAX_VALUE: ClassVar[timedelta] = timedelta(days=999_999)
 
     @staticmethod
+    def equals(  # type: ignore[override]
+        t_1: Any = None, t_2: Any = None, *, obj: Any = None, value: Any = None
+    ) -> bool:
+        """Whether two spans are the same."""
+        return bool(t_1 == next((one for one in (t_2, obj, value) if one is not None), None))
+
+    @staticmethod
     def from_days(
         value: float = 0,
         hours: int = 0,

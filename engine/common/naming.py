@@ -381,9 +381,10 @@ class DirectObject(metaclass=LeanType):
         """.NET's text of an object."""
         return str(self)
 
-    def equals(self, *others: Any, **named: Any) -> bool:
-        """Whether another is the same, by whatever name LEAN's class gives it."""
-        return all(self == other for other in (*others, *named.values()))
+    def equals(self, obj: Any = None, *, other: Any = None, value: Any = None) -> bool:
+        """Whether another is the same; LEAN's classes have several names for it."""
+        given = (one for one in (obj, other, value) if one is not None)
+        return bool(self == next(given, None))
 
     def get_hash_code(self) -> int:
         """A number of the object."""

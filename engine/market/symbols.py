@@ -173,10 +173,6 @@ class SecurityIdentifier(DirectObject):
             "SecurityType.IndexOption"
         )
 
-    def equals(self, obj: Any = None, *, other: Any = None) -> bool:
-        """.NET's comparison."""
-        return self == (other if obj is None else obj)
-
     @property
     def security_type(self) -> SecurityType:
         """Kind of security."""
@@ -408,10 +404,6 @@ class Symbol(DirectObject):
 
     def __hash__(self) -> int:
         return self.id._hash
-
-    def equals(self, obj: Any = None, *, other: Any = None) -> bool:
-        """.NET's comparison: by identifier; a ticker means the symbol that it names."""
-        return self == (other if obj is None else obj)
 
     def compare_to(self, obj: Any) -> int:
         """Order by ticker, whatever its case: negative, 0 or positive."""
