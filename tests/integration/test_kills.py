@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from research.conditions import ROOT
 from tests.integration.kills import POINTS, RANDOM, Outcome, prove
 
 
@@ -22,5 +23,6 @@ def test_a_difference_is_seen_either_way():
     assert [line.split(":")[0] for line in poorer.difference(one)] == ["fills", "positions", "cash"]
 
 
-def test_every_point_of_the_code_is_there():
+def test_every_point_of_the_code_is_there(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "engine" / "shim")
     assert all(callable(point.found()[1]) for point in POINTS.values())
