@@ -50,6 +50,7 @@ live: data ## a month of paper trading, replayed in a minute: a restart and a sp
 	@echo; echo "The machine is switched off, and on again before the next open."; echo
 	@$(LIVE) --to 2005-03-11
 	@echo; $(BIN)/python -m engine status live/demo
+	@echo; echo "Report: $$($(BIN)/python -m engine report "$$(ls -d live/2*/ | sort | tail -n 1)")"
 
 report: setup ## rebuild report.html of the newest backtest
 	@ls -d backtests/*/ >/dev/null 2>&1 || { echo "There is no backtest yet; run: make backtest"; exit 1; }

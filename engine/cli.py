@@ -81,6 +81,8 @@ class OneLineErrors(click.Group):
                 traceback.print_exc()
                 click.echo("\n".join(getattr(error, "trace", [])), err=True)
             message = " ".join(str(error).split()) or type(error).__name__
+            if isinstance(error, PermissionError) and error.filename is not None:
+                message += remedy(Path(os.fsdecode(error.filename)))
             click.echo(f"error: {message}", err=True)
             ctx.exit(1)
 
@@ -234,14 +236,32 @@ def check_project(project: Path, data_folder: Path) -> None:
 
 
 def check_store(store: Path) -> None:
-    """Refuse an object store in which nothing could be saved, before hours of training.
+    """Refuse an object store in which something could not be saved, before hours of training.
 
     Raises:
-        ValueError: if something other than a folder has its name, or it is read-only.
+        ValueError: if something other than a folder has its name, or a folder of it is read-only,
+            or a file of it cannot be read.
     """
-    if store.exists() and not (store.is_dir() and os.access(store, os.W_OK | os.X_OK)):
-        rule = "be writable" if store.is_dir() else "be a folder; it is a file"
-        raise ValueError(f"the object store {store} must {rule}")
+    if store.exists() and not store.is_dir():
+        raise ValueError(f"the object store {store} must be a folder; it is a file")
+    for path in (store, *sorted(store.rglob("*"))) if store.exists() else ():
+        folder = path.is_dir()
+        if not os.access(path, os.W_OK | os.X_OK if folder else os.R_OK):
+            what = f"the object store {store}" if path == store else f"{path} in the object store"
+            rule = "writable" if folder else "readable"
+            raise ValueError(f"{what} must be {rule}{remedy(path)}")
+
+
+def remedy(path: Path) -> str:
+    """What to do about a path that belongs to somebody else; "" where it is ours."""
+    found = next((each for each in (path, *path.parents) if each.exists()), None)
+    if found is None or found.stat().st_uid == os.getuid():
+        return ""
+    owner = "root" if found.stat().st_uid == 0 else f"user {found.stat().st_uid}"
+    return (
+        f"; {found} belongs to {owner}, as what LEAN's container (Docker) writes does: "
+        f'sudo chown -R "$(id -u):$(id -g)" {found}'
+    )
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The command line: options, folders, one-line errors. The engine itself is stood in for."""
 
 import json
+import os
 import re
 import sys
 import types
@@ -142,6 +143,29 @@ def test_user_errors_are_one_line_and_code_one(project, monkeypatch, error, mess
     assert result.stderr.count("\n") == 1
     verbose = invoke("backtest", project, "--verbose", code=1)
     assert "Traceback" in verbose.stderr
+
+
+def test_what_a_container_left_to_root_is_named_with_the_remedy(project, monkeypatch):
+    """Before a run a folder of the store; in it whatever could not be written."""
+    owner, whole = os.getuid(), os.access
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    whose = "root" if owner == 0 else f"user {owner}"
+    refused = project / "storage" / "mirage"
+
+    def run_backtest(*_, **__):
+        raise PermissionError(13, "Permission denied", str(refused / "new"))
+
+    stand_in(monkeypatch, run_backtest)
+    refused.mkdir(parents=True)
+    told = (
+        f"; {refused} belongs to {whose}, as what LEAN's container (Docker) writes does: sudo chown"
+    )
+    assert told in invoke("backtest", project, code=1).stderr
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: Path(path) != refused and whole(path, mode)
+    )
+    said = invoke("backtest", project, code=1).stderr
+    assert f"{refused} in the object store must be writable{told}" in said
 
 
 def test_algorithm_that_stopped_is_an_error_with_its_trace_on_request(project, monkeypatch):

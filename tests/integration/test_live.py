@@ -398,6 +398,14 @@ def test_a_split_that_nobody_tells_of_stops_nothing_and_says_so(tmp_path):
     assert not any(line.startswith("2010-03-25") and " stop at " in line for line in market.log)
 
 
+def test_an_account_in_another_currency_is_refused(market):
+    market.rewrite(
+        "    def initialize(self)", '    account_currency = "EUR"\n\n    def initialize(self)'
+    )
+    with pytest.raises(ValueError, match=r"currency must be USD, .* received EUR"):
+        market.live(START, END)
+
+
 def test_a_state_of_the_future_is_another_runs(market):
     """A replay that begins anew finds what the one before left."""
     wanted = summed(market.live(START, (2010, 3, 20, 8)).algorithm.fills)

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -147,13 +148,19 @@ def test_a_replayed_run_gives_the_backtests_fills(unbroken):
     assert account(unbroken)[0] == result.algorithm.portfolio.cash_exact
 
 
-def test_restarts_over_night_change_nothing(project, unbroken):
+def test_restarts_over_night_change_nothing_on_a_host_of_another_time_zone(
+    project, unbroken, monkeypatch
+):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
     for number, day in enumerate((12, 13, 20, 29)):
         trade(project, f"part {number}", datetime(2010, 1, day))
     trade(project, "rest", first=None)
     assert "was killed" not in (project / "live" / "rest" / "live.log").read_text()
     assert fills_live(project) == fills_live(unbroken)
     assert account(project)[:3] == account(unbroken)[:3]
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_the_curve_of_the_report_goes_on_over_restarts(project, unbroken, monkeypatch):
