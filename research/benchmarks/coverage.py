@@ -4,7 +4,8 @@ Deviation between seeds of the stylised facts of the imagined markets, at equal 
 bars): sampled as agents learn on them (stratified starts, twins, noise dealt out bar by bar,
 balanced blocks of dates) and by plain Monte Carlo, where starts, dropout masks and noise of all
 markets are independent. A ratio of .1 is worth a hundred times the markets. Means over seeds show
-that both sample the same thing.
+that both sample the same thing: both go by one fit to the histories (`sim.steadiness`), whose trial
+walks would otherwise have luck of their own.
 
 With `--agents N`, the same for what is learned on them: deviation between N seeds of the agent's
 action values on fixed observations, and, for comparison, when only the learner's seed changes and
@@ -164,9 +165,18 @@ def samplers(options: argparse.Namespace) -> dict[str, PathSampler]:
     histories = [since(history.until(END), FIRST_TRAINING) for history in packaged_histories()]
     tables = [FeatureTable.of(history) for history in histories]
     observer = Observer(fit(tables, ForecasterConfig(), options.seed, options.models))
+    return both_ways(observer, tables, options.blend)
 
-    kinds = {OURS: ForecasterSampler, PLAIN: PlainSampler}
-    return {name: kind(observer, tables, blend=options.blend) for name, kind in kinds.items()}
+
+def both_ways(
+    observer: Observer, tables: Sequence[FeatureTable], blend: float
+) -> dict[str, PathSampler]:
+    """One fit, sampled as agents learn on it, and plain."""
+    ours, plain = (
+        kind(observer, tables, blend=blend) for kind in (ForecasterSampler, PlainSampler)
+    )
+    plain.feedback = ours.feedback
+    return {OURS: ours, PLAIN: plain}
 
 
 def compare_facts(sampler: Mapping[str, PathSampler], options: argparse.Namespace) -> str:

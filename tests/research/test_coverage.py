@@ -8,13 +8,16 @@ from research.benchmarks.coverage import (
     FixedSampler,
     PlainSampler,
     between_seeds,
+    both_ways,
     deviations_table,
     mean_facts,
     random_points,
 )
+from sim import path_sampler
 from sim.baselines import BlockBootstrapSampler
 from sim.facts import facts, simulated_markets
 from sim.path_sampler import ForecasterSampler
+from sim.steadiness import Feedback
 from tests.sim.forecasting import TABLES, small_forecaster
 
 
@@ -51,6 +54,14 @@ def test_plain_markets_are_of_the_same_law(observer):
     for s in (0, 1):
         wide, same = (x.log_returns[:, s].std() for x in (plain, ours))
         assert wide == pytest.approx(same, rel=0.12)
+
+
+def test_both_ways_go_by_one_fit(observer, monkeypatch):
+    fits = iter([Feedback(0.1, -0.2, 0.01)])
+    monkeypatch.setattr(path_sampler, "steady", lambda *_: next(fits))
+    sampler = both_ways(observer, TABLES, 0.5)
+    assert isinstance(sampler[PLAIN], PlainSampler)
+    assert sampler[OURS].feedback == sampler[PLAIN].feedback == Feedback(0.1, -0.2, 0.01)
 
 
 def test_fixed_markets_stay():
