@@ -7,11 +7,12 @@ from typing import Any
 
 from engine.account.securities import SecurityManager
 from engine.common.assigned import check_assigned
-from engine.common.enums import Resolution, SecurityType
+from engine.common.enums import Resolution, SecurityType, TickType
 from engine.common.naming import LeanObject, RefusedProperty
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import KeyValuePair, pair_class
 from engine.common.settings import UniverseSettings
+from engine.feed.custom_data import PythonData
 from engine.feed.fundamental_files import COARSE_FOLDER, FundamentalFiles
 from engine.feed.universe_selection import UserDefinedUniverse
 from engine.framework.fundamental_universes import (
@@ -21,10 +22,11 @@ from engine.framework.fundamental_universes import (
 )
 from engine.framework.insight import Insight
 from engine.framework.pipeline import FrameworkPipeline
-from engine.framework.universe import FunctionUniverse, Universe
-from engine.market.data import RESOLUTION_SPAN
+from engine.framework.universe import DataUniverse, FunctionUniverse, Universe
+from engine.market.data import RESOLUTION_SPAN, SubscriptionDataConfig
 from engine.market.fundamentals import CoarseFundamental
-from engine.market.symbols import Market, Symbol, SymbolCache
+from engine.market.market_hours import always_open
+from engine.market.symbols import Market, SecurityIdentifier, Symbol, SymbolCache
 
 _FRAMEWORK = "QuantConnect.Algorithm.Framework"
 
@@ -279,7 +281,8 @@ class FrameworkMixin:
 
         The function gives tickers, at the start and then once in a bar's length while the exchange
         is open. LEAN's longer call is (security type, name, resolution, market, settings,
-        function).
+        function). Others are of the files of all stocks, ([date rule,] function of the stocks), and
+        of data of one's own, (class[, name][, resolution][, settings], function of its points).
 
         Raises:
             NotImplementedError: for universes of data that this engine lacks.
@@ -290,7 +293,11 @@ class FrameworkMixin:
             resolution = rest[0] if len(rest) == 2 else Resolution.DAILY
             universe = _of_function(universe, resolution, rest[-1], None)
         else:
-            universe = self._qc_fundamental_universe(universe, rest) or universe
+            universe = (
+                self._qc_fundamental_universe(universe, rest)
+                or self._qc_data_universe(universe, rest)
+                or universe
+            )
         if not isinstance(universe, Universe):
             raise NotImplementedError(
                 "add_universe with a selection of data: the engine has no universe files; use "
@@ -338,6 +345,35 @@ class FrameworkMixin:
                 "and volume: add_universe(selector)"
             )
         return FundamentalUniverseFactory(Market.USA, None, first)
+
+    def _qc_data_universe(self: Any, kind: Any, rest: tuple[Any, ...]) -> DataUniverse | None:
+        """A universe of a user's class of data; None if others are meant.
+
+        ``(class[, name][, resolution][, settings], function)``
+
+        Raises:
+            NotImplementedError: in live trading, of another market, and without a function.
+        """
+        if not isinstance(kind, type) or not issubclass(kind, PythonData):
+            return None
+        if self.live_mode or not rest or not callable(rest[-1]):
+            raise NotImplementedError(
+                f"add_universe({kind.__name__}, ...) {'live' if self.live_mode else 'of all of it'}"
+                ": use add_universe(name, resolution, function of the time)"
+            )
+        *given, selector = rest
+        texts = [one for one in given if isinstance(one, str)]
+        if len(texts) > 1 and texts[-1] != Market.USA:
+            raise NotImplementedError(f"add_universe of market {texts[-1]!r}")
+        resolution = next((one for one in given if isinstance(one, Resolution)), Resolution.DAILY)
+        settings = next((one for one in given if isinstance(one, UniverseSettings)), None)
+        name = texts[0] if texts else f"{kind.__name__}-usa-{len(self.universe_manager):010d}"
+        sid = SecurityIdentifier.generate_base(f"{name.upper()}.{kind.__name__}")
+        config = SubscriptionDataConfig(
+            Symbol(sid, name), resolution, TickType.TRADE, fill_forward=False,
+            extended_hours=True, internal=True, kind=kind, time_zone=always_open().time_zone,
+        )  # fmt: skip
+        return DataUniverse(config, settings, selector)
 
     def _qc_note_universe(self: Any, universe: Universe, is_addition: bool) -> None:
         """A universe's wanted symbols changed: let it select at the end of the time step."""

@@ -11,17 +11,19 @@ from engine.common.clock import TICK, from_utc, midnight, to_utc, without_tick
 from engine.common.enumerables import NetList
 from engine.common.enums import SecurityType
 from engine.common.naming import DirectObject
+from engine.feed.custom_data import CustomSources
 from engine.framework.fundamental_universes import FundamentalUniverseFactory
 from engine.framework.universe import (
     UNCHANGED,
     CustomUniverse,
+    DataUniverse,
     ManualUniverse,
     ScheduledUniverse,
     Universe,
     universe_key,
 )
-from engine.market.data import SubscriptionDataConfig
-from engine.market.market_hours import ExchangeHours
+from engine.market.data import BaseData, SubscriptionDataConfig
+from engine.market.market_hours import ExchangeHours, always_open
 from engine.market.symbols import SecurityIdentifier, Symbol, SymbolCache
 
 _DAY = timedelta(days=1)
@@ -129,6 +131,7 @@ class ActiveUniverse:
         self.after_step = False
         self.selected: list[Symbol] = []
         self._previous: set[Symbol] = set()
+        self._data: dict[datetime, list[BaseData]] = {}
         self.advance()
 
     def advance(self) -> None:
@@ -167,6 +170,9 @@ class ActiveUniverse:
         """
         if isinstance(self.universe, FundamentalUniverseFactory):
             yield from self._midnights(start, end)
+            return
+        if isinstance(self.universe, DataUniverse):
+            yield from self._data_times(self.universe, start, end)
             return
         times = self._trigger_times(start, end)
         settings = self.universe.settings or self._algorithm.universe_settings
@@ -213,6 +219,35 @@ class ActiveUniverse:
                 is_first = False
                 yield start
 
+    def _data_times(
+        self, universe: DataUniverse, start: datetime, end: datetime
+    ) -> Iterator[datetime]:
+        """Times at which there are points of data; what the day before has comes at the start."""
+        if (universe.settings or self._algorithm.universe_settings).schedule.date_rule is not None:
+            raise NotImplementedError(
+                f"a schedule of a universe of custom data ({universe.symbol}); select every time "
+                "and give Universe.UNCHANGED on other days"
+            )
+        hours = always_open()
+        begin = midnight(hours.from_utc(start)) - _DAY
+        sources: CustomSources = self._algorithm.qc_custom_sources
+        span = universe.config.increment
+        points = sources.points(universe.config, hours, begin, hours.from_utc(end), lambda: span)
+        moment: datetime | None = None
+        for _, point in points:
+            known = max(hours.to_utc(point.end_time), start)
+            if moment is not None and known != moment:
+                yield moment
+            moment = known
+            self._data.setdefault(known, []).append(point)
+        if moment is not None:
+            yield moment
+
+    def _taken(self, utc_time: datetime) -> list[BaseData]:
+        """Points that are known at a time; they are taken once."""
+        due = [time for time in self._data if time <= utc_time]
+        return [point for time in due for point in self._data.pop(time)]
+
     def _trigger_times(self, start: datetime, end: datetime) -> Iterator[datetime]:
         universe, hours = self.universe, self._hours
         if isinstance(universe, ScheduledUniverse):
@@ -242,6 +277,18 @@ class ActiveUniverse:
         symbol: Symbol = self._algorithm.qc_create_symbol(text)
         return symbol
 
+    def _check_own(self, symbols: list[Symbol]) -> None:
+        """Refuse what is no equity but of the universe of what the algorithm adds itself.
+
+        Raises:
+            NotImplementedError: if there is any.
+        """
+        if not isinstance(self.universe, UserDefinedUniverse):
+            other = next(s for s in symbols if s.security_type != SecurityType.EQUITY)
+            raise NotImplementedError(
+                f"a universe that selects {other}: only equities; subscribe to others by add_data"
+            )
+
     def select(self, utc_time: datetime) -> Any:
         """Symbols selected at a time, without repetition; UNCHANGED if they are the same."""
         universe = self.universe
@@ -260,6 +307,10 @@ class ActiveUniverse:
                 return UNCHANGED
             day = self._hours.get_previous_trading_day(midnight(self._hours.from_utc(utc_time)))
             chosen = universe.selector(self._algorithm.qc_fundamentals.of_day(day))
+        elif isinstance(universe, DataUniverse):
+            if utc_time > self._end:
+                return UNCHANGED
+            chosen = universe.selector(self._taken(utc_time))
         elif isinstance(universe, ManualUniverse):
             chosen = universe.symbols
         elif isinstance(universe, UserDefinedUniverse):
@@ -269,6 +320,8 @@ class ActiveUniverse:
         if chosen is UNCHANGED:
             return UNCHANGED
         symbols = [self._symbol(item) if isinstance(item, str) else item for item in chosen]
+        if any(symbol.security_type != SecurityType.EQUITY for symbol in symbols):
+            self._check_own(symbols)
         found = set(symbols)
         if found == self._previous:
             return UNCHANGED

@@ -171,6 +171,29 @@ class FunctionUniverse(CustomUniverse):
     lean_name = "UserDefinedUniverse"
 
 
+class DataUniverse(Universe):
+    """Symbols chosen by a function of points of a user's class of data, whenever there are some.
+
+    Args:
+        config: the subscription to the data, whose symbol stands for the universe.
+        settings: of what it adds; None for the algorithm's.
+        selector: points to tickers or symbols.
+    """
+
+    lean_name = "FuncUniverse"
+
+    def __init__(self, config: Any, settings: Any, selector: Callable[[list[Any]], Any]) -> None:
+        super().__init__(str(config.symbol.id), settings, config.resolution)
+        self.config = config
+        self.selector = selector
+
+    @property
+    def symbol(self) -> Symbol:
+        """The symbol of its data."""
+        symbol: Symbol = self.config.symbol
+        return symbol
+
+
 def universe_key(ticker: str) -> str:
     """Text of the SID that LEAN gives a universe of equities."""
     return str(SecurityIdentifier.generate_equity(ticker, Market.USA, False))

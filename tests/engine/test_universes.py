@@ -7,8 +7,15 @@ import pytest
 
 from engine.api.algorithm import QCAlgorithm
 from engine.brokerage.fees import ConstantFeeModel
-from engine.common.enums import DataNormalizationMode, OrderStatus, Resolution, SecurityType
+from engine.common.enums import (
+    DataNormalizationMode,
+    OrderStatus,
+    Resolution,
+    SecurityType,
+    SubscriptionTransportMedium,
+)
 from engine.common.settings import UniverseSettings
+from engine.feed.custom_data import PythonData
 from engine.feed.universe_selection import SecurityChanges
 from engine.framework.universe import (
     CustomUniverseSelectionModel,
@@ -17,6 +24,7 @@ from engine.framework.universe import (
     ScheduledUniverseSelectionModel,
     Universe,
 )
+from engine.market.data_sources import SubscriptionDataSource
 from engine.market.symbols import Market, SecurityIdentifier, Symbol
 from engine.run.runner import run_algorithm
 from engine.statistics.order_hash import time_json
@@ -390,3 +398,64 @@ def test_a_selected_security_is_initialized_before_it_has_subscriptions(tmp_path
     result = run_algorithm(Alternating, data_folder=LEAN, store=tmp_path)
     assert result.statistics["End Equity"] == "48726.48"
     assert result.statistics["OrderListHash"] == "4fb8ffbdfd2cce69ac28b0d0992d7198"
+
+
+class Picks(PythonData):
+    """Tickers of a day, known from the next midnight on."""
+
+    source = ""
+
+    def get_source(self, config, date, is_live_mode):
+        return SubscriptionDataSource(self.source, SubscriptionTransportMedium.LOCAL_FILE)
+
+    def reader(self, config, line, date, is_live_mode):
+        day, *tickers = line.split(",")
+        made = Picks()
+        made.symbol = config.symbol
+        made.time = datetime.strptime(day, "%Y%m%d")
+        made.end_time = made.time + timedelta(days=1)
+        made["tickers"] = tickers
+        return made
+
+
+def test_a_universe_of_own_data_selects_when_there_is_some(folder, monkeypatch):
+    """LEAN begins a day before, and what is known by then comes together at the start."""
+    text = "20100101,ZED\n20100102,ZED\n20100103,ABC\n20100106,ABC,ZED\n20100107,ZED\n"
+    (folder / "picks.csv").write_text(text)
+    monkeypatch.setattr(Picks, "source", str(folder / "picks.csv"))
+
+    class Picking(Base):
+        def start(self):
+            self.own = self.add_universe(Picks, "own", Resolution.DAILY, self.pick)
+
+        def pick(self, data):
+            self.note([ticker for point in data for ticker in point["tickers"]])
+            return data[-1]["tickers"]
+
+        def on_end_of_algorithm(self):
+            self.lines.append((self.own.symbol.value, type(self.own).__name__))
+
+    assert run(folder, Picking) == [
+        "04 00 ['ZED', 'ABC']", "04 00 +ABC -", "07 00 ['ABC', 'ZED']", "07 00 +ZED -",
+        "08 00 ['ZED']", "08 00 + -ABC", ("OWN", "FuncUniverse"),
+    ]  # fmt: skip
+
+
+def test_a_universe_of_own_data_selects_equities_at_any_time(folder, monkeypatch):
+    (folder / "picks.csv").write_text("20100106,ZED\n")
+    monkeypatch.setattr(Picks, "source", str(folder / "picks.csv"))
+
+    class Itself(Base):
+        def start(self):
+            self.add_universe(Picks, lambda data: [point.symbol for point in data])
+
+    paths = {"data_folder": folder / "data", "store": folder / "store"}
+    assert "only equities" in run_algorithm(Itself, **paths).runtime_error
+
+    class Scheduled(Base):
+        def start(self):
+            self.universe_settings.schedule.on(self.date_rules.month_start())
+            self.add_universe(Picks, lambda data: [])
+
+    with pytest.raises(NotImplementedError, match="a schedule of a universe of custom data"):
+        run(folder, Scheduled)
