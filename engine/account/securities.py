@@ -9,12 +9,13 @@ from typing import Any
 
 from engine.account.cash import CURRENCY, Cash
 from engine.account.exchanges import EquityExchange, SecurityExchange
+from engine.account.price_variation import AdjustedPriceVariationModel, EquityPriceVariationModel
 from engine.account.security_cache import SecurityCache
 from engine.account.security_models import SecurityModels
 from engine.account.session import Session
 from engine.brokerage.buying_power import exact_leverage
 from engine.brokerage.fees import market_order_fee
-from engine.common.decimals import ONE, ZERO, ExactNumber, divide, text, to_decimal, to_double
+from engine.common.decimals import ZERO, ExactNumber, divide, text, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
 from engine.common.naming import DirectObject, has_own
 from engine.common.net_exceptions import KeyNotFoundException
@@ -306,7 +307,6 @@ class Security(SecurityModels):
         self.is_delisted = False
         self.is_initialized = False
         self._set_up_models()
-        self.rounds_prices = False
         self._utc_now = utc_now
         self._session: Session | None = None
         self._properties: dict[str, Any] = self.cache.properties
@@ -394,13 +394,12 @@ class Security(SecurityModels):
         """Change how prices are adjusted, from the next point on."""
         for config in self.subscriptions:
             config.data_normalization_mode = DataNormalizationMode(mode)
-        self.rounds_prices = mode == DataNormalizationMode.RAW
+        self.qc_round_prices(mode != DataNormalizationMode.ADJUSTED)
 
-    def minimum_price_variation(self, price: Decimal) -> Decimal:
-        """Tick size an order's prices are rounded to; 0 with adjusted prices."""
-        if not self.rounds_prices:
-            return ZERO
-        return Decimal("0.0001") if price < ONE else Decimal("0.01")
+    def qc_round_prices(self, rounds: bool) -> None:
+        """Round an order's prices to ticks, or do not."""
+        model = EquityPriceVariationModel if rounds else AdjustedPriceVariationModel
+        self.price_variation_model = model()
 
     def get_last_data(self) -> BaseData | None:
         """Latest point."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.account.data_filters import ALL_DATA
+from engine.account.price_variation import AdjustedPriceVariationModel, SecurityPortfolioModel
 from engine.account.volatility import VolatilityModel
 from engine.brokerage.brokerage_models import DefaultBrokerageModel
 from engine.brokerage.buying_power import SecurityMarginModel
@@ -14,7 +15,7 @@ from engine.brokerage.fees import InteractiveBrokersFeeModel, NullSlippageModel
 from engine.brokerage.settlement import ImmediateSettlementModel
 from engine.brokerage.shortable import MarginInterestRateModel, NullShortableProvider
 from engine.common.assigned import check_assigned
-from engine.common.naming import DirectObject, RefusedProperty, either_spelling
+from engine.common.naming import DirectObject, either_spelling
 from engine.common.net_values import read_bool
 
 _TYPES = {
@@ -27,6 +28,8 @@ _TYPES = {
     "margin_interest_rate_model": "QuantConnect.Securities.IMarginInterestRateModel",
     "volatility_model": "QuantConnect.Securities.IVolatilityModel",
     "shortable_provider": "QuantConnect.Interfaces.IShortableProvider",
+    "portfolio_model": "QuantConnect.Securities.ISecurityPortfolioModel",
+    "price_variation_model": "QuantConnect.Securities.IPriceVariationModel",
     "data_filter": "QuantConnect.Securities.Interfaces.ISecurityDataFilter",
     "holdings": "QuantConnect.Securities.SecurityHolding",
     "exchange": "QuantConnect.Securities.SecurityExchange",
@@ -50,8 +53,8 @@ class SecurityModels(DirectObject):
     margin_interest_rate_model: Any
     shortable_provider: Any
     data_filter: Any
-    portfolio_model: Any = RefusedProperty()
-    price_variation_model: Any = RefusedProperty()
+    portfolio_model: Any
+    price_variation_model: Any
 
     def __setattr__(self, name: str, value: Any) -> None:
         interface = _TYPES.get(name)
@@ -74,6 +77,8 @@ class SecurityModels(DirectObject):
             margin_interest_rate_model=MarginInterestRateModel.NULL,
             shortable_provider=NullShortableProvider.INSTANCE,
             data_filter=ALL_DATA,
+            portfolio_model=SecurityPortfolioModel(),
+            price_variation_model=AdjustedPriceVariationModel(),
         )
         self._use_volatility_model(VolatilityModel.NULL)
 

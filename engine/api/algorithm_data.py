@@ -134,7 +134,7 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
             configs.append(config)
         # Live prices are raw whatever the mode: only history is adjusted.
         if mode == DataNormalizationMode.RAW or self.live_mode:
-            security.rounds_prices = True
+            security.qc_round_prices(True)
         if not security.is_initialized:
             if not selected:
                 self._qc_seed_new(security)

@@ -428,11 +428,12 @@ class OrderProcessing(OrderFilling):
             if name == "trailing_amount" and order.trailing_as_percentage:  # type: ignore[attr-defined]
                 continue
             price = getattr(order, name + "_exact")
-            self._round_price(order, name, security.minimum_price_variation(price))
+            self._round_price(order, name, security.price_variation_model.step(security, price))
         if order.type == OrderType.COMBO_LIMIT and orders is not None:
             securities = self._algorithm.securities
             steps = [
-                securities[leg.symbol].minimum_price_variation(leg.price_exact) for leg in orders
+                security.price_variation_model.step(security, leg.price_exact)
+                for leg, security in ((leg, securities[leg.symbol]) for leg in orders)
             ]
             step = min((step for step in steps if step > 0), default=ZERO)
             self._round_price(order.group_order_manager, "limit_price", step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -20,30 +20,45 @@ class NetList(list[T]):
         return len(self)
 
 
-class NetSet(set[T]):
-    """A set of .NET's: `count` is its number of items, which it keeps in their order."""
+class NetSet(Set[T]):
+    """A set of .NET's: in the order of its coming, and `add` and `remove` tell what they did."""
 
     def __init__(self, items: Iterable[T] = ()) -> None:
         self._items = dict.fromkeys(items)
-        super().__init__(self._items)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._items
 
     def __iter__(self) -> Iterator[T]:
         return iter(self._items)
 
-    def add(self, item: T) -> None:
-        """Add an item behind the others."""
-        self._items[item] = None
-        super().add(item)
-
-    def remove(self, item: T) -> None:
-        """Take an item out."""
-        super().remove(item)
-        del self._items[item]
+    def __len__(self) -> int:
+        return len(self._items)
 
     @property
     def count(self) -> int:
         """Number of items."""
-        return len(self)
+        return len(self._items)
+
+    def contains(self, item: T) -> bool:
+        """Whether an item is there."""
+        return item in self._items
+
+    def add(self, item: T) -> bool:
+        """Add an item; False if it is there already."""
+        new = item not in self._items
+        self._items.setdefault(item)
+        return new
+
+    def remove(self, item: T) -> bool:
+        """Take an item out; False if it is not there."""
+        there = item in self._items
+        self._items.pop(item, None)
+        return there
+
+    def clear(self) -> None:
+        """Take all out."""
+        self._items.clear()
 
 
 class MemoizingEnumerable(LeanObject):

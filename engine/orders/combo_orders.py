@@ -8,6 +8,7 @@ from math import gcd
 from typing import Any
 
 from engine.common.decimals import ExactNumber, divide, normalize, to_decimal, to_double
+from engine.common.enumerables import NetSet
 from engine.common.enums import OrderDirection, OrderType
 from engine.common.naming import LeanObject
 from engine.common.net_exceptions import ArgumentException
@@ -60,7 +61,7 @@ class GroupOrderManager(LeanObject):
         self.count = int(leg_count)
         self.quantity_exact = to_decimal(quantity)
         self.limit_price_exact = to_decimal(limit_price)
-        self.order_ids: set[int] = set()
+        self.order_ids: NetSet[int] = NetSet()
 
     @property
     def absolute_quantity(self) -> float:

@@ -29,6 +29,13 @@ from engine.account.initializers import (
 )
 from engine.account.margin_call import DefaultMarginCallModel, MarginCallModel
 from engine.account.portfolio import SecurityPortfolioManager
+from engine.account.price_variation import (
+    AdjustedPriceVariationModel,
+    EquityPriceVariationModel,
+    GetMinimumPriceVariationParameters,
+    SecurityPortfolioModel,
+    SecurityPriceVariationModel,
+)
 from engine.account.securities import (
     Equity,
     Security,
