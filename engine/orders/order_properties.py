@@ -71,7 +71,12 @@ TimeInForce.GOOD_TIL_DATE = GoodTilDateTimeInForce
 
 
 class OrderProperties(DirectObject):
-    """Options of an order that do not depend on its kind."""
+    """Options of an order that do not depend on its kind.
+
+    `own_fields` are those that a broker's properties add, as LEAN writes them into results.
+    """
+
+    own_fields: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self.time_in_force: TimeInForce = TimeInForce.GOOD_TIL_CANCELED
@@ -83,6 +88,8 @@ class OrderProperties(DirectObject):
 
 
 class _ExtendedHoursProperties(OrderProperties):
+    own_fields: ClassVar[tuple[str, ...]] = ("outside_regular_trading_hours",)
+
     def __init__(self) -> None:
         super().__init__()
         self.outside_regular_trading_hours = False
@@ -90,6 +97,11 @@ class _ExtendedHoursProperties(OrderProperties):
 
 class InteractiveBrokersOrderProperties(_ExtendedHoursProperties):
     """Adds the fields Interactive Brokers knows; advisors' ones only reach the order's JSON."""
+
+    own_fields = (
+        *("account", "fa_group", "fa_method", "fa_percentage", "fa_profile"),
+        "outside_regular_trading_hours",
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,6 +127,8 @@ class WebullOrderProperties(_ExtendedHoursProperties):
 class TradeStationOrderProperties(_ExtendedHoursProperties):
     """Adds the fields TradeStation knows."""
 
+    own_fields = ("all_or_none", "outside_regular_trading_hours", "post_only")
+
     def __init__(self) -> None:
         super().__init__()
         self.all_or_none = False
@@ -124,6 +138,8 @@ class TradeStationOrderProperties(_ExtendedHoursProperties):
 class PublicOrderProperties(_ExtendedHoursProperties):
     """Adds the fields Public knows; without a choice its model sets whether margin is used."""
 
+    own_fields = ("outside_regular_trading_hours", "use_margin")
+
     def __init__(self) -> None:
         super().__init__()
         self.use_margin: bool | None = None
@@ -132,6 +148,8 @@ class PublicOrderProperties(_ExtendedHoursProperties):
 class CharlesSchwabOrderProperties(OrderProperties):
     """Adds the fields Charles Schwab knows."""
 
+    own_fields = ("extended_regular_trading_hours",)
+
     def __init__(self) -> None:
         super().__init__()
         self.extended_regular_trading_hours = False
@@ -139,6 +157,8 @@ class CharlesSchwabOrderProperties(OrderProperties):
 
 class EzeOrderProperties(OrderProperties):
     """Adds the fields Eze knows."""
+
+    own_fields = ("route", "account", "notes", "account_type")
 
     def __init__(
         self,

@@ -17,11 +17,11 @@ from typing import Any
 from engine.common.clock import second_fraction
 from engine.common.decimals import normalize, smart_rounding, text
 from engine.common.enums import OrderType, SecurityType
+from engine.common.naming import pascal_case
 from engine.orders.combo_orders import GroupOrderManager
 from engine.orders.order_properties import (
     GoodTilCanceledTimeInForce,
     GoodTilDateTimeInForce,
-    InteractiveBrokersOrderProperties,
     OrderProperties,
     TimeInForce,
 )
@@ -57,12 +57,6 @@ def _flag(value: bool) -> str:
 
 _Fields = list[tuple[str, str]]
 _Write = Callable[[Decimal], str]
-_ADVISORS_FIELDS = (
-    ("account", "account"),
-    ("faGroup", "fa_group"),
-    ("faMethod", "fa_method"),
-    ("faProfile", "fa_profile"),
-)
 
 
 def _limit(order: Any, write: _Write) -> _Fields:
@@ -153,17 +147,19 @@ def _time_in_force_json(time_in_force: TimeInForce) -> str:
     return f"{{{kind}}}"
 
 
+def _value_json(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return _flag(value)
+    return str(value) if isinstance(value, int) else text_json(value)
+
+
 def _properties_json(properties: OrderProperties) -> str:
     parts = []
-    if isinstance(properties, InteractiveBrokersOrderProperties):
-        texts = ((name, getattr(properties, key)) for name, key in _ADVISORS_FIELDS)
-        parts += [
-            f'"{name}":{"null" if value is None else text_json(value)}' for name, value in texts
-        ]
-        parts.insert(3, f'"faPercentage":{properties.fa_percentage}')
-    if hasattr(properties, "outside_regular_trading_hours"):
-        outside = _flag(properties.outside_regular_trading_hours)
-        parts.append(f'"outsideRegularTradingHours":{outside}')
+    for name in properties.own_fields:
+        word = pascal_case(name)
+        parts.append(f'"{word[0].lower()}{word[1:]}":{_value_json(getattr(properties, name))}')
     parts.append(f'"timeInForce":{_time_in_force_json(properties.time_in_force)}')
     return "{" + ",".join(parts) + "}"
 

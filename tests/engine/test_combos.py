@@ -7,6 +7,7 @@ import pytest
 from engine.api.algorithm import QCAlgorithm
 from engine.brokerage.equity_fill_model import EquityFillModel
 from engine.brokerage.fill_model import ImmediateFillModel
+from engine.common.enumerables import NetSet
 from engine.common.enums import OrderResponseErrorCode, OrderStatus, Resolution
 from engine.orders.combo_orders import Leg
 from engine.run.runner import run_algorithm
@@ -193,3 +194,9 @@ def test_sales_beyond_what_may_be_sold_short_are_invalid(tmp_path):
     message = "Order exceeds shortable quantity 30 for Symbol ABC requested -20)"
     assert second.message == message
     assert result.algorithm.seen == (0.0025, 0)
+
+
+def test_numbers_of_a_combination_stand_in_the_order_of_their_coming():
+    numbers = NetSet([9, 7])
+    assert (numbers.add(8), numbers.add(9), numbers.count) == (True, False, 3)
+    assert (numbers.remove(9), numbers.remove(9), list(numbers)) == (True, False, [7, 8])

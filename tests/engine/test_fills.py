@@ -5,7 +5,13 @@ from decimal import Decimal
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
-from engine.common.enums import OrderField, OrderStatus, OrderType, Resolution
+from engine.common.enums import (
+    DataNormalizationMode,
+    OrderField,
+    OrderStatus,
+    OrderType,
+    Resolution,
+)
 from engine.common.net_exceptions import InvalidCastException
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
@@ -164,6 +170,24 @@ def test_liquidate_closes_the_position_and_cancels_orders(tmp_path):
     assert not result.algorithm.portfolio.invested
 
 
+def test_prices_of_orders_are_rounded_but_where_prices_are_adjusted(tmp_path):
+    class Own(Once):
+        """Places odd limits under several modes."""
+
+        def act(self):
+            security, prices = self.securities[self.symbol], []
+            for mode in ("ADJUSTED", "SPLIT_ADJUSTED", "RAW"):
+                security.set_data_normalization_mode(DataNormalizationMode[mode])
+                for price in (10.123456, 0.123456):
+                    ticket = self.limit_order(self.symbol, 1, price)
+                    prices.append(ticket.get(OrderField.LIMIT_PRICE))
+            self.prices = prices, type(security.price_variation_model).__name__
+
+    result = run(tmp_path, QUIET, Own.act, Own)
+    odd, rounded = [10.123456, 0.123456], [10.12, 0.1235]
+    assert result.algorithm.prices == (odd + rounded * 2, "EquityPriceVariationModel")
+
+
 def test_a_split_keeps_the_value(tmp_path):
     rows = [*flat(100, 4), *flat(50, 4)]
     factors = "20100104,1,0.5,1\n20100107,1,0.5,100\n20501231,1,1,0\n"
@@ -172,8 +196,6 @@ def test_a_split_keeps_the_value(tmp_path):
     class Raw(Once):
         def initialize(self):
             super().initialize()
-            from engine.common.enums import DataNormalizationMode
-
             self.securities[self.symbol].set_data_normalization_mode(DataNormalizationMode.RAW)
 
         act = staticmethod(lambda algorithm: algorithm.market_order(algorithm.symbol, 10))
@@ -192,8 +214,6 @@ def test_a_dividend_is_paid_in_cash(tmp_path):
     class Raw(Once):
         def initialize(self):
             super().initialize()
-            from engine.common.enums import DataNormalizationMode
-
             self.paid = []
             self.securities[self.symbol].set_data_normalization_mode(DataNormalizationMode.RAW)
 

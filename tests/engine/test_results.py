@@ -21,7 +21,11 @@ from engine.common.enums import (
 from engine.framework import Insight
 from engine.market.symbols import SecurityIdentifier, Symbol
 from engine.orders.creation import create_order
-from engine.orders.order_properties import InteractiveBrokersOrderProperties
+from engine.orders.order_properties import (
+    EzeOrderProperties,
+    InteractiveBrokersOrderProperties,
+    TradeStationOrderProperties,
+)
 from engine.orders.order_requests import SubmitOrderRequest
 from engine.orders.orders import (
     CashAmount,
@@ -319,3 +323,12 @@ def test_interactive_brokers_order_properties_are_written_as_lean_writes_them():
     )
     assert '"faGroup":"G","faMethod":null,"faPercentage":50' in _properties_json(advised)
     assert '"outsideRegularTradingHours":true' in _properties_json(advised)
+
+
+def test_other_brokers_order_properties_are_written_too():
+    assert _properties_json(TradeStationOrderProperties()) == (
+        '{"allOrNone":false,"outsideRegularTradingHours":false,"postOnly":false,"timeInForce":{}}'
+    )
+    assert _properties_json(EzeOrderProperties(route="R")) == (
+        '{"route":"R","account":null,"notes":null,"accountType":null,"timeInForce":{}}'
+    )
