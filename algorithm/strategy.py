@@ -570,7 +570,7 @@ class MirageStrategy(QCAlgorithm):
     def on_dividends(self, dividends: Dividends) -> None:
         """In live trading they come as cash, which is no deposit."""
         if self._live is not None:
-            self._live.paid(dividends)
+            self._live.paid(dividends, self.current_slice.splits)
 
     def on_order_event(self, order_event: OrderEvent) -> None:
         """In live trading what is held is kept for a restart to compare, and refusals are met."""

@@ -243,13 +243,20 @@ class AccountBook:
                 paid = float(event.fill_quantity) * float(event.fill_price)
                 self._accounted -= paid + float(event.order_fee.value.amount)
 
-    def paid(self, dividends: Dividends) -> None:
-        """Note dividends, which come as cash and are no deposit."""
+    def paid(self, dividends: Dividends, splits: Splits) -> None:
+        """Note dividends, which come as cash and are no deposit.
+
+        Args:
+            dividends: of a slice.
+            splits: of the same slice; LEAN pays on the shares of before.
+        """
         with self._guard:
             for symbol in self._symbols:
-                dividend = dividends.get(symbol)
+                dividend, split = dividends.get(symbol), splits.get(symbol)
                 if dividend is not None and self._accounted is not None:
                     held = float(self._algorithm.portfolio[symbol].quantity)
+                    if split is not None and split.type == SplitType.SPLIT_OCCURRED:
+                        held *= float(split.split_factor)
                     self._accounted += held * float(dividend.distribution)
 
     def outside_flow(self) -> float:

@@ -340,10 +340,10 @@ class LiveDesk:
                 self.tell(f"{event.symbol.value}: the broker takes orders again")
             self.save()
 
-    def paid(self, dividends: Dividends) -> None:
-        """Note dividends, which come as cash and are no deposit."""
+    def paid(self, dividends: Dividends, splits: Splits) -> None:
+        """Note dividends of a slice and its splits: they come as cash and are no deposit."""
         with self.guard:
-            self.account.paid(dividends)
+            self.account.paid(dividends, splits)
             self.save()
 
     def cancel_stale(self) -> None:

@@ -390,6 +390,18 @@ def test_across_a_split_live_trades_as_a_backtest_on_adjusted_prices(tmp_path, s
     assert not any("daily stop" in x and x.startswith("2010-03-25") for x in market.log)
 
 
+def test_a_dividend_on_the_day_of_a_split_is_paid_on_the_shares_of_before(tmp_path):
+    """And is neither a deposit nor a withdrawal."""
+    market = Market(tmp_path)
+    market.halve("AAA", SPLIT)
+    market.write(
+        factors={"AAA": f"{FIRST:%Y%m%d},0.95,0.5,50\n{SPLIT:%Y%m%d},0.95,0.5,50\n20501231,1,1,0\n"}
+    )
+    market.live(START, (2010, 3, 26, 8))
+    assert any("AAA: split by 0.5" in line for line in market.log)
+    assert not any("a withdrawal" in line or "a deposit" in line for line in market.log)
+
+
 def test_a_split_that_nobody_tells_of_stops_nothing_and_says_so(tmp_path):
     market = split_market(tmp_path, told=False)
     market.live(START, (2010, 3, 26, 8))

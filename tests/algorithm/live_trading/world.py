@@ -257,7 +257,7 @@ class World:
         self.portfolio.cash += self.portfolio[symbol].quantity * each
         self.guessed |= self.desk is None
         if self.desk is not None:
-            self.desk.paid({symbol: SimpleNamespace(distribution=each)})
+            self.desk.paid({symbol: SimpleNamespace(distribution=each)}, {})
 
     def deposit(self, amount):
         """Money that comes (negative: goes); nobody is told."""

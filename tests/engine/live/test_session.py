@@ -187,6 +187,23 @@ def test_the_curve_of_the_report_goes_on_over_restarts(project, unbroken, monkey
     assert (project / "live" / "three" / "account.json").stat().st_size < 20_000
 
 
+def test_an_account_of_the_version_before_goes_on(project):
+    """Its curve begins with the first start of this version."""
+    trade(project, "one", datetime(2010, 1, 12))
+    path = project / "live" / "state" / DATABASE
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE samples; PRAGMA user_version=1;")
+    assert status(project / "live" / "state")["state"] == "stopped"
+    trade(project, "two", datetime(2010, 1, 15), first=None)
+    found = load_backtest(project / "live" / "two")
+    assert [f"{time:%d %H:%M}" for time in found.starts] == ["12 16:00"]
+    assert [day.day for day in found.equity.index] == [11, 12, 13, 14, 15]
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript("PRAGMA user_version=9;")
+    with pytest.raises(ValueError, match="must be of version 2; it is of 9"):
+        trade(project, "three", first=None)
+
+
 def test_an_order_is_on_disk_before_the_algorithm_hears_of_it(project):
     (project / "main.py").write_text(
         PROJECT
