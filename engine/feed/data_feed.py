@@ -16,6 +16,7 @@ from engine.common.enums import (
     Resolution,
     TickType,
 )
+from engine.common.net_exceptions import InvalidOperationException
 from engine.feed.auxiliary_files import EQUITY_MODES
 from engine.feed.custom_data import CustomSources
 from engine.feed.daily_points import DailyPoints
@@ -117,10 +118,13 @@ class DataFeed:
         """Start a subscription at an UTC time.
 
         Raises:
-            ValueError: if a file is malformed, and for a mode of prices that only history has.
+            ValueError: if a file is malformed.
+            InvalidOperationException: for a mode of prices that only history has.
         """
         if config.data_normalization_mode == DataNormalizationMode.SCALED_RAW:
-            raise ValueError("ScaledRaw normalization mode only intended for history requests.")
+            raise InvalidOperationException(
+                "ScaledRaw normalization mode only intended for history requests."
+            )
         hours: ExchangeHours = security.exchange.hours
         self._update_fill_span(config)
         stream = self._stream(config, security, start)

@@ -26,6 +26,7 @@ from engine.common.data_folder import set_data_folder
 from engine.common.decimals import ZERO
 from engine.common.enums import AccountType, AlgorithmStatus
 from engine.common.naming import with_hint
+from engine.common.net_exceptions import NetException
 from engine.feed.auxiliary_files import AuxiliaryData, read_symbol_properties
 from engine.feed.bar_files import BarFiles
 from engine.feed.data_feed import DataFeed
@@ -48,6 +49,7 @@ from engine.statistics.summary import StatisticsResult, summarize
 ENGINE = Path(__file__).parents[1]
 SHIM = ENGINE / "shim"
 _SHIM_MODULES = ("AlgorithmImports",)
+_BAD_INPUT = ValueError, NotImplementedError, OSError
 _NEW_OBJECTS = 50_000
 """After so many more objects the collector of garbage looks through them, in a run."""
 
@@ -431,8 +433,10 @@ def _run(
         trace = _user_traceback(problem)
         if loop is None and results is not None:
             _write_failed_start(algorithm, results, started, error, trace)
-        if before and isinstance(problem, ValueError | NotImplementedError | OSError):
-            # Bad input, found before anything was traded.
+        # An error of LEAN's own stops a run that has begun, as in LEAN, with results.
+        told_by_lean = loop is not None and isinstance(problem, NetException)
+        if before and not told_by_lean and isinstance(problem, _BAD_INPUT):
+            # Found before anything was traded.
             raise
     if loop is None:
         raise AlgorithmError(f"{kind.__name__}.initialize failed: {error}\n{trace}")

@@ -15,6 +15,7 @@ from engine.common.enums import (
     AccountType,
     AlgorithmStatus,
     BrokerageName,
+    DataNormalizationMode,
     OrderStatus,
     Resolution,
 )
@@ -59,6 +60,19 @@ def test_bars_arrive_at_the_close_with_naive_local_and_aware_utc_times(folder):
     seen = run(folder, Watching).algorithm.seen
     assert seen[0] == (datetime(2010, 1, 11, 16), datetime(2010, 1, 11, 21, tzinfo=UTC), 105.5)
     assert [time.day for time, _, _ in seen] == [11, 12, 13, 14, 15]
+
+
+def test_prices_that_only_history_has_stop_the_run_as_lean_stops_it(folder):
+    class Scaled(Base):
+        def initialize(self):
+            super().initialize()
+            mode = DataNormalizationMode.SCALED_RAW
+            self.add_equity("XYZ", Resolution.DAILY, data_normalization_mode=mode)
+
+    result = run(folder, Scaled)
+    assert result.status is AlgorithmStatus.RUNTIME_ERROR
+    assert "ScaledRaw normalization mode only intended for history" in result.runtime_error
+    assert result.statistics["Total Orders"] == "0"
 
 
 def test_seconds_are_read_and_filled_forward(folder):
