@@ -17,7 +17,7 @@ from engine.common.decimals import (
 )
 from engine.common.naming import DirectObject
 from engine.common.net_exceptions import KeyNotFoundException
-from engine.common.pairs import KeyValuePair
+from engine.common.pairs import ExtendedDictionary, KeyValuePair
 from engine.indicators.base import Event
 from engine.orders.orders import CashAmount
 
@@ -120,7 +120,7 @@ class Cash(DirectObject):
         return self.to_string()
 
 
-class CashBook(DirectObject):
+class CashBook(ExtendedDictionary, DirectObject):
     """Cash by currency.
 
     Attributes:
@@ -129,7 +129,6 @@ class CashBook(DirectObject):
     """
 
     account_currency = CURRENCY
-    is_read_only = False
     total_value_in_account_currency = ExactNumber()
 
     def __init__(self, amount: Any = 0, listener: Callable[[], None] | None = None) -> None:

@@ -18,14 +18,14 @@ from engine.brokerage.settlement import ApplyFundsSettlementModelParameters
 from engine.common.decimals import ZERO, ExactNumber, divide, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, OrderDirection
 from engine.common.naming import DirectObject
-from engine.common.pairs import KeyValuePair
+from engine.common.pairs import ExtendedDictionary, KeyValuePair
 from engine.common.settings import AlgorithmSettings
 from engine.market.data import Dividend, Split
 from engine.market.symbols import Symbol
 from engine.orders.orders import CashAmount, Order, OrderEvent
 
 
-class SecurityPortfolioManager(DirectObject):
+class SecurityPortfolioManager(ExtendedDictionary, DirectObject):
     """The account. Money as float; `<name>_exact` is the Decimal.
 
     Args:
@@ -352,7 +352,7 @@ class SecurityPortfolioManager(DirectObject):
         """Holding of a symbol, or the default."""
         return self[key] if key in self else default  # noqa: SIM401 - this is `get`
 
-    def try_get_value(self, key: Any) -> tuple[bool, SecurityHolding | None]:
+    def try_get_value(self, key: Any, holding: Any = None) -> tuple[bool, SecurityHolding | None]:
         """Whether there is a holding, and the holding."""
         return key in self, self.get(key)
 

@@ -19,7 +19,7 @@ from engine.common.decimals import ZERO, ExactNumber, divide, text, to_decimal, 
 from engine.common.enums import DataNormalizationMode, MarketDataType, SecurityType
 from engine.common.naming import DirectObject, has_own
 from engine.common.net_exceptions import KeyNotFoundException
-from engine.common.pairs import KeyValuePair
+from engine.common.pairs import ExtendedDictionary, KeyValuePair
 from engine.common.signatures import overloads
 from engine.feed.auxiliary_files import SymbolProperties
 from engine.market.data import (
@@ -492,7 +492,7 @@ class Equity(Security):
     """A stock or a fund."""
 
 
-class SecurityManager(DirectObject):
+class SecurityManager(ExtendedDictionary, DirectObject):
     """The algorithm's securities by symbol; tickers work as keys too.
 
     As in LEAN a security that was removed is found by its key still; it is gone from the count, the

@@ -10,7 +10,7 @@ from engine.common.assigned import check_assigned
 from engine.common.enums import Resolution, SecurityType, TickType
 from engine.common.naming import LeanObject, RefusedProperty
 from engine.common.net_exceptions import KeyNotFoundException
-from engine.common.pairs import KeyValuePair, pair_class
+from engine.common.pairs import ExtendedDictionary, KeyValuePair, pair_class
 from engine.common.settings import UniverseSettings
 from engine.feed.custom_data import PythonData
 from engine.feed.fundamental_files import COARSE_FOLDER, FundamentalFiles
@@ -50,7 +50,7 @@ def _of_function(name: str, resolution: Any, selector: Any, settings: Any) -> Fu
     )
 
 
-class UniverseManager(LeanObject):
+class UniverseManager(ExtendedDictionary, LeanObject):
     """LEAN's `self.universe_manager`: universes by the symbols that stand for them."""
 
     collection_changed: Any = RefusedProperty()

@@ -19,6 +19,8 @@ class NetList(list[T]):
         """Number of items."""
         return len(self)
 
+    Count = count
+
 
 class NetSet(Set[T]):
     """A set of .NET's: in the order of its coming, and `add` and `remove` tell what they did."""
@@ -59,6 +61,8 @@ class NetSet(Set[T]):
     def clear(self) -> None:
         """Take all out."""
         self._items.clear()
+
+    Count = count
 
 
 class MemoizingEnumerable(LeanObject):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
+from engine.common.enumerables import NetList
 from engine.common.naming import LeanObject
-from engine.common.net_exceptions import KeyNotFoundException
+from engine.common.net_exceptions import KeyNotFoundException, NotSupportedException
 
 
 class KeyValuePair(LeanObject):
@@ -29,7 +30,38 @@ def pair_class(key: str, value: str) -> type[KeyValuePair]:
     return type(f"KeyValuePair[{key},{value}]", (KeyValuePair,), {"__slots__": ()})
 
 
-class PairsDict(dict[Any, Any]):
+class ExtendedDictionary:
+    """What LEAN's dictionaries have beside their look-ups: .NET's properties and Python's calls.
+
+    The class has `keys()`, `values()`, `get(key, default)` and `contains_key(key)`.
+    """
+
+    __slots__ = ()
+
+    # Properties of .NET's, methods of Python's.
+    Keys = property(lambda self: NetList(self.keys()))
+    Values = property(lambda self: NetList(self.values()))
+    is_read_only = False
+
+    def copy(self: Any) -> dict[Any, Any]:
+        """The pairs as a Python dictionary."""
+        return dict(self.fromkeys(self.keys()))
+
+    def fromkeys(self: Any, sequence: Any, value: Any = None) -> dict[Any, Any]:
+        """The values of some keys as a Python dictionary, the given one where there is none."""
+        return {key: self.get(key, value) for key in sequence if key is not None}
+
+    def popitem(self) -> NoReturn:
+        """LEAN supports no such call.
+
+        Raises:
+            NotSupportedException: always.
+        """
+        name = type(self).__name__
+        raise NotSupportedException(f"popitem method is not supported for {name}")
+
+
+class PairsDict(ExtendedDictionary, dict[Any, Any]):
     """A dictionary that is iterated by pairs, as .NET's are, and has their calls."""
 
     def __iter__(self) -> Iterator[Any]:
@@ -50,6 +82,8 @@ class PairsDict(dict[Any, Any]):
     def try_get_value(self, key: Any, value: Any = None) -> tuple[bool, Any]:
         """Whether the key is there, and its value."""
         return key in self, self.get(key)
+
+    Count, ContainsKey, TryGetValue = count, contains_key, try_get_value
 
 
 class SlotDict(MutableMapping[Any, Any]):

@@ -19,6 +19,7 @@ from engine.common.enums import (
     OrderStatus,
     Resolution,
 )
+from engine.common.net_exceptions import NotSupportedException
 from engine.indicators import SimpleMovingAverage
 from engine.market.data import TradeBar
 from engine.run.runner import run_algorithm, run_backtest
@@ -62,6 +63,28 @@ def test_bars_arrive_at_the_close_with_naive_local_and_aware_utc_times(folder):
     assert [time.day for time, _, _ in seen] == [11, 12, 13, 14, 15]
 
 
+def test_dictionaries_have_dot_nets_properties_and_pythons_calls(folder):
+    class Asking(Base):
+        def on_end_of_algorithm(self):
+            managers = (
+                self.securities,
+                self.portfolio,
+                self.universe_manager,
+                self.active_securities,
+            )
+            universe = self.UniverseManager.Values[0]
+            for one in (*managers, self.portfolio.cash_book, universe.Members):
+                assert list(one.Keys) == list(one.keys()) != []
+                assert one.Count == one.Keys.Count == one.Values.Count == len(one.values()) == 1
+                assert one.copy() == one.fromkeys(one.Keys) == dict(one.items())
+                with pytest.raises(NotSupportedException, match=f"for {type(one).__name__}"):
+                    one.popitem()
+            self.seen = [x.Symbol.Value for x in self.Portfolio.Values if not x.Invested]
+            assert self.Portfolio.TryGetValue(self.symbol, None)[0]
+
+    assert run(folder, Asking).algorithm.seen == ["ABC"]
+
+
 def test_prices_that_only_history_has_stop_the_run_as_lean_stops_it(folder):
     class Scaled(Base):
         def initialize(self):
@@ -72,7 +95,7 @@ def test_prices_that_only_history_has_stop_the_run_as_lean_stops_it(folder):
     result = run(folder, Scaled)
     assert result.status is AlgorithmStatus.RUNTIME_ERROR
     assert "ScaledRaw normalization mode only intended for history" in result.runtime_error
-    assert result.statistics["Total Orders"] == "0"
+    assert not result.orders
 
 
 def test_seconds_are_read_and_filled_forward(folder):
