@@ -77,7 +77,7 @@ class Hindcast:
         uniforms: PITs of the bars' parts under the forecasts as `Forecaster.draw` corrects them,
             shape (n, 5), columns `features.PARTS`: drawn with these, the bars come again.
         missed: gap and intraday return less their means, in baseline volatilities, shape (n, 2).
-        scales: what the network said of the log scales of gap and intraday return, shape (n, 2).
+        outputs: what the network said, shape (n, 10), columns `density.OUTPUTS`.
         state: of the mean network, n + 1 series: entry i stands at row first + i.
         scaled: network inputs from row `LOOKBACK` on, shape (T - LOOKBACK, F).
     """
@@ -85,9 +85,14 @@ class Hindcast:
     first: int
     uniforms: np.ndarray
     missed: np.ndarray
-    scales: np.ndarray
+    outputs: np.ndarray
     state: RecurrentState
     scaled: np.ndarray
+
+    @property
+    def scales(self) -> np.ndarray:
+        """What the network said of the log scales of gap and intraday return, shape (n, 2)."""
+        return self.outputs[:, SCALES]
 
     @property
     def memory(self) -> Memory:
@@ -347,17 +352,22 @@ class Forecaster:
 
     def parameters(self, state: RecurrentState) -> BarDensity:
         """The density of the next bar of every path: network outputs, calibrated parameters."""
-        return BarDensity(NUMPY, self._outputs(state), state.volatility, state.traits.density)
+        return BarDensity(NUMPY, self.outputs(state), state.volatility, state.traits.density)
 
-    def _outputs(self, state: RecurrentState) -> np.ndarray:
-        """What the network says of the next bar, (B, 10), columns `density.OUTPUTS`."""
+    def outputs(self, state: RecurrentState) -> np.ndarray:
+        """What the network says of the next bar, (B, 10), columns `density.OUTPUTS`.
+
+        Series are contiguous; the array is the caller's own.
+        """
         mask = None if state.masks is None else state.masks.outputs
         outputs = self._network.outputs(state.hidden, state.scaled, mask)
         if state.shift is not None:
             outputs.T[SCALES] += state.shift.T  # series contiguous
         return outputs
 
-    def draw(self, state: RecurrentState, uniforms: np.ndarray) -> Drawn:
+    def draw(
+        self, state: RecurrentState, uniforms: np.ndarray, outputs: np.ndarray | None = None
+    ) -> Drawn:
         """The next bar of every path, by inverting the corrected conditional distributions.
 
         Args:
@@ -365,12 +375,14 @@ class Forecaster:
                 return.
             uniforms: shape (B, 5) in (0, 1), columns `features.PARTS`: random numbers, Sobol
                 points.
+            outputs: to draw with in place of the network's own (`outputs`), shape (B, 10).
         """
         if uniforms.shape != (len(state), len(PARTS)):
             raise ValueError(
                 f"uniforms must have shape ({len(state)}, {len(PARTS)}); received {uniforms.shape}"
             )
-        outputs = self._outputs(state)
+        if outputs is None:
+            outputs = self.outputs(state)
         parts, means = self._drawing.draw(
             outputs, state.volatility, state.memory, uniforms, state.traits.rows
         )
@@ -384,7 +396,7 @@ class Forecaster:
         outcomes.
         """
         return self._drawing.expect(
-            self._outputs(state), state.volatility, state.memory, state.traits.rows
+            self.outputs(state), state.volatility, state.memory, state.traits.rows
         )
 
     def _means(self, given_gap: GivenGap, correction: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -424,17 +436,41 @@ class Forecaster:
             hidden, cell, None, scaled[rows - LOOKBACK], volatility, traits, blank
         )
         density = self.parameters(state.take(np.arange(len(rows) - 1)))
-        parts = table.parts[first + 1 :]
-        pits = density.pit(parts, self._levels)
-        memory = Memory.after(pits[:, CORRECTED])
-        correction = memory.take(slice(0, -1)).coefficients(shift=False)
+        pits = density.pit(table.parts[first + 1 :], self._levels)
+        state.memory = Memory.after(pits[:, CORRECTED])
+        return self._judged(table, first, density, pits, state, scaled)
+
+    def rejudged(self, table: FeatureTable, known: Hindcast, outputs: np.ndarray) -> Hindcast:
+        """What forecasts of other outputs would have been worth.
+
+        Args:
+            table: of the history.
+            known: its hindcast, whose volatilities and memory of outcomes are kept.
+            outputs: in place of what the network said, shape (n, 10).
+        """
+        past = known.state.take(np.arange(len(outputs)))
+        density = BarDensity(NUMPY, outputs, past.volatility, past.traits.density)
+        pits = density.pit(table.parts[known.first + 1 :], self._levels)
+        return self._judged(table, known.first, density, pits, known.state, known.scaled)
+
+    def _judged(
+        self,
+        table: FeatureTable,
+        first: int,
+        density: BarDensity,
+        pits: np.ndarray,
+        state: RecurrentState,
+        scaled: np.ndarray,
+    ) -> Hindcast:
+        """A hindcast from densities of n bars and the bars' PITs under them, before the memory."""
+        n, parts = len(pits), table.parts[first + 1 :]
+        correction = state.memory.take(slice(0, n)).coefficients(shift=False)
         uniforms = pits.copy()
         uniforms[:, CORRECTED] = distribution(pits[:, CORRECTED], correction)
         given_gap = density.given_gap(parts[:, 0])
-        missed = parts[:, :2] - self._means(given_gap, correction, traits.rows[:-1])
+        missed = parts[:, :2] - self._means(given_gap, correction, state.traits.rows[:n])
         missed = missed / density.volatility[:, None]
-        state.memory = memory
-        return Hindcast(first, uniforms, missed, density.outputs[:, SCALES], state, scaled)
+        return Hindcast(first, uniforms, missed, density.outputs, state, scaled)
 
     def returns_pit(self, state: RecurrentState, returns: np.ndarray) -> np.ndarray:
         """PITs (B, 2) of the next gaps and intraday returns (B, 2), before any correction."""

@@ -51,6 +51,12 @@ class Masks:
             scaled[:, n_features + units :],
         )
 
+    def softened(self, share: float) -> Masks:
+        """Masks that take a share of the way from the mean network, which has ones."""
+        return Masks(
+            *(1.0 + share * (x - 1.0) for x in (self.inputs, self.recurrent, self.outputs))
+        )
+
     def take(self, rows: np.ndarray) -> Masks:
         """The masks of chosen paths."""
         return Masks(*(take_series(x, rows) for x in (self.inputs, self.recurrent, self.outputs)))

@@ -10,6 +10,7 @@ from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import History
 from sim import path_sampler
 from sim.baselines import BlockBootstrapSampler, GarchSampler, substituted_rows
+from sim.common_scales import CommonScales
 from sim.common_volatility import CommonVolatility
 from sim.dates import CommonDates
 from sim.dependence import Dependence, JointSeries
@@ -128,7 +129,9 @@ def test_all_symbols_of_a_pair_share_one_network(observer, monkeypatch):
     assert len(drawn.inputs) == 5
     (once,) = used  # for both of a pair
     whole = once.outputs.reshape(3, 5, -1).swapaxes(0, 1)
-    np.testing.assert_array_equal(whole, drawn.outputs[:, None].repeat(3, axis=1))
+    softened = drawn.softened(path_sampler.MASK_SHARE).outputs
+    np.testing.assert_array_equal(whole, softened[:, None].repeat(3, axis=1))
+    np.testing.assert_allclose(softened - 1.0, 0.5 * (drawn.outputs - 1.0), atol=1e-6)
 
 
 @pytest.mark.parametrize("rows", [7, 90, 100_000])
@@ -162,12 +165,16 @@ def test_one_symbol_is_what_it_is_alone(observer, monkeypatch):
     """Same start, network and noise: who is beside it does not touch a symbol's path.
 
     It does touch the order in which noise is dealt out, which is the markets' own here, how far a
-    volatility is believed, which is entirely here, and what noise remembers, which is nothing here.
+    volatility and a scale are believed, which is entirely here, and what noise remembers, which is
+    nothing here.
     """
     monkeypatch.setattr(
         path_sampler._Portion, "log_volatility", property(lambda self: np.zeros(self._shape[1]))
     )
     monkeypatch.setattr(CommonVolatility, "corrected", lambda self, volatility: volatility)
+    monkeypatch.setattr(
+        CommonScales, "of", classmethod(lambda cls, tables, _: cls(np.zeros((len(tables), 4)), 0.0))
+    )
     monkeypatch.setattr(Persistence, "next", lambda self, uniforms, kept: uniforms)
     together = draw(observer, 12, 10, blend=0.0, starts="latest")
     noise = CheckerboardNoise.draw
