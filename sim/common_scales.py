@@ -81,7 +81,8 @@ class CommonScales:
         for s, (table, known) in enumerate(zip(tables, hindcasts, strict=True)):
             there = rows[:, s] >= 0
             volatility = known.state.volatility[: len(known.outputs), None]
-            scale = volatility * np.exp(known.outputs[:, COLUMNS])
+            said = np.ascontiguousarray(known.outputs[:, COLUMNS])
+            scale = volatility * np.exp(said)
             relative = np.abs(table.parts[known.first + 1 :, SIZED]) / scale
             sizes[there, s] = (relative / relative.mean(axis=0))[rows[there, s]]
         slope, variance = _slope(sizes, beyond)

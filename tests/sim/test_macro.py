@@ -155,7 +155,7 @@ def test_vix_rises_when_the_imagined_market_falls(observer, blend):
 
 def test_vix_stays_in_a_sane_range(observer):
     paths = draw(observer, 64, 250)
-    for bar, room in ((60, 1.6), (250, 1.6)):
+    for bar, room in ((60, 1.6), (250, 1.8)):
         level = seen(observer, paths, "vix_level")[:, bar]
         real = TABLES[0].rows[LOOKBACK:, CONFIG.columns.index("vix_level")]
         assert abs(level.mean() - real.mean()) < real.std()

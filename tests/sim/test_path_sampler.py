@@ -210,7 +210,7 @@ def test_coverage_makes_the_mean_more_exact_than_independent_draws_would(observe
     def means(n, repeats):
         return np.array([returns(n, seed).mean(axis=0) for seed in range(repeats)])
 
-    ratio = means(64, 16).std(axis=0) / (returns(512).std(axis=0) / np.sqrt(64))
+    ratio = means(64, 24).std(axis=0) / (returns(512).std(axis=0) / np.sqrt(64))
     assert np.sqrt((ratio**2).mean()) < share
 
 
