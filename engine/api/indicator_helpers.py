@@ -637,6 +637,28 @@ class IndicatorHelpersMixin:
             lib.NewHighsNewLows, label, symbols, (period,), resolution, selector
         )
 
+    def arima(
+        self: Any,
+        symbol: Any,
+        ar_order: int,
+        diff_order: int,
+        ma_order: int,
+        period: int,
+        intercept: Any = True,
+        resolution: Any = None,
+        selector: Any = None,
+    ) -> Any:
+        """Forecast of the next value: autoregression of differences, and of errors.
+
+        LEAN has a call without the intercept, in which the resolution stands in its place.
+        """
+        if not isinstance(intercept, bool):
+            intercept, resolution, selector = True, intercept, selector or resolution
+        values = (ar_order, diff_order, ma_order, period)
+        label = f"ARIMA({','.join(map(str, values))})"
+        kind = lib.AutoRegressiveIntegratedMovingAverage
+        return self._qc_made(symbol, kind, label, (*values, intercept), resolution, selector)
+
     def nhnlv(
         self: Any, symbols: Any, period: int, resolution: Any = None, selector: Any = None
     ) -> Any:

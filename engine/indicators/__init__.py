@@ -8,6 +8,7 @@ from engine.indicators.adaptive import (
     MesaAdaptiveMovingAverage,
     VariableIndexDynamicAverage,
 )
+from engine.indicators.arima import AutoRegressiveIntegratedMovingAverage, TimeSeriesIndicator
 from engine.indicators.averages import (
     ArnaudLegouxMovingAverage,
     DoubleExponentialMovingAverage,
@@ -214,6 +215,7 @@ __all__ = [
     "ArnaudLegouxMovingAverage",
     "AroonOscillator",
     "AugenPriceSpike",
+    "AutoRegressiveIntegratedMovingAverage",
     "AverageDirectionalIndex",
     "AverageDirectionalMovementIndexRating",
     "AverageRange",
@@ -334,6 +336,7 @@ __all__ = [
     "TargetDownsideDeviation",
     "TimeProfile",
     "TimeSeriesForecast",
+    "TimeSeriesIndicator",
     "TomDemarkSequential",
     "TomDemarkSequentialPhase",
     "TradeBarIndicator",

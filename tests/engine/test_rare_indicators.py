@@ -7,11 +7,13 @@ from decimal import Decimal as D
 from itertools import pairwise
 from statistics import mean, stdev
 
+import numpy as np
 import pytest
 
 from engine import indicators as lib
 from engine.common.decimals import net_arithmetic
 from engine.common.enums import MovingAverageType
+from engine.common.net_exceptions import ArgumentException
 from engine.market.data import TradeBar
 from engine.market.symbols import SecurityIdentifier, Symbol
 
@@ -26,12 +28,13 @@ BASES = (
     lib.PythonIndicator, lib.PythonIndicatorAdapter, lib.DualSymbolIndicator, lib.MarketProfile,
     lib.AdvanceDeclineIndicator, lib.CompositeIndicator, lib.ResetCompositeIndicator,
     lib.FunctionalIndicator, lib.WindowIndicator, lib.RelativeVigorIndexSignal,
+    lib.TimeSeriesIndicator,
 )  # fmt: skip
 GUESSES = {
     "slow_period": 7, "fast_period": 3, "signal_period": 4, "k": D(2), "moving_average_type": None,
     "type": None, "period": 4, "n": 4, "tool": lib.SwissArmyKnifeTool.GAUSS, "delta": 0.1,
     "confidence_level": 0.95, "limit_move": D(8), "multiplier": D(2), "value": D(3),
-    "filter": lambda _: True,
+    "filter": lambda _: True, "ar_order": 1, "diff_order": 1, "ma_order": 1,
     "bollinger_multiplier": D(2), "keltner_multiplier": D(2), "atr_mult": D(2), "min_period": 4,
 }  # fmt: skip
 
@@ -207,3 +210,63 @@ def test_pascal_case_of_an_indicator():
         _ = average.IsRedy
     with pytest.raises(NotImplementedError, match="SimpleMovingAverage"):
         _ = average.OnUpdated
+
+
+class TestArima:
+    def test_a_geometric_series_is_taken_back_a_step(self):
+        """LEAN lags from the newest value to the oldest: the coefficient is that of going back."""
+        arima = lib.AutoRegressiveIntegratedMovingAverage(1, 0, 0, 4)
+        ready = [arima.update(T0 + n * DAY, 2**n) for n in range(4)]
+        assert ready == [False, False, False, True]
+        assert arima.name == "ARIMA((1, 0, 0), 4, True)"
+        assert arima.ar_parameters == pytest.approx([0.5])
+        assert (arima.current.value, arima.ar_residual_error) == (4, 0)
+
+    def test_a_straight_line_is_continued_through_its_differences(self):
+        """Differences of 3 each: their coefficient is 1, and the forecast one step above."""
+        arima = lib.AutoRegressiveIntegratedMovingAverage("line", 1, 1, 0, 5)
+        for n in range(7):
+            arima.update(T0 + n * DAY, 3 * n)
+        assert arima.current.value == 21
+
+    def test_what_cannot_be_fitted_has_coefficients_of_zero_or_raises(self):
+        arima = lib.AutoRegressiveIntegratedMovingAverage("same", 1, 1, 1, 5)
+        for n in range(5):
+            arima.update(T0 + n * DAY, 7)
+        assert (arima.current.value, arima.intercept) == (7, 0)
+        arima.reset()
+        arima.handle_exceptions = False
+        for n in range(4):
+            arima.update(T0 + n * DAY, 7)
+        with pytest.raises(ArgumentException, match="positive definite"):
+            arima.update(T0 + 4 * DAY, 7)
+        with pytest.raises(ArgumentException, match="AR/MA orders cannot be negative"):
+            lib.AutoRegressiveIntegratedMovingAverage(-1, 1, 1, 5)
+
+    def test_both_steps_are_least_squares(self):
+        """Against numpy's own, on errors of the first step."""
+        values = [5.0, 7, 6, 9, 8, 12, 10, 11]
+        arima = lib.AutoRegressiveIntegratedMovingAverage(1, 0, 1, 8, True)
+        for n, value in enumerate(values):
+            arima.update(T0 + n * DAY, value)
+        series = np.array(values[::-1])
+        (slope,), *_ = np.linalg.lstsq(series[:-1, None], series[1:], rcond=None)
+        errors = np.append(0, series[1:] - slope * series[:-1])
+        rows = np.column_stack((np.ones(7), series[:-1], errors[:-1]))
+        fitted, *_ = np.linalg.lstsq(rows, series[1:], rcond=None)
+        assert arima.intercept == pytest.approx(fitted[0])
+        assert arima.ar_parameters == pytest.approx(fitted[1:2])
+        assert arima.ma_parameters == pytest.approx(fitted[2:])
+        forecast = fitted[0] + fitted[1] * series[0] + fitted[2] * errors[2]
+        assert arima.current.value == pytest.approx(forecast)
+
+    def test_leans_own_facts_of_series(self):
+        """Those of its tests of TimeSeriesIndicator."""
+        even_odd = [1.0 + n % 2 for n in range(100)]
+        differences, heads = lib.TimeSeriesIndicator.difference_series(1, even_odd)
+        assert sum(differences) == -1
+        restored = lib.TimeSeriesIndicator.inverse_differenced_series(differences, heads)
+        assert sum(restored) == sum(even_odd)
+        lags = lib.TimeSeriesIndicator.lagged_series(1, [float(n % 2) for n in range(100)])
+        assert sum(lag[0] for lag in lags) == 49
+        assert sum(lib.TimeSeriesIndicator.cumulative_sum([float(n % 2) for n in range(50)])) == 625
