@@ -63,13 +63,34 @@ class UniverseManager(ExtendedDictionary, LeanObject):
         added = key if value is None else value
         self._universes[added.key] = added
 
+    def remove(self, key: Any) -> bool:
+        """Take a universe out; its members go at the next time step. False if there is none."""
+        found = self._find(key)
+        if found is None:
+            return False
+        found.dispose()
+        del self._universes[found.key]
+        return True
+
+    def pop(self, key: Any, default_value: Any = None) -> Universe | None:
+        """Take a universe out and give it; the default without it."""
+        found = self._find(key)
+        self.remove(key)
+        return default_value if found is None else found
+
+    is_read_only = False
+
     def _find(self, key: Any) -> Universe | None:
         return self._universes.get(str(getattr(key, "id", key)))
 
     def __getitem__(self, key: Any) -> Universe:
         found = self._find(key)
         if found is None:
-            raise KeyNotFoundException(f"The given key '{key}' was not present in the dictionary.")
+            raise KeyNotFoundException(
+                f"This universe symbol ({key}) was not found in your universe list. Please add "
+                "this security or check it exists before using it with 'Universes.ContainsKey(\""
+                f"{getattr(key, 'value', key)}\")'"
+            )
         return found
 
     def __contains__(self, key: object) -> bool:

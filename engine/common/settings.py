@@ -118,6 +118,11 @@ class ScheduleSettings(LeanObject):
     def __init__(self) -> None:
         self.date_rule: Any = None
 
+    @property
+    def initialized(self) -> bool:
+        """Whether there is a rule."""
+        return self.date_rule is not None
+
     def on(self, date_rule: Any) -> None:
         """Select on these days only."""
         self.date_rule = date_rule

@@ -305,14 +305,21 @@ class DataFeed:
                 active.advance()
             for active in selecting:
                 new += self._members.select(active, time)
+                if active.universe.dispose_requested:
+                    self._universes.remove(active)
             changes += new
             if not (new or self._add_benchmark(time)):
                 break
         yield self._time_slice(time, packets, changes)
 
     def _selecting(self, time: datetime) -> list[ActiveUniverse]:
-        """Universes that are due to select at a time, UTC."""
-        return [u for u in self._universes if u.next_utc is not None and u.next_utc <= time]
+        """Universes that are due to select at a time, UTC; those to be disposed do so at any."""
+        return [
+            active
+            for active in self._universes
+            if (active.next_utc is not None and active.next_utc <= time)
+            or active.universe.dispose_requested
+        ]
 
     def _take(
         self, subscription: Subscription, time: datetime

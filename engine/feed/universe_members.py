@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from engine.common.clock import TICK
@@ -19,24 +19,16 @@ from engine.framework.universe import UNCHANGED, Universe
 from engine.market.data import SubscriptionDataConfig
 from engine.market.symbols import Symbol
 
-_INTERVALS = (
-    timedelta(days=1),
-    timedelta(hours=1),
-    timedelta(minutes=1),
-    timedelta(seconds=1),
-)
-
 Subscribe = Callable[[SubscriptionDataConfig, Any, datetime], None]
 
 
 @dataclass(frozen=True)
 class _Member:
-    """A security of a universe, the subscriptions that the universe wants of it, and since when."""
+    """A security of a universe, and the subscriptions that the universe wants of it."""
 
     universe: Universe
     security: Any
     configs: list[SubscriptionDataConfig]
-    added: datetime
 
 
 class UniverseMembers:
@@ -97,8 +89,9 @@ class UniverseMembers:
             for config in new:
                 self._running.add(id(config))
                 self._subscribe(config, security, start)
-            members[symbol] = _Member(universe, security, configs, time)
+            members[symbol] = _Member(universe, security, configs)
             universe.members[symbol] = security
+            universe.added[symbol] = time
             if new:
                 added.append(security)
         return added
@@ -131,17 +124,7 @@ class UniverseMembers:
                 self._release(member, time)
 
     def _may_remove(self, member: _Member, time: datetime) -> bool:
-        """A member stays its minimum time, rounded to whole multiples of its unit."""
-        universe = member.universe
-        if isinstance(universe, UserDefinedUniverse) or member.security.is_delisted:
-            return True
-        settings = universe.settings or self._algorithm.universe_settings
-        minimum: timedelta = settings.minimum_time_in_universe
-        unit = next((i for i in _INTERVALS if minimum >= i), None)
-        age = time - member.added
-        if unit is not None:
-            age = round(age / unit) * unit
-        return age >= minimum
+        return member.universe.can_remove_member(time, member.security)
 
     def _is_free(self, security: Any) -> bool:
         """True of a security that is neither held, ordered, wanted nor owed money."""
@@ -163,6 +146,7 @@ class UniverseMembers:
         symbol = security.symbol
         self._of(universe).pop(symbol, None)
         universe.members.pop(symbol, None)
+        universe.added.pop(symbol, None)
         if isinstance(universe, UserDefinedUniverse):
             universe.wanted.pop(symbol, None)
         others = [members[symbol] for members in self._members.values() if symbol in members]

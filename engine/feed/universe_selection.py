@@ -99,6 +99,10 @@ class UserDefinedUniverse(Universe):
         super().__init__(universe_key(ticker) if is_equity else str(sid))
         self.wanted: dict[Symbol, list[SubscriptionDataConfig]] = {}
 
+    def can_remove_member(self, utc_time: datetime, security: Any) -> bool:
+        """Whatever the algorithm removes may go."""
+        return True
+
     def want(self, symbol: Symbol, configs: Iterable[SubscriptionDataConfig]) -> None:
         """Ask for subscriptions of a symbol, beside those that were asked for before."""
         own = self.wanted.setdefault(symbol, [])
@@ -292,6 +296,8 @@ class ActiveUniverse:
     def select(self, utc_time: datetime) -> Any:
         """Symbols selected at a time, without repetition; UNCHANGED if they are the same."""
         universe = self.universe
+        if universe.dispose_requested:
+            return []
         chosen: Any
         if isinstance(universe, ScheduledUniverse):
             selector = universe.selector

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from engine.common.clock import aware_utc, naive_utc
 from engine.common.enumerables import NetSet
 from engine.common.enums import Resolution, SecurityType
 from engine.common.naming import LeanObject, RefusedProperty
@@ -16,6 +17,12 @@ from engine.common.pairs import PairsDict
 from engine.market.symbols import Market, SecurityIdentifier, Symbol, SymbolCache
 
 UNCHANGED = object()
+_INTERVALS = (
+    timedelta(days=1),
+    timedelta(hours=1),
+    timedelta(minutes=1),
+    timedelta(seconds=1),
+)
 _CUSTOM = ("security_type", "name", "market", "selector", "universe_settings", "interval")
 
 
@@ -23,11 +30,16 @@ class Member(LeanObject):
     """A security in a universe."""
 
     lean_name = "Universe"
-    added: Any = RefusedProperty()
     is_internal = False
 
-    def __init__(self, security: Any) -> None:
+    def __init__(self, security: Any, added: datetime) -> None:
         self.security = security
+        self._added = added
+
+    @property
+    def added(self) -> datetime:
+        """When it was selected, UTC."""
+        return aware_utc(self._added)
 
 
 class Universe(LeanObject):
@@ -41,13 +53,15 @@ class Universe(LeanObject):
 
     Attributes:
         members: present members, securities by symbol.
+        added: when the members were selected, UTC.
         selected: symbols of the last selection; None before the first.
+        dispose_requested: it is to give up its members and to select no more.
         fill_forward: its own subscription says that it fills gaps, which LEAN's feed heeds.
     """
 
     UNCHANGED: ClassVar[Any] = UNCHANGED
     asynchronous: Any = RefusedProperty()
-    dispose_requested: Any = RefusedProperty()
+    dispose_requested = False
     selection_changed: Any = RefusedProperty()
     fill_forward = False
     security_type = SecurityType.EQUITY
@@ -60,6 +74,7 @@ class Universe(LeanObject):
         self.settings = settings
         self.resolution = resolution
         self.members = PairsDict()
+        self.added: dict[Symbol, datetime] = {}
         self.selected: NetSet[Symbol] | None = None
 
     @property
@@ -80,7 +95,29 @@ class Universe(LeanObject):
     @property
     def securities(self) -> PairsDict:
         """Present members by symbol, with what is known of their membership."""
-        return PairsDict({key: Member(security) for key, security in self.members.items()})
+        members = self.members.items()
+        return PairsDict({key: Member(security, self.added[key]) for key, security in members})
+
+    def dispose(self) -> None:
+        """Give up all members at the next time step, whatever their minimum time."""
+        self.dispose_requested = True
+
+    def can_remove_member(self, utc_time: datetime, security: Any) -> bool:
+        """Whether a member has been in for its minimum time, or may go whatever its time.
+
+        That is rounded to whole multiples of the minimum's unit.
+        """
+        if self.dispose_requested or security.is_delisted:
+            return True
+        added = self.added.get(security.symbol)
+        if added is None:
+            return False
+        minimum: timedelta = self.settings.minimum_time_in_universe
+        unit = next((i for i in _INTERVALS if minimum >= i), None)
+        age = naive_utc(utc_time) - added
+        if unit is not None:
+            age = round(age / unit) * unit
+        return age >= minimum
 
     def contains_member(self, symbol: Symbol) -> bool:
         """Whether a symbol is selected."""

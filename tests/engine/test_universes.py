@@ -1,6 +1,6 @@
 """Securities that come and go: when LEAN tells of them, when their data begins and ends."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from engine.common.enums import (
     SecurityType,
     SubscriptionTransportMedium,
 )
+from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.settings import UniverseSettings
 from engine.feed.custom_data import PythonData
 from engine.feed.universe_selection import SecurityChanges
@@ -459,3 +460,29 @@ def test_a_universe_of_own_data_selects_equities_at_any_time(folder, monkeypatch
 
     with pytest.raises(NotImplementedError, match="a schedule of a universe of custom data"):
         run(folder, Scheduled)
+
+
+def test_a_universe_that_is_taken_out_gives_up_its_members_at_the_next_step(folder):
+    class Taking(Base):
+        def start(self):
+            self.own = self.add_universe("own", Resolution.DAILY, lambda time: ["ABC", "ZED"])
+            self.other = self.add_universe("other", Resolution.DAILY, lambda time: ["ABC"])
+            manager = self.universe_manager
+            assert manager.remove(self.other.symbol)
+            assert not manager.remove(self.other.symbol)
+
+        def on_data(self, data):
+            self.note(f"{data.bars.count} {self.own.members.count}")
+            if self.time.day == 4:
+                member = next(iter(self.own.securities.values()))
+                assert member.added == datetime(2010, 1, 4, 5, tzinfo=UTC)
+                # Sixteen hours are a day, eleven are none.
+                assert self.own.can_remove_member(self.utc_time, member.security)
+                early = self.utc_time - timedelta(hours=5)
+                assert not self.own.can_remove_member(early, member.security)
+                assert self.universe_manager.pop(self.own.symbol) is self.own
+                assert self.own.dispose_requested
+                with pytest.raises(KeyNotFoundException, match="not found in your universe list"):
+                    self.universe_manager[self.own.symbol]
+
+    assert run(folder, Taking) == ["04 00 +ABC,ZED -", "04 16 2 2", "05 00 + -ABC,ZED"]
