@@ -201,10 +201,16 @@ class DataMixin(ConsolidatorsMixin, CustomDataMixin):
             ValueError: if a live feed has nothing of the ticker.
         """
         if market is not None and market.lower() != Market.USA:
-            raise NotImplementedError(f"add_equity(market={market!r})")
+            raise NotImplementedError(
+                f"add_equity(market={market!r}): the engine has US equities, Market.USA"
+            )
         wanted = self.universe_settings.resolution if resolution is None else resolution
         if wanted < (Resolution.MINUTE if self.live_mode else Resolution.SECOND):
-            raise NotImplementedError(f"add_equity(resolution={Resolution(wanted).net_name})")
+            finest = "minute" if self.live_mode else "second"
+            raise NotImplementedError(
+                f"add_equity(resolution={Resolution(wanted).net_name}): the finest bars here are "
+                f"those of a {finest}, Resolution.{finest.upper()}"
+            )
         ticker = str(ticker)  # a symbol's text names it
         symbol = SymbolCache.try_get_symbol(ticker)
         if symbol is None or symbol.security_type != SecurityType.EQUITY:

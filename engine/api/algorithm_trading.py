@@ -230,6 +230,15 @@ class TradingMixin(TargetsMixin):
             OrderType.MARKET, security, quantity, tag, order_properties, asynchronous
         )
 
+    @overloads(
+        "symbol: Symbol, quantity: double",
+        "symbol: Symbol, quantity: int",
+        "symbol: Symbol, quantity: double, type: OrderType",
+        "symbol: Symbol, quantity: int, type: OrderType",
+        f"symbol: Symbol, quantity: decimal, {_REST}",
+        f"strategy: OptionStrategy, quantity: int, {_REST}",
+        f"symbol: Symbol, quantity: int, type: OrderType, {_REST}",
+    )
     def order(
         self: Any,
         symbol: Any,
@@ -237,12 +246,13 @@ class TradingMixin(TargetsMixin):
         asynchronous: Any = False,
         tag: Any = "",
         order_properties: Any = None,
-        *,
+        *properties: Any,
         type: OrderType = OrderType.MARKET,
     ) -> OrderTicket:
         """Order at the market; LEAN's older calls have a kind of order third, of no effect."""
         if isinstance(asynchronous, OrderType):
-            asynchronous, tag, order_properties = bool(tag), order_properties or "", None
+            asynchronous, tag, order_properties = tag or False, order_properties or "", None
+            order_properties = properties[0] if properties else None
         return self.market_order(symbol, quantity, asynchronous, tag, order_properties)
 
     @_order(rest="")

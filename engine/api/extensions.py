@@ -12,6 +12,7 @@ from engine.common.naming import LeanObject
 from engine.common.net_exceptions import InvalidOperationException
 from engine.common.spans import time_span as net_span
 from engine.market.data import RESOLUTION_SPAN
+from engine.market.market_hours import MarketHoursDatabase
 
 
 class OrderExtensions(LeanObject):
@@ -55,6 +56,27 @@ class Extensions(LeanObject):
     def smart_rounding(input: Any) -> float:  # LEAN's argument name
         """Four decimals above 1000, else seven significant digits."""
         return to_double(smart_rounding(to_decimal(input)))
+
+    @staticmethod
+    def is_market_open(
+        security: Any = None,
+        utc_time: Any = False,
+        extended_market_hours: bool | None = None,
+        *,
+        symbol: Any = None,
+    ) -> bool:
+        """Whether a market is open: of ``(security, extended_market_hours)`` at present.
+
+        Or of ``(symbol, utc_time, extended_market_hours)`` at a time.
+        """
+        if not isinstance(utc_time, datetime):
+            extended = utc_time if extended_market_hours is None else extended_market_hours
+            open_now: bool = security.exchange.hours.is_open(security.local_time, extended)
+            return open_now
+        of = security if symbol is None else symbol
+        database = MarketHoursDatabase.from_data_folder()
+        hours = database.get_exchange_hours(of.id.market, of, of.security_type)
+        return hours.is_open(hours.from_utc(naive_utc(utc_time)), extended_market_hours)
 
     @staticmethod
     def convert_from_utc(time: datetime, to: str, strict: bool = False) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -13,6 +13,28 @@ from engine.common.naming import LeanObject, LeanType
 from engine.indicators.base import Event
 
 T = TypeVar("T")
+
+
+class Action(LeanObject):
+    """A function as .NET hands it over: `Action(self.rebalance)`, `Action[Symbol](f)`."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        if not callable(function):
+            raise TypeError("argument is not callable")
+        self._function = function
+
+    def __class_getitem__(cls, _: Any) -> type[Action]:
+        return cls
+
+    def invoke(self, *arguments: Any) -> Any:
+        """Call the function."""
+        return self._function(*arguments)
+
+    __call__ = invoke
+
+
+class Func(Action):
+    """A function with a value as .NET hands it over: `Func[datetime, bool](f)`."""
 
 
 class TimeSpan(LeanObject):

@@ -221,7 +221,15 @@ def cast_double(value: Any) -> Decimal:
                 "result is valid. (Parameter 'input')"
             )
         return from_float(value)
-    return Decimal(int(value)) if isinstance(value, bool) else to_decimal(value)
+    if isinstance(value, bool):
+        return Decimal(int(value))
+    try:
+        return to_decimal(value)
+    except TypeError:
+        if not hasattr(value, "__float__"):
+            raise
+    # No text of a number, but an array of one item, for instance: Python makes a double of it.
+    return cast_double(float(value))
 
 
 def plain(value: Decimal) -> Decimal:

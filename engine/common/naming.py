@@ -209,11 +209,29 @@ class _Unfound:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._snake = snake_case(name)
 
     def __get__(self, instance: Any, owner: LeanType) -> Any:
         if instance is None:
             return type(owner).__getattr__(owner, self._name)
+        if self._snake in owner._qc_overridden:
+            return _of_base(instance, owner, self._name)
         return _finder(owner)(instance, self._name)
+
+
+def _of_base(instance: Any, owner: LeanType, name: str) -> Any:
+    """A method that a user's class overrides, of the class of ours: `super().OnData` asks for it.
+
+    Raises:
+        NotImplementedError: if LEAN's class has the name and ours has not.
+        AttributeError: if it is none of LEAN's.
+    """
+    mro = owner.__mro__
+    at = next(i for i, base in enumerate(mro) if base.__module__.startswith("engine."))
+    spelling = _spelling(mro[at], name)
+    if spelling is None or spelling == name:
+        raise missing_attribute(mro[at], name)
+    return _as_written(getattr(super(mro[at - 1], instance), spelling))
 
 
 def _stored_names(code: CodeType) -> set[str]:
@@ -245,6 +263,8 @@ class LeanType(type):
 
     takes_overrides = True
     """Whether methods that a user's subclass spells in PascalCase override those of ours."""
+    _qc_overridden: frozenset[str] = frozenset()
+    """Methods that users' classes among a class and its bases define, as we spell them."""
 
     def __init__(cls, name: str, bases: tuple[type, ...], contents: dict[str, Any]) -> None:
         super().__init__(name, bases, contents)
@@ -262,6 +282,7 @@ class LeanType(type):
                 cls._add_unfound(contents)
         else:
             cls._take_overrides(contents)
+            cls._note_overrides(contents)
             cls._begin_first(contents)
             if not has_own(cls, "__getattr__"):
                 cls.__getattr__ = find_missing  # type: ignore[method-assign, assignment]
@@ -334,6 +355,19 @@ class LeanType(type):
             snake = snake_case(key)
             if snake not in contents and has_own(cls, snake):
                 setattr(cls, snake, value)
+
+    def _note_overrides(cls, contents: dict[str, Any]) -> None:
+        """Let `super().CreateTargets` find ours, whichever way the override is spelt."""
+        defined = {snake_case(key) for key in contents if isinstance(contents[key], FunctionType)}
+        bases = (base for base in cls.__bases__ if isinstance(base, LeanType))
+        cls._qc_overridden = frozenset(defined).union(*(base._qc_overridden for base in bases))
+        ours = next(base for base in cls.__mro__ if base.__module__.startswith("engine."))
+        for snake in defined:
+            if snake[:1] == "_" or not has_own(ours, snake):
+                continue
+            for alias in {pascal_case(snake), _abbreviated(snake)}:
+                if not any(alias in base.__dict__ for base in ours.__mro__):
+                    setattr(ours, alias, _Unfound(alias))
 
     def __repr__(cls) -> str:
         """.NET's name of a class of LEAN's, Python's of a user's."""

@@ -61,12 +61,21 @@ def _accepts(kind: str, value: Any) -> bool:
         try:
             to_decimal(value)
         except TypeError:
-            return False
+            return kind == "double" and _has_double(value)
         return True
     if kind == "Symbol":
         return value is None or isinstance(value, str) or _has(value, ("Symbol", "Security"))
     plain = isinstance(value, int) and not isinstance(value, bool)
     return value is None or plain or _has(value, (kind, kind.removeprefix("I")))
+
+
+def _has_double(value: Any) -> bool:
+    """Whether Python makes a double of a value that is no number: an array of one item."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return hasattr(value, "__float__")
 
 
 def _has(value: Any, names: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from engine.common.clock import round_down
+from engine.common.clock import midnight, round_down
 from engine.common.decimals import ZERO, from_float, to_decimal
 from engine.common.enums import Resolution, TickType
 from engine.common.naming import LeanObject
@@ -35,6 +35,11 @@ class CalendarInfo(LeanObject):
 
     start: datetime
     period: timedelta
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.start, datetime):
+            # A day, which is its midnight where Python meets .NET.
+            object.__setattr__(self, "start", midnight(self.start))
 
     @property
     def end(self) -> datetime:

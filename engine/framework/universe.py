@@ -54,8 +54,8 @@ class Universe(LeanObject):
     Attributes:
         members: present members, securities by symbol.
         added: when the members were selected, UTC.
-        selected: symbols of the last selection; None before the first.
         dispose_requested: it is to give up its members and to select no more.
+        selected: symbols of the last selection; none before the first.
         fill_forward: its own subscription says that it fills gaps, which LEAN's feed heeds.
     """
 
@@ -75,7 +75,7 @@ class Universe(LeanObject):
         self.resolution = resolution
         self.members = PairsDict()
         self.added: dict[Symbol, datetime] = {}
-        self.selected: NetSet[Symbol] | None = None
+        self.selected: NetSet[Symbol] = NetSet()
 
     @property
     def symbol(self) -> Symbol:

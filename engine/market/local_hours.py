@@ -157,9 +157,20 @@ class LocalMarketHours(DirectObject):
                 return segment.end
         return None
 
-    def is_open(self, *arguments: Any) -> bool:
+    def is_open(
+        self,
+        time: Any = None,
+        end: Any = False,
+        extended_market_hours: bool | None = None,
+        *,
+        start: Any = None,
+    ) -> bool:
         """True if open: (time, extended_market_hours) or (start, end, extended_market_hours)."""
-        start, end, extended = arguments if len(arguments) == 3 else (arguments[0], *arguments)
+        start = time if start is None else start
+        extended = bool(extended_market_hours)
+        if not isinstance(end, timedelta):
+            extended = end if extended_market_hours is None else extended
+            end = start
         if start == end:
             return any(s.contains(start) for s in self._counted(extended))
         return any(s.overlaps(start, end) for s in self._counted(extended))

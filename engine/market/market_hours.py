@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from engine.common.clock import NEW_YORK, engine_time, from_utc, midnight, to_utc, zone
+from engine.common.enumerables import NetSet
 from engine.common.enums import DayOfWeek, MarketHoursState, SecurityType
 from engine.common.naming import DirectObject
 from engine.common.pairs import PairsDict
@@ -139,14 +140,14 @@ class ExchangeHours(DirectObject):
         return to_utc(local, self.time_zone)
 
     @property
-    def holidays(self) -> set[datetime]:
+    def holidays(self) -> NetSet[datetime]:
         """Days without trading."""
-        return {midnight(day) for day in self._holidays}
+        return NetSet(midnight(day) for day in sorted(self._holidays))
 
     @property
-    def bank_holidays(self) -> set[datetime]:
+    def bank_holidays(self) -> NetSet[datetime]:
         """Days on which banks are closed."""
-        return {midnight(day) for day in self._bank_holidays}
+        return NetSet(midnight(day) for day in sorted(self._bank_holidays))
 
     @property
     def early_closes(self) -> PairsDict:
@@ -168,22 +169,35 @@ class ExchangeHours(DirectObject):
             }
         )
 
-    def get_market_hours(self, time: datetime) -> LocalMarketHours:
+    def get_market_hours(self, local_date_time: datetime) -> LocalMarketHours:
         """Hours of the day of a local time."""
-        time = _moment(time)
+        time = _moment(local_date_time)
         return _local_hours(time.weekday(), self._segments(time.date()))
 
-    def is_date_open(self, time: datetime, extended: bool = False) -> bool:
-        """True if the exchange opens on the day of `time`."""
-        return self.session(_moment(time).date()) is not None
+    def is_date_open(self, local_date_time: datetime, extended_market_hours: bool = False) -> bool:
+        """True if the exchange opens on the day of a local time."""
+        return self.session(_moment(local_date_time).date()) is not None
 
     def is_open(
-        self, time: datetime, extended: datetime | bool = False, of_span: bool = False
+        self,
+        local_date_time: Any = None,
+        end_local_date_time: Any = False,
+        extended_market_hours: bool | None = None,
+        *,
+        start_local_date_time: Any = None,
     ) -> bool:
-        """True if open at a local time; of a start and an end (LEAN's other call) in between."""
-        if isinstance(extended, datetime):
-            return self.is_open_during(time, extended, of_span)
-        time = _moment(time)
+        """True if open at a local time, or (LEAN's other call) between a start and an end.
+
+        ``(local_date_time, extended_market_hours)`` or
+        ``(start_local_date_time, end_local_date_time, extended_market_hours)``.
+        """
+        if start_local_date_time is not None:
+            local_date_time = start_local_date_time
+        if isinstance(end_local_date_time, date):
+            start, end = _moment(local_date_time), _moment(end_local_date_time)
+            return self.is_open_during(start, end, bool(extended_market_hours))
+        extended = end_local_date_time if extended_market_hours is None else extended_market_hours
+        time = _moment(local_date_time)
         session = self.session(time.date())
         if session is None:
             return False
@@ -204,44 +218,55 @@ class ExchangeHours(DirectObject):
             day += ONE_DAY
         return False
 
-    def get_next_market_open(self, time: datetime, extended: bool = False) -> datetime:
+    def get_next_market_open(
+        self, local_date_time: datetime, extended_market_hours: bool = False
+    ) -> datetime:
         """First open strictly after a local time.
 
         Raises:
             ValueError: if there is none within 15 days.
         """
-        time = _moment(time)
+        time = _moment(local_date_time)
         for session in self._sessions(time.date(), 1):
-            opened = session.bounds(extended)[0]
+            opened = session.bounds(extended_market_hours)[0]
             if time < opened:
                 return opened
         raise ValueError(f"no market open within {_SEARCH_DAYS} days after {time}")
 
-    def get_next_market_close(self, time: datetime, extended: bool = False) -> datetime:
-        """First close strictly after a local time.
+    def get_next_market_close(
+        self,
+        local_date_time: datetime,
+        extended_market_hours: bool = False,
+        last_close: bool = False,
+    ) -> datetime:
+        """First close strictly after a local time; with one session a day it is the last, too.
 
         Raises:
             ValueError: if there is none within 15 days.
         """
-        time = _moment(time)
+        time = _moment(local_date_time)
         for session in self._sessions(time.date(), 1):
-            closed = session.bounds(extended)[1]
+            closed = session.bounds(extended_market_hours)[1]
             if time < closed:
                 return closed
         raise ValueError(f"no market close within {_SEARCH_DAYS} days after {time}")
 
-    # With one session a day, the last close of a day is its only one.
     get_last_daily_market_close = get_next_market_close
 
-    def get_previous_market_open(self, time: datetime, extended: bool = False) -> datetime:
-        """Last open at or before a local time.
+    def get_previous_market_open(
+        self,
+        local_date_time: datetime,
+        extended_market_hours: bool = False,
+        first_open: bool = False,
+    ) -> datetime:
+        """Last open at or before a local time; with one session a day it is the first, too.
 
         Raises:
             ValueError: if there is none within 15 days.
         """
-        time = _moment(time)
+        time = _moment(local_date_time)
         for session in self._sessions(time.date(), -1):
-            opened = session.bounds(extended)[0]
+            opened = session.bounds(extended_market_hours)[0]
             if opened <= time:
                 return opened
         raise ValueError(f"no market open within {_SEARCH_DAYS} days before {time}")
@@ -254,16 +279,16 @@ class ExchangeHours(DirectObject):
             if session is not None:
                 yield session
 
-    def get_next_trading_day(self, time: datetime) -> datetime:
-        """First day after `time` with a session, at the same time of day."""
-        time = _moment(time) + ONE_DAY
+    def get_next_trading_day(self, date: datetime) -> datetime:
+        """First day after another with a session, at the same time of day."""
+        time = _moment(date) + ONE_DAY
         while self.session(time.date()) is None:
             time += ONE_DAY
         return time
 
-    def get_previous_trading_day(self, time: datetime) -> datetime:
-        """Last day before `time` with a session, at the same time of day."""
-        time = _moment(time) - ONE_DAY
+    def get_previous_trading_day(self, local_date: datetime) -> datetime:
+        """Last day before another with a session, at the same time of day."""
+        time = _moment(local_date) - ONE_DAY
         while self.session(time.date()) is None:
             time -= ONE_DAY
         return time

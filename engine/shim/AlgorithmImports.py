@@ -57,7 +57,7 @@ from engine.api.algorithm_indicators import IndicatorDataPoints, IndicatorHistor
 from engine.api.candlestick_patterns import CandlestickPatterns
 from engine.api.extensions import Extensions, OrderExtensions
 from engine.api.market_impact import MarketImpactSlippageModel
-from engine.api.net_types import CircularQueue, Globals, Random, Time, TimeSpan
+from engine.api.net_types import Action, CircularQueue, Func, Globals, Random, Time, TimeSpan
 from engine.api.notifications import NotificationManager
 from engine.api.object_store import ObjectStore
 from engine.api.pandas_converter import PandasConverter
@@ -293,7 +293,8 @@ plt = _Pyplot()
 
 _LEAN = exported_names()
 _PYTHON = ["date", "datetime", "json", "math", "np", "os", "pd", "plt", "sys", "time", "timedelta"]
-__all__ = [*_LEAN, *_PYTHON, *typing.__all__, "QCAlgorithmFramework", "QCAlgorithmFrameworkBridge"]
+__all__ = [*_LEAN, *_PYTHON, *typing.__all__, "Action", "Func"]
+__all__ += ["QCAlgorithmFramework", "QCAlgorithmFrameworkBridge"]
 # LEAN's file ends with Python's own Exception, which .NET's had hidden.
 __all__.remove("Exception")
 for _name in _LEAN:

@@ -3,13 +3,14 @@
 import pickle
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 
 from engine.account.securities import Security
 from engine.api.extensions import Extensions
 from engine.api.market_impact import MarketImpactSlippageModel
-from engine.api.net_types import Time
+from engine.api.net_types import Action, Func, Time
 from engine.api.signal_exports import SignalExportManager, VBaseSignalExport
 from engine.brokerage.buying_power import BuyingPowerModelExtensions
 from engine.brokerage.fill_model import FillModelParameters
@@ -21,8 +22,11 @@ from engine.feed.auxiliary_files import SymbolProperties
 from engine.feed.period_consolidators import CalendarInfo
 from engine.framework.universe import UNCHANGED, InceptionDateUniverseSelectionModel
 from engine.indicators import Beta, Correlation
-from engine.market.market_hours import always_open
+from engine.market.market_hours import ExchangeHours, MarketHoursDatabase, always_open
 from engine.market.symbols import Symbol
+from tests.engine.folder import HOURS as DATABASE
+
+HOURS = DATABASE["entries"]["Equity-usa-[*]"]
 
 
 def test_significant_digits_and_time_zones():
@@ -58,11 +62,35 @@ def test_resolutions_and_spans():
     assert finer(Time.ONE_DAY, True) == Resolution.DAILY
     with pytest.raises(InvalidOperationException, match=r"time span \('01:30:00'\)"):
         finer(timedelta(minutes=90), True)
-    assert str(CalendarInfo(datetime(2013, 1, 1), timedelta(5))) == "01/01/2013 00:00:00 5.00:00:00"
+    of_day, of_midnight = datetime(2013, 1, 1).date(), datetime(2013, 1, 1)
+    for start in (of_day, of_midnight):
+        assert str(CalendarInfo(start, timedelta(5))) == "01/01/2013 00:00:00 5.00:00:00"
+    assert CalendarInfo(of_day, timedelta(5)).end == datetime(2013, 1, 6)
     # LEAN's zone without daylight saving has a name that Python's database lacks.
     summer = datetime(2013, 7, 1, 12)
     assert TimeZones.EASTERN_STANDARD == "UTC-05"
     assert Extensions.convert_from_utc(summer, TimeZones.EASTERN_STANDARD).hour == 7
+
+
+def test_whether_a_market_is_open():
+    hours, symbol = always_open(), Symbol.of("ABC")
+    now = datetime(2013, 10, 7, 8)
+    security = SimpleNamespace(local_time=now, exchange=SimpleNamespace(hours=hours))
+    assert Extensions.is_market_open(security, extended_market_hours=False)
+    database = SimpleNamespace(get_exchange_hours=lambda *_: ExchangeHours(HOURS, "here"))
+    with patch.object(MarketHoursDatabase, "from_data_folder", return_value=database):
+        noon = datetime(2013, 10, 7, 12)  # eight in New York
+        assert Extensions.is_market_open(symbol, noon, True)
+        assert not Extensions.is_market_open(
+            symbol=symbol, utc_time=noon, extended_market_hours=False
+        )
+
+
+def test_functions_as_dotnet_hands_them_over():
+    assert Action[int](lambda number: number + 1)(2) == 3
+    assert Func[int, int](abs).invoke(-2) == 2
+    with pytest.raises(TypeError):
+        Action("no function")
 
 
 def test_a_helper_that_is_missing_refuses_by_name():

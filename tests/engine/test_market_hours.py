@@ -44,6 +44,27 @@ def test_a_day_is_its_midnight(hours):
     assert not hours.is_open(day)
 
 
+def test_leans_keywords_are_taken(hours):
+    early, noon = FRIDAY.replace(hour=8), FRIDAY.replace(hour=12)
+    assert hours.is_open(early, extended_market_hours=True)
+    assert not hours.is_open(local_date_time=early, extended_market_hours=False)
+    assert hours.is_open(early, noon, extended_market_hours=False)
+    spans = {"start_local_date_time": early, "end_local_date_time": early + timedelta(hours=1)}
+    assert hours.is_open(**spans, extended_market_hours=True)
+    assert not hours.is_open(**spans, extended_market_hours=False)
+    opening = hours.get_next_market_open(local_date_time=early, extended_market_hours=False)
+    assert opening == FRIDAY.replace(hour=9, minute=30)
+    assert hours.get_previous_market_open(noon, False, True) == opening
+    assert (
+        hours.get_next_market_close(noon, extended_market_hours=False, last_close=True).hour == 16
+    )
+    assert hours.get_next_trading_day(date=FRIDAY) == TUESDAY
+    assert hours.get_market_hours(local_date_time=noon).is_open(
+        time=timedelta(hours=8), extended_market_hours=True
+    )
+    assert hours.holidays.count == len(hours.holidays)
+
+
 def test_early_closes(hours):
     day = datetime(2010, 1, 29)
     assert hours.get_next_market_close(day) == day.replace(hour=13)

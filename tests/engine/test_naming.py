@@ -4,6 +4,7 @@ import pytest
 
 from engine.api.algorithm import QCAlgorithm
 from engine.brokerage.buying_power import SecurityMarginModel
+from engine.brokerage.fees import ConstantFeeModel
 from engine.common.enums import LeanEnum, Resolution, SeriesType
 from engine.common.hints import similar_members, similarity
 from engine.common.lean_names import members
@@ -59,6 +60,34 @@ def test_a_users_method_in_pascal_case_overrides_ours():
             return [data]
 
     assert Model().update(None, 1) == [1]
+
+
+def test_what_overrides_a_method_calls_the_base_by_either_spelling():
+    """LEAN's documented models do, as MyFillModel with `super().MarketFill(asset, order)`."""
+
+    class Fees(ConstantFeeModel):
+        def GetOrderFee(self, parameters):
+            return "own", super().GetOrderFee(parameters).Value.Amount
+
+    class MoreFees(Fees):
+        def GetOrderFee(self, parameters):
+            return "more", *super().GetOrderFee(parameters)
+
+    class Alpha(AlphaModel):
+        def on_securities_changed(self, algorithm, changes):
+            return super().OnSecuritiesChanged(algorithm, changes)
+
+    assert Fees(2).GetOrderFee(None) == Fees(2).get_order_fee(None) == ("own", 2)
+    assert MoreFees(3).get_order_fee(None) == ("more", "own", 3)
+    assert ConstantFeeModel(4).GetOrderFee(None).Value.Amount == 4
+    assert Alpha().on_securities_changed(None, None) is None
+
+    class Slippage(SecurityMarginModel):
+        def GetNothing(self):
+            return super().GetNothing()
+
+    with pytest.raises(AttributeError, match="GetNothing"):
+        Slippage().GetNothing()
 
 
 def test_an_objects_abbreviated_names_and_a_later_bases_members_are_found():

@@ -1,8 +1,12 @@
 """Arguments that no overload of LEAN's takes: pythonnet's TypeError, word for word."""
 
+from decimal import Decimal
+
+import numpy as np
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
+from engine.common.decimals import cast_double
 from engine.common.signatures import overloads
 from engine.market.symbols import Symbol
 from engine.orders.order_tickets import OrderTicket
@@ -79,6 +83,18 @@ def test_what_pythonnet_converts_is_taken():
     assert Taking().take("144.5") == ("144.5",)
     assert Taking().take(2.0, True) == (2.0, True)
     assert Taking().take(whole=3) == {"whole": 3}
-    for wrong in ((2.5, True), (2, 1), (None,), (float("nan"),)):
+    for wrong in ((2.5, True), (2, 1), (None,), (float("nan"),), (np.array([2.5]),)):
         with pytest.raises(TypeError, match="No method matches given arguments for take"):
             Taking().take(*wrong)
+
+
+def test_an_array_of_one_number_is_a_double_but_no_decimal():
+    class Taking:
+        @overloads("number: double")
+        def take(self, number):
+            return cast_double(number)
+
+    assert Taking().take(np.array([2.5])) == Decimal("2.5")
+    for wrong in (np.array([1.0, 2.0]), [1.0], None):
+        with pytest.raises(TypeError, match="No method matches given arguments for take"):
+            Taking().take(wrong)

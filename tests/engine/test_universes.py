@@ -342,11 +342,14 @@ def test_a_schedule_of_the_settings_says_on_which_days_universes_select(folder):
         def start(self):
             self.universe_settings.schedule.on(self.date_rules.week_start())
             self.add_universe("MY", Resolution.DAILY, self.choose)
-            self.add_universe(
+            universe = self.add_universe(
                 ScheduledUniverse(
                     self.date_rules.on(datetime(2010, 1, 7)), self.time_rules.at(8, 0), self.late
                 )
             )
+            # Nothing is selected before its first time.
+            assert list(universe.selected) == []
+            assert universe.selected.count == 0
 
         def choose(self, time):
             self.note(f"chosen {time:%d}")
