@@ -11,16 +11,21 @@ in processor time: what else the machine does, and how many threads work, falls 
 Before its first bar the masked network of each pair of twins reads a window. That is not counted in
 the ceiling of a bar; what it would add to a path of so many bars is printed beside it.
 
+What paths are written to is new memory, and the first touch of a page may cost a machine that has
+to find it more than the bars on it: large samples then look slower than small ones. With
+`--keep-memory` the process keeps what it had, so that only sampling is measured.
+
 The profile is of separate runs with clocks around the parts; a clock costs a microsecond.
 
     python -m research.benchmarks.sampling_speed [--paths 1024 8192] [--bars 60] [--repeats 7]
-        [--epochs 2] [--seed 1]
+        [--epochs 2] [--seed 1] [--keep-memory]
 
 Bars and operations are those of one core.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import statistics
 import time
@@ -103,6 +108,18 @@ def matmul_rate(shape: tuple[int, int, int], seconds: float = 0.15) -> float:
     return 2.0 * rows * inner * columns * calls / (time.process_time() - began)
 
 
+def keep_memory() -> None:
+    """Nothing that was freed goes back to the machine, however large (glibc's malloc only).
+
+    Raises:
+        OSError: where malloc cannot be told so.
+    """
+    trim_threshold, mmap_max = -1, -4
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None or not (mallopt(mmap_max, 0) and mallopt(trim_threshold, 2**31 - 1)):
+        raise OSError("--keep-memory needs glibc's mallopt; this C library has none")
+
+
 @contextmanager
 def clocks() -> Iterator[dict[str, float]]:
     """Seconds spent in each of `PARTS`, without those of other parts called from it."""
@@ -154,7 +171,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--epochs", type=int, default=2, help="of the forecaster's fit")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep-memory", action="store_true", help="that was had, for what follows")
     options = parser.parse_args()
+    if options.keep_memory:
+        keep_memory()
     print(conditions("numpy", "scipy", "numba"))
     settings = load_settings()
     tables = [FeatureTable.of(history) for history in load_histories(settings)]
