@@ -432,8 +432,9 @@ class ForecasterSampler:
         """The markets of a plan.
 
         They walk in portions whose working memory stays near the processor; a portion may have a
-        thread of its own. Markets whose noise is dealt out advance together, bar by bar; the
-        others know nothing of each other, and a portion of them goes all the way at once.
+        thread of its own. Markets whose noise is dealt out advance together, bar by bar, and some
+        others beside them where their last portion has room; the rest know nothing of each other,
+        and a portion of them goes all the way at once.
 
         Args:
             plan: of them.
@@ -453,32 +454,43 @@ class ForecasterSampler:
         at_once = max(ROWS_AT_ONCE // (whole * s), 1) * whole
 
         def portions(markets: NDArray[np.int64]) -> list[slice]:
+            # Of nearly one size: each step of a portion costs something, however small it is.
             count = len(markets)
-            return [slice(k, min(k + at_once, count)) for k in range(0, count, at_once)]
+            blocks = count / (max(round(count / at_once), 1) * whole)
+            size = max(int(np.ceil(blocks)), 1) * whole
+            return [slice(k, min(k + size, count)) for k in range(0, count, size)]
 
         def begin(markets: NDArray[np.int64]) -> _Portion:
             return _Portion(self, plan, markets, made)
 
+        dealt_to = len(plan.placed)
+        beside = min(-dealt_to % at_once, len(plan.dated)) if dealt_to else 0
+        others, dates = plan.dated[beside:], plan.dates[beside:]
+        joined = np.concatenate([plan.placed, plan.dated[:beside]])
+
         def walk(of: slice) -> None:
-            portion = begin(plan.dated[of])
+            portion = begin(others[of])
             for t in range(n_steps):
-                portion.step(self.dated_noise.on(plan.dates[of, t]))
+                portion.step(self.dated_noise.on(dates[of, t]))
 
         _ = self.feedback, self.common_scales, self.macro_model  # before threads ask for them
         kept = copy.copy(plan.kept)
         with ThreadPoolExecutor(self._threads) as pool:
             run = map if self._threads == 1 else pool.map
-            list(run(walk, portions(plan.dated)))
-            own = portions(plan.placed)
-            walking = list(run(begin, [plan.placed[of] for of in own]))
+            list(run(walk, portions(others)))
+            own = portions(joined)
+            walking = list(run(begin, [joined[of] for of in own]))
             for t in range(n_steps if walking else 0):
-                key = np.concatenate([one.log_volatility for one in walking])
-                dealt = np.empty((len(key), s, N_PARTS))
+                key = np.concatenate([one.log_volatility for one in walking])[:dealt_to]
+                dealt = np.empty((dealt_to, s, N_PARTS))
                 dealt[_ascending(key)] = plan.drawn[:, :, t]
                 if kept is not None:
                     dealt = self.persistence.next(dealt, kept)
-                by_market = dealt.swapaxes(0, 1)
-                list(run(_Portion.step, walking, [by_market[:, of] for of in own]))
+                noise = dealt.swapaxes(0, 1)
+                if beside:
+                    known = self.dated_noise.on(plan.dates[:beside, t])
+                    noise = np.concatenate([noise, known], axis=1)
+                list(run(_Portion.step, walking, [noise[:, of] for of in own]))
         series = np.tile(np.arange(s), (b, 1))
         return Paths(
             made.bars,
