@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from engine import indicators as lib
 from engine.api.candlestick_patterns import CandlestickPatterns
 from engine.api.indicator_helpers import IndicatorHelpersMixin
 from engine.common.clock import from_utc, to_utc
-from engine.common.decimals import smart_rounding, text, to_decimal
+from engine.common.decimals import smart_rounding, text, to_decimal, to_double
 from engine.common.enumerables import MemoizingEnumerable, NetList
 from engine.common.enums import LeanEnum, Resolution
 from engine.common.lean_names import is_lean_member
@@ -86,8 +87,8 @@ class IndicatorDataPoints(BaseData):
             return points[name]
         return super().__getattr__(name)  # type: ignore[misc]  # hidden from type checkers
 
-    def __float__(self) -> float:
-        return float(self.value)
+    def _implicit_decimal(self) -> Decimal:
+        return self.value_exact
 
     def __str__(self) -> str:
         values = {name.replace("_", ""): point for name, point in self._points.items()}
@@ -439,7 +440,7 @@ def _frame(rows: list[IndicatorDataPoints], columns: dict[str, NetList[Any]]) ->
             column = pd.Series(texts, [row.end_time for row in rows], dtype=object)
         else:
             known = [point for point in values if point.end_time != datetime.min]
-            numbers = [float(point) for point in known]
+            numbers = [to_double(point.value_exact) for point in known]
             column = pd.Series(numbers, [point.end_time for point in known], dtype=float)
             column = column[~column.index.duplicated(keep="last")]
         series[name.replace("_", "")] = column

@@ -190,7 +190,8 @@ def to_decimal(value: Any) -> Decimal:
     So a double keeps all its digits, 2.0 a decimal place, and the text of a number is a number.
 
     Args:
-        value: Decimal, int, float, a numpy number, or text.
+        value: Decimal, int, float, a numpy number, text, or a point of an indicator, which LEAN
+            converts itself (`_implicit_decimal`).
 
     Raises:
         TypeError: if the value is no finite number that System.Decimal holds, as pythonnet raises.
@@ -199,6 +200,10 @@ def to_decimal(value: Any) -> Decimal:
         return value
     if type(value) is int:
         return Decimal(value)
+    implicit = getattr(type(value), "_implicit_decimal", None)
+    if implicit is not None:
+        exact: Decimal = implicit(value)
+        return exact
     try:
         return fit(Decimal(str(value).replace(",", "")))
     except (InvalidOperation, ValueError):

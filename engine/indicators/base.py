@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from functools import wraps
-from typing import Any
+from typing import Any, NoReturn
 
 from engine.common.decimals import ZERO, cast_double, text, to_decimal, to_double
 from engine.common.enumerables import NetSet
@@ -49,8 +49,8 @@ class IndicatorDataPoint(BaseData):
         self.time = time
         self.value_exact = value if isinstance(value, Decimal) else to_decimal(value)
 
-    def __float__(self) -> float:
-        return to_double(self.value_exact)
+    def _implicit_decimal(self) -> Decimal:
+        return self.value_exact
 
     def __lt__(self, other: Any) -> bool:
         return self.value_exact < _exact(other)
@@ -333,8 +333,10 @@ class IndicatorBase(DirectObject):
     def __iter__(self) -> Iterator[IndicatorDataPoint]:
         return iter(self.window)
 
-    def __float__(self) -> float:
-        return to_double(self._current.value_exact)
+    def _implicit_decimal(self) -> NoReturn:
+        # LEAN's conversion belongs to the base class, where Python.NET does not look for it.
+        name = f"QuantConnect.Indicators.{type(self).__name__}"
+        raise TypeError(f"{name} value cannot be converted to System.Decimal")
 
     def __lt__(self, other: Any) -> bool:
         return self._current.value_exact < _exact(other)
@@ -359,36 +361,8 @@ class IndicatorBase(DirectObject):
     def __hash__(self) -> int:
         return id(self)
 
-    def __add__(self, other: Any) -> float:
-        return float(self) + float(other)
-
-    __radd__ = __add__
-
-    def __sub__(self, other: Any) -> float:
-        return float(self) - float(other)
-
-    def __rsub__(self, other: Any) -> float:
-        return float(other) - float(self)
-
-    def __mul__(self, other: Any) -> float:
-        return float(self) * float(other)
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, other: Any) -> float:
-        return float(self) / float(other)
-
-    def __rtruediv__(self, other: Any) -> float:
-        return float(other) / float(self)
-
-    def __neg__(self) -> float:
-        return -float(self)
-
-    def __abs__(self) -> float:
-        return abs(float(self))
-
     def __str__(self) -> str:
-        text = f"{float(self):.5f}".rstrip("0")
+        text = f"{to_double(self._current.value_exact):.5f}".rstrip("0")
         return text + "0" if text.endswith(".") else text
 
     def to_detailed_string(self) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 from engine.common.clock import UtcTime
+from engine.common.enumerables import NetList
 from engine.common.enums import MarketDataType, SecurityType
 from engine.common.naming import BracketCall, DirectObject
 from engine.common.net_exceptions import (
@@ -191,8 +192,8 @@ class DataDictionary(DirectObject, dict[Symbol, T], Generic[T]):
         return f"DataDictionary<{self.holds}>" if kind is DataDictionary else kind.__name__
 
     # Properties of .NET's, methods of Python's; their getters can be called in LEAN's Python, too.
-    Keys = property(lambda self: self.keys())
-    Values = property(lambda self: self.values())
+    Keys = property(lambda self: NetList(self.keys()))
+    Values = property(lambda self: NetList(self.values()))
     get_keys, get_values = keys, values
 
 
@@ -522,5 +523,5 @@ class Slice(DirectObject):
     futures_chains = future_chains = margin_interest_rates = option_chains
 
     # Properties of .NET's, methods of Python's.
-    Keys = property(lambda self: self.keys())
-    Values = property(lambda self: self.values())
+    Keys = property(lambda self: NetList(self.keys()))
+    Values = property(lambda self: NetList(self.values()))

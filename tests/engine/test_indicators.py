@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.api.algorithm_indicators import IndicatorDataPoints, IndicatorHistory
+from engine.common.decimals import to_decimal
 from engine.common.enums import MovingAverageType
 from engine.indicators import (
     AroonOscillator,
@@ -249,7 +250,13 @@ class TestBehaviour:
         assert indicator > 2
         assert indicator <= 2.5
         assert indicator == 2.5
-        assert float(indicator) + 1 == indicator + 1 == 3.5
+        assert to_decimal(indicator.current) == D("2.5")
+        with pytest.raises(TypeError, match="Identity value cannot be converted"):
+            to_decimal(indicator)
+        with pytest.raises(TypeError, match="unsupported operand"):
+            indicator + 1  # LEAN's indicators have comparisons alone
+        with pytest.raises(TypeError, match="must be a string or a real number, not 'Identity'"):
+            float(indicator)
         assert str(indicator) == "2.5"
 
     def test_reset_returns_to_the_start(self):
