@@ -397,7 +397,8 @@ def test_a_dividend_on_the_day_of_a_split_is_paid_on_the_shares_of_before(tmp_pa
     market.write(
         factors={"AAA": f"{FIRST:%Y%m%d},0.95,0.5,50\n{SPLIT:%Y%m%d},0.95,0.5,50\n20501231,1,1,0\n"}
     )
-    market.live(START, (2010, 3, 26, 8))
+    market.live((2010, 3, 22, 8), (2010, 3, 26, 8))
+    assert market.holdings
     assert any("AAA: split by 0.5" in line for line in market.log)
     assert not any("a withdrawal" in line or "a deposit" in line for line in market.log)
 
