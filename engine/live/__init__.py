@@ -8,7 +8,8 @@
   vendor.
 - `feed`: bars, corporate events at eight and universes as slices; `feeds`: those that a user can
   choose.
-- `state`, `orders`: the account on disk; orders as JSON.
+- `state`, `orders`: the account on disk; orders as JSON. `account_file`: what it was worth over all
+  its runs, for the report.
 - `brokerage`: the account behind the algorithm: one that is durable, and LEAN's, which forgets.
 - `loop`: the backtest's time step on a clock's beats, scheduled events beside it.
 - `host`: start, run and end of a live algorithm.
