@@ -404,7 +404,7 @@ def life(project: Path, kill_at: str = "", seconds: float | None = None) -> int:
 
 
 def away(project: Path, draw: random.Random) -> None:
-    """Let time pass in which nothing runs, short of the next sending."""
+    """Let time pass in which nothing runs, short of the next sending and of the span's end."""
     if not (project / "live" / "state" / DATABASE).is_file():
         return
     with opened(project) as store:
@@ -412,8 +412,12 @@ def away(project: Path, draw: random.Random) -> None:
         if noted is None:
             return
         now = from_utc(datetime.fromisoformat(noted), NEW_YORK)
-        later = now + (_bound(now) - now) * draw.random()
+        later = min(now + (_bound(now) - now) * draw.random(), _LAST)
         store.note({"clock": to_utc(later.replace(microsecond=0), NEW_YORK)})
+
+
+_LAST = datetime.combine(END, datetime.max.time()).replace(microsecond=0) - timedelta(minutes=1)
+"""The last moment at which a span can be gone on with; New York time."""
 
 
 def _bound(now: datetime) -> datetime:
