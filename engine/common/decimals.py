@@ -190,8 +190,8 @@ def to_decimal(value: Any) -> Decimal:
     So a double keeps all its digits, 2.0 a decimal place, and the text of a number is a number.
 
     Args:
-        value: Decimal, int, float, a numpy number, text, or a point of an indicator, which LEAN
-            converts itself (`_implicit_decimal`).
+        value: Decimal, int, float, a numpy number, text, or an indicator or a point of one, which
+            LEAN converts itself (`_implicit_decimal`).
 
     Raises:
         TypeError: if the value is no finite number that System.Decimal holds, as pythonnet raises.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from functools import wraps
-from typing import Any, NoReturn
+from typing import Any
 
 from engine.common.decimals import ZERO, cast_double, text, to_decimal, to_double
 from engine.common.enumerables import NetSet
@@ -333,10 +333,8 @@ class IndicatorBase(DirectObject):
     def __iter__(self) -> Iterator[IndicatorDataPoint]:
         return iter(self.window)
 
-    def _implicit_decimal(self) -> NoReturn:
-        # LEAN's conversion belongs to the base class, where Python.NET does not look for it.
-        name = f"QuantConnect.Indicators.{type(self).__name__}"
-        raise TypeError(f"{name} value cannot be converted to System.Decimal")
+    def _implicit_decimal(self) -> Decimal:
+        return self._current.value_exact
 
     def __lt__(self, other: Any) -> bool:
         return self._current.value_exact < _exact(other)

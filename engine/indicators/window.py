@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
+from engine.common.decimals import to_decimal, to_double
 from engine.common.lean_names import lean_classes
 from engine.common.naming import DirectObject
 from engine.common.net_exceptions import (
@@ -31,6 +32,15 @@ def _whole(item: Any) -> int:
     return int(item)
 
 
+def _number(item: Any) -> float:
+    """A number, or what LEAN takes for one: an indicator or its point.
+
+    Raises:
+        TypeError, ValueError: for anything else.
+    """
+    return to_double(to_decimal(item)) if hasattr(type(item), "_implicit_decimal") else float(item)
+
+
 def _text(item: Any) -> str | None:
     if item is not None and not isinstance(item, str):
         raise TypeError(f"{item!r} is no text")
@@ -44,8 +54,8 @@ def _truth(item: Any) -> bool:
 
 
 _PLAIN: dict[Any, tuple[str, str, Any, Callable[[Any], Any]]] = {
-    float: ("Double", "float", 0.0, float),
-    Decimal: ("Decimal", "float", 0.0, float),
+    float: ("Double", "float", 0.0, _number),
+    Decimal: ("Decimal", "float", 0.0, _number),
     int: ("Int32", "int", 0, _whole),
     bool: ("Boolean", "bool", False, _truth),
     str: ("String", "str", None, _text),

@@ -250,9 +250,10 @@ class TestBehaviour:
         assert indicator > 2
         assert indicator <= 2.5
         assert indicator == 2.5
-        assert to_decimal(indicator.current) == D("2.5")
-        with pytest.raises(TypeError, match="Identity value cannot be converted"):
-            to_decimal(indicator)
+        assert to_decimal(indicator) == to_decimal(indicator.current) == D("2.5")
+        window = RollingWindow[float](2)
+        window.add(indicator)
+        assert window[0] == 2.5
         with pytest.raises(TypeError, match="unsupported operand"):
             indicator + 1  # LEAN's indicators have comparisons alone
         with pytest.raises(TypeError, match="must be a string or a real number, not 'Identity'"):
