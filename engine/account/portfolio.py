@@ -303,24 +303,32 @@ class SecurityPortfolioManager(ExtendedDictionary, DirectObject):
             record = profit - 2 * fee
             self.transactions.add_transaction_record(security.utc_time, record, record > 0)
 
-    def apply_dividend(self, dividend: Dividend, mode: DataNormalizationMode) -> None:
-        """Pay a dividend where prices are not adjusted for it."""
-        if mode not in (DataNormalizationMode.RAW, DataNormalizationMode.SPLIT_ADJUSTED):
+    def apply_dividend(
+        self, dividend: Dividend, live_mode: bool, mode: DataNormalizationMode
+    ) -> None:
+        """Pay a dividend where prices are not adjusted for it; in live trading the broker pays."""
+        if live_mode or mode not in (
+            DataNormalizationMode.RAW,
+            DataNormalizationMode.SPLIT_ADJUSTED,
+        ):
             return
         holdings = self.securities[dividend.symbol].holdings
         total = holdings.quantity_exact * dividend.distribution_exact
         self.add_cash(total)
         holdings.total_dividends_exact += total
 
-    def apply_split(self, split: Split, security: Security, mode: DataNormalizationMode) -> None:
+    def apply_split(
+        self, split: Split, security: Security, live_mode: bool, mode: DataNormalizationMode
+    ) -> None:
         """Restate a position where prices are not adjusted; fractions are paid out.
 
         Args:
             split: the event.
             security: the position's.
-            mode: of the prices; live prices count as raw.
+            live_mode: live prices are never adjusted.
+            mode: of the prices.
         """
-        if mode != DataNormalizationMode.RAW:
+        if not live_mode and mode != DataNormalizationMode.RAW:
             return
         factor = split.split_factor_exact
         quantity = security.holdings.quantity_exact / factor
@@ -352,9 +360,11 @@ class SecurityPortfolioManager(ExtendedDictionary, DirectObject):
         """Holding of a symbol, or the default."""
         return self[key] if key in self else default  # noqa: SIM401 - this is `get`
 
-    def try_get_value(self, key: Any, holding: Any = None) -> tuple[bool, SecurityHolding | None]:
+    def try_get_value(
+        self, symbol: Any, holding: Any = None
+    ) -> tuple[bool, SecurityHolding | None]:
         """Whether there is a holding, and the holding."""
-        return key in self, self.get(key)
+        return symbol in self, self.get(symbol)
 
     def keys(self) -> list[Symbol]:
         """Symbols."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.brokerage.order_processing import OrderProcessing
-from engine.common.clock import aware_utc, round_trip_time
+from engine.common.clock import aware_utc, naive_utc, round_trip_time
 from engine.common.decimals import ZERO, ExactNumber, to_decimal, to_double
 from engine.common.enumerables import NetList
 from engine.common.naming import DirectObject
@@ -193,6 +193,7 @@ class SecurityTransactionManager(OrderProcessing):
         self, time: datetime, transaction_profit_loss: Any, is_win: bool
     ) -> None:
         """Note a closed profit, at the first free millisecond."""
+        time = naive_utc(time)
         while time in self.profits:
             time += timedelta(milliseconds=1)
         self.profits[time] = to_decimal(transaction_profit_loss)

@@ -281,7 +281,7 @@ def restate(algorithm: Any, security: Any, split: Split, since: Filled, due: dat
         # It was closed or turned round, and what it had cost is forgotten.
         average = split.reference_price_exact
     holdings.set_holdings(average, before)
-    algorithm.portfolio.apply_split(split, security, DataNormalizationMode.RAW)
+    algorithm.portfolio.apply_split(split, security, True, DataNormalizationMode.RAW)
     whole, average = holdings.quantity_exact, holdings.average_price_exact
     after = whole + since.quantity
     if whole * since.quantity > 0:

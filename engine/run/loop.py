@@ -327,11 +327,9 @@ class Loop:
         if algorithm.is_warming_up:
             self._restate_volatilities(step)
             return
-        # In live trading the broker pays.
-        dividends = [] if algorithm.live_mode else list(step.slice.dividends.values())
-        for dividend in dividends:
+        for dividend in list(step.slice.dividends.values()):
             mode = algorithm.securities[dividend.symbol].data_normalization_mode
-            algorithm.portfolio.apply_dividend(dividend, mode)
+            algorithm.portfolio.apply_dividend(dividend, algorithm.live_mode, mode)
         for split in list(step.slice.splits.values()):
             self._follow_split(split)
         self._restate_volatilities(step)
@@ -342,11 +340,8 @@ class Loop:
         if split.type != SplitType.SPLIT_OCCURRED or security is None:
             return
         mode = security.data_normalization_mode
-        if algorithm.live_mode:
-            # Live prices are not adjusted, so position and orders always follow the split.
-            mode = DataNormalizationMode.RAW
-        algorithm.portfolio.apply_split(split, security, mode)
-        if mode == DataNormalizationMode.RAW:
+        algorithm.portfolio.apply_split(split, security, algorithm.live_mode, mode)
+        if algorithm.live_mode or mode == DataNormalizationMode.RAW:
             algorithm.trade_builder.apply_split(split.symbol, split.split_factor_exact)
             tickets = algorithm.transactions.get_open_order_tickets(split.symbol)
             algorithm.brokerage_model.apply_split(tickets, split)

@@ -18,8 +18,8 @@ from engine.brokerage.fees import VolumeShareSlippageModel
 from engine.brokerage.settlement import ImmediateSettlementModel
 from engine.brokerage.shortable import MarginInterestRateParameters, ShortMarginInterestRateModel
 from engine.common.decimals import net_arithmetic
-from engine.common.enums import OrderDirection, OrderStatus
-from engine.market.data import TradeBar
+from engine.common.enums import DataNormalizationMode, OrderDirection, OrderStatus
+from engine.market.data import Dividend, TradeBar
 from tests.engine.test_fills import QUIET, Once, run
 
 FLAT = [*QUIET, *[(100, 101, 99, 100, 1_000_000)] * 4]
@@ -53,6 +53,30 @@ def test_the_portfolio_value_follows_its_cash_at_once(tmp_path):
         algorithm.seen = (before, portfolio.total_portfolio_value, portfolio.cash)
 
     assert run(tmp_path, FLAT, act, Paying).algorithm.seen == (100_000, 99_750, 99_750)
+
+
+def test_dividends_and_closed_profits_may_be_booked_by_hand(tmp_path):
+    def act(algorithm):
+        portfolio, symbol = algorithm.portfolio, algorithm.symbol
+        found, holding = portfolio.try_get_value(symbol, None)
+        assert found
+        algorithm.securities[symbol].holdings.set_holdings(100, 8)
+        dividend = Dividend(symbol, algorithm.time, 2, 100)
+        for live_mode, mode in (
+            (True, DataNormalizationMode.RAW),
+            (False, DataNormalizationMode.ADJUSTED),
+            (False, DataNormalizationMode.RAW),
+        ):
+            portfolio.apply_dividend(dividend, live_mode, mode)
+        for _ in range(2):
+            # An aware time, as `utc_time` is.
+            algorithm.transactions.add_transaction_record(algorithm.utc_time, 1, True)
+        algorithm.seen = (portfolio.cash, holding.total_dividends)
+
+    result = run(tmp_path, FLAT, act)
+    assert result.algorithm.seen == (100_016, 16)
+    first, second = result.algorithm.transactions.profits
+    assert second - first == timedelta(milliseconds=1)
 
 
 def test_holdings_cost_and_margin_by_leverage(tmp_path):
