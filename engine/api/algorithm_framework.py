@@ -13,9 +13,15 @@ from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import ExtendedDictionary, KeyValuePair, pair_class
 from engine.common.settings import UniverseSettings
 from engine.feed.custom_data import PythonData
-from engine.feed.fundamental_files import COARSE_FOLDER, FundamentalFiles
+from engine.feed.fundamental_files import (
+    COARSE_FOLDER,
+    FUNDS_FOLDER,
+    ConstituentFiles,
+    FundamentalFiles,
+)
 from engine.feed.universe_selection import UserDefinedUniverse
 from engine.framework.fundamental_universes import (
+    ETFConstituentsUniverseFactory,
     FundamentalUniverse,
     FundamentalUniverseFactory,
     UniverseDefinitions,
@@ -159,6 +165,7 @@ class FrameworkMixin:
         self._qc_pipeline = FrameworkPipeline(self)
         self.universe_manager = UniverseManager()
         self.qc_fundamentals = FundamentalFiles(self._qc_context.data_folder)
+        self.qc_constituents = ConstituentFiles(self._qc_context.data_folder)
         vars(self)["universe"] = UniverseDefinitions(self)
         self._qc_pending_universes: list[Universe] = []
         self._qc_changed_universes: dict[str, tuple[Universe, bool]] = {}
@@ -330,12 +337,24 @@ class FrameworkMixin:
                 f"a universe of the data of all stocks: there are {lacking}; use "
                 "add_universe(name, resolution, function of the time)"
             )
+        if isinstance(universe, ETFConstituentsUniverseFactory):
+            self._qc_check_fund(universe.fund)
         if universe.key not in self.universe_manager:
             if universe.settings is None and not isinstance(universe, UserDefinedUniverse):
                 universe.settings = self.universe_settings
             self.universe_manager.add(universe)
             self._qc_pending_universes.append(universe)
         return universe
+
+    def _qc_check_fund(self: Any, fund: Symbol) -> None:
+        maps = self._qc_context.sources.auxiliary.map_files.of_security(fund.id)
+        tickers = {ticker for _, ticker in maps.rows} | {fund.value}
+        if self.live_mode or not self.qc_constituents.exist(tickers):
+            lacking = "live" if self.live_mode else f"in {FUNDS_FOLDER}/{fund.value.lower()}"
+            raise NotImplementedError(
+                f"what {fund.value} holds: there are no files {lacking}; use "
+                "add_universe(name, resolution, function of the time)"
+            )
 
     @property
     def _qc_has_fundamentals(self: Any) -> bool:

@@ -246,6 +246,10 @@ class HistoryMixin:
 
     def _qc_history_symbol(self: Any, item: Any, is_single: bool = False) -> Symbol:
         item = getattr(item, "symbol", item)
+        if isinstance(item, Symbol) and item in self.universe_manager:
+            raise NotImplementedError(
+                f"history of a universe ({item}): keep what its function is shown, day by day"
+            )
         if not isinstance(item, Symbol):
             symbol = SymbolCache.try_get_symbol(str(item))
             if symbol is None:

@@ -72,9 +72,13 @@ class Typed(ReadOnly):
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
+        self._taken: set[type] = set()
 
     def __set__(self, instance: Any, value: Any) -> None:
-        check_assigned(f"self.{self._name}", self._kind, value)
+        # The engine itself sets some in every time step.
+        if type(value) not in self._taken:
+            check_assigned(f"self.{self._name}", self._kind, value)
+            self._taken.add(type(value))
         vars(instance)[self._name] = value
 
 

@@ -307,10 +307,20 @@ class DataFeed:
                 new += self._members.select(active, time)
                 if active.universe.dispose_requested:
                     self._universes.remove(active)
+            for active in selecting:
+                self._keep(active)
             changes += new
             if not (new or self._add_benchmark(time)):
                 break
         yield self._time_slice(time, packets, changes)
+
+    def _keep(self, active: ActiveUniverse) -> None:
+        """Let securities keep the points of data that a universe has selected from."""
+        for point in active.points:
+            security = self._algorithm.securities.find(point.symbol)
+            if security is not None:
+                security.cache.by_type[type(point)] = point
+        active.points = ()
 
     def _selecting(self, time: datetime) -> list[ActiveUniverse]:
         """Universes that are due to select at a time, UTC; those to be disposed do so at any."""

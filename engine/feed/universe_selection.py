@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -12,7 +12,10 @@ from engine.common.enumerables import NetList
 from engine.common.enums import SecurityType
 from engine.common.naming import DirectObject
 from engine.feed.custom_data import CustomSources
-from engine.framework.fundamental_universes import FundamentalUniverseFactory
+from engine.framework.fundamental_universes import (
+    ETFConstituentsUniverseFactory,
+    FundamentalUniverseFactory,
+)
 from engine.framework.universe import (
     UNCHANGED,
     CustomUniverse,
@@ -116,6 +119,7 @@ class ActiveUniverse:
         next_utc: when it selects next, None if never again.
         after_step: it selects what was added by hand within a time step, after that step.
         selected: what it selected last.
+        points: of data that it selected from and that its securities are still to be told of.
     """
 
     def __init__(
@@ -136,6 +140,8 @@ class ActiveUniverse:
         self.selected: list[Symbol] = []
         self._previous: set[Symbol] = set()
         self._data: dict[datetime, list[BaseData]] = {}
+        self._disposed_at: datetime | None = None
+        self.points: Sequence[BaseData] = ()
         self.advance()
 
     def advance(self) -> None:
@@ -174,6 +180,9 @@ class ActiveUniverse:
         """
         if isinstance(self.universe, FundamentalUniverseFactory):
             yield from self._midnights(start, end)
+            return
+        if isinstance(self.universe, ETFConstituentsUniverseFactory):
+            yield from self._constituent_times(self.universe, start, end)
             return
         if isinstance(self.universe, DataUniverse):
             yield from self._data_times(self.universe, start, end)
@@ -227,11 +236,7 @@ class ActiveUniverse:
         self, universe: DataUniverse, start: datetime, end: datetime
     ) -> Iterator[datetime]:
         """Times at which there are points of data; what the day before has comes at the start."""
-        if (universe.settings or self._algorithm.universe_settings).schedule.date_rule is not None:
-            raise NotImplementedError(
-                f"a schedule of a universe of custom data ({universe.symbol}); select every time "
-                "and give Universe.UNCHANGED on other days"
-            )
+        self._refuse_schedule(universe.symbol)
         hours = always_open()
         begin = midnight(hours.from_utc(start)) - _DAY
         sources: CustomSources = self._algorithm.qc_custom_sources
@@ -246,6 +251,37 @@ class ActiveUniverse:
             self._data.setdefault(known, []).append(point)
         if moment is not None:
             yield moment
+
+    def _constituent_times(
+        self, universe: ETFConstituentsUniverseFactory, start: datetime, end: datetime
+    ) -> Iterator[datetime]:
+        """Midnights after days of which there is a file; from the day before the start on.
+
+        Once the fund is delisted the universe gives up what it has.
+        """
+        self._refuse_schedule(universe.fund)
+        algorithm, hours = self._algorithm, self._hours
+        maps = algorithm._qc_context.sources.auxiliary.map_files.of_security(universe.fund.id)
+        last = min(hours.from_utc(end), maps.delisting_date)
+        before = hours.get_previous_trading_day(midnight(hours.from_utc(start)))
+        for day in hours.trading_days(before, last):
+            ticker = maps.ticker_on(day, universe.fund.value)
+            found = algorithm.qc_constituents.of_day(ticker, day)
+            if found:
+                moment = max(hours.to_utc(day + _DAY), start)
+                self._data.setdefault(moment, list(found))
+                yield moment
+        self._disposed_at = hours.to_utc(midnight(maps.delisting_date) + _DAY)
+        if start <= self._disposed_at <= end:
+            yield self._disposed_at
+
+    def _refuse_schedule(self, symbol: Symbol) -> None:
+        settings = self.universe.settings or self._algorithm.universe_settings
+        if settings.schedule.date_rule is not None:
+            raise NotImplementedError(
+                f"a schedule of a universe of data ({symbol}); select every time and give "
+                "Universe.UNCHANGED on other days"
+            )
 
     def _taken(self, utc_time: datetime) -> list[BaseData]:
         """Points that are known at a time; they are taken once."""
@@ -296,6 +332,8 @@ class ActiveUniverse:
     def select(self, utc_time: datetime) -> Any:
         """Symbols selected at a time, without repetition; UNCHANGED if they are the same."""
         universe = self.universe
+        if self._disposed_at is not None and utc_time >= self._disposed_at:
+            universe.dispose()
         if universe.dispose_requested:
             return []
         chosen: Any
@@ -312,11 +350,13 @@ class ActiveUniverse:
             if utc_time > self._end:
                 return UNCHANGED
             day = self._hours.get_previous_trading_day(midnight(self._hours.from_utc(utc_time)))
-            chosen = universe.selector(self._algorithm.qc_fundamentals.of_day(day))
-        elif isinstance(universe, DataUniverse):
+            self.points = self._algorithm.qc_fundamentals.of_day(day)
+            chosen = universe.selector(list(self.points))
+        elif isinstance(universe, DataUniverse | ETFConstituentsUniverseFactory):
             if utc_time > self._end:
                 return UNCHANGED
-            chosen = universe.selector(self._taken(utc_time))
+            self.points = self._taken(utc_time)
+            chosen = universe.selector(list(self.points))
         elif isinstance(universe, ManualUniverse):
             chosen = universe.symbols
         elif isinstance(universe, UserDefinedUniverse):

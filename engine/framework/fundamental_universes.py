@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any
 
-from engine.common.enums import Resolution
+from engine.common.enums import Resolution, SecurityType
 from engine.common.naming import LeanObject
 from engine.framework.universe import UNCHANGED, Universe, UniverseSelectionModel, universe_key
 from engine.indicators.averages import ExponentialMovingAverage
-from engine.market.symbols import Market, Symbol
+from engine.market.symbols import Market, Symbol, SymbolCache
 
 Selector = Callable[[list[Any]], Any]
 _numbers = count(1)
@@ -72,6 +72,51 @@ class CoarseFundamentalUniverse(FundamentalUniverseFactory):
             given.get("selector", selector),
             symbol=symbol,
         )
+
+
+class ETFConstituentsUniverseFactory(Universe):
+    """What a fund holds, or what a function chooses of it, whenever there is a file of a day.
+
+    Args:
+        symbol: of the fund.
+        universe_settings: of what it adds; None for the algorithm's.
+        constituents_filter: takes what the fund holds, gives symbols; None takes all.
+    """
+
+    def __init__(
+        self, symbol: Symbol, universe_settings: Any = None, constituents_filter: Any = None
+    ) -> None:
+        key = universe_key(f"qc-universe-etf-constituents-{next(_numbers):010d}")
+        super().__init__(key, universe_settings, Resolution.DAILY)
+        self.fund = symbol
+        self.selector: Selector = _all if constituents_filter is None else constituents_filter
+
+
+class ETFConstituentsUniverseSelectionModel(UniverseSelectionModel):
+    """Selects what a fund holds: ``(fund[, settings][, function])``, the fund also by ticker."""
+
+    def __init__(
+        self,
+        etf_symbol: Any = None,
+        universe_settings: Any = None,
+        universe_filter_func: Any = None,
+        *,
+        etf_ticker: Any = None,
+    ) -> None:
+        fund = etf_ticker if etf_symbol is None else etf_symbol
+        if isinstance(fund, str):
+            known = SymbolCache.try_get_symbol(fund)
+            is_equity = known is not None and known.security_type == SecurityType.EQUITY
+            fund = known if is_equity else Symbol.create(fund, SecurityType.EQUITY, Market.USA)
+        self.etf_symbol = fund
+        self._rest = (universe_settings, universe_filter_func)
+        self._universe: Universe | None = None
+
+    def create_universes(self, algorithm: Any) -> list[Universe]:
+        """The universe, the same each time."""
+        if self._universe is None:
+            self._universe = algorithm.universe.etf(self.etf_symbol, *self._rest)
+        return [self._universe]
 
 
 class FundamentalUniverse(LeanObject):
@@ -252,11 +297,42 @@ class UniverseDefinitions(LeanObject):
     unchanged = UNCHANGED
 
     def __init__(self, algorithm: Any = None) -> None:
+        self._algorithm = algorithm
         self.dollar_volume = DollarVolumeUniverseDefinitions(algorithm)
 
     def top(self, count: int, universe_settings: Any = None) -> FundamentalUniverseFactory:
         """The stocks of the largest dollar volumes."""
         return _top(count, universe_settings)
+
+    def etf(
+        self,
+        *args: Any,
+        symbol: Any = None,
+        etf_ticker: Any = None,
+        market: str | None = None,
+        universe_settings: Any = None,
+        universe_filter_func: Any = None,
+    ) -> ETFConstituentsUniverseFactory:
+        """What a fund holds: ``(fund[, market][, settings][, function])``.
+
+        Raises:
+            NotImplementedError: for a fund of another market.
+        """
+        values = list(args)
+        fund = values.pop(0) if values else (etf_ticker if symbol is None else symbol)
+        for value in values:
+            if isinstance(value, str):
+                market = value
+            elif callable(value):
+                universe_filter_func = value
+            elif value is not None:
+                universe_settings = value
+        if market is not None and market != Market.USA:
+            raise NotImplementedError(f"self.universe.etf of market {market!r}")
+        if isinstance(fund, str):
+            fund = Symbol.create(fund, SecurityType.EQUITY, Market.USA)
+        fund = getattr(fund, "symbol", fund)
+        return ETFConstituentsUniverseFactory(fund, universe_settings, universe_filter_func)
 
 
 def _top(number: int, settings: Any) -> FundamentalUniverseFactory:

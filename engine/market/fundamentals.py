@@ -123,3 +123,51 @@ def read_line(line: str, day: datetime, symbol_of: Any) -> Fundamental | None:
         return Fundamental.of(day, symbol_of(row[0], row[1]), row)
     except (ArithmeticError, ValueError, IndexError):
         return None
+
+
+class ETFConstituentUniverse(BaseData):
+    """A security that a fund holds on a day, known from the next midnight on.
+
+    Attributes:
+        last_update: day of the fund's list; None if it is not known.
+        weight: fraction of the fund; None if it is not known, as of the others.
+        shares_held: number of shares.
+        market_value: their value.
+    """
+
+    period = _DAY
+    weight = ExactNumber()
+    shares_held = ExactNumber()
+    market_value = ExactNumber()
+
+    def __init__(self, symbol: Symbol | None = None, time: datetime | None = None) -> None:
+        super().__init__(symbol, time)
+        self.last_update: datetime | None = None
+        self.weight_exact: Decimal | None = None
+        self.shares_held_exact: Decimal | None = None
+        self.market_value_exact: Decimal | None = None
+
+    @property
+    def end_time(self) -> datetime:  # type: ignore[override]
+        """When the day was over."""
+        return self.time + self.period
+
+
+def read_constituent(line: str, day: datetime, symbol_of: Any) -> ETFConstituentUniverse | None:
+    """A security of a line of a fund's file; None of an empty line.
+
+    Raises:
+        ValueError: if the line holds something else.
+    """
+    if not line.strip():
+        return None
+    try:
+        ticker, identifier, updated, *numbers = line.rstrip("\r\n").split(",")
+        made = ETFConstituentUniverse(symbol_of(identifier, ticker), day)
+        made.last_update = datetime.strptime(updated, "%Y%m%d") if updated else None
+        made.weight_exact, made.shares_held_exact, made.market_value_exact = (
+            Decimal(text) if text else None for text in numbers[:3]
+        )
+    except (ArithmeticError, ValueError) as error:
+        raise ValueError(f"{line!r} is no line of a fund's file of constituents: {error}") from None
+    return made

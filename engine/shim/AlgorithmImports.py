@@ -203,7 +203,12 @@ from engine.market.data import (
     TradeBar,
 )
 from engine.market.data_sources import LeanData, SubscriptionDataSource
-from engine.market.fundamentals import CoarseFundamental, FineFundamental, Fundamental
+from engine.market.fundamentals import (
+    CoarseFundamental,
+    ETFConstituentUniverse,
+    FineFundamental,
+    Fundamental,
+)
 from engine.market.market_hours import ExchangeHours, MarketHoursDatabase
 from engine.market.slices import (
     DataDictionary,

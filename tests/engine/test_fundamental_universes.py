@@ -10,11 +10,12 @@ from engine.common.settings import UniverseSettings
 from engine.framework import (
     CoarseFundamentalUniverseSelectionModel,
     EmaCrossUniverseSelectionModel,
+    ETFConstituentsUniverseSelectionModel,
     FundamentalUniverse,
     FundamentalUniverseSelectionModel,
     Universe,
 )
-from engine.market.fundamentals import CoarseFundamental, Fundamental
+from engine.market.fundamentals import CoarseFundamental, ETFConstituentUniverse, Fundamental
 from engine.market.symbols import Symbol
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
@@ -174,3 +175,72 @@ def test_what_there_is_no_data_for_is_refused(folder, tmp_path):
 
     with pytest.raises(NotImplementedError, match="no files in equity/usa/fundamental/coarse"):
         run(tmp_path / "bare", Bare)
+
+
+FUND = {
+    "20100104": "ABC,ABC R735QTJ8XC9X,20100104,0.25,10,1000.5\nZED,ZED R735QTJ8XC9X,,,,\n\n",
+    "20100106": "ZED,ZED R735QTJ8XC9X,20100105,0.5,1,2\n",
+}
+
+
+@pytest.fixture
+def fund(folder):
+    held = folder / "data" / "equity" / "usa" / "universes" / "etf" / "fun"
+    held.mkdir(parents=True)
+    for day, text in FUND.items():
+        (held / f"{day}.csv").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda self: self.add_universe(self.universe.etf("FUN", self.universe_settings, self.all)),
+        lambda self: self.add_universe_selection(
+            ETFConstituentsUniverseSelectionModel("FUN", None, self.all)
+        ),
+    ],
+)
+def test_what_a_fund_holds_is_selected_the_day_after_each_of_its_files(fund, add):
+    class Holding(Selecting):
+        def initialize(self):
+            super().initialize()
+            self.set_start_date(2010, 1, 5)
+
+        def start(self):
+            add(self)
+
+        def all(self, held):
+            self.note([(one.symbol.value, one.weight, one.shares_held) for one in held])
+            self.lines.append(held[0])
+            self.zed = held[-1].symbol
+            return [one.symbol for one in held]
+
+        def on_data(self, data):
+            cache = self.securities[self.zed].cache
+            self.note(cache.get_data[ETFConstituentUniverse]().market_value)
+
+    first, abc, *lines = run(fund, Holding)
+    assert first == "05 00 [('ABC', 0.25, 10.0), ('ZED', None, None)]"
+    assert (abc.last_update, abc.market_value) == (datetime(2010, 1, 4), 1000.5)
+    assert (abc.time, abc.end_time) == (datetime(2010, 1, 4), datetime(2010, 1, 5))
+    assert [line for line in lines if isinstance(line, str)][:5] == [
+        "05 00 +ABC,ZED -", "05 16 None", "06 16 None", "07 00 [('ZED', 0.5, 1.0)]",
+        "07 00 + -ABC",
+    ]  # fmt: skip
+
+
+def test_funds_without_files_and_history_of_universes_are_refused(fund):
+    class Other(Selecting):
+        def start(self):
+            self.add_universe(self.universe.etf("ZED"))
+
+    with pytest.raises(NotImplementedError, match="what ZED holds: there are no files"):
+        run(fund, Other)
+
+    class Past(Selecting):
+        def start(self):
+            self.history(self.add_universe(self.universe.etf("FUN")), 1)
+
+    with pytest.raises(NotImplementedError, match="history of a universe"):
+        run(fund, Past)
