@@ -461,7 +461,7 @@ def test_a_universe_of_own_data_selects_equities_at_any_time(folder, monkeypatch
             self.universe_settings.schedule.on(self.date_rules.month_start())
             self.add_universe(Picks, lambda data: [])
 
-    with pytest.raises(NotImplementedError, match="a schedule of a universe of custom data"):
+    with pytest.raises(NotImplementedError, match="a schedule of a universe of data"):
         run(folder, Scheduled)
 
 
