@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -157,23 +158,40 @@ class BarRows:
     """Decoded rows of a daily or hourly file.
 
     Prices are kept in ten-thousandths as 64-bit integers where they are whole, as they mostly are;
-    `exact` holds the rows of a file where they are not.
+    `exact` holds the rows of a file where they are not. Python's own objects are made of what is
+    asked for: few runs look at a file's every row.
+
+    Args:
+        times: start times, in order.
 
     Attributes:
-        starts: start times, in order.
         integers: open, high, low, close (ten-thousandths) and volume of each row, or None.
         exact: the same as Decimals in dollars, or None.
     """
 
     def __init__(
         self,
-        starts: list[datetime],
+        times: NDArray[np.datetime64] | list[datetime],
         integers: NDArray[np.int64] | None,
         exact: list[tuple[Decimal, ...]] | None = None,
     ) -> None:
-        self.starts = starts
+        self._times: NDArray[np.datetime64] = np.asarray(times, dtype="M8[us]")
         self.integers = integers
         self.exact = exact
+
+    @cached_property
+    def starts(self) -> list[datetime]:
+        """Start times, in order."""
+        return self.times(0, len(self._times))
+
+    def times(self, first: int, last: int) -> list[datetime]:
+        """Start times of rows."""
+        found: list[datetime] = self._times[first:last].tolist()
+        return found
+
+    def place(self, time: datetime) -> int:
+        """Index of the first row that starts at a time or later."""
+        return int(np.searchsorted(self._times, np.datetime64(time, "us")))
 
     def values(self, index: int) -> tuple[Decimal, ...]:
         """Open, high, low, close and volume of a row."""
@@ -229,8 +247,7 @@ def _decode(text: str) -> BarRows | None:
     )
     if not sound:
         return None
-    starts = times.view("M8[m]").astype("M8[us]").tolist()
-    return BarRows(starts, np.ascontiguousarray(numbers[:, 3:]))
+    return BarRows(times.view("M8[m]"), np.ascontiguousarray(numbers[:, 3:]))
 
 
 class BarFiles:

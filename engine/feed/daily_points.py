@@ -7,7 +7,6 @@ backtests read nothing else, so this is written for speed.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -39,9 +38,10 @@ class _Reader:
         self._files = files
         self._ticker: str | None = None
         self._rows: BarRows
-        self._starts: list[datetime] = []
-        self._index = self._first = 0
+        # Some rows and their start times, the next of them, and the first row after them.
         self._block: list[Any] = []
+        self._starts: list[datetime] = []
+        self._place = self._after = 0
         self.unit = ONE
 
     def row(self, ticker: str, day: datetime) -> Any:
@@ -50,23 +50,31 @@ class _Reader:
             self._ticker = ticker
             self._rows = self._files.rows(ticker, Resolution.DAILY)
             self.unit = self._rows.unit
-            self._starts = self._rows.starts
-            self._index = self._first = bisect_left(self._starts, day)
-            self._block = []
-        starts, index = self._starts, self._index
-        count = len(starts)
-        while index < count and starts[index] < day:
-            index += 1
-        if index == count or (starts[index] != day and starts[index] >= day + _DAY):
-            self._index = index
+            self._after = self._rows.place(day)
+            self._read_on()
+        while True:
+            place = self._place
+            if place == len(self._block):
+                if not place:
+                    return None
+                self._read_on()
+                continue
+            start = self._starts[place]
+            if start >= day:
+                break
+            self._place = place + 1
+        if start != day and start >= day + _DAY:
             return None
         # The next day's row is mostly the next one.
-        self._index = index + 1
-        place = index - self._first
-        if place >= len(self._block):
-            self._first, place = index, 0
-            self._block = self._rows.block(index, index + _BLOCK)
+        self._place = place + 1
         return self._block[place]
+
+    def _read_on(self) -> None:
+        """Take the next rows; none at the end."""
+        first, self._after = self._after, self._after + _BLOCK
+        self._starts = self._rows.times(first, self._after)
+        self._block = self._rows.block(first, self._after)
+        self._place = 0
 
 
 class DailyPoints:
