@@ -23,6 +23,13 @@ def sessions() -> pd.DatetimeIndex:
     return nyse().sessions
 
 
+def sessions_between(first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
+    """Those of them from `first` to `last`, without making the whole calendar."""
+    margin = pd.Timedelta(days=14)
+    found = exchange_calendars.get_calendar("XNYS", start=first - margin, end=last + margin)
+    return found.sessions[(found.sessions >= first) & (found.sessions <= last)]
+
+
 def market_hours() -> bytes:
     """market-hours-database.json with the entries that US equities and indices need.
 

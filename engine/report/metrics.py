@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import quantstats.stats as qs
 from scipy import stats
 
+from engine.report.libraries import quantstats as qs
 from engine.report.results import Backtest
 
 YEAR = 252

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from engine.report import style
+from engine.report.libraries import get_plotlyjs
 from engine.report.style import signed
 
 CONFIG = {"displayModeBar": False, "responsive": True}

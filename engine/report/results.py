@@ -207,10 +207,9 @@ def by_session(samples: pd.Series) -> pd.Series:
 
 
 def _sessions(first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
-    known = reference.sessions()
-    if first < known[0] or last.normalize() > known[-1]:
+    if first < pd.Timestamp(reference.FIRST_DAY) or last > pd.Timestamp(reference.LAST_DAY):
         return pd.bdate_range(first, last)
-    return known[(known >= first) & (known <= last)]
+    return reference.sessions_between(first.normalize(), last.normalize())
 
 
 def _rebased(samples: pd.Series | None, equity: pd.Series) -> pd.Series | None:
