@@ -10,6 +10,13 @@ Coverage. Starts are stratified over all dates. Markets come in pairs of twins: 
 start and mask, and have noise of their own. Noise comes from a copula of all symbols; it is
 dealt out bar by bar to all markets together, in the order of their volatility, from points that
 cover both (`sim.noise`), and remembers a little of its market's bars before (`sim.persistence`).
+Deviations between seeds are .4 (mean return) to 1 (kurtosis) of plain Monte Carlo's, .73 ± .03 in
+all (`research.benchmarks.coverage`, 256 markets). Dates of blocks dealt by state, too, do not
+better that (.71 to .84): ends of blocks and new dates by Sobol points in the order of volatility,
+known or foreseen, blocks matched with starts, or chosen so that foreseen moments balance; nor do
+masks that drop each unit equally often, or starts without twins. What is left is which dates come
+together in a path: they make eight tenths of what one path's autocorrelations differ in from
+another's.
 
 Volatility. A forecast knows its own symbol's bars alone; what the others' volatilities tell of a
 symbol's corrects the one that its draws are scaled with (`sim.common_volatility`), and what the
