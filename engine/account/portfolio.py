@@ -17,7 +17,7 @@ from engine.brokerage.buying_power_terms import (
 from engine.brokerage.settlement import ApplyFundsSettlementModelParameters
 from engine.common.decimals import ZERO, ExactNumber, divide, to_decimal, to_double
 from engine.common.enums import DataNormalizationMode, OrderDirection
-from engine.common.naming import DirectObject
+from engine.common.naming import DirectObject, both_spellings
 from engine.common.pairs import ExtendedDictionary, KeyValuePair
 from engine.common.settings import AlgorithmSettings
 from engine.market.data import Dividend, Split
@@ -243,7 +243,7 @@ class SecurityPortfolioManager(ExtendedDictionary, DirectObject):
 
     def set_margin_call_model(self, margin_call_model: Any) -> None:
         """Replace the margin call model."""
-        self.margin_call_model = margin_call_model
+        self.margin_call_model = both_spellings(margin_call_model)
 
     def add_transaction_record(
         self, time: datetime, transaction_profit_loss: Any, is_win: bool

@@ -15,7 +15,7 @@ from engine.brokerage.fees import InteractiveBrokersFeeModel, NullSlippageModel
 from engine.brokerage.settlement import ImmediateSettlementModel
 from engine.brokerage.shortable import MarginInterestRateModel, NullShortableProvider
 from engine.common.assigned import check_assigned
-from engine.common.naming import DirectObject, either_spelling
+from engine.common.naming import DirectObject, both_spellings, either_spelling
 from engine.common.net_values import read_bool
 
 _TYPES = {
@@ -107,22 +107,22 @@ class SecurityModels(DirectObject):
 
     def set_fee_model(self, feel_model: Any) -> None:
         """Replace the fee model; the argument's name is LEAN's."""
-        vars(self)["fee_model"] = feel_model
+        vars(self)["fee_model"] = both_spellings(feel_model)
 
     def set_fill_model(self, fill_model: Any) -> None:
         """Replace the fill model."""
-        vars(self)["fill_model"] = fill_model
+        vars(self)["fill_model"] = both_spellings(fill_model)
 
     def set_slippage_model(self, slippage_model: Any) -> None:
         """Replace the slippage model."""
-        vars(self)["slippage_model"] = slippage_model
+        vars(self)["slippage_model"] = both_spellings(slippage_model)
 
     def set_buying_power_model(
         self, buying_power_model: Any = None, *, py_object: Any = None
     ) -> None:
         """Replace the buying power model."""
         chosen = py_object if buying_power_model is None else buying_power_model
-        vars(self)["buying_power_model"] = chosen
+        vars(self)["buying_power_model"] = both_spellings(chosen)
 
     def set_margin_model(self, margin_model: Any = None, *, py_object: Any = None) -> None:
         """Replace the buying power model."""
@@ -130,21 +130,21 @@ class SecurityModels(DirectObject):
 
     def set_settlement_model(self, settlement_model: Any) -> None:
         """Replace the settlement model."""
-        vars(self)["settlement_model"] = settlement_model
+        vars(self)["settlement_model"] = both_spellings(settlement_model)
 
     def set_shortable_provider(
         self, shortable_provider: Any = None, *, py_object: Any = None
     ) -> None:
         """Replace what says how much may be sold short."""
         chosen = py_object if shortable_provider is None else shortable_provider
-        vars(self)["shortable_provider"] = chosen
+        vars(self)["shortable_provider"] = both_spellings(chosen)
 
     def set_margin_interest_rate_model(
         self, margin_interest_rate_model: Any = None, *, py_object: Any = None
     ) -> None:
         """Replace what charges or pays interest, hourly."""
         chosen = py_object if margin_interest_rate_model is None else margin_interest_rate_model
-        vars(self)["margin_interest_rate_model"] = chosen
+        vars(self)["margin_interest_rate_model"] = both_spellings(chosen)
 
     def set_volatility_model(self, volatility_model: Any) -> None:
         """Replace what measures the volatility."""
@@ -161,4 +161,4 @@ class SecurityModels(DirectObject):
     def initialize(self, model: DefaultBrokerageModel) -> None:
         """Take over the models of a brokerage."""
         for name in _OF_A_BROKERAGE:
-            vars(self)[name] = getattr(model, f"get_{name}")(self)
+            vars(self)[name] = both_spellings(getattr(model, f"get_{name}")(self))

@@ -8,7 +8,7 @@ from typing import Any
 from engine.account.securities import SecurityManager
 from engine.common.assigned import check_assigned
 from engine.common.enums import Resolution, SecurityType, TickType
-from engine.common.naming import LeanObject, RefusedProperty
+from engine.common.naming import LeanObject, RefusedProperty, both_spellings
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.common.pairs import ExtendedDictionary, KeyValuePair, pair_class
 from engine.common.settings import UniverseSettings
@@ -42,7 +42,7 @@ def _check_model(name: str, kind: str, model: Any) -> None:
 
 
 def _instance(model: Any) -> Any:
-    return model() if isinstance(model, type) else model
+    return both_spellings(model() if isinstance(model, type) else model)
 
 
 def _of_function(name: str, resolution: Any, selector: Any, settings: Any) -> FunctionUniverse:

@@ -6,7 +6,7 @@ The helpers that make indicators are in `indicator_helpers`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -305,15 +305,15 @@ class IndicatorsMixin(IndicatorHelpersMixin):
         self: Any,
         indicator: Any,
         symbol: Any = None,
-        period: Any = None,
-        resolution: Any = None,
-        selector: Any = None,
         *rest: Any,
         symbols: Any = None,
+        period: Any = None,
         span: timedelta | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
         history: Iterable[Slice] | None = None,
+        resolution: Any = None,
+        selector: Any = None,
     ) -> IndicatorHistory:
         """Past values of an indicator, which is reset first.
 
@@ -323,27 +323,36 @@ class IndicatorsMixin(IndicatorHelpersMixin):
 
         Args:
             indicator: the indicator; its last state is that of the last bar.
-            symbol: whose bars, or several symbols.
-            period: number of values, or the time back from now, or the start.
-            resolution: of the bars; the subscription's by default.
-            selector: gives the value from a bar.
-            rest: the selector of the call with start and end.
+            symbol: whose bars, or several symbols, or slices.
+            rest: the other arguments of one of LEAN's calls.
             symbols: another name of `symbol`.
-            span: another name of a time back from now.
+            period: number of values.
+            span: a time back from now.
             start: first time of the values.
             end: last time; now by default.
             history: slices to take the bars from.
+            resolution: of the bars; the subscription's by default.
+            selector: gives the value from a bar.
 
         Raises:
             ArgumentException: if neither a period, nor a span, nor a start is given.
         """
         indicator = lib.as_indicator(indicator)
-        if isinstance(period, datetime):
-            start, end, resolution = period, resolution, selector
-            selector = rest[0] if rest else None
         target = symbol if symbols is None else symbols
         if history is None and _is_slices(target):
-            history, selector = target, period if callable(period) else selector
+            history = target
+        if history is not None:
+            selector = rest[0] if rest else selector
+        elif start is not None or (rest and isinstance(rest[0], date)):
+            given = iter(rest)
+            start = next(given, None) if start is None else start
+            end = next(given, None) if end is None else end
+            resolution, selector = next(given, resolution), next(given, selector)
+        else:
+            given = iter(rest)
+            if period is None and span is None:
+                period = next(given, None)
+            resolution, selector = next(given, resolution), next(given, selector)
         if history is not None:
             quotes = lib.needs_quotes(selector)
             dictionaries = (data.quote_bars if quotes else data.bars for data in history)
@@ -407,7 +416,8 @@ class IndicatorsMixin(IndicatorHelpersMixin):
 
 
 def _listed(symbols: Any) -> list[Any]:
-    return list(symbols) if isinstance(symbols, list | tuple | set) else [symbols]
+    several = isinstance(symbols, Iterable) and not isinstance(symbols, str)
+    return list(symbols) if several else [symbols]
 
 
 def _is_slices(thing: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.common.decimals import number_text
+from engine.common.naming import both_spellings
 from engine.common.net_exceptions import ArgumentException
 from engine.common.pairs import PairsDict
 from engine.common.signatures import overloads
@@ -89,7 +90,7 @@ class StatisticsMixin:
         Raises:
             ValueError: if it has no such method.
         """
-        if not callable(getattr(model, "get_interest_rate", None)):
+        if not callable(getattr(both_spellings(model), "get_interest_rate", None)):
             raise ValueError(
                 f"the risk-free rate's model must have get_interest_rate(date); received {model!r}"
             )

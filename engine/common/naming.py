@@ -258,6 +258,9 @@ def _functions(contents: dict[str, Any]) -> list[FunctionType]:
     return found
 
 
+_METHODS = (FunctionType, staticmethod, classmethod, property)
+
+
 class LeanType(type):
     """Type of LEAN's classes: answers missing names of the class itself, knows both spellings."""
 
@@ -353,7 +356,8 @@ class LeanType(type):
             if not key[:1].isupper() or not isinstance(value, FunctionType):
                 continue
             snake = snake_case(key)
-            if snake not in contents and has_own(cls, snake):
+            # What a base has wrapped when the class was made stays.
+            if snake not in vars(cls) and has_own(cls, snake):
                 setattr(cls, snake, value)
 
     def _note_overrides(cls, contents: dict[str, Any]) -> None:
@@ -457,6 +461,21 @@ class BracketCall(Generic[Made]):
 
     def __get__(self, instance: Any, owner: type) -> BracketCall[Made] | Made:
         return self if instance is None else self._make(instance)
+
+
+def both_spellings(model: Any) -> Any:
+    """A user's model, whose methods in PascalCase are found under our spelling from now on.
+
+    LEAN calls the methods of an object that derives from none of its classes by either.
+    """
+    for cls in type(model).__mro__:
+        if isinstance(cls, LeanType) or cls is object:
+            continue
+        for key, value in list(vars(cls).items()):
+            snake = snake_case(key)
+            if key[:1].isupper() and isinstance(value, _METHODS) and snake not in vars(cls):
+                setattr(cls, snake, value)
+    return model
 
 
 def either_spelling(thing: Any, name: str) -> Callable[..., Any] | None:

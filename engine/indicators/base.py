@@ -17,7 +17,7 @@ from typing import Any
 from engine.common.decimals import ZERO, cast_double, text, to_decimal, to_double
 from engine.common.enumerables import NetSet
 from engine.common.enums import net_text
-from engine.common.naming import DirectObject
+from engine.common.naming import DirectObject, either_spelling, pascal_case
 from engine.common.net_exceptions import ArgumentException, NotSupportedException
 from engine.indicators.window import Recent, RollingWindow
 from engine.market.data import BaseData, TradeBar
@@ -495,27 +495,32 @@ class PythonIndicatorAdapter(IndicatorBase):
     """Makes any object with ``update`` and ``value`` an indicator."""
 
     def __init__(self, instance: Any) -> None:
-        name = getattr(instance, "name", None) or getattr(instance, "Name", None)
-        super().__init__(name or type(instance).__name__)
+        super().__init__(_name_of(instance))
         self._instance = instance
         self._ready = False
 
     @property
     def is_ready(self) -> bool:
         """The object's own readiness."""
-        return self._ready or bool(getattr(self._instance, "is_ready", False))
+        return self._ready or bool(either_spelling(self._instance, "is_ready"))
 
     @property
     def warm_up_period(self) -> int:
         """The object's own, or 0."""
-        return int(getattr(self._instance, "warm_up_period", 0))
+        own: Any = either_spelling(self._instance, "warm_up_period")
+        return int(own or 0)
 
     def _compute(self, point: Any) -> Decimal:
-        update = getattr(self._instance, "update", None) or self._instance.Update
+        update: Any = either_spelling(self._instance, "update")
         result = update(point)
-        self._ready = bool(self._instance.is_ready if result is None else result)
-        value = getattr(self._instance, "value", None)
-        return to_decimal(self._instance.Value if value is None else value)
+        own = either_spelling(self._instance, "is_ready") if result is None else result
+        self._ready = bool(own)
+        return to_decimal(either_spelling(self._instance, "value"))
+
+
+def _name_of(instance: Any) -> str:
+    name: Any = getattr(instance, "Name", None) or getattr(instance, "name", None)
+    return str(name or type(instance).__name__)
 
 
 def as_indicator(thing: Any) -> Any:
@@ -524,8 +529,12 @@ def as_indicator(thing: Any) -> Any:
         if isinstance(thing, PythonIndicator):
             thing.qc_begin()
         return thing
-    if not hasattr(thing, "update") and not hasattr(thing, "Update"):
-        raise ArgumentException(
-            f"an indicator must have update(input); received {type(thing).__name__}"
-        )
+    for part in ("is_ready", "update", "value"):
+        if not hasattr(thing, part) and not hasattr(thing, pascal_case(part)):
+            name = _name_of(thing)
+            base = f" or use PythonIndicator as base:\nclass {name}(PythonIndicator):"
+            raise NotImplementedError(
+                f"Indicator.{part} must be implemented. Please implement this missing method in "
+                f"{name}{base if part == 'is_ready' else ''}"
+            )
     return PythonIndicatorAdapter(thing)

@@ -41,6 +41,7 @@ from engine.indicators import (
     ValueAtRisk,
     WilderMovingAverage,
     WilliamsPercentR,
+    as_indicator,
 )
 from engine.indicators.window import Recent
 from engine.market.data import TradeBar
@@ -205,6 +206,37 @@ def test_aroon_counts_bars_since_the_extremes():
     down = FRAME.low.rolling(6).apply(lambda w: 5 - w[::-1].argmin(), raw=True) * 20
     assert values[5:] == pytest.approx((up - down)[5:])
     assert ready == 5
+
+
+def test_own_indicators_may_be_written_in_pascal_case():
+    class Based(PythonIndicator):
+        def __init__(self):
+            self.Value = 0
+
+        def Update(self, point):
+            self.Value = 2 * point.Value
+            return True
+
+    class Free:
+        Name, Value, IsReady, WarmUpPeriod = "free", 0, False, 3
+
+        def Update(self, point):
+            self.Value = 2 * point.Value
+
+    class Unready:
+        def update(self, point):
+            return True
+
+    point = IndicatorDataPoint(None, datetime(2013, 10, 7), 4)
+    for own in (Based(), as_indicator(Free())):
+        own.update(point)
+        assert (own.current.value, own.samples) == (8, 1)
+    assert (own.is_ready, own.warm_up_period, own.name) == (False, 3, "free")
+    assert not as_indicator(Free()).is_ready
+    with pytest.raises(
+        NotImplementedError, match=r"Indicator\.is_ready must be implemented\. .* in"
+    ):
+        as_indicator(Unready())
 
 
 def test_channel_and_oscillators_of_the_range():

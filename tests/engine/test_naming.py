@@ -8,7 +8,14 @@ from engine.brokerage.fees import ConstantFeeModel
 from engine.common.enums import LeanEnum, Resolution, SeriesType
 from engine.common.hints import similar_members, similarity
 from engine.common.lean_names import members
-from engine.common.naming import DirectObject, LeanType, pascal_case, snake_case, with_hint
+from engine.common.naming import (
+    DirectObject,
+    LeanType,
+    both_spellings,
+    pascal_case,
+    snake_case,
+    with_hint,
+)
 from engine.common.settings import AlgorithmSettings
 from engine.framework import AlphaModel
 from engine.market.data import TradeBar
@@ -88,6 +95,19 @@ def test_what_overrides_a_method_calls_the_base_by_either_spelling():
 
     with pytest.raises(AttributeError, match="GetNothing"):
         Slippage().GetNothing()
+
+
+def test_methods_of_a_model_of_no_kind_are_found_in_pascal_case():
+    class Fees:
+        def GetOrderFee(self, parameters):
+            return "fee"
+
+    class Own(Fees):
+        def GetOrderFee(self, parameters):
+            return "own"
+
+    assert both_spellings(Own()).get_order_fee(None) == "own"
+    assert both_spellings(Fees()).get_order_fee(None) == "fee"
 
 
 def test_an_objects_abbreviated_names_and_a_later_bases_members_are_found():

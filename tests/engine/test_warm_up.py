@@ -121,6 +121,14 @@ def test_indicators_of_symbols_that_were_not_added_are_warmed_up_to_the_bar_that
             self.until = self.average.current.end_time
             self.warm_up_indicator(ibm, self.average, Resolution.DAILY)
             self.values = self.indicator_history(Bare(), ibm, timedelta(days=2), Resolution.DAILY)
+            days = datetime(2013, 10, 8), datetime(2013, 10, 11)
+            self.volumes = [
+                self.indicator_history(Bare(), ibm, *days, *rest, selector=lambda bar: bar)
+                for rest in ((), (Resolution.DAILY,))
+            ]
+            self.volumes.append(
+                self.indicator_history(Bare(), {ibm: 1}.keys(), *days, resolution=Resolution.DAILY)
+            )
             self.added = self.securities.contains_key(ibm)
 
     algorithm = run_algorithm(Warming, data_folder=LEAN, store=tmp_path, parameters={}).algorithm
@@ -128,3 +136,4 @@ def test_indicators_of_symbols_that_were_not_added_are_warmed_up_to_the_bar_that
     assert (algorithm.samples, algorithm.until) == (100, datetime(2013, 10, 10, 16))
     assert (algorithm.average.samples, algorithm.added) == (100, False)
     assert len(algorithm.values.data_frame) == 2
+    assert [len(one.data_frame) for one in algorithm.volumes[1:]] == [3, 3]
