@@ -175,7 +175,7 @@ def order_json(order: Order, rounded: Callable[[Decimal], Decimal] | None = None
     def write(price: Decimal) -> str:
         return decimal_json(price if rounded is None else rounded(price))
 
-    price = order.price_exact if rounded is None else rounded(order.price_exact)
+    price = normalize(order.price_exact if rounded is None else rounded(order.price_exact))
     quantity = normalize(order.quantity_exact)
     own = _OWN_FIELDS.get(order.type)
     fields = [_type(order)] if own is None else own(order, write)

@@ -287,6 +287,14 @@ class TestOrderHash:
         )
         assert order.time.tzinfo is None
 
+    def test_a_rounded_price_has_no_trailing_zeros(self):
+        """As in LEAN, where an order's price sheds them whenever it is set."""
+        order = market_order()
+        order.price_exact = D("1798.10000000026")
+        assert '"price":1798.1,' in order_json(order, smart_rounding)
+        order.price_exact = D("145.5900")
+        assert '"price":145.59,' in order_json(order)
+
     def test_a_kinds_own_fields_come_first(self):
         order = StopLimitOrder(SPY, -5, D("101.10"), D("100.00"), START)
         assert order_json(order, smart_rounding).startswith(
