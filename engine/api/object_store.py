@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.common.durable import make_folders, replace_durably, sync_folder
+from engine.common.enumerables import NetList
 from engine.common.naming import LeanObject, RefusedProperty
 from engine.common.net_exceptions import (
     ArgumentException,
@@ -94,9 +95,9 @@ class ObjectStore(LeanObject):
                     yield path
 
     @property
-    def keys(self) -> list[str]:
+    def keys(self) -> NetList[str]:
         """All keys."""
-        return [path.relative_to(self._root).as_posix() for path in self._files()]
+        return NetList(path.relative_to(self._root).as_posix() for path in self._files())
 
     def contains_key(self, path: str) -> bool:
         """True if something is saved under a key."""

@@ -104,6 +104,10 @@ class InsightCollection(LeanObject):
     def __iter__(self) -> Iterator[Insight]:
         return iter([insight for insights in self._open.values() for insight in insights])
 
+    def get_enumerator(self) -> Iterator[Insight]:
+        """The insights one by one, as iteration gives them."""
+        return iter(self)
+
     def __len__(self) -> int:
         return self.count
 

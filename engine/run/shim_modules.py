@@ -20,6 +20,8 @@ from engine.common.lean_names import RefusedName, lean_classes
 from engine.framework.python_files import MODULES
 
 _PACKAGES = ("Alphas", "Execution", "Portfolio", "Risk", "Selection")
+_HELPERS = ("SymbolData", "IntradayVwap")
+"""What LEAN's files keep beside their models; the engine's models do without."""
 _NET = ("clr", "System", "QuantConnect")
 _ORDERS = ("Orders", "Orders.Slippage")
 _SLIPPAGE = "Orders.Slippage.VolumeShareSlippageModel"
@@ -70,6 +72,8 @@ class _Finder(MetaPathFinder, Loader):
         package, _, model = module.__name__.partition(".")
         if model and _is_refused(package, model):
             vars(module).setdefault(model, RefusedName(model))
+        for helper in _HELPERS:
+            vars(module).setdefault(helper, RefusedName(helper))
 
 
 def _is_namespace(name: str) -> bool:

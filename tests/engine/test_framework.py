@@ -373,6 +373,7 @@ class TestPipeline:
         assert algorithm.securities["A"].holdings.target.quantity == 50
         framework.on_data(self.DATA)
         assert framework.insights.total_count == 2  # not again before the period is over
+        assert list(framework.insights.get_enumerator()) == list(framework.insights)
 
     def test_a_users_models_replace_every_stage(self):
         class Alpha:

@@ -132,6 +132,9 @@ class TestModules:
                 RiskParityPortfolioConstructionModel
             )
             alphas = importlib.import_module("Alphas.HistoricalReturnsAlphaModel")
+            # A helper of LEAN's file, which the engine's model does without.
+            with pytest.raises(NotImplementedError, match="SymbolData"):
+                alphas.SymbolData()
             assert alphas.HistoricalReturnsAlphaModel is HistoricalReturnsAlphaModel
             shared = importlib.import_module("Portfolio.EqualWeightingPortfolioConstructionModel")
             assert shared.EqualWeightingPortfolioConstructionModel is (

@@ -41,6 +41,7 @@ def test_round_trips(tmp_path):
     assert store.read_bytes("c.bin") == b"\0\1"
     assert store.read_json("d") == {"x": [1, 2.5]}
     assert store.keys == ["a/b", "c.bin", "d"]
+    assert store.keys.count == 3
     assert store.delete("c.bin")
     assert not store.delete("c.bin")
     # A second store over the same folder sees what the first saved.
