@@ -73,6 +73,7 @@ class DataFeed:
         self._sources = sources
         self._fred = fred
         self._subscriptions: list[Subscription] = []
+        self._is_sorted = True
         self._universes: list[ActiveUniverse] = []
         self._frontier: datetime = datetime.min
         self._end_utc: datetime = datetime.max
@@ -97,6 +98,13 @@ class DataFeed:
         what they had filled from is forgotten. So it does with the universes whose subscription
         says that it fills gaps: they select again at once, and from then on a tick later.
         """
+        # Thousands may be added at once: beside others what is no finer changes nothing.
+        if (
+            config is not None
+            and (config.internal or RESOLUTION_SPAN[config.resolution] >= self._fill_span)
+            and any(not s.config.internal for s in self._subscriptions)
+        ):
+            return
         configs = [s.config for s in self._subscriptions if not s.config.internal]
         if config is not None and not config.internal:
             configs.append(config)
@@ -129,7 +137,7 @@ class DataFeed:
         self._update_fill_span(config)
         stream = self._stream(config, security, start)
         self._subscriptions.append(Subscription(config, security, stream, hours))
-        self._subscriptions.sort(key=lambda s: (s.config.tick_type, s.config.symbol.value))
+        self._is_sorted = False
 
     def _unsubscribe(self, configs: list[SubscriptionDataConfig]) -> None:
         """End subscriptions."""
@@ -149,7 +157,7 @@ class DataFeed:
         one = fred_subscription(symbol, self._fred, hours, start, end)
         self._update_fill_span(one.config)
         self._subscriptions.append(one)
-        self._subscriptions.sort(key=lambda s: (s.config.tick_type, s.config.symbol.value))
+        self._is_sorted = False
 
     def _stream(
         self, config: SubscriptionDataConfig, security: Any, start: datetime
@@ -278,6 +286,9 @@ class DataFeed:
         changes = SecurityChanges()
         packets: list[tuple[Subscription, list[BaseData]]] = []
         while True:
+            if not self._is_sorted:
+                self._subscriptions.sort(key=lambda s: (s.config.tick_type, s.config.symbol.value))
+                self._is_sorted = True
             for subscription in list(self._subscriptions):
                 due = subscription.emit_utc
                 if due is None or due > time:
