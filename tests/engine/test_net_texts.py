@@ -49,7 +49,7 @@ class Talking(QCAlgorithm):
         self.said["portfolio"] = str(self.portfolio)
         self.said["notify"] = self.notify.email("a@b.c", "subject", "text")
         self.said["broker"] = self.brokerage_name
-        for name in ("universe", "benchmark", "settings"):
+        for name in ("universe", "benchmark", "settings", "time_rules"):
             self.attempt(name, lambda name=name: setattr(self, name, []))
         asset = self.securities[self.asset]
         order = MarketOrder(self.asset, 10, self.utc_time)
@@ -89,9 +89,12 @@ def test_numbers_are_doubles(talking):
     assert talking.said["records"] == [(datetime(2010, 1, 4, tzinfo=UTC), 5.0)]
 
 
-def test_leans_own_properties_are_read_only(talking):
-    for name in ("universe", "benchmark", "settings"):
-        assert talking.said[name] == "TypeError: property is read-only"
+def test_leans_own_properties_take_their_type_only_or_nothing(talking):
+    refused = "TypeError: 'list' value cannot be converted to QuantConnect."
+    assert talking.said["universe"] == f"{refused}Algorithm.UniverseDefinitions"
+    assert talking.said["benchmark"] == f"{refused}Benchmarks.IBenchmark"
+    assert talking.said["settings"] == f"{refused}Interfaces.IAlgorithmSettings"
+    assert talking.said["time_rules"] == "TypeError: property is read-only"
 
 
 def test_what_calls_raise(talking):
