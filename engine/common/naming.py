@@ -149,11 +149,21 @@ def find_missing(thing: Any, name: str) -> Any:
         if spelling is None and snake_case(name) in getattr(thing, "__dict__", ()):
             spelling = snake_case(name)
         if spelling is not None:
+            if spelling in getattr(thing, "__dict__", ()):
+                return _as_written(_beside_a_users(thing, spelling))
             return _as_written(getattr(thing, spelling))
     elif has_own(cls, name):
         # A property of ours has raised AttributeError: say what it said.
         return object.__getattribute__(thing, name)
     raise missing_attribute(cls, name)
+
+
+def _beside_a_users(thing: Any, name: str) -> Any:
+    """What a class has under a name that an instance has, too: `self.mom` is no `self.MOM`."""
+    cls = type(thing)
+    held = next((base.__dict__[name] for base in cls.__mro__ if name in base.__dict__), None)
+    bind = getattr(type(held), "__get__", None)
+    return getattr(thing, name) if bind is None else bind(held, thing, cls)
 
 
 @lru_cache(maxsize=1024)

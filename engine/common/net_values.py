@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 Reader = Callable[[Any], Any]
 _CLOCK = r"(\d+):(\d+)(?::(\d+)(?:\.(\d{1,7}))?)?"
@@ -59,6 +60,19 @@ def read_span(value: Any) -> timedelta:
         microseconds=int((fraction or "0").ljust(7, "0")) // 10,
     )
     return -span if sign else span
+
+
+def read_time(value: Any) -> datetime:
+    """System.DateTime: a datetime, a day, which is its midnight, or the text of a time."""
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day)
+    try:
+        time: datetime = pd.Timestamp(str(value)).to_pydatetime()
+    except ValueError:
+        raise cannot_convert(value, "System.DateTime") from None
+    return time
 
 
 def member_of(kind: Any) -> Reader:

@@ -17,6 +17,7 @@ from engine.common.clock import midnight
 from engine.common.enums import FileFormat, Resolution, SubscriptionTransportMedium
 from engine.common.naming import find_missing, snake_case
 from engine.common.net_exceptions import KeyNotFoundException
+from engine.common.net_values import read_time
 from engine.common.pairs import PairsDict
 from engine.feed.fill_forward import FillForward
 from engine.market.data import BaseData, SubscriptionDataConfig
@@ -256,6 +257,10 @@ class CustomSources:
         for line in lines:
             try:
                 point = reader.reader(config, line, day, False)
+                for name in ("time", "_end_time"):
+                    told = getattr(point, name, None)
+                    if told is not None and not isinstance(told, datetime):
+                        setattr(point, name, read_time(told))
             except Exception as problem:
                 self._note(
                     f"Error invoking {config.symbol} data reader. Line: {line} Error: {problem}"

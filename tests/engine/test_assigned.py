@@ -1,13 +1,13 @@
 """What LEAN's bridge says of a value that is set as a property of another type."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
 from engine.brokerage.fees import ConstantFeeModel, ConstantSlippageModel, FeeModel
 from engine.common.enums import Resolution
-from engine.common.net_values import read_int, read_span
+from engine.common.net_values import read_int, read_span, read_time
 from engine.framework.alphas import NullAlphaModel
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
@@ -111,3 +111,12 @@ def test_what_is_no_number_is_none():
         read_int(2**31)
     with pytest.raises(TypeError, match=r"'str' value cannot be converted to System\.TimeSpan"):
         read_span("soon")
+
+
+def test_a_time_is_read_from_days_and_texts():
+    noon = datetime(2014, 1, 2, 12)
+    assert read_time(noon) is noon
+    assert read_time("2014-01-02 12:00") == read_time("1/2/2014 12:00") == noon
+    assert read_time("2014-01-02") == read_time(noon.date()) == datetime(2014, 1, 2)
+    with pytest.raises(TypeError, match=r"'str' value cannot be converted to System\.DateTime"):
+        read_time("some day")

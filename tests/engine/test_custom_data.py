@@ -101,6 +101,8 @@ def test_data_of_a_security_and_bars_of_their_fields(folder):
         def reader(self, config, line, date, is_live):
             point = super().reader(config, line, date, is_live)
             if point is not None:
+                # A text is a time where Python meets .NET.
+                point.time = str(point.time)
                 point["Close"] = point["Wind"] + 0.25
                 point["Volume"] = 2.5
                 self.of.add(config.symbol.underlying.value)

@@ -97,6 +97,22 @@ def test_what_overrides_a_method_calls_the_base_by_either_spelling():
         Slippage().GetNothing()
 
 
+def test_a_users_attribute_does_not_hide_a_method_that_is_spelt_in_pascal_case(tmp_path):
+    class Momenta(QCAlgorithm):
+        def Initialize(self):
+            self.SetStartDate(2010, 1, 4)
+            self.SetEndDate(2010, 1, 5)
+            self.mom = {}
+            for period in (1, 2):
+                symbol = self.AddEquity("ABC", Resolution.Daily).Symbol
+                self.mom[period] = self.MOM(symbol, period)
+
+    write_folder(tmp_path / "data", {"ABC": flat(10, 5)})
+    result = run_algorithm(Momenta, data_folder=tmp_path / "data", store=tmp_path / "store")
+    found = [one.name for one in result.algorithm.mom.values()]
+    assert found == ["MOM(1,ABC_day)", "MOM(2,ABC_day)"]
+
+
 def test_methods_of_a_model_of_no_kind_are_found_in_pascal_case():
     class Fees:
         def GetOrderFee(self, parameters):
