@@ -161,9 +161,10 @@ def find_missing(thing: Any, name: str) -> Any:
 def _beside_a_users(thing: Any, name: str) -> Any:
     """What a class has under a name that an instance has, too: `self.mom` is no `self.MOM`."""
     cls = type(thing)
-    held = next((base.__dict__[name] for base in cls.__mro__ if name in base.__dict__), None)
-    bind = getattr(type(held), "__get__", None)
-    return getattr(thing, name) if bind is None else bind(held, thing, cls)
+    held: Any = next((base.__dict__[name] for base in cls.__mro__ if name in base.__dict__), None)
+    if isinstance(held, (*_METHODS, BracketCall)):
+        return held.__get__(thing, cls)
+    return getattr(thing, name)
 
 
 @lru_cache(maxsize=1024)

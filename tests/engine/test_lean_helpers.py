@@ -57,6 +57,8 @@ def test_a_time_that_user_code_sees_compares_with_a_day_by_its_day():
 
 def test_resolutions_and_spans():
     assert Extensions.to_time_span(Resolution.HOUR) == Time.ONE_HOUR
+    assert Time.Multiply(Extensions.ToTimeSpan(Resolution.DAILY), 5) == timedelta(days=5)
+    assert Time.multiply(interval=Time.ONE_MINUTE, multiplier=-0.5) == timedelta(seconds=-30)
     finer = Extensions.to_higher_resolution_equivalent
     assert finer(timedelta(minutes=90), False) == Resolution.HOUR
     assert finer(Time.ONE_DAY, True) == Resolution.DAILY

@@ -18,6 +18,7 @@ from engine.common.naming import (
 )
 from engine.common.settings import AlgorithmSettings
 from engine.framework import AlphaModel
+from engine.indicators import BollingerBands
 from engine.market.data import TradeBar
 from engine.market.symbols import Symbol
 from engine.orders.order_properties import OrderProperties, TimeInForce
@@ -109,6 +110,8 @@ def test_a_users_attribute_does_not_hide_a_method_that_is_spelt_in_pascal_case(t
 
     write_folder(tmp_path / "data", {"ABC": flat(10, 5)})
     result = run_algorithm(Momenta, data_folder=tmp_path / "data", store=tmp_path / "store")
+    bands = BollingerBands(2, 1)
+    assert bands.UpperBand is bands.upper_band  # what only an instance has
     found = [one.name for one in result.algorithm.mom.values()]
     assert found == ["MOM(1,ABC_day)", "MOM(2,ABC_day)"]
 
