@@ -37,3 +37,14 @@ def replace_durably(part: Path, path: Path) -> None:
         os.fsync(stream.fileno())
     os.replace(part, path)
     sync_folder(path.parent)
+
+
+def write_durably(path: Path, content: str) -> None:
+    """Write a file of text as a whole: after a loss of power it is the one before or this one.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    part.write_text(content, encoding="utf-8")
+    replace_durably(part, path)

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from engine.common.durable import write_durably
 from engine.live.state import AccountStore
 
 ACCOUNT = "account.json"
@@ -43,7 +44,4 @@ def account_content(store: AccountStore) -> dict[str, Any]:
 
 def write_account(store: AccountStore, folder: Path) -> None:
     """Write the file into the folder of a run's results; what is there of it is replaced whole."""
-    path = folder / ACCOUNT
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(account_content(store)), encoding="utf-8")
-    part.replace(path)
+    write_durably(folder / ACCOUNT, json.dumps(account_content(store)))

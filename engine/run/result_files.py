@@ -24,7 +24,7 @@ from typing import Any
 from engine.common.charting import Chart, unix_time
 from engine.common.clock import second_fraction
 from engine.common.decimals import round_half_even
-from engine.common.durable import replace_durably
+from engine.common.durable import write_durably
 from engine.common.enums import AccountType, AlgorithmStatus, BrokerageName
 from engine.common.spans import time_span
 from engine.orders.orders import Order, OrderEvent
@@ -476,14 +476,8 @@ def _number(value: Any) -> Any:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    _replace(path, json.dumps(value, default=_number) + "\n")
+    write_durably(path, json.dumps(value, default=_number) + "\n")
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:
-    _replace(path, "".join(f"{line}\n" for line in lines))
-
-
-def _replace(path: Path, content: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(content, encoding="utf-8")
-    replace_durably(part, path)
+    write_durably(path, "".join(f"{line}\n" for line in lines))
