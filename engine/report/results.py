@@ -105,10 +105,10 @@ def _of_account(run: Backtest, path: Path) -> Backtest:
     if version != ACCOUNT_VERSION:
         raise ValueError(f"{path} must be of version {ACCOUNT_VERSION}; received {version!r}")
     try:
-        times = pd.DatetimeIndex([_local(time) for time, *_ in kept["samples"]])
-        equity = pd.Series([float(value) for _, value, *_ in kept["samples"]], times)
-        benchmark = pd.Series([float(value) for *_, value, _ in kept["samples"]], times)
-        starts = tuple(_local(time) for time, *_, name in kept["samples"] if name)
+        samples = [(int(_utc(time).timestamp()), *values) for time, *values in kept["samples"]]
+        equity = _series([(time, float(value)) for time, value, _, _ in samples])
+        benchmark = _series([(time, float(value)) for time, _, value, _ in samples])
+        starts = tuple(_local(time) for time, *_, name in samples if name)
         rows = [
             (_local(time), symbol, float(quantity), float(price), float(fee))
             for time, symbol, quantity, price, fee in kept["fills"]
@@ -259,11 +259,13 @@ def _ticker(symbol: Any) -> str:
     return str(symbol).split(" ")[0]
 
 
+def _utc(time: float | str) -> pd.Timestamp:
+    """A time in UTC seconds, or as text, which is UTC where it does not say."""
+    if isinstance(time, int | float):
+        return pd.Timestamp(time, unit="s", tz="UTC")
+    stamp = pd.Timestamp(time)
+    return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp
+
+
 def _local(time: float | str) -> datetime:
-    stamp = (
-        pd.Timestamp(time, unit="s", tz="UTC")
-        if isinstance(time, int | float)
-        else pd.Timestamp(time)
-    )
-    stamp = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp
-    return stamp.tz_convert(TIME_ZONE).tz_localize(None).to_pydatetime()
+    return _utc(time).tz_convert(TIME_ZONE).tz_localize(None).to_pydatetime()

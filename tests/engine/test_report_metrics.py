@@ -179,6 +179,25 @@ def test_fills_come_from_orders_when_events_are_missing(tmp_path):
     assert fills["time"].iloc[0] == pd.Timestamp("2009-01-05 16:00")
 
 
+def write_account(folder, *samples):
+    content = {"version": 1, "samples": samples, "fills": []}
+    (folder / "account.json").write_text(json.dumps(content))
+
+
+def test_an_account_may_start_twice_in_the_hour_that_clocks_repeat(tmp_path):
+    folder = write_backtest(tmp_path, symbols=("AAPL",), count=20)
+    closes = ("2009-11-02T21:00:00", "101", "2", ""), ("2009-11-03T21:00:00", "102", "3", "")
+    for first, second in (("05:50", "06:10"), ("05:10", "06:10")):
+        starts = [
+            (f"2009-11-01T{time}:00", "100", "1", name)
+            for time, name in ((first, "one"), (second, "two"))
+        ]
+        write_account(folder, *starts, *closes)
+        found = load_backtest(folder)
+        assert (list(found.equity), list(found.benchmark)) == ([100, 101, 102], [100, 200, 300])
+        assert len(found.starts) == 2
+
+
 def test_benchmark_without_a_first_price_starts_at_its_first_one(tmp_path):
     folder = write_backtest(tmp_path, count=30)
     path = folder / "123.json"
