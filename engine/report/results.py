@@ -117,7 +117,11 @@ def _of_account(run: Backtest, path: Path) -> Backtest:
         raise ValueError(f"{path} must hold samples and fills: {error}") from error
     if not starts:
         return run
-    values = by_session(equity)
+    try:
+        values = by_session(equity)
+    except NoSessionError:
+        # Before an account's first close its runs know more of their day.
+        return run
     return replace(
         run,
         equity=values,

@@ -198,6 +198,16 @@ def test_an_account_may_start_twice_in_the_hour_that_clocks_repeat(tmp_path):
         assert len(found.starts) == 2
 
 
+def test_before_an_accounts_first_close_the_run_is_shown_as_it_is(tmp_path):
+    """Started on a Saturday, stopped on Monday at noon."""
+    folder = write_backtest(tmp_path, symbols=("AAPL",), count=20)
+    alone = load_backtest(folder)
+    write_account(folder, ("2009-01-03T15:00:00", "100000", "1", "one"))
+    found = load_backtest(folder)
+    pd.testing.assert_series_equal(found.equity, alone.equity)
+    pd.testing.assert_frame_equal(found.fills, alone.fills)
+
+
 def test_benchmark_without_a_first_price_starts_at_its_first_one(tmp_path):
     folder = write_backtest(tmp_path, count=30)
     path = folder / "123.json"
