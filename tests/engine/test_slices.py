@@ -12,11 +12,16 @@ from engine.common.net_exceptions import (
     KeyNotFoundException,
     NotSupportedException,
 )
+from engine.feed.custom_data import PythonData
 from engine.market.data import Bar, Dividend, QuoteBar, Split, TradeBar
 from engine.market.slices import Slice, TradeBars
-from engine.market.symbols import Market, Symbol, SymbolCache
+from engine.market.symbols import Market, SecurityIdentifier, Symbol, SymbolCache
 
 NOW = datetime(2013, 10, 7, 9, 31)
+
+
+class Signal(PythonData):
+    """A user's class of data."""
 
 
 @pytest.fixture
@@ -160,14 +165,39 @@ def test_a_quotes_updates_are_its_value(symbols):
 
 def test_frames_of_points_are_those_of_history(symbols):
     later = TradeBar(NOW + timedelta(minutes=1), symbols[1], 3, 4, 2, 3, 50)
-    frame = PandasConverter().get_data_frame[TradeBar]([bar(symbols[0]), later])
+    get_data_frame = PandasConverter().get_data_frame
+    frame = get_data_frame[TradeBar]([bar(symbols[0]), later], force_multi_value_symbol=True)
     assert list(frame.columns) == ["close", "high", "low", "open", "volume"]
     assert [symbol.value for symbol in frame.index.get_level_values("symbol")] == ["SPY", "AIG"]
     assert frame.loc[symbols[1]].volume.tolist() == [50]
     with pytest.raises(NotImplementedError, match="symbol_only_index"):
-        PandasConverter().get_data_frame([later], symbol_only_index=True)
+        get_data_frame([later], symbol_only_index=True)
+    with pytest.raises(NotImplementedError, match="force_multi_value_symbol=True"):
+        get_data_frame[TradeBar]([bar(symbols[0]), later])
     with pytest.raises(TypeError, match="'int' value cannot be converted"):
-        PandasConverter().get_data_frame([3])
+        get_data_frame([3])
+
+
+def test_frames_of_slices_have_custom_data_and_the_kind_that_is_asked_for(symbols):
+    own = Signal()
+    own.symbol = Symbol(SecurityIdentifier.generate_base("OWN.Signal"), "OWN")
+    own.time, own.value = NOW, 3
+    quote = QuoteBar(NOW, symbols[0])
+    quote.update_bid(5, 1)
+    get_data_frame = PandasConverter().get_data_frame
+    slices = [Slice(NOW, [bar(symbols[0]), quote, Dividend(symbols[0], NOW, 1, 40), own])]
+    both = get_data_frame(slices)
+    assert sorted(symbol.value for symbol in both.index.get_level_values("symbol").unique()) == [
+        "OWN",
+        "SPY",
+    ]
+    assert both.loc[own.symbol].value.tolist() == [3]
+    assert {"volume", "bidclose"} <= set(both.columns)
+    assert "bidclose" not in get_data_frame(slices, data_type=TradeBar).columns
+    assert "volume" not in get_data_frame(slices, False, QuoteBar).columns
+    paid = get_data_frame(slices, data_type=Dividend)
+    assert paid.loc[symbols[0]].distribution.tolist() == [1]
+    assert "close" not in paid.columns
 
 
 def test_the_getters_of_net_and_copies_of_some(data, symbols):
