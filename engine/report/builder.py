@@ -190,7 +190,7 @@ def _trades(backtest: Backtest, diagnostics: Mapping[str, Any], symbols: list[st
         for symbol in symbols
         if (closes := market_figures.prices_of(backtest, diagnostics, symbol)) is not None
     }
-    traded = backtest.fills.groupby("symbol").size()
+    traded = backtest.counted.groupby("symbol").size()
     counts = ", ".join(f"{page.text(s)} {int(traded.get(s, 0)):,}" for s in symbols)
     lead = (
         f"Closing price while {swatch(style.UP, 'long')}, {swatch(style.DOWN, 'short')} or "
@@ -201,7 +201,7 @@ def _trades(backtest: Backtest, diagnostics: Mapping[str, Any], symbols: list[st
     body = page.plot(market_figures.trades(backtest, prices, symbols))
     missing = (
         "No prices: neither diagnostics.json nor a chart “Forecast …” of the result holds closes. "
-        f"There were {len(backtest.fills):,} fills."
+        f"There were {len(backtest.counted):,} fills."
     )
     return Section("trades", "Trades on price", body, lead, missing)
 

@@ -66,7 +66,8 @@ def returns_of(values: pd.Series) -> pd.Series:
 
 def turnover(backtest: Backtest) -> float:
     """Value bought and sold in a year, as a multiple of the mean equity; one side counted."""
-    traded = (backtest.fills["quantity"].abs() * backtest.fills["price"]).sum()
+    fills = backtest.counted
+    traded = (fills["quantity"].abs() * fills["price"]).sum()
     years = (len(backtest.equity) - 1) / YEAR
     return float(traded / 2 / backtest.equity.mean() / years)
 
@@ -183,7 +184,7 @@ def figures_of(values: pd.Series, benchmark: pd.Series | None) -> dict[str, floa
 
 
 def _trading(backtest: Backtest) -> dict[str, float]:
-    count = len(backtest.fills)
+    count = len(backtest.counted)
     figures = {
         "Trades": float(count),
         "Trades per session": count / (len(backtest.equity) - 1),

@@ -53,6 +53,11 @@ class Backtest:
     error: str = ""
     starts: tuple[datetime, ...] = ()
 
+    @property
+    def counted(self) -> pd.DataFrame:
+        """The fills that `equity` tells of: an account of an older version had some before."""
+        return self.fills[self.fills["time"] >= self.starts[0]] if self.starts else self.fills
+
 
 def load_backtest(folder: Path) -> Backtest:
     """Read `<id>.json` and, if there, `<id>-order-events.json` and `account.json`.

@@ -25,6 +25,7 @@ from engine.live.session import Options, run_project
 from engine.live.state import DATABASE, AccountStore, StateLock, holder
 from engine.live.status import status, told
 from engine.report import build_report
+from engine.report.metrics import metrics_table
 from engine.report.results import by_session, load_backtest
 from engine.run.runner import run_backtest
 from tests.engine.folder import flat, write_folder
@@ -198,6 +199,13 @@ def test_an_account_of_the_version_before_goes_on(project):
     found = load_backtest(project / "live" / "two")
     assert [f"{time:%d %H:%M}" for time in found.starts] == ["12 16:00"]
     assert [day.day for day in found.equity.index] == [11, 12, 13, 14, 15]
+    assert {time.day for time in found.fills["time"]} == {12, 13, 14, 15}
+    figures = {row.name: row.strategy for row in metrics_table(found)}
+    assert figures["Trades"] == len(found.fills) - 2
+    late = found.fills[found.fills["time"].dt.day > 12]
+    traded = float((late["quantity"].abs() * late["price"]).sum())
+    churn = traded / 2 / found.equity.mean() * 252 / 4
+    assert figures["Churn (turnover a year)"] == pytest.approx(churn)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript("PRAGMA user_version=9;")
     with pytest.raises(ValueError, match="must be of version 2; it is of 9"):
