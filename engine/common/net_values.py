@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.common.clock import midnight, naive_utc
+
 Reader = Callable[[Any], Any]
 _CLOCK = r"(\d+):(\d+)(?::(\d+)(?:\.(\d{1,7}))?)?"
 _SPAN = re.compile(rf"\s*(-?)(?:(\d+)|(?:(\d+)\.)?{_CLOCK})\s*$")
@@ -63,16 +65,21 @@ def read_span(value: Any) -> timedelta:
 
 
 def read_time(value: Any) -> datetime:
-    """System.DateTime: a datetime, a day, which is its midnight, or the text of a time."""
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day)
+    """System.DateTime: a datetime, a day, which is its midnight, or the text of a time.
+
+    A text that names its zone gives the time in UTC.
+    """
+    if isinstance(value, date) and value is not pd.NaT:
+        return value if isinstance(value, datetime) else midnight(value)
+    text = str(value)
+    # Of an empty text or a word pandas makes no time at all, or the present one.
+    if not any(letter.isdigit() for letter in text):
+        raise cannot_convert(value, "System.DateTime")
     try:
-        time: datetime = pd.Timestamp(str(value)).to_pydatetime()
+        time: datetime = pd.Timestamp(text).to_pydatetime(warn=False)
     except ValueError:
         raise cannot_convert(value, "System.DateTime") from None
-    return time
+    return naive_utc(time)
 
 
 def member_of(kind: Any) -> Reader:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from engine.common.assigned import Value
 from engine.common.clock import midnight
 from engine.common.enums import FileFormat, Resolution, SubscriptionTransportMedium
 from engine.common.naming import find_missing, snake_case
@@ -41,6 +42,7 @@ class PythonData(BaseData):
             raise NotImplementedError("PythonData(python_data); derive a class from PythonData")
 
     _own = ("time", "endtime", "value", "symbol", "price")
+    time: Any = Value(read_time)
     _end_time: datetime | None = None
 
     @property
@@ -55,10 +57,10 @@ class PythonData(BaseData):
         return self.time if self._end_time is None else self._end_time
 
     @end_time.setter
-    def end_time(self, end_time: datetime) -> None:
-        self._end_time = end_time
+    def end_time(self, end_time: Any) -> None:
+        self._end_time = read_time(end_time)
         if self.time == datetime.min:
-            self.time = end_time
+            self.time = self._end_time
 
     def __setitem__(self, name: str, value: Any) -> None:
         key = name.lower()
@@ -257,10 +259,6 @@ class CustomSources:
         for line in lines:
             try:
                 point = reader.reader(config, line, day, False)
-                for name in ("time", "_end_time"):
-                    told = getattr(point, name, None)
-                    if told is not None and not isinstance(told, datetime):
-                        setattr(point, name, read_time(told))
             except Exception as problem:
                 self._note(
                     f"Error invoking {config.symbol} data reader. Line: {line} Error: {problem}"

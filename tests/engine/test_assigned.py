@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+import pandas as pd
 import pytest
 
 from engine.api.algorithm import QCAlgorithm
@@ -118,5 +119,9 @@ def test_a_time_is_read_from_days_and_texts():
     assert read_time(noon) is noon
     assert read_time("2014-01-02 12:00") == read_time("1/2/2014 12:00") == noon
     assert read_time("2014-01-02") == read_time(noon.date()) == datetime(2014, 1, 2)
-    with pytest.raises(TypeError, match=r"'str' value cannot be converted to System\.DateTime"):
-        read_time("some day")
+    assert read_time("2014-01-02T14:00+02:00") == noon  # in UTC
+    for text in ("some day", "", "now", "NaT"):
+        with pytest.raises(TypeError, match=r"'str' value cannot be converted to System\.DateTime"):
+            read_time(text)
+    with pytest.raises(TypeError, match="'NaTType' value"):
+        read_time(pd.NaT)

@@ -283,3 +283,27 @@ def test_lines_are_sorted_if_the_source_says_so(folder):
         text = "\n".join(reversed(Base.text.splitlines()))
 
     assert run(folder, Reading).algorithm.seen == run(folder, Base).algorithm.seen
+
+
+def test_a_time_is_one_as_soon_as_it_is_set_and_a_line_without_one_is_left_out(folder):
+    class Written(Weather):
+        def reader(self, config, line, date, is_live):
+            point = Written()
+            point.symbol = config.symbol
+            point.Time, point.value, point["Wind"] = line.split(",")
+            point.EndTime = point.Time + timedelta(hours=1)
+            if point.value > 10:
+                point["EndTime"] = "2010-01-12T01:00Z"
+            return point
+
+    class Reading(Base):
+        kind = Written
+        text = "2010-01-11 02:00,9,1\n,7,2\nnow,8,3\n2010-01-12,11,4\n"
+
+    result = run(folder, Reading)
+    assert [(time, value) for time, value, *_ in result.algorithm.seen] == [
+        (datetime(2010, 1, 11, 3), 9),
+        (datetime(2010, 1, 12, 1), 11),
+    ]
+    problems = [line for line in result.log if "cannot be converted to System.DateTime" in line]
+    assert len(problems) == 2
