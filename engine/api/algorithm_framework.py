@@ -34,11 +34,9 @@ from engine.market.fundamentals import CoarseFundamental
 from engine.market.market_hours import always_open
 from engine.market.symbols import Market, SecurityIdentifier, Symbol, SymbolCache
 
-_FRAMEWORK = "QuantConnect.Algorithm.Framework"
-
 
 def _check_model(name: str, kind: str, model: Any) -> None:
-    check_assigned(f"self.{name}", f"{_FRAMEWORK}.{kind}", model)
+    check_assigned(f"self.{name}", f"QuantConnect.Algorithm.Framework.{kind}", model)
 
 
 def _instance(model: Any) -> Any:
@@ -83,8 +81,6 @@ class UniverseManager(ExtendedDictionary, LeanObject):
         found = self._find(key)
         self.remove(key)
         return default_value if found is None else found
-
-    is_read_only = False
 
     def _find(self, key: Any) -> Universe | None:
         return self._universes.get(str(getattr(key, "id", key)))
@@ -208,11 +204,7 @@ class FrameworkMixin:
 
     @portfolio_construction.setter
     def portfolio_construction(self: Any, model: Any) -> None:
-        check_assigned(
-            "self.portfolio_construction",
-            f"{_FRAMEWORK}.Portfolio.IPortfolioConstructionModel",
-            model,
-        )
+        _check_model("portfolio_construction", "Portfolio.IPortfolioConstructionModel", model)
         self.set_portfolio_construction(model)
 
     @property
@@ -232,9 +224,7 @@ class FrameworkMixin:
 
     @universe_selection.setter
     def universe_selection(self: Any, model: Any) -> None:
-        check_assigned(
-            "self.universe_selection", f"{_FRAMEWORK}.Selection.IUniverseSelectionModel", model
-        )
+        _check_model("universe_selection", "Selection.IUniverseSelectionModel", model)
         self.set_universe_selection(model)
 
     @property
@@ -366,7 +356,6 @@ class FrameworkMixin:
         ``(function)``, ``(date rule, function)`` or ``(CoarseFundamental[, name][, resolution]
         [, settings][, function])``.
         """
-        settings = None
         if isinstance(first, type):
             if not issubclass(first, CoarseFundamental | FundamentalUniverse):
                 return None
