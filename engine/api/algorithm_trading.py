@@ -251,7 +251,7 @@ class TradingMixin(TargetsMixin):
     ) -> OrderTicket:
         """Order at the market; LEAN's older calls have a kind of order third, of no effect."""
         if isinstance(asynchronous, OrderType):
-            asynchronous, tag, order_properties = tag or False, order_properties or "", None
+            asynchronous, tag = tag or False, order_properties or ""
             order_properties = properties[0] if properties else None
         return self.market_order(symbol, quantity, asynchronous, tag, order_properties)
 
