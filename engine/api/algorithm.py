@@ -62,7 +62,13 @@ from engine.common.enums import (
     DeploymentTarget,
     Resolution,
 )
-from engine.common.naming import LeanObject, RefusedProperty, either_spelling, pascal_case
+from engine.common.naming import (
+    LeanObject,
+    RefusedProperty,
+    both_spellings,
+    either_spelling,
+    pascal_case,
+)
 from engine.common.net_exceptions import ArgumentException, InvalidOperationException
 from engine.common.net_values import cannot_convert, member_of, read_bool, read_int
 from engine.common.settings import AlgorithmSettings, UniverseSettings
@@ -454,7 +460,8 @@ class QCAlgorithm(
         if isinstance(chosen, BrokerageName):
             vars(self)["brokerage_model"] = brokerage_model(chosen, account_type)
         else:
-            vars(self)["brokerage_model"] = chosen() if isinstance(chosen, type) else chosen
+            made = chosen() if isinstance(chosen, type) else chosen
+            vars(self)["brokerage_model"] = both_spellings(made)
         if self._qc_initializer_is_users:
             return
         if self._qc_security_initializer is not None:

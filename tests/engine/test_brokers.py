@@ -12,10 +12,17 @@ from engine.brokerage.brokers import (
     PublicBrokerageModel,
     brokerage_model,
 )
-from engine.brokerage.fees import AxosFeeModel, ExanteFeeModel, OrderFeeParameters, RBIFeeModel
+from engine.brokerage.fees import (
+    AxosFeeModel,
+    ConstantFeeModel,
+    ExanteFeeModel,
+    OrderFeeParameters,
+    RBIFeeModel,
+)
 from engine.brokerage.settlement import ImmediateSettlementModel
 from engine.brokerage.shortable import MarginInterestRateModel
 from engine.common.enums import AccountType, BrokerageName, OrderStatus, OrderType
+from engine.common.naming import pascal_case
 from engine.common.net_exceptions import NotSupportedException
 from engine.orders.order_properties import (
     AlpacaOrderProperties,
@@ -214,3 +221,28 @@ def test_models_are_made_and_named_by_lean():
         "NullMarginInterestRateModel",
     )
     assert ImmediateSettlementModel().get_unsettled_cash().currency is None
+
+
+def test_a_broker_of_ones_own_may_be_written_in_pascal_case(tmp_path):
+    default = DefaultBrokerageModel()
+
+    def same(name):
+        return lambda self, *given: getattr(default, name)(*given)
+
+    getters = ("fill", "slippage", "settlement", "buying_power", "margin_interest_rate")
+    others = ("can_submit_order", "can_execute_order", "get_leverage", "get_benchmark")
+    names = [*(f"get_{name}_model" for name in getters), "get_shortable_provider", *others]
+    methods = {pascal_case(name): same(name) for name in names}
+
+    class Costly(type("Own", (), methods)):
+        """None of LEAN's classes."""
+
+        required_free_buying_power_percent = 0
+        account_type = AccountType.MARGIN
+
+        def GetFeeModel(self, security):
+            return ConstantFeeModel(7)
+
+    result = with_broker(tmp_path, Costly(), lambda a: a.market_order(a.symbol, 5))
+    done = [event for event in result.order_events if event.status == OrderStatus.FILLED]
+    assert [event.order_fee.value.amount for event in done] == [7]
