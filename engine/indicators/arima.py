@@ -19,6 +19,7 @@ from engine.common.net_exceptions import ArgumentException
 from engine.indicators.base import Indicator, default_name
 
 Series = NDArray[np.float64]
+_OUTSIDE = "Index was outside the bounds of the array."
 
 
 def _lagged(order: int, series: Series) -> Series:
@@ -43,6 +44,12 @@ def _least_squares(rows: Series, values: Series, intercept: bool) -> Series:
     except np.linalg.LinAlgError:
         raise ArgumentException("Matrix must be positive definite.") from None
     return np.linalg.solve(lower.T, np.linalg.solve(lower, rows.T @ values))
+
+
+def _mean_square(errors: Series, count: int) -> float:
+    """Their squares over a number, which may be 0 as in .NET."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float((errors @ errors) / count)
 
 
 class TimeSeriesIndicator(Indicator):
@@ -167,6 +174,8 @@ class AutoRegressiveIntegratedMovingAverage(TimeSeriesIndicator):
         except ArgumentException:
             if not self.handle_exceptions:
                 raise
+            if not len(rows):
+                raise IndexError(_OUTSIDE) from None
             return np.zeros(rows.shape[1] + intercept)
 
     def _fit(self, series: Series) -> Series:
@@ -176,18 +185,18 @@ class AutoRegressiveIntegratedMovingAverage(TimeSeriesIndicator):
         fitted = self._solved(lags, series[ar:], False)
         errors = series[ar:] - lags @ fitted
         residuals = np.concatenate((np.zeros(ar), errors))
-        self.ar_residual_error = float(errors @ errors) / (len(series) - ar - 1)
+        self.ar_residual_error = _mean_square(errors, len(series) - ar - 1)
         if ma == 0:
             self.ar_parameters = fitted.tolist()
             return residuals
         lagged_errors = _lagged(ma, residuals)
         if len(lags) < len(lagged_errors):
-            raise IndexError("Index was outside the bounds of the array.")
+            raise IndexError(_OUTSIDE)
         rows = np.hstack((lags[: len(lagged_errors)], lagged_errors))
         found = self._solved(rows, series[ma:], self._with_intercept)
         own = found[1:] if self._with_intercept else found
         rest = series[ma:] - rows @ own
-        self.ma_residual_error = float(rest @ rest) / (len(series) - max(ar, ma) - 1)
+        self.ma_residual_error = _mean_square(rest, len(series) - max(ar, ma) - 1)
         self.ar_parameters, self.ma_parameters = own[:ar].tolist(), own[ar:].tolist()
         if self._with_intercept:
             self.intercept = float(found[0])

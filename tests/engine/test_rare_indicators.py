@@ -243,6 +243,20 @@ class TestArima:
         with pytest.raises(ArgumentException, match="AR/MA orders cannot be negative"):
             lib.AutoRegressiveIntegratedMovingAverage(-1, 1, 1, 5)
 
+    def test_the_shortest_periods(self):
+        """Of as many values as coefficients no error is left to take a mean of; .NET has no number.
+
+        Where not even a row is left, LEAN asks for the first one.
+        """
+        arima = lib.AutoRegressiveIntegratedMovingAverage(1, 0, 0, 2)
+        for n, value in enumerate((4, 8)):
+            arima.update(T0 + n * DAY, value)
+        assert arima.current.value == 4
+        assert np.isnan(arima.ar_residual_error)
+        arima = lib.AutoRegressiveIntegratedMovingAverage(1, 0, 0, 1)
+        with pytest.raises(IndexError, match="outside the bounds of the array"):
+            arima.update(T0, 4)
+
     def test_both_steps_are_least_squares(self):
         """Against numpy's own, on errors of the first step."""
         values = [5.0, 7, 6, 9, 8, 12, 10, 11]
