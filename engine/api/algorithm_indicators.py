@@ -339,30 +339,23 @@ class IndicatorsMixin(IndicatorHelpersMixin):
         """
         indicator = lib.as_indicator(indicator)
         target = symbol if symbols is None else symbols
+        given = iter(rest)
         if history is None and _is_slices(target):
             history = target
         if history is not None:
-            selector = rest[0] if rest else selector
-        elif start is not None or (rest and isinstance(rest[0], date)):
-            given = iter(rest)
+            selector = next(given, selector)
+            points = _points_of(history, indicator, selector)
+            return _history_of(indicator, points, self._qc_feeder(indicator, selector))
+        if start is not None or (rest and isinstance(rest[0], date)):
             start = next(given, None) if start is None else start
             end = next(given, None) if end is None else end
-            resolution, selector = next(given, resolution), next(given, selector)
-        else:
-            given = iter(rest)
-            if period is None and span is None:
-                period = next(given, None)
-            resolution, selector = next(given, resolution), next(given, selector)
-        if history is not None:
-            quotes = lib.needs_quotes(selector)
-            dictionaries = (data.quote_bars if quotes else data.bars for data in history)
-            bars = [bar for bars in dictionaries for bar in bars.values()]
-        else:
-            keys = _listed(target)
-            if isinstance(period, timedelta):
-                span = period
-            ask = self._qc_asker(indicator, selector, period, span, start, end, resolution)
-            bars = [bar for _, bar in self._qc_bars_of(keys, ask)]
+        elif period is None and span is None:
+            period = next(given, None)
+        resolution, selector = next(given, resolution), next(given, selector)
+        if isinstance(period, timedelta):
+            span = period
+        ask = self._qc_asker(indicator, selector, period, span, start, end, resolution)
+        bars = [bar for _, bar in self._qc_bars_of(_listed(target), ask)]
         return _history_of(indicator, bars, self._qc_feeder(indicator, selector))
 
     def _qc_asker(
@@ -424,6 +417,18 @@ def _is_slices(thing: Any) -> bool:
     if not isinstance(thing, list | MemoizingEnumerable):
         return False
     return isinstance(next(iter(thing), None), Slice)
+
+
+def _points_of(slices: Iterable[Slice], indicator: Any, selector: Any) -> Iterator[BaseData]:
+    """What slices hold for an indicator: each symbol's point, or the bars that are needed."""
+    needs_trades = selector is lib.Field.VOLUME or isinstance(indicator, lib.TradeBarIndicator)
+    for data in slices:
+        if lib.needs_quotes(selector):
+            yield from data.quote_bars.values()
+        elif needs_trades:
+            yield from data.bars.values()
+        else:
+            yield from data.values()
 
 
 def _parts_of(indicator: Any) -> list[str]:

@@ -11,7 +11,7 @@ from engine.common.enums import FileFormat, Resolution, SubscriptionTransportMed
 from engine.common.net_exceptions import KeyNotFoundException
 from engine.feed.custom_data import PythonData
 from engine.feed.period_consolidators import BaseDataConsolidator
-from engine.indicators import SimpleMovingAverage
+from engine.indicators import Field, SimpleMovingAverage
 from engine.market.data_sources import SubscriptionDataSource
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
@@ -124,6 +124,16 @@ def test_data_of_a_security_and_bars_of_their_fields(folder):
             self.mean = SimpleMovingAverage(1)
             self.warm_up_indicator(self.linked, self.mean, Resolution.HOUR)
             self.found = self.indicator_history(self.mean, self.linked, timedelta(days=8))
+            self.kept = []
+
+        def on_data(self, data):
+            self.kept.append(data)
+
+        def on_end_of_algorithm(self):
+            mean = SimpleMovingAverage(1)
+            own = [data for data in self.kept if data.contains_key(self.linked)]
+            self.of_slices = self.indicator_history(mean, own)
+            self.of_trades = self.indicator_history(mean, self.kept, Field.VOLUME)
 
     Priced.of.clear()
     algorithm = run(folder, Linked).algorithm
@@ -139,6 +149,9 @@ def test_data_of_a_security_and_bars_of_their_fields(folder):
     assert shown == [(9, 9.5, 18.25, 4), (11, 11.5, 18.25, 4)]
     assert algorithm.last.current.value == 18.25
     assert [point.value for point in algorithm.found] == [3.5, 3.5]
+    # Slices give what they hold, custom points too; volumes are those of trades alone.
+    assert [point.value for point in algorithm.of_slices] == [9.5, 9.5, 11.5, 11.5, 12.5, 12.5]
+    assert {point.value for point in algorithm.of_trades} == {1_000_000}
 
 
 def test_a_source_of_each_day_and_a_local_file(folder):
