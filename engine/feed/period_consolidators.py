@@ -395,6 +395,7 @@ class QuoteBarConsolidator(_PeriodCountConsolidator):
         if data.ask is not None:
             bar.last_ask_size_exact = data.last_ask_size_exact
             bar.ask = _extended(bar.ask, data.ask)
+        bar.value_exact = data.value_exact
 
     @staticmethod
     def from_resolution(resolution: Resolution) -> QuoteBarConsolidator:

@@ -307,7 +307,7 @@ def _middle(bid: Bar | None, ask: Bar | None, field: str) -> Decimal:
 class QuoteBar(BaseData):
     """Bid and ask bars over a period; its own prices are the middle."""
 
-    _updated: Decimal | None = None
+    _value: Decimal | None = None
 
     data_type = MarketDataType.QUOTE_BAR
     open = ExactNumber()
@@ -341,9 +341,13 @@ class QuoteBar(BaseData):
     close_exact = property(lambda self: _middle(self.bid, self.ask, "close_exact"))
 
     @property
-    def value_exact(self) -> Decimal:  # type: ignore[override]
-        """Middle of the closes, or what the last update told: the trade, else offer, else bid."""
-        return self.close_exact if self._updated is None else self._updated
+    def value_exact(self) -> Decimal:
+        """Middle of the closes, or what was set: of an update the trade, else the offer or bid."""
+        return self.close_exact if self._value is None else self._value
+
+    @value_exact.setter
+    def value_exact(self, value: Decimal) -> None:
+        self._value = value
 
     @property
     def period(self) -> timedelta:
@@ -361,6 +365,7 @@ class QuoteBar(BaseData):
             self.last_ask_size_exact,
             self.period,
         )
+        copy._value = self._value
         copy.is_fill_forward = self.is_fill_forward if fill_forward is None else fill_forward
         return copy
 
@@ -385,7 +390,7 @@ class QuoteBar(BaseData):
         if to_decimal(ask_size) > 0:
             self.last_ask_size = ask_size
         told = (to_decimal(price) for price in (last_trade, ask_price, bid_price))
-        self._updated = next((price for price in told if price), self._updated)
+        self._value = next((price for price in told if price), self._value)
 
     def __str__(self) -> str:
         sides = (("Bid: ", self.bid), ("Ask: ", self.ask))

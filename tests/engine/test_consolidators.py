@@ -16,7 +16,7 @@ from engine.feed.period_consolidators import (
 )
 from engine.feed.price_bars import RenkoBar
 from engine.feed.run_reference import reference_data
-from engine.market.data import TradeBar
+from engine.market.data import Bar, QuoteBar, TradeBar
 from engine.market.market_hours import ExchangeHours
 from tests.engine.folder import HOURS
 
@@ -193,6 +193,15 @@ def test_one_consolidator_feeds_another():
     assert (made.time, made.end_time, made.volume) == (OPEN, OPEN + 6 * MINUTE, 60)
     with pytest.raises(ValueError, match="QuoteBar; received TradeBar"):
         SequentialConsolidator(TradeBarConsolidator(2), QuoteBarConsolidator(3))
+
+
+def test_a_bar_of_quotes_has_the_value_of_the_last_one():
+    consolidator = QuoteBarConsolidator(2)
+    seen = collect(consolidator)
+    bid, ask = Bar(9, 9, 9, 9), Bar(11, 11, 11, 11)
+    consolidator.update(QuoteBar(OPEN, None, bid, 1, ask, 1))
+    consolidator.update(QuoteBar(OPEN + MINUTE, None, bid, 1, None, 0))
+    assert [(made.close, made.value, made.ask.close) for made in seen] == [(10, 9, 11)]
 
 
 def test_identity_knows_its_kind():

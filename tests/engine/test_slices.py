@@ -160,6 +160,9 @@ def test_a_quotes_updates_are_its_value(symbols):
     assert (quote.bid.low, quote.value, quote.last_bid_size) == (4, 4, 3)
     quote.update_trade(9, 1)
     assert (quote.value, quote.close) == (9, 5)
+    assert (quote.clone().value, quote.clone().close) == (9, 5)
+    quote.value = 7
+    assert (quote.value, quote.price, quote.close) == (7, 7, 5)
     assert quote.equals(quote)
 
 
