@@ -16,6 +16,7 @@ from typing import Any
 from engine.api.object_store import ObjectStore
 from engine.api.run_context import RunContext, ignore_message
 from engine.common.clock import NEW_YORK, from_utc, to_utc
+from engine.common.decimals import ZERO
 from engine.common.durable import make_folders
 from engine.feed.subscriptions import Sources
 from engine.live.account_file import write_account
@@ -365,7 +366,11 @@ class _Noting:
             algorithm: Any = self._host.algorithm
             now = algorithm.utc_time_naive
             value = algorithm.portfolio.total_portfolio_value_exact
-            benchmark = algorithm.benchmark.evaluate_exact(now)
+            try:
+                benchmark = algorithm.benchmark.evaluate_exact(now)
+            except Exception:
+                # The user's function, which LEAN does not ask now; 0 is none, as without a price.
+                benchmark = ZERO
             self._store.add_sample(Sample(now, value, benchmark, run))
 
     def _seen(self) -> dict[str, Any]:
