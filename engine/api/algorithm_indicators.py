@@ -369,15 +369,16 @@ class IndicatorsMixin(IndicatorHelpersMixin):
         resolution: Any,
     ) -> Callable[[Any], Iterable[BaseData]]:
         """What gives the bars of a symbol, with those that the indicator needs before."""
-        before = max(int(getattr(indicator, "warm_up_period", 0)) - 1, 0)
+        needed = int(getattr(indicator, "warm_up_period", 0))
+        before = max(needed - 1, 0)
         if start is None and span is None:
             if not isinstance(period, int):
                 raise ArgumentException(
                     f"indicator_history takes a number, a timedelta or a start; received {period!r}"
                 )
-            return lambda key: self.history[self._qc_data_of(key, selector)](
-                key, period + before, resolution
-            )
+            # Of no values LEAN still asks for what makes the indicator ready.
+            count = period + before if period > 0 else needed
+            return lambda key: self.history[self._qc_data_of(key, selector)](key, count, resolution)
         first: Any = self.time - span if span is not None else start
         last = self.time if end is None else end
 

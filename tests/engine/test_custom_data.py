@@ -125,7 +125,7 @@ def test_data_of_a_security_and_bars_of_their_fields(folder):
             self.warm_up_indicator(self.linked, self.mean, Resolution.HOUR)
             self.found = self.indicator_history(self.mean, self.linked, timedelta(days=8))
             # No values asked for: LEAN's history is long enough for the first.
-            self.first = self.indicator_history(SimpleMovingAverage(2), self.linked, 0)
+            self.first = self.indicator_history(SimpleMovingAverage(3), abc, 0)
             self.kept = []
 
         def on_data(self, data):
@@ -151,7 +151,7 @@ def test_data_of_a_security_and_bars_of_their_fields(folder):
     assert shown == [(9, 9.5, 18.25, 4), (11, 11.5, 18.25, 4)]
     assert algorithm.last.current.value == 18.25
     assert [point.value for point in algorithm.found] == [3.5, 3.5]
-    assert [point.value for point in algorithm.first] == [3.5]
+    assert [point.value for point in algorithm.first] == [100]
     # Slices give what they hold, custom points too; volumes are those of trades alone.
     assert [point.value for point in algorithm.of_slices] == [9.5, 9.5, 11.5, 11.5, 12.5, 12.5]
     assert {point.value for point in algorithm.of_trades} == {1_000_000}
