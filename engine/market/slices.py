@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 from engine.common.clock import UtcTime
-from engine.common.enumerables import NetList
 from engine.common.enums import MarketDataType, SecurityType
 from engine.common.naming import BracketCall, DirectObject
 from engine.common.net_exceptions import (
@@ -18,7 +17,7 @@ from engine.common.net_exceptions import (
     KeyNotFoundException,
     NotSupportedException,
 )
-from engine.common.pairs import KeyValuePair, pair_class
+from engine.common.pairs import ExtendedDictionary, KeyValuePair, pair_class
 from engine.market.data import (
     BaseData,
     Delisting,
@@ -56,7 +55,7 @@ def _ticker(symbol: Symbol) -> str:
     return symbol.value
 
 
-class DataDictionary(DirectObject, dict[Symbol, T], Generic[T]):
+class DataDictionary(ExtendedDictionary, DirectObject, dict[Symbol, T], Generic[T]):
     """Points by symbol; tickers and securities work as keys too.
 
     Iterating gives pairs (`key`, `value`), sorted by ticker.
@@ -67,8 +66,6 @@ class DataDictionary(DirectObject, dict[Symbol, T], Generic[T]):
 
     holds = "BaseData"
     """Name of the points' class."""
-
-    is_read_only = False
 
     def __init__(
         self,
@@ -156,14 +153,6 @@ class DataDictionary(DirectObject, dict[Symbol, T], Generic[T]):
         """Remove and return the point of a symbol, or the default."""
         return super().pop(_symbol_of(key), default_value)
 
-    def popitem(self) -> NoReturn:
-        """LEAN supports no such call.
-
-        Raises:
-            NotSupportedException: always.
-        """
-        raise NotSupportedException(f"popitem method is not supported for {type(self).__name__}")
-
     def setdefault(self, key: Any, default_value: Any = None) -> Any:
         """The point of a symbol; the default, which is kept, if there was none."""
         return super().setdefault(_symbol_of(key), default_value)
@@ -172,10 +161,6 @@ class DataDictionary(DirectObject, dict[Symbol, T], Generic[T]):
         """Take over the points of another mapping."""
         for key, value in other.items():
             self[key] = value
-
-    def copy(self) -> dict[Symbol, T]:
-        """The points as a Python dictionary."""
-        return dict(self.items())
 
     def fromkeys(self, sequence: Any, value: Any = None) -> dict[Symbol, Any]:  # type: ignore[override]
         """The points of some symbols as a Python dictionary, the value where there is none."""
@@ -191,9 +176,7 @@ class DataDictionary(DirectObject, dict[Symbol, T], Generic[T]):
         kind = type(self)
         return f"DataDictionary<{self.holds}>" if kind is DataDictionary else kind.__name__
 
-    # Properties of .NET's, methods of Python's; their getters can be called in LEAN's Python, too.
-    Keys = property(lambda self: NetList(self.keys()))
-    Values = property(lambda self: NetList(self.values()))
+    # The getters of .NET's properties can be called in LEAN's Python, too.
     get_keys, get_values = keys, values
 
 
@@ -271,7 +254,7 @@ class _Get:
         return lambda symbol=None: self._slice.qc_get(kind, symbol)
 
 
-class Slice(DirectObject):
+class Slice(ExtendedDictionary, DirectObject):
     """Everything an algorithm learns at one moment.
 
     Indexing by symbol gives its trade bar or custom point, None where there are only events. Quote
@@ -427,10 +410,6 @@ class Slice(DirectObject):
         """Pairs of symbol and point, by ticker."""
         return self._prices()
 
-    def copy(self) -> dict[Symbol, BaseData]:
-        """The points as a Python dictionary."""
-        return dict(self._points())
-
     def fromkeys(self, sequence: Any, value: Any = None) -> dict[Symbol, Any]:
         """The points of some symbols as a Python dictionary, the value where there is none."""
         return {_symbol_of(key): self.qc_get(key, value) for key in sequence}
@@ -485,14 +464,6 @@ class Slice(DirectObject):
             return default_value
         return self.remove(key)
 
-    def popitem(self) -> NoReturn:
-        """LEAN supports no such call.
-
-        Raises:
-            NotSupportedException: always.
-        """
-        raise NotSupportedException("popitem method is not supported for Slice")
-
     def update(self, other: Any) -> NoReturn:
         """A slice is read-only.
 
@@ -521,7 +492,3 @@ class Slice(DirectObject):
         return DataDictionary(self.time)
 
     futures_chains = future_chains = margin_interest_rates = option_chains
-
-    # Properties of .NET's, methods of Python's.
-    Keys = property(lambda self: NetList(self.keys()))
-    Values = property(lambda self: NetList(self.values()))
