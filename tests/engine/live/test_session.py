@@ -188,6 +188,32 @@ def test_the_curve_of_the_report_goes_on_over_restarts(project, unbroken, monkey
     assert (project / "live" / "three" / "account.json").stat().st_size < 20_000
 
 
+def test_a_benchmark_that_fails_at_a_start_ends_no_run(project):
+    """LEAN asks for it at midnight, and it has an answer by then."""
+    trade(project, "one", datetime(2010, 1, 12))
+    source = PROJECT.replace('set_benchmark("ABC")', "set_benchmark(self.grown)")
+    source = source.replace(
+        "self.set_warm_up(3, Resolution.DAILY)",
+        "self.schedule.on(self.date_rules.every_day(), self.time_rules.at(20, 0), self.begin)",
+    )
+    source += """
+    first = None
+
+    def begin(self):
+        self.first = self.first or self.portfolio["ABC"].price
+
+    def grown(self, time):
+        return self.portfolio["ABC"].price / self.first
+"""
+    (project / "main.py").write_text(source)
+    session = trade(project, "two", datetime(2010, 1, 14), first=None)
+    assert session.live.told == ""
+    path = project / "live" / "two" / "account.json"
+    samples = [float(each[2]) for each in json.loads(path.read_text())["samples"]]
+    closes = [row[3] for row in WAVES["ABC"]][5:9]
+    assert samples[3:] == pytest.approx([0, closes[2] / closes[1], closes[3] / closes[1]])
+
+
 def test_an_account_of_the_version_before_goes_on(project):
     """Its curve begins with the first start of this version."""
     trade(project, "one", datetime(2010, 1, 12))
