@@ -376,19 +376,14 @@ class HistoryMixin:
 
     def _qc_last_known(self: Any, symbol: Symbol) -> list[BaseData]:
         everything = HistoryOptions(fill_forward=False, all_subscriptions=True)
-        minutes = replace(everything, resolution=Resolution.MINUTE)
-        requests = [
-            each
-            for one in self._qc_requests_of_count([symbol], _SEED_BARS, everything)
+        requests: list[HistoryRequest] = []
+        for one in self._qc_requests_of_count([symbol], _SEED_BARS, everything):
+            if one.resolution >= Resolution.MINUTE:
+                requests.append(one)
+                continue
             # Of what is finer minutes are asked for.
-            for each in (
-                [one]
-                if one.resolution >= Resolution.MINUTE
-                else self._qc_requests_of_count(
-                    [symbol], _SEED_BARS, replace(minutes, kind=one.kind)
-                )
-            )
-        ]
+            minutes = replace(everything, resolution=Resolution.MINUTE, kind=one.kind)
+            requests += self._qc_requests_of_count([symbol], _SEED_BARS, minutes)
         found: dict[type, BaseData] = {}
         for attempt in range(3):
             for request in requests:
@@ -402,9 +397,7 @@ class HistoryMixin:
                 break
             resolution = missing[0].resolution if attempt == 0 else Resolution.DAILY
             count = _SEED_RETRIES[resolution] if attempt == 0 else _SEED_LAST_RESORT
-            options = HistoryOptions(
-                resolution=resolution, fill_forward=False, all_subscriptions=True
-            )
+            options = replace(everything, resolution=resolution)
             wanted = {request.kind for request in missing}
             requests = [
                 request
