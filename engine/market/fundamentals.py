@@ -47,7 +47,7 @@ class CoarseFundamental(BaseData):
         return made
 
     def _number(self, index: int, missing: Decimal = ZERO) -> Decimal:
-        return Decimal(self._row[index]) if len(self._row) > index else missing
+        return Decimal(self._row[index] or 0) if len(self._row) > index else missing
 
     @property
     def end_time(self) -> datetime:  # type: ignore[override]
@@ -116,11 +116,18 @@ class Fundamental(FineFundamental):
 
 
 def read_line(line: str, day: datetime, symbol_of: Any) -> Fundamental | None:
-    """A stock of a line of a day's file; None if it is none, as LEAN leaves it out."""
+    """A stock of a line of a day's file; None if it is none, as LEAN leaves it out.
+
+    As in LEAN an empty number is 0, and a line that breaks off before the volumes only names it.
+    """
     row = tuple(line.rstrip("\r\n").split(","))
     try:
-        Decimal(row[_PRICE]), Decimal(row[_VOLUME]), Decimal(row[_DOLLAR_VOLUME])
-        return Fundamental.of(day, symbol_of(row[0], row[1]), row)
+        symbol = symbol_of(row[0], row[1])
+        if len(row) <= _DOLLAR_VOLUME:
+            return Fundamental.of(day, symbol, ())
+        for text in row[_PRICE : _DOLLAR_VOLUME + 1]:
+            Decimal(text or 0)
+        return Fundamental.of(day, symbol, row)
     except (ArithmeticError, ValueError, IndexError):
         return None
 

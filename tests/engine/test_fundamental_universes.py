@@ -15,7 +15,12 @@ from engine.framework import (
     FundamentalUniverseSelectionModel,
     Universe,
 )
-from engine.market.fundamentals import CoarseFundamental, ETFConstituentUniverse, Fundamental
+from engine.market.fundamentals import (
+    CoarseFundamental,
+    ETFConstituentUniverse,
+    Fundamental,
+    read_line,
+)
 from engine.market.symbols import Symbol
 from engine.run.runner import run_algorithm
 from tests.engine.folder import flat, write_folder
@@ -131,6 +136,18 @@ def test_what_is_shown_is_the_files(folder):
     assert math.isnan(Fundamental(abc.time, abc.symbol).dollar_volume)
     with pytest.raises(NotImplementedError, match=r"Fundamental\.market_cap is not supported"):
         abc.market_cap  # noqa: B018
+
+
+def test_a_stock_without_numbers_is_one():
+    def read(text):
+        stock = read_line(text, datetime(2010, 1, 8), lambda sid, ticker: Symbol.EMPTY)
+        return stock.price, stock.volume, stock.dollar_volume, stock.adjusted_price
+
+    assert read("ABC R735QTJ8XC9X,ABC,,,,,,") == (0, 0, 0, 0)
+    assert read("ABC R735QTJ8XC9X,ABC,7,,50,False,,1") == (7, 0, 50, 0)
+    price, volume, traded, _ = read("ABC R735QTJ8XC9X,ABC,7,100")
+    assert (price, volume) == (0, 0)
+    assert math.isnan(traded)
 
 
 def test_ready_made_universes(folder):
