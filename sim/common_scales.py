@@ -84,7 +84,10 @@ class CommonScales:
             said = np.ascontiguousarray(known.outputs[:, COLUMNS])
             scale = volatility * np.exp(said)
             relative = np.abs(table.parts[known.first + 1 :, SIZED]) / scale
-            sizes[there, s] = (relative / relative.mean(axis=0))[rows[there, s]]
+            mean = relative.mean(axis=0)
+            # A part that never moves, as gaps where trading never stops, has nothing to tell.
+            mean[mean == 0.0] = np.nan
+            sizes[there, s] = (relative / mean)[rows[there, s]]
         slope, variance = _slope(sizes, beyond)
         weight = DEVIATION**2 / (DEVIATION**2 + variance)
         own = weight * slope + (1.0 - weight) * BEFORE

@@ -40,6 +40,14 @@ def test_what_moves_do_not_follow_is_found(monkeypatch, truth):
     assert CommonScales.of(*market(truth)).own == pytest.approx(truth, abs=0.04)
 
 
+def test_bars_without_gaps_are_judged_by_their_other_parts(monkeypatch):
+    monkeypatch.setattr(common_scales, "DEVIATION", 10.0)
+    tables, hindcasts = market(-0.5)
+    for table in tables:
+        table.parts[:, 0] = 0.0
+    assert CommonScales.of(tables, hindcasts).own == pytest.approx(-0.5, abs=0.05)
+
+
 def test_few_bars_say_little():
     found = CommonScales.of(*market(0.0, n=30)).own
     assert abs(found - BEFORE) < 0.1
