@@ -246,7 +246,8 @@ def check_store(store: Path) -> None:
         raise ValueError(f"the object store {store} must be a folder; it is a file")
     for path in (store, *sorted(store.rglob("*"))) if store.exists() else ():
         folder = path.is_dir()
-        if not os.access(path, os.W_OK | os.X_OK if folder else os.R_OK):
+        # What a run beside this one has replaced meanwhile is not there to be read.
+        if path.exists() and not os.access(path, os.W_OK | os.X_OK if folder else os.R_OK):
             what = f"the object store {store}" if path == store else f"{path} in the object store"
             rule = "writable" if folder else "readable"
             raise ValueError(f"{what} must be {rule}{remedy(path)}")

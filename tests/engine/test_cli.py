@@ -168,6 +168,18 @@ def test_what_a_container_left_to_root_is_named_with_the_remedy(project, monkeyp
     assert f"{refused} in the object store must be writable{told}" in said
 
 
+def test_what_is_gone_from_the_store_when_it_is_looked_at_stops_no_run(project, monkeypatch):
+    """As the part of a file that a live run replaces meanwhile; a link to it stands for it."""
+    (project / "storage").mkdir()
+    (project / "storage" / "live-a.json.part").symlink_to("gone")
+
+    def run_backtest(*_, **__):
+        raise ValueError("the run has begun")
+
+    stand_in(monkeypatch, run_backtest)
+    assert "the run has begun" in invoke("backtest", project, code=1).stderr
+
+
 def test_algorithm_that_stopped_is_an_error_with_its_trace_on_request(project, monkeypatch):
     def run_backtest(*_, **__):
         return outcome("ZeroDivisionError: division by zero\n  File strategy.py, line 7")
