@@ -227,13 +227,13 @@ class CustomSources:
         """Points in the order of the lines; each new day may lead to another source."""
         reader: Any = config.type()
         key: tuple[Any, ...] | None = None
+        told = datetime.min
         while day <= end:
             source = reader.get_source(config, day, False)
             if source is None or not source.source or source.key() == key:
                 day += _DAY
                 continue
             key = source.key()
-            told = datetime.min
             found: Iterable[BaseData] = self._parsed(config, reader, self.lines(source), day)
             if source.sort:
                 found = sorted(found, key=lambda point: point.end_time)
@@ -242,16 +242,20 @@ class CustomSources:
                 while day < midnight(point.time) and not changed:
                     day += _DAY
                     following = reader.get_source(config, day, False)
-                    changed = following is not None and following.key() != key
+                    named = following is not None and following.source
+                    changed = bool(named) and following.key() != key
                 if changed:
                     # The next source begins; what this one has of its days is not told.
                     if point.end_time < day:
                         yield point
-                    day -= _DAY
                     break
-                told = point.end_time
+                told = max(told, point.end_time)
                 yield point
-            day = max(day, midnight(told) if told > datetime.min else day) + _DAY
+            else:
+                # Days that begin before the last point is known have been told of.
+                day += _DAY
+                while day < told and day <= end:
+                    day += _DAY
 
     def _parsed(
         self, config: SubscriptionDataConfig, reader: Any, lines: list[str], day: datetime

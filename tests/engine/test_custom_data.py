@@ -174,6 +174,40 @@ def test_a_source_of_each_day_and_a_local_file(folder):
     assert seen == [(9, 9), (11, 11)]
 
 
+def test_a_days_source_that_ends_with_its_midnight_does_not_hide_the_next_days(folder):
+    class Daily(Weather):
+        def get_source(self, config, date, is_live):
+            return SubscriptionDataSource(str(folder / f"{date.day}.csv"))
+
+        def reader(self, config, line, date, is_live):
+            point = super().reader(config, line, date, is_live)
+            point.end_time = point.time + timedelta(hours=1)
+            return point
+
+    class Reading(Base):
+        kind = Daily
+
+    for day in range(7, 13):
+        rows = [f"2010-01-{day:02d} {hour}:00,{day},{hour}" for hour in (12, 23)]
+        (folder / f"{day}.csv").write_text("\n".join(rows))
+    seen = [(time.day, time.hour, value) for time, value, *_ in run(folder, Reading).algorithm.seen]
+    assert seen == [
+        moment for day in range(8, 13) for moment in ((day, 13, day), (day + 1, 0, day))
+    ]
+
+
+def test_a_day_without_a_source_does_not_end_the_one_that_is_read(folder):
+    class Weekdays(Weather):
+        def get_source(self, config, date, is_live):
+            name = "" if date.weekday() >= 5 else self.place
+            return SubscriptionDataSource(name, self.medium)
+
+    class Reading(Base):
+        kind = Weekdays
+
+    assert run(folder, Reading).algorithm.seen == run(folder, Base).algorithm.seen
+
+
 def test_points_can_be_consolidated(folder):
     class Consolidating(Base):
         def start(self):
