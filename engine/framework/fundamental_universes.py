@@ -21,6 +21,20 @@ def _all(stocks: Iterable[Any]) -> list[Any]:
     return [stock.symbol for stock in stocks]
 
 
+def _by_kind(
+    values: Iterable[Any], market: str | None, settings: Any, function: Any
+) -> tuple[str | None, Any, Any]:
+    """Market, settings and function; LEAN's overloads take them in several orders."""
+    for value in values:
+        if isinstance(value, str):
+            market = value
+        elif callable(value):
+            function = value
+        elif value is not None:
+            settings = value
+    return market, settings, function
+
+
 class FundamentalUniverseFactory(Universe):
     """Symbols chosen by a function of all stocks of the last trading day, at midnight.
 
@@ -145,18 +159,13 @@ class FundamentalUniverseSelectionModel(UniverseSelectionModel):
         universe_settings: Any = None,
         filter_fine_data: bool | None = None,
     ) -> None:
-        for value in args:
-            if isinstance(value, bool):
-                filter_fine_data = value
-            elif isinstance(value, str):
-                market = value
-            elif callable(value):
-                selector = value
-            elif value is not None:
-                universe_settings = value
+        rest = [value for value in args if not isinstance(value, bool)]
+        filter_fine_data = next((v for v in args if isinstance(v, bool)), filter_fine_data)
         if filter_fine_data:
             raise NotImplementedError(_NO_FINE)
-        self._market, self._selector, self._settings = market, selector, universe_settings
+        self._market, self._settings, self._selector = _by_kind(
+            rest, market, universe_settings, selector
+        )
         self._is_coarse = filter_fine_data is not None
 
     def create_universes(self, algorithm: Any) -> Iterator[Universe]:
@@ -284,7 +293,7 @@ class DollarVolumeUniverseDefinitions(LeanObject):
     """LEAN's older `self.universe.dollar_volume`."""
 
     def __init__(self, algorithm: Any = None) -> None:
-        self._algorithm = algorithm
+        """As LEAN's; the algorithm is not needed here."""
 
     def top(self, count: int, universe_settings: Any = None) -> FundamentalUniverseFactory:
         """The stocks of the largest dollar volumes."""
@@ -297,7 +306,6 @@ class UniverseDefinitions(LeanObject):
     unchanged = UNCHANGED
 
     def __init__(self, algorithm: Any = None) -> None:
-        self._algorithm = algorithm
         self.dollar_volume = DollarVolumeUniverseDefinitions(algorithm)
 
     def top(self, count: int, universe_settings: Any = None) -> FundamentalUniverseFactory:
@@ -320,13 +328,9 @@ class UniverseDefinitions(LeanObject):
         """
         values = list(args)
         fund = values.pop(0) if values else (etf_ticker if symbol is None else symbol)
-        for value in values:
-            if isinstance(value, str):
-                market = value
-            elif callable(value):
-                universe_filter_func = value
-            elif value is not None:
-                universe_settings = value
+        market, universe_settings, universe_filter_func = _by_kind(
+            values, market, universe_settings, universe_filter_func
+        )
         if market is not None and market != Market.USA:
             raise NotImplementedError(f"self.universe.etf of market {market!r}")
         if isinstance(fund, str):
