@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.common.clock import UtcTime, naive_utc
+from engine.common.clock import END_OF_TIME, UtcTime, naive_utc
 from engine.common.decimals import double_text
 from engine.common.enums import (
     InsightDirection,
@@ -22,7 +22,6 @@ from engine.common.net_exceptions import ArgumentOutOfRangeException, InvalidOpe
 from engine.common.spans import time_span
 from engine.market.symbols import Symbol
 
-END_OF_TIME = datetime(2050, 12, 31)
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _DAY = timedelta(days=1)
 _REGULAR_HOURS_OF_A_DAY = timedelta(hours=6, minutes=30)
