@@ -38,6 +38,12 @@ def said(world, words):
     return [line for line in world.said if words in line]
 
 
+def assert_bars_are_true(world):
+    """What the desk keeps of BBB is what history would give now."""
+    truth = [row_of(bar) for bar in world.whole(BBB)]
+    np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
+
+
 def test_closes_that_a_machine_slept_through_are_named_and_count():
     """The process lives: AAA is stopped, then three closes come unseen, then one is told of."""
     world = running()
@@ -280,14 +286,12 @@ def test_two_equal_splits_of_one_day_are_two_and_one_told_of_again_is_one():
     world.split(BBB, 0.5)
     assert world.desk.outbox.targets["BBB"] == 4 * held == world.portfolio[BBB].quantity
     assert len(said(world, "a second split by 0.5 since the last close; both count")) == 1
-    truth = [row_of(bar) for bar in world.whole(BBB)]
-    np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
+    assert_bars_are_true(world)
     prices = CALM | {BBB: (12.5, 0.0)}
     world.open({symbol: opened for symbol, (opened, _) in prices.items()}, 1.0)
     world.trade(prices)
     world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
-    truth = [row_of(bar) for bar in world.whole(BBB)]
-    np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
+    assert_bars_are_true(world)
 
 
 def quotes(world, factor):
@@ -313,8 +317,7 @@ def test_splits_that_nobody_saw_are_no_trades_of_others():
         assert not said(world, "deposit")
         assert not said(world, "withdrawal")
         day(world, (1.0, 1.0), prices=quotes(world, factor))
-        truth = [row_of(bar) for bar in world.whole(BBB)]
-        np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
+        assert_bars_are_true(world)
 
 
 def test_a_split_that_the_broker_has_not_followed_is_told():
@@ -345,8 +348,7 @@ def test_equal_splits_of_two_days_without_a_bar_between_are_two():
         world.time = world.time.replace(hour=17)
     assert world.portfolio[BBB].quantity == 4 * held
     assert world.desk.outbox.targets["BBB"] == 4 * held
-    truth = [row_of(bar) for bar in world.whole(BBB)]
-    np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
+    assert_bars_are_true(world)
 
 
 @pytest.mark.parametrize("restarts", [0, 1, 2])
@@ -391,8 +393,7 @@ def test_splits_of_two_days_that_are_told_of_at_once_are_two_records():
     world.desk.split("BBB", 1 / 3, world.time.date() + timedelta(days=1))
     assert len(said(world, "was told of before the restart, too")) == 1
     assert world.desk.outbox.targets["BBB"] == world.portfolio[BBB].quantity == 6 * held
-    truth = [row_of(bar) for bar in world.whole(BBB)]
-    np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
+    assert_bars_are_true(world)
 
 
 def test_an_equal_split_after_a_restart_counts_when_history_knows_of_it():
@@ -406,8 +407,7 @@ def test_an_equal_split_after_a_restart_counts_when_history_knows_of_it():
     world.split(BBB, 0.5)
     assert len(said(world, "counts once: a day has one of a share")) == 1
     assert world.desk.outbox.targets["BBB"] == world.portfolio[BBB].quantity == 4 * held
-    truth = [row_of(bar) for bar in world.whole(BBB)]
-    np.testing.assert_allclose([row for _, row in world.desk.bars._bars.of("BBB")], truth)
+    assert_bars_are_true(world)
 
 
 def test_what_others_traded_is_priced_by_the_bars_that_nobody_saw():
