@@ -11,7 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from engine.common.lean_names import lean_classes
-from engine.common.naming import name_in_lean
+from engine.common.naming import classes_of_ours, name_in_lean
 from engine.common.net_type import full_name
 from engine.common.net_values import Reader, cannot_convert
 
@@ -37,7 +37,7 @@ def check_assigned(what: str, kind: str, value: Any) -> None:
     if value is None:
         return
     classes = type(value).__mro__
-    ours = next((cls for cls in classes if cls.__module__.startswith("engine.")), None)
+    ours = next(classes_of_ours(type(value)), None)
     if ours is None:
         raise cannot_convert(value, kind)
     name = name_in_lean(ours)

@@ -11,7 +11,7 @@ hold the names that they have to answer. Classes that a user derives have `__get
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from inspect import get_annotations, signature
@@ -73,6 +73,11 @@ def _abbreviated(name: str) -> str:
     )
 
 
+def classes_of_ours(cls: type) -> Iterator[type]:
+    """The engine's classes among a class and its bases, the nearest first."""
+    return (base for base in cls.__mro__ if base.__module__.startswith("engine."))
+
+
 def name_in_lean(cls: type) -> str:
     """LEAN's name of a class of ours: its own `lean_name` where that differs."""
     name: str = cls.__dict__.get("lean_name", cls.__name__)
@@ -111,11 +116,9 @@ def missing_attribute(cls: type, name: str) -> Exception:
     """Error for an attribute that neither a class nor its instance has."""
     if not name.startswith("_"):
         snake = snake_case(name) if name[:1].isupper() else name
-        for base in cls.__mro__:
-            if base.__module__.startswith("engine."):
-                name_there = name_in_lean(base)
-                if is_lean_member(name_there, snake):
-                    return NotImplementedError(refusal(name_there, snake))
+        for name_there in map(name_in_lean, classes_of_ours(cls)):
+            if is_lean_member(name_there, snake):
+                return NotImplementedError(refusal(name_there, snake))
     return AttributeError(f"{cls.__name__!r} object has no attribute {name!r}{_near(cls, name)}")
 
 
@@ -123,7 +126,7 @@ def _near(cls: type, name: str) -> str:
     """What LEAN's bridge adds of similar names, where the class or a base of it is LEAN's."""
     if name.startswith("__"):
         return ""
-    known = (name_in_lean(b) for b in cls.__mro__ if b.__module__.startswith("engine."))
+    known = map(name_in_lean, classes_of_ours(cls))
     lean = next((one for one in known if one in lean_classes()), None)
     return "" if lean is None else similar_members(lean, name)
 
@@ -238,7 +241,7 @@ def _of_base(instance: Any, owner: LeanType, name: str) -> Any:
         AttributeError: if it is none of LEAN's.
     """
     mro = owner.__mro__
-    at = next(i for i, base in enumerate(mro) if base.__module__.startswith("engine."))
+    at = mro.index(next(classes_of_ours(owner)))
     spelling = _spelling(mro[at], name)
     if spelling is None or spelling == name:
         raise missing_attribute(mro[at], name)
@@ -341,7 +344,7 @@ class LeanType(type):
 
         So a user's `__init__` need not call it.
         """
-        ours = next(base for base in cls.__mro__ if base.__module__.startswith("engine."))
+        ours = next(classes_of_ours(cls))
         start: Any = ours.__init__  # type: ignore[misc]
         if "__init__" not in contents or cls.__new__ is not object.__new__:
             return
@@ -376,7 +379,7 @@ class LeanType(type):
         defined = {snake_case(key) for key in contents if isinstance(contents[key], FunctionType)}
         bases = (base for base in cls.__bases__ if isinstance(base, LeanType))
         cls._qc_overridden = frozenset(defined).union(*(base._qc_overridden for base in bases))
-        ours = next(base for base in cls.__mro__ if base.__module__.startswith("engine."))
+        ours = next(classes_of_ours(cls))
         for snake in defined:
             if snake[:1] == "_" or not has_own(ours, snake):
                 continue
@@ -414,17 +417,14 @@ class DirectObject(metaclass=LeanType):
 
     def __str__(self) -> str:
         """.NET's text of an object: the class's full name, where LEAN's class has no other."""
-        for cls in type(self).__mro__:
-            # A user's class is what it derives from.
-            if cls.__module__.startswith("engine."):
-                name = name_in_lean(cls)
-                entry = lean_classes().get(name)
-                if entry is None:
-                    break
-                if "to_string" in members(name):
-                    raise NotImplementedError(refusal(name, "to_string"))
-                return f"{entry.namespace}.{name}"
-        return object.__repr__(self)
+        # A user's class is what it derives from.
+        name = name_in_lean(next(classes_of_ours(type(self))))
+        entry = lean_classes().get(name)
+        if entry is None:
+            return object.__repr__(self)
+        if "to_string" in members(name):
+            raise NotImplementedError(refusal(name, "to_string"))
+        return f"{entry.namespace}.{name}"
 
     def to_string(self) -> str:
         """.NET's text of an object."""
@@ -441,8 +441,7 @@ class DirectObject(metaclass=LeanType):
 
     def get_type(self) -> NetType:
         """.NET's type of an object; a user's class is what it derives from."""
-        own = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("engine."))
-        return NetType(name_in_lean(own))
+        return NetType(name_in_lean(next(classes_of_ours(type(self)))))
 
 
 class LeanObject(DirectObject):

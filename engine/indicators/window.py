@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from engine.common.decimals import to_decimal, to_double
 from engine.common.lean_names import lean_classes
-from engine.common.naming import DirectObject
+from engine.common.naming import DirectObject, classes_of_ours
 from engine.common.net_exceptions import (
     ArgumentException,
     ArgumentOutOfRangeException,
@@ -218,12 +218,12 @@ class Recent:
 
 def _is_lean_class(kind: Any) -> bool:
     """Whether LEAN has the class, or one that it derives from."""
-    return isinstance(kind, type) and any(c.__module__.startswith("engine.") for c in kind.__mro__)
+    return isinstance(kind, type) and next(classes_of_ours(kind), None) is not None
 
 
 def _net_class(kind: type) -> type:
     """LEAN's class of a user's."""
-    return next(cls for cls in kind.__mro__ if cls.__module__.startswith("engine."))
+    return next(classes_of_ours(kind))
 
 
 @lru_cache(maxsize=64)
