@@ -3,7 +3,8 @@
 - `clock`: when something is looked at: real time, accelerated time, event time, given windows.
 - `ticks`: trades as they would come from a market; the replay of daily bars.
 - `served`: a security whose bars are served; `tick_bars`: bars out of trades; `arrivals`: bars that
-  come from outside as time passes; `corporate`: splits and dividends, when they come.
+  come from outside as time passes; `corporate`: splits and dividends, when they come;
+  `day_events`: which of them it is.
 - `folder`, `alpaca`: where they come from: files that anybody appends to (`growing_files`), a
   vendor.
 - `feed`: bars, corporate events at eight and universes as slices; `feeds`: those that a user can

@@ -29,6 +29,7 @@ from engine.common.enums import Resolution
 from engine.feed.bar_files import read_prices, read_size
 from engine.live.arrivals import MINUTE, BarSource, Prices
 from engine.live.corporate import ReceivedActions, Told
+from engine.live.day_events import EventKind
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import Symbol
 
@@ -268,7 +269,7 @@ class AlpacaFeed(BarSource):
         self._fresh.clear()
         return True
 
-    def take_event_news(self) -> list[tuple[str, date]]:
+    def take_event_news(self) -> list[tuple[str, date, EventKind]]:
         """What Alpaca has told since the last call."""
         return self.actions.take_news()
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from engine.common.clock import midnight
 from engine.common.enums import Resolution, TickType, net_text
 from engine.feed.bar_files import BarFiles
+from engine.live.day_events import EventKind
 from engine.live.served import ServedBars
 from engine.market.data import BaseData, SubscriptionDataConfig, TradeBar
 from engine.market.market_hours import ExchangeHours
@@ -182,8 +183,8 @@ class BarSource:
         """Receive what has come; True if there was anything new."""
         raise NotImplementedError(f"{type(self).__name__}.poll")
 
-    def take_event_news(self) -> list[tuple[str, date]]:
-        """Tickers and ex-dates of the splits and dividends that were told since the last call."""
+    def take_event_news(self) -> list[tuple[str, date, EventKind]]:
+        """Ticker, ex-date and kind of the splits and dividends told since the last call."""
         raise NotImplementedError(f"{type(self).__name__}.take_event_news")
 
     def close(self) -> None:

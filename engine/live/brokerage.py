@@ -25,17 +25,18 @@ from engine.live.corporate import (
     NOTHING,
     Filled,
     events_between,
-    is_split,
     restate,
 )
+from engine.live.day_events import DayEvent, EventKind, is_split, kinds_of, to_follow
 from engine.live.orders import event_content, order_content, restate_for_split, restored_order
 from engine.live.state import AccountStore
-from engine.market.data import Dividend
+from engine.market.data import BaseData, Dividend
 from engine.orders.orders import Order, OrderEvent
 
 _DAY = timedelta(days=1)
 
-Days = Mapping[str, Sequence[datetime]]
+DayEvents = Mapping[str, Collection[DayEvent]]
+Due = Mapping[str, Collection[EventKind]]
 
 
 class Brokerage(Protocol):
@@ -64,16 +65,16 @@ class Brokerage(Protocol):
         """The day (a midnight) since which the account follows events; None for that of the run."""
 
     def corporate_events(
-        self, utc_time: datetime, days: Days
-    ) -> AbstractContextManager[Collection[str]]:
+        self, utc_time: datetime, events: DayEvents
+    ) -> AbstractContextManager[Due]:
         """Around what dividends and splits of a moment do to the account.
 
-        Gives the tickers whose events are still to be applied: a run that was killed in their
+        Gives the kinds that are still to be applied, by ticker: a run that was killed in their
         moment has it again, and its account may have followed some of them already.
 
         Args:
             utc_time: the moment.
-            days: to which they belong (midnights), by ticker.
+            events: of the moment, by ticker.
         """
 
 
@@ -124,17 +125,17 @@ class LeanPaperBrokerage:
         return None
 
     def corporate_events(
-        self, utc_time: datetime, days: Days
-    ) -> AbstractContextManager[Collection[str]]:
+        self, utc_time: datetime, events: DayEvents
+    ) -> AbstractContextManager[Due]:
         """Nothing to keep; what was applied is forgotten too."""
-        return nullcontext(frozenset(days))
+        return nullcontext(_kinds(events))
 
 
 class PaperBrokerage:
     """A paper account that outlives the process: on disk before the algorithm hears of anything.
 
     An order is on disk before it is acknowledged; a fill together with the cash and the position
-    that it changes; a dividend or split with the day that brought it, so that it counts once. What
+    that it changes; a dividend or split with its day and kind, so that it counts once. What
     happened to positions and open orders while nothing ran is made good at the next start.
 
     Args:
@@ -242,37 +243,55 @@ class PaperBrokerage:
         return None if noted is None else datetime.fromisoformat(noted)
 
     @contextmanager
-    def corporate_events(self, utc_time: datetime, days: Days) -> Iterator[Collection[str]]:
-        """Keep what the events of a day do to account and orders with the note of the day."""
+    def corporate_events(self, utc_time: datetime, events: DayEvents) -> Iterator[Due]:
+        """Keep what the events of a day do to account and orders with the note of them."""
         known = self._followed()
-        due = {
-            name: those for name, those in days.items() if not known.get(name, set()) >= set(those)
+        new = {
+            ticker: fresh
+            for ticker, those in events.items()
+            if (fresh := set(those) - known.get(ticker, set()))
         }
-        if not due:
-            yield ()
+        if not new:
+            yield {}
             return
         with self._store.transaction():
-            yield due.keys()
+            yield _kinds(new)
             self._save_account()
-            self._note_day(utc_time, due)
+            self._note_day(utc_time, new)
 
     def _noted_day(self) -> datetime | None:
         """The latest day whose events the account has followed; None before the first."""
         noted = self._store.fact("events_until")
         return None if noted is None else datetime.fromisoformat(noted)
 
-    def _note_day(self, utc_time: datetime, days: Days) -> None:
-        """Note up to when events are followed, and the days of those that were."""
+    def _note_day(self, utc_time: datetime, events: DayEvents) -> None:
+        """Note up to when events are followed, and those that were."""
         followed = self._followed()
-        for ticker, those in days.items():
+        for ticker, those in events.items():
             followed.setdefault(ticker, set()).update(those)
-        kept = {ticker: sorted(map(datetime.isoformat, d)) for ticker, d in followed.items()}
+        kept: dict[str, dict[str, list[str]]] = {}
+        for ticker, those in followed.items():
+            days = kept.setdefault(ticker, {})
+            for day, kind in sorted(those):
+                days.setdefault(day.isoformat(), []).append(kind)
         self._store.note({"events_until": self._day(utc_time), "events_followed": json.dumps(kept)})
 
-    def _followed(self) -> dict[str, set[datetime]]:
-        """Days whose events the account has followed, by ticker; of those it knows."""
+    def _followed(self) -> dict[str, set[DayEvent]]:
+        """Events that the account has followed, by ticker; of those it knows.
+
+        Accounts of version 2 have the days alone. Which of a day's events they followed is not
+        known; both count as followed, so that none does twice.
+        """
         kept = json.loads(self._store.fact("events_followed") or "{}")
-        return {ticker: set(map(datetime.fromisoformat, days)) for ticker, days in kept.items()}
+        found: dict[str, set[DayEvent]] = {}
+        for ticker, noted in kept.items():
+            days = {day: list(EventKind) for day in noted} if isinstance(noted, list) else noted
+            found[ticker] = {
+                DayEvent(datetime.fromisoformat(day), EventKind(kind))
+                for day, kinds in days.items()
+                for kind in kinds
+            }
+        return found
 
     def _day(self, utc_time: datetime) -> datetime:
         """The latest day whose events have come, in New York."""
@@ -288,33 +307,41 @@ class PaperBrokerage:
         first = today if noted is None else noted
         begun = self.began() or first
         self._store.note({"events_since": begun})
-        known, days = self._followed(), dict[str, list[datetime]]()
+        known, followed = self._followed(), dict[str, set[DayEvent]]()
         for security in self._algorithm.securities.values():
-            ticker, config = security.symbol.value, security.subscriptions[0]
-            found = list(events_between(config, self._sources, begun - _DAY, today))
-            days[ticker] = sorted({day for day, _ in found})
-            # A day's dividend is of the share before the day's split.
-            for day, point in sorted(found, key=lambda each: (each[0], is_split(each[1]))):
-                if day not in known[ticker] if ticker in known else day > first:
+            ticker = security.symbol.value
+            by_day = self._events(security, begun - _DAY, today)
+            followed[ticker] = _day_events(by_day)
+            for day, points in by_day.items():
+                kinds = kinds_of(points)
+                if ticker in known:
+                    kinds -= {event.kind for event in known[ticker] if event.day == day}
+                elif day <= first:
+                    continue
+                for point in to_follow(points, kinds):
                     self._apply(point, security, day)
                     # What history said of the price is of the scale after all of them.
                     set_last_price(self._algorithm, security)
         self._save_account()
         # A run that was killed among the events of a day goes back to before they came.
-        self._note_day(now if first < today else self._moment(first), days)
+        self._note_day(now if first < today else self._moment(first), followed)
 
-    def _known(self, now: datetime) -> Days:
-        """Days up to now whose events a new account has no part in, by ticker."""
+    def _known(self, now: datetime) -> DayEvents:
+        """Events up to now that a new account has no part in, by ticker."""
         today = self._day(now)
         return {
-            security.symbol.value: [
-                day
-                for day, _ in events_between(
-                    security.subscriptions[0], self._sources, today - _DAY, today
-                )
-            ]
+            security.symbol.value: _day_events(self._events(security, today - _DAY, today))
             for security in self._algorithm.securities.values()
         }
+
+    def _events(
+        self, security: Any, first: datetime, last: datetime
+    ) -> dict[datetime, list[BaseData]]:
+        """What a security's files tell of a span, by day; see `events_between`."""
+        found: dict[datetime, list[BaseData]] = {}
+        for day, point in events_between(security.subscriptions[0], self._sources, first, last):
+            found.setdefault(day, []).append(point)
+        return found
 
     def _moment(self, day: datetime) -> datetime:
         """When a day's events came, UTC."""
@@ -406,6 +433,16 @@ def pay(
     if total:
         algorithm.portfolio.add_cash(total)
     return total
+
+
+def _day_events(by_day: Mapping[datetime, Collection[BaseData]]) -> set[DayEvent]:
+    """Splits and dividends among the points of days."""
+    return {DayEvent(day, kind) for day, points in by_day.items() for kind in kinds_of(points)}
+
+
+def _kinds(events: DayEvents) -> Due:
+    """The kinds among events, by ticker."""
+    return {ticker: {event.kind for event in those} for ticker, those in events.items()}
 
 
 def _summed(fills: Sequence[tuple[Decimal, Decimal]]) -> Filled:

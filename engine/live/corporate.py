@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -12,13 +12,14 @@ from typing import Any
 
 from engine.common.clock import midnight
 from engine.common.decimals import ZERO
-from engine.common.enums import DataNormalizationMode, SplitType
+from engine.common.enums import DataNormalizationMode
 from engine.data_import.corporate_actions import CorporateAction, factor_rows
 from engine.feed.auxiliary_files import AuxiliaryData, FactorFile, FactorRow, MapFiles
 from engine.feed.subscriptions import SecurityEvents, Sources
 from engine.live.arrivals import ReceivedBars
+from engine.live.day_events import DayEvent, EventKind, is_split, kinds_of, to_follow
 from engine.live.ticks import as_of
-from engine.market.data import BaseData, Dividend, Split, SubscriptionDataConfig
+from engine.market.data import BaseData, Split, SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
 from engine.market.symbols import SecurityIdentifier
 
@@ -54,11 +55,6 @@ def events_between(
         day = max(day + _DAY, events.quiet_before)
 
 
-def is_split(point: BaseData) -> bool:
-    """Whether it is a split, and not the warning of one."""
-    return isinstance(point, Split) and point.type == SplitType.SPLIT_OCCURRED
-
-
 class CorporateEvents:
     """Corporate events of one security, looked for once a day.
 
@@ -69,7 +65,7 @@ class CorporateEvents:
             after it has passed is late. That of the first look by default.
 
     Attributes:
-        days: on which what was taken last came.
+        taken: splits and dividends among what was taken last.
     """
 
     def __init__(
@@ -81,7 +77,8 @@ class CorporateEvents:
     ) -> None:
         self.security = security
         self.config = config
-        self.days: list[datetime] = []
+        self.taken: set[DayEvent] = set()
+        self._given: set[DayEvent] = set()
         self._sources = sources
         self._hours = security.exchange.hours
         self._day: datetime | None = None
@@ -110,14 +107,16 @@ class CorporateEvents:
             self._day = today
             self._since = today if self._since is None else self._since
         found: list[BaseData] = []
-        self.days, until = [], today
+        came, until = None, today
         for day, point in events_between(self.config, self._sources, self._day, today):
-            if self.days and day != self.days[0]:
-                until = self.days[0]
+            if came is not None and day != came:
+                until = came
                 break
-            self.days = [day]
+            came = day
             found.append(point)
         self._day = max(self._day, until)
+        self.taken = set() if came is None else {DayEvent(came, kind) for kind in kinds_of(found)}
+        self._given |= self.taken
         # A slice has one split of a security: that of the day, not the warning of the next.
         return sorted(found, key=is_split)
 
@@ -125,13 +124,21 @@ class CorporateEvents:
         """Whether a day's events up to an exchange time are still to be taken."""
         return self._day is not None and self._day < midnight(now - EVENTS_AT)
 
-    def late(self, ex_date: date) -> tuple[datetime, list[BaseData]]:
-        """Split and dividend of a day, which are told later, and the moment they were due, UTC."""
+    def late(self, ex_date: date, kinds: Collection[EventKind]) -> tuple[datetime, list[BaseData]]:
+        """Split and dividend of a day, which are told later, and the moment they were due, UTC.
+
+        Args:
+            ex_date: of them.
+            kinds: what is told; of a day that lacked something the rest may have come in time.
+        """
         due = self.due(ex_date)
-        found = events_between(self.config, self._sources, due - _DAY, due)
-        return self._hours.to_utc(due + EVENTS_AT), [
-            point for _, point in found if isinstance(point, Dividend) or is_split(point)
-        ]
+        found = [p for _, p in events_between(self.config, self._sources, due - _DAY, due)]
+        # Told on another thread while the day's own were taken, it has come with them.
+        new = {DayEvent(due, kind) for kind in kinds} - self._given
+        points = to_follow(found, {event.kind for event in new})
+        self.taken = {DayEvent(due, kind) for kind in kinds_of(points)}
+        self._given |= self.taken
+        return self._hours.to_utc(due + EVENTS_AT), points
 
     def is_late(self, ex_date: date) -> bool:
         """Whether what is told of an ex-date now should have come before.
@@ -169,13 +176,24 @@ class Told:
     split: Fraction = Fraction(1)
     dividend: Decimal = Decimal(0)
 
+    @property
+    def parts(self) -> dict[EventKind, Fraction | Decimal]:
+        """What there is, by kind."""
+        found: dict[EventKind, Fraction | Decimal] = {}
+        if self.split != 1:
+            found[EventKind.SPLIT] = self.split
+        if self.dividend:
+            found[EventKind.DIVIDEND] = self.dividend
+        return found
+
 
 class ReceivedActions:
     """Splits and dividends by ticker and ex-date; safe to write and read from several threads."""
 
     def __init__(self) -> None:
         self._told: dict[str, dict[date, Told]] = {}
-        self._news: list[tuple[str, date]] = []
+        self._heard: dict[tuple[str, date], set[EventKind]] = {}
+        self._news: list[tuple[str, date, EventKind]] = []
         self._guard = threading.Lock()
 
     def put(self, ticker: str, ex_date: date, told: Told) -> Told | None:
@@ -187,13 +205,19 @@ class ReceivedActions:
         with self._guard:
             known = self._told.setdefault(ticker, {})
             before = known.get(ex_date)
-            if before is None:
-                self._news.append((ticker, ex_date))
+            heard = self._heard.setdefault((ticker, ex_date), set())
+            new = told.parts.keys() - heard
+            heard |= new
+            self._news += [(ticker, ex_date, kind) for kind in sorted(new)]
             known[ex_date] = told
             return before
 
-    def take_news(self) -> list[tuple[str, date]]:
-        """Tickers and ex-dates that have come since the last call; a correction is no news."""
+    def take_news(self) -> list[tuple[str, date, EventKind]]:
+        """Ticker, ex-date and kind of what has come since the last call.
+
+        What is told of a day for the first time is news, though the day had the other kind before;
+        a correction is none.
+        """
         with self._guard:
             news, self._news = self._news, []
             return news

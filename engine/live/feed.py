@@ -22,6 +22,7 @@ from engine.feed.universe_members import reset_security, selection_order
 from engine.feed.universe_selection import SecurityChanges
 from engine.live.arrivals import ArrivingBars, BarSource, is_late
 from engine.live.corporate import CorporateEvents
+from engine.live.day_events import DayEvent, EventKind
 from engine.live.served import ServedBars, bar_before
 from engine.live.tick_bars import TickBars, minute_of
 from engine.live.ticks import TickSource
@@ -56,8 +57,7 @@ class LiveFeed(DataFeed):
             an order would fill on the newest of them instead of its own open.
         late_events: of the splits and dividends of the last slice that were told after their time:
             by symbol, the moment (UTC) at which they were to come.
-        event_days: days (midnights) to which the splits and dividends of the last slice belong, by
-            ticker.
+        day_events: splits and dividends of the last slice, by ticker.
         is_behind: whether corporate events of a later day are still to be taken at the same moment,
             and the bars after them.
         missed: ends of daily bars (exchange time) by ticker that came in the last slice with a
@@ -79,9 +79,9 @@ class LiveFeed(DataFeed):
         self._builders: list[ServedBars] = []
         self.late: list[tuple[datetime, Any, BaseData]] = []
         self.late_events: dict[Symbol, datetime] = {}
-        self.event_days: dict[str, list[datetime]] = {}
+        self.day_events: dict[str, set[DayEvent]] = {}
         self.is_behind = False
-        self._told_late: list[tuple[CorporateEvents, date]] = []
+        self._told_late: list[tuple[CorporateEvents, date, EventKind]] = []
         self.missed: dict[str, list[datetime]] = {}
         self._event_sources = events
         self._universes_end = END_OF_TIME
@@ -231,11 +231,11 @@ class LiveFeed(DataFeed):
         self.late = []
         self._note_event_news()
         followed = {events.security.symbol: events.day for events in self._events}
-        self.event_days = {}
+        self.day_events = {}
         for events in self._events:
             found = events.take(events.security.exchange.hours.from_utc(now))
             if found:
-                self.event_days[events.security.symbol.value] = events.days
+                self.day_events[events.security.symbol.value] = events.taken
                 changes += _delisted(found, events.security)
                 packets.append((_Packet(events.config, events.security), found))
         self.is_behind = any(
@@ -269,26 +269,26 @@ class LiveFeed(DataFeed):
         """Note which splits and dividends are told of only now though their time has passed."""
         if isinstance(self._source, BarSource):
             self._told_late += [
-                (events, ex_date)
-                for ticker, ex_date in self._source.take_event_news()
+                (events, ex_date, kind)
+                for ticker, ex_date, kind in self._source.take_event_news()
                 for events in self._events
                 if events.config.symbol.value == ticker and events.is_late(ex_date)
             ]
 
     def _events_told_late(self) -> list[tuple[Any, list[BaseData]]]:
-        """Of each security the oldest; another of it waits for the next look."""
+        """Of each security the oldest day's; another day of it waits for the next look."""
         packets: list[tuple[Any, list[BaseData]]] = []
-        told = sorted(self._told_late, key=lambda each: each[1])
-        self._told_late = []
-        for events, ex_date in told:
-            symbol = events.config.symbol
-            if symbol in self.late_events:
-                self._told_late.append((events, ex_date))
-                continue
-            due, found = events.late(ex_date)
+        told: dict[CorporateEvents, dict[date, set[EventKind]]] = {}
+        for events, ex_date, kind in self._told_late:
+            told.setdefault(events, {}).setdefault(ex_date, set()).add(kind)
+        self._told_late = [each for each in self._told_late if each[1] != min(told[each[0]])]
+        for events, days in sorted(told.items(), key=lambda each: min(each[1])):
+            ex_date = min(days)
+            due, found = events.late(ex_date, days[ex_date])
             if found:
+                symbol = events.config.symbol
                 self.late_events[symbol] = due
-                self.event_days[symbol.value] = [events.due(ex_date)]
+                self.day_events[symbol.value] = events.taken
                 packets.append((_Packet(events.config, events.security), found))
         return packets
 

@@ -13,7 +13,9 @@ A folder holds, by ticker in any case:
 - `AAPL.parquet` with the columns of a header (needs pyarrow).
 - `events.csv` with the header `date,symbol,split,dividend`: ex-date, ticker, new shares for one old
   (2, or 3/2; empty without a split) and dollars a share (empty without a dividend), written before
-  eight in the morning of the ex-date.
+  eight in the morning of the ex-date. A day has one split of a share, the product of all, and one
+  dividend, the sum of all, in one row or in two: what a row leaves empty stays as rows above it say
+  (1 takes a split back, 0 a dividend).
 
 Rows may come late, twice, out of order or corrected (the row furthest down counts): history
 follows, what is odd is told. A line without its end is waited for. A row that breaks a rule is
@@ -36,6 +38,7 @@ from engine.common.enums import Resolution
 from engine.feed.bar_files import read_prices, read_size
 from engine.live.arrivals import DAY, BarSource, Prices
 from engine.live.corporate import ReceivedActions, Told
+from engine.live.day_events import EventKind
 from engine.live.growing_files import (
     COLUMNS,
     EVENTS,
@@ -122,7 +125,7 @@ class FolderFeed(BarSource):
         self._looked = from_utc(self._now(), NEW_YORK)
         return new
 
-    def take_event_news(self) -> list[tuple[str, date]]:
+    def take_event_news(self) -> list[tuple[str, date, EventKind]]:
         """What `events.csv` has told since the last call."""
         return self.actions.take_news()
 
@@ -281,19 +284,33 @@ class FolderFeed(BarSource):
 
     def _take_events(self, reading: Reading) -> bool:
         new = False
+        found: dict[tuple[str, datetime], tuple[str, Told]] = {}
         for place, cells, _ in reading.rows:
             try:
                 day = midnight(_time(cells.get("date", "")))
                 ticker = cells.get("symbol", "").upper()
                 if not ticker:
                     raise ValueError("symbol must not be empty")
-                told = Told(_split(cells.get("split", "")), _dividend(cells.get("dividend", "")))
+                split, dividend = cells.get("split", ""), cells.get("dividend", "")
+                told = Told(_split(split), _dividend(dividend))
             except ValueError as problem:
                 reading.bad.append(f"{place}: {problem}")
                 continue
+            if (ticker, day) in found:
+                _, above = found[ticker, day]
+            else:
+                # A file that was changed above its end says anew what there is.
+                known = {} if reading.whole else self.actions.of(ticker)
+                above = known.get(day.date(), Told())
+            told = Told(
+                told.split if split else above.split, told.dividend if dividend else above.dividend
+            )
+            found[ticker, day] = place, told
+        for (ticker, day), (place, told) in found.items():
             before = self.actions.put(ticker, day.date(), told)
             new |= before != told
-            if before not in (None, told) and day <= self._looked:
+            had = {} if before is None else before.parts
+            if not had.items() <= told.parts.items() and day <= self._looked:
                 self.tell(
                     f"feed: {place}: the event of {ticker} of {day:%Y-%m-%d} is corrected: history "
                     "follows it, cash and positions keep what was booked"

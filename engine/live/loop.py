@@ -19,8 +19,9 @@ from engine.feed.data_feed import TimeSlice
 from engine.live.brokerage import Brokerage
 from engine.live.clock import SECOND, Clock
 from engine.live.corporate import Filled, restate
+from engine.live.day_events import to_follow
 from engine.live.feed import LiveFeed
-from engine.market.data import Split
+from engine.market.data import BaseData, Dividend, Split
 from engine.market.symbols import Symbol
 from engine.orders.order_properties import TimeInForce
 from engine.run.loop import Loop
@@ -236,16 +237,23 @@ class LiveLoop(Loop):
             brokerage.pay_dividends(list(data.dividends.values()))
             super()._dividends_and_splits(step)
             return
-        with brokerage.corporate_events(step.time, self.live_feed.event_days) as due:
+        with brokerage.corporate_events(step.time, self.live_feed.day_events) as due:
             # Those that were told after their time do not count for what was filled since.
             since = {s: brokerage.filled_since(s, time) for s, time in late.items()}
-            paid = [dividend for s, dividend in data.dividends.items() if s.value in due]
-            brokerage.pay_dividends(paid, since)
-            for symbol, split in data.splits.items():
-                if symbol.value not in due:
+            told: dict[Symbol, list[BaseData]] = {}
+            for symbol, point in [*data.splits.items(), *data.dividends.items()]:
+                told.setdefault(symbol, []).append(point)
+            follow = [
+                point
+                for symbol, points in told.items()
+                for point in to_follow(points, due.get(symbol.value, ()))
+            ]
+            brokerage.pay_dividends([each for each in follow if isinstance(each, Dividend)], since)
+            for split in follow:
+                if not isinstance(split, Split):
                     continue
-                if symbol in late:
-                    self._follow_late(split, since[symbol], late[symbol])
+                if split.symbol in late:
+                    self._follow_late(split, since[split.symbol], late[split.symbol])
                 else:
                     self._follow_split(split)
             if due:

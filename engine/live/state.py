@@ -22,7 +22,7 @@ from engine.common.durable import make_folders, sync_folder
 
 DATABASE = "account.sqlite"
 LOCK = "lock"
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE positions (
@@ -39,8 +39,12 @@ CREATE TABLE samples (
     time TEXT PRIMARY KEY, equity TEXT NOT NULL, benchmark TEXT NOT NULL, run TEXT NOT NULL
 );
 """
-_UPGRADES = {0: _SCHEMA + _SAMPLES, 1: _SAMPLES}
-"""What brings a database of a version to that of now."""
+_UPGRADES = {0: _SCHEMA + _SAMPLES, 1: _SAMPLES, 2: ""}
+"""What brings a database of a version to that of now.
+
+Version 3 notes what was followed of splits and dividends in a form that programs of version 2 would
+not understand; `PaperBrokerage` reads both.
+"""
 
 
 class Sample(NamedTuple):

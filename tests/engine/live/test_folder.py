@@ -1,5 +1,8 @@
 """Bars that are appended to files while a run goes on, on a simulated machine."""
 
+import contextlib
+import json
+import sqlite3
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -13,7 +16,7 @@ from engine.live.arrivals import Prices
 from engine.live.corporate import Told
 from engine.live.folder import FolderFeed
 from engine.live.session import Options, run_project
-from engine.live.state import AccountStore
+from engine.live.state import DATABASE, AccountStore
 from engine.live.status import told
 from engine.market.market_hours import MarketHoursDatabase
 from tests.engine.folder import business_days, write_folder
@@ -217,6 +220,26 @@ def test_events_are_read_and_corrections_told(watched):
         "line 5: the event of ABC of 2010-01-15 is corrected: history follows it, cash and "
         "positions keep what was booked"
     )
+
+
+def test_split_and_dividend_of_a_day_may_be_two_rows(watched):
+    """What a row leaves empty stays; a file that was changed above its end begins anew."""
+
+    def told():
+        watched.feed.poll()
+        of = watched.feed.actions.of("ABC")[datetime(2010, 1, 12).date()]
+        return of.split, of.dividend, len([text for text in watched.told if "corrected" in text])
+
+    watched.write("ABC.csv", HEADER + line(0))
+    watched.write("events.csv", EVENT + "2010-01-12,ABC,2,\n2010-01-12,ABC,,0.5\n")
+    watched.feed.want("ABC")
+    assert told() == (2, Decimal("0.5"), 0)
+    watched.write("events.csv", "2010-01-12,ABC,1,\n")
+    assert told() == (1, Decimal("0.5"), 1)
+    watched.write("events.csv", "2010-01-12,ABC,3,\n2010-01-12,ABC,,0.25\n2010-01-12,ABC,,0.5\n")
+    assert told() == (3, Decimal("0.5"), 1)
+    watched.write("events.csv", EVENT + "2010-01-12,ABC,,0.5\n", "w")
+    assert told() == (1, Decimal("0.5"), 2)
 
 
 def test_parquet_without_pyarrow_is_refused_with_the_remedy(watched, monkeypatch):
@@ -508,6 +531,82 @@ def test_what_is_told_after_a_restart_of_a_day_that_was_followed_is_followed_the
     log = run.trade(datetime(2010, 1, 15, 8), datetime(2010, 1, 15))
     assert account(run) == (positions, now)
     assert not any("was told" in text or "nothing ran" in text for text in log)
+
+
+@pytest.mark.parametrize("runs", [False, True])
+@pytest.mark.parametrize(
+    ("first", "then", "held", "paid"),
+    [
+        # A dollar on each of the two shares that the one has become.
+        ("2,", ",1", 2, 2),
+        # A dollar on the share that there was: nobody knew of a split.
+        (",1", "2,", 2, 1),
+        (",1", "2,1", 2, 1),
+    ],
+)
+def test_a_day_of_which_one_event_was_followed_has_the_other_later(
+    run, first, then, held, paid, runs
+):
+    """Told in the morning and at noon, to the run or, the other one, while nothing runs."""
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    events = [
+        (datetime(2010, 1, 11, 17), lambda: run.append(line(5))),
+        (datetime(2010, 1, 12, 17), lambda: run.append(line(6))),
+        (
+            datetime(2010, 1, 13, 7),
+            lambda: run.append(f"{EVENT}2010-01-13,ABC,{first}\n", "events.csv"),
+        ),
+    ]
+    (run.root / "main.py").write_text(BUYING.replace("bar is None or", "self.time.day > 11 or"))
+
+    def tell():
+        run.append(f"2010-01-13,ABC,{then}\n", "events.csv")
+
+    end = datetime(2010, 1, 13)
+    if runs:
+        log = run.trade(datetime(2010, 1, 11, 8), end, [*events, (end + timedelta(hours=12), tell)])
+        assert len(said(log, "The split or dividend of ABC that belongs to 2010-01-13")) == 1
+    else:
+        log = run.trade(datetime(2010, 1, 11, 8), end, events)
+        tell()
+        log = run.trade(datetime(2010, 1, 14, 7), end + timedelta(days=1))
+        assert len(said(log, "Told while nothing ran, of 2010-01-13: ABC")) == 1
+    expected = {"ABC": (held, 106 / Decimal(held))}, 100_000 - 106 - 1 + paid
+    assert account(run) == expected
+    log = run.trade(datetime(2010, 1, 15, 8), datetime(2010, 1, 15))
+    assert account(run) == expected
+    assert not any("was told" in text or "nothing ran" in text for text in log)
+
+
+def test_a_day_that_version_2_noted_is_followed_no_more(run):
+    """It noted the day alone, whatever the day had."""
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    run.append(EVENT + "2010-01-13,ABC,2,1\n", "events.csv")
+    events = [
+        (datetime(2010, 1, day, 17), lambda i=day - 6: run.append(line(i))) for day in (11, 12)
+    ]
+    run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 13), events)
+    before = account(run)
+    assert before[0]["ABC"] == (2, 53)
+    path = run.root / "live" / "state" / DATABASE
+
+    def noted():
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            ((kept,),) = connection.execute("SELECT value FROM facts WHERE name='events_followed'")
+            return json.loads(kept), *connection.execute("PRAGMA user_version").fetchone()
+
+    now, version = noted()
+    day = "2010-01-13T00:00:00"
+    assert now == {"ABC": {day: ["dividend", "split"]}}
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        old = json.dumps({"ABC": [day]})
+        connection.execute("UPDATE facts SET value=? WHERE name='events_followed'", (old,))
+        connection.execute("PRAGMA user_version=2")
+        connection.commit()
+    log = run.trade(datetime(2010, 1, 14, 7), datetime(2010, 1, 14))
+    assert not any("nothing ran" in text for text in log)
+    assert account(run) == before
+    assert noted() == (now, version)
 
 
 def test_what_is_told_on_the_weekend_before_counts_once(run):

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from engine.cli import main
 from engine.common.clock import NEW_YORK, from_utc
 from engine.live.brokerage import PaperBrokerage
-from engine.live.corporate import is_split
+from engine.live.day_events import is_split
 from engine.live.loop import LiveLoop
 from engine.live.session import Options, run_project
 from engine.live.state import DATABASE, AccountStore, StateLock, holder
@@ -234,7 +234,7 @@ def test_an_account_of_the_version_before_goes_on(project):
     assert figures["Churn (turnover a year)"] == pytest.approx(churn)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript("PRAGMA user_version=9;")
-    with pytest.raises(ValueError, match="must be of version 2; it is of 9"):
+    with pytest.raises(ValueError, match="must be of version 3; it is of 9"):
         trade(project, "three", first=None)
 
 
@@ -402,6 +402,41 @@ def test_an_event_that_a_killed_run_has_booked_is_not_booked_again(tmp_path, mon
     monkeypatch.undo()
     trade(parts, "four", datetime(2010, 1, 21))
     assert account(parts)[:2] == account(whole)[:2]
+
+
+def test_a_dividend_that_is_heard_of_after_its_days_split_was_booked_is_paid(tmp_path, monkeypatch):
+    """Killed at the split; the same moment brings both again, the dividend of the share before."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed(self, step):
+        if any(map(is_split, step.slice.splits.values())):
+            raise Killed
+        user_events(self, step)
+
+    user_events = LiveLoop._user_events
+    both = "20100104,0.98,0.5,1\n20100115,0.98,0.5,100\n20501231,1,1,0\n"
+    found = []
+    for factors in (both, both.replace("0.98", "1")):
+        root = tmp_path / str(len(found))
+        write_events(root / "data")
+        file = root / "data" / "equity" / "usa" / "factor_files" / "abc.csv"
+        file.write_text(factors)
+        (root / "main.py").write_text(PROJECT)
+        if found:
+            with monkeypatch.context() as patch, contextlib.suppress(Killed):
+                patch.setattr(LiveLoop, "_user_events", killed)
+                trade(root, "one", datetime(2010, 1, 18))
+            store = AccountStore(root / "live" / "state")
+            (held, _), cash = store.positions()["ABC"], store.cash
+            store.close()
+            file.write_text(both)
+        trade(root, "two", datetime(2010, 1, 18), first=None if found else FIRST)
+        found.append(account(root)[:2])
+    assert found[0] == found[1]
+    # Two dollars a share of before, which are one of each that there is now.
+    assert found[1][0] - cash == held
 
 
 def test_what_was_added_on_the_way_is_there_after_a_restart(project):

@@ -1,0 +1,83 @@
+"""Which split or dividend of a security it is, so that each is followed once.
+
+A security has one split and one dividend a day: several of a kind that a day brings come as one,
+their product or their sum, in LEAN's factor files as in what a feed tells. So day and kind name an
+event. Equal ones of a day are not told apart: one that is told later changes the product or the
+sum, which is a correction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from engine.common.enums import SplitType
+from engine.market.data import BaseData, Dividend, Split
+
+
+class EventKind(StrEnum):
+    """What an account has to follow."""
+
+    DIVIDEND = "dividend"
+    SPLIT = "split"
+
+
+class DayEvent(NamedTuple):
+    """An event of a security: the day (a midnight) to which it belongs, and its kind."""
+
+    day: datetime
+    kind: EventKind
+
+
+def is_split(point: BaseData) -> bool:
+    """Whether it is a split, and not the warning of one."""
+    return isinstance(point, Split) and point.type == SplitType.SPLIT_OCCURRED
+
+
+def kind_of(point: BaseData) -> EventKind | None:
+    """What kind of event it is; None for what an account has not to follow."""
+    if isinstance(point, Dividend):
+        return EventKind.DIVIDEND
+    return EventKind.SPLIT if is_split(point) else None
+
+
+def kinds_of(points: Iterable[BaseData]) -> set[EventKind]:
+    """The kinds among points."""
+    return {kind for kind in map(kind_of, points) if kind is not None}
+
+
+def to_follow(points: Collection[BaseData], due: Collection[EventKind]) -> list[BaseData]:
+    """Of a security's points of a day those that are due, the dividend before the split.
+
+    A dividend is told of the share before the day's split. Where that has been followed already,
+    it is restated: of the share that the split has made.
+
+    Args:
+        points: all that the day brings.
+        due: kinds that have not been followed.
+    """
+    found: list[BaseData] = []
+    for point in points:
+        kind = kind_of(point)
+        if kind is None or kind not in due:
+            continue
+        if isinstance(point, Dividend) and EventKind.SPLIT not in due:
+            point = _restated(point, points)
+        found.append(point)
+    return sorted(found, key=is_split)
+
+
+def _restated(dividend: Dividend, points: Iterable[BaseData]) -> Dividend:
+    """A dividend of the share after the split among points, if there is one."""
+    for split in points:
+        if isinstance(split, Split) and is_split(split):
+            factor = split.split_factor_exact
+            return Dividend(
+                dividend.symbol,
+                dividend.time,
+                dividend.distribution_exact * factor,
+                dividend.reference_price_exact * factor,
+            )
+    return dividend
