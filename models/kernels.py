@@ -29,6 +29,11 @@ _WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 VECTOR, VECTORS = (16, 4) if _WIDE else (8, 2)
 """Floats in a vector and vectors in a tile: as many as a processor's registers hold sums for."""
 
+if _WIDE and numba.config.CPU_FEATURES is None and numba.config.CPU_NAME is None:
+    # Left to itself LLVM uses half of each of such a processor's registers for loops.
+    _FEATURES = llvmlite.binding.get_host_cpu_features().flatten()
+    numba.config.CPU_FEATURES = f"{_FEATURES},-prefer-256-bit"
+
 LANES = VECTOR * VECTORS
 """Series that a network kernel works on together; a last block is filled up with zeros."""
 
@@ -204,6 +209,43 @@ def asinh(x):
     """Inverse hyperbolic sine of a float64 below 1e150 in size, absolute error below 1e-15."""
     found = log(abs(x) + np.sqrt(x * x + 1.0))
     return -found if x < 0.0 else found
+
+
+# --- functions of float32 -------------------------------------------------------------------------
+
+_FARTHEST_32 = np.float32(25.0)
+"""Sigmoids of so many doublings differ from 0 or 1 by half the resolution of float32 near 1."""
+
+_ROUND_32 = np.float32(12582912.0)
+"""As `_ROUND_64`: 1.5 · 2^23."""
+
+_ONE_32 = np.float32(1.0)
+_EXP2 = (
+    np.float32(1.32647271973714e-3),
+    np.float32(9.67151263965395e-3),
+    np.float32(5.550733743251546e-2),
+    np.float32(2.4022242085374954e-1),
+    np.float32(6.931469775991652e-1),
+)
+"""Of 2^x less 1 within ±1/2, relative to 2^x within 1e-7 wherever: the least that five powers of x
+can be made to miss it by (Remez)."""
+
+
+@fused
+def exp2_32(x):
+    """Two to the power of a float32 held within ±25, relative error below 2e-7; NaN stays NaN."""
+    x = _FARTHEST_32 if x > _FARTHEST_32 else x
+    x = -_FARTHEST_32 if x < -_FARTHEST_32 else x
+    rounded = x + _ROUND_32
+    r = x - (rounded - _ROUND_32)
+    power = _EXP2[0]
+    power = power * r + _EXP2[1]
+    power = power * r + _EXP2[2]
+    power = power * r + _EXP2[3]
+    power = power * r + _EXP2[4]
+    power = power * r + _ONE_32
+    scale = np.int32((np.float32(rounded).view(np.int32) + np.int32(127)) << np.int32(23))
+    return power * np.int32(scale).view(np.float32)
 
 
 # --- blocks of series ----------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import numpy as np
 from models.arrays import take_series
 from models.forecast.density import OUTPUTS
 from models.forecast.recalibration import Memory
-from models.forecast.recurrent import COLUMNS, lstm_steps, network_outputs
+from models.forecast.recurrent import COLUMNS, GATE_FACTORS, lstm_steps, network_outputs
 from models.forecast.traits import SeriesTraits
 from models.forecast.weights import LSTMWeights
 
@@ -144,8 +144,8 @@ class LSTMInference:
         units = weights.units
         # For each unit: (F + H + 1, gates).
         gates = np.concatenate([weights.kernel, weights.recurrent, weights.bias[None]])
-        by_unit = gates.reshape(-1, COLUMNS, units).transpose(2, 0, 1)
-        self._gates = np.ascontiguousarray(by_unit).reshape(-1)
+        by_unit = gates.reshape(-1, COLUMNS, units).transpose(2, 0, 1) * GATE_FACTORS
+        self._gates = np.ascontiguousarray(by_unit, np.float32).reshape(-1)
         heads = np.concatenate([weights.head, weights.skip])
         heads = np.pad(heads, ((0, 0), (0, -heads.shape[1] % COLUMNS)))
         by_group = heads.reshape(len(heads), -1, COLUMNS).transpose(1, 0, 2)

@@ -10,50 +10,18 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from models.kernels import LANES, VECTOR, VECTORS, compiled, fused, inlined, load, store
+from models.kernels import LANES, VECTOR, VECTORS, compiled, exp2_32, inlined, load, store
 
 COLUMNS = 4
 """Columns of a matrix that a tile multiplies with: the gates of one unit."""
 
-_LOG2_E = np.float32(1.4426950408889634)
-_LN2_HIGH_32, _LN2_LOW_32 = np.float32(0.693359375), np.float32(-2.12194440e-4)
-_ROUND = np.float32(12582912.0)
-"""1.5 · 2^23: a small number added to it is rounded to a whole one, which its last bits hold."""
+_LOG2_E = 1.4426950408889634
+GATE_FACTORS = np.array([-1.0, -1.0, -2.0, -1.0]) * _LOG2_E
+"""What weights of input, forget, candidate and output gate are multiplied by before a kernel takes
+them: two to the power of what it then sums up is the exponential that the gate is made of."""
 
-_FARTHEST = np.float32(17.0)
-"""Sigmoids of more differ from 0 or 1 by less than half the resolution of float32 near 1."""
-
-_ONE, _TWO = np.float32(1.0), np.float32(2.0)
-_EXP = (
-    np.float32(1.9875691500e-4),
-    np.float32(1.3981999507e-3),
-    np.float32(8.3334519073e-3),
-    np.float32(4.1665795894e-2),
-    np.float32(1.6666665459e-1),
-    np.float32(5.0000001201e-1),
-)
-
-
-@fused
-def exp_32(x):
-    """Exponential of a float32 held within ±17, relative error below 2e-7; NaN stays NaN.
-
-    Cephes' `expf` (Moshier 1992): its range reduction and polynomial.
-    """
-    x = _FARTHEST if x > _FARTHEST else x
-    x = -_FARTHEST if x < -_FARTHEST else x
-    rounded = x * _LOG2_E + _ROUND
-    n = rounded - _ROUND
-    r = (x - n * _LN2_HIGH_32) - n * _LN2_LOW_32
-    power = _EXP[0]
-    power = power * r + _EXP[1]
-    power = power * r + _EXP[2]
-    power = power * r + _EXP[3]
-    power = power * r + _EXP[4]
-    power = power * r + _EXP[5]
-    power = power * (r * r) + r + _ONE
-    scale = np.int32((np.float32(rounded).view(np.int32) + np.int32(127)) << np.int32(23))
-    return power * np.int32(scale).view(np.float32)
+_OF_CELL = np.float32(-2.0 * _LOG2_E)
+_ONE = np.float32(1.0)
 
 
 @inlined
@@ -140,7 +108,7 @@ def lstm_steps(
 ):  # fmt: skip
     """An LSTM through T bars of B series, in blocks of `LANES` series.
 
-    The five transcendentals of a unit are exponentials, and sigmoids and tanh of a fraction share
+    The five transcendentals of a unit are powers of two, and sigmoids and tanh of a fraction share
     one division: new cell = [c (1 + i)(1 + g) + (1 - g)(1 + f)] / [(1 + i)(1 + g)(1 + f)] with
     i, f = exp(-gate) and g = exp(-2 candidate).
 
@@ -150,7 +118,8 @@ def lstm_steps(
         hidden: shape (H, B), before the first bar.
         cell: shape (H, B), likewise.
         weights: shape (H * (F + H + 1) * COLUMNS,): of each unit, input by input, hidden states and
-            a one for the bias last, those of its input, forget, candidate and output gate.
+            a one for the bias last, those of its input, forget, candidate and output gate, each
+            multiplied by its factor (`GATE_FACTORS`).
         masked: whether there are masks.
         input_mask: factors of the inputs, shape (F, B); not read unless `masked`.
         hidden_mask: factors of the hidden states, shape (H, B), likewise.
@@ -185,14 +154,14 @@ def lstm_steps(
             for h in range(units):
                 _multiply_tile(read, weights, h * depth * COLUMNS, depth, gates)
                 for lane in range(LANES):
-                    i = _ONE + exp_32(-gates[0, lane])
-                    f = _ONE + exp_32(-gates[1, lane])
-                    g = exp_32(-_TWO * gates[2, lane])
-                    o = _ONE + exp_32(-gates[3, lane])
+                    i = _ONE + exp2_32(gates[0, lane])
+                    f = _ONE + exp2_32(gates[1, lane])
+                    g = exp2_32(gates[2, lane])
+                    o = _ONE + exp2_32(gates[3, lane])
                     both = i * (_ONE + g)
                     moved = (state[h, lane] * both + (_ONE - g) * f) / (both * f)
                     state[h, lane] = moved
-                    c = exp_32(-_TWO * moved)
+                    c = exp2_32(_OF_CELL * moved)
                     now[h, lane] = (_ONE - c) / (o * (_ONE + c))
             if every.shape[0]:
                 for h in range(units):
