@@ -297,8 +297,8 @@ def restate(algorithm: Any, security: Any, split: Split, since: Filled, due: dat
     known = None
     if last is not None and security.exchange.hours.to_utc(last.end_time) > due:
         known = last.clone(False)
-    held, average = holdings.quantity_exact, holdings.average_price_exact
-    before = held - since.quantity
+    held, own = holdings.quantity_exact, holdings.average_price_exact
+    before, average = held - since.quantity, own
     if before * since.quantity > 0:
         average = (average * held - since.value) / before
     elif not held or before * held < 0:
@@ -310,8 +310,9 @@ def restate(algorithm: Any, security: Any, split: Split, since: Filled, due: dat
     after = whole + since.quantity
     if whole * since.quantity > 0:
         average = (whole * average + since.value) / after
-    elif whole * after < 0:
-        average = since.value / since.quantity
+    elif after and whole * after <= 0:
+        # What there is was bought or sold since: all of it, or the part that turned it round.
+        average = own if held and before * held <= 0 else since.value / since.quantity
     holdings.set_holdings(average, after)
     if known is not None:
         # The price is of the new scale already.

@@ -500,6 +500,25 @@ def test_what_is_told_after_eight_of_its_day_is_followed_then(run):
     assert account(run)[0]["ABC"][0] == 3
 
 
+def test_what_was_bought_since_a_split_that_is_told_late_keeps_its_price(run):
+    """All of it was bought after eight, at prices of the new scale."""
+    run.append(HEADER + "".join(line(i) for i in range(6)))
+    (run.root / "main.py").write_text(BUYING.replace("bar is None or", "self.time.day != 12 or"))
+    opened, text = minute(datetime(2010, 1, 13, 9, 30), 53, 54, 52, 53.5, 10)
+    events = [
+        (datetime(2010, 1, 12, 17), lambda: run.append(line(6))),
+        (opened, lambda: run.append(text)),
+        (
+            datetime(2010, 1, 13, 12),
+            lambda: run.append(EVENT + "2010-01-13,ABC,2,1\n", "events.csv"),
+        ),
+    ]
+    log = run.trade(datetime(2010, 1, 12, 8), datetime(2010, 1, 13), events)
+    assert said(log, "The split or dividend of ABC that belongs to 2010-01-13 08:00")
+    assert run.fills() == [("13 09:31", "1", "53")]
+    assert account(run) == ({"ABC": (1, 53)}, 100_000 - 53 - 1)
+
+
 @pytest.mark.parametrize("runs", [False, True])
 def test_what_is_told_after_a_restart_of_a_day_that_was_followed_is_followed_then(run, runs):
     """Wednesday's split and dividend are told on Thursday, to the next run or before it starts."""
