@@ -140,6 +140,7 @@ class AccountBook:
         self._tell = tell
         self._accounted: float | None = None
         self._flow = 0.0
+        self._paid: dict[str, str] = {}
 
     def open(
         self,
@@ -158,6 +159,7 @@ class AccountBook:
         if kept is None:
             return
         self._flow = float(kept["flow"])
+        self._paid = dict(kept["paid"])
         self._reconcile(kept, away, ordered)
 
     def _reconcile(
@@ -228,7 +230,7 @@ class AccountBook:
         """
         paid = {name: held[name][0] * away[name].dividend for name in held if name in away}
         for name, amount in sorted(paid.items(), key=lambda item: -abs(item[1])):
-            if abs(amount) > 0.005 and abs(left - amount) < abs(left):
+            if abs(amount) > 0.005 and _explains(amount, left):
                 self._tell(
                     f"{name}: a dividend of about {away[name].dividend:.4g} $ a share came while "
                     f"nothing ran, {amount:.2f} $"
@@ -246,6 +248,9 @@ class AccountBook:
     def paid(self, dividends: Dividends, splits: Splits) -> None:
         """Note dividends, which come as cash and are no deposit.
 
+        A process that was killed in the moment of a dividend leaves one that is told of it again,
+        when the cash is there from the start.
+
         Args:
             dividends: of a slice.
             splits: of the same slice; LEAN pays on the shares of before.
@@ -253,11 +258,29 @@ class AccountBook:
         with self._guard:
             for symbol in self._symbols:
                 dividend, split = dividends.get(symbol), splits.get(symbol)
-                if dividend is not None and self._accounted is not None:
-                    held = float(self._algorithm.portfolio[symbol].quantity)
-                    if split is not None and split.type == SplitType.SPLIT_OCCURRED:
-                        held *= float(split.split_factor)
-                    self._accounted += held * float(dividend.distribution)
+                if dividend is None or self._accounted is None:
+                    continue
+                day = dividend.time.date().isoformat()
+                if self._paid.get(symbol.value) == day:
+                    continue
+                self._paid[symbol.value] = day
+                held = float(self._algorithm.portfolio[symbol].quantity)
+                if split is not None and split.type == SplitType.SPLIT_OCCURRED:
+                    held *= float(split.split_factor)
+                amount = held * float(dividend.distribution)
+                if not self._was_there(symbol.value, amount):
+                    self._accounted += amount
+
+    def _was_there(self, name: str, amount: float) -> bool:
+        """Whether a dividend's $ had come by the start, where they were taken for a deposit."""
+        came, flow = self.cash() - (self._accounted or 0.0), self._flow
+        if not _explains(amount, flow) or _explains(amount, came):
+            return False
+        self._flow -= amount
+        self._tell(
+            f"{name}: {amount:.2f} $ of what came while nothing ran are a dividend, and no deposit"
+        )
+        return True
 
     def outside_flow(self) -> float:
         """$ that came into the account (negative: left it) without a fill or a dividend.
@@ -298,7 +321,17 @@ class AccountBook:
     def to_state(self) -> dict[str, Any]:
         """What a restart compares the account with, as JSON."""
         cash = self.cash() if self._accounted is None else self._accounted
-        return {"holdings": self.holdings(), "cash": cash, "flow": self._flow}
+        return {
+            "holdings": self.holdings(),
+            "cash": cash,
+            "flow": self._flow,
+            "paid": dict(self._paid),
+        }
+
+
+def _explains(amount: float, cash: float) -> bool:
+    """Whether cash that came shows an amount: it is nearer to it than to nothing."""
+    return abs(cash - amount) < abs(cash)
 
 
 def _flow(amount: float) -> str:

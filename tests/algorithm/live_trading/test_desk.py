@@ -224,6 +224,7 @@ def test_a_state_of_the_layout_before_is_gone_on_with(monkeypatch):
     old = {name: each for name, each in state.items() if name not in ("trainings", "refusals")}
     old |= {"trained": "2014-03-24T08:00:00", "untrained": 2, "models": {"key": "1"}}
     old["bars"] = state["bars"] | {"splits": {"BBB": {split["time"]: 0.5}}}
+    old["account"] = {name: each for name, each in state["account"].items() if name != "paid"}
     monkeypatch.setattr("algorithm.live_trading.state.SCHEMA", 4)
     store = Memory()
     StateStore(store, "mirage-live/test").save(old)
@@ -236,6 +237,41 @@ def test_a_state_of_the_layout_before_is_gone_on_with(monkeypatch):
     assert desk.outbox.to_state() == state["outbox"]
     assert desk.trainings.to_state() == {"newest": "2014-03-24T08:00:00", "failed": 2}
     assert desk.bars.to_state()["splits"] == {"BBB": [split | {"day": None, "unclaimed": 0.5}]}
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_dividend_that_is_told_of_again_counts_once(heard):
+    """Killed when the account had it, before or after the desk had heard and saved it."""
+    world = running()
+    world.next_session()
+    if not heard:
+        world.kill()
+    world.pay(BBB, 5.0)
+    amount = world.portfolio[BBB].quantity * 5.0
+    if heard:
+        world.kill()
+    world.start((1.0, 1.0))
+    assert len(said(world, f"a deposit of {amount:.2f} $")) == (not heard)
+    world.hear_paid(BBB, 5.0)
+    assert len(said(world, f"BBB: {amount:.2f} $ of what came while nothing ran")) == (not heard)
+    world.guessed = False
+    world.open({symbol: opened for symbol, (opened, _) in CALM.items()}, 1.0)
+    world.trade(CALM)
+    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    assert not said(world, "withdrawal")
+    day(world, (1.0, 1.0))
+    assert len(said(world, "deposit of")) == (not heard)
+
+
+def test_a_dividend_and_money_that_goes_on_one_morning_are_told_apart():
+    world = running()
+    world.next_session()
+    world.deposit(-15_000.0)
+    world.pay(BBB, 5.0)
+    world.open({symbol: opened for symbol, (opened, _) in CALM.items()}, 1.0)
+    world.trade(CALM)
+    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    assert len(said(world, "a withdrawal of 15000.00 $")) == 1
 
 
 def test_a_record_is_on_disk_before_the_state_and_of_the_same_run():

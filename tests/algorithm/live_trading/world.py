@@ -257,7 +257,11 @@ class World:
         self.portfolio.cash += self.portfolio[symbol].quantity * each
         self.guessed |= self.desk is None
         if self.desk is not None:
-            self.desk.paid({symbol: SimpleNamespace(distribution=each)}, {})
+            self.hear_paid(symbol, each)
+
+    def hear_paid(self, symbol, each):
+        """The desk hears of this morning's dividend, for the first time or again."""
+        self.desk.paid({symbol: SimpleNamespace(distribution=each, time=self.time)}, {})
 
     def deposit(self, amount):
         """Money that comes (negative: goes); nobody is told."""
