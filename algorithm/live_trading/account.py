@@ -15,7 +15,7 @@ from typing import Any
 from AlgorithmImports import *
 
 from algorithm.live_trading.live_bars import Away
-from algorithm.live_trading.mending import LEAST_SPLIT
+from algorithm.live_trading.mending import is_large
 
 LEAST_FLOW = 0.001
 """Share of the account that must come or go before it is said to be a deposit or a withdrawal:
@@ -64,8 +64,7 @@ class Change:
     @property
     def has_new_scale(self) -> bool:
         """Whether prices are of another scale, by more than dividends make it."""
-        scale = 1.0 if self.away is None else self.away.scale
-        return abs(math.log(scale)) >= -math.log(1.0 - LEAST_SPLIT)
+        return self.away is not None and is_large(self.away.scale)
 
     @property
     def is_unfollowed(self) -> bool:

@@ -2,8 +2,10 @@
 
 Two tell of a split: the broker, in LEAN's event of its day, and history, whose bars have another
 scale all at once. History may come first, and tells of several splits as of one; then each that the
-broker tells of is a *part* of it. The broker tells a process of a split once, and a process that
-was killed in that moment leaves one that hears of it again.
+broker tells of is a *part* of it. Where the product of several is no common split, history's scale
+alone does not tell them from what a dividend, say, has done: bars have it and targets do not, until
+the broker tells of a part that leaves a common split. The broker tells a process of a split once,
+and a process that was killed in that moment leaves one that hears of it again.
 """
 
 from __future__ import annotations
@@ -11,9 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from algorithm.live_trading.mending import SCALE_ERROR, SPLIT_HOUR, is_split_ratio
+
+
+class Following(NamedTuple):
+    """Price factors that have still to be followed, 1 for none: by kept bars, and by targets."""
+
+    bars: float = 1.0
+    targets: float = 1.0
 
 
 @dataclass
@@ -27,6 +36,8 @@ class KnownSplit:
         followed: whether the broker's shares had followed it by then, where history told of it.
         unclaimed: of history's factor, what the broker has not told of yet; 1 if nothing is left.
         is_part: whether it is a part of one that history had told of, so that nothing was to do.
+        is_scale: whether it is no split so far, but a scale of history's that targets have not
+            followed.
         heard: whether the broker has told the process that runs of it; begins anew with each.
     """
 
@@ -36,6 +47,7 @@ class KnownSplit:
     followed: bool = False
     unclaimed: float = 1.0
     is_part: bool = False
+    is_scale: bool = False
     heard: bool = False
 
     def to_state(self) -> dict[str, Any]:
@@ -47,6 +59,7 @@ class KnownSplit:
             "followed": self.followed,
             "unclaimed": self.unclaimed,
             "is_part": self.is_part,
+            "is_scale": self.is_scale,
         }
 
     @classmethod
@@ -60,6 +73,7 @@ class KnownSplit:
             bool(state["followed"]),
             float(state["unclaimed"]),
             bool(state["is_part"]),
+            bool(state["is_scale"]),
         )
 
 
@@ -87,16 +101,22 @@ class KnownSplits:
 
     def any_between(self, name: str, after: datetime, until: datetime) -> bool:
         """Whether a symbol's split was heeded in a span."""
-        return any(after < one.time <= until for one in self._known.get(name, ()))
+        known = self._known.get(name, ())
+        return any(after < one.time <= until and not one.is_scale for one in known)
 
     def history_told(self, name: str, factor: float, now: datetime, followed: bool) -> None:
         """Note one that history told of; see `KnownSplit`."""
         one = KnownSplit(now, factor, followed=followed, unclaimed=factor)
         self._known.setdefault(name, []).append(one)
 
+    def history_scaled(self, name: str, factor: float, now: datetime) -> None:
+        """Note a scale of history's that is of no common split; see the module."""
+        one = KnownSplit(now, factor, unclaimed=factor, is_scale=True)
+        self._known.setdefault(name, []).append(one)
+
     def broker_told(
         self, name: str, factor: float, day: date, now: datetime, newest: datetime | None
-    ) -> bool:
+    ) -> Following:
         """Note one that the broker tells of.
 
         Args:
@@ -107,7 +127,7 @@ class KnownSplits:
             newest: end of the newest bar; what history told of before has been told of by then.
 
         Returns:
-            Whether bars and targets have still to follow it.
+            What bars and targets have still to follow.
         """
         known = self._known.setdefault(name, [])
         equal = [one for one in known if one.day == day and _is_one(one.factor / factor)]
@@ -119,22 +139,23 @@ class KnownSplits:
                 "and counts once: a day has one of a share. Were it another, prices would show it, "
                 "and history is asked"
             )
-            return False
+            return Following()
         due = datetime(day.year, day.month, day.day, SPLIT_HOUR)
         for one in known:
             if _is_one(one.unclaimed) or (newest is not None and one.time <= newest):
                 continue
             if one.followed and one.time < due:
                 continue
-            rest = one.unclaimed / factor
+            whole, rest = one.unclaimed, one.unclaimed / factor
             if _is_one(rest) or is_split_ratio(rest):
+                behind, one.is_scale = one.is_scale, False
                 one.unclaimed = 1.0 if _is_one(rest) else rest
                 known.append(KnownSplit(now, factor, day, is_part=True, heard=True))
-                return False
+                return Following(targets=whole) if behind else Following()
         if equal:
             self._tell(f"{name}: a second split by {factor:g} since the last close; both count")
         known.append(KnownSplit(now, factor, day, heard=True))
-        return True
+        return Following(factor, factor)
 
     def to_state(self) -> dict[str, Any]:
         """What a restart has to bring back, as JSON."""

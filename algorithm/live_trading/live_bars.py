@@ -17,7 +17,7 @@ from AlgorithmImports import *
 from algorithm.bars import Bar as KeptBar
 from algorithm.bars import BarBook, Row, row_of
 from algorithm.live_trading.known_splits import KnownSplits
-from algorithm.live_trading.mending import Mended, looks_like_split, mend, scaled
+from algorithm.live_trading.mending import Mended, is_large, looks_like_split, mend, scaled
 from models.market.history import History
 
 LEFT = 3
@@ -187,6 +187,8 @@ class LiveBars:
             self._tell(
                 f"{name}: history tells of a split by {mended.split:g}; pending targets follow it"
             )
+        elif is_large(mended.scale):
+            self._splits.history_scaled(name, mended.scale, algorithm.time)
 
     def _whole(
         self,
@@ -291,14 +293,21 @@ class LiveBars:
         """
         with self._guard:
             now, newest = self._algorithm.time, self._bars.newest(name)
-            if not self._splits.broker_told(name, factor, day, now, newest and newest[0]):
+            left = self._splits.broker_told(name, factor, day, now, newest and newest[0])
+            if left.bars != 1.0:
+                self._bars.replace(name, [scaled(bar, left.bars) for bar in self._bars.of(name)])
+                self.version += 1
+                self._tell(f"{name}: split by {factor:g}; kept bars and pending targets follow it")
+            elif left.targets != 1.0:
+                self._tell(
+                    f"{name}: split by {factor:g}, of which and of others history's new scale was; "
+                    f"pending targets follow them, by {left.targets:g} together"
+                )
+            if left.targets != 1.0:
+                self._on_split(name, left.targets)
+            if left.bars == 1.0:
                 # Should it be another after all, history knows of both by now.
                 self._refresh(self._by_name[name], now)
-                return
-            self._bars.replace(name, [scaled(bar, factor) for bar in self._bars.of(name)])
-            self._on_split(name, factor)
-            self.version += 1
-            self._tell(f"{name}: split by {factor:g}; kept bars and pending targets follow it")
 
     # State.
 

@@ -163,10 +163,15 @@ def looks_like_split(before: float, after: float) -> float | None:
         after: the price now, > 0.
     """
     move = after / before
-    if abs(math.log(move)) < -math.log(1.0 - LEAST_SPLIT):
+    if not is_large(move):
         return None
     nearest = min(SPLIT_RATIOS, key=lambda ratio: abs(math.log(move / ratio)))
     return nearest if abs(move / nearest - 1.0) <= SPLIT_LOOK else None
+
+
+def is_large(ratio: float) -> bool:
+    """Whether a ratio of prices is as far from 1 as a split's."""
+    return abs(math.log(ratio)) >= -math.log(1.0 - LEAST_SPLIT)
 
 
 def is_split_ratio(ratio: float) -> bool:

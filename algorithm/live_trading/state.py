@@ -290,8 +290,16 @@ def _from_7(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_8(state: Mapping[str, Any]) -> dict[str, Any]:
-    """What layout 8 did not have: the days of dividends."""
-    return {**state, "account": {**state["account"], "paid": {}}}
+    """What layout 8 did not have: the days of dividends; scales that are no splits so far."""
+    splits = {
+        name: [{**one, "is_scale": False} for one in known]
+        for name, known in state["bars"]["splits"].items()
+    }
+    return {
+        **state,
+        "account": {**state["account"], "paid": {}},
+        "bars": {**state["bars"], "splits": splits},
+    }
 
 
 _STATES: Mapping[int, BroughtUp] = {4: _from_4, 5: _from_5, 6: _from_6, 7: _from_7, 8: _from_8}

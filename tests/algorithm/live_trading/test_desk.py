@@ -388,10 +388,10 @@ def test_equal_splits_of_two_days_without_a_bar_between_are_two():
 
 
 @pytest.mark.parametrize("restarts", [0, 1, 2])
-@pytest.mark.parametrize("factors", [(0.5, 0.5), (0.5, 0.2)])
+@pytest.mark.parametrize("factors", [(0.5, 0.5), (0.5, 0.2), (0.5, 1 / 3), (1 / 3, 0.5)])
 def test_splits_that_history_told_of_as_of_one_are_told_of_one_by_one(factors, restarts):
-    """Two and two for one are four, and two and five are ten. A process that is killed on the way
-    hears of them again, or of the rest."""
+    """Two and two for one are four, two and five are ten, and two and three are no common six. A
+    process that is killed on the way hears of them again, or of the rest."""
     world = running()
     world.kill()
     days = []
