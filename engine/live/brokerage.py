@@ -64,6 +64,9 @@ class Brokerage(Protocol):
     def began(self) -> datetime | None:
         """The day (a midnight) since which the account follows events; None for that of the run."""
 
+    def followed(self, ticker: str) -> Collection[DayEvent]:
+        """Splits and dividends that the account is known to have followed."""
+
     def corporate_events(
         self, utc_time: datetime, events: DayEvents
     ) -> AbstractContextManager[Due]:
@@ -123,6 +126,10 @@ class LeanPaperBrokerage:
     def began(self) -> datetime | None:
         """With the run."""
         return None
+
+    def followed(self, ticker: str) -> Collection[DayEvent]:
+        """None is known: what earlier runs followed is forgotten."""
+        return ()
 
     def corporate_events(
         self, utc_time: datetime, events: DayEvents
@@ -241,6 +248,10 @@ class PaperBrokerage:
         """The day since which events are known to have been followed, or not."""
         noted = self._store.fact("events_since")
         return None if noted is None else datetime.fromisoformat(noted)
+
+    def followed(self, ticker: str) -> Collection[DayEvent]:
+        """What the account has noted."""
+        return self._followed().get(ticker, set())
 
     @contextmanager
     def corporate_events(self, utc_time: datetime, events: DayEvents) -> Iterator[Due]:

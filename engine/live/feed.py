@@ -7,7 +7,7 @@ adjusted. Splits and dividends come at eight in the morning of the day after the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -50,6 +50,8 @@ class LiveFeed(DataFeed):
         source: the trades, or the bars as they come in.
         events: the files that tell of splits and dividends.
         since: see `CorporateEvents`.
+        followed: by ticker, the splits and dividends that the account has followed: they are told
+            of no more when a source that was silent at the start tells of them later.
 
     Attributes:
         late: (end in UTC, security, bar) of the bars of the last slice that came long after their
@@ -72,9 +74,11 @@ class LiveFeed(DataFeed):
         source: TickSource | BarSource,
         events: Sources,
         since: datetime | None = None,
+        followed: Callable[[str], Collection[DayEvent]] = lambda ticker: (),
     ) -> None:
         super().__init__(algorithm, sources, fred)
         self._since = since
+        self._followed = followed
         self._source = source
         self._builders: list[ServedBars] = []
         self.late: list[tuple[datetime, Any, BaseData]] = []
@@ -273,6 +277,7 @@ class LiveFeed(DataFeed):
                 for ticker, ex_date, kind in self._source.take_event_news()
                 for events in self._events
                 if events.config.symbol.value == ticker and events.is_late(ex_date)
+                if DayEvent(events.due(ex_date), kind) not in self._followed(ticker)
             ]
 
     def _events_told_late(self) -> list[tuple[Any, list[BaseData]]]:

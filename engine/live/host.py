@@ -153,6 +153,7 @@ class LiveHost:
             self._source,
             self._events,
             self._brokerage.began(),
+            self._brokerage.followed,
         )
         telling = _Telling(algorithm, feed, self._context.on_message, on_step)
         loop = self.loop = LiveLoop(

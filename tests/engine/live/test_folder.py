@@ -597,6 +597,35 @@ def test_a_day_of_which_one_event_was_followed_has_the_other_later(
     assert not any("was told" in text or "nothing ran" in text for text in log)
 
 
+def test_what_was_followed_is_told_no_more_when_its_file_comes_back(run):
+    """The file of the events is gone at a start, and there again at noon."""
+    (run.root / "main.py").write_text(
+        BUYING
+        + """
+    def on_splits(self, splits):
+        self.log(f"heard {list(splits.values())[0].type}")
+
+    def on_dividends(self, dividends):
+        self.log("heard a dividend")
+"""
+    )
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    run.append(EVENT + "2010-01-13,ABC,2,1\n", "events.csv")
+    events = [
+        (datetime(2010, 1, day, 17), lambda i=day - 6: run.append(line(i))) for day in (11, 12)
+    ]
+    log = run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 13), events)
+    assert len(said(log, "heard")) == 3
+    before = account(run)
+    file = run.feed / "events.csv"
+    away = file.rename(run.root / "away.csv")
+    back = [(datetime(2010, 1, 14, 12), lambda: away.rename(file))]
+    log = run.trade(datetime(2010, 1, 14, 7), datetime(2010, 1, 14), back)
+    assert file.exists()
+    assert not said(log, "heard")
+    assert account(run) == before
+
+
 def test_a_day_that_version_2_noted_is_followed_no_more(run):
     """It noted the day alone, whatever the day had."""
     run.append(HEADER + "".join(line(i) for i in range(5)))
