@@ -59,12 +59,14 @@ class _Sampler:
     """Starts, assembly of bars and observations; the parts come from the subclasses."""
 
     def __init__(
-        self, tables: Sequence[FeatureTable], observer: Observer | None, starts: Starts
+        self, tables: Sequence[FeatureTable], observer: Observer | None, starts: Starts, first: int
     ) -> None:
         if not tables:
             raise ValueError("tables must hold at least one symbol; received none")
+        if first < 0:
+            raise ValueError(f"first must be >= 0; received {first!r}")
         self._window = observer.forecaster.config.window if observer else 0
-        self._first = LOOKBACK + self._window - 1 if observer else VOLUME_MEAN_BARS
+        self._first = max(first, LOOKBACK + self._window - 1 if observer else VOLUME_MEAN_BARS)
         for table in tables:
             table.history.require(max(MIN_BARS, self._first + 2))
         self._tables = list(tables)
@@ -185,6 +187,7 @@ class BlockBootstrapSampler(_Sampler):
         observer: makes observations; None for none.
         starts: ``"any"``, ``"latest"`` or dates, as in `sim.starts.draw_starts`.
         mean_block: mean length of a block in bars, >= 1.
+        first: row of each history before which no market starts and no day is taken, >= 0.
     """
 
     def __init__(
@@ -194,15 +197,17 @@ class BlockBootstrapSampler(_Sampler):
         *,
         starts: Starts = "any",
         mean_block: float = MEAN_BLOCK,
+        first: int = 0,
     ) -> None:
-        super().__init__(tables, observer, starts)
+        super().__init__(tables, observer, starts, first)
         if not mean_block >= 1:
             raise ValueError(f"mean_block must be >= 1; received {mean_block!r}")
         self._mean_block = mean_block
         # Outside series move as they did on a day from the first features on.
-        first = VOLUME_MEAN_BARS if self._tables[0].macro is None else LOOKBACK + 1
-        rows = substituted_rows(self._tables, first)
-        self._dates = CommonDates.of([table.history for table in self._tables], first).dates
+        known = VOLUME_MEAN_BARS if self._tables[0].macro is None else LOOKBACK + 1
+        earliest = max(first, known)
+        rows = substituted_rows(self._tables, earliest)
+        self._dates = CommonDates.of([table.history for table in self._tables], earliest).dates
         # Of each date, (N, S, 5).
         self._days = np.stack(
             [table.parts[rows[:, s]] for s, table in enumerate(self._tables)], axis=1
@@ -346,6 +351,7 @@ class GarchSampler(_Sampler):
         observer: makes observations; None for none.
         starts: ``"any"``, ``"latest"`` or dates, as in `sim.starts.draw_starts`.
         asymmetric: GJR-GARCH (Glosten, Jagannathan & Runkle 1993) if true.
+        first: row of each history before which no market starts and no bar is learned from, >= 0.
     """
 
     def __init__(
@@ -355,10 +361,14 @@ class GarchSampler(_Sampler):
         *,
         starts: Starts = "any",
         asymmetric: bool = True,
+        first: int = 0,
     ) -> None:
-        super().__init__(tables, observer, starts)
+        super().__init__(tables, observer, starts, first)
+        # Of the first bar that has a return; a shape needs a volume deviation as well.
+        self._fitted, self._shaped = max(first, 1), max(first, VOLUME_MEAN_BARS)
         self._fits = [
-            GarchFit.of(table.history.log_returns[1:], asymmetric) for table in self._tables
+            GarchFit.of(table.history.log_returns[self._fitted :], asymmetric)
+            for table in self._tables
         ]
 
     @property
@@ -379,11 +389,11 @@ class GarchSampler(_Sampler):
     ) -> NDArray[np.float64]:
         """Parts (B, T, 5) of one symbol."""
         fit = self._fits[series]
-        # Return i is that of bar i + 1; shapes need a volume deviation as well.
-        returns, deviations = fit.simulate(rows - 1, n_steps, rng)
-        days = self._tables[series].parts[VOLUME_MEAN_BARS:]
-        real = np.sqrt(fit.variance[VOLUME_MEAN_BARS - 1 :])
-        score = fit.residual[VOLUME_MEAN_BARS - 1 :] / real
+        returns, deviations = fit.simulate(rows - self._fitted, n_steps, rng)
+        days = self._tables[series].parts[self._shaped :]
+        shaped = slice(self._shaped - self._fitted, None)
+        real = np.sqrt(fit.variance[shaped])
+        score = fit.residual[shaped] / real
         order = np.argsort(score, kind="stable")
         place = np.searchsorted(score[order], (returns - fit.mean) / deviations)
         offset = rng.integers(-(NEIGHBOURS // 2), NEIGHBOURS // 2 + 1, returns.shape)

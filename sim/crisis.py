@@ -68,21 +68,25 @@ class CrisisDay:
         return dict(found)
 
 
-def deviations_of(histories: Sequence[History]) -> Floats:
-    """Deviation of each history's daily log returns, shape (S,), > 0."""
-    return np.array([max(history.log_returns[1:].std(), 1e-12) for history in histories])
+def deviations_of(histories: Sequence[History], first: int = 1) -> Floats:
+    """Deviation of each history's daily log returns from row `first` >= 1 on, shape (S,), > 0."""
+    _check_first(first)
+    return np.array([max(history.log_returns[first:].std(), 1e-12) for history in histories])
 
 
-def worst_real_day(histories: Sequence[History]) -> CrisisDay | None:
+def worst_real_day(histories: Sequence[History], first: int = 1) -> CrisisDay | None:
     """The date with the lowest mean return, each symbol's in its own deviations.
 
     Args:
         histories: of S symbols; only dates on which all have a bar are looked at.
+        first: row of each from which on its days are looked at and its deviation is taken, >= 1.
 
     Returns:
         None if there are fewer than two such dates.
     """
-    common = CommonDates.of(histories)
+    _check_first(first)
+    # A day needs the close before it.
+    common = CommonDates.of(histories, first - 1)
     whole = common.present.all(axis=1)
     rows, dates = common.rows[whole], common.dates[whole]
     if len(rows) < 2:
@@ -90,8 +94,7 @@ def worst_real_day(histories: Sequence[History]) -> CrisisDay | None:
     of_each = list(zip(histories, rows.T, strict=True))
     log_returns = np.stack([history.log_returns[row] for history, row in of_each])
     closes = np.stack([history.close[row] for history, row in of_each])
-    deviation = deviations_of(histories)
-    # The first date has no close before it.
+    deviation = deviations_of(histories, first)
     at = 1 + int((log_returns[:, 1:] / deviation[:, None]).mean(axis=0).argmin())
     found = CrisisDay._around(closes, log_returns[:, at], deviation, at)
     date = str(dates[at].astype("datetime64[D]"))
@@ -112,3 +115,8 @@ def worst_imagined_day(paths: Paths, deviation: Floats) -> CrisisDay:
     closes = paths.bars[market, :, :, CLOSE]
     day = CrisisDay._around(closes, found[market, :, step], deviation, int(step) + 1)
     return replace(day, market=int(market), searched=mean.size)
+
+
+def _check_first(first: int) -> None:
+    if first < 1:
+        raise ValueError(f"first must be >= 1: row 0 has no return; received {first!r}")

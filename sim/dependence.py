@@ -62,9 +62,16 @@ class JointSeries:
         return self.gap + self.intraday
 
     @classmethod
-    def of_histories(cls, histories: Sequence[History]) -> JointSeries:
-        """Real bars by date: one market with a bar for every date that any symbol has."""
-        common = CommonDates.of(histories, 1)
+    def of_histories(cls, histories: Sequence[History], first: int = 1) -> JointSeries:
+        """Real bars by date: one market with a bar for every date that any symbol has.
+
+        Args:
+            histories: of S symbols.
+            first: row of each from which on its bars are taken, >= 1.
+        """
+        if first < 1:
+            raise ValueError(f"first must be >= 1: a bar needs one before it; received {first!r}")
+        common = CommonDates.of(histories, first)
         found = np.full((3, 1, len(histories), len(common.dates)), np.nan)
         for s, history in enumerate(histories):
             there = common.rows[:, s] >= 0
@@ -255,20 +262,21 @@ class DependenceTable:
 
     @classmethod
     def of(
-        cls, histories: Sequence[History], simulated: Mapping[str, Paths]
+        cls, histories: Sequence[History], simulated: Mapping[str, Paths], first: int = 1
     ) -> DependenceTable | None:
         """Measure real bars and simulated markets.
 
         Args:
             histories: of S symbols, the real bars.
             simulated: markets of the same symbols in their order, by simulator.
+            first: row of each history from which on its bars are measured, >= 1.
 
         Returns:
             None for a single symbol, which depends on none.
         """
         if len(histories) < 2:
             return None
-        markets = {"real": JointSeries.of_histories(histories)}
+        markets = {"real": JointSeries.of_histories(histories, first)}
         markets |= {name: JointSeries.of_paths(paths) for name, paths in simulated.items()}
         shown = list(markets)[:2]
         return cls(

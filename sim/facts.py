@@ -90,12 +90,23 @@ class MarketSeries:
         return cls(np.diff(np.log(column(bars, CLOSE)), axis=1), deviation[:, 1:])
 
 
-def real_markets(histories: Sequence[History]) -> list[MarketSeries]:
-    """The bars of each history from where there is a volume deviation."""
+def real_markets(histories: Sequence[History], first: int = VOLUME_MEAN_BARS) -> list[MarketSeries]:
+    """The bars of each history from a row on.
+
+    Args:
+        histories: one per market.
+        first: the row, at least that of the first volume deviation.
+
+    Raises:
+        ValueError: if `first` is earlier, or leaves a history too few bars.
+    """
+    if first < VOLUME_MEAN_BARS:
+        raise ValueError(f"first must be >= {VOLUME_MEAN_BARS}; received {first!r}")
     markets = []
     for history in histories:
         whole = MarketSeries.of_bars(history.bars[None])
-        late = slice(VOLUME_MEAN_BARS, None)
+        # Return i is that of bar i + 1.
+        late = slice(first - 1, None)
         markets.append(MarketSeries(whole.returns[:, late], whole.volume_deviation[:, late]))
     return markets
 

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from models.agent.observation import Observer
 from models.market.features import VOLUME_MEAN_BARS, FeatureTable, parts_from_bars
+from models.market.history import VOLUME
 from sim.baselines import BlockBootstrapSampler, GarchFit, GarchSampler
 from sim.blocks import balanced_rows, stationary_rows
 from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
@@ -73,6 +76,52 @@ def test_bootstrapped_days_are_real_days():
             assert np.abs(days[:, :2] - day).sum(axis=1).min() < 1e-9
 
 
+def changed_before(row, factor=2.0):
+    """The histories with other bars before a row, every second at a multiple of its price."""
+    found = []
+    for history in HISTORIES:
+        bars = history.bars.copy()
+        bars[:row:2, :VOLUME] *= factor
+        bars[:row, VOLUME] *= np.random.default_rng(0).uniform(0.5, 2.0, row)
+        found.append(FeatureTable.of(replace(history, bars=bars)))
+    return found
+
+
+@pytest.mark.parametrize(("kind", "options"), BASELINES)
+def test_bars_before_the_first_row_do_not_count(kind, options):
+    """But for the volumes that the first row's deviation is of, and the close before it."""
+    first = 259
+    sampler = kind(TABLES, first=first, **options)
+    paths = sampler.sample(800, 5, np.random.default_rng(0))
+    assert paths.start_row.min() == first
+    before = first - VOLUME_MEAN_BARS
+    other = kind(changed_before(before), first=first, **options)
+    np.testing.assert_array_equal(other.sample(800, 5, np.random.default_rng(0)).bars, paths.bars)
+    whole = kind(TABLES, **options).sample(800, 5, np.random.default_rng(0))
+    assert whole.start_row.min() < first
+    moved = kind(changed_before(before), **options).sample(800, 5, np.random.default_rng(0))
+    assert not np.array_equal(moved.bars, whole.bars)
+
+
+def test_bootstrapped_days_are_those_from_the_first_row_on():
+    first = 500
+    paths = BlockBootstrapSampler(TABLES, first=first).sample(40, 30, np.random.default_rng(0))
+    for s, history in enumerate(HISTORIES):
+        days = parts_from_bars(history.bars)[first:, :2]
+        gaps = np.log(paths.bars[:, s, 1:, 0] / paths.bars[:, s, :-1, 3])
+        assert np.abs(gaps.ravel()[:, None] - days[:, 0]).min(axis=1).max() < 1e-9
+        # Every one of them may come up.
+        assert np.abs(gaps.ravel()[:, None] - days[:, 0]).min(axis=0).max() < 1e-9
+
+
+def test_garch_is_fitted_to_the_returns_from_the_first_row_on():
+    sampler = GarchSampler(TABLES, first=300)
+    for history, fit in zip(HISTORIES, sampler._fits, strict=True):
+        alone = GarchFit.of(history.log_returns[300:], asymmetric=True)
+        np.testing.assert_array_equal(fit.variance, alone.variance)
+        np.testing.assert_array_equal(fit.residual, alone.residual)
+
+
 def known_garch():
     rng = np.random.default_rng(0)
     fit = GarchFit(0.0005, 2e-6, 0.05, 0.08, 0.88, 6.0, np.full(2, 1e-4), np.zeros(2), True)
@@ -129,5 +178,9 @@ def test_bad_input_is_named():
         GarchSampler([FeatureTable.of(HISTORIES[0].tail(220))])
     with pytest.raises(ValueError, match="mean_block"):
         BlockBootstrapSampler(TABLES, mean_block=0)
+    with pytest.raises(ValueError, match="first must be >= 0; received -1"):
+        GarchSampler(TABLES, first=-1)
+    with pytest.raises(ValueError, match="AAA: history must have at least 601 bars; received 600"):
+        BlockBootstrapSampler(TABLES, first=599)
     with pytest.raises(ValueError, match="n_steps"):
         BlockBootstrapSampler(TABLES).sample(1, 0, np.random.default_rng(0))

@@ -66,6 +66,25 @@ def test_only_dates_on_which_all_have_a_bar_count():
     assert worst_real_day([a, History("C", DAYS[:50] + np.timedelta64(999), a.bars[:50])]) is None
 
 
+def test_only_days_from_the_first_row_on_count():
+    """The worst day of all is day 60, the worst after it another; deviations are of those days."""
+    both = histories(60)
+    found = worst_real_day(both, 61)
+    assert found.searched == 39
+    late = np.stack([h.log_returns[61:] for h in both])
+    of_each = late / late.std(axis=1, keepdims=True)
+    at = of_each.mean(axis=0).argmin()
+    assert found.date == str(DAYS[61 + at])
+    np.testing.assert_allclose(found.deviations, of_each[:, at])
+    np.testing.assert_allclose(deviations_of(both, 61), late.std(axis=1))
+    # The row itself is a day, its close before only the base.
+    assert worst_real_day(both, 60).date == str(DAYS[60])
+    assert worst_real_day(both, 60).day == 1
+    assert worst_real_day(both, 100) is None
+    with pytest.raises(ValueError, match="first must be >= 1: row 0 has no return; received 0"):
+        worst_real_day(both, 0)
+
+
 def test_the_worst_imagined_day_is_found_among_all_markets():
     quiet, wild = market(60, fall=0.1), market(30, fall=0.3)
     bars = np.stack([[bars_of(r, 5.0) for r in found] for found in (quiet, wild, quiet)])

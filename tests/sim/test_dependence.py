@@ -119,6 +119,21 @@ def test_real_series_are_the_parts_of_each_date():
         np.testing.assert_array_equal(market.volume_deviation[0, s, there], parts[:, 4])
 
 
+def test_real_series_may_begin_at_a_row_of_each_history():
+    market, whole = (JointSeries.of_histories(HISTORIES, first) for first in (259, 1))
+    dates = np.unique(np.concatenate([history.time[259:] for history in HISTORIES]))
+    assert market.gap.shape == (1, 3, len(dates))
+    for s, history in enumerate(HISTORIES):
+        there = np.isfinite(market.gap[0, s])
+        np.testing.assert_array_equal(dates[there], history.time[259:])
+        for found, all_of_it in ((market.gap, whole.gap), (market.intraday, whole.intraday)):
+            known = all_of_it[0, s][np.isfinite(all_of_it[0, s])]
+            np.testing.assert_array_equal(found[0, s, there], known[258:])
+        assert np.isfinite(market.volume_deviation[0, s, there]).all()
+    with pytest.raises(ValueError, match="first must be >= 1: a bar needs one before it"):
+        JointSeries.of_histories(HISTORIES, 0)
+
+
 def test_imagined_series_are_the_parts_of_their_bars():
     paths = BlockBootstrapSampler(TABLES).sample(5, 40, np.random.default_rng(0))
     market = JointSeries.of_paths(paths)
@@ -167,6 +182,13 @@ def test_the_table_holds_every_measure_of_every_market():
     assert [set(each) for each in maps.values()] == [{"real", "simulated"}] * 3
     wanted = correlation_matrix(JointSeries.of_paths(paths).returns).round(4)
     np.testing.assert_allclose(maps["daily returns"]["simulated"], wanted, atol=1e-9)
+
+
+def test_real_bars_of_the_table_may_begin_at_a_row():
+    paths = BlockBootstrapSampler(TABLES).sample(4, 60, np.random.default_rng(0))
+    found = DependenceTable.of(HISTORIES, {"simulated": paths}, 300)
+    assert found.dependence["real"] == Dependence.of(JointSeries.of_histories(HISTORIES, 300))
+    assert found.dependence["simulated"] == Dependence.of(JointSeries.of_paths(paths))
 
 
 def test_what_is_not_defined_is_none_in_the_table():

@@ -110,11 +110,22 @@ def test_volume_deviation_is_that_of_the_features():
 def test_real_bars_are_cut_to_the_length_of_the_paths():
     whole = real_markets(HISTORIES)
     pieces = [market.pieces(60) for market in whole]
+    assert [market.returns.shape[1] for market in whole] == [580, 640]
     assert [p.returns.shape for p in pieces] == [(9, 60), (10, 60)]
     np.testing.assert_array_equal(pieces[0].returns[-1], HISTORIES[0].log_returns[-60:])
     assert np.isfinite(pieces[0].volume_deviation).all()
-    with pytest.raises(ValueError, match="must have 600 bars to compare; received 579"):
+    with pytest.raises(ValueError, match="must have 600 bars to compare; received 580"):
         whole[0].pieces(600)
+
+
+def test_real_bars_may_begin_at_a_row():
+    """Its return and its volume deviation are the first ones, whatever bars came before."""
+    for market, history in zip(real_markets(HISTORIES, 259), HISTORIES, strict=True):
+        np.testing.assert_array_equal(market.returns[0], history.log_returns[259:])
+        want = parts_from_bars(history.bars)[259:, 4]
+        np.testing.assert_allclose(market.volume_deviation[0], want, atol=1e-9)
+    with pytest.raises(ValueError, match="first must be >= 20; received 19"):
+        real_markets(HISTORIES, 19)
 
 
 def table_of(paths):
