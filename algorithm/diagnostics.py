@@ -122,6 +122,7 @@ class Diagnostics:
             self.version += 1
             self._paths = paths
             self._sections = {
+                "span": found.span.to_json(),
                 "facts": {"columns": list(found.facts.columns), "rows": rows},
                 **found.sections,
             }

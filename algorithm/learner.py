@@ -315,8 +315,9 @@ class ModelLearner:
         imagination, seed = self._options.imagination, self._options.run.seed
         with self._diagnostics.stopwatch.stage("simulation"):
             found = imagined(tables, models, imagination, seed, self._artifacts, now)
-        for line in [*str(found.facts).splitlines(), *found.said.splitlines()]:
-            self._report(line)
+        for part in (found.span, found.facts, found.said):
+            for line in str(part).splitlines():
+                self._report(line)
         for symbol in found.unconverged:
             self._report(f"The GJR-GARCH fit of {symbol}, a baseline above, did not converge.")
         self._diagnostics.imagined(

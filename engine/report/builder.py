@@ -16,7 +16,7 @@ from engine.report.diagnostics import load_diagnostics
 from engine.report.metrics import Metric, metrics_table
 from engine.report.page import Section, swatch
 from engine.report.results import Backtest, load_backtest
-from engine.report.summary import lean_table, read_timing, stages, trainings_line
+from engine.report.summary import lean_table, read_timing, span_line, stages, trainings_line
 
 NO_DIAGNOSTICS = (
     "No data: the folder holds no diagnostics.json with this part. The algorithm writes it to the "
@@ -284,15 +284,17 @@ def _simulation(diagnostics: Mapping[str, Any]) -> Section:
         "Then stylised facts of daily returns: the simulator closest to the real market is "
         f"{swatch(style.tint(style.UP, 0.3), 'marked')}."
     )
+    span = _span(diagnostics) if told or grid else ""
     if told:
-        body = picture + _can_they_be_told(told) + page.columns(grid, _two_sample(told))
+        body = picture + span + _can_they_be_told(told) + page.columns(grid, _two_sample(told))
     elif grid:
         body = (
             picture
+            + span
             + grid
             + (
                 "<p class='lead'>Whether a classifier can tell imagined windows from real ones was "
-                "not tried: the run did not do it, or its training span is too short.</p>"
+                "not tried: the run did not do it, or its bars are too few.</p>"
             )
         )
     else:
@@ -300,10 +302,25 @@ def _simulation(diagnostics: Mapping[str, Any]) -> Section:
     return Section("simulation", "Simulated markets", body, lead, NO_DIAGNOSTICS)
 
 
+def _span(diagnostics: Mapping[str, Any]) -> str:
+    """Which real bars are compared with, and why no others; "" if it is not known."""
+    said = span_line(diagnostics)
+    if not said:
+        return ""
+    below = "" if "crisis" not in diagnostics else ", and of correlations and the worst day below"
+    return (
+        f"<p class='lead'><b>Like with like.</b> {page.text(said)} Those before, which only warm "
+        "up features and the network's window, may be of another era and are left out: of the "
+        "real column, of the days of the block bootstrap, of what GJR-GARCH is fitted to, of the "
+        f"classifier's windows{below}. Stylised facts are of pieces of "
+        f"{diagnostics['span']['piece']:,} bars, real and simulated.</p>"
+    )
+
+
 def _can_they_be_told(told: Mapping[str, Any]) -> str:
     return (
         f"<p class='lead'><b>Can they be told apart?</b> A classifier is given statistics of "
-        f"{told['bars']}-bar windows of single symbols, real ones of the training span and "
+        f"{told['bars']}-bar windows of single symbols, real ones and "
         "simulated ones that start at the same closes, and judged on stretches of time that it "
         "was not fitted on. AUC 0.5: it cannot tell which are real; 1: always; below 0.5 what it "
         "learned on other stretches misled it, which is no way to tell them either. The block "
@@ -330,8 +347,11 @@ def _two_sample(told: Mapping[str, Any]) -> str:
     used = page.table(["Statistic used most", "AUC falls by", *columns], rows, tips=tips)
     note = (
         "<p class='lead'>How much the AUC falls when a statistic is shuffled, and its mean over "
-        "windows. Statistics that tell the same share the credit.</p>"
+        "windows. Statistics that tell the same share the credit."
     )
+    if told["auc"][1] is not None and told["auc"][1] <= 0.5 + told["chance"]:
+        note += " The classifier could not tell, so what it used says little."
+    note += "</p>"
     return page.plot(joint_figures.told_apart(told)) + used + note
 
 
@@ -352,13 +372,12 @@ def _together(diagnostics: Mapping[str, Any]) -> Section:
         words = page.text(joint_figures.crisis_words(crisis))
         body += (
             f"<p class='lead'><b>One imagined crisis.</b> {words} Deviations are those of each "
-            "symbol's real daily returns in the training span, for both. One day is an anecdote "
+            "symbol's real daily returns in these bars, for both. One day is an anecdote "
             "that shows what imagined crises look like; the table above is the measurement.</p>"
         ) + page.plot(joint_figures.crisis(crisis))
     lead = (
-        "An imagined market holds all symbols at once. Correlations between them in the real bars "
-        "of the training span and in the imagined markets should look alike, and so should the "
-        "days on which everything falls."
+        "An imagined market holds all symbols at once. Correlations between them should look "
+        "alike in real bars and in imagined ones, and so should the days on which everything falls."
     )
     return Section("together", title, body, lead)
 

@@ -8,7 +8,9 @@ Of simple rules it tells what each earned in a shadow account under the same cap
 (``rivals``): equity at every close, and traded value over equity, summed. Where several candidates
 were trained, which of them traded after each training, and why (``promotions``).
 
-Of imagined markets it tells, beside stylised facts and some paths: how symbols depend on each other
+Of imagined markets it tells, beside stylised facts and some paths: which real bars they are
+compared with (``span``: first and last date, fewest and most bars of a symbol, and the bars of the
+pieces that stylised facts are of), how symbols depend on each other
 (``dependence``: means over pairs by market, the real one first, and correlation matrices), the
 worst day of the real market and of the imagined ones that are shown (``crisis``), and how well a
 classifier tells imagined windows from real ones (``two_sample``). All may be missing.
@@ -25,6 +27,7 @@ FILE = "diagnostics.json"
 _NUMBER = {"type": "number"}
 _NUMBERS = {"type": "array", "items": _NUMBER}
 _TEXT = {"type": "string"}
+_DATE = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"}
 _TIMES = {"type": "array", "items": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"}}
 
 
@@ -53,7 +56,7 @@ _MATRIX = {"type": "array", "items": {"type": "array", "items": _OPEN_NUMBER}}
 REAL, SIMULATED = "real", "simulated"
 _DAY = _record(
     ("returns", "deviations", "closes", "day", "searched"),
-    date={"type": ["string", "null"], "pattern": r"^\d{4}-\d\d-\d\d$"},
+    date=_DATE | {"type": ["string", "null"]},
     market={"type": ["integer", "null"], "minimum": 0},
     searched={"type": "integer", "minimum": 1},
     returns=_NUMBERS,
@@ -109,6 +112,18 @@ SCHEMA: dict[str, Any] = {
             crps=_NUMBER,
             log_score=_NUMBER,
             n={"type": "integer"},
+        ),
+        span=_record(
+            ("begin", "end", "bars", "piece"),
+            begin=_DATE,
+            end=_DATE,
+            bars={
+                "type": "array",
+                "items": {"type": "integer", "minimum": 1},
+                "minItems": 2,
+                "maxItems": 2,
+            },
+            piece={"type": "integer", "minimum": 1},
         ),
         facts=_record(("columns", "rows"), columns={"type": "array", "items": _TEXT}, rows=_ROWS),
         dependence=_record(

@@ -59,14 +59,16 @@ def correlations(dependence: Mapping[str, Any]) -> go.Figure | None:
             z=shown, x=named, y=named, coloraxis="coloraxis", name=_WORDS[market],
             xgap=1, ygap=1, row=1 if market == REAL else 2, col=i + 1, hoverongaps=False,
             texttemplate="%{z:.2f}" if len(symbols) <= WRITTEN else None,
+            textfont={"color": style.INK},
             hovertemplate=f"%{{y}}, %{{x}}: %{{z:.2f}}<extra>{_WORDS[market]}</extra>",
         )  # fmt: skip
     negative = bool(known.size) and values[np.isfinite(values)].min() < -0.1
-    scale = (
-        [[0, style.DOWN], [0.5, "#ffffff"], [1, style.STRATEGY]]
-        if negative
-        else ([[0, "#ffffff"], [1, style.STRATEGY]])
+    # Pale where numbers are written on it.
+    low, high = (
+        style.tint(color, 0.6 if len(symbols) <= WRITTEN else 1.0)
+        for color in (style.DOWN, style.STRATEGY)
     )
+    scale = [[0, low], [0.5, "#ffffff"], [1, high]] if negative else [[0, "#ffffff"], [1, high]]
     style.finish(figure, 2 * height + 130, right=16, top=38)
     figure.update_layout(
         hovermode="closest",
@@ -83,7 +85,7 @@ def correlations(dependence: Mapping[str, Any]) -> go.Figure | None:
     figure.update_xaxes(showticklabels=names, row=2)
     figure.update_yaxes(
         type="category", autorange="reversed", showgrid=False, ticks="", showticklabels=names,
-        nticks=len(symbols),
+        nticks=len(symbols), ticksuffix=" ",
     )  # fmt: skip
     return figure
 
@@ -204,7 +206,7 @@ def crisis_words(section: Mapping[str, Any]) -> str:
         day = section[market]
         returns, deviations = np.array(day["returns"]), np.array(day["deviations"])
         where = (
-            f"On the worst of {day['searched']:,} days of the training span, {day.get('date')},"
+            f"On the worst of {day['searched']:,} real days, {day.get('date')},"
             if market == REAL
             else f"On the worst of the {day['searched']:,} imagined days shown above"
         )

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from engine.data_import.folder import write_atomically
+from engine.report.metrics import YEAR
 from engine.report.results import TIME_ZONE, Backtest
 
 TIMING = "timing.json"
@@ -113,7 +114,24 @@ def facts_lines(diagnostics: Mapping[str, Any]) -> list[str]:
         lines += ["", titles[name], *_grid(table, max(map(len, names)))]
     if told := told_line(diagnostics):
         lines += ["", told]
-    return lines[1:]
+    span = span_line(diagnostics)
+    return [*span.splitlines(), *lines] if span and lines else lines[1:]
+
+
+def span_line(diagnostics: Mapping[str, Any]) -> str:
+    """Which real bars imagined markets are compared with; "" if it is not known."""
+    span = diagnostics.get("span")
+    if not span:
+        return ""
+    fewest, most = span["bars"]
+    each = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    said = (
+        f"Real bars below: {span['begin']} to {span['end']}, {each} a symbol: where imagined "
+        "markets may start."
+    )
+    if fewest < YEAR:
+        said += "\nOf less than a year, most differences are chance."
+    return said
 
 
 def _grid(table: Mapping[str, Any], width: int) -> list[str]:

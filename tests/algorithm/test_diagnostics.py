@@ -12,7 +12,7 @@ from scipy import stats
 
 from algorithm import diagnostics as module
 from algorithm.diagnostics import Diagnostics, Stopwatch
-from algorithm.imagined import Imagined
+from algorithm.imagined import Imagined, Span
 from models.agent.outlook import FORECAST, Outlook
 from models.forecast.distributions import SkewedT, TailShape
 from models.forecast.levels import LevelMap
@@ -156,7 +156,8 @@ class Facts:
 
 
 def found(closes):
-    return Imagined(Facts(), (), closes, {"crisis": {"symbols": ["A", "B"]}}, "")
+    span = Span("2007-01-03", "2008-12-31", (400, 500), 200)
+    return Imagined(span, Facts(), (), closes, {"crisis": {"symbols": ["A", "B"]}}, "")
 
 
 def test_imagined_markets_are_rebased_by_symbol_and_followed_by_what_came():

@@ -1,6 +1,7 @@
 """What is shown of imagined markets: worked out once, kept beside the models."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 
@@ -9,12 +10,16 @@ import pytest
 
 from algorithm import imagined as module
 from algorithm.diagnostics import Diagnostics
-from algorithm.imagined import SECTIONS, imagined
+from algorithm.imagined import SECTIONS, Span, imagined
 from algorithm.learning import ImaginationConfig
 from engine.report.diagnostics import load_diagnostics
 from models.artifacts import ArtifactStore
+from models.market.features import LOOKBACK, VOLUME_MEAN_BARS, FeatureTable
+from models.market.history import VOLUME
+from sim.facts import facts_table, real_markets
 from tests.models.test_artifacts import MemoryStore
 from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
+from tests.sim.forecasting import history as history_of
 
 CONFIG = ImaginationConfig(bars=7)
 NOW = datetime(2030, 1, 1)
@@ -37,7 +42,7 @@ def first(models):
 
 def same(ours, theirs):
     np.testing.assert_array_equal(ours.closes, theirs.closes)
-    for name in ("facts", "unconverged", "sections", "said"):
+    for name in ("span", "facts", "unconverged", "sections", "said"):
         assert getattr(ours, name) == getattr(theirs, name), name
     assert str(ours.facts) == str(theirs.facts)  # dictionaries are equal in any order
     return True
@@ -50,6 +55,54 @@ def test_facts_are_of_the_real_market_and_of_three_imagined_ones(first):
     numbers = [value for _, row in found.facts.rows() for value in row if value is not None]
     assert np.isfinite(numbers).all()
     assert set(found.unconverged) <= {"AAA", "BBB"}
+
+
+def test_whatever_is_compared_is_made_of_the_bars_that_markets_may_start_at(first, models):
+    """Other bars before them change what the forecaster imagines, and nothing beside it."""
+    begin = small_forecaster().config.window + LOOKBACK - 1
+    assert begin == 219
+    tables = []
+    for history in HISTORIES:
+        bars = history.bars.copy()
+        bars[: begin - VOLUME_MEAN_BARS : 2, :VOLUME] *= 2.0
+        tables.append(FeatureTable.of(replace(history, bars=bars)))
+    ours, _ = first
+    other = imagined(tables, models, CONFIG, 1, ArtifactStore(MemoryStore()), NOW)
+    assert other.span == ours.span
+    assert other.facts.real == ours.facts.real
+    beside = ("block bootstrap", "GJR-GARCH")
+    for name in beside:
+        assert other.facts.simulated[name] == ours.facts.simulated[name]
+        assert other.facts.distances[name] == ours.facts.distances[name]
+    assert other.facts.simulated["simulated"] != ours.facts.simulated["simulated"]
+    for theirs, mine in zip(
+        *(one.sections["dependence"]["rows"] for one in (other, ours)), strict=True
+    ):
+        assert theirs["values"][0] == mine["values"][0], mine["name"]
+        assert theirs["values"][2:] == mine["values"][2:], mine["name"]
+    assert other.sections["crisis"]["real"] == ours.sections["crisis"]["real"]
+    told = [one.sections["two_sample"]["auc"][2] for one in (other, ours)]
+    assert told[0] == told[1]
+
+
+def test_the_span_is_that_of_the_bars_that_markets_may_start_at(first):
+    found, _ = first
+    begin, end = HISTORIES[0].time[219], HISTORIES[1].time[-1]
+    # 381 and 441 bars.
+    assert found.span == Span(str(begin)[:10], str(end)[:10], (381, 441), 381)
+    assert found.span == Span.from_json(json.loads(json.dumps(found.span.to_json())))
+    assert "381 to 441 a symbol; stylised facts are of pieces of 381 bars" in str(found.span)
+    real = [market.pieces(381) for market in real_markets(HISTORIES, 219)]
+    assert found.facts.real == facts_table(real, {}).real
+
+
+@pytest.mark.parametrize(
+    ("bars", "piece"), [(200, 200), (504, 504), (505, 252), (748, 374), (1009, 336)]
+)
+def test_a_span_is_cut_into_equal_pieces_of_which_next_to_nothing_is_left(bars, piece):
+    long = history_of(n=bars + 300)
+    assert Span.of([long, history_of(n=2000)], 300).piece == piece
+    assert bars % piece < bars // piece
 
 
 def test_a_classifier_is_asked_about_the_forecasters_markets_and_the_bootstraps(first):

@@ -10,7 +10,7 @@ import pytest
 
 from algorithm import learner as module
 from algorithm.diagnostics import Diagnostics, Stopwatch
-from algorithm.imagined import Imagined
+from algorithm.imagined import Imagined, Span
 from algorithm.learner import ModelLearner, TimedProgress
 from algorithm.learning import AgentCurve
 from algorithm.settings import Settings
@@ -36,6 +36,7 @@ class FakeFacts:
 
 
 FOUND = Imagined(
+    span=Span("2007-01-03", "2008-12-31", (400, 500), 200),
     facts=FakeFacts(),
     unconverged=("BBB",),
     closes=np.full((2, 2, 3), 7.0),
@@ -102,13 +103,14 @@ def test_the_first_training_is_introduced_and_a_later_one_is_not(learn):
     assert learn.decider(histories(), RULES, NOW) is not None
     assert learn.lines == [
         "Models trained: 2 symbols, 1200 bars, key key of mean_variance",
+        str(FOUND.span),
         "fact 1",
         "fact 2",
         "AUC .6",
         "The GJR-GARCH fit of BBB, a baseline above, did not converge.",
     ]
     learn.decider(histories(601), RULES, NOW)
-    assert len(learn.lines) == 5
+    assert len(learn.lines) == 6
 
 
 def test_nothing_new_is_nothing_to_learn(learn):

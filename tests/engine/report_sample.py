@@ -216,6 +216,7 @@ def diagnostics(rng, symbols, closes, scale):
             "log_score": 2.51,
             "n": 3 * (count - 1),
         },
+        "span": {"begin": "2006-01-12", "end": "2008-12-31", "bars": [748, 748], "piece": 374},
         "facts": {"columns": names, "rows": [{"name": n, "values": v} for n, v in rows]},
         **together(rng, list(symbols), names),
         "rivals": rivals(times),

@@ -125,7 +125,7 @@ def test_result_without_the_algorithms_charts_still_makes_a_page(tmp_path):
     "part",
     [
         "forecasts", "calibration", "facts", "paths", "trainings", "dependence", "crisis",
-        "two_sample", "rivals",
+        "two_sample", "rivals", "span",
     ],
 )  # fmt: skip
 def test_any_part_of_the_diagnostics_may_stand_alone(tmp_path, part):
@@ -334,6 +334,29 @@ def test_imagined_markets_are_explained_with_their_numbers(full):
         assert words in together, words
 
 
+def test_the_real_bars_that_imagined_markets_are_compared_with_are_named(full, tmp_path):
+    for words in (
+        "Like with like.", "2006-01-12 to 2008-12-31, 748 a symbol", "pieces of 374 bars",
+    ):  # fmt: skip
+        assert words in full.sections["simulation"], words
+    folder, document = sample(tmp_path)
+    for name in ("facts", "two_sample"):
+        del document[name]
+    (folder / "diagnostics.json").write_text(json.dumps(document))
+    page = Page(build_report(folder, data_folder=folder).read_text())
+    assert "Like with like." not in page.sections["simulation"]
+
+
+@pytest.mark.parametrize(("auc", "says"), [(0.62, True), (0.63, False), (None, False)])
+def test_what_a_classifier_used_that_could_not_tell_says_little(tmp_path, auc, says):
+    """Chance is 0.1215."""
+    folder, document = sample(tmp_path)
+    document["two_sample"]["auc"][1] = auc
+    (folder / "diagnostics.json").write_text(json.dumps(document))
+    page = Page(build_report(folder, data_folder=folder).read_text())
+    assert ("could not tell, so what it used" in page.sections["simulation"]) == says
+
+
 def test_one_symbol_has_no_dependence_to_show(tmp_path):
     folder, document = sample(tmp_path, symbols=("IBM",))
     assert {"dependence", "crisis"} & set(document) == set()
@@ -392,6 +415,8 @@ def test_same_folder_gives_the_same_page(tmp_path):
         (lambda d: d["two_sample"]["auc"].append(0.5), "at two_sample/auc: 3 values are needed"),
         (lambda d: d["two_sample"].update(auc=[None, 2, 0.5]), "at two_sample/auc/1: 2 is greater"),
         (lambda d: d["two_sample"]["used"][1]["means"].pop(), "two_sample/used/mean lower wick: 3"),
+        (lambda d: d["span"]["bars"].pop(), "at span/bars: "),
+        (lambda d: d["span"].update(begin="long ago"), "at span/begin: 'long ago' does not"),
         (lambda d: d["two_sample"].pop("windows"), "at two_sample: 'windows' is a required"),
         (lambda d: d["calibration"].update(pit_counts=["x"]), "at calibration/pit_counts/0"),
         (lambda d: agent_of(d).pop("held_out_error"), "at trainings/0/agent: 'held_out_error' is"),

@@ -307,6 +307,22 @@ def test_facts_are_printed_as_a_table():
     assert summary.facts_lines({}) == []
 
 
+def test_the_real_bars_that_are_compared_with_come_first():
+    facts = {"columns": ["real", "simulated"], "rows": [{"name": "kurtosis", "values": [6, None]}]}
+    span = {"begin": "2006-01-12", "end": "2008-12-31", "bars": [748, 1748], "piece": 374}
+    line = (
+        "Real bars below: 2006-01-12 to 2008-12-31, 748 to 1,748 a symbol: where imagined markets"
+    )
+    lines = summary.facts_lines({"facts": facts, "span": span})
+    assert lines[0] == f"{line} may start."
+    assert lines[1] == ""
+    assert lines[2:] == summary.facts_lines({"facts": facts})
+    short = summary.facts_lines({"facts": facts, "span": span | {"bars": [251, 251]}})
+    assert short[0].endswith("2008-12-31, 251 a symbol: where imagined markets may start.")
+    assert short[1] == "Of less than a year, most differences are chance."
+    assert summary.facts_lines({"span": span}) == []
+
+
 def test_dependence_and_the_classifiers_verdict_are_printed_below_the_facts():
     rows = [{"name": "corr of daily returns", "values": [0.4, 0.3]}]
     told = {
