@@ -171,7 +171,9 @@ class LiveFeed(DataFeed):
                 f"{Resolution(config.resolution).net_name}: only Daily is served"
             )
         self._serve(security, config, now)
-        events = CorporateEvents(security, config, self._event_sources, self._since)
+        # Of one that is added on the way nothing is late that came before it.
+        since = None if self._is_live else self._since
+        events = CorporateEvents(security, config, self._event_sources, since)
         events.take(security.exchange.hours.from_utc(now))
         self._events.append(events)
 

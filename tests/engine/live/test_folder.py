@@ -626,6 +626,33 @@ def test_what_was_followed_is_told_no_more_when_its_file_comes_back(run):
     assert account(run) == before
 
 
+def test_a_security_that_is_added_on_the_way_hears_of_no_event_before(run):
+    """A source tells of its past when it is asked for, here as it is added."""
+    (run.root / "main.py").write_text(
+        BUYING.replace(
+            """        self.market_order("ABC", 1)
+""",
+            f"""        if self.time.day == 13:
+            with open({str(run.feed / "events.csv")!r}, "a") as file:
+                file.write("{EVENT.strip()}\\n2010-01-12,NEW,2,1\\n")
+            self.add_equity("NEW", Resolution.DAILY)
+
+    def on_splits(self, splits):
+        self.log("heard of a split")
+""",
+        )
+    )
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    run.append(HEADER + "".join(line(i) for i in range(7)), "NEW.csv")
+    events = [
+        (datetime(2010, 1, day, 17), lambda i=day - 6: run.append(line(i))) for day in (11, 12, 13)
+    ]
+    log = run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 14), events)
+    assert (run.feed / "events.csv").exists()
+    assert not said(log, "heard")
+    assert not any("was told later" in text for text in log)
+
+
 def test_a_day_that_version_2_noted_is_followed_no_more(run):
     """It noted the day alone, whatever the day had."""
     run.append(HEADER + "".join(line(i) for i in range(5)))
