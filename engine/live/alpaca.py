@@ -25,6 +25,7 @@ from importlib import import_module
 from typing import Any
 
 from engine.common.clock import NEW_YORK, from_utc, midnight, to_utc
+from engine.common.decimals import ZERO
 from engine.common.enums import Resolution
 from engine.feed.bar_files import read_prices, read_size
 from engine.live.arrivals import MINUTE, BarSource, Prices
@@ -238,6 +239,7 @@ class AlpacaFeed(BarSource):
         self._connections = 0
         self._connected = self._gap = False
         self._news: list[str] = []
+        self._odd: set[tuple[str, str]] = set()
         self._failing = ""
 
     # The run asks ---------------------------------------------------------------------------
@@ -362,7 +364,16 @@ class AlpacaFeed(BarSource):
         except (OSError, ValueError) as problem:
             self._fail(f"splits and dividends of {ticker}", problem)
             return
-        for day, told in _actions(found).items():
+        by_day, odd = _actions(found)
+        with self._guard:
+            new = [problem for problem in odd if (ticker, problem) not in self._odd]
+            self._odd |= {(ticker, problem) for problem in new}
+            self._news += [
+                f"feed: a split or dividend of {ticker} from Alpaca cannot be read, and is "
+                f"skipped: {problem}"
+                for problem in new
+            ]
+        for day, told in by_day.items():
             self.actions.put(ticker, day, told)
 
     def _fail(self, what: str, problem: Exception) -> None:
@@ -446,16 +457,24 @@ def _moment(time: Any) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
-def _actions(found: Mapping[str, Any]) -> dict[date, Told]:
-    """Splits and dividends by ex-date, those of one day together."""
+def _actions(found: Mapping[str, Any]) -> tuple[dict[date, Told], list[str]]:
+    """Splits and dividends by ex-date, those of one day together; what is wrong with others."""
     by_day: dict[date, Told] = {}
+    odd = []
     for kind in ("forward_splits", "reverse_splits", "cash_dividends"):
         for each in found.get(kind) or []:
-            day = date.fromisoformat(each["ex_date"])
+            split, dividend = Fraction(1), ZERO
+            try:
+                day = date.fromisoformat(each["ex_date"])
+                if kind == "cash_dividends":
+                    dividend = Decimal(str(each["rate"]))
+                else:
+                    split = Fraction(str(each["new_rate"])) / Fraction(str(each["old_rate"]))
+                if split <= 0 or not dividend.is_finite() or dividend < 0:
+                    raise ValueError(f"a split must be > 0, a dividend >= 0; received {each}")
+            except (KeyError, TypeError, ValueError, ArithmeticError) as problem:
+                odd.append(f"{type(problem).__name__} {problem}")
+                continue
             known = by_day.get(day, Told())
-            if kind == "cash_dividends":
-                by_day[day] = Told(known.split, known.dividend + Decimal(str(each["rate"])))
-            else:
-                split = Fraction(str(each["new_rate"])) / Fraction(str(each["old_rate"]))
-                by_day[day] = Told(known.split * split, known.dividend)
-    return by_day
+            by_day[day] = Told(known.split * split, known.dividend + dividend)
+    return by_day, odd

@@ -163,6 +163,36 @@ def test_splits_and_dividends(watched, server):
     }
 
 
+def test_a_split_or_dividend_that_cannot_be_read_is_named_once_and_skipped(watched, server):
+    day = "2010-01-12"
+    server.actions = {
+        "forward_splits": [
+            {"symbol": "ABC", "ex_date": day, "new_rate": 2, "old_rate": 0},
+            {"symbol": "ABC", "ex_date": day, "new_rate": 0, "old_rate": 1},
+            {"symbol": "ABC", "ex_date": day, "new_rate": 2, "old_rate": 1},
+        ],
+        "cash_dividends": [
+            {"symbol": "ABC", "ex_date": day, "rate": None},
+            {"symbol": "ABC", "rate": 0.25},
+            {"symbol": "ABC", "ex_date": day, "rate": 0.25},
+            {"symbol": "ABC", "ex_date": day, "rate": 0.5},
+        ],
+    }
+    for past in (4, 1):
+        watched.feed.fetch("ABC", Resolution.DAILY, datetime(2009, 12, past))
+    assert watched.feed.actions.of("ABC") == {
+        datetime(2010, 1, 12).date(): Told(Fraction(2), Decimal("0.75")),
+    }
+    watched.feed.poll()
+    told = [text for text in watched.told if "cannot be read" in text]
+    assert [text.partition("skipped: ")[2].split(" ")[0] for text in told] == [
+        "ZeroDivisionError",
+        "ValueError",
+        "InvalidOperation",
+        "KeyError",
+    ]
+
+
 def test_minutes_are_streamed_and_corrected(watched, server):
     server.bars["ABC", "1Min"] = [bar(utc(2010, 1, 11, 9, 30), ROWS[5])]
     watched.serve(Abc)
