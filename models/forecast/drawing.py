@@ -3,6 +3,9 @@
 The formulas are those of `models.forecast.density` and `models.forecast.recalibration`, one bar in
 a lane, worked out part by part for up to `kernels.LANES` bars of one symbol at a time: what lies
 between network and bar stays in the processor's nearest memory. Tests hold both to be the same.
+Lanes hold float32: the network's outputs have no more, and a bar is then right to some millionths
+of its volatility. Levels come in float64, and what counts of one is how far it is from the nearer
+end, which keeps its precision however small it is.
 
 What a bar gives does not depend on the bars beside it.
 """
@@ -21,19 +24,23 @@ from models.forecast.distributions import MIN_UNIFORM, SkewedT, TailShape
 from models.forecast.levels import EDGE, KNOTS, LevelMap
 from models.forecast.recalibration import Memory
 from models.kernels import (
+    HALF_32,
     LANES,
-    asinh,
+    ONE_32,
+    TWO_32,
+    ZERO_32,
+    asinh_32,
     block_of,
     compiled,
-    exp,
-    expm1,
+    exp_32,
+    expm1_32,
     fused,
     load,
-    log,
+    log_32,
     merged,
-    softplus,
+    softplus_32,
     store,
-    tanh,
+    tanh_32,
 )
 
 # Numbers of a symbol, in the order of `_packed`. First the base log scales of gap, intraday return
@@ -51,7 +58,8 @@ DRIFT, LOG_SCALE, VOLUME_SHIFT, LOGIT, PEAK = range(5)
 PEAK_OF_WIDTH, PRIOR_OF_WIDTH, MOST_WIDTH, LEAST_LEVEL, LEAST_ODDS = range(5, 10)
 EDGE_OF_LEVELS, RISE_REACH = 10, 11
 
-NEWTON_STEPS = 6
+NEWTON_STEPS = 4
+_THREE, _SIX = np.float32(3.0), np.float32(6.0)
 
 EXPECTED = (
     "mean",  # of the next log return
@@ -71,26 +79,27 @@ EXPECTED = (
     OF_UPPER, OF_LOWER, OF_UPPER_ZERO, OF_LOWER_ZERO,
 ) = range(10)  # fmt: skip
 VOLATILITY, GAP_WIDTH, INTRADAY_WIDTH = 10, 11, 12
-LEVEL = 13  # of the five parts; of gap, intraday return and volume places in tables, then quantiles
+LEVEL = 13  # of the five parts, from the nearer end; of those with tables then places, quantiles
 DRAWN, MEAN = 18, 23
 GAP_MAGNITUDE, GAP_SIGNED, INTRADAY_MAGNITUDE, INTRADAY_SIGNED = range(25, 29)
 BOTH_MAGNITUDE, VOLUME_SIGNED = 29, 30
 WICK_SCALE, WICK_SHAPE, WICK_ABOVE, WICK_ODDS, WICK_BENT = range(31, 36)
 WICK_TOLD, WICK_ZERO, WICK_LEVEL, UPPER_WICK, WICK_DRAWN = range(36, 41)
-ROWS = 41
+SIDE = 41  # of gap, intraday return and volume: 1 above the middle, else -1
+ROWS = 44
 
 
 @fused
 def _bounded(value, bound):
-    return bound * tanh(value / bound)
+    return bound * tanh_32(value / bound)
 
 
 @fused
 def _width(sums, count, limits):
     """Coefficient of the width alone (`recalibration.Memory.coefficients`)."""
-    found = sums / (count + limits[PRIOR_OF_WIDTH])
+    found = np.float32(sums) / (np.float32(count) + limits[PRIOR_OF_WIDTH])
     most = abs(found) * limits[PEAK_OF_WIDTH]
-    return found * min(1.0, limits[MOST_WIDTH] / max(most, limits[MOST_WIDTH]))
+    return found * min(ONE_32, limits[MOST_WIDTH] / max(most, limits[MOST_WIDTH]))
 
 
 @fused
@@ -107,33 +116,45 @@ def _take_lanes(outputs, volatility, sums, count, numbers, limits, start, width,
     factors = numbers[FACTORS:MOMENTS]
     for row in range(len(factors)):
         for lane in range(LANES):
-            w[row, lane] = tanh(w[row, lane] * factors[row])
+            w[row, lane] = tanh_32(w[row, lane] * factors[row])
+
+
+@fused
+def _take_levels(uniforms, least, start, width, w):
+    """Levels of a block, of tabled parts from the nearer end and their sides, of wicks from one."""
+    for lane in range(width):
+        of_gap, of_intraday = uniforms[start + lane, 0], uniforms[start + lane, 1]
+        of_volume = uniforms[start + lane, 4]
+        w[LEVEL, lane] = min(of_gap, 1.0 - of_gap)
+        w[LEVEL + 1, lane] = min(of_intraday, 1.0 - of_intraday)
+        w[LEVEL + 4, lane] = min(of_volume, 1.0 - of_volume)
+        w[SIDE, lane] = 1.0 if of_gap > 0.5 else -1.0
+        w[SIDE + 1, lane] = 1.0 if of_intraday > 0.5 else -1.0
+        w[SIDE + 2, lane] = 1.0 if of_volume > 0.5 else -1.0
+        w[LEVEL + 2, lane] = 1.0 - min(max(uniforms[start + lane, 2], least), 1.0 - least)
+        w[LEVEL + 3, lane] = 1.0 - min(max(uniforms[start + lane, 3], least), 1.0 - least)
 
 
 @fused
 def _uncorrected(level, width, peak):
-    """The level before the correction by recent outcomes (`recalibration.quantile`)."""
+    """The level before the correction by recent outcomes (`recalibration.quantile`).
+
+    That is the same from both ends, so a level up to 1/2 stays there.
+    """
     slope, u = peak * width, level
     for _ in range(NEWTON_STEPS):
-        pair = u * (u - 1.0)
-        u -= (u + pair * slope * (2.0 * u - 1.0) - level) / (1.0 + slope * (6.0 * pair + 1.0))
-        u = min(max(u, 0.0), 1.0)
+        wider = ONE_32 + slope * (ONE_32 - u) * (ONE_32 - TWO_32 * u)
+        u -= (u * wider - level) / (ONE_32 + slope * (_SIX * u * (u - ONE_32) + ONE_32))
+        u = min(max(u, ZERO_32), HALF_32)
     return u
-
-
-@fused
-def _log_odds(level, least):
-    """Of a level kept away from 0 and 1."""
-    u = min(max(level, least), 1.0 - least)
-    return log(u / (1.0 - u))
 
 
 @fused
 def _look_up(place, table):
     """Value of a table between its points."""
-    low = min(int(place if place > 0.0 else 0.0), len(table) - 2)
-    share = place - low
-    return (1.0 - share) * table[low] + share * table[low + 1]
+    low = min(int(place if place > ZERO_32 else ZERO_32), len(table) - 2)
+    share = place - np.float32(low)
+    return (ONE_32 - share) * table[low] + share * table[low + 1]
 
 
 @merged
@@ -150,12 +171,15 @@ def _draw_returns_and_volume(w, numbers, limits):
     for lane in range(LANES):
         volatility = w[VOLATILITY, lane]
         z_gap, z_intraday, z_volume = w[LEVEL, lane], w[LEVEL + 1, lane], w[LEVEL + 4, lane]
-        gap, gap_signed = 0.5 * log(1.0 + z_gap * z_gap), asinh(z_gap)
-        intraday, intraday_signed = 0.5 * log(1.0 + z_intraday * z_intraday), asinh(z_intraday)
-        of_gap = volatility * exp(gap_base + factor * w[OF_GAP_SCALE, lane])
+        gap, gap_signed = HALF_32 * log_32(ONE_32 + z_gap * z_gap), asinh_32(z_gap)
+        intraday, intraday_signed = (
+            HALF_32 * log_32(ONE_32 + z_intraday * z_intraday),
+            asinh_32(z_intraday),
+        )
+        of_gap = volatility * exp_32(gap_base + factor * w[OF_GAP_SCALE, lane])
         told = intraday_base + factor * w[OF_INTRADAY_SCALE, lane]
-        told += _bounded(i0 * gap + i1 * gap_signed, 2.0 * factor)
-        of_intraday = volatility * exp(told)
+        told += _bounded(i0 * gap + i1 * gap_signed, TWO_32 * factor)
+        of_intraday = volatility * exp_32(told)
         gap_from = volatility * drift * w[OF_GAP, lane]
         intraday_from = volatility * drift * w[OF_INTRADAY, lane] + pull * of_gap * gap_signed
         gap_moved, moved = of_gap * z_gap, of_intraday * z_intraday
@@ -165,26 +189,26 @@ def _draw_returns_and_volume(w, numbers, limits):
         mean = intraday_0 + intraday_1 * w[INTRADAY_WIDTH, lane]
         w[MEAN + 1, lane] = intraday_from + of_intraday * mean
         z = (gap_moved + moved) / np.sqrt(of_gap * of_gap + of_intraday * of_intraday)
-        both, both_signed = 0.5 * log(1.0 + z * z), asinh(z)
+        both, both_signed = HALF_32 * log_32(ONE_32 + z * z), asinh_32(z)
         told = v0 * gap + v1 * gap_signed + v2 * intraday + v3 * intraday_signed
         told += v4 * both + v5 * both_signed + v6 * gap * gap + v7 * intraday * intraday
         location = bound * w[OF_VOLUME, lane] + _bounded(told, bound)
         told = volume_base + factor * w[OF_VOLUME_SCALE, lane]
-        told += _bounded(s0 * gap + s1 * intraday + s2 * both, 2.0 * factor)
-        w[DRAWN + 4, lane] = location + exp(told) * z_volume
+        told += _bounded(s0 * gap + s1 * intraday + s2 * both, TWO_32 * factor)
+        w[DRAWN + 4, lane] = location + exp_32(told) * z_volume
         w[GAP_MAGNITUDE, lane] = gap
         w[GAP_SIGNED, lane] = gap_signed
         w[INTRADAY_MAGNITUDE, lane] = intraday
         w[INTRADAY_SIGNED, lane] = intraday_signed
         w[BOTH_MAGNITUDE, lane] = both
-        w[VOLUME_SIGNED, lane] = asinh(z_volume)
+        w[VOLUME_SIGNED, lane] = asinh_32(z_volume)
 
 
 @merged
 def _draw_wick(w, numbers, limits, hinges):
     """The upper or the lower wicks of a block; the upper ones are zero while they are drawn."""
     factor, peak_bound, logit_bound = limits[LOG_SCALE], limits[PEAK], limits[LOGIT]
-    least, edge = limits[LEAST_LEVEL], limits[EDGE_OF_LEVELS]
+    edge = limits[EDGE_OF_LEVELS]
     base, peak_base, tail, logit_base = numbers[0], numbers[1], numbers[2], numbers[3]
     s0, s1, s2, s3 = numbers[4], numbers[5], numbers[6], numbers[7]
     s4, s5, s6, s7 = numbers[8], numbers[9], numbers[10], numbers[11]
@@ -195,36 +219,36 @@ def _draw_wick(w, numbers, limits, hinges):
         gap, intraday = w[GAP_MAGNITUDE, lane], w[INTRADAY_MAGNITUDE, lane]
         signed, volume = w[INTRADAY_SIGNED, lane], w[VOLUME_SIGNED, lane]
         volatility = w[VOLATILITY, lane]
-        upper = log(1.0 + 2.0 * w[UPPER_WICK, lane] / volatility)
+        upper = log_32(ONE_32 + TWO_32 * w[UPPER_WICK, lane] / volatility)
         told = s0 * gap + s1 * w[GAP_SIGNED, lane] + s2 * intraday + s3 * signed + s4 * volume
         told += s5 * intraday * intraday + s6 * w[BOTH_MAGNITUDE, lane] + s7 * upper
-        told = base + factor * w[WICK_TOLD, lane] + _bounded(told, 2.0 * factor)
-        w[WICK_SCALE, lane] = volatility * exp(told)
+        told = base + factor * w[WICK_TOLD, lane] + _bounded(told, TWO_32 * factor)
+        w[WICK_SCALE, lane] = volatility * exp_32(told)
         peak = peak_base + p0 * intraday + p1 * gap + p2 * volume + p3 * upper
-        w[WICK_SHAPE, lane] = 0.5 + softplus(_bounded(peak, peak_bound))
+        w[WICK_SHAPE, lane] = HALF_32 + softplus_32(_bounded(peak, peak_bound))
         logit = logit_base + w[WICK_ZERO, lane] + z0 * intraday + z1 * signed
         # Of a positive wick the probability is 1 - sigmoid(logit).
-        rest = 1.0 + exp(_bounded(logit, logit_bound))
-        u = min(max(w[WICK_LEVEL, lane], least), 1.0 - least)
-        above = 1.0 - (1.0 - u) * rest
+        rest = ONE_32 + exp_32(_bounded(logit, logit_bound))
+        below = w[WICK_LEVEL, lane] * rest
+        above = ONE_32 - below
         w[WICK_ABOVE, lane] = above
-        odds = _log_odds(above, edge)
+        odds = log_32(max(above, edge) / below)
         w[WICK_ODDS, lane] = odds
         w[WICK_BENT, lane] = odds + begin
     for k in range(1, hinges.shape[0]):
         knot, bend = hinges[k, 0], hinges[k, 1]
         for lane in range(LANES):
-            w[WICK_BENT, lane] += bend * max(w[WICK_ODDS, lane] - knot, 0.0)
+            w[WICK_BENT, lane] += bend * max(w[WICK_ODDS, lane] - knot, ZERO_32)
     for lane in range(LANES):
         shape = w[WICK_SHAPE, lane]
-        ratio = expm1(softplus(w[WICK_BENT, lane]) / (2.0 / shape + tail))
-        wick = w[WICK_SCALE, lane] * exp(log(ratio) / shape)
-        w[WICK_DRAWN, lane] = wick if w[WICK_ABOVE, lane] > 0.0 else 0.0
+        ratio = expm1_32(softplus_32(w[WICK_BENT, lane]) / (TWO_32 / shape + tail))
+        wick = w[WICK_SCALE, lane] * exp_32(log_32(ratio) / shape)
+        w[WICK_DRAWN, lane] = wick if w[WICK_ABOVE, lane] > ZERO_32 else ZERO_32
 
 
 @compiled(
     "void(float64[:, ::1], float64[::1], float64[:, :, ::1], float64[::1], float64[:, ::1],"
-    " int64[::1], float64[:, ::1], float64[::1], float64[:, :, ::1], float64[:, :, ::1],"
+    " int64[::1], float32[:, ::1], float32[::1], float32[:, :, ::1], float32[:, :, ::1],"
     " float64[:, ::1], float64[:, ::1])",
     fastmath={"contract"},
 )
@@ -248,17 +272,15 @@ def draw_parts(
         parts: written to, shape (5, B).
         means: written to, shape (2, B).
     """
-    w = np.full((ROWS, LANES), 0.5)
+    w = np.full((ROWS, LANES), HALF_32)
     least, least_odds, peak = limits[LEAST_LEVEL], limits[LEAST_ODDS], limits[PEAK_OF_WIDTH]
-    per_odds = (quantiles.shape[2] - 1.0) / (-2.0 * least_odds)
+    middle = HALF_32 * np.float32(quantiles.shape[2] - 1)
     start = 0
     while start < len(rows):
         width, which = block_of(rows, start), rows[start]
         numbers = symbols[which]
         _take_lanes(outputs, volatility, sums, count, numbers, limits, start, width, w)
-        for lane in range(width):
-            for part in range(5):
-                w[LEVEL + part, lane] = uniforms[start + lane, part]
+        _take_levels(uniforms, np.float64(least), start, width, w)
         for part in range(2):
             for lane in range(LANES):
                 level = _uncorrected(w[LEVEL + part, lane], w[GAP_WIDTH + part, lane], peak)
@@ -266,11 +288,13 @@ def draw_parts(
         for i in range(3):
             row, table = w[LEVEL + (4 if i == 2 else i)], quantiles[i, which]
             for lane in range(LANES):
-                row[lane] = (_log_odds(row[lane], least) - least_odds) * per_odds
+                level = max(row[lane], least)
+                share = log_32(level / (ONE_32 - level)) / least_odds
+                row[lane] = middle + middle * w[SIDE + i, lane] * share
             for lane in range(width):
                 row[lane] = _look_up(row[lane], table)
         _draw_returns_and_volume(w, numbers, limits)
-        w[DRAWN + 2] = 0.0
+        w[DRAWN + 2] = ZERO_32
         for side in range(2):
             of_side = numbers[WICK + side * WICK_NUMBERS : WICK + (side + 1) * WICK_NUMBERS]
             load(w, OF_UPPER + side, 0, LANES, w, WICK_TOLD)
@@ -288,7 +312,7 @@ def draw_parts(
 
 @compiled(
     "void(float64[:, ::1], float64[::1], float64[:, :, ::1], float64[::1], int64[::1],"
-    " float64[:, ::1], float64[::1], float64[:, ::1], float64[:, ::1])",
+    " float32[:, ::1], float32[::1], float32[:, ::1], float64[:, ::1])",
     fastmath={"contract"},
 )
 def expect_returns(outputs, volatility, sums, count, rows, symbols, limits, rise, found):
@@ -305,9 +329,9 @@ def expect_returns(outputs, volatility, sums, count, rows, symbols, limits, rise
         rise: probabilities of a rise, shape (K, points), by asinh(location / scale).
         found: written to, shape (7, B), see `EXPECTED`.
     """
-    w = np.full((ROWS, LANES), 0.5)
+    w = np.full((ROWS, LANES), HALF_32)
     drift, factor, reach = limits[DRIFT], limits[LOG_SCALE], limits[RISE_REACH]
-    most = rise.shape[1] - 1.0
+    most = np.float32(rise.shape[1] - 1)
     start = 0
     while start < len(rows):
         width, which = block_of(rows, start), rows[start]
@@ -322,8 +346,8 @@ def expect_returns(outputs, volatility, sums, count, rows, symbols, limits, rise
                 w[GAP_WIDTH, lane],
                 w[INTRADAY_WIDTH, lane],
             )
-            gap = v * exp(gap_base + factor * w[OF_GAP_SCALE, lane])
-            intraday = v * exp(intraday_base + factor * w[OF_INTRADAY_SCALE, lane])
+            gap = v * exp_32(gap_base + factor * w[OF_GAP_SCALE, lane])
+            intraday = v * exp_32(intraday_base + factor * w[OF_INTRADAY_SCALE, lane])
             location = v * drift * (w[OF_GAP, lane] + w[OF_INTRADAY, lane])
             gap_mean, mean = g0 + g1 * gap_width, i0 + i1 * width_of
             w[DRAWN, lane] = location + gap * gap_mean + intraday * mean
@@ -332,10 +356,10 @@ def expect_returns(outputs, volatility, sums, count, rows, symbols, limits, rise
             w[DRAWN + 1, lane] = np.sqrt(squares)
             scale = np.sqrt(gap * gap + intraday * intraday)
             w[DRAWN + 2, lane] = location / scale
-            w[DRAWN + 3, lane] = log(scale / v)
-            w[DRAWN + 4, lane] = log(gap / intraday)
-            place = (asinh(location / scale) + reach) * (0.5 * most / reach)
-            w[DRAWN + 5, lane] = min(max(place, 0.0), most)
+            w[DRAWN + 3, lane] = log_32(scale / v)
+            w[DRAWN + 4, lane] = log_32(gap / intraday)
+            place = (asinh_32(location / scale) + reach) * (HALF_32 * most / reach)
+            w[DRAWN + 5, lane] = min(max(place, ZERO_32), most)
         for lane in range(width):
             w[DRAWN + 5, lane] = _look_up(w[DRAWN + 5, lane], table)
         for part in range(6):
@@ -349,7 +373,7 @@ class Drawing:
     """What bars are drawn with, of K symbols, as kernels take it.
 
     Attributes:
-        symbols: numbers of each, shape (K, n).
+        symbols: numbers of each, shape (K, n); like all of these float32.
         limits: bounds, shape (m,).
         quantiles: standard ones of gap, intraday return and volume, shape (3, K, points).
         hinges: how the levels of upper and lower wicks bend, shape (2, knots + 1, 2).
@@ -394,11 +418,16 @@ class Drawing:
         )
         tables = [quantiles.gap, quantiles.intraday, quantiles.volume]
         return cls(
-            _packed(parameters, moments),
-            limits,
-            np.stack([each.values for each in tables]),
-            np.stack([_hinges(quantiles.levels[part]) for part in (2, 3)]),
-            _rise_table(parameters.tails["intraday"]),
+            *(
+                values.astype(np.float32)
+                for values in (
+                    _packed(parameters, moments),
+                    limits,
+                    np.stack([each.values for each in tables]),
+                    np.stack([_hinges(quantiles.levels[part]) for part in (2, 3)]),
+                    _rise_table(parameters.tails["intraday"]),
+                )
+            )
         )
 
     def draw(

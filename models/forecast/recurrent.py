@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from models.kernels import LANES, VECTOR, VECTORS, compiled, exp2_32, inlined, load, store
+from models.kernels import LANES, ONE_32, VECTOR, VECTORS, compiled, exp2_32, inlined, load, store
 
 COLUMNS = 4
 """Columns of a matrix that a tile multiplies with: the gates of one unit."""
@@ -21,7 +21,6 @@ GATE_FACTORS = np.array([-1.0, -1.0, -2.0, -1.0]) * _LOG2_E
 them: two to the power of what it then sums up is the exponential that the gate is made of."""
 
 _OF_CELL = np.float32(-2.0 * _LOG2_E)
-_ONE = np.float32(1.0)
 
 
 @inlined
@@ -135,7 +134,7 @@ def lstm_steps(
     now = np.zeros((units, LANES), np.float32)
     factors = np.ones((units, LANES), np.float32)
     gates = np.empty((COLUMNS, LANES), np.float32)
-    read[depth - 1] = _ONE
+    read[depth - 1] = ONE_32
     for start in range(0, count, LANES):
         width = min(LANES, count - start)
         for h in range(units):
@@ -154,15 +153,15 @@ def lstm_steps(
             for h in range(units):
                 _multiply_tile(read, weights, h * depth * COLUMNS, depth, gates)
                 for lane in range(LANES):
-                    i = _ONE + exp2_32(gates[0, lane])
-                    f = _ONE + exp2_32(gates[1, lane])
+                    i = ONE_32 + exp2_32(gates[0, lane])
+                    f = ONE_32 + exp2_32(gates[1, lane])
                     g = exp2_32(gates[2, lane])
-                    o = _ONE + exp2_32(gates[3, lane])
-                    both = i * (_ONE + g)
-                    moved = (state[h, lane] * both + (_ONE - g) * f) / (both * f)
+                    o = ONE_32 + exp2_32(gates[3, lane])
+                    both = i * (ONE_32 + g)
+                    moved = (state[h, lane] * both + (ONE_32 - g) * f) / (both * f)
                     state[h, lane] = moved
                     c = exp2_32(_OF_CELL * moved)
-                    now[h, lane] = (_ONE - c) / (o * (_ONE + c))
+                    now[h, lane] = (ONE_32 - c) / (o * (ONE_32 + c))
             if every.shape[0]:
                 for h in range(units):
                     store(now, h, every[t], h, start, width)

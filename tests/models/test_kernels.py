@@ -209,21 +209,38 @@ def test_powers_of_two_have_the_stated_error():
     assert np.isnan(exp2(np.array([np.nan], np.float32)))[0]
 
 
-def test_functions_of_float64_have_the_stated_errors():
+def test_the_exponential_of_float64_has_the_stated_error():
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.uniform(-30, 30, 4000), rng.normal(0, 0.01, 4000), [0.0, 700, -700]])
-    exp, tanh, softplus, expm1, asinh = (
-        element_wise(function, "float64")
-        for function in (kernels.exp, kernels.tanh, kernels.softplus, kernels.expm1, kernels.asinh)
-    )
+    exp = element_wise(kernels.exp, "float64")
     np.testing.assert_allclose(exp(x), np.exp(x), rtol=4e-16)
     np.testing.assert_array_equal(exp(np.array([900.0, -900.0])), exp(np.array([700.0, -700.0])))
     assert np.isnan(exp(np.array([np.nan])))[0]
-    np.testing.assert_allclose(tanh(x), np.tanh(x), rtol=0, atol=4e-16)
-    np.testing.assert_allclose(softplus(x), np.logaddexp(0, x), rtol=1e-15)
-    np.testing.assert_allclose(asinh(x), np.arcsinh(x), rtol=4e-16, atol=1e-15)
-    above = np.exp(rng.uniform(-40, 6, 4000))
-    np.testing.assert_allclose(expm1(above), np.expm1(above), rtol=1e-13)
+
+
+def test_functions_of_float32_have_the_stated_errors():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(-16, 16, 4000), rng.normal(0, 0.01, 4000), [0.0]])
+    x = x.astype(np.float32)
+    exact = x.astype(float)
+    exp, log, tanh, softplus, expm1, asinh = (
+        element_wise(getattr(kernels, f"{name}_32"), "float32")
+        for name in ("exp", "log", "tanh", "softplus", "expm1", "asinh")
+    )
+    bound = 2e-7 + np.abs(exact) * np.finfo(np.float32).eps
+    assert (np.abs(exp(x) / np.exp(exact) - 1.0) < bound).all()
+    np.testing.assert_array_equal(exp(np.float32([90, -90])), exp(np.float32([200, -200])))
+    assert np.isnan(exp(np.array([np.nan], np.float32)))[0]
+    positive = np.exp(np.concatenate([rng.uniform(-80, 80, 4000), rng.normal(0, 0.01, 4000)]))
+    positive = positive.astype(np.float32)
+    np.testing.assert_allclose(log(positive), np.log(positive.astype(float)), rtol=3e-7)
+    assert log(np.ones(1, np.float32))[0] == 0.0
+    np.testing.assert_allclose(tanh(x), np.tanh(exact), rtol=0, atol=2e-7)
+    np.testing.assert_allclose(softplus(x), np.logaddexp(0, exact), rtol=1e-6)
+    far = (10.0 * x).astype(np.float32)
+    np.testing.assert_allclose(asinh(far), np.arcsinh(far.astype(float)), rtol=0, atol=1e-6)
+    above = np.exp(rng.uniform(-40, 4, 4000)).astype(np.float32)
+    np.testing.assert_allclose(expm1(above), np.expm1(above.astype(float)), rtol=4e-6)
 
 
 def test_holding_and_scaling_windows_is_clipping_and_scaling_them():
