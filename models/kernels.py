@@ -349,62 +349,78 @@ def _log_rows(x):
             x[i, k] = log(x[i, k])
 
 
-@compiled("void(float64[:, ::1], float64[::1], float64, float64[:, ::1])")
-def describe_rows(ingredients, roots, floor, out):
-    """Features, in the order of `features.FEATURES`, of T rows of one series or of many series.
+@inlined
+def _describe_block(w, x, f, per_root, floor):
+    """Features of a block of series, see `describe_rows`.
 
-    The one place where both ways to the features meet: a series at once, and bar by bar.
+    Args:
+        w: ingredients, shape (INGREDIENTS, BLOCK).
+        x: room, shape (13, BLOCK).
+        f: written to, shape (F, BLOCK).
+        per_root: one over the square roots of the bars of the six averages, simple ones first.
+        floor: added to every variance.
+    """
+    before, volatility = x[11], x[12]
+    for k in range(BLOCK):
+        before[k] = 1.0 / np.sqrt(w[PREVIOUS_VARIANCE, k] + floor)
+        volatility[k] = 1.0 / np.sqrt(w[VARIANCE, k] + floor)
+        per_range = volatility[k] / w[CLOSE, k]
+        x[0, k] = w[VARIANCE, k] + floor
+        x[1, k] = w[RECENT_VARIANCE, k] + floor
+        x[2, k] = w[VARIANCE + 1, k] + floor
+        x[3, k] = w[VARIANCE + 2, k] + floor
+        x[4, k] = w[ATR, k] * per_range + floor
+        f[16, k] = w[MACD, k] * per_range
+        f[17, k] = w[SIGNAL, k] * per_range
+    for i in range(6):
+        for k in range(BLOCK):
+            x[5 + i, k] = w[CLOSE, k] / w[AVERAGE + i, k]
+    _log_rows(x[:11])
+    # Distances to the averages: simple ones before MACD, exponential ones at the end.
+    for i in range(6):
+        factor, to = per_root[i], (13 if i < 3 else 16) + i
+        for k in range(BLOCK):
+            f[to, k] = x[5 + i, k] * (volatility[k] * factor)
+    # From gap to price_volume, and volume_trend.
+    for k in range(BLOCK):
+        f[0, k] = w[GAP, k] * before[k]
+        f[1, k] = w[INTRADAY, k] * before[k]
+        f[2, k] = (w[GAP, k] + w[INTRADAY, k]) * before[k]
+        f[3, k] = w[UPPER_WICK, k] * before[k]
+        f[4, k] = w[LOWER_WICK, k] * before[k]
+        f[5, k] = w[LOG_RANGE, k] * before[k]
+        f[6, k] = w[DEVIATION, k]
+        f[7, k] = (w[GAP, k] + w[INTRADAY, k]) * before[k] * w[DEVIATION, k]
+        f[22, k] = w[VOLUME_TREND, k]
+    # The volatilities, then the average true range.
+    for k in range(BLOCK):
+        f[8, k] = 0.5 * x[0, k]
+        f[9, k] = 0.5 * x[1, k] - 0.5 * x[0, k]
+        f[10, k] = 0.5 * x[2, k] - 0.5 * x[0, k]
+        f[11, k] = 0.5 * x[3, k] - 0.5 * x[0, k]
+        f[12, k] = w[VARIANCE + 3, k] * (volatility[k] * volatility[k])
+        f[18, k] = x[4, k]
+
+
+@compiled("void(float64[:, ::1], float64[::1], float64, float64[:, ::1])")
+def describe_rows(ingredients, per_root, floor, out):
+    """Features, in the order of `features.FEATURES`, of T rows of one series.
+
+    Bar by bar `push_bars` gives the same, by the same function of a block.
 
     Args:
         ingredients: shape (INGREDIENTS, T).
-        roots: square roots of the bars of the six averages, simple ones first.
+        per_root: one over the square roots of the bars of the six averages, simple ones first.
         floor: added to every variance.
         out: written to, shape (F, T).
     """
     count = ingredients.shape[1]
-    w, x, f = np.ones((INGREDIENTS, BLOCK)), np.ones((11, BLOCK)), np.ones((len(out), BLOCK))
+    w, x, f = np.ones((INGREDIENTS, BLOCK)), np.ones((13, BLOCK)), np.ones((len(out), BLOCK))
     for start in range(0, count, BLOCK):
         width = min(BLOCK, count - start)
         for i in range(len(w)):
             load(ingredients, i, start, width, w, i)
-        for k in range(BLOCK):
-            x[0, k] = w[VARIANCE, k] + floor
-            x[1, k] = w[RECENT_VARIANCE, k] + floor
-            x[2, k] = w[VARIANCE + 1, k] + floor
-            x[3, k] = w[VARIANCE + 2, k] + floor
-            x[4, k] = w[ATR, k] / (w[CLOSE, k] * np.sqrt(w[VARIANCE, k] + floor)) + floor
-        for i in range(6):
-            for k in range(BLOCK):
-                x[5 + i, k] = w[CLOSE, k] / w[AVERAGE + i, k]
-        _log_rows(x)
-        # From gap to price_volume, and volume_trend.
-        for k in range(BLOCK):
-            before = np.sqrt(w[PREVIOUS_VARIANCE, k] + floor)
-            f[0, k] = w[GAP, k] / before
-            f[1, k] = w[INTRADAY, k] / before
-            f[2, k] = (w[GAP, k] + w[INTRADAY, k]) / before
-            f[3, k] = w[UPPER_WICK, k] / before
-            f[4, k] = w[LOWER_WICK, k] / before
-            f[5, k] = w[LOG_RANGE, k] / before
-            f[6, k] = w[DEVIATION, k]
-            f[7, k] = (w[GAP, k] + w[INTRADAY, k]) / before * w[DEVIATION, k]
-            f[22, k] = w[VOLUME_TREND, k]
-        # The volatilities, then MACD, its signal and the average true range.
-        for k in range(BLOCK):
-            f[8, k] = 0.5 * x[0, k]
-            f[9, k] = 0.5 * x[1, k] - 0.5 * x[0, k]
-            f[10, k] = 0.5 * x[2, k] - 0.5 * x[0, k]
-            f[11, k] = 0.5 * x[3, k] - 0.5 * x[0, k]
-            f[12, k] = w[VARIANCE + 3, k] / (w[VARIANCE, k] + floor)
-            volatility = np.sqrt(w[VARIANCE, k] + floor)
-            f[16, k] = w[MACD, k] / (w[CLOSE, k] * volatility)
-            f[17, k] = w[SIGNAL, k] / (w[CLOSE, k] * volatility)
-            f[18, k] = x[4, k]
-        # Distances to the averages: simple ones before MACD, exponential ones at the end.
-        for i in range(6):
-            root, to = roots[i], (13 if i < 3 else 16) + i
-            for k in range(BLOCK):
-                f[to, k] = x[5 + i, k] / (np.sqrt(w[VARIANCE, k] + floor) * root)
+        _describe_block(w, x, f, per_root, floor)
         for i in range(len(f)):
             store(f, i, out, i, start, width)
 
@@ -449,11 +465,12 @@ def _add_rows(ring, newest, first, last, start, width, total):
 
 @compiled(
     "void(float64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1], int64, int64,"
-    " float64[:, ::1], float64[::1], int64[::1], float64[::1], float64, float64, float64[:, ::1])"
+    " float64[:, ::1], float64[::1], int64[::1], float64[::1], float64, float64, float64[::1],"
+    " float64, float64[:, ::1])"
 )
 def push_bars(
     bars, closes, volumes, returns, head, short_head, carried,
-    decay, simple, smoothing, signal_smoothing, atr_bars, ingredients,
+    decay, simple, smoothing, signal_smoothing, atr_bars, per_root, floor, out,
 ):  # fmt: skip
     """Advance B series by one bar, in blocks of `BLOCK` series.
 
@@ -471,11 +488,15 @@ def push_bars(
         smoothing: weight of a new close in the three exponential averages.
         signal_smoothing: likewise in MACD's signal line.
         atr_bars: of the average true range.
-        ingredients: of the features, for `describe_rows`: written to, shape (INGREDIENTS, B).
+        per_root: as `describe_rows` takes it.
+        floor: likewise.
+        out: the features, written to, shape (F, B).
     """
     count, recent = bars.shape[1], len(volumes)
     v, w = np.ones((CARRIED, BLOCK)), np.ones((INGREDIENTS, BLOCK))
-    x = np.ones((6, BLOCK))
+    x, f = np.ones((13, BLOCK)), np.ones((len(out), BLOCK))
+    per_recent, per_atr, per_parkinson = 1.0 / recent, 1.0 / atr_bars, 1.0 / _PARKINSON
+    per_degree = 1.0 / (recent - 1.0)
     high, low, close = np.ones(BLOCK), np.ones(BLOCK), np.ones(BLOCK)
     total, squares = np.ones(BLOCK), np.ones(BLOCK)
     for start in range(0, count, BLOCK):
@@ -509,17 +530,18 @@ def push_bars(
         for k in range(BLOCK):
             square = x[5, k] * x[5, k]
             # The overnight gap squared and Parkinson's (1980) variance from high and low.
-            ranged = w[GAP, k] * w[GAP, k] + w[LOG_RANGE, k] * w[LOG_RANGE, k] / _PARKINSON
+            ranged = w[GAP, k] * w[GAP, k] + w[LOG_RANGE, k] * w[LOG_RANGE, k] * per_parkinson
             falling = square if x[5, k] < 0.0 else 0.0
             v[OF_WEIGHT, k] = 1.0 + decay[0] * v[OF_WEIGHT, k]
             v[OF_WEIGHT + 1, k] = 1.0 + decay[1] * v[OF_WEIGHT + 1, k]
             v[OF_WEIGHT + 2, k] = 1.0 + decay[2] * v[OF_WEIGHT + 2, k]
             v[OF_WEIGHT + 3, k] = 1.0 + decay[3] * v[OF_WEIGHT + 3, k]
             v[OF_VARIANCE, k] += (square - v[OF_VARIANCE, k]) / v[OF_WEIGHT, k]
-            v[OF_VARIANCE + 1, k] += (square - v[OF_VARIANCE + 1, k]) / v[OF_WEIGHT + 1, k]
+            share = 1.0 / v[OF_WEIGHT + 1, k]
+            v[OF_VARIANCE + 1, k] += (square - v[OF_VARIANCE + 1, k]) * share
             v[OF_VARIANCE + 2, k] += (ranged - v[OF_VARIANCE + 2, k]) / v[OF_WEIGHT + 2, k]
             v[OF_VARIANCE + 3, k] += (falling - v[OF_VARIANCE + 3, k]) / v[OF_WEIGHT + 3, k]
-            v[OF_VOLUME_LONG, k] += (x[4, k] - v[OF_VOLUME_LONG, k]) / v[OF_WEIGHT + 1, k]
+            v[OF_VOLUME_LONG, k] += (x[4, k] - v[OF_VOLUME_LONG, k]) * share
         for i in range(3):
             weight = smoothing[i]
             for k in range(BLOCK):
@@ -530,7 +552,7 @@ def push_bars(
             v[OF_SIGNAL, k] = _smooth(v[OF_SIGNAL, k], w[MACD, k], signal_smoothing)
             w[SIGNAL, k] = v[OF_SIGNAL, k]
             true_range = max(high[k], v[OF_CLOSE, k]) - min(low[k], v[OF_CLOSE, k])
-            v[OF_ATR, k] = (v[OF_ATR, k] * (atr_bars - 1.0) + true_range) / atr_bars
+            v[OF_ATR, k] = (v[OF_ATR, k] * (atr_bars - 1.0) + true_range) * per_atr
             w[ATR, k] = v[OF_ATR, k]
             v[OF_CLOSE, k] = close[k]
             w[CLOSE, k] = close[k]
@@ -538,21 +560,21 @@ def push_bars(
             for k in range(BLOCK):
                 w[VARIANCE + i, k] = v[OF_VARIANCE + i, k]
         for i in range(3):
-            bars_of = float(simple[i])
+            per_bar = 1.0 / simple[i]
             for k in range(BLOCK):
-                w[AVERAGE + i, k] = (v[OF_SUM + i, k] + v[OF_REST + i, k]) / bars_of
+                w[AVERAGE + i, k] = (v[OF_SUM + i, k] + v[OF_REST + i, k]) * per_bar
         # Averages over the short rings from the newest value on, so that nothing drifts and nothing
         # depends on where a ring begins.
         for k in range(BLOCK):
             total[k] = 0.0
         _add_rows(volumes, short_head, 0, recent, start, width, total)
         for k in range(BLOCK):
-            v[OF_VOLUME_MEAN, k] = total[k] / recent
+            v[OF_VOLUME_MEAN, k] = total[k] * per_recent
             w[VOLUME_TREND, k] = v[OF_VOLUME_MEAN, k] - v[OF_VOLUME_LONG, k]
             total[k] = 0.0
         _add_rows(returns, short_head, 0, recent, start, width, total)
         for k in range(BLOCK):
-            total[k] /= recent
+            total[k] *= per_recent
             squares[k] = 0.0
         for age in range(recent):
             row = short_head - age
@@ -561,11 +583,12 @@ def push_bars(
                 far = values[k] - total[k]
                 squares[k] += far * far
         for k in range(BLOCK):
-            w[RECENT_VARIANCE, k] = squares[k] / (recent - 1.0)
+            w[RECENT_VARIANCE, k] = squares[k] * per_degree
         for i in range(len(v)):
             store(v, i, carried, i, start, width)
-        for i in range(len(w)):
-            store(w, i, ingredients, i, start, width)
+        _describe_block(w, x, f, per_root, floor)
+        for i in range(len(f)):
+            store(f, i, out, i, start, width)
 
 
 # --- inputs of the network -----------------------------------------------------------------------

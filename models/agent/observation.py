@@ -12,7 +12,7 @@ import numpy as np
 
 from models.agent.outlook import AVERAGES, SURPRISE
 from models.agent.seeing import SeenTape, keep_seen
-from models.arrays import column, plain
+from models.arrays import plain
 from models.forecast.drawing import EXPECTED
 from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import RecurrentState
@@ -35,8 +35,8 @@ SUMMARY = tuple(_TOLD)
 """What the observation says about the forecast of the mean network, in numbers of order one."""
 
 _SUMMARY_ROWS = np.array([EXPECTED.index(name) for name, *_ in _TOLD.values()])
-_SUMMARY_NUMBERS = np.array([numbers for _, *numbers in _TOLD.values()]).T.copy()
-_KNOWN = np.array([COLUMN[name] for name in (*AVERAGES, SURPRISE)])
+_SUMMARY_NUMBERS = np.array([numbers for _, *numbers in _TOLD.values()], np.float32).T.copy()
+_KNOWN = np.array([COLUMN[name] for name in ("volatility_ewma", *AVERAGES, SURPRISE)])
 
 OBSERVATION_CLIP = 5.0
 """Entries are cut off here: an agent's network should meet no number far from its others."""
@@ -309,9 +309,8 @@ class Observer:
         self, state: RecurrentState, feature_rows: np.ndarray, tape: SeenTape, row: int
     ) -> None:
         """Put what is seen of B series on a tape; their features as they are, shape (B, F)."""
-        volatility = np.exp(column(feature_rows, COLUMN["volatility_ewma"]))
         keep_seen(
             plain(state.scaled.T, np.float32), self._columns, self.forecaster.expect(state),
-            _SUMMARY_ROWS, _SUMMARY_NUMBERS, OBSERVATION_CLIP, state.traits.long_run, volatility,
+            _SUMMARY_ROWS, _SUMMARY_NUMBERS, OBSERVATION_CLIP, state.traits.long_run,
             plain(feature_rows.T), _KNOWN, tape.markets, tape.observations, tape.forecasts, row,
         )  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.agent.outlook import FORECAST
-from models.kernels import compiled
+from models.kernels import LANES, compiled, exp, load
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ def _by_series(values: NDArray) -> NDArray:
 
 
 @compiled(
-    "void(float32[:, ::1], int64[::1], float64[:, ::1], int64[::1], float64[:, ::1], float32,"
-    " float64[::1], float64[::1], float64[:, ::1], int64[::1], int64[::1],"
+    "void(float32[:, ::1], int64[::1], float64[:, ::1], int64[::1], float32[:, ::1], float32,"
+    " float64[::1], float64[:, ::1], int64[::1], int64[::1],"
     " float32[:, :, :, ::1], float64[:, :, :, ::1], int64)"
 )
 def keep_seen(
-    scaled, shown, told, summary, numbers, limit, long_run, volatility, features, known, markets,
+    scaled, shown, told, summary, numbers, limit, long_run, features, known, markets,
     observations, forecasts, t,
 ):  # fmt: skip
     """Observations and forecasts of S · b series at a close.
@@ -68,28 +68,44 @@ def keep_seen(
         numbers: by which these are multiplied, less what before, shape (2, m).
         limit: entries of an observation are cut off there.
         long_run: deviation per bar, shape (S · b,).
-        volatility: likewise, EWMA.
         features: as they are, shape (N, S · b).
-        known: rows of them that come after the volatility in forecasts, 4 of them.
+        known: rows of them that forecasts end with, 5 of them, of the first its exponential.
         markets: numbers of the b markets on the tapes.
         observations: row t is written to, shape (M, S, T, n + m).
         forecasts: likewise, shape (M, S, T, 8).
         t: which row.
     """
-    each, first = len(markets), len(shown)
-    for k in range(told.shape[1]):
-        symbol = k // each
-        market = markets[k - symbol * each]
-        to, forecast = observations[market, symbol, t], forecasts[market, symbol, t]
-        for i in range(first):
-            value = scaled[shown[i], k]
-            value = limit if value > limit else value
-            to[i] = -limit if value < -limit else value
-        for i in range(len(summary)):
-            value = np.float32((told[summary[i], k] - numbers[1, i]) * numbers[0, i])
-            value = limit if value > limit else value
-            to[first + i] = -limit if value < -limit else value
-        forecast[0], forecast[1] = told[0, k], told[1, k]
-        forecast[2], forecast[3] = long_run[k], volatility[k]
-        for i in range(4):
-            forecast[4 + i] = features[known[i], k]
+    each, first, count = len(markets), len(shown), len(shown) + len(summary)
+    seen, more = np.empty((count, LANES), np.float32), np.zeros((8, LANES))
+    for begin in range(0, told.shape[1], each):
+        symbol = begin // each
+        for within in range(0, each, LANES):
+            start, width = begin + within, min(LANES, each - within)
+            # Side by side first: rows of many series are far apart in memory.
+            for i in range(first):
+                load(scaled, shown[i], start, width, seen, i)
+            for i in range(len(summary)):
+                load(told, summary[i], start, width, seen, first + i)
+                factor, less, row = numbers[0, i], numbers[1, i], seen[first + i]
+                for lane in range(width):
+                    row[lane] = (row[lane] - less) * factor
+            for i in range(count):
+                row = seen[i]
+                for lane in range(width):
+                    value = limit if row[lane] > limit else row[lane]
+                    row[lane] = -limit if value < -limit else value
+            for i in range(2):
+                load(told, i, start, width, more, i)
+            for lane in range(width):
+                more[2, lane] = long_run[start + lane]
+            for i in range(5):
+                load(features, known[i], start, width, more, 3 + i)
+            for lane in range(LANES):
+                more[3, lane] = exp(more[3, lane])
+            for lane in range(width):
+                market = markets[within + lane]
+                to, forecast = observations[market, symbol, t], forecasts[market, symbol, t]
+                for i in range(count):
+                    to[i] = seen[i, lane]
+                for i in range(8):
+                    forecast[i] = more[i, lane]

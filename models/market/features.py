@@ -68,7 +68,7 @@ _EMA = (12, 26, 200)
 _MACD_SIGNAL = 9
 _ATR = 14
 _STD_BARS = 20
-_ROOTS = np.sqrt(np.array([*_SMA, *_EMA], dtype=np.float64))
+_PER_ROOT = 1.0 / np.sqrt(np.array([*_SMA, *_EMA], dtype=np.float64))
 
 DECAY = (0.94, 0.99, 0.90, 0.94)
 """Of the EWMA variances: squared return, the same slowly, range, falling days only.
@@ -241,15 +241,10 @@ def _feature_rows(bars: np.ndarray) -> tuple[np.ndarray, np.ndarray, _Indicators
     ingredients |= {kernels.AVERAGE + i: x for i, x in enumerate([*simple, *indicators.ema])}
     result = np.full((len(bars), len(FEATURES)), np.nan)
     known = np.stack([ingredients[i][rows] for i in range(kernels.INGREDIENTS)])
-    result[rows] = _described(known).T
+    described = np.empty((len(FEATURES), known.shape[1]))
+    kernels.describe_rows(known, _PER_ROOT, VARIANCE_FLOOR, described)
+    result[rows] = described.T
     return result, parts, indicators
-
-
-def _described(ingredients: np.ndarray) -> np.ndarray:
-    """Features (F, n) from what they are made of (INGREDIENTS, n)."""
-    rows = np.empty((len(FEATURES), ingredients.shape[1]))
-    kernels.describe_rows(ingredients, _ROOTS, VARIANCE_FLOOR, rows)
-    return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -455,7 +450,9 @@ class FeatureState:
                 f"macro values must come with bars for the outside series {series}; received "
                 f"{'none' if macro is None else 'some'}"
             )
-        ingredients = np.empty((kernels.INGREDIENTS, len(self)))
+        outside = () if self._macro is None else macro_feature_names(self._macro.series)
+        rows = np.empty((len(FEATURES) + len(outside), len(self)))
+        own = rows[: len(FEATURES)]
         kernels.push_bars(
             plain(bars.T),
             self._rings["close"],
@@ -469,17 +466,15 @@ class FeatureState:
             _SMOOTHING,
             2.0 / (_MACD_SIGNAL + 1),
             _ATR,
-            ingredients,
+            _PER_ROOT,
+            VARIANCE_FLOOR,
+            own,
         )
         for name, ring in self._rings.items():
             self._heads[name] = (self._heads[name] + 1) % len(ring)
-        if self._macro is None or macro is None:
-            return _described(ingredients).T
-        self._macro.push(np.array(macro.T))
-        rows = np.empty((len(FEATURES) + len(macro_feature_names(self._macro.series)), len(self)))
-        own = rows[: len(FEATURES)]
-        kernels.describe_rows(ingredients, _ROOTS, VARIANCE_FLOOR, own)
-        rows[len(FEATURES) :] = self._macro.rows(own[COLUMN["volatility_ewma"]])
+        if self._macro is not None and macro is not None:
+            self._macro.push(np.array(macro.T))
+            rows[len(FEATURES) :] = self._macro.rows(own[COLUMN["volatility_ewma"]])
         return rows.T
 
     def _in_order(self, name: str) -> np.ndarray:
