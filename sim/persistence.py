@@ -28,6 +28,17 @@ from numpy.typing import NDArray
 from scipy import special
 from scipy.signal import lfilter
 
+from models.arrays import plain
+from models.kernels import (
+    HALF_32,
+    ONE_32,
+    TWO_32,
+    ZERO_32,
+    compiled,
+    exp_32,
+    fused,
+    log_32,
+)
 from models.market.features import PARTS
 from sim.facts import series_correlations
 
@@ -48,6 +59,10 @@ BY_SIZE = np.array([part in ("gap", "intraday") for part in PARTS])
 
 EDGE = 1e-9
 """Levels closer to 0 or 1 are brought there: their scores are finite."""
+
+# Of the kernel: rows of a tile of numbers, and about how many it works on together.
+OF_PART, LEVEL, SIGN, SCORE, SHARED, OWN = 0, 5, 6, 7, 8, 9
+ROOM_ROWS, ROOM = 10, 512
 
 Floats = NDArray[np.float64]
 
@@ -151,18 +166,149 @@ class Persistence:
         common[1:] = lfilter([np.sqrt(1.0 - psi**2)], [1.0, -psi], lively)
         return Kept(own, common)
 
+    @cached_property
+    def _numbers(self) -> Floats:
+        """Of each part, as the kernel takes them, shape (5, 5)."""
+        phi = self.decay
+        return np.stack([self._fresh, self.weight, phi, np.sqrt(1.0 - phi**2), 1.0 * BY_SIZE])
+
     def next(self, uniforms: Floats, kept: Kept) -> Floats:
-        """Noise (B, S, 5) of a bar from what a copula drew for it; `kept` goes on in place."""
-        drawn = scores(uniforms)
-        x = self._fresh * drawn + self.weight * kept.own
-        x += self.common_weight * kept.common[:, None, None]
-        phi, psi = self.decay, self.common_decay
-        kept.own = phi * kept.own + np.sqrt(1.0 - phi**2) * drawn
-        lively = drawn.mean(axis=(1, 2)) / self.deviation
-        kept.common = psi * kept.common + np.sqrt(1.0 - psi**2) * lively
-        level = special.ndtr(x)
-        sided = 0.5 + 0.5 * np.where(uniforms < 0.5, -level, level)
-        return np.where(BY_SIZE, sided, level)
+        """Noise (B, S, 5) of a bar from what a copula drew for it; `kept` goes on in place.
+
+        Normal scores are right to some millionths (`go_on`).
+        """
+        psi = self.common_decay
+        of_all = [self.common_weight, psi, np.sqrt(1.0 - psi**2) / self.deviation]
+        after = Kept(np.empty(kept.own.shape), np.empty(kept.common.shape))
+        found = np.empty(uniforms.shape)
+        go_on(
+            plain(uniforms).reshape(-1), plain(kept.own).reshape(-1), plain(kept.common),
+            self._numbers, np.array(of_all), after.own.reshape(-1), after.common,
+            found.reshape(-1),
+        )  # fmt: skip
+        kept.own, kept.common = after.own, after.common
+        return found
+
+
+# Of Giles (2010), "Approximating the erfinv function", in the middle and in the tails.
+_MIDDLE = tuple(
+    np.float32(x)
+    for x in (
+        2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
+        -0.00125372503, -0.00417768164, 0.246640727, 1.50140941,
+    )
+)  # fmt: skip
+_TAIL = tuple(
+    np.float32(x)
+    for x in (
+        -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773,
+        -0.0076224613, 0.00943887047, 1.00167406, 2.83297682,
+    )
+)  # fmt: skip
+_OF_MIDDLE, _OF_TAIL, _TAIL_FROM = np.float32(2.5), np.float32(3.0), np.float32(5.0)
+_FOUR, _ROOT_2 = np.float32(4.0), np.float32(2.0**0.5)
+
+# Of Press et al. (1992), "Numerical Recipes in C", `erfcc`: relative error 1.2e-7.
+_ERFC = tuple(
+    np.float32(x)
+    for x in (
+        0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807,
+        -0.18628806, 0.09678418, 0.37409196, 1.00002368, -1.26551223,
+    )
+)  # fmt: skip
+
+
+@fused
+def score_of_tail(level):
+    """The normal score that leaves a level in [1e-7, 1/2] above it, relative error below 1e-6."""
+    w = -log_32(_FOUR * level * (ONE_32 - level))
+    near, far = w - _OF_MIDDLE, np.sqrt(max(w, ZERO_32)) - _OF_TAIL
+    middle, tail = _MIDDLE[0], _TAIL[0]
+    for i in range(1, 9):
+        middle = middle * near + _MIDDLE[i]
+        tail = tail * far + _TAIL[i]
+    return _ROOT_2 * (middle if w < _TAIL_FROM else tail) * (ONE_32 - TWO_32 * level)
+
+
+@fused
+def tail_of_score(score):
+    """Probability above a normal score >= 0, relative error below 1e-6 up to six of them."""
+    z = score / _ROOT_2
+    t = ONE_32 / (ONE_32 + HALF_32 * z)
+    power = _ERFC[0]
+    for i in range(1, 10):
+        power = power * t + _ERFC[i]
+    return HALF_32 * t * exp_32(power - z * z)
+
+
+@compiled(
+    "void(float64[::1], float64[::1], float64[::1], float64[:, ::1], float64[::1], float64[::1],"
+    " float64[::1], float64[::1])",
+    fastmath={"contract"},
+)
+def go_on(uniforms, own, common, numbers, of_all, new_own, new_common, found):
+    """Noise of a bar of B markets, see `Persistence.next`; of each n numbers, parts innermost.
+
+    Args:
+        uniforms: as drawn, B · n of them.
+        own: memory of each, as many.
+        common: that of the markets' liveliness, B of them.
+        numbers: of each part what e and its memory are multiplied by in the noise, and its memory
+            and e in the new memory, and whether it is its size that persists, shape (5, parts).
+        of_all: what the common memory is multiplied by in the noise and in the new one, and the
+            mean of e in the latter.
+        new_own: written to.
+        new_common: written to.
+        found: noise, written to.
+    """
+    parts, each = numbers.shape[1], len(uniforms) // len(common)
+    many = max(ROOM // each, 1)
+    room = many * each
+    w = np.full((ROOM_ROWS, room), HALF_32)
+    for i in range(room):
+        for row in range(5):
+            w[OF_PART + row, i] = numbers[row, i % parts]
+    of_common = np.float32(of_all[0])
+    for begin in range(0, len(common), many):
+        start, markets = begin * each, min(many, len(common) - begin)
+        width = markets * each
+        # How far a level is from its nearer end keeps its precision however small it is.
+        drawn = uniforms[start : start + width]
+        level, sign, sized = w[LEVEL], w[SIGN], w[OF_PART + 4]
+        for i in range(width):
+            nearer = min(drawn[i], 1.0 - drawn[i])
+            side = 1.0 if drawn[i] > 0.5 else -1.0
+            of_size = min(2.0 * nearer, 1.0 - 2.0 * nearer)
+            outside = 1.0 if nearer < 0.25 else -1.0
+            level[i] = max(of_size if sized[i] > ZERO_32 else nearer, EDGE)
+            sign[i] = outside if sized[i] > ZERO_32 else side
+        for i in range(room):
+            w[SCORE, i] = w[SIGN, i] * score_of_tail(w[LEVEL, i])
+        for k in range(markets):
+            total, shared = 0.0, of_common * np.float32(common[begin + k])
+            for i in range(k * each, (k + 1) * each):
+                total += w[SCORE, i]
+                w[SHARED, i] = shared
+            memory = of_all[1] * common[begin + k] + of_all[2] * (total / each)
+            new_common[begin + k] = memory
+        before, after = own[start : start + width], new_own[start : start + width]
+        for i in range(width):
+            w[OWN, i] = before[i]
+        for i in range(room):
+            drawn_score, memory = w[SCORE, i], w[OWN, i]
+            x = w[OF_PART, i] * drawn_score + w[OF_PART + 1, i] * memory + w[SHARED, i]
+            w[OWN, i] = w[OF_PART + 2, i] * memory + w[OF_PART + 3, i] * drawn_score
+            w[SIGN, i] = ONE_32 if x > ZERO_32 else -ONE_32
+            w[LEVEL, i] = tail_of_score(abs(x))
+        told = found[start : start + width]
+        for i in range(width):
+            after[i] = w[OWN, i]
+            tail = np.float64(level[i])
+            inside, up = 0.5 - 0.5 * tail, sign[i] > ZERO_32
+            of_size = 0.5 * tail if up else inside
+            upper = drawn[i] > 0.5 if sized[i] > ZERO_32 else up
+            nearer = of_size if sized[i] > ZERO_32 else tail
+            told[i] = 1.0 - nearer if upper else nearer
 
 
 def _weight(first: float, decay: float, deviation: float = 1.0) -> float:

@@ -76,7 +76,59 @@ def test_noise_without_memory_is_left_as_it_is():
     assert (fitted.weight < 0.1).all()
     assert fitted.common_weight < 0.05
     bars = drawn(3, 8)
-    np.testing.assert_allclose(walked(process(0.0, 0.5), bars), bars, atol=1e-9)
+    np.testing.assert_allclose(walked(process(0.0, 0.5), bars), bars, atol=1e-6)
+
+
+def slow_next(process, uniforms, kept):
+    """The formulas of the module, in NumPy."""
+    drawn = scores(uniforms)
+    x = process._fresh * drawn + process.weight * kept.own
+    x += process.common_weight * kept.common[:, None, None]
+    phi, psi = process.decay, process.common_decay
+    own = phi * kept.own + np.sqrt(1.0 - phi**2) * drawn
+    lively = drawn.mean(axis=(1, 2)) / process.deviation
+    common = psi * kept.common + np.sqrt(1.0 - psi**2) * lively
+    level = special.ndtr(x)
+    sided = 0.5 + 0.5 * np.where(uniforms < 0.5, -level, level)
+    return np.where(BY_SIZE, sided, level), Kept(own, common)
+
+
+def different():
+    """A process whose parts have numbers of their own."""
+    rng = np.random.default_rng(6)
+    five = [rng.uniform(0.05, high, len(PARTS)) for high in (0.3, 0.9, 0.5)]
+    return Persistence(five[0], five[1], 0.15, 0.8, 0.4, five[2])
+
+
+@pytest.mark.parametrize("symbols", [1, 3, 120])
+def test_noise_goes_on_as_the_formulas_say(symbols):
+    """Levels to some millionths of what is left to the nearer end."""
+    rng = np.random.default_rng(7)
+    uniforms = rng.uniform(1e-3, 1.0 - 1e-3, (203, symbols, len(PARTS)))
+    uniforms[:9] *= 1e-4
+    uniforms[9:20] = 1.0 - 1e-4 * uniforms[9:20]
+    uniforms[20:29] = 0.5 + 1e-4 * (uniforms[20:29] + 0.01)
+    kept = Kept(rng.normal(size=uniforms.shape), rng.normal(size=len(uniforms)))
+    wanted, after = slow_next(different(), uniforms, kept)
+    found = different().next(uniforms, kept)
+    nearer = np.minimum(wanted, 1.0 - wanted)
+    assert nearer.min() < 1e-5
+    assert (np.abs(found - wanted) < 2e-5 * nearer + 1e-9).all()
+    np.testing.assert_allclose(kept.own, after.own, rtol=1e-6, atol=2e-6)
+    np.testing.assert_allclose(kept.common, after.common, atol=2e-6)
+
+
+def test_what_a_market_remembers_does_not_depend_on_those_beside_it():
+    rng = np.random.default_rng(8)
+    uniforms = rng.random((150, 3, len(PARTS)))
+    before = Kept(rng.normal(size=uniforms.shape), rng.normal(size=len(uniforms)))
+    together = Kept(before.own, before.common)
+    found = different().next(uniforms, together)
+    for rows in (slice(149, None), slice(3, 120), rng.permutation(150)):
+        some = Kept(before.own[rows], before.common[rows])
+        np.testing.assert_array_equal(different().next(uniforms[rows], some), found[rows])
+        np.testing.assert_array_equal(some.own, together.own[rows])
+        np.testing.assert_array_equal(some.common, together.common[rows])
 
 
 def test_a_market_begins_with_what_the_dates_before_left():
