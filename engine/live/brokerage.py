@@ -25,6 +25,7 @@ from engine.live.corporate import (
     NOTHING,
     Filled,
     events_between,
+    prices_follow,
     restate,
 )
 from engine.live.day_events import DayEvent, EventKind, is_split, kinds_of, to_follow
@@ -370,8 +371,9 @@ class PaperBrokerage:
             algorithm.debug(f"{told}{ticker} paid a dividend: {text(paid)} dollars")
         elif is_split(point):
             restate(algorithm, security, point, since, due)
+            until = prices_follow(security.exchange.hours, due)
             for order in self._orders:
-                if order.symbol == security.symbol and order.time_naive < due:
+                if order.symbol == security.symbol and order.time_naive < until:
                     restate_for_split(order, point.split_factor_exact)
                     self._store.save_order(order.id, True, order_content(order))
             held = text(security.holdings.quantity_exact)

@@ -153,6 +153,14 @@ class CorporateEvents:
         return midnight(before) + _DAY
 
 
+def prices_follow(hours: ExchangeHours, due: datetime) -> datetime:
+    """When prices follow a split that was due at a moment, UTC both: at the next open.
+
+    What was ordered before is of the scale before, by who did not know of the split.
+    """
+    return hours.to_utc(hours.get_next_market_open(hours.from_utc(due)))
+
+
 @dataclass(frozen=True)
 class Filled:
     """Signed number of shares that were filled, and what they cost in dollars."""

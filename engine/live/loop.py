@@ -18,7 +18,7 @@ from engine.common.enums import AlgorithmStatus
 from engine.feed.data_feed import TimeSlice
 from engine.live.brokerage import Brokerage
 from engine.live.clock import SECOND, Clock
-from engine.live.corporate import Filled, restate
+from engine.live.corporate import Filled, prices_follow, restate
 from engine.live.day_events import to_follow
 from engine.live.feed import LiveFeed
 from engine.market.data import BaseData, Dividend, Split
@@ -266,12 +266,18 @@ class LiveLoop(Loop):
                 self._tell_late(symbol, moment)
 
     def _follow_late(self, split: Split, since: Filled, due: datetime) -> None:
-        """Let position and open orders follow a split that was told after its time."""
+        """Let position and orders of before follow a split that was told after its time."""
         algorithm, symbol = self._algorithm, split.symbol
         restate(algorithm, algorithm.securities[symbol], split, since, due)
         if not since.quantity:
             algorithm.trade_builder.apply_split(symbol, split.split_factor_exact)
-        tickets = algorithm.transactions.get_open_order_tickets(symbol)
+        transactions = algorithm.transactions
+        until = prices_follow(algorithm.securities[symbol].exchange.hours, due)
+        tickets = [
+            ticket
+            for ticket in transactions.get_open_order_tickets(symbol)
+            if transactions.get_order_by_id(ticket.order_id).time_naive < until
+        ]
         algorithm.brokerage_model.apply_split(tickets, split)
 
     def _tell_late(self, symbol: Symbol, moment: datetime) -> None:

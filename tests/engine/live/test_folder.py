@@ -626,6 +626,41 @@ def test_what_was_followed_is_told_no_more_when_its_file_comes_back(run):
     assert account(run) == before
 
 
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_split_that_is_told_late_restates_what_was_ordered_before_the_open(run, runs):
+    """Of the evening and before the open, and one of ten o'clock; told at noon, or at a start."""
+    ordering = """
+        for hour in (9, 10):
+            self.schedule.on(
+                self.date_rules.every_day("ABC"), self.time_rules.at(hour, 0), self.order_anew
+            )
+
+    def order_anew(self):
+        if self.time.day == 13 and not self.is_warming_up:
+            self.limit_order("ABC", 3, 70 if self.time.hour == 9 else 40)
+
+    def on_data(self, data):
+        if self.time.day == 12 and not self.is_warming_up:
+            self.limit_order("ABC", 1, 80)
+"""
+    (run.root / "main.py").write_text(BUYING[: BUYING.index("    def on_data")].rstrip() + ordering)
+    run.append(HEADER + "".join(line(i) for i in range(6)))
+    noon = datetime(2010, 1, 13, 12)
+
+    def tell():
+        run.append(EVENT + "2010-01-13,ABC,2,\n", "events.csv")
+
+    events = [(datetime(2010, 1, 12, 17), lambda: run.append(line(6)))]
+    run.trade(datetime(2010, 1, 12, 8), datetime(2010, 1, 13), [*events, (noon, tell)][: 1 + runs])
+    if not runs:
+        tell()
+        run.trade(datetime(2010, 1, 14, 7), datetime(2010, 1, 14))
+    store = AccountStore(run.root / "live" / "state", read_only=True)
+    waiting = [(int(each["quantity"]), float(each["limit_price"])) for each in store.open_orders()]
+    store.close()
+    assert waiting == [(2, 40), (6, 35), (3, 40)]
+
+
 def test_a_security_that_is_added_on_the_way_hears_of_no_event_before(run):
     """A source tells of its past when it is asked for, here as it is added."""
     (run.root / "main.py").write_text(
