@@ -24,11 +24,18 @@ from engine.live.corporate import (
     EVENTS_AT,
     NOTHING,
     Filled,
-    events_between,
+    events_by_day,
     prices_follow,
     restate,
 )
-from engine.live.day_events import DayEvent, EventKind, is_split, kinds_of, to_follow
+from engine.live.day_events import (
+    DayEvent,
+    EventKind,
+    is_split,
+    kinds_of,
+    later_splits,
+    to_follow,
+)
 from engine.live.orders import event_content, order_content, restate_for_split, restored_order
 from engine.live.state import AccountStore
 from engine.market.data import BaseData, Dividend
@@ -322,15 +329,16 @@ class PaperBrokerage:
         known, followed = self._followed(), dict[str, set[DayEvent]]()
         for security in self._algorithm.securities.values():
             ticker = security.symbol.value
-            by_day = self._events(security, begun - _DAY, today)
+            config, had = security.subscriptions[0], known.get(ticker, set())
+            by_day = events_by_day(config, self._sources, begun - _DAY, today)
             followed[ticker] = _day_events(by_day)
             for day, points in by_day.items():
                 kinds = kinds_of(points)
                 if ticker in known:
-                    kinds -= {event.kind for event in known[ticker] if event.day == day}
+                    kinds -= {event.kind for event in had if event.day == day}
                 elif day <= first:
                     continue
-                for point in to_follow(points, kinds):
+                for point in to_follow(points, kinds, later_splits(by_day, day, had)):
                     self._apply(point, security, day)
                     # What history said of the price is of the scale after all of them.
                     set_last_price(self._algorithm, security)
@@ -342,18 +350,11 @@ class PaperBrokerage:
         """Events up to now that a new account has no part in, by ticker."""
         today = self._day(now)
         return {
-            security.symbol.value: _day_events(self._events(security, today - _DAY, today))
+            security.symbol.value: _day_events(
+                events_by_day(security.subscriptions[0], self._sources, today - _DAY, today)
+            )
             for security in self._algorithm.securities.values()
         }
-
-    def _events(
-        self, security: Any, first: datetime, last: datetime
-    ) -> dict[datetime, list[BaseData]]:
-        """What a security's files tell of a span, by day; see `events_between`."""
-        found: dict[datetime, list[BaseData]] = {}
-        for day, point in events_between(security.subscriptions[0], self._sources, first, last):
-            found.setdefault(day, []).append(point)
-        return found
 
     def _moment(self, day: datetime) -> datetime:
         """When a day's events came, UTC."""

@@ -17,7 +17,14 @@ from engine.data_import.corporate_actions import CorporateAction, factor_rows
 from engine.feed.auxiliary_files import AuxiliaryData, FactorFile, FactorRow, MapFiles
 from engine.feed.subscriptions import SecurityEvents, Sources
 from engine.live.arrivals import ReceivedBars
-from engine.live.day_events import DayEvent, EventKind, is_split, kinds_of, to_follow
+from engine.live.day_events import (
+    DayEvent,
+    EventKind,
+    is_split,
+    kinds_of,
+    later_splits,
+    to_follow,
+)
 from engine.live.ticks import as_of
 from engine.market.data import BaseData, Split, SubscriptionDataConfig
 from engine.market.market_hours import ExchangeHours
@@ -53,6 +60,16 @@ def events_between(
         for point in events.on(day, ZERO):
             yield day, point
         day = max(day + _DAY, events.quiet_before)
+
+
+def events_by_day(
+    config: SubscriptionDataConfig, sources: Sources, first: datetime, last: datetime
+) -> dict[datetime, list[BaseData]]:
+    """The same by day, ascending."""
+    found: dict[datetime, list[BaseData]] = {}
+    for day, point in events_between(config, sources, first, last):
+        found.setdefault(day, []).append(point)
+    return found
 
 
 class CorporateEvents:
@@ -124,18 +141,22 @@ class CorporateEvents:
         """Whether a day's events up to an exchange time are still to be taken."""
         return self._day is not None and self._day < midnight(now - EVENTS_AT)
 
-    def late(self, ex_date: date, kinds: Collection[EventKind]) -> tuple[datetime, list[BaseData]]:
+    def late(
+        self, ex_date: date, kinds: Collection[EventKind], followed: Collection[DayEvent] = ()
+    ) -> tuple[datetime, list[BaseData]]:
         """Split and dividend of a day, which are told later, and the moment they were due, UTC.
 
         Args:
             ex_date: of them.
             kinds: what is told; of a day that lacked something the rest may have come in time.
+            followed: what the account is known to have followed.
         """
         due = self.due(ex_date)
-        found = [p for _, p in events_between(self.config, self._sources, due - _DAY, due)]
+        by_day = events_by_day(self.config, self._sources, due - _DAY, self.day)
         # Told on another thread while the day's own were taken, it has come with them.
         new = {DayEvent(due, kind) for kind in kinds} - self._given
-        points = to_follow(found, {event.kind for event in new})
+        later = later_splits(by_day, due, {*followed, *self._given})
+        points = to_follow(by_day.get(due, ()), {event.kind for event in new}, later)
         self.taken = {DayEvent(due, kind) for kind in kinds_of(points)}
         self._given |= self.taken
         return self._hours.to_utc(due + EVENTS_AT), points

@@ -8,11 +8,13 @@ sum, which is a correction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from engine.common.decimals import ONE
 from engine.common.enums import SplitType
 from engine.market.data import BaseData, Dividend, Split
 
@@ -48,36 +50,55 @@ def kinds_of(points: Iterable[BaseData]) -> set[EventKind]:
     return {kind for kind in map(kind_of, points) if kind is not None}
 
 
-def to_follow(points: Collection[BaseData], due: Collection[EventKind]) -> list[BaseData]:
+def to_follow(
+    points: Collection[BaseData], due: Collection[EventKind], later: Decimal = ONE
+) -> list[BaseData]:
     """Of a security's points of a day those that are due, the dividend before the split.
 
-    A dividend is told of the share before the day's split. Where that has been followed already,
-    it is restated: of the share that the split has made.
+    A dividend is told of the share before the day's split. Where that or a later one has been
+    followed already, it is restated: of the share that they have made.
 
     Args:
         points: all that the day brings.
         due: kinds that have not been followed.
+        later: factor of the splits of later days that have been followed.
     """
     found: list[BaseData] = []
     for point in points:
         kind = kind_of(point)
         if kind is None or kind not in due:
             continue
-        if isinstance(point, Dividend) and EventKind.SPLIT not in due:
-            point = _restated(point, points)
+        if isinstance(point, Dividend):
+            own = ONE if EventKind.SPLIT in due else _factor(points)
+            point = _restated(point, own * later)
         found.append(point)
     return sorted(found, key=is_split)
 
 
-def _restated(dividend: Dividend, points: Iterable[BaseData]) -> Dividend:
-    """A dividend of the share after the split among points, if there is one."""
-    for split in points:
-        if isinstance(split, Split) and is_split(split):
-            factor = split.split_factor_exact
-            return Dividend(
-                dividend.symbol,
-                dividend.time,
-                dividend.distribution_exact * factor,
-                dividend.reference_price_exact * factor,
-            )
-    return dividend
+def later_splits(
+    by_day: Mapping[datetime, Iterable[BaseData]], day: datetime, followed: Collection[DayEvent]
+) -> Decimal:
+    """Factor of a security's splits after a day that have been followed; 1 without one."""
+    found = ONE
+    for each, points in by_day.items():
+        if each > day and DayEvent(each, EventKind.SPLIT) in followed:
+            found *= _factor(points)
+    return found
+
+
+def _factor(points: Iterable[BaseData]) -> Decimal:
+    """Factor of the split among a day's points; 1 without one."""
+    splits = (p for p in points if isinstance(p, Split) and is_split(p))
+    return next((split.split_factor_exact for split in splits), ONE)
+
+
+def _restated(dividend: Dividend, factor: Decimal) -> Dividend:
+    """A dividend of the share after splits by a factor."""
+    if factor == ONE:
+        return dividend
+    return Dividend(
+        dividend.symbol,
+        dividend.time,
+        dividend.distribution_exact * factor,
+        dividend.reference_price_exact * factor,
+    )

@@ -291,9 +291,9 @@ class LiveFeed(DataFeed):
         self._told_late = [each for each in self._told_late if each[1] != min(told[each[0]])]
         for events, days in sorted(told.items(), key=lambda each: min(each[1])):
             ex_date = min(days)
-            due, found = events.late(ex_date, days[ex_date])
+            symbol = events.config.symbol
+            due, found = events.late(ex_date, days[ex_date], self._followed(symbol.value))
             if found:
-                symbol = events.config.symbol
                 self.late_events[symbol] = due
                 self.day_events[symbol.value] = events.taken
                 packets.append((_Packet(events.config, events.security), found))

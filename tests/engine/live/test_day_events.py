@@ -1,6 +1,6 @@
 """Which of a day's events are to be followed, and of which share a dividend is."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -8,12 +8,12 @@ import pytest
 
 from engine.common.enums import SecurityType, SplitType
 from engine.live.corporate import ReceivedActions, Told
-from engine.live.day_events import EventKind, kinds_of, to_follow
+from engine.live.day_events import DayEvent, EventKind, kinds_of, later_splits, to_follow
 from engine.market.data import Dividend, Split
 from engine.market.symbols import Symbol
 
 ABC = Symbol.create("ABC", SecurityType.EQUITY, "usa")
-DAY = datetime(2010, 1, 13)
+DAY, ONE_DAY = datetime(2010, 1, 13), timedelta(days=1)
 SPLIT = Split(ABC, DAY, 100, Decimal("0.25"))
 WARNING = Split(ABC, DAY, 100, Decimal("0.5"), SplitType.WARNING)
 PAID = Dividend(ABC, DAY, Decimal(2), 100)
@@ -45,6 +45,19 @@ def told(points, due):
 )
 def test_what_is_due_is_of_the_share_that_there_is(points, due, expected):
     assert told(points, due) == expected
+
+
+def test_a_dividend_is_restated_by_the_later_splits_that_were_followed():
+    followed = [DayEvent(DAY + n * ONE_DAY, kind) for n in range(3) for kind in EventKind if n != 1]
+    by_day = {
+        DAY + n * ONE_DAY: [Split(ABC, DAY + n * ONE_DAY, 100, factor), PAID, WARNING]
+        for n, factor in enumerate(map(Decimal, ("0.25", "0.5", "0.1", "0.2")))
+    }
+    assert later_splits(by_day, DAY, followed) == Decimal("0.1")
+    assert later_splits(by_day, DAY + 2 * ONE_DAY, followed) == 1
+    (paid,) = to_follow(by_day[DAY], {EventKind.DIVIDEND}, Decimal("0.1"))
+    # Two dollars a share, on each of the forty that it has become.
+    assert paid.distribution_exact == Decimal("0.05")
 
 
 def test_the_warning_of_a_split_is_no_event():

@@ -661,6 +661,31 @@ def test_a_split_that_is_told_late_restates_what_was_ordered_before_the_open(run
     assert waiting == [(2, 40), (6, 35), (3, 40)]
 
 
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_dividend_that_is_told_after_later_splits_is_of_the_share_of_its_day(run, runs):
+    """Tuesday's is told on Friday; one share has become ten on Wednesday and Thursday."""
+    (run.root / "main.py").write_text(BUYING.replace("bar is None or", "self.time.day > 8 or"))
+    run.append(HEADER + "".join(line(i) for i in range(4)))
+    run.append(EVENT + "2010-01-13,ABC,2,\n2010-01-14,ABC,5,\n", "events.csv")
+    events = [
+        (datetime(2010, 1, day, 17), lambda i=i: run.append(line(i)))
+        for day, i in ((8, 4), (11, 5))
+    ]
+
+    def tell():
+        run.append("2010-01-12,ABC,,7\n", "events.csv")
+
+    friday = datetime(2010, 1, 15)
+    late = [(friday + timedelta(hours=12), tell)] if runs else []
+    run.trade(datetime(2010, 1, 8, 8), friday, [*events, *late])
+    if not runs:
+        assert account(run) == ({"ABC": (10, 105 / Decimal(10))}, 100_000 - 105 - 1)
+        tell()
+        run.trade(datetime(2010, 1, 19, 7), datetime(2010, 1, 19))
+    positions, cash = account(run)
+    assert (positions["ABC"][0], cash) == (10, 100_000 - 105 - 1 + 7)
+
+
 def test_a_security_that_is_added_on_the_way_hears_of_no_event_before(run):
     """A source tells of its past when it is asked for, here as it is added."""
     (run.root / "main.py").write_text(
