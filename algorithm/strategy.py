@@ -196,12 +196,7 @@ class MirageStrategy(QCAlgorithm):
         kept = None if self._live is None else self._begin_live(self._live)
         seconds = perf_counter() - self._warm_up_started
         self._diagnostics.stopwatch.seconds["warm-up"] = seconds
-        for name in self._bars.without_bars():
-            run = self._options.run
-            raise ValueError(
-                f"symbol {name}: no daily bars in the {run.warm_up_years:g} years "
-                f"before {run.start_date}; is it in the data folder?"
-            )
+        self._require_bars()
         if self._live is None:
             self._learn()
             return
@@ -213,6 +208,15 @@ class MirageStrategy(QCAlgorithm):
         if self._live.missed_sending():
             self._send()
         self._settle()
+
+    def _require_bars(self) -> None:
+        """Name a symbol of which not one bar came."""
+        for name in self._bars.without_bars():
+            run = self._options.run
+            raise ValueError(
+                f"symbol {name}: no daily bars in the {run.warm_up_years:g} years "
+                f"before {run.start_date}; is it in the data folder?"
+            )
 
     def _begin_live(self, live: LiveDesk) -> Left | None:
         """Bars and state; by what the models of the run before are found again."""
@@ -622,7 +626,14 @@ class MirageStrategy(QCAlgorithm):
             self.plot(chart, series, value)
 
     def on_end_of_algorithm(self) -> None:
-        """Leave the diagnostics in the object store, where the report finds them."""
+        """Leave the diagnostics in the object store, where the report finds them.
+
+        Raises:
+            ValueError: if a backtest had no bar of a symbol. Where none has any, time does not
+                pass, and warm-up, which would have said so, never finishes.
+        """
+        if self._live is None:
+            self._require_bars()
         if self._live is not None:
             if self._training.running:
                 self.log("live: a training is under way; the next start goes on with what it saved")

@@ -28,6 +28,7 @@ class Algorithm:
     _equity = MirageStrategy._equity
     _rules_now = MirageStrategy._rules_now
     _settle = MirageStrategy._settle
+    _require_bars = MirageStrategy._require_bars
     on_warmup_finished = MirageStrategy.on_warmup_finished
 
     def __init__(self, live):

@@ -240,6 +240,23 @@ def test_an_unknown_symbol_is_named(case):
     assert "Note: symbol 'NOSUCH' is unknown: the data folder has neither a map file nor" in told
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"symbols": "NOSUCH"}, "symbol NOSUCH: no daily bars in the 1 years before 2009-01-02"),
+        (
+            {"start_date": "2020-01-02", "end_date": "2020-02-28"},
+            "symbol AAPL: no daily bars in the 1 years before 2020-01-02",
+        ),
+    ],
+    ids=["unknown", "beyond the data"],
+)
+def test_a_run_in_which_no_symbol_has_bars_says_so(changes, why, case):
+    """Then time does not pass at all."""
+    case.config(**changes)
+    assert why in case.refuse()
+
+
 def test_too_little_history_is_named(case):
     case.main(LEARNING_MAIN)
     case.config(**LEARNING)
