@@ -80,6 +80,11 @@ class Span:
         piece = fewest // math.ceil(fewest / FACTS_MARKET)
         return cls(str(begin)[:10], str(end)[:10], (fewest, most), piece)
 
+    @property
+    def markets(self) -> int:
+        """How many of that length are simulated for the tables of facts."""
+        return math.ceil(FACTS_BARS / self.piece)
+
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Span:
         """The span that `to_json` gave; KeyError, TypeError or ValueError if it is none."""
@@ -94,9 +99,8 @@ class Span:
         fewest, most = self.bars
         each = f"{most}" if fewest == most else f"{fewest} to {most}"
         return (
-            f"Imagined markets are compared with the real bars that they may start at, "
-            f"{self.begin} to {self.end}, {each} a symbol; stylised facts are of pieces of "
-            f"{self.piece} bars."
+            f"Real bars, where imagined markets may start: {self.begin} to {self.end}, "
+            f"{each} a symbol\nStylised facts of pieces of {self.piece} bars"
         )
 
 
@@ -200,8 +204,9 @@ def _measured(
     }
     span = Span.of(histories, first)
     real = real_markets(histories, first)
-    count = math.ceil(FACTS_BARS / span.piece)
-    markets = {name: sampler.sample(count, span.piece, rng) for name, sampler in samplers.items()}
+    markets = {
+        name: sampler.sample(span.markets, span.piece, rng) for name, sampler in samplers.items()
+    }
     sections: dict[str, Any] = {}
     shown = _shown(source, config, seed)
     dependence = DependenceTable.of(histories, markets, first)

@@ -91,7 +91,7 @@ def test_the_span_is_that_of_the_bars_that_markets_may_start_at(first):
     # 381 and 441 bars.
     assert found.span == Span(str(begin)[:10], str(end)[:10], (381, 441), 381)
     assert found.span == Span.from_json(json.loads(json.dumps(found.span.to_json())))
-    assert "381 to 441 a symbol; stylised facts are of pieces of 381 bars" in str(found.span)
+    assert "381 to 441 a symbol\nStylised facts of pieces of 381 bars" in str(found.span)
     real = [market.pieces(381) for market in real_markets(HISTORIES, 219)]
     assert found.facts.real == facts_table(real, {}).real
 
@@ -103,6 +103,12 @@ def test_a_span_is_cut_into_equal_pieces_of_which_next_to_nothing_is_left(bars, 
     long = history_of(n=bars + 300)
     assert Span.of([long, history_of(n=2000)], 300).piece == piece
     assert bars % piece < bars // piece
+
+
+def test_as_many_bars_are_simulated_whatever_the_pieces():
+    span = Span("2007-01-03", "2008-12-31", (748, 748), 374)
+    assert span.markets == 22
+    assert replace(span, piece=504).markets == 16
 
 
 def test_a_classifier_is_asked_about_the_forecasters_markets_and_the_bootstraps(first):

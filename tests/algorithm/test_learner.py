@@ -103,14 +103,14 @@ def test_the_first_training_is_introduced_and_a_later_one_is_not(learn):
     assert learn.decider(histories(), RULES, NOW) is not None
     assert learn.lines == [
         "Models trained: 2 symbols, 1200 bars, key key of mean_variance",
-        str(FOUND.span),
+        *str(FOUND.span).splitlines(),
         "fact 1",
         "fact 2",
         "AUC .6",
         "The GJR-GARCH fit of BBB, a baseline above, did not converge.",
     ]
     learn.decider(histories(601), RULES, NOW)
-    assert len(learn.lines) == 6
+    assert len(learn.lines) == 7
 
 
 def test_nothing_new_is_nothing_to_learn(learn):
