@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from IPython.utils.capture import capture_output
+
 from research import screen
 from research.stepping import Walk
 
@@ -88,10 +90,17 @@ class Panel:
                 slider.value = min(max(at, -cap), cap)
         for button in (self.go, self.five):
             button.disabled = walk.done
-        self.shown.clear_output(wait=True)
-        with self.shown:
+        # Set whole, not written to within `with self.shown`: then who executes the notebook answers
+        # the kernel while he waits for it, and nbclient may wait for ever.
+        with capture_output() as kept:
             print(screen.summary(walk) if walk.done else screen.close(walk))
             self._draw()
+        pictures = [
+            {"output_type": "display_data", "data": each.data, "metadata": each.metadata or {}}
+            for each in kept.outputs
+        ]
+        text = {"output_type": "stream", "name": "stdout", "text": kept.stdout}
+        self.shown.outputs = (text, *pictures)
 
 
 def panel(walk: Walk, draw: Callable[[], Any]) -> Any:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from research import panel as module
+from research import screen
 from research.panel import Panel, panel
 from tests.research.walks import walk
 
@@ -35,6 +36,18 @@ def test_next_bar_takes_the_ticked_weights_and_the_proposals(shown):
     pd.testing.assert_frame_equal(one.record, other.record)
     assert len(drawn) == 4
     assert found.said.value.count("2015-11-") == 5
+
+
+def test_what_is_known_is_shown_whole_at_every_bar(shown):
+    """Nothing is written to the widget bit by bit: nbclient may wait for ever then."""
+    found, one, _ = shown
+    for _ in range(2):
+        (text,) = found.shown.outputs
+        assert text == {
+            "output_type": "stream", "name": "stdout", "text": screen.close(one) + "\n"
+        }  # fmt: skip
+        assert found.shown.msg_id == ""
+        found.go.click()
 
 
 def test_weights_together_beyond_the_gross_cap_are_refused_in_words(shown):
