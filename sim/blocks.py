@@ -5,15 +5,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-MEAN_BLOCK = 20.0
-"""Mean length of a block unless told otherwise, in bars: a month. It is shorter than the 37 to 54
-bars that the rule of Politis & White (2004) gives for absolute returns
-(`research.experiments.constants --blocks`): what it loses in dependence it gains in variety."""
+from sim.levels import REACH, like, spread
+
+MEAN_BLOCK = 40.0
+"""Mean length of a block unless told otherwise, in bars: two months, as the rule of Politis & White
+(2004) gives for absolute returns, 37 to 54 (`research.experiments.constants --blocks`)."""
+
+LEAST_PATHS = 32
+"""That exchange their rows, however few are wanted: a path needs others to exchange with."""
+
+GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
+"""Its multiples modulo 1 cover the unit interval evenly, however many there are."""
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 
 def stationary_rows(
     n_rows: int, n_paths: int, n_steps: int, mean_block: float, rng: np.random.Generator
-) -> NDArray[np.int64]:
+) -> Rows:
     """Row numbers of the stationary bootstrap (Politis & Romano 1994).
 
     Args:
@@ -39,30 +49,84 @@ def stationary_rows(
     return (np.take_along_axis(start, began, axis=1) + step - began) % n_rows
 
 
-def balanced_rows(
-    n_rows: int, n_paths: int, n_steps: int, mean_block: float, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """The same, every row as often as any other (Davison, Hinkley & Schechtman 1986).
+def matched_rows(
+    levels: Floats, starts: Floats, n_steps: int, mean_block: float, rng: np.random.Generator
+) -> Rows:
+    """The same of rows that are like each other where one block follows upon another.
 
-    Blocks, in random order, follow upon each other in the rows, round and round from a random
-    one: two rows are taken equally often, or one of them once more. At every step equally many
-    paths begin a block, to within one. Each path by itself is a stationary bootstrap.
+    The first row of each path is like its start (`sim.levels`): rows evenly spaced, as often as
+    paths may want one of their level, are dealt out by the order of what paths want. Where blocks
+    end, which happens to equally many paths at every step to within one, paths exchange the rows
+    that they would go on with, each for one of a like level; a single one waits for others. So every row that was
+    there is still there, and paths from all levels take all rows equally often, at every step.
 
-    Args, returns, errors: as `stationary_rows`.
+    Args:
+        levels: of n rows, in (0, 1), each its own, shape (n,); row 0 follows the last one.
+        starts: levels that B paths start from, in [0, 1], shape (B,).
+        n_steps: T.
+        mean_block: mean length of a block, >= 1; lengths are geometric.
+        rng: fixes the rows.
+
+    Returns:
+        Shape (B, T), each in 0..n-1.
+
+    Raises:
+        ValueError: if `mean_block` is below 1, or there is no row.
     """
-    _check(n_rows, mean_block)
-    strata = rng.permuted(np.tile(np.arange(n_paths), (n_steps, 1)), axis=1)
-    fresh = ((strata + rng.random((n_steps, n_paths))) / n_paths < 1.0 / mean_block).T.ravel()
-    fresh[::n_steps] = True
-    began = np.flatnonzero(fresh)
-    length = np.diff(began, append=fresh.size)
-    order = rng.permutation(len(began))
-    start = np.empty_like(length)
-    start[order] = np.cumsum(length[order]) - length[order] + rng.integers(n_rows)
-    # The block of each step, and how far it is from that block's first.
-    block = np.cumsum(fresh) - 1
-    rows = (start[block] + np.arange(fresh.size) - began[block]) % n_rows
-    return rows.reshape(n_paths, n_steps)
+    _check(len(levels), mean_block)
+    wanted = len(starts)
+    if not wanted:
+        return np.empty((0, n_steps), np.int64)
+    starts = np.tile(starts, -(-LEAST_PATHS // wanted))
+    count = len(starts)
+    found = np.empty((n_steps, count), np.int64)
+    found[0] = _dealt(levels, starts, rng)
+    over = np.zeros(count, bool)
+    for t in range(1, n_steps):
+        found[t] = (found[t - 1] + 1) % len(levels)
+        over |= (rng.permutation(count) + rng.random(count)) / count < 1.0 / mean_block
+        if (ends := np.flatnonzero(over)).size > 1:
+            found[t, ends] = _exchanged(levels, found[t, ends], rng)
+            over[:] = False
+    return np.ascontiguousarray(found.T[:wanted])
+
+
+def _dealt(levels: Floats, starts: Floats, rng: np.random.Generator) -> Rows:
+    """A row for each of B starts; see `matched_rows`."""
+    n, count = len(levels), len(starts)
+    order = np.argsort(starts + 1e-9 * rng.random(count))
+    steps = np.empty(count)
+    steps[order] = (np.arange(count) * GOLDEN + rng.random()) % 1.0
+    # How often a row is wanted: by the share of all starts near it that there are.
+    grid = np.linspace(-REACH, 1.0 + REACH, 2001)
+    argument = np.interp(levels, spread(grid), grid)
+    low, high = argument - max(REACH, 1.0 / n), argument + max(REACH, 1.0 / n)
+    near = np.subtract(*np.searchsorted(starts[order], [high, low]))
+    weight = near / (np.minimum(high, 1.0) - np.maximum(low, 0.0))
+    often = np.cumsum(weight)
+    even = (np.arange(count) + rng.random()) / count * often[-1]
+    rows = np.minimum(np.searchsorted(often, even, side="right"), n - 1)
+    found = np.empty(count, np.int64)
+    found[np.argsort(like(starts, steps))] = rows[np.argsort(levels[rows], kind="stable")]
+    return found
+
+
+def _exchanged(levels: Floats, rows: Rows, rng: np.random.Generator) -> Rows:
+    """The same m rows, m >= 2, each in the place of another that is like it.
+
+    In the order of levels they are cut into groups, `REACH` wide about; each of them turns
+    round by a random number of places.
+    """
+    count = len(rows)
+    order = np.argsort(levels[rows])
+    size = max(round(REACH * count), 2)
+    cuts = np.arange(rng.integers(1, size + 1), count, size)
+    # Groups of one would stay where they are.
+    cuts = cuts[(cuts > 1) & (cuts < count - 1)]
+    found = np.empty_like(rows)
+    for group in np.split(order, cuts):
+        found[group] = rows[np.roll(group, rng.integers(1, len(group)))]
+    return found
 
 
 def _check(n_rows: int, mean_block: float) -> None:

@@ -30,6 +30,12 @@ from sim.steadiness import Feedback
 Floats = NDArray[np.float64]
 
 
+def usual_volatility(hindcasts: Sequence[Hindcast]) -> Floats:
+    """Mean log baseline volatility over each of S histories, shape (S,)."""
+    # The newest bar's is of a bar that has not come.
+    return np.array([np.log(known.state.volatility[:-1]).mean() for known in hindcasts])
+
+
 @dataclass(frozen=True, eq=False)
 class CommonVolatility:
     """How the volatilities of a market's S symbols correct each other.
@@ -47,9 +53,7 @@ class CommonVolatility:
     @classmethod
     def of(cls, hindcasts: Sequence[Hindcast], feedback: Feedback) -> CommonVolatility:
         """With what was usual in S histories, of which that is what their bars were worth."""
-        # The newest bar's is of a bar that has not come.
-        usual = [np.log(known.state.volatility[:-1]).mean() for known in hindcasts]
-        return cls(np.array(usual), feedback.common, feedback.own)
+        return cls(usual_volatility(hindcasts), feedback.common, feedback.own)
 
     def levels(self, volatility: Floats) -> tuple[Floats, Floats]:
         """What baseline volatilities (S, B) of B markets are above the usual.

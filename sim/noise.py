@@ -6,14 +6,17 @@ Three sources behind one interface:
 - `CheckerboardNoise` draws from the empirical copula of the probability integral transforms of all
   symbols by date, made continuous: in the cell of a date's ranks, all points alike (the
   checkerboard or multilinear extension; Genest, Nešlehová and Rémillard 2017, "Asymptotic behavior
-  of the empirical multilinear copula process"). Margins are exactly uniform, so every part of a bar
-  is distributed as the forecaster says; what happens together, between symbols and between the
-  parts of one bar, is whatever happened together on some date, and nothing is assumed of its form.
+  of the empirical multilinear copula process"). Over all markets margins are uniform, so every part
+  of a bar is distributed as the forecaster says; what happens together, between symbols and between
+  the parts of one bar, is whatever happened together on some date, and nothing is assumed of its
+  form. Dates are as wild as the market (`sim.levels`).
 - `CopulaNoise` draws from a parametric copula fitted to them (`sim.copula`): smooth, with crises
-  beyond those seen, but parts of a symbol are independent there, as a right density's would be.
+  beyond those seen, but parts of a symbol are independent there, as a right density's would be, and
+  it is the same in calm and in wild markets.
 - `DatedNoise` takes the transforms themselves, blocks of dates with all symbols of a date together
   (stationary bootstrap), so that what happened together stays together, crises and their days
-  after as they were, and margins too. All dates are taken equally often (`sim.blocks`).
+  after as they were, and margins too. Blocks begin on dates as wild as the market at its start, or
+  as the date that would have come next, and all dates are taken equally often (`sim.blocks`).
 
 The first two are array-RQMC (L'Ecuyer, Lécot and Tuffin 2008, "A randomized quasi-Monte Carlo
 simulation method for Markov chains"): at every bar all markets together get a fresh randomised
@@ -21,7 +24,7 @@ Sobol set, whose first coordinate is their place in an order that the sampler se
 So every kind of noise falls on calm and on wild markets alike, at bar 60 as well as at bar 1, and
 the dimensions are those of one bar: the mixing variables and the principal components of the
 correlation, the largest first, since the later a dimension, the worse are its projections (Joe and
-Kuo 2008); or whether prices rose on a date, how far they moved and how much was traded
+Kuo 2008); or whether prices rose on a date, how wild it was, how far they moved and how much was traded
 (`sim.cells`). To the checkerboard's, once dealt to its market, what little it remembers of the bars
 before is added (`sim.persistence`); noise by date has that in its blocks. Noise is not mirrored:
 two markets with opposite noise have the same moves in size, and tell of volatility what one would.
@@ -45,19 +48,20 @@ from scipy.stats import qmc
 
 from models.forecast.forecaster import Hindcast
 from models.market.features import PARTS, FeatureTable
-from sim.blocks import balanced_rows
+from sim.blocks import matched_rows
 from sim.cells import Cells
 from sim.copula import KINDS as PARAMETRIC
 from sim.copula import Copula, ranks
 from sim.dates import CommonDates
+from sim.levels import like
 
 Floats = NDArray[np.float64]
 
 PointSource = Callable[[int, int, int, np.random.Generator], Iterable[Floats]]
 """For each of T steps, uniforms (B, d) from B, d, T and a generator; see `placed_points`."""
 
-RowSource = Callable[[int, int, int, float, np.random.Generator], NDArray[np.int64]]
-"""See `sim.blocks.balanced_rows`."""
+RowSource = Callable[[Floats, Floats, int, float, np.random.Generator], NDArray[np.int64]]
+"""See `sim.blocks.matched_rows`."""
 
 N_PARTS = len(PARTS)
 
@@ -74,6 +78,8 @@ MAX_DIMENSIONS = 21_201
 BITS = 30
 """Binary digits of a point's coordinates."""
 
+BELOW_ONE = np.nextafter(1.0, 0.0)
+
 COMPLETION_SEED = 1
 """Of the draws that fill gaps: they are a part of the fit, not of a sample."""
 
@@ -86,7 +92,7 @@ def check_kind(kind: str) -> str:
 
 
 class NoiseSource(Protocol):
-    """A source of uniforms for markets of S symbols."""
+    """A source of uniforms for markets of S symbols whose noise is dealt out bar by bar."""
 
     @property
     def lean(self) -> Floats:
@@ -94,19 +100,26 @@ class NoiseSource(Protocol):
         ...
 
     def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
-        """Uniforms, shape (B, S, T, 5), columns `features.PARTS`.
+        """What noise is made of, uniform in (0, 1), shape (T, B, D).
+
+        Entry k is, at each bar, for the market in place k of that bar's order. Without an order it
+        is independent from bar to bar all the same.
 
         Args:
             n_markets: B.
             n_steps: T.
-            rng: fixes them.
+            rng: fixes it.
         """
         ...
 
+    def deal(self, drawn: Floats, levels: Floats) -> Floats:
+        """The noise of one bar, shape (B, S, 5), columns `features.PARTS`.
 
-def noise_room(n_markets: int, n_symbols: int, n_steps: int) -> Floats:
-    """Room for uniforms (B, S, T, 5), in memory bar by bar as they are drawn and walked through."""
-    return np.empty((n_steps, n_symbols, n_markets, N_PARTS)).transpose(2, 1, 0, 3)
+        Args:
+            drawn: of each market, shape (B, D).
+            levels: of the markets (`sim.levels`), shape (B,).
+        """
+        ...
 
 
 def placed_points(
@@ -171,19 +184,19 @@ class CopulaNoise:
         return (vectors * np.sqrt(np.maximum(values, 0.0)))[:, ::-1].T
 
     def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
-        """See `NoiseSource`; entry k is at each bar for the market in place k of that bar's order.
+        """See `NoiseSource`; D = 5 S, and 5 where components are mixed."""
+        size = N_PARTS * self.copula.n_symbols + self._mixed
+        return _stacked(self.points(n_markets, size, n_steps, rng), (n_steps, n_markets, size))
 
-        Without an order it is independent from bar to bar all the same.
-        """
-        s, mixed = self.copula.n_symbols, N_PARTS if self.copula.mixed else 0
-        found = noise_room(n_markets, s, n_steps)
-        steps = self.points(n_markets, mixed + N_PARTS * s, n_steps, rng)
-        for t, drawn in enumerate(steps):
-            if self.copula.independent:
-                found[:, :, t] = drawn.reshape(n_markets, s, N_PARTS)
-            else:
-                found[:, :, t] = self._dependent(drawn[:, :mixed], drawn[:, mixed:])
-        return found
+    def deal(self, drawn: Floats, levels: Floats) -> Floats:
+        """See `NoiseSource`."""
+        if self.copula.independent:
+            return drawn.reshape(len(drawn), self.copula.n_symbols, N_PARTS)
+        return self._dependent(drawn[:, : self._mixed], drawn[:, self._mixed :])
+
+    @property
+    def _mixed(self) -> int:
+        return N_PARTS if self.copula.mixed else 0
 
     def _dependent(self, of_mixing: Floats, of_components: Floats) -> Floats:
         """Uniforms (B, S, 5) of independent ones for the mixing variables and the components."""
@@ -198,7 +211,8 @@ class CheckerboardNoise:
 
     Attributes:
         ranks: of the transforms of N dates among their symbol's, from 0, shape (N, S, 5).
-        dates: by whether prices rose, how far they moved, and how much was traded.
+        dates: by whether prices rose, how wild they were, how far prices moved, and how much was
+            traded.
         points: where its uniforms come from.
     """
 
@@ -207,13 +221,13 @@ class CheckerboardNoise:
     points: PointSource = placed_points
 
     @classmethod
-    def of(cls, uniforms: Floats) -> CheckerboardNoise:
-        """From transforms (N, S, 5), nothing missing."""
+    def of(cls, uniforms: Floats, levels: Floats) -> CheckerboardNoise:
+        """From transforms (N, S, 5), nothing missing, and levels of their dates (N,)."""
         n = len(uniforms)
         ranked = np.argsort(np.argsort(uniforms, axis=0, kind="stable"), axis=0, kind="stable")
         scores = special.ndtri((ranked + 0.5) / n)
         risen = scores[..., 0] + scores[..., 1]
-        each = [risen.sum(axis=1), np.abs(risen).sum(axis=1), scores[..., 4].sum(axis=1)]
+        each = [risen.sum(axis=1), levels, np.abs(risen).sum(axis=1), scores[..., 4].sum(axis=1)]
         # Rounded, so that equal ones keep their order whatever the last bit.
         return cls(ranked, Cells.of(np.column_stack(each).round(9)))
 
@@ -223,14 +237,21 @@ class CheckerboardNoise:
         return np.zeros((self.ranks.shape[1], 2))
 
     def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
-        """See `NoiseSource`; entry k is for place k of a bar's order, as in `CopulaNoise`."""
-        n, s = self.ranks.shape[:2]
-        found = noise_room(n_markets, s, n_steps)
-        for t, drawn in enumerate(self.points(n_markets, self.dates.n_coordinates, n_steps, rng)):
-            within = rng.random((n_markets, s, N_PARTS))
-            of_date = np.take(self.ranks, self.dates.at(drawn), axis=0)
-            np.divide(np.add(of_date, within, out=within), n, out=found[:, :, t])
+        """See `NoiseSource`; the date's coordinates, then 5 S random ones within its cell."""
+        point, within = self.dates.n_coordinates, self.ranks[0].size
+        found = np.empty((n_steps, n_markets, point + within))
+        for t, drawn in enumerate(self.points(n_markets, point, n_steps, rng)):
+            found[t, :, :point] = drawn
+            found[t, :, point:] = rng.random((n_markets, within))
         return found
+
+    def deal(self, drawn: Floats, levels: Floats) -> Floats:
+        """See `NoiseSource`."""
+        (n, s), point = self.ranks.shape[:2], self.dates.n_coordinates
+        at = drawn[:, :point].copy()
+        at[:, 1] = np.minimum(like(levels, at[:, 1]), BELOW_ONE)
+        within = drawn[:, point:].reshape(len(drawn), s, N_PARTS)
+        return (np.take(self.ranks, self.dates.at(at), axis=0) + within) / n
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,29 +260,27 @@ class DatedNoise:
 
     Attributes:
         uniforms: of N dates, shape (N, S, 5), nothing missing.
-        lean: see `NoiseSource`.
+        lean: mean of gap and intraday return, in volatilities, shape (S, 2).
+        levels: of the dates (`sim.levels`), shape (N,).
         mean_block: mean length of a block of dates, >= 1.
         rows: which dates are taken.
     """
 
     uniforms: Floats
     lean: Floats
+    levels: Floats
     mean_block: float
-    rows: RowSource = balanced_rows
+    rows: RowSource = matched_rows
 
-    def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
-        """See `NoiseSource`; every market has blocks of its own."""
-        return self.of_dates(self.draw_dates(n_markets, n_steps, rng))
+    def draw(self, starts: Floats, n_steps: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Numbers of the dates that markets take their noise of, shape (B, T).
 
-    def draw_dates(
-        self, n_markets: int, n_steps: int, rng: np.random.Generator
-    ) -> NDArray[np.int64]:
-        """Numbers of the dates that markets take their noise of, shape (B, T)."""
-        return self.rows(len(self.uniforms), n_markets, n_steps, self.mean_block, rng)
-
-    def of_dates(self, dates: NDArray[np.int64]) -> Floats:
-        """The noise of dates (B, T), as `draw` gives it."""
-        return np.ascontiguousarray(self.uniforms[dates].swapaxes(1, 2))
+        Args:
+            starts: levels of the markets where they start, shape (B,).
+            n_steps: T.
+            rng: fixes them.
+        """
+        return self.rows(self.levels, starts, n_steps, self.mean_block, rng)
 
     def on(self, dates: NDArray[np.int64]) -> Floats:
         """The noise of one bar of b markets on dates (b,), symbols first, shape (S, b, 5)."""
@@ -270,6 +289,14 @@ class DatedNoise:
     @cached_property
     def _by_symbol(self) -> Floats:
         return np.ascontiguousarray(self.uniforms.swapaxes(0, 1))
+
+
+def _stacked(steps: Iterable[Floats], shape: tuple[int, ...]) -> Floats:
+    """Steps one upon another, in one array of this shape."""
+    found = np.empty(shape)
+    for t, drawn in enumerate(steps):
+        found[t] = drawn
+    return found
 
 
 def completed(uniforms: Floats, copula: Copula) -> Floats:

@@ -10,13 +10,14 @@ Coverage. Starts are stratified over all dates. Markets come in pairs of twins: 
 start and mask, and have noise of their own. Noise comes from a copula of all symbols; it is
 dealt out bar by bar to all markets together, in the order of their volatility, from points that
 cover both (`sim.noise`), and remembers a little of its market's bars before (`sim.persistence`).
-Deviations between seeds are .4 (mean return) to 1 (kurtosis) of plain Monte Carlo's, .73 ± .03 in
-all (`research.benchmarks.coverage`, 256 markets). Dates of blocks dealt by state, too, do not
-better that (.71 to .84): ends of blocks and new dates by Sobol points in the order of volatility,
-known or foreseen, blocks matched with starts, or chosen so that foreseen moments balance; nor do
-masks that drop each unit equally often, or starts without twins. What is left is which dates come
-together in a path: they make eight tenths of what one path's autocorrelations differ in from
-another's.
+Noise by date goes on in blocks that markets exchange, so that at every bar all dates are taken
+equally often (`sim.blocks`).
+Deviations between seeds are .4 (mean return) to .9 (kurtosis) of plain Monte Carlo's, .6 in all
+(`research.benchmarks.coverage`, 256 markets). What is left is on which markets the few wild dates
+fall, and which dates come together in a path.
+
+Likeness. Noise is of dates as wild as the market (`sim.levels`): in a crisis symbols fall together
+and bars are made otherwise than in calm times.
 
 Volatility. A forecast knows its own symbol's bars alone; what the others' volatilities tell of a
 symbol's corrects the one that its draws are scaled with (`sim.common_volatility`), and what the
@@ -74,6 +75,7 @@ from sim.bounds import PRICE_LIMIT, Bounds
 from sim.common_scales import CommonScales
 from sim.common_volatility import CommonVolatility
 from sim.copula import Copula
+from sim.levels import Levels
 from sim.macro import MacroModel, MacroWalk
 from sim.noise import (
     CHECKERBOARD,
@@ -85,7 +87,6 @@ from sim.noise import (
     Residuals,
     check_kind,
     completed,
-    noise_room,
 )
 from sim.paths import Paths, check_counts
 from sim.persistence import Kept, Persistence
@@ -124,7 +125,7 @@ class Plan:
         rows: at which symbols start, shape (K, S).
         masks: of the starts' networks, K of them.
         placed: which markets' noise is dealt out anew at every bar, by their order; P of them.
-        drawn: noise to be dealt out, shape (P, S, T, 5).
+        drawn: what their noise is made of, to be dealt out, shape (T, P, D).
         kept: what those remember of their noise at the start; None where noise remembers nothing.
         dated: which markets have the noise of real dates.
         dates: numbers of these dates, shape (B - P, T).
@@ -243,9 +244,9 @@ class _Portion:
         )
 
     @property
-    def log_volatility(self) -> NDArray[np.float64]:
-        """Of each market, mean over its symbols, shape (b,)."""
-        return np.log(self._state.volatility).reshape(self._shape).mean(axis=0)
+    def above_usual(self) -> NDArray[np.float64]:
+        """What the log volatility of all symbols of each market is above the usual, shape (b,)."""
+        return self._common.levels(self._baseline)[0]
 
     def _by_symbol(self, values: NDArray) -> NDArray:
         return values.swapaxes(0, 1).reshape(-1, *values.shape[2:])
@@ -253,16 +254,11 @@ class _Portion:
     def _by_market(self, values: NDArray) -> NDArray:
         return values.reshape(*self._shape, *values.shape[1:]).swapaxes(0, 1)
 
-    def _scale_draws(self) -> NDArray[np.float64]:
-        """Correct the volatility of draws by that of the market's other symbols, and bound it.
-
-        Returns:
-            What it was before, shape (S, b).
-        """
-        of_symbols = self._state.volatility.reshape(self._shape)
-        self._state.volatility = self._common.corrected(of_symbols).reshape(-1)
+    def _scale_draws(self) -> None:
+        """Correct the volatility of draws by that of the market's other symbols, and bound it."""
+        self._baseline = self._state.volatility.reshape(self._shape)
+        self._state.volatility = self._common.corrected(self._baseline).reshape(-1)
         self._bounds.hold_volatility(self._state)
-        return of_symbols
 
     def step(self, noise: NDArray[np.float64]) -> None:
         """Walk one bar on through noise (S, b, 5)."""
@@ -281,11 +277,11 @@ class _Portion:
         macro = None if self._macro is None else self._macro.next_values(view)
         self._market.advance(pushed.T, drawn.pits, macro)
         self._forecaster.advance_beside(state, self._market.state)
-        baseline = self._scale_draws()
+        self._scale_draws()
         beyond = drawn.scales - self._usual
         state.shift = state.shift - self._back * beyond
         if made.moments is not None:
-            together, own = self._common.levels(baseline)
+            together, own = self._common.levels(self._baseline)
             made.moments[markets, t, 0] = together**2
             made.moments[markets, t, 1] = (own**2).mean(axis=0)
             made.moments[markets, t, 2] = (beyond.reshape(*self._shape, 2) ** 2).mean(axis=(0, 2))
@@ -417,9 +413,8 @@ class ForecasterSampler:
     ) -> Plan:
         """A plan for starts and masks of which market b has number b · K // B."""
         dated, placed = np.flatnonzero(is_blended), np.flatnonzero(~is_blended)
-        s = len(self._tables)
-        drawn, dates = noise_room(0, s, n_steps), np.empty((0, n_steps), np.int64)
-        lean = np.zeros((len(is_blended), s, 2))
+        drawn, dates = np.empty((n_steps, 0, 0)), np.empty((0, n_steps), np.int64)
+        lean = np.zeros((len(is_blended), len(self._tables), 2))
         kept, rests = None, None
         if self.macro_model is not None and macro_rng is not None:
             rests = self.macro_model.any_rows(len(is_blended), n_steps, macro_rng)
@@ -429,7 +424,8 @@ class ForecasterSampler:
         if placed.size and self._kind == CHECKERBOARD:
             kept = self._kept_at(rows[placed * len(rows) // len(is_blended)])
         if dated.size:
-            dates = self.dated_noise.draw_dates(len(dated), n_steps, block_rng)
+            starts = self.levels.of_starts(rows[dated * len(rows) // len(is_blended)])
+            dates = self.dated_noise.draw(starts, n_steps, block_rng)
             lean[dated] = self.dated_noise.lean
             if self.macro_model is not None and rests is not None:
                 rests[dated] = self.macro_model.rows_of(self.residuals.dates)[dates]
@@ -447,7 +443,7 @@ class ForecasterSampler:
             plan: of them.
             moments: of their states, to be filled, shape (B, T, 3); see `sim.steadiness.Trial`.
         """
-        (b, s), n_steps, twins = plan.lean.shape[:2], plan.drawn.shape[2], plan.twins
+        (b, s), n_steps, twins = plan.lean.shape[:2], len(plan.drawn), plan.twins
         shape = (b, s, n_steps + 1)
         made = Made(
             np.empty((*shape, 5)),
@@ -480,7 +476,8 @@ class ForecasterSampler:
             for t in range(n_steps):
                 portion.step(self.dated_noise.on(dates[of, t]))
 
-        _ = self.feedback, self.common_scales, self.macro_model  # before threads ask for them
+        # Before threads ask for them.
+        _ = self.feedback, self.common_scales, self.macro_model, self.levels
         kept = copy.copy(plan.kept)
         with ThreadPoolExecutor(self._threads) as pool:
             run = map if self._threads == 1 else pool.map
@@ -488,9 +485,10 @@ class ForecasterSampler:
             own = portions(joined)
             walking = list(run(begin, [joined[of] for of in own]))
             for t in range(n_steps if walking else 0):
-                key = np.concatenate([one.log_volatility for one in walking])[:dealt_to]
-                dealt = np.empty((dealt_to, s, N_PARTS))
-                dealt[_ascending(key)] = plan.drawn[:, :, t]
+                wild = np.concatenate([one.above_usual for one in walking])[:dealt_to]
+                drawn = np.empty(plan.drawn.shape[1:])
+                drawn[_ascending(wild)] = plan.drawn[t]
+                dealt = self.copula_noise.deal(drawn, self.levels.of_markets(wild))
                 if kept is not None:
                     dealt = self.persistence.next(dealt, kept)
                 noise = dealt.swapaxes(0, 1)
@@ -542,7 +540,7 @@ class ForecasterSampler:
     def feedback(self) -> Feedback:
         """How strongly the state of a market acts on itself: as keeps markets as they began."""
         # Worked out here, the trial has them, too.
-        _ = self._hindcasts, self._moments, self.common_scales
+        _ = self._hindcasts, self._moments, self.common_scales, self.levels
         trial = copy.copy(self)
         trial._starts, trial._premium, trial._remembers = "any", None, 0
         markets = max(LEAST_MARKETS, SERIES // len(self._tables))
@@ -587,7 +585,7 @@ class ForecasterSampler:
     def copula_noise(self) -> CheckerboardNoise | CopulaNoise:
         """The noise of markets that are not blended."""
         if self._kind == CHECKERBOARD:
-            return CheckerboardNoise.of(self._completed)
+            return CheckerboardNoise.of(self._completed, self.levels.of_dates)
         if len(self._tables) == 1:
             return CopulaNoise.independent(1)
         return CopulaNoise(self._copula)
@@ -595,7 +593,14 @@ class ForecasterSampler:
     @cached_property
     def dated_noise(self) -> DatedNoise:
         """The noise of markets that are."""
-        return DatedNoise(self._completed, self.residuals.lean, self._mean_block)
+        return DatedNoise(
+            self._completed, self.residuals.lean, self.levels.of_dates, self._mean_block
+        )
+
+    @cached_property
+    def levels(self) -> Levels:
+        """How wild the dates of the histories and markets at their starts are."""
+        return Levels.of(self._tables, self._hindcasts)
 
     @cached_property
     def _copula(self) -> Copula:

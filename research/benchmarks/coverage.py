@@ -2,7 +2,7 @@
 
 Deviation between seeds of the stylised facts of the imagined markets, at equal cost (markets times
 bars): sampled as agents learn on them (stratified starts, twins, noise dealt out bar by bar,
-balanced blocks of dates) and by plain Monte Carlo, where starts, dropout masks and noise of all
+blocks of dates exchanged) and by plain Monte Carlo, where starts, dropout masks and noise of all
 markets are independent. A ratio of .1 is worth a hundred times the markets. Means over seeds show
 that both sample the same thing: both go by one fit to the histories (`sim.steadiness`), whose trial
 walks would otherwise have luck of their own.
@@ -39,9 +39,9 @@ from research.held_out import fit
 from research.stocks import FIRST_TRAINING, packaged_histories, since
 from sim.accounting import Rules
 from sim.agent_training import train_on_imagined
-from sim.blocks import stationary_rows
 from sim.curriculum import growing
 from sim.facts import FACT_LABELS, Facts, facts, simulated_markets
+from sim.levels import like
 from sim.noise import CheckerboardNoise, CopulaNoise, DatedNoise
 from sim.path_sampler import ForecasterSampler, Plan
 from sim.paths import Paths, PathSampler
@@ -61,6 +61,26 @@ def random_points(
         yield rng.random((n_points, n_dimensions))
 
 
+def independent_rows(
+    levels: Floats, starts: Floats, n_steps: int, mean_block: float, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Paths of `sim.blocks.matched_rows`, each of them by itself."""
+    order, count = np.argsort(levels), len(starts)
+
+    def rows_like(wanted: Floats) -> NDArray[np.int64]:
+        at = like(wanted, rng.random(len(wanted))) * len(order)
+        return order[np.minimum(at.astype(np.int64), len(order) - 1)]
+
+    found = np.empty((count, n_steps), np.int64)
+    found[:, 0] = rows_like(starts)
+    for t in range(1, n_steps):
+        going_on = (found[:, t - 1] + 1) % len(levels)
+        ends = rng.random(count) < 1.0 / mean_block
+        going_on[ends] = rows_like(levels[going_on[ends]])
+        found[:, t] = going_on
+    return found
+
+
 class PlainSampler(ForecasterSampler):
     """Plain Monte Carlo: starts, masks and noise of all markets are independent, no twins."""
 
@@ -72,7 +92,7 @@ class PlainSampler(ForecasterSampler):
     @cached_property
     def dated_noise(self) -> DatedNoise:
         """Every market by itself."""
-        return replace(super().dated_noise, rows=stationary_rows)
+        return replace(super().dated_noise, rows=independent_rows)
 
     def _plan(self, pairs: int, n_steps: int, rng: np.random.Generator) -> Plan:
         start_rng, mask_rng, noise_rng, block_rng = rng.spawn(4)

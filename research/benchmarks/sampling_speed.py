@@ -49,7 +49,7 @@ from research.workspace import load_histories, load_settings
 from sim import path_sampler
 from sim.bounds import Bounds
 from sim.common_volatility import CommonVolatility
-from sim.noise import DatedNoise
+from sim.noise import CheckerboardNoise, DatedNoise
 from sim.path_sampler import ForecasterSampler
 from sim.persistence import Persistence
 
@@ -69,6 +69,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "noise": [
         (ForecasterSampler, "_with_noise"),
         (DatedNoise, "on"),
+        (CheckerboardNoise, "deal"),
         (Persistence, "next"),
         (path_sampler, "_ascending"),
     ],

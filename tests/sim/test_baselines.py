@@ -8,7 +8,6 @@ from models.agent.observation import Observer
 from models.market.features import VOLUME_MEAN_BARS, FeatureTable, parts_from_bars
 from models.market.history import VOLUME
 from sim.baselines import BlockBootstrapSampler, GarchFit, GarchSampler
-from sim.blocks import balanced_rows, stationary_rows
 from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
 
 BASELINES = [
@@ -41,30 +40,6 @@ def test_baselines_can_be_observed_like_any_market(kind, options):
     paths = sampler.sample(6, 5, np.random.default_rng(0))
     assert paths.observations.shape == (6, 2, 6, observer.size)
     assert (paths.start_row == [len(history) - 1 for history in HISTORIES]).all()
-
-
-def test_balanced_rows_take_every_row_equally_often_in_blocks_of_the_wanted_length():
-    rows = balanced_rows(97, 200, 60, 10.0, np.random.default_rng(0))
-    often = np.bincount(rows.ravel(), minlength=97)
-    assert often.max() - often.min() <= 1
-    fresh = np.diff(rows, axis=1) % 97 != 1
-    # A step in twenty is hidden where the next block happens to follow on.
-    assert np.ptp(fresh.sum(axis=0)) <= 6
-    assert fresh.mean() == pytest.approx(0.1, rel=0.05)
-    first = [balanced_rows(97, 3, 5, 10.0, np.random.default_rng(s))[1, 0] for s in range(970)]
-    assert stats.chisquare(np.bincount(first, minlength=97)).pvalue > 1e-3
-    with pytest.raises(ValueError, match="mean_block"):
-        balanced_rows(5, 1, 1, 0.0, np.random.default_rng(0))
-
-
-def test_stationary_rows_are_blocks_of_the_wanted_mean_length():
-    rows = stationary_rows(1000, 400, 300, 20.0, np.random.default_rng(0))
-    follows = np.diff(rows, axis=1) % 1000 == 1
-    share = 1 - follows.mean()  # a break, but for the one in a thousand that goes on by chance
-    assert share == pytest.approx(1 / 20, rel=0.05)
-    assert np.abs(np.bincount(rows.ravel(), minlength=1000).mean() - 120) < 1e-9
-    with pytest.raises(ValueError, match="mean_block"):
-        stationary_rows(5, 1, 1, 0.0, np.random.default_rng(0))
 
 
 def test_bootstrapped_days_are_real_days():

@@ -14,6 +14,7 @@ from sim.common_scales import CommonScales
 from sim.common_volatility import CommonVolatility
 from sim.dates import CommonDates
 from sim.dependence import Dependence, JointSeries
+from sim.levels import Levels
 from sim.noise import KINDS, CheckerboardNoise
 from sim.path_sampler import ForecasterSampler
 from sim.persistence import Persistence
@@ -167,19 +168,21 @@ def test_one_symbol_is_what_it_is_alone(observer, monkeypatch):
     nothing here.
     """
     monkeypatch.setattr(
-        path_sampler._Portion, "log_volatility", property(lambda self: np.zeros(self._shape[1]))
+        path_sampler._Portion, "above_usual", property(lambda self: np.zeros(self._shape[1]))
     )
+    monkeypatch.setattr(Levels, "of_markets", lambda self, above: np.full(len(above), 0.5))
     monkeypatch.setattr(CommonVolatility, "corrected", lambda self, volatility: volatility)
     monkeypatch.setattr(
         CommonScales, "of", classmethod(lambda cls, tables, _: cls(np.zeros((len(tables), 4)), 0.0))
     )
     monkeypatch.setattr(Persistence, "next", lambda self, uniforms, kept: uniforms)
     together = draw(observer, 12, 10, blend=0.0, starts="latest")
-    noise = CheckerboardNoise.draw
+    draws, deals = CheckerboardNoise.draw, CheckerboardNoise.deal
     alone = ForecasterSampler(observer, TABLES[:1], blend=0.0, starts="latest")
     joint = sampler(observer).copula_noise
+    monkeypatch.setattr(CheckerboardNoise, "draw", lambda self, *given: draws(joint, *given))
     monkeypatch.setattr(
-        CheckerboardNoise, "draw", lambda self, n, t, rng: noise(joint, n, t, rng)[:, :1]
+        CheckerboardNoise, "deal", lambda self, *given: deals(joint, *given)[:, :1]
     )
     paths = alone.sample(12, 10, np.random.default_rng(0))
     assert paths.bars.shape == (12, 1, 11, 5)

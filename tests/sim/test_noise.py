@@ -9,6 +9,7 @@ from models.forecast.forecaster import Forecaster
 from models.market.features import LOOKBACK
 from models.market.market_view import MarketView
 from sim import noise as noise_module
+from sim.blocks import matched_rows
 from sim.copula import Copula, PartCopula, margin
 from sim.dates import CommonDates
 from sim.noise import (
@@ -31,6 +32,12 @@ def noise():
     return CopulaNoise(Copula(whole, tuple(margin(*shape) for shape in SHAPES)))
 
 
+def dealt(noise, n, n_steps, rng, levels=None):
+    """Noise of so many bars, shape (B, S, T, 5), of markets in the order of their levels."""
+    levels = (np.arange(n) + 0.5) / n if levels is None else levels
+    return np.stack([noise.deal(drawn, levels) for drawn in noise.draw(n, n_steps, rng)], axis=2)
+
+
 @pytest.fixture(scope="module")
 def forecaster():
     config = ForecasterConfig(units=8, window=20, epochs=2, masks=4)
@@ -43,7 +50,7 @@ def residuals(forecaster):
 
 
 def test_every_part_of_every_symbol_is_uniform():
-    u = noise().draw(512, 70, np.random.default_rng(0))
+    u = dealt(noise(), 512, 70, np.random.default_rng(0))
     assert u.shape == (512, 3, 70, 5)
     assert ((u > 0) & (u < 1)).all()
     for s, p in np.ndindex(3, N_PARTS):
@@ -54,7 +61,7 @@ def test_every_part_of_every_symbol_is_uniform():
 
 
 def test_symbols_depend_as_the_copula_says_and_bars_not_at_all():
-    u = noise().draw(1024, 40, np.random.default_rng(1))
+    u = dealt(noise(), 1024, 40, np.random.default_rng(1))
     for p, (df, skew) in enumerate(SHAPES):
         of = margin(df, skew)
         want = np.polyval(of.hermite[::-1], R)
@@ -69,7 +76,7 @@ def test_symbols_depend_as_the_copula_says_and_bars_not_at_all():
 
 def test_one_symbol_alone_takes_the_points_themselves():
     alone = CopulaNoise.independent(1)
-    u = alone.draw(16, 7, np.random.default_rng(3))
+    u = dealt(alone, 16, 7, np.random.default_rng(3))
     points = list(placed_points(16, N_PARTS, 7, np.random.default_rng(3)))
     np.testing.assert_array_equal(u[:, 0].swapaxes(0, 1), points)
     assert alone.lean.shape == (1, 2)
@@ -152,7 +159,7 @@ def test_the_common_factor_is_covered_better_than_by_chance():
     whole = np.kron(np.eye(N_PARTS), 0.4 * np.eye(8) + 0.6)
     many = CopulaNoise(Copula(whole, (margin(np.inf, 0.0),) * 5))
     means = [
-        special.ndtri(many.draw(256, 5, np.random.default_rng(seed))).mean(axis=(0, 1))
+        special.ndtri(dealt(many, 256, 5, np.random.default_rng(seed))).mean(axis=(0, 1))
         for seed in range(8)
     ]
     by_chance = np.sqrt(0.65 / 256)
@@ -183,20 +190,16 @@ def test_wicks_of_zero_are_spread_over_their_atom(residuals):
     assert len(np.unique(upper)) == len(upper)
 
 
-def test_dated_noise_takes_whole_dates_in_blocks(residuals):
-    dated = DatedNoise(completed(residuals.uniforms, fitted(residuals)), residuals.lean, 10.0)
-    u = dated.draw(40, 60, np.random.default_rng(6))
-    assert u.shape == (40, 3, 60, 5)
-    rows = {tuple(day.ravel()): k for k, day in enumerate(dated.uniforms)}
-    found = np.array(
-        [[rows[tuple(u[b, :, t].ravel())] for t in range(60)] for b in range(40)]
-    )  # a KeyError here would be a day that never was
-    np.testing.assert_array_equal(dated.on(found[:, 7]), u[:, :, 7].swapaxes(0, 1))
-    follows = np.diff(found, axis=1) % len(dated.uniforms) == 1
-    assert 1 - follows.mean() == pytest.approx(1 / 10, rel=0.2)
-    assert len(np.unique(found[:, 0])) > 25  # markets have blocks of their own
-    often = np.bincount(found.ravel(), minlength=len(dated.uniforms))
-    assert often.max() - often.min() <= 1
+def test_dated_noise_is_that_of_whole_dates(residuals):
+    whole = completed(residuals.uniforms, fitted(residuals))
+    levels = (np.arange(len(whole)) + 0.5) / len(whole)
+    dated = DatedNoise(whole, residuals.lean, levels, 10.0)
+    starts = (np.arange(40) + 0.5) / 40
+    dates = dated.draw(starts, 60, np.random.default_rng(6))
+    np.testing.assert_array_equal(
+        dates, matched_rows(levels, starts, 60, 10.0, np.random.default_rng(6))
+    )
+    np.testing.assert_array_equal(dated.on(dates[:, 7]), whole[dates[:, 7]].swapaxes(0, 1))
 
 
 def fitted(residuals):
@@ -231,8 +234,8 @@ def test_checkerboard_noise_has_uniform_margins_and_the_ranks_of_real_dates():
     z = rng.standard_normal((n, s, N_PARTS))
     z[:, 1] += z[:, 0]  # symbols move together,
     z[:, :, 4] = np.abs(z[:, :, 1]) + 0.1 * z[:, :, 4]  # and large moves come with volume
-    noise = CheckerboardNoise.of(special.ndtr(z))
-    u = noise.draw(512, 20, rng)
+    noise = CheckerboardNoise.of(special.ndtr(z), rng.random(n))
+    u = dealt(noise, 512, 20, rng)
     assert u.shape == (512, s, 20, N_PARTS)
     assert ((u >= 0) & (u < 1)).all()
     for k, p in np.ndindex(s, N_PARTS):
@@ -249,8 +252,10 @@ def test_checkerboard_noise_has_uniform_margins_and_the_ranks_of_real_dates():
 
 def test_checkerboard_noise_covers_rises_moves_and_volume():
     """Means over 128 markets of scores, far nearer to zero than by chance."""
-    noise = CheckerboardNoise.of(np.random.default_rng(0).random((1000, 1, N_PARTS)))
-    drawn = [noise.draw(128, 4, np.random.default_rng(seed))[:, 0] for seed in range(20)]
+    noise = CheckerboardNoise.of(
+        np.random.default_rng(0).random((1000, 1, N_PARTS)), (np.arange(1000) + 0.5) / 1000
+    )
+    drawn = [dealt(noise, 128, 4, np.random.default_rng(seed))[:, 0] for seed in range(20)]
     scores = [special.ndtri(np.clip(u, 1e-9, 1)) for u in drawn]
     by_chance = 1 / np.sqrt(128)
     risen = [z[..., :2].sum(axis=-1).mean(axis=0) / np.sqrt(2) for z in scores]
@@ -279,3 +284,21 @@ def test_a_part_of_one_symbol_has_no_partner():
     part = PartCopula(np.eye(1), margin(np.inf, 0.0))
     assert part.n_symbols == 1
     assert Copula.fit(np.random.default_rng(0).random((50, 1, 5)), "skewed-t").independent
+
+
+def test_checkerboard_noise_is_of_dates_as_wild_as_the_market():
+    """Symbols that fall together in wild times only do so in wild markets only."""
+    rng, n = np.random.default_rng(9), 800
+    levels = (rng.permutation(n) + 0.5) / n
+    z = rng.standard_normal((n, 2, N_PARTS))
+    z[levels > 0.5, 1, 1] = z[levels > 0.5, 0, 1]
+    noise = CheckerboardNoise.of(special.ndtr(z), levels)
+    u = dealt(noise, 512, 20, rng)
+    calm, wild = (
+        np.corrcoef(u[of, 0, :, 1].ravel(), u[of, 1, :, 1].ravel())[0, 1]
+        for of in (slice(0, 150), slice(-150, None))
+    )
+    assert abs(calm) < 0.1
+    assert wild > 0.9
+    every = dealt(noise, 512, 20, rng, np.full(512, 0.1))
+    assert abs(np.corrcoef(every[:, 0, :, 1].ravel(), every[:, 1, :, 1].ravel())[0, 1]) < 0.1
