@@ -57,8 +57,9 @@ def matched_rows(
     The first row of each path is like its start (`sim.levels`): rows evenly spaced, as often as
     paths may want one of their level, are dealt out by the order of what paths want. Where blocks
     end, which happens to equally many paths at every step to within one, paths exchange the rows
-    that they would go on with, each for one of a like level; a single one waits for others. So every row that was
-    there is still there, and paths from all levels take all rows equally often, at every step.
+    that they would go on with, each for one of a like level; a single one waits for others. So
+    every row that was there is still there, and paths from all levels take all rows equally often,
+    at every step.
 
     Args:
         levels: of n rows, in (0, 1), each its own, shape (n,); row 0 follows the last one.

@@ -32,8 +32,8 @@ from sim.dates import CommonDates
 
 REACH = 0.15
 """How far from its own level, about, a market takes noise. Nearer days are few, and a market that
-starts on a day would have that day's own future for its noise; from .05 to .3 realism is the
-same within its error."""
+starts on a day would have that day's own future for its noise; with .3 markets are less like the
+real one (AAPL, GOOG and IBM 2005-2008, W1 of one day .029, with .15 .025, of any day .038)."""
 
 Floats = NDArray[np.float64]
 

@@ -24,10 +24,11 @@ Sobol set, whose first coordinate is their place in an order that the sampler se
 So every kind of noise falls on calm and on wild markets alike, at bar 60 as well as at bar 1, and
 the dimensions are those of one bar: the mixing variables and the principal components of the
 correlation, the largest first, since the later a dimension, the worse are its projections (Joe and
-Kuo 2008); or whether prices rose on a date, how wild it was, how far they moved and how much was traded
-(`sim.cells`). To the checkerboard's, once dealt to its market, what little it remembers of the bars
-before is added (`sim.persistence`); noise by date has that in its blocks. Noise is not mirrored:
-two markets with opposite noise have the same moves in size, and tell of volatility what one would.
+Kuo 2008); or whether prices rose on a date, how wild it was, how far prices moved and how much was
+traded (`sim.cells`). To the checkerboard's, once dealt to its market, what little it remembers of
+the bars before is added (`sim.persistence`); noise by date has that in its blocks. Noise is not
+mirrored: two markets with opposite noise have the same moves in size, and tell of volatility what
+one would.
 
 Gaps. Symbols need not share all dates. The parametric copula is fitted with the gaps; for the other
 two what a symbol lacks is drawn once from that copula given those that are there, and looked up

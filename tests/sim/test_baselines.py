@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from models.agent.observation import Observer
 from models.market.features import VOLUME_MEAN_BARS, FeatureTable, parts_from_bars
@@ -11,7 +10,7 @@ from sim.baselines import BlockBootstrapSampler, GarchFit, GarchSampler
 from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
 
 BASELINES = [
-    pytest.param(BlockBootstrapSampler, {}, id="blocks"),
+    pytest.param(BlockBootstrapSampler, {"mean_block": 20.0}, id="blocks"),
     pytest.param(GarchSampler, {}, id="gjr"),
     pytest.param(GarchSampler, {"asymmetric": False}, id="garch"),
 ]

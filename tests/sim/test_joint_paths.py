@@ -181,9 +181,7 @@ def test_one_symbol_is_what_it_is_alone(observer, monkeypatch):
     alone = ForecasterSampler(observer, TABLES[:1], blend=0.0, starts="latest")
     joint = sampler(observer).copula_noise
     monkeypatch.setattr(CheckerboardNoise, "draw", lambda self, *given: draws(joint, *given))
-    monkeypatch.setattr(
-        CheckerboardNoise, "deal", lambda self, *given: deals(joint, *given)[:, :1]
-    )
+    monkeypatch.setattr(CheckerboardNoise, "deal", lambda self, *given: deals(joint, *given)[:, :1])
     paths = alone.sample(12, 10, np.random.default_rng(0))
     assert paths.bars.shape == (12, 1, 11, 5)
     np.testing.assert_allclose(together.bars[:, :1], paths.bars, rtol=1e-6)
