@@ -23,7 +23,7 @@ from models.market.market_view import MarketView
 from sim import path_sampler, steadiness
 from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.bounds import MOVE_LIMIT, VOLUME_MARGIN, Bounds
-from sim.noise import CopulaNoise
+from sim.noise import CheckerboardNoise, CopulaNoise
 from sim.path_sampler import ForecasterSampler
 from sim.premium import Premium
 from sim.steadiness import START, Feedback, steady
@@ -230,6 +230,29 @@ def test_blending_uses_real_residuals_for_its_share_of_the_pairs(observer):
     for blend, count in ((0.0, 80), (1.0, 0)):
         whole = ForecasterSampler(observer, TABLES, blend=blend)
         assert len(whole._plan(40, 2, np.random.default_rng(0)).placed) == count
+
+
+def test_noise_is_of_days_as_wild_as_the_market(observer, monkeypatch):
+    sampler = ForecasterSampler(observer, TABLES, blend=0.5)
+    plan = sampler._plan(200, 3, np.random.default_rng(0))
+    starts = np.repeat(sampler.levels.of_starts(plan.rows), 2)[plan.dated]
+    assert np.corrcoef(starts, sampler.levels.of_dates[plan.dates[:, 0]])[0, 1] > 0.85
+    # What is dealt out bar by bar is so wherever markets have gone.
+    told = []
+    deal = CheckerboardNoise.deal
+
+    def listening(noise, drawn, levels):
+        told.append(levels)
+        return deal(noise, drawn, levels)
+
+    monkeypatch.setattr(CheckerboardNoise, "deal", listening)
+    _ = sampler.feedback  # found by walks of its own
+    told.clear()
+    sampler._imagine(plan)
+    assert len(told) == 3
+    placed = np.repeat(sampler.levels.of_starts(plan.rows), 2)[plan.placed]
+    np.testing.assert_allclose(told[0], placed, atol=1e-6)
+    assert np.abs(told[2] - placed).max() > 0.01
 
 
 def test_real_residuals_replayed_in_order_give_back_the_real_bars(observer):
