@@ -595,11 +595,11 @@ def push_bars(
 
 
 @inlined
-def hold_and_scale(value, low, high, mean, scale, clip):
+def hold_and_scale(value, low, high, mean, per_scale, clip):
     """A feature within bounds, standardised and cut off."""
     value = low if value < low else value
     value = high if value > high else value
-    scaled = np.float32((value - mean) / scale)
+    scaled = np.float32((value - mean) * per_scale)
     scaled = clip if clip < scaled else scaled
     return -clip if -clip > scaled else scaled
 
@@ -608,14 +608,14 @@ def hold_and_scale(value, low, high, mean, scale, clip):
     "boolean(float64[:, :, ::1], float64[:, :, ::1], float64[::1], float64[::1], float32,"
     " float32[:, :, ::1])"
 )
-def scale_windows(windows, bounds, mean, scale, clip, out):
+def scale_windows(windows, bounds, mean, per_scale, clip, out):
     """Windows of feature rows of B series, held within bounds, standardised and cut off.
 
     Args:
         windows: shape (B, W, F).
         bounds: lowest and highest values, shape (2, F, B).
         mean: shape (F,).
-        scale: shape (F,).
+        per_scale: one over the scale, shape (F,).
         clip: where standardised values are cut off.
         out: written to, shape (W, F, B).
 
@@ -630,7 +630,7 @@ def scale_windows(windows, bounds, mean, scale, clip, out):
                 for k in range(start, min(start + BLOCK, count)):
                     value = windows[k, t, i]
                     out[t, i, k] = hold_and_scale(
-                        value, bounds[0, i, k], bounds[1, i, k], mean[i], scale[i], clip
+                        value, bounds[0, i, k], bounds[1, i, k], mean[i], per_scale[i], clip
                     )
                     wrong += 0 if abs(value) < np.inf else 1
     return wrong == 0

@@ -32,8 +32,8 @@ def take_rows(features, rows, ranges, scaling, numbers, pits, sums, count, scale
         features: shape (F, B).
         rows: of each series' symbol, shape (B,).
         ranges: lowest and highest features of K symbols, shape (K, 2, F).
-        scaling: mean and scale of every feature, and which three the baseline is made of with
-            their exponents, zero for the others, shape (3, F).
+        scaling: mean of every feature, one over its scale, and which three the baseline is made of
+            with their exponents, zero for the others, shape (3, F).
         numbers: of the scaling, the baseline volatility and the memory, then the anchors of K
             symbols (`Advancing.of`).
         pits: of the newest gaps and intraday returns, shape (B, 2); none if B is 0.
@@ -56,10 +56,10 @@ def take_rows(features, rows, ranges, scaling, numbers, pits, sums, count, scale
         w[0] = 0.0
         for i in range(len(features)):
             low, most = ranges[which, 0, i], ranges[which, 1, i]
-            mean, scale, exponent = scaling[0, i], scaling[1, i], scaling[2, i]
+            mean, per_scale, exponent = scaling[0, i], scaling[1, i], scaling[2, i]
             values, to = features[i, start : start + width], scaled[i, start : start + width]
             for lane in range(width):
-                to[lane] = hold_and_scale(values[lane], low, most, mean, scale, clip)
+                to[lane] = hold_and_scale(values[lane], low, most, mean, per_scale, clip)
                 wrong += 0 if abs(values[lane]) < np.inf else 1
             if exponent != 0.0:
                 for lane in range(width):
@@ -117,7 +117,7 @@ class Advancing:
         return cls(
             scaler,
             np.array(traits.ranges),
-            np.stack([scaler.mean, scaler.scale, exponents]),
+            np.stack([scaler.mean, 1.0 / scaler.scale, exponents]),
             np.concatenate([numbers, traits.anchors]),
         )
 

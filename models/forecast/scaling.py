@@ -57,7 +57,7 @@ class FeatureScaler:
 
     def scaled(self, rows: np.ndarray) -> np.ndarray:
         """Feature rows (..., F), standardised and cut off at `CLIP`; float32."""
-        return np.clip(((rows - self.mean) / self.scale).astype(np.float32), -CLIP, CLIP)
+        return np.clip(((rows - self.mean) * (1.0 / self.scale)).astype(np.float32), -CLIP, CLIP)
 
     def held(self, windows: np.ndarray, bounds: np.ndarray) -> np.ndarray:
         """Windows of feature rows, held within bounds and then `scaled`.
@@ -84,8 +84,8 @@ class FeatureScaler:
         of_series = np.require(np.moveaxis(bounds, 0, -1), np.float64, ["C", "W"])
         given = np.require(windows, np.float64, ["C", "W"])
         out = np.empty((*windows.shape[1:], len(windows)), np.float32)
-        mean, scale = self.mean.copy(), self.scale.copy()  # kernels take what may be written to
-        if not kernels.scale_windows(given, of_series, mean, scale, np.float32(CLIP), out):
+        mean, per_scale = self.mean.copy(), 1.0 / self.scale  # kernels take what may be written to
+        if not kernels.scale_windows(given, of_series, mean, per_scale, np.float32(CLIP), out):
             raise self.not_finite(windows)
         return np.moveaxis(out, -1, 0)
 
