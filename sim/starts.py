@@ -21,7 +21,7 @@ from sim.dates import CommonDates
 
 ANY, LATEST = "any", "latest"
 
-ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE = 1536
 """Symbols' paths whose windows are read and whose bars are drawn together: few enough that what a
 step touches stays near the processor. Results do not depend on it."""
 

@@ -32,7 +32,7 @@ def _multiply(factors, row, start, width, lanes, to):
 
 
 @intrinsic
-def _multiply_tile(typing_context, inputs, weights, start, depth, out):
+def multiply_tile(typing_context, inputs, weights, start, depth, out):
     """out[c, lane] = sum over k of weights[start + k * COLUMNS + c] * inputs[k, lane].
 
     For `LANES` lanes. The sums stay in registers, which the compiler does not see to when the same
@@ -151,7 +151,7 @@ def lstm_steps(
                 for lane in range(LANES):
                     read[n_features + h, lane] = now[h, lane] * factors[h, lane]
             for h in range(units):
-                _multiply_tile(read, weights, h * depth * COLUMNS, depth, gates)
+                multiply_tile(read, weights, h * depth * COLUMNS, depth, gates)
                 for lane in range(LANES):
                     i = ONE_32 + exp2_32(gates[0, lane])
                     f = ONE_32 + exp2_32(gates[1, lane])
@@ -200,6 +200,6 @@ def network_outputs(hidden, inputs, columns, weights, masked, hidden_mask, out):
         for k in range(n_features):
             load(inputs, columns[k], start, width, read, units + k)
         for first in range(0, out.shape[0], COLUMNS):
-            _multiply_tile(read, weights, first * depth, depth, found)
+            multiply_tile(read, weights, first * depth, depth, found)
             for c in range(min(COLUMNS, out.shape[0] - first)):
                 store(found, c, out, first + c, start, width)

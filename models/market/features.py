@@ -478,8 +478,9 @@ class FeatureState:
         return rows.T
 
     def _in_order(self, name: str) -> np.ndarray:
-        """The ring as a new array, oldest first."""
-        return np.roll(self._rings[name], -self._heads[name], axis=0)
+        """The ring, oldest first, to be copied from."""
+        ring, head = self._rings[name], self._heads[name]
+        return np.roll(ring, -head, axis=0) if head else ring
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ the mean one that the agent observes, and reads both: that many float32 operatio
 products cannot be avoided. The machine's measured peak of such products, over them, is a ceiling
 in bars a second; the share of it is what sampling reaches with everything else on top: features,
 gates, densities, quantiles, noise, bookkeeping. The peak is the best of several shapes, the
-network's own among them. Peak and sampling take turns, and both are measured over all their calls
-in processor time: what else the machine does, and how many threads work, falls on neither.
+network's own among them, by NumPy's BLAS, and of the network's own loop (a BLAS that is older than
+the processor may take it for one without wide vectors). Peak and sampling take turns, and both are
+measured over all their calls in processor time: what else the machine does, and how many threads
+work, falls on neither.
 
 Before its first bar the masked network of each pair of twins reads a window. That is not counted in
 the ceiling of a bar; what it would add to a path of so many bars is printed beside it.
@@ -35,6 +37,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
+import numba
 import numpy as np
 
 from models.agent.observation import Observer
@@ -42,6 +45,8 @@ from models.forecast.config import ForecasterConfig
 from models.forecast.density import OUTPUTS
 from models.forecast.forecaster import Forecaster
 from models.forecast.inference import LSTMInference
+from models.forecast.recurrent import COLUMNS, multiply_tile
+from models.kernels import LANES
 from models.market.features import FeatureState, FeatureTable
 from models.market.market_view import MarketView
 from research.conditions import conditions, option_parser
@@ -94,19 +99,43 @@ def flops_of_start(config: ForecasterConfig, bars: int) -> float:
 
 
 def matmul_rate(shape: tuple[int, int, int], seconds: float = 0.15) -> float:
-    """Operations a processor second of a float32 matrix product."""
+    """Operations a processor second of a float32 matrix product by NumPy's BLAS."""
     rows, inner, columns = shape
     rng = np.random.default_rng(0)
     left = rng.random((rows, inner), dtype=np.float32)
     right = rng.random((inner, columns), dtype=np.float32)
     out = np.empty((rows, columns), np.float32)
-    np.matmul(left, right, out=out)
+    each = 2.0 * rows * inner * columns
+    return each * _calls_a_second(lambda: np.matmul(left, right, out=out), seconds)
+
+
+def loop_rate(inner: int, columns: int, seconds: float = 0.15) -> float:
+    """Likewise of the network's own loop, which multiplies `LANES` rows with so many columns."""
+    rng = np.random.default_rng(0)
+    left = rng.random((inner, LANES), dtype=np.float32)
+    right = rng.random(inner * columns, dtype=np.float32)
+    out, passes = np.empty((COLUMNS, LANES), np.float32), 20
+    each = 2.0 * LANES * inner * columns * passes
+    return each * _calls_a_second(lambda: _multiply(left, right, passes, out), seconds)
+
+
+@numba.njit("void(float32[:, ::1], float32[::1], int64, float32[:, ::1])")
+def _multiply(left, right, passes, out):
+    inner = left.shape[0]
+    for _ in range(passes):
+        for first in range(0, len(right), inner * COLUMNS):
+            multiply_tile(left, right, first, inner, out)
+
+
+def _calls_a_second(function: Callable[[], Any], seconds: float) -> float:
+    """Calls of a function in a processor second, of about so many."""
+    function()
     calls, began = 0, time.process_time()
     while time.process_time() < began + seconds:
         for _ in range(5):
-            np.matmul(left, right, out=out)
+            function()
         calls += 5
-    return 2.0 * rows * inner * columns * calls / (time.process_time() - began)
+    return calls / (time.process_time() - began)
 
 
 def keep_memory() -> None:
@@ -189,7 +218,7 @@ def main() -> None:
     flops = flops_per_bar(n_features, units)
     for n_paths in options.paths:
         shapes = [(n_paths, n_features + units, 4 * units), (512,) * 3, (1024,) * 3]
-        rates: dict[Any, list[float]] = defaultdict(list)
+        rates: dict[str, list[float]] = defaultdict(list)
         bars: list[float] = []
 
         def sample(count: int = n_paths, steps: int = options.bars) -> Any:
@@ -198,7 +227,8 @@ def main() -> None:
         sample()
         for _ in range(options.repeats):
             for shape in shapes:
-                rates[shape].append(matmul_rate(shape))
+                rates["x".join(map(str, shape))].append(matmul_rate(shape))
+            rates["of the loop"].append(loop_rate(n_features + units, 4 * units))
             began = time.process_time()
             drawn = sample()
             bars.append(drawn.innovations[..., 0].size / (time.process_time() - began))
@@ -210,8 +240,8 @@ def main() -> None:
             f"{n_features} features, {units} units; median of {options.repeats}; "
             f"OMP_NUM_THREADS={os.getenv('OMP_NUM_THREADS')}"
         )
-        for shape, rate in medians.items():
-            print(f"  matrix product {'x'.join(map(str, shape)):16s} {rate / 1e9:8.1f} GFLOP/s")
+        for name, rate in medians.items():
+            print(f"  matrix product {name:16s} {rate / 1e9:8.1f} GFLOP/s")
         print(f"  {flops:,} FLOP a bar: ceiling          {ceiling:14,.0f} bars/s")
         print(
             f"  sampled                              {reached:14,.0f} bars/s "
