@@ -212,9 +212,12 @@ def test_small_accounts_learn_to_trade_less():
             for band in agent.bands
         ]
         assert made.config.band == agent.bands[int(np.argmax(earned))]
-        found[cash] = made.config.band
+        found[cash] = made.config.band, earned[-1] - earned[0]
         assert made.config.band_for == cash
-    assert found[1_000.0] > found[10_000_000.0]
+    (small, spared), (large, lost) = found[1_000.0], found[10_000_000.0]
+    # To the large account bands are nearly the same: which is best is chance.
+    assert small == agent.bands[-1] >= large
+    assert spared > lost + 2e-4
 
 
 def banded(kind, band, equity):
