@@ -226,7 +226,9 @@ class AccountBook:
         """$ that dividends do not explain.
 
         History may follow a dividend days after it was paid, so one counts if the cash shows it.
+        Should it be this morning's and be told of again, it has been counted.
         """
+        today = self._algorithm.time.date().isoformat()
         paid = {name: held[name][0] * away[name].dividend for name in held if name in away}
         for name, amount in sorted(paid.items(), key=lambda item: -abs(item[1])):
             if abs(amount) > 0.005 and _explains(amount, left):
@@ -235,6 +237,7 @@ class AccountBook:
                     f"nothing ran, {amount:.2f} $"
                 )
                 left -= amount
+                self._paid[name] = today
         return left
 
     def filled(self, event: OrderEvent) -> None:

@@ -263,6 +263,28 @@ def test_a_dividend_that_is_told_of_again_counts_once(heard):
     assert len(said(world, "deposit of")) == (not heard)
 
 
+def test_a_dividend_that_history_has_told_of_is_no_withdrawal_when_it_is_told_of_again():
+    """Killed when the account had it; at the start history explains the cash already."""
+    world = running()
+    world.next_session()
+    world.kill()
+    world.pay(BBB, 5.0)
+    amount = world.portfolio[BBB].quantity * 5.0
+    world.scale(BBB, 0.9)
+    world.start((1.0, 1.0))
+    assert len(said(world, f"5 $ a share came while nothing ran, {amount:.2f} $")) == 1
+    # A process that is killed again has it from the disk.
+    world.kill()
+    world.start((1.0, 1.0))
+    world.hear_paid(BBB, 5.0)
+    world.open({symbol: opened for symbol, (opened, _) in CALM.items()}, 1.0)
+    world.trade(CALM)
+    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    day(world, (1.0, 1.0))
+    assert not said(world, "withdrawal")
+    assert not said(world, "deposit of")
+
+
 def test_a_dividend_and_money_that_goes_on_one_morning_are_told_apart():
     world = running()
     world.next_session()

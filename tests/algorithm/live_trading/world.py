@@ -252,6 +252,10 @@ class World:
         if self.desk is not None:
             self.desk.split(symbol.value, factor, self.time.date())
 
+    def scale(self, symbol, factor):
+        """History's prices before this morning are of another scale, as after a dividend."""
+        self._splits[symbol].append((self.time, factor))
+
     def pay(self, symbol, each):
         """A dividend; the desk hears of it as LEAN's `on_dividends` does, after the cash came."""
         self.portfolio.cash += self.portfolio[symbol].quantity * each
