@@ -13,11 +13,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import prod
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from engine.brokerage.settlement import ImmediateSettlementModel
 from engine.common.clock import midnight
-from engine.common.decimals import ZERO, text
+from engine.common.decimals import ONE, ZERO, divide, text
 from engine.common.enums import OrderStatus, Resolution
 from engine.feed.subscriptions import Sources
 from engine.live.corporate import (
@@ -46,6 +48,8 @@ _DAY = timedelta(days=1)
 DayEvents = Mapping[str, Collection[DayEvent]]
 Due = Mapping[str, Collection[EventKind]]
 
+UNSPLIT: Mapping[datetime, Decimal] = MappingProxyType({})
+
 
 class Brokerage(Protocol):
     """What a live run needs of a brokerage."""
@@ -66,8 +70,17 @@ class Brokerage(Protocol):
             since: by symbol, what was filled since they were due: it gets none.
         """
 
-    def filled_since(self, symbol: Any, utc_time: datetime) -> Filled:
-        """What was filled of a symbol from a moment on."""
+    def filled_since(
+        self, symbol: Any, utc_time: datetime, splits: Mapping[datetime, Decimal] = UNSPLIT
+    ) -> Filled:
+        """What was filled of a symbol from a moment on.
+
+        Args:
+            symbol: of what.
+            utc_time: the moment.
+            splits: factors of splits after it that positions have followed, by the moments (UTC)
+                they were due: what was filled before is counted in the shares that they made.
+        """
 
     def began(self) -> datetime | None:
         """The day (a midnight) since which the account follows events; None for that of the run."""
@@ -122,14 +135,16 @@ class LeanPaperBrokerage:
         """Pay dividends on what is held, during warm-up too, as LEAN's does."""
         pay(self._algorithm, dividends, since)
 
-    def filled_since(self, symbol: Any, utc_time: datetime) -> Filled:
+    def filled_since(
+        self, symbol: Any, utc_time: datetime, splits: Mapping[datetime, Decimal] = UNSPLIT
+    ) -> Filled:
         """What this run has filled of a symbol from a moment on."""
         fills = [
-            (event.fill_quantity_exact, event.fill_price_exact)
+            (event.utc_time_naive, event.fill_quantity_exact, event.fill_price_exact)
             for event in self._algorithm.transactions.order_events
             if event.status.is_fill and event.symbol == symbol and event.utc_time_naive >= utc_time
         ]
-        return _summed(fills)
+        return _summed(fills, splits)
 
     def began(self) -> datetime | None:
         """With the run."""
@@ -243,14 +258,17 @@ class PaperBrokerage:
         if not self._algorithm.is_warming_up:
             pay(self._algorithm, dividends, since)
 
-    def filled_since(self, symbol: Any, utc_time: datetime) -> Filled:
+    def filled_since(
+        self, symbol: Any, utc_time: datetime, splits: Mapping[datetime, Decimal] = UNSPLIT
+    ) -> Filled:
         """What the account has filled of a symbol from a moment on."""
         fills = [
-            (Decimal(event["fill_quantity"]), Decimal(event["fill_price"]))
+            (time, Decimal(event["fill_quantity"]), Decimal(event["fill_price"]))
             for event in self._store.events()
-            if event["ticker"] == symbol.value and datetime.fromisoformat(event["time"]) >= utc_time
+            if event["ticker"] == symbol.value
+            and (time := datetime.fromisoformat(event["time"])) >= utc_time
         ]
-        return _summed(fills)
+        return _summed(fills, splits)
 
     def began(self) -> datetime | None:
         """The day since which events are known to have been followed, or not."""
@@ -338,8 +356,9 @@ class PaperBrokerage:
                     kinds -= {event.kind for event in had if event.day == day}
                 elif day <= first:
                     continue
-                for point in to_follow(points, kinds, later_splits(by_day, day, had)):
-                    self._apply(point, security, day)
+                later = later_splits(by_day, day, had)
+                for point in to_follow(points, kinds, later.values()):
+                    self._apply(point, security, day, later)
                     # What history said of the price is of the scale after all of them.
                     set_last_price(self._algorithm, security)
         self._save_account()
@@ -360,10 +379,20 @@ class PaperBrokerage:
         """When a day's events came, UTC."""
         return self._algorithm.qc_default_hours.to_utc(day + EVENTS_AT)
 
-    def _apply(self, point: Any, security: Any, day: datetime) -> None:
-        """Apply an event to what was held and ordered when it came, and not to what was since."""
+    def _apply(
+        self, point: Any, security: Any, day: datetime, later: Mapping[datetime, Decimal]
+    ) -> None:
+        """Apply an event to what was held and ordered when it came, and not to what was since.
+
+        Args:
+            point: the event.
+            security: its.
+            day: its day.
+            later: factors of later days' splits that have been followed.
+        """
         algorithm, ticker, due = self._algorithm, security.symbol.value, self._moment(day)
-        since, ran = self.filled_since(security.symbol, due), self._store.fact("done")
+        splits = {self._moment(each): factor for each, factor in later.items()}
+        since, ran = self.filled_since(security.symbol, due, splits), self._store.fact("done")
         told = "While nothing ran, "
         if ran is not None and due <= datetime.fromisoformat(ran):
             told = f"Told while nothing ran, of {day:%Y-%m-%d}: "
@@ -459,8 +488,14 @@ def _kinds(events: DayEvents) -> Due:
     return {ticker: {event.kind for event in those} for ticker, those in events.items()}
 
 
-def _summed(fills: Sequence[tuple[Decimal, Decimal]]) -> Filled:
-    return Filled(
-        sum((quantity for quantity, _ in fills), ZERO),
-        sum((quantity * price for quantity, price in fills), ZERO),
-    )
+def _summed(
+    fills: Sequence[tuple[datetime, Decimal, Decimal]], splits: Mapping[datetime, Decimal]
+) -> Filled:
+    """Times (UTC), quantities and prices of fills, together; see `Brokerage.filled_since`."""
+    quantity = ZERO
+    for time, filled, _ in fills:
+        quantity += divide(filled, prod((f for due, f in splits.items() if time < due), start=ONE))
+    if splits:
+        # Shares are whole, and factors have few digits.
+        quantity = quantity.to_integral_value()
+    return Filled(quantity, sum((filled * price for _, filled, price in fills), ZERO))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.common.clock import midnight
 from engine.common.decimals import ZERO
@@ -70,6 +70,18 @@ def events_by_day(
     for day, point in events_between(config, sources, first, last):
         found.setdefault(day, []).append(point)
     return found
+
+
+class Late(NamedTuple):
+    """When what is told late was due, UTC.
+
+    Attributes:
+        due: the moment.
+        splits: factors of later splits that have been followed, by the moments they were due.
+    """
+
+    due: datetime
+    splits: Mapping[datetime, Decimal]
 
 
 class CorporateEvents:
@@ -143,8 +155,8 @@ class CorporateEvents:
 
     def late(
         self, ex_date: date, kinds: Collection[EventKind], followed: Collection[DayEvent] = ()
-    ) -> tuple[datetime, list[BaseData]]:
-        """Split and dividend of a day, which are told later, and the moment they were due, UTC.
+    ) -> tuple[Late, list[BaseData]]:
+        """Split and dividend of a day, which are told later, and since when they are late.
 
         Args:
             ex_date: of them.
@@ -156,10 +168,11 @@ class CorporateEvents:
         # Told on another thread while the day's own were taken, it has come with them.
         new = {DayEvent(due, kind) for kind in kinds} - self._given
         later = later_splits(by_day, due, {*followed, *self._given})
-        points = to_follow(by_day.get(due, ()), {event.kind for event in new}, later)
+        points = to_follow(by_day.get(due, ()), {event.kind for event in new}, later.values())
         self.taken = {DayEvent(due, kind) for kind in kinds_of(points)}
         self._given |= self.taken
-        return self._hours.to_utc(due + EVENTS_AT), points
+        moments = {self._hours.to_utc(day + EVENTS_AT): f for day, f in later.items()}
+        return Late(self._hours.to_utc(due + EVENTS_AT), moments), points
 
     def is_late(self, ex_date: date) -> bool:
         """Whether what is told of an ex-date now should have come before.

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from math import prod
 from typing import NamedTuple
 
 from engine.common.decimals import ONE
@@ -51,7 +52,7 @@ def kinds_of(points: Iterable[BaseData]) -> set[EventKind]:
 
 
 def to_follow(
-    points: Collection[BaseData], due: Collection[EventKind], later: Decimal = ONE
+    points: Collection[BaseData], due: Collection[EventKind], later: Iterable[Decimal] = ()
 ) -> list[BaseData]:
     """Of a security's points of a day those that are due, the dividend before the split.
 
@@ -61,7 +62,7 @@ def to_follow(
     Args:
         points: all that the day brings.
         due: kinds that have not been followed.
-        later: factor of the splits of later days that have been followed.
+        later: factors of the splits of later days that have been followed.
     """
     found: list[BaseData] = []
     for point in points:
@@ -70,20 +71,20 @@ def to_follow(
             continue
         if isinstance(point, Dividend):
             own = ONE if EventKind.SPLIT in due else _factor(points)
-            point = _restated(point, own * later)
+            point = _restated(point, prod(later, start=own))
         found.append(point)
     return sorted(found, key=is_split)
 
 
 def later_splits(
     by_day: Mapping[datetime, Iterable[BaseData]], day: datetime, followed: Collection[DayEvent]
-) -> Decimal:
-    """Factor of a security's splits after a day that have been followed; 1 without one."""
-    found = ONE
-    for each, points in by_day.items():
-        if each > day and DayEvent(each, EventKind.SPLIT) in followed:
-            found *= _factor(points)
-    return found
+) -> dict[datetime, Decimal]:
+    """Factors of a security's splits after a day that have been followed, by their days."""
+    return {
+        each: _factor(points)
+        for each, points in by_day.items()
+        if each > day and DayEvent(each, EventKind.SPLIT) in followed
+    }
 
 
 def _factor(points: Iterable[BaseData]) -> Decimal:

@@ -21,7 +21,7 @@ from engine.feed.subscriptions import Sources, normalized
 from engine.feed.universe_members import reset_security, selection_order
 from engine.feed.universe_selection import SecurityChanges
 from engine.live.arrivals import ArrivingBars, BarSource, is_late
-from engine.live.corporate import CorporateEvents
+from engine.live.corporate import CorporateEvents, Late
 from engine.live.day_events import DayEvent, EventKind
 from engine.live.served import ServedBars, bar_before
 from engine.live.tick_bars import TickBars, minute_of
@@ -58,7 +58,7 @@ class LiveFeed(DataFeed):
             end, oldest first: who fills orders goes through them one by one before the slice, or
             an order would fill on the newest of them instead of its own open.
         late_events: of the splits and dividends of the last slice that were told after their time:
-            by symbol, the moment (UTC) at which they were to come.
+            by symbol, since when they are late.
         day_events: splits and dividends of the last slice, by ticker.
         is_behind: whether corporate events of a later day are still to be taken at the same moment,
             and the bars after them.
@@ -82,7 +82,7 @@ class LiveFeed(DataFeed):
         self._source = source
         self._builders: list[ServedBars] = []
         self.late: list[tuple[datetime, Any, BaseData]] = []
-        self.late_events: dict[Symbol, datetime] = {}
+        self.late_events: dict[Symbol, Late] = {}
         self.day_events: dict[str, set[DayEvent]] = {}
         self.is_behind = False
         self._told_late: list[tuple[CorporateEvents, date, EventKind]] = []
@@ -292,9 +292,9 @@ class LiveFeed(DataFeed):
         for events, days in sorted(told.items(), key=lambda each: min(each[1])):
             ex_date = min(days)
             symbol = events.config.symbol
-            due, found = events.late(ex_date, days[ex_date], self._followed(symbol.value))
+            late, found = events.late(ex_date, days[ex_date], self._followed(symbol.value))
             if found:
-                self.late_events[symbol] = due
+                self.late_events[symbol] = late
                 self.day_events[symbol.value] = events.taken
                 packets.append((_Packet(events.config, events.security), found))
         return packets

@@ -239,7 +239,7 @@ class LiveLoop(Loop):
             return
         with brokerage.corporate_events(step.time, self.live_feed.day_events) as due:
             # Those that were told after their time do not count for what was filled since.
-            since = {s: brokerage.filled_since(s, time) for s, time in late.items()}
+            since = {s: brokerage.filled_since(s, *each) for s, each in late.items()}
             told: dict[Symbol, list[BaseData]] = {}
             for symbol, point in [*data.splits.items(), *data.dividends.items()]:
                 told.setdefault(symbol, []).append(point)
@@ -253,7 +253,7 @@ class LiveLoop(Loop):
                 if not isinstance(split, Split):
                     continue
                 if split.symbol in late:
-                    self._follow_late(split, since[split.symbol], late[split.symbol])
+                    self._follow_late(split, since[split.symbol], late[split.symbol].due)
                 else:
                     self._follow_split(split)
             if due:
@@ -261,9 +261,9 @@ class LiveLoop(Loop):
                 self._algorithm.transactions.process_synchronous_events()
         if not late:
             self._restate_volatilities(step)
-        for symbol, moment in late.items():
+        for symbol, each in late.items():
             if symbol.value in due:
-                self._tell_late(symbol, moment)
+                self._tell_late(symbol, each.due)
 
     def _follow_late(self, split: Split, since: Filled, due: datetime) -> None:
         """Let position and orders of before follow a split that was told after its time."""

@@ -53,9 +53,10 @@ def test_a_dividend_is_restated_by_the_later_splits_that_were_followed():
         DAY + n * ONE_DAY: [Split(ABC, DAY + n * ONE_DAY, 100, factor), PAID, WARNING]
         for n, factor in enumerate(map(Decimal, ("0.25", "0.5", "0.1", "0.2")))
     }
-    assert later_splits(by_day, DAY, followed) == Decimal("0.1")
-    assert later_splits(by_day, DAY + 2 * ONE_DAY, followed) == 1
-    (paid,) = to_follow(by_day[DAY], {EventKind.DIVIDEND}, Decimal("0.1"))
+    later = later_splits(by_day, DAY, followed)
+    assert later == {DAY + 2 * ONE_DAY: Decimal("0.1")}
+    assert later_splits(by_day, DAY + 2 * ONE_DAY, followed) == {}
+    (paid,) = to_follow(by_day[DAY], {EventKind.DIVIDEND}, later.values())
     # Two dollars a share, on each of the forty that it has become.
     assert paid.distribution_exact == Decimal("0.05")
 

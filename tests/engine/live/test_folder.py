@@ -686,6 +686,40 @@ def test_a_dividend_that_is_told_after_later_splits_is_of_the_share_of_its_day(r
     assert (positions["ABC"][0], cash) == (10, 100_000 - 105 - 1 + 7)
 
 
+@pytest.mark.parametrize("runs", [False, True])
+@pytest.mark.parametrize(
+    ("told", "shares", "paid"),
+    [
+        # Seven dollars on the one share of before, and nothing on that which was bought since.
+        ("2010-01-12,ABC,,7", 20, 7),
+        # The one of before is four, and with the one that was bought since ten times as many.
+        ("2010-01-12,ABC,4,", 50, 0),
+    ],
+)
+def test_what_was_filled_before_later_splits_is_of_their_scale(run, told, shares, paid, runs):
+    """Bought on Monday and Tuesday; Tuesday's event is told after Wednesday's and Thursday's."""
+    (run.root / "main.py").write_text(BUYING.replace("bar is None or", "self.time.day > 11 or"))
+    run.append(HEADER + "".join(line(i) for i in range(4)))
+    run.append(EVENT + "2010-01-13,ABC,2,\n2010-01-14,ABC,5,\n", "events.csv")
+    events = [
+        (datetime(2010, 1, day, 17), lambda i=i: run.append(line(i)))
+        for day, i in ((8, 4), (11, 5), (12, 6))
+    ]
+
+    def tell():
+        run.append(f"{told}\n", "events.csv")
+
+    friday = datetime(2010, 1, 15)
+    late = [(friday + timedelta(hours=12), tell)] if runs else []
+    run.trade(datetime(2010, 1, 8, 8), friday, [*events, *late])
+    assert [fill[1:] for fill in run.fills()] == [("1", "105"), ("1", "106")]
+    if not runs:
+        tell()
+        run.trade(datetime(2010, 1, 19, 7), datetime(2010, 1, 19))
+    positions, cash = account(run)
+    assert (positions["ABC"][0], cash) == (shares, 100_000 - 105 - 106 - 2 + paid)
+
+
 def test_a_security_that_is_added_on_the_way_hears_of_no_event_before(run):
     """A source tells of its past when it is asked for, here as it is added."""
     (run.root / "main.py").write_text(
