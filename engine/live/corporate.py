@@ -135,6 +135,9 @@ class CorporateEvents:
         if self._day is None:
             self._day = today
             self._since = today if self._since is None else self._since
+            # What the day had before is in the prices that a first look finds.
+            had = events_between(self.config, self._sources, today - _DAY, today)
+            self._given = {DayEvent(today, kind) for kind in kinds_of(point for _, point in had)}
         found: list[BaseData] = []
         came, until = None, today
         for day, point in events_between(self.config, self._sources, self._day, today):

@@ -720,15 +720,16 @@ def test_what_was_filled_before_later_splits_is_of_their_scale(run, told, shares
     assert (positions["ABC"][0], cash) == (shares, 100_000 - 105 - 106 - 2 + paid)
 
 
-def test_a_security_that_is_added_on_the_way_hears_of_no_event_before(run):
-    """A source tells of its past when it is asked for, here as it is added."""
+@pytest.mark.parametrize("ex_date", ["2010-01-12", "2010-01-13"])
+def test_a_security_that_is_added_on_the_way_hears_of_no_event_before(run, ex_date):
+    """A source tells of its past, here as the security is added: of yesterday, of this morning."""
     (run.root / "main.py").write_text(
         BUYING.replace(
             """        self.market_order("ABC", 1)
 """,
             f"""        if self.time.day == 13:
             with open({str(run.feed / "events.csv")!r}, "a") as file:
-                file.write("{EVENT.strip()}\\n2010-01-12,NEW,2,1\\n")
+                file.write("{EVENT.strip()}\\n{ex_date},NEW,2,1\\n")
             self.add_equity("NEW", Resolution.DAILY)
 
     def on_splits(self, splits):
