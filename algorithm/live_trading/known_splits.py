@@ -15,7 +15,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from algorithm.live_trading.mending import SCALE_ERROR, SPLIT_HOUR, is_split_ratio
+from algorithm.live_trading.mending import (
+    SCALE_ERROR,
+    SPLIT_HOUR,
+    is_split_ratio,
+    looks_like_split,
+)
 
 
 class Following(NamedTuple):
@@ -146,12 +151,14 @@ class KnownSplits:
                 continue
             if one.followed and one.time < due:
                 continue
-            whole, rest = one.unclaimed, one.unclaimed / factor
-            if _is_one(rest) or is_split_ratio(rest):
+            rest = one.unclaimed / factor
+            others = _split_of(rest)
+            if others is not None:
                 behind, one.is_scale = one.is_scale, False
-                one.unclaimed = 1.0 if _is_one(rest) else rest
+                one.unclaimed = 1.0 if others == 1.0 else rest
                 known.append(KnownSplit(now, factor, day, is_part=True, heard=True))
-                return Following(targets=whole) if behind else Following()
+                # Of splits alone: history's scale may have a dividend on top.
+                return Following(targets=factor * others) if behind else Following()
         if equal:
             self._tell(f"{name}: a second split by {factor:g} since the last close; both count")
         known.append(KnownSplit(now, factor, day, heard=True))
@@ -169,3 +176,10 @@ class KnownSplits:
 def _is_one(ratio: float) -> bool:
     """Whether two factors whose ratio it is are one."""
     return abs(ratio - 1.0) <= SCALE_ERROR
+
+
+def _split_of(ratio: float) -> float | None:
+    """The common split that a ratio of scales is, 1 where it is none; None if it is another."""
+    if _is_one(ratio):
+        return 1.0
+    return looks_like_split(1.0, ratio) if is_split_ratio(ratio) else None
