@@ -57,9 +57,9 @@ def matched_rows(
     The first row of each path is like its start (`sim.levels`): rows evenly spaced, as often as
     paths may want one of their level, are dealt out by the order of what paths want. Where blocks
     end, which happens to equally many paths at every step to within one, paths exchange the rows
-    that they would go on with, each for one of a like level; a single one waits for others. So
-    every row that was there is still there, and paths from all levels take all rows equally often,
-    at every step.
+    that they would go on with, each for one of a like level; one without its like waits for it,
+    which few paths do for some steps and many for none. So every row that was there is still there,
+    and paths from all levels take all rows equally often, at every step.
 
     Args:
         levels: of n rows, in (0, 1), each its own, shape (n,); row 0 follows the last one.
@@ -86,9 +86,8 @@ def matched_rows(
     for t in range(1, n_steps):
         found[t] = (found[t - 1] + 1) % len(levels)
         over |= (rng.permutation(count) + rng.random(count)) / count < 1.0 / mean_block
-        if (ends := np.flatnonzero(over)).size > 1:
-            found[t, ends] = _exchanged(levels, found[t, ends], rng)
-            over[:] = False
+        ends = np.flatnonzero(over)
+        found[t, ends], over[ends] = _exchanged(levels, found[t, ends], rng)
     return np.ascontiguousarray(found.T[:wanted])
 
 
@@ -112,22 +111,33 @@ def _dealt(levels: Floats, starts: Floats, rng: np.random.Generator) -> Rows:
     return found
 
 
-def _exchanged(levels: Floats, rows: Rows, rng: np.random.Generator) -> Rows:
-    """The same m rows, m >= 2, each in the place of another that is like it.
+def _exchanged(
+    levels: Floats, rows: Rows, rng: np.random.Generator
+) -> tuple[Rows, NDArray[np.bool_]]:
+    """The same m rows, each in the place of another that is like it, and which have found none.
 
-    In the order of levels they are cut into groups, `REACH` wide about; each of them turns
-    round by a random number of places.
+    By their levels they are cut into groups, `REACH` wide from a random place on; who is alone in
+    one joins the nearest row within `REACH`, if there is any. Each group turns round by a random
+    number of places.
     """
     count = len(rows)
     order = np.argsort(levels[rows])
-    size = max(round(REACH * count), 2)
-    cuts = np.arange(rng.integers(1, size + 1), count, size)
-    # Groups of one would stay where they are.
-    cuts = cuts[(cuts > 1) & (cuts < count - 1)]
-    found = np.empty_like(rows)
-    for group in np.split(order, cuts):
-        found[group] = rows[np.roll(group, rng.integers(1, len(group)))]
-    return found
+    level = levels[rows][order]
+    cut = np.ones(count + 1, bool)
+    cut[1:-1] = np.diff(np.floor(level / REACH + rng.random())) > 0
+    far = np.diff(level, prepend=-np.inf, append=np.inf)
+    for i in np.flatnonzero(cut[:-1] & cut[1:]):
+        nearer = i if far[i] < far[i + 1] else i + 1
+        # An earlier one may have joined it.
+        if cut[i] and cut[i + 1] and far[nearer] <= REACH:
+            cut[nearer] = False
+    found = rows.copy()
+    for group in np.split(order, np.flatnonzero(cut[1:-1]) + 1):
+        if len(group) > 1:
+            found[group] = rows[np.roll(group, rng.integers(1, len(group)))]
+    alone = np.empty(count, bool)
+    alone[order] = cut[:-1] & cut[1:]
+    return found, alone
 
 
 def _check(n_rows: int, mean_block: float) -> None:

@@ -63,6 +63,25 @@ def test_a_path_begins_like_its_start_and_goes_on_like_what_would_have_come():
     assert (rows[:, 0] == own).mean() < 0.02
 
 
+@pytest.mark.parametrize("count", [1, 16, 100, 230])
+def test_few_paths_of_long_blocks_go_on_like_what_would_have_come(count):
+    """Where one path or five break off at a step, what they have to exchange is seldom alike."""
+    levels, before, after = walk(), [], []
+    for seed in range(-(-200 // count)):
+        starts = evenly(count, seed)
+        rows = matched_rows(levels, starts, 250, 40.0, np.random.default_rng(seed))
+        fresh = breaks(rows)
+        before.append(levels[(rows[:, :-1] + 1) % N][fresh])
+        after.append(levels[rows[:, 1:]][fresh])
+    would, did = np.concatenate(before), np.concatenate(after)
+    assert np.corrcoef(would, did)[0, 1] > 0.85
+    # Within a group, or that of one who joined it from either side.
+    assert np.abs(would - did).max() <= 3.0 * REACH
+    # Who waits for its like waits for some steps of forty.
+    steps = 250 * count * (-(-200 // count))
+    assert 1 / 48 < len(would) / steps < 1 / 36
+
+
 def test_few_paths_break_off_as_often_and_depend_on_nothing_but_chance():
     levels = walk()
     for count in (1, 2, 5):
