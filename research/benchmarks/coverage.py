@@ -43,7 +43,7 @@ from sim.curriculum import growing
 from sim.facts import FACT_LABELS, Facts, facts, simulated_markets
 from sim.levels import like
 from sim.noise import CheckerboardNoise, CopulaNoise, DatedNoise
-from sim.path_sampler import ForecasterSampler, Plan
+from sim.path_sampler import MASK_SHARE, ForecasterSampler, Plan
 from sim.paths import Paths, PathSampler
 from sim.starts import draw_starts
 
@@ -100,7 +100,7 @@ class PlainSampler(ForecasterSampler):
         each = [
             draw_starts(self._tables, self._first, 1, self._starts, start_rng) for _ in range(count)
         ]
-        masks = self._forecaster.masks(count, mask_rng)
+        masks = self._forecaster.masks(count, mask_rng).softened(MASK_SHARE)
         is_blended = mask_rng.random(count) < self._blend
         shifts = np.zeros((count, len(self._tables)))
         return self._with_noise(

@@ -56,6 +56,14 @@ def test_plain_markets_are_of_the_same_law(observer):
         assert wide == pytest.approx(same, rel=0.12)
 
 
+def test_plain_markets_go_as_far_to_their_masks(observer):
+    plain, ours = (
+        kind(observer, TABLES, blend=0.0)._plan(4, 1, np.random.default_rng(0))
+        for kind in (PlainSampler, ForecasterSampler)
+    )
+    np.testing.assert_array_equal(np.unique(plain.masks.outputs), np.unique(ours.masks.outputs))
+
+
 def test_both_ways_go_by_one_fit(observer, monkeypatch):
     fits = iter([Feedback(0.1, -0.2, 0.01)])
     monkeypatch.setattr(path_sampler, "steady", lambda *_: next(fits))
