@@ -234,7 +234,7 @@ class CheckerboardNoise:
 
     @property
     def lean(self) -> Floats:
-        """Zero: the margins are what the forecaster says."""
+        """Zero: over all markets margins are what the forecaster says."""
         return np.zeros((self.ranks.shape[1], 2))
 
     def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:

@@ -27,7 +27,11 @@ Blending. A share of the pairs takes its noise from reality: the probability int
 the real bars under the forecaster, block-bootstrapped by date, all symbols of a date together.
 What the densities and the copula miss, shape, serial or joint dependence of the residuals, these
 markets still have. What they were expected to return is what the model said plus the mean of the
-real residuals; the rest is luck, even where blocks repeat it.
+real residuals; the rest is luck, even where blocks repeat it. Part of that is the luck of calm
+and of wild days, since noise is of days as wild as the market: on AAPL, GOOG and IBM 2006-2008
+innovations of the first 20 bars have a mean of .11 deviations where markets start among the calmest
+third of days and of -.05 among the wildest (standard errors .007; of real bars .12 and -.04, .04
+and .06). Who learns from prices without taking innovations out learns it by heart.
 
 Premium. What a few years paid for holding a symbol says little of what it will pay, and an agent
 would learn it by heart. With a `Premium` every market is shifted to have one from a prior instead,

@@ -232,7 +232,7 @@ def score_of_tail(level):
 
 @fused
 def tail_of_score(score):
-    """Probability above a normal score >= 0, relative error below 1e-6 up to six of them."""
+    """Probability above a normal score in [0, 6], relative error below 5e-6."""
     z = score / _ROOT_2
     t = ONE_32 / (ONE_32 + HALF_32 * z)
     power = _ERFC[0]

@@ -1,11 +1,19 @@
 """Noise that remembers: autocorrelated as it was, uniform all the same, from where bars left it."""
 
+import numba
 import numpy as np
 import pytest
 from scipy import special, stats
 
 from models.market.features import PARTS
-from sim.persistence import BY_SIZE, Kept, Persistence, scores
+from sim.persistence import (
+    BY_SIZE,
+    Kept,
+    Persistence,
+    score_of_tail,
+    scores,
+    tail_of_score,
+)
 
 VOLUME, INTRADAY = PARTS.index("volume_deviation"), PARTS.index("intraday")
 
@@ -146,3 +154,20 @@ def test_a_market_begins_with_what_the_dates_before_left():
         assert kept.common[t] == pytest.approx(common, abs=1e-12)
         own = 0.7 * own + np.sqrt(0.51) * z[t]
         common = 0.5 * common + np.sqrt(0.75) * z[t].mean() / persistence.deviation
+
+
+def test_scores_and_tails_have_the_stated_errors():
+    @numba.njit
+    def each(function, values):
+        found = np.empty_like(values)
+        for i in range(len(values)):
+            found[i] = function(values[i])
+        return found
+
+    levels = np.concatenate([np.geomspace(1e-7, 0.5, 20_001), np.linspace(1e-3, 0.5, 20_001)])
+    levels = levels.astype(np.float32)
+    exact = -special.ndtri(levels.astype(float))
+    # At the middle, of which the score is none, to so much of a score of one.
+    np.testing.assert_allclose(each(score_of_tail, levels), exact, rtol=1e-6, atol=1e-7)
+    at = np.linspace(0.0, 6.0, 40_001).astype(np.float32)
+    np.testing.assert_allclose(each(tail_of_score, at), special.ndtr(-at.astype(float)), rtol=5e-6)
