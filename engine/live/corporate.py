@@ -237,7 +237,6 @@ class ReceivedActions:
 
     def __init__(self) -> None:
         self._told: dict[str, dict[date, Told]] = {}
-        self._heard: dict[tuple[str, date], set[EventKind]] = {}
         self._news: list[tuple[str, date, EventKind]] = []
         self._guard = threading.Lock()
 
@@ -250,9 +249,7 @@ class ReceivedActions:
         with self._guard:
             known = self._told.setdefault(ticker, {})
             before = known.get(ex_date)
-            heard = self._heard.setdefault((ticker, ex_date), set())
-            new = told.parts.keys() - heard
-            heard |= new
+            new = told.parts.keys() - (before or Told()).parts.keys()
             self._news += [(ticker, ex_date, kind) for kind in sorted(new)]
             known[ex_date] = told
             return before
@@ -260,8 +257,8 @@ class ReceivedActions:
     def take_news(self) -> list[tuple[str, date, EventKind]]:
         """Ticker, ex-date and kind of what has come since the last call.
 
-        What is told of a day for the first time is news, though the day had the other kind before;
-        a correction is none.
+        What a day had not before is news, also if it had the other kind; another ratio or amount
+        is a correction, and none. What was taken back and is told again may have been followed.
         """
         with self._guard:
             news, self._news = self._news, []

@@ -66,11 +66,11 @@ def test_the_warning_of_a_split_is_no_event():
     assert kinds_of([WARNING]) == set()
 
 
-def test_news_are_told_once_by_kind_and_corrections_are_none():
+def test_news_are_what_a_day_had_not_and_corrections_are_none():
     actions, day = ReceivedActions(), date(2010, 1, 13)
     news = []
     for split, dividend in ((2, 0), (2, 0), (2, 1), (4, 2), (1, 2), (2, 2)):
         actions.put("ABC", day, Told(Fraction(split), Decimal(dividend)))
         news.append(actions.take_news())
     split, dividend = [[("ABC", day, kind)] for kind in (EventKind.SPLIT, EventKind.DIVIDEND)]
-    assert news == [split, [], dividend, [], [], []]
+    assert news == [split, [], dividend, [], [], split]

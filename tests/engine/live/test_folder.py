@@ -500,6 +500,29 @@ def test_what_is_told_after_eight_of_its_day_is_followed_then(run):
     assert account(run)[0]["ABC"][0] == 3
 
 
+def test_what_was_taken_back_and_is_told_again_late_is_followed_then(run):
+    """Of Wednesday's split Monday tells, Tuesday takes it back, and Wednesday at noon has it."""
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    run.append(EVENT + "2010-01-13,ABC,2,\n", "events.csv")
+    (run.root / "main.py").write_text(BUYING.replace("bar is None or", "self.time.day > 11 or"))
+
+    def tell(split):
+        return lambda: run.append(f"2010-01-13,ABC,{split},\n", "events.csv")
+
+    events = [
+        (datetime(2010, 1, 11, 17), lambda: run.append(line(5))),
+        (datetime(2010, 1, 12, 12), tell(1)),
+        (datetime(2010, 1, 12, 17), lambda: run.append(line(6))),
+        (datetime(2010, 1, 13, 12), tell(2)),
+        # Followed by now: what is taken back and told again is a correction.
+        (datetime(2010, 1, 13, 13), tell(1)),
+        (datetime(2010, 1, 13, 14), tell(2)),
+    ]
+    log = run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 13), events)
+    assert len(said(log, "The split or dividend of ABC that belongs to 2010-01-13")) == 1
+    assert account(run) == ({"ABC": (2, 53)}, 100_000 - 106 - 1)
+
+
 def test_what_was_bought_since_a_split_that_is_told_late_keeps_its_price(run):
     """All of it was bought after eight, at prices of the new scale."""
     run.append(HEADER + "".join(line(i) for i in range(6)))
