@@ -29,7 +29,8 @@ _WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 VECTOR, VECTORS = (16, 4) if _WIDE else (8, 2)
 """Floats in a vector and vectors in a tile: as many as a processor's registers hold sums for."""
 
-if _WIDE and numba.config.CPU_FEATURES is None and numba.config.CPU_NAME is None:
+_TOLD = numba.config.CPU_FEATURES, numba.config.CPU_NAME
+if _WIDE and numba.config.ENABLE_AVX and _TOLD == (None, None):
     # Left to itself LLVM uses half of each of such a processor's registers for loops.
     _FEATURES = llvmlite.binding.get_host_cpu_features().flatten()
     numba.config.CPU_FEATURES = f"{_FEATURES},-prefer-256-bit"

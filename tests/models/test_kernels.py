@@ -1,6 +1,9 @@
 """Compiled loops beside slow ones in NumPy; no batch, order or number of threads changes a bit."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -347,3 +350,26 @@ def test_shapes_that_do_not_fit_are_named():
         scaler.held(np.ones((3, 4, n)), np.ones((2, 2, n)))
     with pytest.raises(ValueError, match=rf"windows must have shape \(B, W, {n}\); .*\(3, 4, 2\)"):
         scaler.held(np.ones((3, 4, 2)), np.ones((3, 2, n)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("NUMBA_ENABLE_AVX", "0", "None None"),
+        ("NUMBA_CPU_NAME", "generic", "generic"),
+        ("NUMBA_CPU_FEATURES", "+sse2", "None +sse2"),
+    ],
+)
+def test_what_numba_is_told_of_the_processor_stays(name, value, told):
+    code = (
+        "from models import kernels; from numba import config; "
+        "print(config.CPU_NAME, config.CPU_FEATURES)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {name: value},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == told
