@@ -232,10 +232,9 @@ def control_variate(
     """What of a step's log growth nobody could have known, to first order.
 
     An old position contributes its weight times the innovation of the gap, a new one its weight
-    at the open times the innovation of the intraday return. Over all markets both have mean zero,
-    so growth less this control variate has the mean of growth and a fraction of its noise
-    (Glasserman 2003, section 4.1, with coefficient 1). Given how wild a market is, noise of real
-    dates has a mean of its own (`sim.path_sampler`); that luck is taken out as well.
+    at the open times the innovation of the intraday return. Both have mean zero given what was
+    known at the decision, so growth less this control variate has the mean of growth and a
+    fraction of its noise (Glasserman 2003, section 4.1, with coefficient 1).
 
     Args:
         account: before the step, holdings (..., N).

@@ -54,6 +54,30 @@ def like(levels: Floats, uniforms: Floats) -> Floats:
     return np.clip(spread(levels + REACH * (2.0 * uniforms - 1.0)), 0.0, 1.0)
 
 
+def means_of_like(levels: Floats, values: Floats) -> Floats:
+    """Of each of N days, the mean over the days within `REACH` of its level, less that over all.
+
+    Args:
+        levels: of the days, shape (N,).
+        values: shape (N, ...), NaN where there is none.
+
+    Returns:
+        Shape (N, ...), with mean zero; 0 where no like day has a value.
+    """
+    order = np.argsort(levels)
+    known = np.isfinite(values)
+    low, high = np.searchsorted(levels[order], [levels - REACH, levels + REACH])
+
+    def sums(of: Floats) -> Floats:
+        total = np.concatenate([np.zeros((1, *of.shape[1:])), np.cumsum(of[order], axis=0)])
+        return total[high] - total[low]
+
+    count = sums(known.astype(float))
+    found = sums(np.where(known, values, 0.0)) / np.maximum(count, 1.0)
+    found = np.where(count > 0, found, found.mean(axis=0))
+    return found - found.mean(axis=0)
+
+
 @dataclass(frozen=True, eq=False)
 class Levels:
     """The levels of days and of starts.

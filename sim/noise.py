@@ -54,7 +54,7 @@ from sim.cells import Cells
 from sim.copula import KINDS as PARAMETRIC
 from sim.copula import Copula, ranks
 from sim.dates import CommonDates
-from sim.levels import like
+from sim.levels import like, means_of_like
 
 Floats = NDArray[np.float64]
 
@@ -261,14 +261,15 @@ class DatedNoise:
 
     Attributes:
         uniforms: of N dates, shape (N, S, 5), nothing missing.
-        lean: mean of gap and intraday return, in volatilities, shape (S, 2).
+        missed: gap and intraday return less what was expected, in volatilities, shape (N, S, 2);
+            NaN where a symbol has none.
         levels: of the dates (`sim.levels`), shape (N,).
         mean_block: mean length of a block of dates, >= 1.
         rows: which dates are taken.
     """
 
     uniforms: Floats
-    lean: Floats
+    missed: Floats
     levels: Floats
     mean_block: float
     rows: RowSource = matched_rows
@@ -282,6 +283,20 @@ class DatedNoise:
             rng: fixes them.
         """
         return self.rows(self.levels, starts, n_steps, self.mean_block, rng)
+
+    @cached_property
+    def lean(self) -> Floats:
+        """Mean of what was missed, shape (S, 2)."""
+        return np.nanmean(self.missed, axis=0)
+
+    @cached_property
+    def luck(self) -> Floats:
+        """What days like each were missed by beyond that, by symbol, shape (S, N, 2)."""
+        return np.ascontiguousarray(means_of_like(self.levels, self.missed).swapaxes(0, 1))
+
+    def luck_on(self, dates: NDArray[np.int64]) -> Floats:
+        """The same of one bar of b markets on dates (b,), shape (S, b, 2)."""
+        return np.take(self.luck, dates, axis=1)
 
     def on(self, dates: NDArray[np.int64]) -> Floats:
         """The noise of one bar of b markets on dates (b,), symbols first, shape (S, b, 5)."""
@@ -326,13 +341,13 @@ class Residuals:
         dates: shape (N,), ascending.
         uniforms: probability integral transforms of the bars of each date, shape (N, S, 5), in
             (0, 1), uniform where the forecaster is right; NaN where a symbol has none.
-        lean: mean of gap and intraday return less what was expected, in volatilities, shape
-            (S, 2).
+        missed: gap and intraday return less what was expected, in volatilities, shape (N, S, 2);
+            NaN where a symbol has none.
     """
 
     dates: NDArray[np.datetime64]
     uniforms: Floats
-    lean: Floats
+    missed: Floats
 
     @classmethod
     def of(cls, tables: Sequence[FeatureTable], hindcasts: Sequence[Hindcast]) -> Residuals:
@@ -345,8 +360,9 @@ class Residuals:
         first = hindcasts[0].first + 1
         common = CommonDates.of([table.history for table in tables], first)
         by_date = np.full((len(common.dates), len(tables), N_PARTS), np.nan)
+        missed = np.full((len(common.dates), len(tables), 2), np.nan)
         for s, known in enumerate(hindcasts):
             there = common.rows[:, s] >= 0
             by_date[there, s] = known.uniforms[common.rows[there, s] - first]
-        lean = np.array([known.missed.mean(axis=0) for known in hindcasts])
-        return cls(common.dates, by_date, lean)
+            missed[there, s] = known.missed[common.rows[there, s] - first]
+        return cls(common.dates, by_date, missed)

@@ -27,11 +27,13 @@ Blending. A share of the pairs takes its noise from reality: the probability int
 the real bars under the forecaster, block-bootstrapped by date, all symbols of a date together.
 What the densities and the copula miss, shape, serial or joint dependence of the residuals, these
 markets still have. What they were expected to return is what the model said plus the mean of the
-real residuals; the rest is luck, even where blocks repeat it. Part of that is the luck of calm
-and of wild days, since noise is of days as wild as the market: on AAPL, GOOG and IBM 2006-2008
-innovations of the first 20 bars have a mean of .11 deviations where markets start among the calmest
-third of days and of -.05 among the wildest (standard errors .007; of real bars .12 and -.04, .04
-and .06). Who learns from prices without taking innovations out learns it by heart.
+real residuals; the rest is luck, even where blocks repeat it.
+
+Luck of calm and of wild days. What days of one level missed their forecasts by beyond that mean is
+luck as well, and as blocks are of days as wild as the market it would be a premium of calm or of
+wild markets, which whoever learns from prices would learn by heart. It is taken off their moves.
+(Of what the copula deals out as much rises as falls in calm and in wild markets: its cells of dates
+are halved by that first.)
 
 Premium. What a few years paid for holding a symbol says little of what it will pay, and an agent
 would learn it by heart. With a `Premium` every market is shifted to have one from a prior instead,
@@ -264,14 +266,21 @@ class _Portion:
         self._state.volatility = self._common.corrected(self._baseline).reshape(-1)
         self._bounds.hold_volatility(self._state)
 
-    def step(self, noise: NDArray[np.float64]) -> None:
-        """Walk one bar on through noise (S, b, 5)."""
+    def step(self, noise: NDArray[np.float64], luck: NDArray[np.float64]) -> None:
+        """Walk one bar on.
+
+        Args:
+            noise: shape (S, b, 5).
+            luck: of like days, taken off gap and intraday return, in volatilities, (S, b, 2).
+        """
         uniforms = np.ascontiguousarray(noise).reshape(-1, N_PARTS)
         made, markets, t = self._made, self._markets, self._t
         state, view = self._state, self._market.view
         outputs = self._forecaster.outputs(state)
         self._scales.correct(outputs)
         drawn = self._forecaster.draw(state, uniforms, outputs)
+        for part, beyond in enumerate(np.moveaxis(luck, -1, 0)):
+            drawn.parts[:, part] -= beyond.reshape(-1) * state.volatility
         pushed = np.empty((len(BAR_FIELDS), len(state)))
         make_bars(
             drawn.parts.T, drawn.means.T, state.volatility, self._lean, self._shift,
@@ -475,13 +484,20 @@ class ForecasterSampler:
         others, dates = plan.dated[beside:], plan.dates[beside:]
         joined = np.concatenate([plan.placed, plan.dated[:beside]])
 
+        def of_dates(chosen: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
+            return self.dated_noise.on(chosen), self.dated_noise.luck_on(chosen)
+
         def walk(of: slice) -> None:
             portion = begin(others[of])
             for t in range(n_steps):
-                portion.step(self.dated_noise.on(dates[of, t]))
+                portion.step(
+                    self.dated_noise.on(dates[of, t]), self.dated_noise.luck_on(dates[of, t])
+                )
 
         # Before threads ask for them.
         _ = self.feedback, self.common_scales, self.macro_model, self.levels
+        if plan.dated.size:
+            _ = self.dated_noise.luck
         kept = copy.copy(plan.kept)
         with ThreadPoolExecutor(self._threads) as pool:
             run = map if self._threads == 1 else pool.map
@@ -493,13 +509,18 @@ class ForecasterSampler:
                 drawn = np.empty(plan.drawn.shape[1:])
                 drawn[_ascending(wild)] = plan.drawn[t]
                 dealt = self.copula_noise.deal(drawn, self.levels.of_markets(wild))
+                luck = np.zeros((s, dealt_to, 2))
                 if kept is not None:
                     dealt = self.persistence.next(dealt, kept)
                 noise = dealt.swapaxes(0, 1)
                 if beside:
                     known = self.dated_noise.on(plan.dates[:beside, t])
                     noise = np.concatenate([noise, known], axis=1)
-                list(run(_Portion.step, walking, [noise[:, of] for of in own]))
+                    luck = np.concatenate(
+                        [luck, self.dated_noise.luck_on(plan.dates[:beside, t])], axis=1
+                    )
+                parts = [(noise[:, of], luck[:, of]) for of in own]
+                list(run(_Portion.step, walking, *zip(*parts, strict=True)))
         series = np.tile(np.arange(s), (b, 1))
         return Paths(
             made.bars,
@@ -598,7 +619,7 @@ class ForecasterSampler:
     def dated_noise(self) -> DatedNoise:
         """The noise of markets that are."""
         return DatedNoise(
-            self._completed, self.residuals.lean, self.levels.of_dates, self._mean_block
+            self._completed, self.residuals.missed, self.levels.of_dates, self._mean_block
         )
 
     @cached_property

@@ -10,7 +10,7 @@ from scipy import stats
 
 from sim import levels as levels_module
 from sim.dates import CommonDates
-from sim.levels import REACH, Levels, like, spread
+from sim.levels import REACH, Levels, like, means_of_like, spread
 from tests.sim.joint import HISTORIES, TABLES
 
 FIRST = 300
@@ -72,6 +72,22 @@ def test_markets_have_the_level_of_the_date_that_follows_their_start():
     low, high = found.above.min() - 1, found.above.max() + 1
     n = len(found.above)
     np.testing.assert_allclose(found.of_markets(np.array([low, high])), [0.5 / n, 1 - 0.5 / n])
+
+
+def test_the_mean_of_like_days_is_theirs_less_that_of_all():
+    """Beside counting them, where some have no value and one has none that is like it."""
+    rng = np.random.default_rng(3)
+    levels = rng.random(60)
+    values = levels[:, None] + rng.normal(0, 0.1, (60, 2))
+    values[rng.random((60, 2)) < 0.2] = np.nan
+    found = means_of_like(levels, values)
+    for column in (0, 1):
+        like_it = [np.abs(levels - one) <= REACH for one in levels]
+        means = np.array([np.nanmean(values[near, column]) for near in like_it])
+        np.testing.assert_allclose(found[:, column], means - means.mean(), atol=1e-12)
+    lonely = means_of_like(levels, np.where(levels < 0.5, np.nan, values[:, 0]))
+    assert np.isfinite(lonely).all()
+    assert lonely.mean() == pytest.approx(0.0, abs=1e-12)
 
 
 def test_levels_do_not_hang_on_the_last_bit():

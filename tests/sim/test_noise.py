@@ -193,13 +193,18 @@ def test_wicks_of_zero_are_spread_over_their_atom(residuals):
 def test_dated_noise_is_that_of_whole_dates(residuals):
     whole = completed(residuals.uniforms, fitted(residuals))
     levels = (np.arange(len(whole)) + 0.5) / len(whole)
-    dated = DatedNoise(whole, residuals.lean, levels, 10.0)
+    dated = DatedNoise(whole, residuals.missed, levels, 10.0)
     starts = (np.arange(40) + 0.5) / 40
     dates = dated.draw(starts, 60, np.random.default_rng(6))
     np.testing.assert_array_equal(
         dates, matched_rows(levels, starts, 60, 10.0, np.random.default_rng(6))
     )
     np.testing.assert_array_equal(dated.on(dates[:, 7]), whole[dates[:, 7]].swapaxes(0, 1))
+    for s in range(3):
+        found = dated.luck_on(dates[:, 7])[s]
+        np.testing.assert_array_equal(found, dated.luck[s, dates[:, 7]])
+        missed = residuals.missed[:, s][np.isfinite(residuals.missed[:, s, 0])]
+        np.testing.assert_allclose(dated.lean[s], missed.mean(axis=0), atol=1e-12)
 
 
 def fitted(residuals):

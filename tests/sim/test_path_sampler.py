@@ -1,8 +1,10 @@
 """Simulated markets: valid, reproducible, covering, bounded, and true to the forecaster."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from models.agent.observation import Observer
 from models.forecast.config import ForecasterConfig
@@ -23,7 +25,7 @@ from models.market.market_view import MarketView
 from sim import path_sampler, steadiness
 from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.bounds import MOVE_LIMIT, VOLUME_MARGIN, Bounds
-from sim.noise import CheckerboardNoise, CopulaNoise
+from sim.noise import CheckerboardNoise, CopulaNoise, DatedNoise
 from sim.path_sampler import ForecasterSampler
 from sim.premium import Premium
 from sim.steadiness import START, Feedback, steady
@@ -253,6 +255,29 @@ def test_noise_is_of_days_as_wild_as_the_market(observer, monkeypatch):
     placed = np.repeat(sampler.levels.of_starts(plan.rows), 2)[plan.placed]
     np.testing.assert_allclose(told[0], placed, atol=1e-6)
     assert np.abs(told[2] - placed).max() > 0.01
+
+
+def test_neither_calm_nor_wild_markets_have_a_premium_of_their_own(observer, monkeypatch):
+    """Real days that rose by more than was said while all was calm, by less while it was wild."""
+    sampler = ForecasterSampler(observer, TABLES, blend=1.0)
+    sampler.feedback = Feedback(*START.tolist())
+    made = sampler.dated_noise
+    tilt = (0.5 - made.levels)[:, None, None]
+    uniforms = made.uniforms.copy()
+    uniforms[..., 1] = special.ndtr(special.ndtri(uniforms[..., 1]) + tilt[..., 0])
+    missed = made.missed + tilt * [0.0, np.nanstd(made.missed[..., 1])]
+    sampler.dated_noise = replace(made, uniforms=uniforms, missed=missed)
+
+    def wild_less_calm():
+        """Mean innovations of markets from wild and from calm days, in their deviations."""
+        paths = sampler.sample(1200, 10, np.random.default_rng(0))
+        wild = sampler.levels.of_starts(paths.start_row) > 0.5
+        each = [paths.innovations[of, ..., 1] for of in (wild, ~wild)]
+        return each[0].mean() / each[0].std() - each[1].mean() / each[1].std()
+
+    assert abs(wild_less_calm()) < 0.07
+    monkeypatch.setattr(DatedNoise, "luck_on", lambda self, dates: np.zeros((2, len(dates), 2)))
+    assert wild_less_calm() < -0.25
 
 
 def test_real_residuals_replayed_in_order_give_back_the_real_bars(observer):
