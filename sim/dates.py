@@ -49,3 +49,19 @@ class CommonDates:
     def present(self) -> NDArray[np.bool_]:
         """Which symbols have a bar on each date, shape (N, S)."""
         return self.rows >= 0
+
+    def laid_out(self, values: Sequence[NDArray[np.float64]], first: int) -> NDArray[np.float64]:
+        """What S histories have by row, by date.
+
+        Args:
+            values: of each, entry 0 that of row `first`, shape (rows, ...).
+            first: earliest row of the dates.
+
+        Returns:
+            Shape (N, S, ...), NaN where a history has no bar.
+        """
+        found = np.full((*self.rows.shape, *values[0].shape[1:]), np.nan)
+        for s, of_history in enumerate(values):
+            there = self.present[:, s]
+            found[there, s] = of_history[self.rows[there, s] - first]
+        return found

@@ -107,11 +107,7 @@ class Levels:
             for known, mean in zip(hindcasts, usual, strict=True)
         ]
         common = CommonDates.of([table.history for table in tables], first + 1)
-        found = np.full(common.rows.shape, np.nan)
-        for s, of_symbol in enumerate(at_rows):
-            there = common.present[:, s]
-            found[there, s] = of_symbol[common.rows[there, s] - first - 1]
-        return cls(np.nanmean(found, axis=1), at_rows, first)
+        return cls(np.nanmean(common.laid_out(at_rows, first + 1), axis=1), at_rows, first)
 
     @cached_property
     def of_dates(self) -> Floats:

@@ -187,7 +187,7 @@ class CopulaNoise:
     def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
         """See `NoiseSource`; D = 5 S, and 5 where components are mixed."""
         size = N_PARTS * self.copula.n_symbols + self._mixed
-        return _stacked(self.points(n_markets, size, n_steps, rng), (n_steps, n_markets, size))
+        return np.stack(list(self.points(n_markets, size, n_steps, rng)))
 
     def deal(self, drawn: Floats, levels: Floats) -> Floats:
         """See `NoiseSource`."""
@@ -307,14 +307,6 @@ class DatedNoise:
         return np.ascontiguousarray(self.uniforms.swapaxes(0, 1))
 
 
-def _stacked(steps: Iterable[Floats], shape: tuple[int, ...]) -> Floats:
-    """Steps one upon another, in one array of this shape."""
-    found = np.empty(shape)
-    for t, drawn in enumerate(steps):
-        found[t] = drawn
-    return found
-
-
 def completed(uniforms: Floats, copula: Copula) -> Floats:
     """Transforms (N, S, 5) without gaps.
 
@@ -359,10 +351,8 @@ class Residuals:
         """
         first = hindcasts[0].first + 1
         common = CommonDates.of([table.history for table in tables], first)
-        by_date = np.full((len(common.dates), len(tables), N_PARTS), np.nan)
-        missed = np.full((len(common.dates), len(tables), 2), np.nan)
-        for s, known in enumerate(hindcasts):
-            there = common.rows[:, s] >= 0
-            by_date[there, s] = known.uniforms[common.rows[there, s] - first]
-            missed[there, s] = known.missed[common.rows[there, s] - first]
-        return cls(common.dates, by_date, missed)
+        return cls(
+            common.dates,
+            common.laid_out([known.uniforms for known in hindcasts], first),
+            common.laid_out([known.missed for known in hindcasts], first),
+        )

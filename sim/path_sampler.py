@@ -490,9 +490,7 @@ class ForecasterSampler:
         def walk(of: slice) -> None:
             portion = begin(others[of])
             for t in range(n_steps):
-                portion.step(
-                    self.dated_noise.on(dates[of, t]), self.dated_noise.luck_on(dates[of, t])
-                )
+                portion.step(*of_dates(dates[of, t]))
 
         # Before threads ask for them.
         _ = self.feedback, self.common_scales, self.macro_model, self.levels
@@ -504,23 +502,21 @@ class ForecasterSampler:
             list(run(walk, portions(others)))
             own = portions(joined)
             walking = list(run(begin, [joined[of] for of in own]))
+            none = np.zeros((s, dealt_to, 2))
             for t in range(n_steps if walking else 0):
                 wild = np.concatenate([one.above_usual for one in walking])[:dealt_to]
                 drawn = np.empty(plan.drawn.shape[1:])
                 drawn[_ascending(wild)] = plan.drawn[t]
                 dealt = self.copula_noise.deal(drawn, self.levels.of_markets(wild))
-                luck = np.zeros((s, dealt_to, 2))
                 if kept is not None:
                     dealt = self.persistence.next(dealt, kept)
-                noise = dealt.swapaxes(0, 1)
+                noise, luck = dealt.swapaxes(0, 1), none
                 if beside:
-                    known = self.dated_noise.on(plan.dates[:beside, t])
+                    known, lucky = of_dates(plan.dates[:beside, t])
                     noise = np.concatenate([noise, known], axis=1)
-                    luck = np.concatenate(
-                        [luck, self.dated_noise.luck_on(plan.dates[:beside, t])], axis=1
-                    )
-                parts = [(noise[:, of], luck[:, of]) for of in own]
-                list(run(_Portion.step, walking, *zip(*parts, strict=True)))
+                    luck = np.concatenate([luck, lucky], axis=1)
+                each = [noise[:, of] for of in own], [luck[:, of] for of in own]
+                list(run(_Portion.step, walking, *each))
         series = np.tile(np.arange(s), (b, 1))
         return Paths(
             made.bars,

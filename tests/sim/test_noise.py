@@ -183,6 +183,21 @@ def test_residuals_are_the_transforms_of_the_bars_of_each_date(residuals, foreca
             forecaster.advance(state, table.rows[row : row + 1], pits)
 
 
+def test_what_histories_have_is_laid_out_by_date():
+    """Beside looking each date up in each history."""
+    first, width = 320, 2
+    common = CommonDates.of(HISTORIES, first)
+    rng = np.random.default_rng(0)
+    values = [rng.random((len(history) - first, width)) for history in HISTORIES]
+    found = common.laid_out(values, first)
+    assert found.shape == (*common.rows.shape, width)
+    for k, s in np.ndindex(common.rows.shape):
+        at = np.flatnonzero(HISTORIES[s].time[first:].astype("datetime64[D]") == common.dates[k])
+        wanted = values[s][at[0]] if at.size else np.full(width, np.nan)
+        np.testing.assert_array_equal(found[k, s], wanted)
+    assert np.isnan(found).any()
+
+
 def test_wicks_of_zero_are_spread_over_their_atom(residuals):
     upper = residuals.uniforms[:, 0, 2]
     upper = upper[np.isfinite(upper)]
