@@ -562,6 +562,12 @@ class ForecasterSampler:
         """How strongly the state of a market acts on itself: as keeps markets as they began."""
         # Worked out here, the trial has them, too.
         _ = self._hindcasts, self._moments, self.common_scales, self.levels
+        if self._blend > 0.0:
+            _ = self.dated_noise
+        if self._blend < 1.0:
+            _ = self.copula_noise
+            if self._kind == CHECKERBOARD:
+                _ = self._kept
         trial = copy.copy(self)
         trial._starts, trial._premium, trial._remembers = "any", None, 0
         markets = max(LEAST_MARKETS, SERIES // len(self._tables))
