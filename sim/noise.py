@@ -1,34 +1,33 @@
 """Where the noise of imagined markets comes from: uniforms for every symbol, bar and part.
 
 A forecaster's density turns uniforms into the next bar, so what happens together is decided here.
-Three sources behind one interface:
+Three sources:
 
-- `CheckerboardNoise` draws from the empirical copula of the probability integral transforms of all
-  symbols by date, made continuous: in the cell of a date's ranks, all points alike (the
-  checkerboard or multilinear extension; Genest, Nešlehová and Rémillard 2017, "Asymptotic behavior
-  of the empirical multilinear copula process"). Over all markets margins are uniform, so every part
-  of a bar is distributed as the forecaster says; what happens together, between symbols and between
-  the parts of one bar, is whatever happened together on some date, and nothing is assumed of its
-  form. Dates are as wild as the market (`sim.levels`).
+- `DatedNoise` takes the probability integral transforms of the real bars themselves, blocks of
+  dates with all symbols of a date together (stationary bootstrap), so that what happened together
+  stays together, crises and their days after as they were, and margins too. Blocks begin on dates
+  as wild as the market at its start, or as the date that would have come next (`sim.levels`), and
+  all dates are taken equally often (`sim.blocks`).
+- `CheckerboardNoise` draws from the empirical copula of these transforms, made continuous: in the
+  cell of a date's ranks, all points alike (the checkerboard or multilinear extension; Genest,
+  Nešlehová and Rémillard 2017, "Asymptotic behavior of the empirical multilinear copula process"),
+  with the transforms' own margins. What happens together, between symbols and between the parts of
+  one bar, is whatever happened together on some date, and nothing is assumed of its form. Dates are
+  of one time, as `DatedNoise` has them, but in another order: which may follow which is drawn anew
+  (`sim.succession`).
 - `CopulaNoise` draws from a parametric copula fitted to them (`sim.copula`): smooth, with crises
   beyond those seen, but parts of a symbol are independent there, as a right density's would be, and
-  it is the same in calm and in wild markets.
-- `DatedNoise` takes the transforms themselves, blocks of dates with all symbols of a date together
-  (stationary bootstrap), so that what happened together stays together, crises and their days
-  after as they were, and margins too. Blocks begin on dates as wild as the market at its start, or
-  as the date that would have come next, and all dates are taken equally often (`sim.blocks`).
+  it is the same at all times, and without memory. Margins are uniform: every part of a bar is
+  distributed as the forecaster says.
 
-The first two are array-RQMC (L'Ecuyer, Lécot and Tuffin 2008, "A randomized quasi-Monte Carlo
-simulation method for Markov chains"): at every bar all markets together get a fresh randomised
-Sobol set, whose first coordinate is their place in an order that the sampler sets, calm ones first.
-So every kind of noise falls on calm and on wild markets alike, at bar 60 as well as at bar 1, and
-the dimensions are those of one bar: the mixing variables and the principal components of the
+The last is array-RQMC (L'Ecuyer, Lécot and Tuffin 2008, "A randomized quasi-Monte Carlo simulation
+method for Markov chains"): at every bar all markets together get a fresh randomised Sobol set,
+whose first coordinate is their place in an order that the sampler sets, calm ones first. So every
+kind of noise falls on calm and on wild markets alike, at bar 60 as well as at bar 1, and the
+dimensions are those of one bar: the mixing variables and the principal components of the
 correlation, the largest first, since the later a dimension, the worse are its projections (Joe and
-Kuo 2008); or whether prices rose on a date, how wild it was, how far prices moved and how much was
-traded (`sim.cells`). To the checkerboard's, once dealt to its market, what little it remembers of
-the bars before is added (`sim.persistence`); noise by date has that in its blocks. Noise is not
-mirrored: two markets with opposite noise have the same moves in size, and tell of volatility what
-one would.
+Kuo 2008). Noise is not mirrored: two markets with opposite noise have the same moves in size, and
+tell of volatility what one would.
 
 Gaps. Symbols need not share all dates. The parametric copula is fitted with the gaps; for the other
 two what a symbol lacks is drawn once from that copula given those that are there, and looked up
@@ -40,7 +39,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,11 +48,11 @@ from scipy.stats import qmc
 from models.forecast.forecaster import Hindcast
 from models.market.features import PARTS, FeatureTable
 from sim.blocks import matched_rows
-from sim.cells import Cells
 from sim.copula import KINDS as PARAMETRIC
 from sim.copula import Copula, ranks
 from sim.dates import CommonDates
-from sim.levels import like, means_of_like
+from sim.levels import means_of_like
+from sim.succession import AHEAD, EDGE, reordered, told
 
 Floats = NDArray[np.float64]
 
@@ -79,8 +77,6 @@ MAX_DIMENSIONS = 21_201
 BITS = 30
 """Binary digits of a point's coordinates."""
 
-BELOW_ONE = np.nextafter(1.0, 0.0)
-
 COMPLETION_SEED = 1
 """Of the draws that fill gaps: they are a part of the fit, not of a sample."""
 
@@ -90,37 +86,6 @@ def check_kind(kind: str) -> str:
     if kind not in KINDS:
         raise ValueError(f"copula must be one of {', '.join(KINDS)}; received {kind!r}")
     return kind
-
-
-class NoiseSource(Protocol):
-    """A source of uniforms for markets of S symbols whose noise is dealt out bar by bar."""
-
-    @property
-    def lean(self) -> Floats:
-        """Mean of the noise in gap and intraday return, in volatilities, shape (S, 2)."""
-        ...
-
-    def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
-        """What noise is made of, uniform in (0, 1), shape (T, B, D).
-
-        Entry k is, at each bar, for the market in place k of that bar's order. Without an order it
-        is independent from bar to bar all the same.
-
-        Args:
-            n_markets: B.
-            n_steps: T.
-            rng: fixes it.
-        """
-        ...
-
-    def deal(self, drawn: Floats, levels: Floats) -> Floats:
-        """The noise of one bar, shape (B, S, 5), columns `features.PARTS`.
-
-        Args:
-            drawn: of each market, shape (B, D).
-            levels: of the markets (`sim.levels`), shape (B,).
-        """
-        ...
 
 
 def placed_points(
@@ -185,12 +150,21 @@ class CopulaNoise:
         return (vectors * np.sqrt(np.maximum(values, 0.0)))[:, ::-1].T
 
     def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
-        """See `NoiseSource`; D = 5 S, and 5 where components are mixed."""
+        """What noise is made of, uniform in (0, 1), shape (T, B, D).
+
+        Entry k is, at each bar, for the market in place k of that bar's order. Without an order it
+        is independent from bar to bar all the same. D = 5 S, and 5 where components are mixed.
+
+        Args:
+            n_markets: B.
+            n_steps: T.
+            rng: fixes it.
+        """
         size = N_PARTS * self.copula.n_symbols + self._mixed
         return np.stack(list(self.points(n_markets, size, n_steps, rng)))
 
-    def deal(self, drawn: Floats, levels: Floats) -> Floats:
-        """See `NoiseSource`."""
+    def deal(self, drawn: Floats) -> Floats:
+        """The noise of one bar, shape (B, S, 5), columns `features.PARTS`, of what was drawn."""
         if self.copula.independent:
             return drawn.reshape(len(drawn), self.copula.n_symbols, N_PARTS)
         return self._dependent(drawn[:, : self._mixed], drawn[:, self._mixed :])
@@ -204,55 +178,6 @@ class CopulaNoise:
         common = special.ndtri(of_mixing) if of_mixing.size else np.zeros((1, N_PARTS))
         z = special.ndtri(of_components) @ self._loadings
         return self.copula.uniforms(z.reshape(len(z), N_PARTS, -1), common).swapaxes(1, 2)
-
-
-@dataclass(frozen=True, eq=False)
-class CheckerboardNoise:
-    """Noise of markets from the ranks of real dates; see the module's description.
-
-    Attributes:
-        ranks: of the transforms of N dates among their symbol's, from 0, shape (N, S, 5).
-        dates: by whether prices rose, how wild they were, how far prices moved, and how much was
-            traded.
-        points: where its uniforms come from.
-    """
-
-    ranks: NDArray[np.int64]
-    dates: Cells
-    points: PointSource = placed_points
-
-    @classmethod
-    def of(cls, uniforms: Floats, levels: Floats) -> CheckerboardNoise:
-        """From transforms (N, S, 5), nothing missing, and levels of their dates (N,)."""
-        n = len(uniforms)
-        ranked = np.argsort(np.argsort(uniforms, axis=0, kind="stable"), axis=0, kind="stable")
-        scores = special.ndtri((ranked + 0.5) / n)
-        risen = scores[..., 0] + scores[..., 1]
-        each = [risen.sum(axis=1), levels, np.abs(risen).sum(axis=1), scores[..., 4].sum(axis=1)]
-        # Rounded, so that equal ones keep their order whatever the last bit.
-        return cls(ranked, Cells.of(np.column_stack(each).round(9)))
-
-    @property
-    def lean(self) -> Floats:
-        """Zero: over all markets margins are what the forecaster says."""
-        return np.zeros((self.ranks.shape[1], 2))
-
-    def draw(self, n_markets: int, n_steps: int, rng: np.random.Generator) -> Floats:
-        """See `NoiseSource`; the date's coordinates, then 5 S random ones within its cell."""
-        point, within = self.dates.n_coordinates, self.ranks[0].size
-        found = np.empty((n_steps, n_markets, point + within))
-        for t, drawn in enumerate(self.points(n_markets, point, n_steps, rng)):
-            found[t, :, :point] = drawn
-            found[t, :, point:] = rng.random((n_markets, within))
-        return found
-
-    def deal(self, drawn: Floats, levels: Floats) -> Floats:
-        """See `NoiseSource`."""
-        (n, s), point = self.ranks.shape[:2], self.dates.n_coordinates
-        at = drawn[:, :point].copy()
-        at[:, 1] = np.minimum(like(levels, at[:, 1]), BELOW_ONE)
-        within = drawn[:, point:].reshape(len(drawn), s, N_PARTS)
-        return (np.take(self.ranks, self.dates.at(at), axis=0) + within) / n
 
 
 @dataclass(frozen=True, eq=False)
@@ -305,6 +230,66 @@ class DatedNoise:
     @cached_property
     def _by_symbol(self) -> Floats:
         return np.ascontiguousarray(self.uniforms.swapaxes(0, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class CheckerboardNoise:
+    """Noise of markets from the ranks of real dates; see the module's description.
+
+    Attributes:
+        dated: the dates.
+        told: what each of N dates tells of the next (`sim.succession`), shape (N, F).
+        low: where a date's cell begins, of S symbols, shape (S, N, 5).
+        width: of the cell, likewise, >= 0.
+    """
+
+    dated: DatedNoise
+    told: Floats
+    low: Floats
+    width: Floats
+
+    @classmethod
+    def of(cls, dated: DatedNoise) -> CheckerboardNoise:
+        """From the transforms of dates."""
+        n = len(dated.uniforms)
+        order = np.argsort(dated.uniforms, axis=0, kind="stable")
+        ranked = np.argsort(order, axis=0, kind="stable")
+        # A cell reaches halfway to the neighbours' transforms, and as far beyond the outermost.
+        values, place = np.take_along_axis(dated.uniforms, order, axis=0), np.arange(n)
+        halves = 0.5 * np.diff(values, axis=0) if n > 1 else np.zeros_like(values)
+        below, above = halves[np.maximum(place - 1, 0)], halves[np.minimum(place, len(halves) - 1)]
+        low, high = np.maximum(values - below, EDGE), np.minimum(values + above, 1.0 - EDGE)
+        cells = (np.take_along_axis(each, ranked, axis=0) for each in (low, high - low))
+        by_symbol = (np.ascontiguousarray(each.swapaxes(0, 1)) for each in cells)
+        return cls(dated, told((ranked + 0.5) / n), *by_symbol)
+
+    def draw(
+        self, starts: Floats, last: NDArray[np.int64], n_steps: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Numbers of the dates that markets take their noise of, and where in their cells it lies.
+
+        Args:
+            starts: levels of the markets where they start, shape (B,).
+            last: numbers of the dates they start at the close of, shape (B,); -1 where it is before
+                the first.
+            n_steps: T.
+            rng: fixes them.
+
+        Returns:
+            Shapes (B, T) and (T, S, B, 5), the latter in [0, 1).
+        """
+        rows = self.dated.draw(starts, n_steps + AHEAD, rng)
+        dates = reordered(rows, self.told, last, rng)
+        return dates, rng.random((n_steps, len(self.low), len(starts), N_PARTS))
+
+    def on(self, dates: NDArray[np.int64], within: Floats) -> Floats:
+        """The noise of one bar of b markets, symbols first, shape (S, b, 5).
+
+        Args:
+            dates: numbers of theirs, shape (b,).
+            within: where in their cells, shape (S, b, 5).
+        """
+        return np.take(self.low, dates, axis=1) + within * np.take(self.width, dates, axis=1)
 
 
 def completed(uniforms: Floats, copula: Copula) -> Floats:

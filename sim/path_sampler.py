@@ -7,11 +7,10 @@ posterior, and there is one network for all symbols, so what it is wrong about i
 everywhere.
 
 Coverage. Starts are stratified over all dates. Markets come in pairs of twins: 2i and 2i+1 share
-start and mask, and have noise of their own. Noise comes from a copula of all symbols; it is
-dealt out bar by bar to all markets together, in the order of their volatility, from points that
-cover both (`sim.noise`), and remembers a little of its market's bars before (`sim.persistence`).
-Noise by date goes on in blocks that markets exchange, so that at every bar all dates are taken
-equally often (`sim.blocks`).
+start and mask, and have noise of their own. Noise by date goes on in blocks that markets exchange,
+so that at every bar all dates are taken equally often (`sim.blocks`); noise from a parametric
+copula is dealt out bar by bar to all markets together, in the order of their volatility, from
+points that cover both (`sim.noise`).
 Deviations between seeds are .4 (mean return) to 1 (Hill's index) of plain Monte Carlo's, .65 in all
 (`research.benchmarks.coverage`, 256 markets). What is left is on which markets the few wild dates
 fall, and which dates come together in a path.
@@ -26,14 +25,14 @@ network says of its scales beyond that (`sim.common_scales`).
 Blending. A share of the pairs takes its noise from reality: the probability integral transforms of
 the real bars under the forecaster, block-bootstrapped by date, all symbols of a date together.
 What the densities and the copula miss, shape, serial or joint dependence of the residuals, these
-markets still have. What they were expected to return is what the model said plus the mean of the
-real residuals; the rest is luck, even where blocks repeat it.
+markets still have. The others draw it from the copula of these transforms: of dates of one time in
+an order that is drawn anew (`sim.succession`), within the cell of each. What markets were expected
+to return is what the model said plus the mean of the real residuals; the rest is luck, even where
+blocks repeat it.
 
 Luck of calm and of wild days. What days of one level missed their forecasts by beyond that mean is
 luck as well, and as blocks are of days as wild as the market it would be a premium of calm or of
 wild markets, which whoever learns from prices would learn by heart. It is taken off their moves.
-(Of what the copula deals out as much rises as falls in calm and in wild markets: its cells of dates
-are halved by that first.)
 
 Premium. What a few years paid for holding a symbol says little of what it will pay, and an agent
 would learn it by heart. With a `Premium` every market is shifted to have one from a prior instead,
@@ -95,7 +94,6 @@ from sim.noise import (
     completed,
 )
 from sim.paths import Paths, check_counts
-from sim.persistence import Kept, Persistence
 from sim.premium import Premium
 from sim.starts import (
     ROWS_AT_ONCE,
@@ -124,30 +122,44 @@ TRIAL_SEED = 1
 
 
 @dataclass(frozen=True)
+class OfDates:
+    """Noise of dates, for some markets.
+
+    Attributes:
+        markets: their numbers, B of them.
+        dates: numbers of the dates, shape (B, T).
+        within: where in the dates' cells the noise lies, shape (T, S, B, 5), in [0, 1); None where
+            it is that of the dates themselves.
+    """
+
+    markets: NDArray[np.int64]
+    dates: NDArray[np.int64]
+    within: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """What B markets of S symbols are made of, K starts with B / K markets each.
 
     Attributes:
+        n_steps: T.
         rows: at which symbols start, shape (K, S).
         masks: of the starts' networks, K of them.
-        placed: which markets' noise is dealt out anew at every bar, by their order; P of them.
+        of_dates: noise of those that have some date's.
+        placed: markets whose noise is dealt out anew at every bar, by their order; P of them.
         drawn: what their noise is made of, to be dealt out, shape (T, P, D).
-        kept: what those remember of their noise at the start; None where noise remembers nothing.
-        dated: which markets have the noise of real dates.
-        dates: numbers of these dates, shape (B - P, T).
         lean: mean of the noise in gap and intraday return, in volatilities, shape (B, S, 2).
         shifts: added to intraday returns, shape (B, S).
         rests: numbers of the outside series' rests (`sim.macro`), shape (B, T); None where the
             features have no such series.
     """
 
+    n_steps: int
     rows: NDArray[np.int64]
     masks: Masks
+    of_dates: Sequence[OfDates]
     placed: NDArray[np.int64]
     drawn: NDArray[np.float64]
-    kept: Kept | None
-    dated: NDArray[np.int64]
-    dates: NDArray[np.int64]
     lean: NDArray[np.float64]
     shifts: NDArray[np.float64]
     rests: NDArray[np.int64] | None
@@ -425,38 +437,46 @@ class ForecasterSampler:
         macro_rng: np.random.Generator | None = None,
     ) -> Plan:
         """A plan for starts and masks of which market b has number b · K // B."""
-        dated, placed = np.flatnonzero(is_blended), np.flatnonzero(~is_blended)
-        drawn, dates = np.empty((n_steps, 0, 0)), np.empty((0, n_steps), np.int64)
+        blended, others = np.flatnonzero(is_blended), np.flatnonzero(~is_blended)
+        placed, drawn, of_dates = others[:0], np.empty((n_steps, 0, 0)), []
         lean = np.zeros((len(is_blended), len(self._tables), 2))
-        kept, rests = None, None
+        rests = None
         if self.macro_model is not None and macro_rng is not None:
             rests = self.macro_model.any_rows(len(is_blended), n_steps, macro_rng)
-        if placed.size:
-            drawn = self.copula_noise.draw(len(placed), n_steps, noise_rng)
+
+        def starts(markets: NDArray[np.int64]) -> NDArray[np.int64]:
+            return rows[markets * len(rows) // len(is_blended)]
+
+        if others.size and self._kind == CHECKERBOARD:
+            levels = self.levels.of_starts(starts(others))
+            last = self._last_dates(starts(others))
+            drawn_anew = self.checkerboard_noise.draw(levels, last, n_steps, noise_rng)
+            of_dates.append(OfDates(others, *drawn_anew))
+        elif others.size:
+            placed, drawn = others, self.copula_noise.draw(len(others), n_steps, noise_rng)
             lean[placed] = self.copula_noise.lean
-        if placed.size and self._kind == CHECKERBOARD:
-            kept = self._kept_at(rows[placed * len(rows) // len(is_blended)])
-        if dated.size:
-            starts = self.levels.of_starts(rows[dated * len(rows) // len(is_blended)])
-            dates = self.dated_noise.draw(starts, n_steps, block_rng)
-            lean[dated] = self.dated_noise.lean
+        if blended.size:
+            levels = self.levels.of_starts(starts(blended))
+            dates = self.dated_noise.draw(levels, n_steps, block_rng)
+            of_dates.append(OfDates(blended, dates, None))
+        for of in of_dates:
+            lean[of.markets] = self.dated_noise.lean
             if self.macro_model is not None and rests is not None:
-                rests[dated] = self.macro_model.rows_of(self.residuals.dates)[dates]
-        return Plan(rows, masks, placed, drawn, kept, dated, dates, lean, shifts, rests)
+                rests[of.markets] = self.macro_model.rows_of(self.residuals.dates)[of.dates]
+        return Plan(n_steps, rows, masks, of_dates, placed, drawn, lean, shifts, rests)
 
     def _imagine(self, plan: Plan, moments: NDArray[np.float64] | None = None) -> Paths:
         """The markets of a plan.
 
         They walk in portions whose working memory stays near the processor; a portion may have a
-        thread of its own. Markets whose noise is dealt out advance together, bar by bar, and some
-        others beside them where their last portion has room; the rest know nothing of each other,
-        and a portion of them goes all the way at once.
+        thread of its own. Markets whose noise is dealt out advance together, bar by bar; others
+        know nothing of each other, and a portion of them goes all the way at once.
 
         Args:
             plan: of them.
             moments: of their states, to be filled, shape (B, T, 3); see `sim.steadiness.Trial`.
         """
-        (b, s), n_steps, twins = plan.lean.shape[:2], len(plan.drawn), plan.twins
+        (b, s), n_steps, twins = plan.lean.shape[:2], plan.n_steps, plan.twins
         shape = (b, s, n_steps + 1)
         made = Made(
             np.empty((*shape, 5)),
@@ -479,44 +499,39 @@ class ForecasterSampler:
         def begin(markets: NDArray[np.int64]) -> _Portion:
             return _Portion(self, plan, markets, made)
 
-        dealt_to = len(plan.placed)
-        beside = min(-dealt_to % at_once, len(plan.dated)) if dealt_to else 0
-        others, dates = plan.dated[beside:], plan.dates[beside:]
-        joined = np.concatenate([plan.placed, plan.dated[:beside]])
-
-        def of_dates(chosen: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
-            return self.dated_noise.on(chosen), self.dated_noise.luck_on(chosen)
-
-        def walk(of: slice) -> None:
-            portion = begin(others[of])
+        def walk(given: tuple[OfDates, slice]) -> None:
+            noise, of = given
+            portion = begin(noise.markets[of])
             for t in range(n_steps):
-                portion.step(*of_dates(dates[of, t]))
+                dates = noise.dates[of, t]
+                if noise.within is None:
+                    known = self.dated_noise.on(dates)
+                else:
+                    known = self.checkerboard_noise.on(dates, noise.within[t][:, of])
+                portion.step(known, self.dated_noise.luck_on(dates))
 
         # Before threads ask for them.
-        _ = self.feedback, self.common_scales, self.macro_model, self.levels
-        if plan.dated.size:
+        _ = self.feedback, self.common_scales, self.macro_model
+        if plan.of_dates:
             _ = self.dated_noise.luck
-        kept = copy.copy(plan.kept)
         with ThreadPoolExecutor(self._threads) as pool:
             run = map if self._threads == 1 else pool.map
-            list(run(walk, portions(others)))
-            own = portions(joined)
-            walking = list(run(begin, [joined[of] for of in own]))
-            none = np.zeros((s, dealt_to, 2))
+            list(
+                run(
+                    walk, [(noise, of) for noise in plan.of_dates for of in portions(noise.markets)]
+                )
+            )
+            own = portions(plan.placed)
+            walking = list(run(begin, [plan.placed[of] for of in own]))
+            none = np.zeros((s, len(plan.placed), 2))
             for t in range(n_steps if walking else 0):
-                wild = np.concatenate([one.above_usual for one in walking])[:dealt_to]
+                wild = np.concatenate([one.above_usual for one in walking])
                 drawn = np.empty(plan.drawn.shape[1:])
                 drawn[_ascending(wild)] = plan.drawn[t]
-                dealt = self.copula_noise.deal(drawn, self.levels.of_markets(wild))
-                if kept is not None:
-                    dealt = self.persistence.next(dealt, kept)
-                noise, luck = dealt.swapaxes(0, 1), none
-                if beside:
-                    known, lucky = of_dates(plan.dates[:beside, t])
-                    noise = np.concatenate([noise, known], axis=1)
-                    luck = np.concatenate([luck, lucky], axis=1)
-                each = [noise[:, of] for of in own], [luck[:, of] for of in own]
-                list(run(_Portion.step, walking, *each))
+                noise = self.copula_noise.deal(drawn).swapaxes(0, 1)
+                list(
+                    run(_Portion.step, walking, *[[x[:, of] for of in own] for x in (noise, none)])
+                )
         series = np.tile(np.arange(s), (b, 1))
         return Paths(
             made.bars,
@@ -562,12 +577,10 @@ class ForecasterSampler:
         """How strongly the state of a market acts on itself: as keeps markets as they began."""
         # Worked out here, the trial has them, too.
         _ = self._hindcasts, self._moments, self.common_scales, self.levels
-        if self._blend > 0.0:
+        if self._blend > 0.0 or self._kind == CHECKERBOARD:
             _ = self.dated_noise
         if self._blend < 1.0:
-            _ = self.copula_noise
-            if self._kind == CHECKERBOARD:
-                _ = self._kept
+            _ = self.checkerboard_noise if self._kind == CHECKERBOARD else self.copula_noise
         trial = copy.copy(self)
         trial._starts, trial._premium, trial._remembers = "any", None, 0
         markets = max(LEAST_MARKETS, SERIES // len(self._tables))
@@ -591,31 +604,24 @@ class ForecasterSampler:
         """How what the network says of symbols' scales is corrected by the others'."""
         return CommonScales.of(self._tables, self._hindcasts)
 
-    @cached_property
-    def persistence(self) -> Persistence:
-        """How noise from the checkerboard copula goes on from bar to bar."""
-        return Persistence.of(self._completed)
-
-    @cached_property
-    def _kept(self) -> Kept:
-        """What the noise of real dates left behind."""
-        return self.persistence.after(self._completed)
-
-    def _kept_at(self, rows: NDArray[np.int64]) -> Kept:
-        """The same at starts (K, S)."""
+    def _last_dates(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Number of the newest date with a residual known at starts (K, S), -1 before the first."""
         times = [table.history.time[row] for table, row in zip(self._tables, rows.T, strict=True)]
         dates = self.residuals.dates
-        known = np.searchsorted(dates, np.max(times, axis=0).astype(dates.dtype), side="right")
-        return Kept(self._kept.own[known], self._kept.common[known])
+        newest = np.max(times, axis=0).astype(dates.dtype)
+        return np.searchsorted(dates, newest, side="right") - 1
 
     @cached_property
-    def copula_noise(self) -> CheckerboardNoise | CopulaNoise:
-        """The noise of markets that are not blended."""
-        if self._kind == CHECKERBOARD:
-            return CheckerboardNoise.of(self._completed, self.levels.of_dates)
+    def copula_noise(self) -> CopulaNoise:
+        """The noise of markets that are not blended, where it is from a parametric copula."""
         if len(self._tables) == 1:
             return CopulaNoise.independent(1)
         return CopulaNoise(self._copula)
+
+    @cached_property
+    def checkerboard_noise(self) -> CheckerboardNoise:
+        """The same where it is from the empirical one."""
+        return CheckerboardNoise.of(self.dated_noise)
 
     @cached_property
     def dated_noise(self) -> DatedNoise:

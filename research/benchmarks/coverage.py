@@ -1,11 +1,11 @@
 """Do imagined markets repeat because the sample covers, or only because the seed is fixed?
 
 Deviation between seeds of the stylised facts of the imagined markets, at equal cost (markets times
-bars): sampled as agents learn on them (stratified starts, twins, noise dealt out bar by bar,
-blocks of dates exchanged) and by plain Monte Carlo, where starts, dropout masks and noise of all
-markets are independent. A ratio of .1 is worth a hundred times the markets. Means over seeds show
-that both sample the same thing: both go by one fit to the histories (`sim.steadiness`), whose trial
-walks would otherwise have luck of their own.
+bars): sampled as agents learn on them (stratified starts, twins, blocks of dates exchanged) and by
+plain Monte Carlo, where starts, dropout masks and noise of all markets are independent. A ratio of
+.1 is worth a hundred times the markets. Means over seeds show that both sample the same thing: both
+go by one fit to the histories (`sim.steadiness`), whose trial walks would otherwise have luck of
+their own.
 
 With `--agents N`, the same for what is learned on them: deviation between N seeds of the agent's
 action values on fixed observations, and, for comparison, when only the learner's seed changes and
@@ -42,7 +42,7 @@ from sim.agent_training import train_on_imagined
 from sim.curriculum import growing
 from sim.facts import FACT_LABELS, Facts, facts, simulated_markets
 from sim.levels import like
-from sim.noise import CheckerboardNoise, CopulaNoise, DatedNoise
+from sim.noise import CopulaNoise, DatedNoise
 from sim.path_sampler import MASK_SHARE, ForecasterSampler, Plan
 from sim.paths import Paths, PathSampler
 from sim.starts import draw_starts
@@ -85,7 +85,7 @@ class PlainSampler(ForecasterSampler):
     """Plain Monte Carlo: starts, masks and noise of all markets are independent, no twins."""
 
     @cached_property
-    def copula_noise(self) -> CheckerboardNoise | CopulaNoise:
+    def copula_noise(self) -> CopulaNoise:
         """With random numbers."""
         return replace(super().copula_noise, points=random_points)
 

@@ -56,7 +56,6 @@ from sim.bounds import Bounds
 from sim.common_volatility import CommonVolatility
 from sim.noise import CheckerboardNoise, DatedNoise
 from sim.path_sampler import ForecasterSampler
-from sim.persistence import Persistence
 
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "features": [(FeatureState, "push")],
@@ -74,8 +73,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "noise": [
         (ForecasterSampler, "_with_noise"),
         (DatedNoise, "on"),
-        (CheckerboardNoise, "deal"),
-        (Persistence, "next"),
+        (CheckerboardNoise, "on"),
         (path_sampler, "_ascending"),
     ],
     "bars and their tapes": [(path_sampler, "make_bars")],

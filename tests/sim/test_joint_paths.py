@@ -1,5 +1,8 @@
 """Markets of several symbols: one date, one network, dependent noise, unequal histories."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -14,10 +17,8 @@ from sim.common_scales import CommonScales
 from sim.common_volatility import CommonVolatility
 from sim.dates import CommonDates
 from sim.dependence import Dependence, JointSeries
-from sim.levels import Levels
-from sim.noise import KINDS, CheckerboardNoise
+from sim.noise import KINDS
 from sim.path_sampler import ForecasterSampler
-from sim.persistence import Persistence
 from sim.starts import draw_starts
 from tests.sim.joint import CALENDAR, HISTORIES, TABLES
 
@@ -163,26 +164,27 @@ def test_samples_do_not_depend_on_what_was_sampled_before(observer):
 def test_one_symbol_is_what_it_is_alone(observer, monkeypatch):
     """Same start, network and noise: who is beside it does not touch a symbol's path.
 
-    It does touch the order in which noise is dealt out, which is the markets' own here, how far a
-    volatility and a scale are believed, which is entirely here, and what noise remembers, which is
-    nothing here.
+    It does touch which dates' noise it takes, which are the markets' own here, and how far a
+    volatility and a scale are believed, which is entirely here.
     """
-    monkeypatch.setattr(
-        path_sampler._Portion, "above_usual", property(lambda self: np.zeros(self._shape[1]))
-    )
-    monkeypatch.setattr(Levels, "of_markets", lambda self, above: np.full(len(above), 0.5))
     monkeypatch.setattr(CommonVolatility, "corrected", lambda self, volatility: volatility)
     monkeypatch.setattr(
         CommonScales, "of", classmethod(lambda cls, tables, _: cls(np.zeros((len(tables), 4)), 0.0))
     )
-    monkeypatch.setattr(Persistence, "next", lambda self, uniforms, kept: uniforms)
-    together = draw(observer, 12, 10, blend=0.0, starts="latest")
-    draws, deals = CheckerboardNoise.draw, CheckerboardNoise.deal
+    joint = sampler(observer, blend=0.0, starts="latest")
+    together = joint.sample(12, 10, np.random.default_rng(0))
     alone = ForecasterSampler(observer, TABLES[:1], blend=0.0, starts="latest")
-    joint = sampler(observer).copula_noise
-    monkeypatch.setattr(CheckerboardNoise, "draw", lambda self, *given: draws(joint, *given))
-    monkeypatch.setattr(CheckerboardNoise, "deal", lambda self, *given: deals(joint, *given)[:, :1])
-    paths = alone.sample(12, 10, np.random.default_rng(0))
+    alone.feedback = joint.feedback
+    plan = joint._plan(6, 10, np.random.default_rng(0))
+    (noise,) = plan.of_dates
+    own = replace(plan, rows=plan.rows[:, :1], lean=plan.lean[:, :1], shifts=plan.shifts[:, :1])
+    own = replace(own, of_dates=[replace(noise, within=noise.within[:, :1])])
+    every = joint.checkerboard_noise
+    alone.dated_noise = SimpleNamespace(
+        luck=None, luck_on=lambda dates: joint.dated_noise.luck_on(dates)[:1]
+    )
+    alone.checkerboard_noise = replace(every, low=every.low[:1], width=every.width[:1])
+    paths = alone._imagine(own)
     assert paths.bars.shape == (12, 1, 11, 5)
     np.testing.assert_allclose(together.bars[:, :1], paths.bars, rtol=1e-6)
     np.testing.assert_allclose(together.innovations[:, :1], paths.innovations, atol=1e-7)

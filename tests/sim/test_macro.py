@@ -236,12 +236,14 @@ def test_bars_of_imagined_markets_keep_their_noise(observer):
     assert plans[1].rests is None
 
 
-def test_a_blended_market_takes_the_rests_of_its_dates(observer):
-    sampler = ForecasterSampler(observer, TABLES, blend=1.0)
+def test_a_market_takes_the_rests_of_the_dates_of_its_noise(observer):
+    sampler = ForecasterSampler(observer, TABLES, blend=0.5)
     plan = sampler._plan(6, 30, np.random.default_rng(3))
     model, dates = sampler.macro_model, sampler.residuals.dates
-    wanted = dates[plan.dates].astype("datetime64[D]")
-    np.testing.assert_array_equal(model.dates[plan.rests], wanted)
+    assert len(plan.of_dates) == 2
+    for noise in plan.of_dates:
+        wanted = dates[noise.dates].astype("datetime64[D]")
+        np.testing.assert_array_equal(model.dates[plan.rests[noise.markets]], wanted)
 
 
 @pytest.mark.parametrize("kind", [BlockBootstrapSampler, GarchSampler])

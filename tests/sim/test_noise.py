@@ -32,10 +32,9 @@ def noise():
     return CopulaNoise(Copula(whole, tuple(margin(*shape) for shape in SHAPES)))
 
 
-def dealt(noise, n, n_steps, rng, levels=None):
-    """Noise of so many bars, shape (B, S, T, 5), of markets in the order of their levels."""
-    levels = (np.arange(n) + 0.5) / n if levels is None else levels
-    return np.stack([noise.deal(drawn, levels) for drawn in noise.draw(n, n_steps, rng)], axis=2)
+def dealt(noise, n, n_steps, rng):
+    """Noise of so many bars, shape (B, S, T, 5)."""
+    return np.stack([noise.deal(drawn) for drawn in noise.draw(n, n_steps, rng)], axis=2)
 
 
 @pytest.fixture(scope="module")
@@ -248,42 +247,63 @@ def test_a_date_that_all_have_needs_no_drawing(residuals):
     assert completed(every, fitted(residuals)) is every
 
 
-def test_checkerboard_noise_has_uniform_margins_and_the_ranks_of_real_dates():
+def checkerboard(uniforms, levels=None):
+    """Noise of dates that go on without end."""
+    n = len(uniforms)
+    levels = (np.arange(n) + 0.5) / n if levels is None else levels
+    return CheckerboardNoise.of(DatedNoise(uniforms, np.zeros((n, 1, 2)), levels, 40.0))
+
+
+def drawn_anew(noise, n_markets, n_steps, rng):
+    """Noise (T, S, B, 5) and its dates (B, T)."""
+    starts = (np.arange(n_markets) + 0.5) / n_markets
+    dates, within = noise.draw(starts, np.full(n_markets, -1), n_steps, rng)
+    return np.stack([noise.on(dates[:, t], within[t]) for t in range(n_steps)]), dates
+
+
+def test_checkerboard_noise_has_the_margins_and_the_ranks_of_real_dates():
     rng = np.random.default_rng(8)
     n, s = 300, 2
     z = rng.standard_normal((n, s, N_PARTS))
     z[:, 1] += z[:, 0]  # symbols move together,
     z[:, :, 4] = np.abs(z[:, :, 1]) + 0.1 * z[:, :, 4]  # and large moves come with volume
-    noise = CheckerboardNoise.of(special.ndtr(z), rng.random(n))
-    u = dealt(noise, 512, 20, rng)
-    assert u.shape == (512, s, 20, N_PARTS)
-    assert ((u >= 0) & (u < 1)).all()
+    uniforms = special.ndtr(z)
+    u, dates = drawn_anew(checkerboard(uniforms), 512, 20, rng)
+    assert u.shape == (20, s, 512, N_PARTS)
+    assert ((u > 0) & (u < 1)).all()
+    assert len(np.unique(u)) == u.size
     for k, p in np.ndindex(s, N_PARTS):
-        assert stats.kstest(u[:, k, :, p].ravel(), "uniform").pvalue > 1e-3
-    days = {tuple(day.ravel()) for day in noise.ranks}
-    drawn = np.floor(u * n).astype(int).swapaxes(1, 2).reshape(-1, s, N_PARTS)
-    assert {tuple(day.ravel()) for day in drawn} <= days  # what came together on some date
-    every = np.corrcoef(stats.rankdata(z.reshape(n, -1), axis=0).T)
+        edges = np.sort(uniforms[:, k, p])
+        edges = 0.5 * (edges[1:] + edges[:-1])  # between the cells
+        of = np.searchsorted(edges, uniforms[:, k, p])
+        np.testing.assert_array_equal(np.searchsorted(edges, u[:, k, :, p]), of[dates].T)
+        found = np.quantile(u[:, k, :, p], [0.1, 0.5, 0.9])
+        np.testing.assert_allclose(
+            found, np.quantile(uniforms[:, k, p], [0.1, 0.5, 0.9]), atol=0.02
+        )
+    every = np.corrcoef(uniforms.reshape(n, -1).T)
     found = np.corrcoef(u.swapaxes(1, 2).reshape(-1, s * N_PARTS).T)
-    assert np.abs(found - every).max() < 0.03
-    late, early = u[:, 0, 1:, 1].ravel(), u[:, 0, :-1, 1].ravel()
-    assert abs(np.corrcoef(late, early)[0, 1]) < 0.03  # and bars do not depend on each other
+    assert np.abs(found - every).max() < 0.06
 
 
-def test_checkerboard_noise_covers_rises_moves_and_volume():
-    """Means over 128 markets of scores, far nearer to zero than by chance."""
-    noise = CheckerboardNoise.of(
-        np.random.default_rng(0).random((1000, 1, N_PARTS)), (np.arange(1000) + 0.5) / 1000
-    )
-    drawn = [dealt(noise, 128, 4, np.random.default_rng(seed))[:, 0] for seed in range(20)]
-    scores = [special.ndtri(np.clip(u, 1e-9, 1)) for u in drawn]
-    by_chance = 1 / np.sqrt(128)
-    risen = [z[..., :2].sum(axis=-1).mean(axis=0) / np.sqrt(2) for z in scores]
-    size = [np.abs(z[..., :2].sum(axis=-1)).mean(axis=0) / np.sqrt(2) for z in scores]
-    volume = [z[..., 4].mean(axis=0) for z in scores]
-    assert np.std(risen) < 0.3 * by_chance
-    assert np.std(size) < 0.4 * 0.6 * by_chance
-    assert np.std(volume) < 0.5 * by_chance
+def test_a_cell_reaches_halfway_to_its_neighbours():
+    uniforms = np.full((4, 1, N_PARTS), 0.5)
+    uniforms[:, 0, 1] = [0.3, 0.1, 0.95, 0.4]
+    noise = checkerboard(uniforms)
+    np.testing.assert_allclose(noise.low[0, :, 1], [0.2, 0.0, 0.675, 0.35], atol=1e-8)
+    high = (noise.low + noise.width)[0, :, 1]
+    np.testing.assert_allclose(high, [0.35, 0.2, 1.0, 0.675], atol=1e-8)
+    np.testing.assert_array_equal(noise.width[0, :, 0], 0.0)
+    one = checkerboard(uniforms[:1])
+    np.testing.assert_array_equal(one.on(np.zeros(3, int), np.full((1, 3, 5), 0.7))[0, 0, 1], 0.3)
+
+
+def test_checkerboard_noise_takes_all_dates_equally_often_in_another_order():
+    noise = checkerboard(np.random.default_rng(0).random((400, 2, N_PARTS)))
+    _, dates = drawn_anew(noise, 800, 60, np.random.default_rng(1))
+    count = np.bincount(dates.ravel(), minlength=400)
+    assert count.std() < 0.2 * count.mean()
+    assert (np.diff(dates, axis=1) == 1).mean() < 0.08
 
 
 def test_histories_on_one_calendar_share_dates():
@@ -304,21 +324,3 @@ def test_a_part_of_one_symbol_has_no_partner():
     part = PartCopula(np.eye(1), margin(np.inf, 0.0))
     assert part.n_symbols == 1
     assert Copula.fit(np.random.default_rng(0).random((50, 1, 5)), "skewed-t").independent
-
-
-def test_checkerboard_noise_is_of_dates_as_wild_as_the_market():
-    """Symbols that fall together in wild times only do so in wild markets only."""
-    rng, n = np.random.default_rng(9), 800
-    levels = (rng.permutation(n) + 0.5) / n
-    z = rng.standard_normal((n, 2, N_PARTS))
-    z[levels > 0.5, 1, 1] = z[levels > 0.5, 0, 1]
-    noise = CheckerboardNoise.of(special.ndtr(z), levels)
-    u = dealt(noise, 512, 20, rng)
-    calm, wild = (
-        np.corrcoef(u[of, 0, :, 1].ravel(), u[of, 1, :, 1].ravel())[0, 1]
-        for of in (slice(0, 150), slice(-150, None))
-    )
-    assert abs(calm) < 0.1
-    assert wild > 0.9
-    every = dealt(noise, 512, 20, rng, np.full(512, 0.1))
-    assert abs(np.corrcoef(every[:, 0, :, 1].ravel(), every[:, 1, :, 1].ravel())[0, 1]) < 0.1

@@ -22,13 +22,15 @@ from models.market.features import (
 )
 from models.market.history import CLOSE, VOLUME
 from models.market.market_view import MarketView
+from sim import noise as noise_module
 from sim import path_sampler, steadiness
 from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.bounds import MOVE_LIMIT, VOLUME_MARGIN, Bounds
-from sim.noise import CheckerboardNoise, CopulaNoise, DatedNoise
+from sim.noise import CopulaNoise, DatedNoise
 from sim.path_sampler import ForecasterSampler
 from sim.premium import Premium
 from sim.steadiness import START, Feedback, steady
+from sim.succession import reordered
 from sim.walking import make_bars
 from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
 
@@ -219,42 +221,53 @@ def test_coverage_makes_the_mean_more_exact_than_independent_draws_would(observe
 def test_blending_uses_real_residuals_for_its_share_of_the_pairs(observer):
     sampler = ForecasterSampler(observer, TABLES, blend=0.5)
     plan = sampler._plan(40, 6, np.random.default_rng(0))
-    placed = np.isin(np.arange(80), plan.placed).reshape(40, 2)
-    assert (placed[:, 0] == placed[:, 1]).all()
-    assert placed[:, 0].sum() == 20
-    np.testing.assert_array_equal(np.sort([*plan.placed, *plan.dated]), np.arange(80))
+    anew, blended = plan.of_dates
+    assert blended.within is None
+    of = np.isin(np.arange(80), anew.markets).reshape(40, 2)
+    assert (of[:, 0] == of[:, 1]).all()
+    assert of[:, 0].sum() == 20
+    np.testing.assert_array_equal(np.sort([*anew.markets, *blended.markets]), np.arange(80))
     real = {tuple(day.ravel()) for day in sampler.dated_noise.uniforms}
-    assert plan.drawn.shape[:2] == (6, 40)
-    dealt = sampler.copula_noise.deal(plan.drawn[0], np.full(40, 0.5))
-    assert not any(tuple(day.ravel()) in real for day in dealt)
-    assert plan.dates.shape == (40, 6)
-    assert 0 <= plan.dates.min() <= plan.dates.max() < len(real)
-    for blend, count in ((0.0, 80), (1.0, 0)):
+    drawn = sampler.checkerboard_noise.on(anew.dates[:, 0], anew.within[0])
+    assert drawn.shape == (len(TABLES), 40, 5)
+    assert not any(tuple(day.ravel()) in real for day in drawn.swapaxes(0, 1))
+    for noise in plan.of_dates:
+        assert noise.dates.shape == (40, 6)
+        assert 0 <= noise.dates.min() <= noise.dates.max() < len(real)
+    for blend, within in ((0.0, True), (1.0, False)):
         whole = ForecasterSampler(observer, TABLES, blend=blend)
-        assert len(whole._plan(40, 2, np.random.default_rng(0)).placed) == count
+        (one,) = whole._plan(40, 2, np.random.default_rng(0)).of_dates
+        assert (len(one.markets), one.within is not None) == (80, within)
+    parametric = ForecasterSampler(observer, TABLES, blend=0.5, copula="skewed-t")
+    plan = parametric._plan(40, 6, np.random.default_rng(0))
+    assert plan.drawn.shape[:2] == (6, len(plan.placed)) == (6, 40)
+    assert len(plan.of_dates) == 1
 
 
-def test_noise_is_of_days_as_wild_as_the_market(observer, monkeypatch):
+def test_noise_is_of_days_as_wild_as_the_market(observer):
     sampler = ForecasterSampler(observer, TABLES, blend=0.5)
     plan = sampler._plan(200, 3, np.random.default_rng(0))
-    starts = np.repeat(sampler.levels.of_starts(plan.rows), 2)[plan.dated]
-    assert np.corrcoef(starts, sampler.levels.of_dates[plan.dates[:, 0]])[0, 1] > 0.85
-    # What is dealt out bar by bar is so wherever markets have gone.
-    told = []
-    deal = CheckerboardNoise.deal
+    starts = np.repeat(sampler.levels.of_starts(plan.rows), 2)
+    for noise in plan.of_dates:
+        taken = sampler.levels.of_dates[noise.dates[:, 0]]
+        assert np.corrcoef(starts[noise.markets], taken)[0, 1] > 0.7
 
-    def listening(noise, drawn, levels):
-        told.append(levels)
-        return deal(noise, drawn, levels)
 
-    monkeypatch.setattr(CheckerboardNoise, "deal", listening)
-    _ = sampler.feedback  # found by walks of its own
-    told.clear()
-    sampler._imagine(plan)
-    assert len(told) == 3
-    placed = np.repeat(sampler.levels.of_starts(plan.rows), 2)[plan.placed]
-    np.testing.assert_allclose(told[0], placed, atol=1e-6)
-    assert np.abs(told[2] - placed).max() > 0.01
+def test_noise_goes_on_from_the_day_of_the_start(observer, monkeypatch):
+    """What is drawn anew follows upon the newest date that is known there, and none later."""
+    given = []
+
+    def listening(rows, told, last, rng):
+        given.append(last)
+        return reordered(rows, told, last, rng)
+
+    monkeypatch.setattr(noise_module, "reordered", listening)
+    sampler = ForecasterSampler(observer, TABLES, blend=0.0)
+    plan = sampler._plan(60, 3, np.random.default_rng(0))
+    dates = sampler.residuals.dates
+    for last, rows in zip(given[-1][::2], plan.rows, strict=True):
+        day = max(h.time[row] for h, row in zip(HISTORIES, rows, strict=True)).astype(dates.dtype)
+        assert last == np.flatnonzero(dates <= day)[-1] if (dates <= day).any() else last == -1
 
 
 def test_neither_calm_nor_wild_markets_have_a_premium_of_their_own(observer, monkeypatch):
@@ -376,8 +389,9 @@ def test_paths_are_scaled_with_the_bounded_volatility(observer):
         paths = sampler.sample(40, 200, np.random.default_rng(0))
         return paths.log_returns[:, :, 100:].std()
 
-    bounded = ForecasterSampler(wilder(observer), TABLES[:1], blend=0.0)
-    free = ForecasterSampler(wilder(observer), TABLES[:1], blend=0.0)
+    # With uniform margins: those of real transforms would make up for it.
+    options = {"blend": 0.0, "copula": "independent"}
+    bounded, free = (ForecasterSampler(wilder(observer), TABLES[:1], **options) for _ in "12")
     free._bounds = Bounds(free._bounds.moves, free._bounds.log_volume, np.array([np.inf]))
     assert late_deviation(bounded) < 0.9 * late_deviation(free)
 
