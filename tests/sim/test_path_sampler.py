@@ -167,8 +167,8 @@ def test_twins_share_their_start_and_have_noise_of_their_own(observer):
     paths = draw(observer, n_paths=200, blend=0.0)
     np.testing.assert_array_equal(paths.start_row[0::2], paths.start_row[1::2])
     np.testing.assert_array_equal(paths.observations[0::2, :, 0], paths.observations[1::2, :, 0])
-    one, two = paths.log_returns[0::2, :, 0], paths.log_returns[1::2, :, 0]
-    assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 0.25
+    one, two = paths.log_returns[0::2], paths.log_returns[1::2]
+    assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 0.1
 
 
 def test_noise_is_dealt_out_in_the_order_of_volatility(observer, monkeypatch):
