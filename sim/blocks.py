@@ -1,4 +1,4 @@
-"""Block resampling, for the bootstrap baseline and the blending of residuals."""
+"""Block resampling, for the bootstrap baseline and for noise of real dates."""
 
 from __future__ import annotations
 

@@ -3,8 +3,9 @@
 What forecasts miss is not the same in calm and in wild times: then symbols fall together, and
 volume, wicks and overnight gaps go otherwise with the size of moves. Noise of any day on any market
 would leave of that the average of all times. So markets take their noise from days as wild as
-themselves (a matched-block bootstrap where they take blocks: Carlstein, Do, Hall, Hesterberg and
-Künsch 1998, "Matched-block bootstrap for dependent data").
+themselves when they start, and where a block of days ends, go on with days as wild as those that
+would have come next (a matched-block bootstrap: Carlstein, Do, Hall, Hesterberg and Künsch 1998,
+"Matched-block bootstrap for dependent data").
 
 The level of a day is the share of the histories' days that forecasts had calmer, all symbols
 together; that of an imagined market is its place among the same days. A market at level p takes

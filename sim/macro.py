@@ -14,9 +14,9 @@ already. A market has one state, shared by its symbols. Its steps are
   market: it is news of the week before.
 - The short rate: rest alone, of mean 0.
 
-The rests are real ones: those of the same date where a market's noise is of real dates (any but
-that from a parametric copula, and the block bootstrap), otherwise of dates at random; so they are
-heavy tailed, and what moved together stays together.
+The rests are real ones: those of the same date where a market's noise is of real dates (in the
+block bootstrap, and in all of ours but those with a parametric copula), otherwise of dates at
+random; so they are heavy tailed, and what moved together stays together.
 """
 
 from __future__ import annotations

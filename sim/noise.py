@@ -252,10 +252,11 @@ class CheckerboardNoise:
     def of(cls, dated: DatedNoise) -> CheckerboardNoise:
         """From the transforms of dates."""
         n = len(dated.uniforms)
-        order = np.argsort(dated.uniforms, axis=0, kind="stable")
+        known = np.clip(dated.uniforms, EDGE, 1.0 - EDGE)
+        order = np.argsort(known, axis=0, kind="stable")
         ranked = np.argsort(order, axis=0, kind="stable")
         # A cell reaches halfway to the neighbours' transforms, and as far beyond the outermost.
-        values, place = np.take_along_axis(dated.uniforms, order, axis=0), np.arange(n)
+        values, place = np.take_along_axis(known, order, axis=0), np.arange(n)
         halves = 0.5 * np.diff(values, axis=0) if n > 1 else np.zeros_like(values)
         below, above = halves[np.maximum(place - 1, 0)], halves[np.minimum(place, len(halves) - 1)]
         low, high = np.maximum(values - below, EDGE), np.minimum(values + above, 1.0 - EDGE)
@@ -278,8 +279,7 @@ class CheckerboardNoise:
         Returns:
             Shapes (B, T) and (T, S, B, 5), the latter in [0, 1).
         """
-        rows = self.dated.draw(starts, n_steps + AHEAD, rng)
-        dates = reordered(rows, self.told, last, rng)
+        dates = reordered(self.dated.draw(starts, n_steps + AHEAD, rng), self.told, last, rng)
         return dates, rng.random((n_steps, len(self.low), len(starts), N_PARTS))
 
     def on(self, dates: NDArray[np.int64], within: Floats) -> Floats:

@@ -322,7 +322,8 @@ class ForecasterSampler:
         blend: share of the markets whose noise is bootstrapped from reality, in [0, 1].
         starts: ``"any"`` date of the histories, ``"latest"``: the newest bars only, or dates
             (datetime64), of which pair p of twins starts at number p modulo n.
-        mean_block: mean length of the bootstrapped blocks, in bars, >= 1.
+        mean_block: mean length of the blocks of dates, in bars, >= 1, also of those whose days come in
+            another order.
         premium: of the markets; None leaves them with that of the histories.
         copula: family of the dependence within a bar, one of `sim.noise.KINDS`.
         threads: that walk at the same time, >= 1; results do not depend on them.
@@ -601,11 +602,15 @@ class ForecasterSampler:
         return CommonScales.of(self._tables, self._hindcasts)
 
     def _last_dates(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Number of the newest date with a residual known at starts (K, S), -1 before the first."""
-        times = [table.history.time[row] for table, row in zip(self._tables, rows.T, strict=True)]
+        """Number of the newest date with a residual known at starts (K, S), -1 before the first.
+
+        That of the market: a symbol that was not listed yet starts from another date of its own.
+        """
+        leading = leading_symbols(self._tables, rows)
+        each = zip(leading, rows, strict=True)
+        times = np.array([self._tables[s].history.time[row[s]] for s, row in each])
         dates = self.residuals.dates
-        newest = np.max(times, axis=0).astype(dates.dtype)
-        return np.searchsorted(dates, newest, side="right") - 1
+        return np.searchsorted(dates, times.astype(dates.dtype), side="right") - 1
 
     @cached_property
     def copula_noise(self) -> CopulaNoise:

@@ -16,8 +16,9 @@ have not been, the next one is drawn with weights
 x(now) what the market's last day tells of the next (`told`), x(d - 1) what the day before the
 candidate told, both in widths of the kernel. The day that really came next is passed over: what
 follows upon what is new, or these markets would be real ones for days on end. A day that is still
-left `AHEAD` bars after its place is taken next, one step in twenty upon the day before it after
-all: so all days are taken about as often as before, and nearly when they were.
+left `AHEAD` bars after its place is taken next, one step in thirteen upon the day before it after
+all: so all days are taken about as often as before, and nearly when they were. Days of the `AHEAD`
+bars before a market are drawn as well, and thrown away: its first bars are like any others.
 """
 
 from __future__ import annotations
@@ -94,10 +95,12 @@ def reordered(rows: Rows, told: Floats, last: Rows, rng: np.random.Generator) ->
     Returns:
         Shape (B, T); each place of a path's rows is taken at most once.
     """
-    found = np.empty((len(rows), rows.shape[1] - AHEAD), np.int64)
+    before = (rows[:, :1] + np.arange(-AHEAD, 0)) % len(told)
+    every = np.concatenate([before, rows], axis=1).astype(np.int64)
+    found = np.empty(rows.shape, np.int64)
     uniforms = rng.random(found.shape)
-    reorder(plain(rows, np.int64), plain(told), plain(last, np.int64), uniforms, AHEAD, found)
-    return found
+    reorder(every, plain(told), plain(last, np.int64), uniforms, AHEAD, found)
+    return found[:, AHEAD:]
 
 
 @compiled("void(int64[:, ::1], float64[:, ::1], int64[::1], float64[:, ::1], int64, int64[:, ::1])")
@@ -105,19 +108,21 @@ def reorder(rows, told, last, uniforms, ahead, found):
     """See `reordered`.
 
     Args:
-        rows: shape (B, T + ahead).
+        rows: shape (B, T + ahead), the first `ahead` of them of the bars before.
         told: shape (N, F).
-        last: the day before the first, -1 where there is none, shape (B,).
+        last: the day before number `ahead`, -1 where there is none, shape (B,).
         uniforms: that choose, shape (B, T).
         ahead: bars that a day may come earlier or later.
-        found: written to, shape (B, T).
+        found: written to, shape (B, T); the first `ahead` of them are of the bars before.
     """
     weights, taken = np.empty(2 * ahead + 1), np.empty(rows.shape[1], np.bool_)
     nothing = np.zeros(told.shape[1])
     for b in range(len(rows)):
         taken[:] = False
-        now, oldest = last[b], 0
+        now, oldest = -1, 0
         for t in range(found.shape[1]):
+            if t == ahead:
+                now = last[b]
             while taken[oldest]:
                 oldest += 1
             place = oldest

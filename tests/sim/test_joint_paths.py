@@ -190,6 +190,23 @@ def test_one_symbol_is_what_it_is_alone(observer, monkeypatch):
     np.testing.assert_allclose(together.innovations[:, :1], paths.innovations, atol=1e-7)
 
 
+def test_noise_goes_on_from_the_day_of_the_market_and_none_later(observer):
+    """Also where a symbol was not listed yet, and starts from a later date of its own."""
+    market = sampler(observer, blend=0.0)
+    first, dates = TABLES[0].history.time[FIRST], market.residuals.dates
+    early = first.astype("datetime64[D]") + np.arange(0, 40)
+    early = early[np.isin(early, TABLES[0].history.time.astype("datetime64[D]"))]
+    seen = set()
+    for day in early:
+        plan = market.starting(np.array([day]))._plan(2, 3, np.random.default_rng(0))
+        assert HISTORIES[0].time[plan.rows[0, 0]].astype("datetime64[D]") == day
+        later = dates_of(SimpleNamespace(start_row=plan.rows)).max() > day
+        (last,) = set(market._last_dates(plan.rows))
+        assert last == np.searchsorted(dates, day, side="right") - 1
+        seen.add(bool(later))
+    assert True in seen
+
+
 def test_one_symbol_needs_no_residuals_where_its_parts_are_independent(observer):
     alone = ForecasterSampler(observer, TABLES[:1], blend=0.0, copula="skewed-t")
     alone.sample(4, 3, np.random.default_rng(0))

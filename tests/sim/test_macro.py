@@ -228,10 +228,11 @@ def test_bars_of_imagined_markets_keep_their_noise(observer):
     alone = Observer(
         random_forecaster(plain, dataclasses.replace(CONFIG, features=DEFAULT_GROUPS), seed=1)
     )
-    with_series = ForecasterSampler(observer, TABLES, blend=0.0)
-    without = ForecasterSampler(alone, plain, blend=0.0)
+    with_series = ForecasterSampler(observer, TABLES, blend=0.0, copula="skewed-t")
+    without = ForecasterSampler(alone, plain, blend=0.0, copula="skewed-t")
     plans = [one._plan(6, 5, np.random.default_rng(3)) for one in (with_series, without)]
     np.testing.assert_array_equal(plans[0].rows, plans[1].rows)
+    np.testing.assert_array_equal(plans[0].drawn, plans[1].drawn)
     assert plans[0].rests.shape == (12, 5)
     assert plans[1].rests is None
 

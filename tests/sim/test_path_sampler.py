@@ -22,7 +22,6 @@ from models.market.features import (
 )
 from models.market.history import CLOSE, VOLUME
 from models.market.market_view import MarketView
-from sim import noise as noise_module
 from sim import path_sampler, steadiness
 from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.bounds import MOVE_LIMIT, VOLUME_MARGIN, Bounds
@@ -30,7 +29,6 @@ from sim.noise import CopulaNoise, DatedNoise
 from sim.path_sampler import ForecasterSampler
 from sim.premium import Premium
 from sim.steadiness import START, Feedback, steady
-from sim.succession import reordered
 from sim.walking import make_bars
 from tests.sim.forecasting import HISTORIES, TABLES, small_forecaster
 
@@ -190,9 +188,11 @@ def test_noise_is_dealt_out_in_the_order_of_volatility(observer, monkeypatch):
         assert stats.spearmanr(wild, volume)[0] > 0.8
 
 
-def test_threads_and_portions_do_not_matter(observer, monkeypatch):
+@pytest.mark.parametrize("copula", ["checkerboard", "skewed-t"])
+def test_threads_and_portions_do_not_matter(observer, monkeypatch, copula):
     def sample(threads=1):
-        sampler = ForecasterSampler(observer, TABLES, blend=0.25, threads=threads)
+        options = {"blend": 0.25, "threads": threads, "copula": copula}
+        sampler = ForecasterSampler(observer, TABLES, **options)
         return sampler.sample(41, 12, np.random.default_rng(2))
 
     whole = sample()
@@ -250,29 +250,15 @@ def test_noise_is_of_days_as_wild_as_the_market(observer):
     starts = np.repeat(sampler.levels.of_starts(plan.rows), 2)
     for noise in plan.of_dates:
         taken = sampler.levels.of_dates[noise.dates[:, 0]]
-        assert np.corrcoef(starts[noise.markets], taken)[0, 1] > 0.7
+        as_was = noise.within is None
+        least = 0.85 if as_was else 0.55  # days may come a month later or earlier
+        assert np.corrcoef(starts[noise.markets], taken)[0, 1] > least
 
 
-def test_noise_goes_on_from_the_day_of_the_start(observer, monkeypatch):
-    """What is drawn anew follows upon the newest date that is known there, and none later."""
-    given = []
-
-    def listening(rows, told, last, rng):
-        given.append(last)
-        return reordered(rows, told, last, rng)
-
-    monkeypatch.setattr(noise_module, "reordered", listening)
-    sampler = ForecasterSampler(observer, TABLES, blend=0.0)
-    plan = sampler._plan(60, 3, np.random.default_rng(0))
-    dates = sampler.residuals.dates
-    for last, rows in zip(given[-1][::2], plan.rows, strict=True):
-        day = max(h.time[row] for h, row in zip(HISTORIES, rows, strict=True)).astype(dates.dtype)
-        assert last == np.flatnonzero(dates <= day)[-1] if (dates <= day).any() else last == -1
-
-
-def test_neither_calm_nor_wild_markets_have_a_premium_of_their_own(observer, monkeypatch):
+@pytest.mark.parametrize("blend", [0.0, 1.0])
+def test_neither_calm_nor_wild_markets_have_a_premium_of_their_own(observer, monkeypatch, blend):
     """Real days that rose by more than was said while all was calm, by less while it was wild."""
-    sampler = ForecasterSampler(observer, TABLES, blend=1.0)
+    sampler = ForecasterSampler(observer, TABLES, blend=blend)
     sampler.feedback = Feedback(*START.tolist())
     made = sampler.dated_noise
     tilt = (0.5 - made.levels)[:, None, None]
@@ -290,7 +276,7 @@ def test_neither_calm_nor_wild_markets_have_a_premium_of_their_own(observer, mon
 
     assert abs(wild_less_calm()) < 0.07
     monkeypatch.setattr(DatedNoise, "luck_on", lambda self, dates: np.zeros((2, len(dates), 2)))
-    assert wild_less_calm() < -0.25
+    assert wild_less_calm() < -0.15
 
 
 def test_real_residuals_replayed_in_order_give_back_the_real_bars(observer):
