@@ -83,7 +83,7 @@ class ImaginationConfig:
         retrain_paths: likewise of a later training, >= 8.
         bars: in each market of full length, >= 1.
         blend: share of the markets whose noise is bootstrapped from real residuals, in [0, 1].
-        mean_block: mean length of the bootstrapped blocks, bars, >= 1.
+        mean_block: mean length of the blocks of dates that noise is taken from, bars, >= 1.
         stages: of the curriculum of a first training, >= 1; a later one has a single stage.
         premium_deviation: of the Sharpe ratios of the markets that agents learn on, about the
             investor's `sharpe_ratio`, >= 0 (`sim.path_sampler.Premium`).

@@ -36,7 +36,7 @@ among its own transforms, so that its distribution stays its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,9 +55,6 @@ from sim.levels import means_of_like
 from sim.succession import AHEAD, EDGE, reordered, told
 
 Floats = NDArray[np.float64]
-
-PointSource = Callable[[int, int, int, np.random.Generator], Iterable[Floats]]
-"""For each of T steps, uniforms (B, d) from B, d, T and a generator; see `placed_points`."""
 
 RowSource = Callable[[Floats, Floats, int, float, np.random.Generator], NDArray[np.int64]]
 """See `sim.blocks.matched_rows`."""
@@ -125,11 +122,9 @@ class CopulaNoise:
 
     Attributes:
         copula: of the parts of S symbols.
-        points: where its uniforms come from.
     """
 
     copula: Copula
-    points: PointSource = placed_points
 
     @classmethod
     def independent(cls, n_symbols: int) -> CopulaNoise:
@@ -161,7 +156,7 @@ class CopulaNoise:
             rng: fixes it.
         """
         size = N_PARTS * self.copula.n_symbols + self._mixed
-        return np.stack(list(self.points(n_markets, size, n_steps, rng)))
+        return np.stack(list(placed_points(n_markets, size, n_steps, rng)))
 
     def deal(self, drawn: Floats) -> Floats:
         """The noise of one bar, shape (B, S, 5), columns `features.PARTS`, of what was drawn."""

@@ -322,8 +322,8 @@ class ForecasterSampler:
         blend: share of the markets whose noise is bootstrapped from reality, in [0, 1].
         starts: ``"any"`` date of the histories, ``"latest"``: the newest bars only, or dates
             (datetime64), of which pair p of twins starts at number p modulo n.
-        mean_block: mean length of the blocks of dates, in bars, >= 1, also of those whose days come in
-            another order.
+        mean_block: mean length of the blocks of dates, also of those whose days come in another
+            order, in bars, >= 1.
         premium: of the markets; None leaves them with that of the histories.
         copula: family of the dependence within a bar, one of `sim.noise.KINDS`.
         threads: that walk at the same time, >= 1; results do not depend on them.

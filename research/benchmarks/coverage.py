@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,7 @@ from sim.agent_training import train_on_imagined
 from sim.curriculum import growing
 from sim.facts import FACT_LABELS, Facts, facts, simulated_markets
 from sim.levels import like
-from sim.noise import CopulaNoise, DatedNoise
+from sim.noise import DatedNoise
 from sim.path_sampler import MASK_SHARE, ForecasterSampler, Plan
 from sim.paths import Paths, PathSampler
 from sim.starts import draw_starts
@@ -51,14 +51,6 @@ OURS, PLAIN, SAME = "Mirage", "plain Monte Carlo", "same markets"
 END = np.datetime64("2009-01-01")  # of the first training span of the default run
 
 Floats = NDArray[np.float64]
-
-
-def random_points(
-    n_points: int, n_dimensions: int, n_steps: int, rng: np.random.Generator
-) -> Iterator[Floats]:
-    """Random numbers in place of `sim.noise.placed_points`."""
-    for _ in range(n_steps):
-        yield rng.random((n_points, n_dimensions))
 
 
 def independent_rows(
@@ -83,11 +75,6 @@ def independent_rows(
 
 class PlainSampler(ForecasterSampler):
     """Plain Monte Carlo: starts, masks and noise of all markets are independent, no twins."""
-
-    @cached_property
-    def copula_noise(self) -> CopulaNoise:
-        """With random numbers."""
-        return replace(super().copula_noise, points=random_points)
 
     @cached_property
     def dated_noise(self) -> DatedNoise:

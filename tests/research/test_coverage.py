@@ -11,7 +11,6 @@ from research.benchmarks.coverage import (
     both_ways,
     deviations_table,
     mean_facts,
-    random_points,
 )
 from sim import path_sampler
 from sim.baselines import BlockBootstrapSampler
@@ -24,16 +23,6 @@ from tests.sim.forecasting import TABLES, small_forecaster
 @pytest.fixture(scope="module")
 def observer():
     return Observer(small_forecaster())
-
-
-def test_random_points_are_uniform_and_independent():
-    found = np.stack(list(random_points(400, 6, 3, np.random.default_rng(0))))
-    assert found.shape == (3, 400, 6)
-    # The deviation of a mean of 400 independent uniforms.
-    deviation = np.sqrt(1 / 12 / 400)
-    errors = np.abs(found.mean(axis=1) - 0.5)
-    assert errors.max() < 4 * deviation
-    assert errors.mean() > 0.4 * deviation
 
 
 def test_plain_markets_share_nothing(observer):
