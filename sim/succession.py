@@ -37,8 +37,9 @@ AHEAD = 20
 
 WIDTHS = np.array([0.4, 0.4, 0.8])
 """Of the kernel, in deviations of volume, of volume lately, and of the size of moves. Windows of
-TDQN's stocks to 2017 are told from such markets' with an AUC of .620, and of .587 if the day that
-really came next is not passed over; then with volume and moves alone .608 (block bootstrap .627).
+TDQN's stocks to 2017 are told from such markets' with an AUC of about .62, and of .59 if the day
+that really came next is not passed over; then with volume and moves alone .61 (block bootstrap
+.63).
 """
 
 DECAY = 0.8
