@@ -574,7 +574,7 @@ class ForecasterSampler:
         """How strongly the state of a market acts on itself: as keeps markets as they began."""
         # Worked out here, the trial has them, too.
         _ = self._hindcasts, self._moments, self.common_scales, self.levels
-        if self._blend > 0.0 or self._kind == CHECKERBOARD:
+        if self._blend > 0.0:
             _ = self.dated_noise
         if self._blend < 1.0:
             _ = self.checkerboard_noise if self._kind == CHECKERBOARD else self.copula_noise
@@ -606,11 +606,10 @@ class ForecasterSampler:
 
         That of the market: a symbol that was not listed yet starts from another date of its own.
         """
-        leading = leading_symbols(self._tables, rows)
-        each = zip(leading, rows, strict=True)
-        times = np.array([self._tables[s].history.time[row[s]] for s, row in each])
+        times = [table.history.time[row] for table, row in zip(self._tables, rows.T, strict=True)]
+        own = np.array(times)[leading_symbols(self._tables, rows), np.arange(len(rows))]
         dates = self.residuals.dates
-        return np.searchsorted(dates, times.astype(dates.dtype), side="right") - 1
+        return np.searchsorted(dates, own.astype(dates.dtype), side="right") - 1
 
     @cached_property
     def copula_noise(self) -> CopulaNoise:

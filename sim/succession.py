@@ -6,10 +6,10 @@ unusual gap, lively days come together. And they leave more of some times than o
 one quarter are more like each other than like those of another year, and its one report of earnings
 comes once.
 
-So a market whose days are drawn anew takes those of its time, each once, in an order in which days
-follow upon days like those they really followed: the local bootstrap of Paparoditis and Politis
-(2002, "The local bootstrap for Markov processes"). Of the days that come within `AHEAD` bars and
-have not been, the next one is drawn with weights
+So a market whose days are drawn anew takes those that blocks give it (`sim.blocks`), each as often
+as there, in an order in which days follow upon days like those they really followed: the local
+bootstrap of Paparoditis and Politis (2002, "The local bootstrap for Markov processes"). Of the days
+that come within `AHEAD` bars and have not been, the next one is drawn with weights
 
     exp(-|x(d - 1) - x(now)|² / 2),
 
@@ -97,10 +97,10 @@ def reordered(rows: Rows, told: Floats, last: Rows, rng: np.random.Generator) ->
         Shape (B, T); each place of a path's rows is taken at most once.
     """
     before = (rows[:, :1] + np.arange(-AHEAD, 0)) % len(told)
-    every = np.concatenate([before, rows], axis=1).astype(np.int64)
+    every = np.concatenate([before, rows], axis=1)
     found = np.empty(rows.shape, np.int64)
     uniforms = rng.random(found.shape)
-    reorder(every, plain(told), plain(last, np.int64), uniforms, AHEAD, found)
+    reorder(plain(every, np.int64), plain(told), plain(last, np.int64), uniforms, AHEAD, found)
     return found[:, AHEAD:]
 
 
