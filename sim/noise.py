@@ -45,6 +45,7 @@ from numpy.typing import NDArray
 from scipy import special
 from scipy.stats import qmc
 
+from models.forecast.distributions import MIN_UNIFORM
 from models.forecast.forecaster import Hindcast
 from models.market.features import PARTS, FeatureTable
 from sim.blocks import matched_rows
@@ -159,10 +160,15 @@ class CopulaNoise:
         return np.stack(list(placed_points(n_markets, size, n_steps, rng)))
 
     def deal(self, drawn: Floats) -> Floats:
-        """The noise of one bar, shape (B, S, 5), columns `features.PARTS`, of what was drawn."""
+        """The noise of one bar, shape (B, S, 5), columns `features.PARTS`, of what was drawn.
+
+        Within `MIN_UNIFORM` of 0 and 1.
+        """
         if self.copula.independent:
-            return drawn.reshape(len(drawn), self.copula.n_symbols, N_PARTS)
-        return self._dependent(drawn[:, : self._mixed], drawn[:, self._mixed :])
+            found = drawn.reshape(len(drawn), self.copula.n_symbols, N_PARTS)
+        else:
+            found = self._dependent(drawn[:, : self._mixed], drawn[:, self._mixed :])
+        return np.clip(found, MIN_UNIFORM, 1.0 - MIN_UNIFORM)
 
     @property
     def _mixed(self) -> int:

@@ -38,7 +38,7 @@ from scipy import special
 
 from models.arrays import read_only
 from models.forecast.distributions import (
-    MIN_UNIFORM,
+    EDGE_UNIFORM,
     NUMPY,
     WICK_ZERO,
     QuantileTable,
@@ -398,14 +398,14 @@ class BarDensity:
 
         Args:
             uniforms: shape (..., 5), in (0, 1), columns `features.PARTS`; brought within
-                `MIN_UNIFORM` of 0 and 1.
+                `EDGE_UNIFORM` of 0 and 1.
             quantiles: of the same parameters, or of all symbols'.
             which: which of the quantile tables each bar's parameters are.
 
         Returns:
             Parts, shape (..., 5), columns `features.PARTS`, and the density given their gaps.
         """
-        u = np.clip(uniforms, MIN_UNIFORM, 1.0 - MIN_UNIFORM)
+        u = np.clip(uniforms, EDGE_UNIFORM, 1.0 - EDGE_UNIFORM)
 
         def drawn(of: SkewedT, table: QuantileTable, column: int) -> np.ndarray:
             return of.location + of.scale * table(u[..., column], which)

@@ -20,7 +20,7 @@ from scipy import special
 from models.arrays import plain
 from models.forecast import density, recalibration
 from models.forecast.density import DensityParameters, QuantileTables
-from models.forecast.distributions import MIN_UNIFORM, SkewedT, TailShape
+from models.forecast.distributions import EDGE_UNIFORM, SkewedT, TailShape
 from models.forecast.levels import EDGE, KNOTS, LevelMap
 from models.forecast.recalibration import Memory
 from models.kernels import (
@@ -410,8 +410,8 @@ class Drawing:
                 peak,
                 prior,
                 recalibration.MAX_SUM,
-                MIN_UNIFORM,
-                special.logit(MIN_UNIFORM),
+                EDGE_UNIFORM,
+                special.logit(EDGE_UNIFORM),
                 EDGE,
                 _RISE_REACH,
             ]

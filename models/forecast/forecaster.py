@@ -24,7 +24,7 @@ import numpy as np
 from models.forecast.advancing import Advancing
 from models.forecast.config import ForecasterConfig
 from models.forecast.density import SCALES, BarDensity, GivenGap, QuantileTables
-from models.forecast.distributions import NUMPY, SkewedT
+from models.forecast.distributions import MIN_UNIFORM, NUMPY, SkewedT
 from models.forecast.drawing import Drawing
 from models.forecast.fitted import FittedForecaster
 from models.forecast.inference import LSTMInference, Masks, RecurrentState
@@ -373,8 +373,8 @@ class Forecaster:
         Args:
             state: where the paths stand; its memory corrects the widths of gap and intraday
                 return.
-            uniforms: shape (B, 5) in (0, 1), columns `features.PARTS`: random numbers, Sobol
-                points.
+            uniforms: shape (B, 5) in (0, 1), columns `features.PARTS`: levels that real bars had,
+                random numbers, Sobol points; the latter had better keep `MIN_UNIFORM` from 0 and 1.
             outputs: to draw with in place of the network's own (`outputs`), shape (B, 10).
         """
         if uniforms.shape != (len(state), len(PARTS)):
@@ -522,6 +522,7 @@ class Forecaster:
         density = BarDensity(NUMPY, of_mask.outputs[pick], of_mask.volatility[pick], own.density)
         levels = _latin_hypercube(series, n_draws, rng)
         levels[:, CORRECTED] = quantile(levels[:, CORRECTED], correction[of_draw])
+        levels = np.clip(levels, MIN_UNIFORM, 1.0 - MIN_UNIFORM)
         parts, given_gap = density.draw(levels, self._quantiles, own.rows)
         intraday = given_gap.intraday
         shape = (series, n_draws)

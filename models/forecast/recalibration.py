@@ -90,7 +90,7 @@ def moments(shape: TailShape, levels: LevelMap) -> np.ndarray:
 
     Returns:
         Shape (K, 2, 3): by distribution, moment, term. Levels beyond `MIN_UNIFORM` are cut off, as
-        in sampling.
+        of draws of what no real bar had.
     """
     # Gauss-Legendre between the knots of the map, in log-odds: exact to some six digits.
     edges = np.concatenate([[MIN_UNIFORM], levels.mapped, [1.0 - MIN_UNIFORM]])

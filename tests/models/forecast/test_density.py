@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
 from models.forecast.density import OUTPUTS, BarDensity, DensityParameters, QuantileTables
-from models.forecast.distributions import MIN_UNIFORM, NUMPY
+from models.forecast.distributions import EDGE_UNIFORM, NUMPY
 from models.forecast.levels import LevelMap, LevelMaps
 from models.forecast.network import TENSORFLOW
 from models.market.features import bars_from_parts
@@ -209,7 +209,7 @@ def test_the_pit_of_a_sample_is_its_uniform(levels):
     every = of_symbols()
     which, outputs, volatility = mixed(2000)
     made = BarDensity(NUMPY, outputs, volatility, every.take(which))
-    uniforms = np.random.default_rng(14).uniform(MIN_UNIFORM, 1.0 - MIN_UNIFORM, (2000, 5))
+    uniforms = np.random.default_rng(14).uniform(EDGE_UNIFORM, 1.0 - EDGE_UNIFORM, (2000, 5))
     parts = made.sample(uniforms, QuantileTables.of(every, levels), which)
     pit = made.pit(parts, levels)
     positive = parts[:, 2:4] >= 1e-6

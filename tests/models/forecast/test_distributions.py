@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from models.forecast.distributions import (
-    MIN_UNIFORM,
+    EDGE_UNIFORM,
     NUMPY,
     WICK_ZERO,
     QuantileTable,
@@ -22,7 +22,9 @@ from models.forecast.levels import LevelMap
 from models.forecast.network import TENSORFLOW
 
 SHAPES = [(5.0, 5.0, 0.5), (3.5, 12.0, 0.35), (40.0, 4.0, 0.6), (6.0, 4.5, 0.28)]
-LEVELS = np.append(np.geomspace(MIN_UNIFORM, 0.5, 1000), 1.0 - np.geomspace(MIN_UNIFORM, 0.5, 999))
+LEVELS = np.append(
+    np.geomspace(EDGE_UNIFORM, 0.5, 1000), 1.0 - np.geomspace(EDGE_UNIFORM, 0.5, 999)
+)
 
 
 def bent(seed=0):
@@ -146,7 +148,7 @@ def test_burr_density_and_distribution_are_scipys_beside_the_zeros():
 def test_a_wicks_quantile_is_the_inverse_of_its_distribution_function(
     logit, a, q, corrected, levels
 ):
-    levels = np.clip(levels, MIN_UNIFORM, 1.0 - MIN_UNIFORM)
+    levels = np.clip(levels, EDGE_UNIFORM, 1.0 - EDGE_UNIFORM)
     wick, maps = ZeroOrBurr(logit, 0.006, a, q), bent() if corrected else None
     found = wick.quantile(levels, maps)
     assert np.isfinite(found).all()

@@ -12,7 +12,7 @@ from scipy import stats
 
 from models.forecast import calibration, fitting
 from models.forecast.config import ForecasterConfig
-from models.forecast.distributions import MIN_UNIFORM
+from models.forecast.distributions import EDGE_UNIFORM
 from models.forecast.forecaster import Forecaster
 from models.forecast.inference import LSTMInference
 from models.forecast.levels import LevelMap, LevelMaps
@@ -440,7 +440,7 @@ def test_a_hindcast_is_what_one_would_have_said_bar_by_bar(wild):
         np.testing.assert_allclose(found.uniforms[i, CORRECTED], levels[0], atol=1e-9)
         # Drawn with these uniforms, the bar comes again; zero wicks do exactly.
         drawn = wild.draw(state, found.uniforms[[i]])
-        if np.abs(found.uniforms[i] - 0.5).max() < 0.5 - 2 * MIN_UNIFORM:
+        if np.abs(found.uniforms[i] - 0.5).max() < 0.5 - 2 * EDGE_UNIFORM:
             np.testing.assert_allclose(drawn.parts[0], came, rtol=5e-3, atol=1e-5)
             compared += 1
         np.testing.assert_array_equal(drawn.parts[0, 2:4] == 0, came[2:4] < 1e-6)
