@@ -15,11 +15,11 @@ from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import VOLUME
 
 MOVE_LIMIT = 1.5
-"""Times the largest move of the history. Moves some 0.2 to 0.6 % of simulated bars (this and the
+"""Times the largest move of the history. Moves some 0.01 to 0.03 % of simulated bars (this and the
 next two: `research.experiments.constants --rails`)."""
 
 VOLUME_MARGIN = 1.0
-"""Beyond the range of log volume in the history. Moves 0.4 to 1 % of simulated bars."""
+"""Beyond the range of log volume in the history. Moves 0.01 % of simulated bars."""
 
 PRICE_LIMIT = 1e3
 """Times the price at the start, or one over that. Met by no simulated bar of a sane forecaster."""

@@ -10,7 +10,9 @@ GJR-GARCH(1,1,1)-t simulated, EWMA .94 with independent Gaussian returns, and th
 returns of the last 500 bars.
 
 Windows overlap and stocks share their days: two test years hold some eight independent returns of
-60 bars, so a coverage at that horizon is known to a tenth, whatever the number of starts.
+60 bars, whatever the number of starts. So beside the error stands how uncertain a coverage is: its
+standard error, mean over the four, from blocks of starts twice as long as the rollouts, drawn anew
+for all stocks together (circular block bootstrap; Politis and Romano 1992).
 
     python -m research.benchmarks.rollout_calibration --tdqn FOLDER [--models FOLDER]
 """
@@ -23,6 +25,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from arch.bootstrap import CircularBlockBootstrap
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -45,6 +48,7 @@ HORIZONS = (5, 20, 60)
 STEPS = max(HORIZONS)
 HISTORICAL_BARS = 500
 DECAY = 0.94
+RESAMPLES = 400
 
 Floats = NDArray[np.float64]
 
@@ -183,15 +187,29 @@ def models(
             yield name, stock, ranked(draws, observed)
 
 
-def line(name: str, each: Sequence[Ranked]) -> str:
-    """One row of a table, over stocks."""
+def uncertainty(each: Sequence[Ranked], block: int) -> float:
+    """Standard error of coverages over stocks, mean over `LEVELS`.
+
+    Args:
+        each: of every stock, starts in order; as many are taken as all have.
+        block: starts that are drawn together, >= 1.
+    """
+    shortest = min(len(one.pit) for one in each)
+    together = np.column_stack([one.pit[:shortest] for one in each])
+    drawn = CircularBlockBootstrap(block, together, seed=1)
+    return float(drawn.apply(lambda pit: covered(pit.ravel()), RESAMPLES).std(axis=0).mean())
+
+
+def line(name: str, each: Sequence[Ranked], block: int) -> str:
+    """One row of a table, over stocks; `block` as `uncertainty` has it."""
     pit = np.concatenate([one.pit for one in each])
     shares = covered(pit)
     own = [np.abs(covered(one.pit) - LEVELS).mean() for one in each]
     return (
         f"{name:24s}"
         + "".join(f"{share:7.3f}" for share in shares)
-        + f"{np.abs(shares - LEVELS).mean():8.3f}{np.mean(own):10.3f}"
+        + f"{np.abs(shares - LEVELS).mean():8.3f}{uncertainty(each, block):7.3f}"
+        + f"{np.mean(own):10.3f}"
         + f"{pit_ks(pit):8.3f}{np.mean([pit_ks(one.pit) for one in each]):10.3f}{pit.mean():10.3f}"
         + f"{100 * np.mean([one.crps.mean() for one in each]):9.3f}"
     )
@@ -206,16 +224,17 @@ def report(title: str, stocks: Sequence[Stock], options: argparse.Namespace) -> 
         for key, one in of_stock.items():
             found.setdefault(name, {}).setdefault(key, []).append(one)
     count = sum(len(starts_of(stock, options.stride)) for stock in stocks)
+    block = 2 * -(-STEPS // options.stride)
     print(f"\n{title}: {len(stocks)} stocks, {count} starts, {options.paths} paths from each")
     for statistic, horizon in ((s, h) for s in ("return", "volatility") for h in HORIZONS):
         print(
             f"\n{statistic + f', {horizon} bars':24s}"
             + "".join(f"{f'{100 * level:g} %':>7s}" for level in LEVELS)
-            + f"{'error':>8s}{'a stock':>10s}{'PIT KS':>8s}{'a stock':>10s}{'mean PIT':>10s}"
-            + f"{'CRPS, %':>9s}"
+            + f"{'error':>8s}{'+-':>7s}{'a stock':>10s}{'PIT KS':>8s}{'a stock':>10s}"
+            + f"{'mean PIT':>10s}{'CRPS, %':>9s}"
         )
         for name, results in found.items():
-            print(line(name, results[statistic, horizon]))
+            print(line(name, results[statistic, horizon], block))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

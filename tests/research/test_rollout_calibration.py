@@ -8,6 +8,7 @@ from research.benchmarks.rollout_calibration import (
     HISTORICAL_BARS,
     LEVELS,
     STEPS,
+    Ranked,
     covered,
     ewma_rollouts,
     garch_rollouts,
@@ -18,6 +19,7 @@ from research.benchmarks.rollout_calibration import (
     pit_of_draws,
     ranked,
     starts_of,
+    uncertainty,
 )
 from research.held_out import Stock
 from sim.baselines import GarchFit
@@ -122,8 +124,21 @@ def test_a_line_averages_stocks():
         ranked(rng.normal(size=(40, 100, STEPS)), rng.normal(size=(40, STEPS)))["return", 5]
         for _ in range(2)
     ]
-    text = line("model", each)
+    text = line("model", each, 6)
     pit = np.concatenate([one.pit for one in each])
     assert f"{covered(pit)[0]:.3f}" in text
     assert f"{pit.mean():.3f}" in text
     assert f"{50 * (each[0].crps.mean() + each[1].crps.mean()):.3f}" in text
+
+
+def test_uncertainty_of_a_coverage_is_of_independent_blocks_of_starts():
+    """Binomial where starts are independent; neither more stocks nor longer runs tell more."""
+    blocks, run = 400, 6
+    pit = np.random.default_rng(0).random(blocks)
+    binomial = np.mean([np.sqrt(level * (1.0 - level) / blocks) for level in LEVELS])
+    alone = [Ranked(pit, pit)]
+    assert uncertainty(alone, 1) == pytest.approx(binomial, rel=0.1)
+    assert uncertainty(alone * 3, 1) == uncertainty(alone, 1)
+    runs = [Ranked(np.repeat(pit, run), np.repeat(pit, run))]
+    assert uncertainty(runs, 6 * run) == pytest.approx(binomial, rel=0.15)
+    assert uncertainty(runs, 1) < 0.5 * binomial
