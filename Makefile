@@ -52,9 +52,10 @@ live: data ## a month of paper trading, replayed in a minute: a restart and a sp
 	@echo; $(BIN)/python -m engine status live/demo
 	@echo; echo "Report: $$($(BIN)/python -m engine report "$$(ls -d live/2*/ | sort | tail -n 1)")"
 
-report: setup ## rebuild report.html of the newest backtest
-	@ls -d backtests/*/ >/dev/null 2>&1 || { echo "There is no backtest yet; run: make backtest"; exit 1; }
-	@$(BIN)/python -m engine report "$$(ls -d backtests/*/ | sort | tail -n 1)"
+report: setup ## rebuild report.html of the newest finished backtest
+	@newest=$$(ls -d backtests/*/*-summary.json 2>/dev/null | sort | tail -n 1); \
+	  test -n "$$newest" || { echo "There is no finished backtest yet; run: make backtest"; exit 1; }; \
+	  $(BIN)/python -m engine report "$$(dirname "$$newest")"
 
 test: setup-dev ## run the test suite (slow tests excluded)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
