@@ -11,9 +11,9 @@ start and mask, and have noise of their own. Noise by date goes on in blocks tha
 so that at every bar all dates are taken equally often (`sim.blocks`); noise from a parametric
 copula is dealt out bar by bar to all markets together, in the order of their volatility, from
 points that cover both (`sim.noise`).
-Deviations between seeds are .4 (mean return) to .9 (Hill's index) of plain Monte Carlo's, .62 in all
-(`research.benchmarks.coverage`, 256 markets). What is left is on which markets the few wild dates
-fall, and which dates come together in a path.
+Deviations between seeds are .4 (mean return) to .9 (Hill's index) of plain Monte Carlo's, .62
+in all (`research.benchmarks.coverage`, 256 markets). What is left is on which markets the few wild
+dates fall, and which dates come together in a path.
 
 Likeness. Noise is of dates as wild as the market (`sim.levels`): in a crisis symbols fall together
 and bars are made otherwise than in calm times.
