@@ -256,11 +256,14 @@ class CheckerboardNoise:
         known = np.clip(dated.uniforms, EDGE, 1.0 - EDGE)
         order = np.argsort(known, axis=0, kind="stable")
         ranked = np.argsort(order, axis=0, kind="stable")
-        # A cell reaches halfway to the neighbours' transforms, and as far beyond the outermost.
+        # A cell reaches halfway to the neighbours' transforms, and as far beyond the outermost; but
+        # wilder than any real bar it is no more than whatever is drawn.
         values, place = np.take_along_axis(known, order, axis=0), np.arange(n)
         halves = 0.5 * np.diff(values, axis=0) if n > 1 else np.zeros_like(values)
         below, above = halves[np.maximum(place - 1, 0)], halves[np.minimum(place, len(halves) - 1)]
-        low, high = np.maximum(values - below, EDGE), np.minimum(values + above, 1.0 - EDGE)
+        least = np.minimum(values[:1], MIN_UNIFORM)
+        most = np.maximum(values[-1:], 1.0 - MIN_UNIFORM)
+        low, high = np.maximum(values - below, least), np.minimum(values + above, most)
         cells = (np.take_along_axis(each, ranked, axis=0) for each in (low, high - low))
         by_symbol = (np.ascontiguousarray(each.swapaxes(0, 1)) for each in cells)
         return cls(dated, told((ranked + 0.5) / n), *by_symbol)

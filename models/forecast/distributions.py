@@ -22,8 +22,8 @@ WICK_ZERO = 1e-6
 """Wicks below this (a hundredth of a basis point) count as exactly zero."""
 
 MIN_UNIFORM = 3e-4
-"""Uniforms that no real bar had are kept this far from 0 and 1: what comes once in 13 years of
-bars, about the rarest that a fit has seen of (`levels.KNOTS`).
+"""Uniforms that no real bar had are kept this far from 0 and 1, or from 1 and 0 as the wildest real
+one: what comes once in 13 years of bars, about the rarest that a fit has seen of (`levels.KNOTS`).
 
 A tail that is followed further out is one of the fitted family, not of the market: on the TDQN
 stocks the excess kurtosis of one-step draws is 6.3 (real bars 6.7), the Hill index 3.24 (real
@@ -32,9 +32,9 @@ stocks the excess kurtosis of one-step draws is 6.3 (real bars 6.7), the Hill in
 EDGE_UNIFORM = 1e-6
 """Those that real bars had, this far: a real bar's own level gives the same bar back.
 
-Held within `MIN_UNIFORM` as well, the one wildest day in a thousand is lost, and with it half the
-fourth moment: real levels on the very forecasts they were of then have an excess kurtosis of 3.9
-(TDQN, pieces of 480 bars), with this 6.1, real bars 6.2."""
+Held within `MIN_UNIFORM` as well, the wildest day in a thousand is cut down, and with it a third of
+the excess kurtosis: real levels on the very forecasts they were of then have 3.9 (TDQN, pieces of
+480 bars), with this 6.1, real bars 6.2."""
 
 NUMPY = SimpleNamespace(
     log=np.log,

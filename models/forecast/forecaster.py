@@ -374,7 +374,8 @@ class Forecaster:
             state: where the paths stand; its memory corrects the widths of gap and intraday
                 return.
             uniforms: shape (B, 5) in (0, 1), columns `features.PARTS`: levels that real bars had,
-                random numbers, Sobol points; the latter had better keep `MIN_UNIFORM` from 0 and 1.
+                or drawn ones, which must keep `MIN_UNIFORM` from 0 and 1: further out a fitted
+                tail says what no market does, and one draw in a thousand makes all of the variance.
             outputs: to draw with in place of the network's own (`outputs`), shape (B, 10).
         """
         if uniforms.shape != (len(state), len(PARTS)):

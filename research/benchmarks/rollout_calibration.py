@@ -10,9 +10,10 @@ GJR-GARCH(1,1,1)-t simulated, EWMA .94 with independent Gaussian returns, and th
 returns of the last 500 bars.
 
 Windows overlap and stocks share their days: two test years hold some eight independent returns of
-60 bars, whatever the number of starts. So beside the error stands how uncertain a coverage is: its
-standard error, mean over the four, from blocks of starts twice as long as the rollouts, drawn anew
-for all stocks together (circular block bootstrap; Politis and Romano 1992).
+60 bars, whatever the number of starts. So beside the error stands how uncertain a coverage is at
+least: its standard error, mean over the four, from blocks of starts twice as long as the rollouts,
+drawn anew for all stocks together (circular block bootstrap; Politis and Romano 1992). Two years
+hold four such blocks, which is too few to see all of it: it may be half as large again.
 
     python -m research.benchmarks.rollout_calibration --tdqn FOLDER [--models FOLDER]
 """
@@ -188,7 +189,7 @@ def models(
 
 
 def uncertainty(each: Sequence[Ranked], block: int) -> float:
-    """Standard error of coverages over stocks, mean over `LEVELS`.
+    """Standard error of coverages over stocks, mean over `LEVELS`; too low where blocks are few.
 
     Args:
         each: of every stock, starts in order; as many are taken as all have.
@@ -230,7 +231,7 @@ def report(title: str, stocks: Sequence[Stock], options: argparse.Namespace) -> 
         print(
             f"\n{statistic + f', {horizon} bars':24s}"
             + "".join(f"{f'{100 * level:g} %':>7s}" for level in LEVELS)
-            + f"{'error':>8s}{'+-':>7s}{'a stock':>10s}{'PIT KS':>8s}{'a stock':>10s}"
+            + f"{'error':>8s}{'one +-':>7s}{'a stock':>10s}{'PIT KS':>8s}{'a stock':>10s}"
             + f"{'mean PIT':>10s}{'CRPS, %':>9s}"
         )
         for name, results in found.items():

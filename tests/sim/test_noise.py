@@ -5,6 +5,7 @@ import pytest
 from scipy import special, stats
 
 from models.forecast.config import ForecasterConfig
+from models.forecast.distributions import MIN_UNIFORM
 from models.forecast.forecaster import Forecaster
 from models.market.features import LOOKBACK
 from models.market.market_view import MarketView
@@ -165,6 +166,30 @@ def test_the_common_factor_is_covered_better_than_by_chance():
     assert np.std(means) < 0.1 * by_chance
 
 
+@pytest.mark.parametrize("many", [noise(), CopulaNoise.independent(3)])
+def test_levels_that_no_bar_had_keep_their_distance_from_the_ends(many):
+    drawn = np.full((4, 5 * 3 + 5), 0.5)
+    drawn[1], drawn[2] = 1e-9, 1.0 - 1e-9
+    found = many.deal(drawn if many.copula.mixed else drawn[:, :15])
+    assert found.min() == MIN_UNIFORM
+    assert found.max() == 1.0 - MIN_UNIFORM
+
+
+def test_no_cell_reaches_beyond_the_wildest_real_bar_and_what_is_drawn():
+    """Neither where real ones are wilder than that nor where they are not."""
+    inner = np.linspace(0.01, 0.99, 40)
+    wild = np.concatenate([[2e-5, 1e-3], inner, [1.0 - 1e-3, 1.0 - 4e-5]])
+    calm = np.concatenate([[2e-3, 6e-3], inner, [1.0 - 6e-3, 1.0 - 2e-3]])
+    for levels, least, most in (
+        (wild, 2e-5, 1.0 - 4e-5),
+        (calm, MIN_UNIFORM, 1.0 - MIN_UNIFORM),
+    ):
+        found = checkerboard(np.broadcast_to(levels[:, None, None], (len(levels), 1, N_PARTS)))
+        assert found.low.min() == pytest.approx(least)
+        assert (found.low + found.width).max() == pytest.approx(most, abs=1e-12)
+        assert (found.width > 0).all()
+
+
 def test_residuals_are_the_transforms_of_the_bars_of_each_date(residuals, forecaster):
     first = LOOKBACK + 19
     np.testing.assert_array_equal(residuals.dates, CommonDates.of(HISTORIES, first + 1).dates)
@@ -290,9 +315,9 @@ def test_a_cell_reaches_halfway_to_its_neighbours():
     uniforms = np.full((4, 1, N_PARTS), 0.5)
     uniforms[:, 0, 1] = [0.3, 0.1, 0.95, 0.4]
     noise = checkerboard(uniforms)
-    np.testing.assert_allclose(noise.low[0, :, 1], [0.2, 0.0, 0.675, 0.35], atol=1e-8)
+    np.testing.assert_allclose(noise.low[0, :, 1], [0.2, MIN_UNIFORM, 0.675, 0.35], atol=1e-8)
     high = (noise.low + noise.width)[0, :, 1]
-    np.testing.assert_allclose(high, [0.35, 0.2, 1.0, 0.675], atol=1e-8)
+    np.testing.assert_allclose(high, [0.35, 0.2, 1.0 - MIN_UNIFORM, 0.675], atol=1e-8)
     np.testing.assert_array_equal(noise.width[0, :, 0], 0.0)
     one = checkerboard(uniforms[:1])
     np.testing.assert_array_equal(one.on(np.zeros(3, int), np.full((1, 3, 5), 0.7))[0, 0, 1], 0.3)

@@ -54,6 +54,8 @@ def test_drawn_bars_are_those_of_the_density(wild):
     state, uniforms = standing(wild)
     uniforms[:40] *= 1e-3
     uniforms[-40:] = 1.0 - 1e-3 * uniforms[-40:]
+    ends = np.array([0.0, 1e-7, 1e-6, 1e-5])
+    uniforms[40:48] = np.concatenate([ends, 1.0 - ends])[:, None]
     found = wild.draw(state, uniforms)
     density = wild.parameters(state)
     levels, correction = uniforms.copy(), state.memory.coefficients(shift=False)

@@ -11,8 +11,9 @@ import pytest
 from scipy import stats
 
 from models.forecast import calibration, fitting
+from models.forecast import forecaster as forecaster_module
 from models.forecast.config import ForecasterConfig
-from models.forecast.distributions import EDGE_UNIFORM
+from models.forecast.distributions import EDGE_UNIFORM, MIN_UNIFORM
 from models.forecast.forecaster import Forecaster
 from models.forecast.inference import LSTMInference
 from models.forecast.levels import LevelMap, LevelMaps
@@ -603,6 +604,19 @@ def test_a_predictions_draws_follow_its_distribution(wild):
         assert stats.kstest(pit, "uniform").statistic < 0.05
         assert abs(one.log_return.mean() - one.mean[0]) < 0.05 * one.std[0]
         assert np.isclose(one.log_return.std(), one.std[0], rtol=0.06)
+
+
+def test_a_predictions_draws_go_no_further_than_drawn_levels_may(wild, monkeypatch):
+    view = MarketView.at(TRAIN, window=SMALL.window)
+
+    def drawn_at(level):
+        levels = lambda series, n_draws, rng: np.full((series * n_draws, 5), level)  # noqa: E731
+        monkeypatch.setattr(forecaster_module, "_latin_hypercube", levels)
+        return wild.predict(view, 4, np.random.default_rng(0)).parts
+
+    for beyond, at in ((1e-9, MIN_UNIFORM), (1.0 - 1e-9, 1.0 - MIN_UNIFORM)):
+        np.testing.assert_array_equal(drawn_at(beyond), drawn_at(at))
+    assert not np.isclose(drawn_at(MIN_UNIFORM), drawn_at(2.0 * MIN_UNIFORM))[..., 0].any()
 
 
 def test_series_of_different_symbols_are_predicted_as_each_alone(wild):
