@@ -52,10 +52,8 @@ live: data ## a month of paper trading, replayed in a minute: a restart and a sp
 	@echo; $(BIN)/python -m engine status live/demo
 	@echo; echo "Report: $$($(BIN)/python -m engine report "$$(ls -d live/2*/ | sort | tail -n 1)")"
 
-report: setup ## rebuild report.html of the newest finished backtest
-	@newest=$$(ls -d backtests/*/*-summary.json 2>/dev/null | sort | tail -n 1); \
-	  test -n "$$newest" || { echo "There is no finished backtest yet; run: make backtest"; exit 1; }; \
-	  $(BIN)/python -m engine report "$$(dirname "$$newest")"
+report: setup ## rebuild report.html of the newest backtest that has something to show
+	@$(BIN)/python -m engine report
 
 test: setup-dev ## run the test suite (slow tests excluded)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"

@@ -468,7 +468,10 @@ def status(state: Path, as_json: bool) -> None:
 
 @main.command()
 @click.argument(
-    "folder", metavar="BACKTEST_FOLDER", type=click.Path(path_type=Path, readable=False)
+    "folder",
+    metavar="[BACKTEST_FOLDER]",
+    required=False,
+    type=click.Path(path_type=Path, readable=False),
 )
 @click.option(
     "--output",
@@ -476,12 +479,25 @@ def status(state: Path, as_json: bool) -> None:
     help="The file to write; default: report.html in the folder.",
 )
 @data_folder_option
-def report(folder: Path, output: Path | None, data_folder: Path | None) -> None:
-    """Write report.html about a finished backtest, LEAN's or ours."""
+def report(folder: Path | None, output: Path | None, data_folder: Path | None) -> None:
+    """Write report.html about a finished backtest, LEAN's or ours.
+
+    Without a folder: about the newest one in backtests that has something to show.
+    """
     from engine.report import build_report
+    from engine.report.results import NothingToShowError
 
     rates = data_folder or configured_data_folder(Path("."))
-    click.echo(build_report(folder, output, data_folder=rates))
+    if folder is not None:
+        click.echo(build_report(folder, output, data_folder=rates))
+        return
+    for run in sorted(filter(Path.is_dir, Path(BACKTESTS).glob("*")), reverse=True):
+        try:
+            click.echo(build_report(run, output, data_folder=rates))
+            return
+        except NothingToShowError as error:
+            click.echo(f"Note: {error}", err=True)
+    raise ValueError(f"{BACKTESTS} must hold a backtest to report on; there is none yet")
 
 
 @main.group("object-store")

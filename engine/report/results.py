@@ -63,7 +63,9 @@ def load_backtest(folder: Path) -> Backtest:
     """Read `<id>.json` and, if there, `<id>-order-events.json` and `account.json`.
 
     Raises:
-        ValueError: if the folder holds no result, more than one, or one that is not LEAN's.
+        NothingToShowError: if the folder holds no result, or that of a run that failed at its start
+            or has no trading day.
+        ValueError: if it holds more than one, or one that is not LEAN's.
     """
     path = _result_path(folder)
     result = _json(path)
@@ -73,7 +75,9 @@ def load_backtest(folder: Path) -> Backtest:
     error = str(_get(_get(result, "state") or {}, "runtimeError") or "")
     raw_equity = charts.get("Strategy Equity", {}).get("Equity")
     if error and (raw_equity is None or raw_equity.empty):
-        raise ValueError(f"{path}: the run failed at its start, there is nothing to show: {error}")
+        raise NothingToShowError(
+            f"{path}: the run failed at its start, there is nothing to show: {error}"
+        )
     if raw_equity is None or raw_equity.empty:
         raise ValueError(
             f"{path} must be a LEAN backtest result with the chart Strategy Equity / Equity; "
@@ -152,7 +156,7 @@ def _result_path(folder: Path) -> Path:
     ]
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
-        raise ValueError(
+        raise (ValueError if found else NothingToShowError)(
             f"{folder} must hold one result <id>.json beside its <id>-summary.json; found {names}"
         )
     return found[0]
@@ -188,8 +192,12 @@ def _series(values: list[Any]) -> pd.Series:
     return series[~series.index.duplicated(keep="last")].sort_index()
 
 
-class NoSessionError(ValueError):
-    """A run has no trading day, so there is nothing to report of."""
+class NothingToShowError(ValueError):
+    """A run left nothing to report of."""
+
+
+class NoSessionError(NothingToShowError):
+    """A run has no trading day."""
 
 
 def by_session(samples: pd.Series) -> pd.Series:

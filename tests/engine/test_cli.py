@@ -208,6 +208,22 @@ def test_report_command(tmp_path):
     assert "no such folder" in result.stderr
 
 
+def test_report_without_a_folder_is_of_the_newest_run_with_something_to_show(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "there is none yet" in invoke("report", code=1).stderr
+    for name in ("2024-01-01", "2024-01-02"):
+        write_backtest(tmp_path / "backtests" / name, count=40)
+    failed = write_backtest(tmp_path / "backtests" / "2024-01-03", count=40)
+    (failed / "123.json").write_text('{"state": {"RuntimeError": "no luck"}}')
+    (tmp_path / "backtests" / "2024-01-04").mkdir()
+    result = invoke("report")
+    assert result.stdout.strip() == str(Path("backtests/2024-01-02/report.html"))
+    assert "2024-01-04 must hold one result" in result.stderr
+    assert "nothing to show: no luck" in result.stderr
+    (failed / "123.json").write_text("{")
+    assert "must be JSON" in invoke("report", code=1).stderr
+
+
 def test_object_store_lists_and_clears_by_folder(tmp_path):
     for key in ("mirage/a.npz", "mirage/deep/b.npz", "mirage2/c.npz", "d.json"):
         path = tmp_path / key
