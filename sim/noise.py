@@ -53,7 +53,7 @@ from sim.copula import KINDS as PARAMETRIC
 from sim.copula import Copula, ranks
 from sim.dates import CommonDates
 from sim.levels import means_of_like
-from sim.succession import AHEAD, EDGE, reordered, told
+from sim.succession import AHEAD, reordered, told
 
 Floats = NDArray[np.float64]
 
@@ -253,12 +253,11 @@ class CheckerboardNoise:
     def of(cls, dated: DatedNoise) -> CheckerboardNoise:
         """From the transforms of dates."""
         n = len(dated.uniforms)
-        known = np.clip(dated.uniforms, EDGE, 1.0 - EDGE)
-        order = np.argsort(known, axis=0, kind="stable")
+        order = np.argsort(dated.uniforms, axis=0, kind="stable")
         ranked = np.argsort(order, axis=0, kind="stable")
         # A cell reaches halfway to the neighbours' transforms, and as far beyond the outermost; but
         # wilder than any real bar it is no more than whatever is drawn.
-        values, place = np.take_along_axis(known, order, axis=0), np.arange(n)
+        values, place = np.take_along_axis(dated.uniforms, order, axis=0), np.arange(n)
         halves = 0.5 * np.diff(values, axis=0) if n > 1 else np.zeros_like(values)
         below, above = halves[np.maximum(place - 1, 0)], halves[np.minimum(place, len(halves) - 1)]
         least = np.minimum(values[:1], MIN_UNIFORM)

@@ -22,8 +22,9 @@ WICK_ZERO = 1e-6
 """Wicks below this (a hundredth of a basis point) count as exactly zero."""
 
 MIN_UNIFORM = 3e-4
-"""Uniforms that no real bar had are kept this far from 0 and 1, or from 1 and 0 as the wildest real
-one: what comes once in 13 years of bars, about the rarest that a fit has seen of (`levels.KNOTS`).
+"""Uniforms that no real bar had are kept this far from 0 and 1, or as far as the wildest real one,
+if that is less: what comes once in 13 years of bars, about the rarest that a fit has seen of
+(`levels.KNOTS`).
 
 A tail that is followed further out is one of the fitted family, not of the market: on the TDQN
 stocks the excess kurtosis of one-step draws is 6.3 (real bars 6.7), the Hill index 3.24 (real

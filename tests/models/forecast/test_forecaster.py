@@ -610,7 +610,9 @@ def test_a_predictions_draws_go_no_further_than_drawn_levels_may(wild, monkeypat
     view = MarketView.at(TRAIN, window=SMALL.window)
 
     def drawn_at(level):
-        levels = lambda series, n_draws, rng: np.full((series * n_draws, 5), level)  # noqa: E731
+        def levels(series, n_draws, rng):
+            return np.full((series * n_draws, 5), level)
+
         monkeypatch.setattr(forecaster_module, "_latin_hypercube", levels)
         return wild.predict(view, 4, np.random.default_rng(0)).parts
 
