@@ -28,8 +28,11 @@ from sim.windows import CONTEXT
 
 DEFAULT_BLEND = ImaginationConfig.blend
 DEFAULT = f"blend {DEFAULT_BLEND:g}"
-SIMULATORS = ("block bootstrap", DEFAULT, "blend 0", "blend 1", "GJR-GARCH")
-"""Names that `Stock.sampler` knows; any other blend will do as well."""
+SAME_DAYS = "block bootstrap, same days"
+SIMULATORS = ("block bootstrap", SAME_DAYS, DEFAULT, "blend 0", "blend 1", "GJR-GARCH")
+"""Names that `Stock.sampler` knows; any other blend will do as well. `SAME_DAYS` has the days that
+Mirage's markets have, which begin where features and a whole window are known: of six years one
+less."""
 ROTATIONS = 3
 """Groups of stocks that are left out in turn: ten of fifteen are fitted on."""
 
@@ -76,8 +79,11 @@ def simulator(name: str, stocks: Sequence[Stock]) -> PathSampler:
         return BlockBootstrapSampler(tables)
     if name == "GJR-GARCH":
         return GarchSampler(tables)
-    blend = float(name.removeprefix("blend ").removesuffix(" alone"))
     observer = Observer(stocks[0].forecaster)
+    if name == SAME_DAYS:
+        first = ForecasterSampler(observer, tables, blend=0.0).first
+        return BlockBootstrapSampler(tables, first=first)
+    blend = float(name.removeprefix("blend ").removesuffix(" alone"))
     if name.endswith(" alone"):
         return ForecasterSampler(observer, tables, blend=blend, copula="independent")
     return ForecasterSampler(observer, tables, blend=blend)

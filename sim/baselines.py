@@ -32,10 +32,10 @@ from sim.macro import MacroModel, MacroWalk
 from sim.paths import Paths, check_counts
 from sim.starts import (
     ROWS_AT_ONCE,
+    StartDates,
     Starts,
     check_starts,
     draw_starts,
-    leading_symbols,
     start_bars,
     start_moments,
     start_view,
@@ -149,6 +149,7 @@ class _Sampler:
         found = np.empty((*bars.shape[:2], observer.size), np.float32)
         forecasts = np.empty((*bars.shape[:2], len(FORECAST)))
         hindcasts = [observer.forecaster.hindcast(table) for table in self._tables]
+        dates = StartDates(self._tables)
         step = max(ROWS_AT_ONCE // s, 1) * s
         for first in range(0, len(rows), step):
             these = slice(first, first + step)
@@ -165,7 +166,7 @@ class _Sampler:
                     model,
                     market.view,
                     np.arange(len(view)).reshape(-1, s),
-                    leading_symbols(self._tables, start_rows[of]),
+                    dates.leading_symbols(start_rows[of]),
                     rests[of],
                 )
             found[these, 0], forecasts[these, 0] = market.current(), market.forecast

@@ -167,7 +167,7 @@ class MacroWalk:
     Args:
         model: of their steps.
         view: of the S · b symbols of the markets at their starts; each is put beside the outside
-            series of the symbol that leads its market (`sim.starts.leading_symbols`).
+            series of the symbol that leads its market (`sim.starts.StartDates`).
         markets: numbers in the view of each market's symbols, shape (b, S).
         leading: which symbol of each market leads it, shape (b,).
         rows: numbers of the rests of every step, shape (b, T).

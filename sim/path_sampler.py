@@ -98,10 +98,10 @@ from sim.premium import Premium
 from sim.starts import (
     ROWS_AT_ONCE,
     MomentsByDate,
+    StartDates,
     Starts,
     check_starts,
     draw_starts,
-    leading_symbols,
     start_bars,
     start_view,
 )
@@ -248,7 +248,7 @@ class _Portion:
         self._market = sampler._observer.resume(view, standing.take(twins), tape)
         self._macro = None
         if sampler.macro_model is not None and plan.rests is not None:
-            leading = np.repeat(leading_symbols(sampler._tables, rows), plan.twins)
+            leading = np.repeat(sampler._start_dates.leading_symbols(rows), plan.twins)
             places = np.arange(len(twins)).reshape(self._shape).T
             rests = plan.rests[markets]
             self._macro = MacroWalk(sampler.macro_model, self._market.view, places, leading, rests)
@@ -551,7 +551,12 @@ class ForecasterSampler:
     @cached_property
     def _moments(self) -> MomentsByDate:
         """How the symbols' surprises moved together on every date."""
-        return MomentsByDate.of(self._tables)
+        return MomentsByDate.of(self._tables, self._start_dates)
+
+    @cached_property
+    def _start_dates(self) -> StartDates:
+        """The dates that markets start on."""
+        return StartDates(self._tables)
 
     @cached_property
     def residuals(self) -> Residuals:
@@ -607,7 +612,7 @@ class ForecasterSampler:
         That of the market: a symbol that was not listed yet starts from another date of its own.
         """
         times = [table.history.time[row] for table, row in zip(self._tables, rows.T, strict=True)]
-        own = np.array(times)[leading_symbols(self._tables, rows), np.arange(len(rows))]
+        own = np.array(times)[self._start_dates.leading_symbols(rows), np.arange(len(rows))]
         dates = self.residuals.dates
         return np.searchsorted(dates, own.astype(dates.dtype), side="right") - 1
 

@@ -125,42 +125,87 @@ def start_view(
     return MarketView.concatenate(views).take(np.argsort(order))
 
 
+class StartDates:
+    """The dates of rows of S histories with features, and which is that of a market.
+
+    The market's date is the one that most of its symbols start on; among dates of as many, that of
+    the history that begins first.
+
+    Args:
+        tables: of the histories.
+    """
+
+    def __init__(self, tables: Sequence[FeatureTable]) -> None:
+        self.common = CommonDates.of([table.history for table in tables], LOOKBACK)
+        self._order = np.array(longest_first(tables))
+        # Of each history, the number of each row's date.
+        self._of_row = []
+        for s, table in enumerate(tables):
+            there = self.common.present[:, s]
+            of_row = np.zeros(len(table), np.int64)
+            of_row[self.common.rows[there, s]] = np.flatnonzero(there)
+            self._of_row.append(of_row)
+
+    def leading_symbols(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which symbol of each market starts on its date, of the longest history that does.
+
+        Args:
+            rows: at which symbols start, shape (K, S), each with features.
+
+        Returns:
+            Shape (K,).
+        """
+        return self._leading(self._numbers(rows))
+
+    def of_markets(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Number of each market's date among `common.dates`, shape (K,); `rows` likewise."""
+        number = self._numbers(rows)
+        return number[np.arange(len(rows)), self._leading(number)]
+
+    def _numbers(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        each = zip(self._of_row, rows.T, strict=True)
+        return np.stack([of_row[row] for of_row, row in each], axis=1)
+
+    def _leading(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        of = numbers[:, self._order]
+        as_many = (of[:, :, None] == of[:, None, :]).sum(axis=2)
+        return self._order[as_many.argmax(axis=1)]
+
+
 @dataclass(frozen=True, eq=False)
 class MomentsByDate:
     """Moving second moments of the surprises of S histories, on every date with features.
 
     Attributes:
-        tables: of the histories.
         dates: N of them.
         moments: after each, shape (N, S, S).
     """
 
-    tables: Sequence[FeatureTable]
-    dates: CommonDates
+    dates: StartDates
     moments: NDArray[np.float64]
 
     @classmethod
-    def of(cls, tables: Sequence[FeatureTable]) -> MomentsByDate:
-        """Worked out date by date."""
-        common = CommonDates.of([table.history for table in tables], LOOKBACK)
-        surprise = np.zeros(common.rows.shape)
+    def of(cls, tables: Sequence[FeatureTable], dates: StartDates | None = None) -> MomentsByDate:
+        """Worked out date by date.
+
+        Args:
+            tables: of the histories.
+            dates: of them; laid out here if None.
+        """
+        found = StartDates(tables) if dates is None else dates
+        surprise = np.zeros(found.common.rows.shape)
         for s, table in enumerate(tables):
-            there = common.present[:, s]
-            surprise[there, s] = surprise_of(table.rows[common.rows[there, s]])
-        return cls(tables, common, moments_along(surprise))
+            there = found.common.present[:, s]
+            surprise[there, s] = surprise_of(table.rows[found.common.rows[there, s]])
+        return cls(found, moments_along(surprise))
 
     def at(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Those where markets start, shape (K, S, S).
-
-        They are those of the market's date; of the date that most of its symbols start on, if not
-        all do.
+        """Those of the dates of markets, shape (K, S, S).
 
         Args:
             rows: at which symbols start, shape (K, S), each with features.
         """
-        place = _places(self.dates, self.tables, rows)
-        date = np.take_along_axis(place, _leading(place)[:, None], axis=1)[:, 0]
-        return self.moments[date]
+        return self.moments[self.dates.of_markets(rows)]
 
 
 def newest_moments(tables: Sequence[FeatureTable]) -> NDArray[np.float64]:
@@ -179,36 +224,3 @@ def start_moments(tables: Sequence[FeatureTable], rows: NDArray[np.int64]) -> ND
 def longest_first(tables: Sequence[FeatureTable]) -> list[int]:
     """Numbers of histories, those that begin first before others, then by their symbols."""
     return sorted(range(len(tables)), key=lambda s: (tables[s].history.time[0], tables[s].symbol))
-
-
-def leading_symbols(tables: Sequence[FeatureTable], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which symbol of each market starts on the market's date, of the longest history that does.
-
-    Args:
-        tables: of S histories.
-        rows: at which symbols start, shape (K, S), each with features.
-
-    Returns:
-        Shape (K,).
-    """
-    common = CommonDates.of([table.history for table in tables], LOOKBACK)
-    order = np.array(longest_first(tables))
-    return order[_leading(_places(common, tables, rows)[:, order])]
-
-
-def _places(
-    common: CommonDates, tables: Sequence[FeatureTable], rows: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Numbers of the dates of rows (K, S), likewise."""
-    place = np.zeros(rows.shape, np.int64)
-    for s, table in enumerate(tables):
-        there = common.present[:, s]
-        of_row = np.zeros(len(table), np.int64)
-        of_row[common.rows[there, s]] = np.flatnonzero(there)
-        place[:, s] = of_row[rows[:, s]]
-    return place
-
-
-def _leading(place: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The first symbol of each market (K, S) whose date most of its symbols have, shape (K,)."""
-    return (place[:, :, None] == place[:, None, :]).sum(axis=2).argmax(axis=1)

@@ -58,8 +58,9 @@ def dependence_of(
         kind: ForecasterSampler(observer, tables, blend=0.0, copula=kind) for kind in KINDS
     }
     samplers["by date"] = ForecasterSampler(observer, tables, blend=1.0)
-    samplers[DEFAULT] = ForecasterSampler(observer, tables, blend=DEFAULT_BLEND)
-    samplers["block bootstrap"] = BlockBootstrapSampler(tables, observer)
+    samplers[DEFAULT] = default = ForecasterSampler(observer, tables, blend=DEFAULT_BLEND)
+    # Of the days that the others have.
+    samplers["block bootstrap"] = BlockBootstrapSampler(tables, observer, first=default.first)
     for name, sampler in samplers.items():
         rng = streams(seed, "joint")["paths"]
         paths = sampler.sample(options.markets, options.bars, rng)

@@ -35,6 +35,7 @@ from research.conditions import conditions
 from research.held_out import (
     DEFAULT,
     ROTATIONS,
+    SAME_DAYS,
     SIMULATORS,
     Stock,
     markets_of,
@@ -64,6 +65,7 @@ FACT_PATHS = 40  # of each stock
 FLOOR = "training span"
 JOINT_SIMULATORS = (
     "block bootstrap",
+    SAME_DAYS,
     DEFAULT,
     "blend 0",
     "blend 0 alone",

@@ -4,7 +4,8 @@ import pytest
 from models.forecast.config import ForecasterConfig
 from models.forecast.forecaster import Forecaster
 from models.market.features import LOOKBACK, FeatureTable
-from research.held_out import SIMULATORS, fit, markets_of, simulator, stocks_of
+from models.market.history import CLOSE
+from research.held_out import SAME_DAYS, SIMULATORS, fit, markets_of, simulator, stocks_of
 from sim.windows import CONTEXT
 from tests.sim.forecasting import HISTORIES, TABLES, history, small_forecaster
 
@@ -74,6 +75,21 @@ def test_every_simulator_starts_in_the_past_of_its_stock(fits):
         assert rows.min() >= CONTEXT
         assert rows.max() < len(stock.past)
     assert len(stock.past) > LOOKBACK
+
+
+def test_a_block_bootstrap_may_have_the_days_of_imagined_markets(fits):
+    """Whole days: a bar's move from the bar before it is one of those from the first day on."""
+    stock = stocks_of(HISTORIES, SPLIT, CONFIG, 1, rotations=2, cache=None)[0]
+    first = LOOKBACK + CONFIG.window - 1
+    past = stock.past.history
+    for name in (SAME_DAYS, "block bootstrap"):
+        paths = stock.sampler(name).sample(20, 60, np.random.default_rng(0))
+        found = np.diff(np.log(paths.bars[..., CLOSE])).ravel()
+        moves = np.diff(np.log(past.bars[:, CLOSE]))
+        row = 1 + np.abs(moves[:, None] - found).argmin(axis=0)
+        np.testing.assert_allclose(moves[row - 1], found, atol=1e-12)
+        assert (row.min() >= first) == (name == SAME_DAYS)
+        assert (paths.start_row.min() >= first) == (name == SAME_DAYS)
 
 
 def test_markets_are_of_stocks_with_one_forecaster_and_calendar(fits, forecaster):

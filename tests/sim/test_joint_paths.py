@@ -19,7 +19,7 @@ from sim.dates import CommonDates
 from sim.dependence import Dependence, JointSeries
 from sim.noise import KINDS
 from sim.path_sampler import ForecasterSampler
-from sim.starts import draw_starts
+from sim.starts import MomentsByDate, StartDates, draw_starts
 from tests.sim.joint import CALENDAR, HISTORIES, TABLES
 
 FIRST = LOOKBACK + 19
@@ -103,6 +103,22 @@ def test_dates_nobody_can_start_on_are_refused(observer):
     for bad in (np.array([1.0]), np.array([], "datetime64[D]"), np.array(["NaT"], "datetime64[D]")):
         with pytest.raises(ValueError, match="starts must be any or latest or an array of dates"):
             draw(observer, 2, 1, starts=bad)
+
+
+def test_a_market_has_the_date_of_most_of_its_symbols_and_of_the_longest_history_among_equals():
+    """NEW begins 200 days after ALL, GAP lacks days that ALL has."""
+    shared = np.searchsorted(HISTORIES[2].time, HISTORIES[0].time[500])
+    rows = np.array([[500, 300, shared], [600, 300, shared], [600, 301, shared]])
+    of = np.array([500, 500, 600]) - LOOKBACK
+    dates = StartDates(TABLES)
+    np.testing.assert_array_equal(dates.of_markets(rows), of)
+    assert dates.leading_symbols(rows)[[0, 2]].tolist() == [0, 0]
+    moments = MomentsByDate.of(TABLES)
+    np.testing.assert_array_equal(moments.at(rows), moments.moments[of])
+    # Whatever the order of the symbols is.
+    turned = StartDates([TABLES[1], TABLES[0], TABLES[2]])
+    np.testing.assert_array_equal(turned.of_markets(rows[:, [1, 0, 2]]), of)
+    np.testing.assert_array_equal(turned.leading_symbols(rows[:, [1, 0, 2]])[[0, 2]], [1, 1])
 
 
 def test_hourly_bars_share_times_not_days():
