@@ -2,7 +2,7 @@
 
 Live bars are built from ticks, at the scale of their day. History has the official bars, at the
 scale that its provider knows of now. History is right about what it has; kept bars newer than that
-stay.
+stay, and follow the splits that it knows of.
 
 Around a split the two scales differ for a while: LEAN's history may know of it a day before the
 broker's event, or, where a provider reads its files once, never. Bars are brought to the account's
@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 
@@ -104,7 +105,8 @@ def mend(
                 "; it is scaled"
             )
     ratio = _scale(kept, fetched)
-    ahead = _is_ahead(kept, fetched, ratio, price, now, followed)
+    since = _split_among(kept, fetched[-1][0], ratio)
+    ahead = since is None and _is_ahead(kept, fetched, ratio, price, now, followed)
     if ahead:
         fetched = [scaled(bar, 1.0 / ratio) for bar in fetched]
         said.append(
@@ -120,6 +122,10 @@ def mend(
         )
     newest, there = fetched[-1][0], {time for time, _ in fetched}
     tail = [bar for bar in kept if bar[0] > newest]
+    if is_large(ratio):
+        # A dividend's ratio does not tell whether they are of before it; they stay until history
+        # has them.
+        tail = [scaled(bar, ratio) if since is None or bar[0] < since else bar for bar in tail]
     # An answer that is cut short takes nothing away.
     lacking = [scaled(bar, ratio) for bar in kept if bar[0] < newest and bar[0] not in there]
     if lacking:
@@ -190,6 +196,19 @@ def _scale(kept: Sequence[Bar], fetched: Sequence[Bar]) -> float:
     return float(np.median([theirs / ours for theirs, ours in shared[:5]]))
 
 
+def _split_among(kept: Sequence[Bar], newest: datetime, ratio: float) -> datetime | None:
+    """End of the first kept bar after history's newest that is of history's scale; None if none is.
+
+    A split came with it that nobody had told of.
+    """
+    if not is_large(ratio):
+        return None
+    for (_, before), (end, after) in pairwise(kept):
+        if end > newest and _nearer(after[0] / before[3], ratio):
+            return end
+    return None
+
+
 def _lags(
     kept: Sequence[Bar],
     fetched: Sequence[Bar],
@@ -226,7 +245,8 @@ def _is_ahead(
         # Of bars that came while nobody looked the split may have come before; by the next sending
         # it has.
         return False
-    due = fetched[-1][0].replace(hour=SPLIT_HOUR, minute=0) + timedelta(days=1)
+    newest = max(kept[-1][0], fetched[-1][0])
+    due = newest.replace(hour=SPLIT_HOUR, minute=0) + timedelta(days=1)
     return now is None or now < due
 
 

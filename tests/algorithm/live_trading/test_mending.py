@@ -105,6 +105,47 @@ def test_history_that_knows_of_a_split_before_the_broker_tells_is_scaled_back():
     assert found.bars == fetched
 
 
+@pytest.mark.parametrize("price", [60.0, None])
+@pytest.mark.parametrize("factor", [0.5, 0.375])
+def test_a_bar_that_history_lacks_follows_the_split_that_history_knows(price, factor):
+    """Ten at the old scale, of which history has nine, at the scale of this morning's split.
+
+    0.375 is of no common split: two for one, say, and a large dividend.
+    """
+    kept = bars(10)
+    fetched = [scaled(bar, factor) for bar in kept[:9]]
+    morning = kept[-1][0].replace(hour=8) + timedelta(days=1)
+    found = mend("AAPL", kept, fetched, {}, price and price * 2 * factor, morning)
+    want = [scaled(bar, factor) for bar in kept]
+    assert [time for time, _ in found.bars] == [time for time, _ in want]
+    np.testing.assert_allclose([r for _, r in found.bars], [r for _, r in want], rtol=1e-12)
+    again = mend("AAPL", found.bars, fetched, {}, price and price * 2 * factor, morning)
+    assert (again.bars, again.changed, again.said) == (found.bars, False, ())
+
+
+@pytest.mark.parametrize("price", [60.0, None])
+def test_a_bar_since_a_split_that_history_lacks_is_at_its_scale(price):
+    """The feed had it at the new scale already, though nobody had told of a split."""
+    old, new = bars(10), bars(2, 10, 55.0)
+    fetched = [scaled(bar, 0.5) for bar in old[:9]]
+    want = [*(scaled(bar, 0.5) for bar in old), *new]
+    # From before the morning after them on: the split came with the first of the two.
+    for now in (new[-1][0], new[-1][0] + timedelta(days=1)):
+        found = mend("AAPL", [*old, *new], fetched, {}, price, now)
+        assert [time for time, _ in found.bars] == [time for time, _ in want]
+        np.testing.assert_allclose([r for _, r in found.bars], [r for _, r in want], rtol=1e-12)
+        assert found.split == 0.5
+
+
+def test_a_split_is_to_come_after_the_newest_bar_whether_history_has_that_or_not():
+    """At its close, and history, a bar behind, knows of the next morning's split."""
+    kept = bars(10)
+    fetched = [scaled(bar, 0.5) for bar in kept[:9]]
+    found = mend("AAPL", kept, fetched, {}, now=kept[-1][0])
+    assert (found.ahead, found.split) == (True, None)
+    np.testing.assert_allclose([r for _, r in found.bars], [r for _, r in kept], rtol=1e-12)
+
+
 def test_a_provider_that_never_hears_of_a_split_has_bars_of_two_scales():
     """Those before it at the old scale, those since at the new: only the former are scaled."""
     truth = bars(30)
