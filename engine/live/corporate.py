@@ -177,6 +177,12 @@ class CorporateEvents:
         moments = {self._hours.to_utc(day + EVENTS_AT): f for day, f in later.items()}
         return Late(self._hours.to_utc(due + EVENTS_AT), moments), points
 
+    def is_known(self, ex_date: date, kind: EventKind) -> bool:
+        """Whether the files tell of what was due: a feed's do not without a bar before it."""
+        due = self.due(ex_date)
+        by_day = events_by_day(self.config, self._sources, due - _DAY, self.day)
+        return kind in kinds_of(by_day.get(due, ()))
+
     def is_late(self, ex_date: date) -> bool:
         """Whether what is told of an ex-date now should have come before.
 

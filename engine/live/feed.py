@@ -86,6 +86,7 @@ class LiveFeed(DataFeed):
         self.day_events: dict[str, set[DayEvent]] = {}
         self.is_behind = False
         self._told_late: list[tuple[CorporateEvents, date, EventKind]] = []
+        self._waiting: list[tuple[CorporateEvents, date, EventKind]] = []
         self.missed: dict[str, list[datetime]] = {}
         self._event_sources = events
         self._universes_end = END_OF_TIME
@@ -155,8 +156,12 @@ class LiveFeed(DataFeed):
             # The algorithm's own security has the prices; the benchmark reads them there.
             algorithm.benchmark.security = algorithm.securities[benchmark.symbol]
         if isinstance(self._source, BarSource):
-            # What is known by now, the brokerage has followed.
-            self._source.take_event_news()
+            # What is known by now, the brokerage has followed; what waits for a bar is not known.
+            self._note_event_news()
+            self._told_late = []
+            if self._since is None:
+                # Holdings that an account without a memory was given are those of now.
+                self._waiting = []
         self._is_live = True
 
     def _serve_daily(self, config: SubscriptionDataConfig, security: Any, now: datetime) -> None:
@@ -272,15 +277,24 @@ class LiveFeed(DataFeed):
         return self._time_slice(now, packets, changes)
 
     def _note_event_news(self) -> None:
-        """Note which splits and dividends are told of only now though their time has passed."""
-        if isinstance(self._source, BarSource):
-            self._told_late += [
-                (events, ex_date, kind)
-                for ticker, ex_date, kind in self._source.take_event_news()
-                for events in self._events
-                if events.config.symbol.value == ticker and events.is_late(ex_date)
-                if DayEvent(events.due(ex_date), kind) not in self._followed(ticker)
-            ]
+        """Note which splits and dividends are told of only now though their time has passed.
+
+        Those of which no bar before them has come are not known so far, and wait for one.
+        """
+        if not isinstance(self._source, BarSource):
+            return
+        self._waiting += [
+            (events, ex_date, kind)
+            for ticker, ex_date, kind in self._source.take_event_news()
+            for events in self._events
+            if events.config.symbol.value == ticker and events.is_late(ex_date)
+            if DayEvent(events.due(ex_date), kind) not in self._followed(ticker)
+        ]
+        known = [one for one in self._waiting if one[0].is_known(*one[1:])]
+        self._told_late += known
+        self._waiting = [
+            one for one in self._waiting if one not in known and one[0] in self._events
+        ]
 
     def _events_told_late(self) -> list[tuple[Any, list[BaseData]]]:
         """Of each security the oldest day's; another day of it waits for the next look."""

@@ -649,6 +649,41 @@ def test_what_was_followed_is_told_no_more_when_its_file_comes_back(run):
     assert account(run) == before
 
 
+@pytest.mark.parametrize("told", [8, 10])
+def test_what_is_told_late_without_a_bar_before_it_is_followed_once_that_comes(run, told):
+    """Wednesday's split and dividend are told on Thursday, the rows before them come at noon."""
+    run.append(HEADER + "".join(line(i) for i in range(5)))
+    events = [
+        (datetime(2010, 1, day, 17), lambda i=day - 6: run.append(line(i))) for day in (11, 12)
+    ]
+    (run.root / "main.py").write_text(BUYING.replace("bar is None or", "self.time.day > 11 or"))
+    run.trade(datetime(2010, 1, 11, 8), datetime(2010, 1, 13), events)
+    assert account(run) == ({"ABC": (1, 106)}, 100_000 - 106 - 1)
+
+    def tell():
+        run.append(EVENT + "2010-01-13,ABC,2,1\n", "events.csv")
+
+    halved = dict(zip(("open", "high", "low", "close"), (x / 2 for x in ROWS[7][:4]), strict=True))
+    file = run.feed / "ABC.csv"
+    before = file.read_text()
+    file.write_text(HEADER + line(7, **halved))
+    day = datetime(2010, 1, 14)
+    later = [(day + timedelta(hours=12), lambda: file.write_text(before + line(7, **halved)))]
+    if told == 8:
+        tell()
+    else:
+        later.insert(0, (day + timedelta(hours=told), tell))
+    log = run.trade(day + timedelta(hours=8, minutes=30), day, later)
+    ((when, _),) = said(log, "The split or dividend of ABC that belongs to 2010-01-13 08:00")
+    assert when == "14 12:00"
+    # A dollar for each of the two shares that the one has become.
+    followed = {"ABC": (2, 53)}, 100_000 - 106 - 1 + 2
+    assert account(run) == followed
+    log = run.trade(datetime(2010, 1, 15, 8), datetime(2010, 1, 15))
+    assert account(run) == followed
+    assert not any("was told" in text or "nothing ran" in text for text in log)
+
+
 @pytest.mark.parametrize("runs", [False, True])
 def test_a_split_that_is_told_late_restates_what_was_ordered_before_the_open(run, runs):
     """Of the evening and before the open, and one of ten o'clock; told at noon, or at a start."""
