@@ -10,17 +10,21 @@ import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from AlgorithmImports import *
 
 from algorithm.live_trading.live_bars import Away
-from algorithm.live_trading.mending import is_large
+from algorithm.live_trading.mending import SPLIT_HOUR, is_large
 
 LEAST_FLOW = 0.001
 """Share of the account that must come or go before it is said to be a deposit or a withdrawal:
 less are fees and interest."""
 
+
+LATE = timedelta(days=30)
+"""For so long what was filled is remembered, should a dividend of a day before it be told of."""
 
 LOOSE_SPLIT = 0.05
 """Relative error within which shares have followed the scale of prices: dividends come on top, and
@@ -140,6 +144,7 @@ class AccountBook:
         self._accounted: float | None = None
         self._flow = 0.0
         self._paid: dict[str, str] = {}
+        self._fills: dict[str, list[tuple[datetime, float]]] = {}
 
     def open(
         self,
@@ -159,6 +164,10 @@ class AccountBook:
             return
         self._flow = float(kept["flow"])
         self._paid = dict(kept["paid"])
+        self._fills = {
+            name: [(datetime.fromisoformat(time), quantity) for time, quantity in fills]
+            for name, fills in kept["fills"].items()
+        }
         self._reconcile(kept, away, ordered)
 
     def _reconcile(
@@ -246,6 +255,9 @@ class AccountBook:
             if self._accounted is not None:
                 paid = float(event.fill_quantity) * float(event.fill_price)
                 self._accounted -= paid + float(event.order_fee.value.amount)
+            name, now = event.symbol.value, self._algorithm.time
+            known = [one for one in self._fills.get(name, ()) if now - one[0] <= LATE]
+            self._fills[name] = [*known, (now, float(event.fill_quantity))]
 
     def paid(self, dividends: Dividends, splits: Splits) -> None:
         """Note dividends, which come as cash and are no deposit.
@@ -267,11 +279,20 @@ class AccountBook:
                     continue
                 self._paid[symbol.value] = day
                 held = float(self._algorithm.portfolio[symbol].quantity)
+                held -= self._filled_since(symbol.value, dividend.time)
                 if split is not None and split.type == SplitType.SPLIT_OCCURRED:
                     held *= float(split.split_factor)
                 amount = held * float(dividend.distribution)
                 if not self._was_there(symbol.value, amount):
                     self._accounted += amount
+
+    def _filled_since(self, name: str, day: datetime) -> float:
+        """Shares bought (negative: sold) since a day's dividend was due, which have no part in it.
+
+        None, unless it is told of late.
+        """
+        due = day.replace(hour=SPLIT_HOUR, minute=0, second=0, microsecond=0)
+        return sum(quantity for time, quantity in self._fills.get(name, ()) if time >= due)
 
     def _was_there(self, name: str, amount: float) -> bool:
         """Whether a dividend's $ had come by the start, where they were taken for a deposit."""
@@ -328,6 +349,10 @@ class AccountBook:
             "cash": cash,
             "flow": self._flow,
             "paid": dict(self._paid),
+            "fills": {
+                name: [(time.isoformat(), quantity) for time, quantity in fills]
+                for name, fills in self._fills.items()
+            },
         }
 
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-SCHEMA = 9
+SCHEMA = 10
 """Raise when a document's layout changes, and say in `_STATES` and `_BESIDE` how one of the layout
 before becomes one of this; documents of layouts that are not there are refused by name."""
 
@@ -302,8 +302,20 @@ def _from_8(state: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_STATES: Mapping[int, BroughtUp] = {4: _from_4, 5: _from_5, 6: _from_6, 7: _from_7, 8: _from_8}
-_BESIDE: Mapping[int, BroughtUp] = {5: dict, 6: dict, 7: dict, 8: dict}
+def _from_9(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What layout 9 did not have: what was filled lately."""
+    return {**state, "account": {**state["account"], "fills": {}}}
+
+
+_STATES: Mapping[int, BroughtUp] = {
+    4: _from_4,
+    5: _from_5,
+    6: _from_6,
+    7: _from_7,
+    8: _from_8,
+    9: _from_9,
+}
+_BESIDE: Mapping[int, BroughtUp] = {5: dict, 6: dict, 7: dict, 8: dict, 9: dict}
 
 
 def _sealed(number: int, state: Mapping[str, Any]) -> str:

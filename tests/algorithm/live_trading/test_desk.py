@@ -285,6 +285,28 @@ def test_a_dividend_that_history_has_told_of_is_no_withdrawal_when_it_is_told_of
     assert not said(world, "deposit of")
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_was_bought_since_a_dividend_that_is_told_late_has_no_part_in_it(restarts):
+    """Bought at the open of its day; told on the next day, when the account has it, too."""
+    world = running((0.5, 0.5))
+    day(world, (1.0, 1.0))
+    held = world.portfolio[BBB].quantity
+    day(world, (1.0, 1.0))
+    assert world.portfolio[BBB].quantity > 1.5 * held
+    due = world.time.replace(hour=0)
+    world.next_session()
+    if restarts:
+        world.kill()
+        world.start((1.0, 1.0))
+    world.portfolio.cash += held * 5.0
+    world.hear_paid(BBB, 5.0, due)
+    world.open({symbol: opened for symbol, (opened, _) in CALM.items()}, 1.0)
+    world.trade(CALM)
+    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    assert not said(world, "withdrawal")
+    assert not said(world, "deposit")
+
+
 def test_a_dividend_and_money_that_goes_on_one_morning_are_told_apart():
     world = running()
     world.next_session()

@@ -263,9 +263,9 @@ class World:
         if self.desk is not None:
             self.hear_paid(symbol, each)
 
-    def hear_paid(self, symbol, each):
-        """The desk hears of this morning's dividend, for the first time or again."""
-        self.desk.paid({symbol: SimpleNamespace(distribution=each, time=self.time)}, {})
+    def hear_paid(self, symbol, each, of=None):
+        """The desk hears of this morning's dividend, for the first time or again, or of a day's."""
+        self.desk.paid({symbol: SimpleNamespace(distribution=each, time=of or self.time)}, {})
 
     def deposit(self, amount):
         """Money that comes (negative: goes); nobody is told."""
