@@ -31,6 +31,7 @@ from algorithm.learner import Learner, ModelLearner
 from algorithm.learning import BEST, DQN
 from algorithm.live_trading.background import Background
 from algorithm.live_trading.desk import LATE, SEND_AT, SETTLE, Left, LiveDesk
+from algorithm.live_trading.live_bars import price_factor
 from algorithm.live_trading.state import STATES, LiveState
 from algorithm.live_trading.trainings import TRAIN_AT
 from algorithm.outside import OutsideSeries
@@ -569,7 +570,8 @@ class MirageStrategy(QCAlgorithm):
             split = splits.get(symbol)
             if split is not None and split.type == SplitType.SPLIT_OCCURRED:
                 factor = float(split.split_factor)
-                self._live.split(symbol.value, factor, split.time.date())
+                paid = price_factor(self.current_slice.dividends.get(symbol))
+                self._live.split(symbol.value, factor, split.time.date(), paid)
 
     def on_dividends(self, dividends: Dividends) -> None:
         """In live trading they come as cash, which is no deposit."""

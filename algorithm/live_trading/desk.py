@@ -286,9 +286,9 @@ class LiveDesk:
         if name in self.benchmark:
             self.benchmark[name] /= factor
 
-    def split(self, name: str, factor: float, day: date) -> None:
-        """Heed a split that the broker tells of: kept bars and pending targets follow it."""
-        self.bars.split(name, factor, day)
+    def split(self, name: str, factor: float, day: date, paid: float = 1.0) -> None:
+        """Heed a split that the broker tells of; see `LiveBars.split`."""
+        self.bars.split(name, factor, day, paid)
         self.save()
 
     # Decisions and orders.

@@ -120,7 +120,13 @@ class KnownSplits:
         self._known.setdefault(name, []).append(one)
 
     def broker_told(
-        self, name: str, factor: float, day: date, now: datetime, newest: datetime | None
+        self,
+        name: str,
+        factor: float,
+        day: date,
+        now: datetime,
+        newest: datetime | None,
+        paid: float = 1.0,
     ) -> Following:
         """Note one that the broker tells of.
 
@@ -130,6 +136,8 @@ class KnownSplits:
             day: to which it belongs.
             now: the present.
             newest: end of the newest bar; what history told of before has been told of by then.
+            paid: price factor of the dividend that the day has as well, which history's scale has
+                too; 1 without one.
 
         Returns:
             What bars and targets have still to follow.
@@ -151,14 +159,15 @@ class KnownSplits:
                 continue
             if one.followed and one.time < due:
                 continue
-            rest = one.unclaimed / factor
-            others = _split_of(rest)
+            others = _split_of(one.unclaimed / factor, paid)
             if others is not None:
-                behind, one.is_scale = one.is_scale, False
-                one.unclaimed = 1.0 if others == 1.0 else rest
+                # Of splits alone: history's scale may have a dividend on top, and where both
+                # together looked like a split, targets have followed that.
+                had = 1.0 if one.is_scale else one.unclaimed
+                left = factor * others / had
+                one.unclaimed, one.is_scale = others, False
                 known.append(KnownSplit(now, factor, day, is_part=True, heard=True))
-                # Of splits alone: history's scale may have a dividend on top.
-                return Following(targets=factor * others) if behind else Following()
+                return Following(targets=1.0 if _is_one(left) else left)
         if equal:
             self._tell(f"{name}: a second split by {factor:g} since the last close; both count")
         known.append(KnownSplit(now, factor, day, heard=True))
@@ -178,8 +187,15 @@ def _is_one(ratio: float) -> bool:
     return abs(ratio - 1.0) <= SCALE_ERROR
 
 
-def _split_of(ratio: float) -> float | None:
-    """The common split that a ratio of scales is, 1 where it is none; None if it is another."""
-    if _is_one(ratio):
+def _split_of(ratio: float, paid: float) -> float | None:
+    """The common split in a ratio of scales, 1 where there is none; None if it is another ratio.
+
+    Args:
+        ratio: of scales.
+        paid: price factor of a dividend that it may have as well.
+    """
+    without = ratio / paid
+    if _is_one(ratio) or _is_one(without):
         return 1.0
-    return looks_like_split(1.0, ratio) if is_split_ratio(ratio) else None
+    found = next((each for each in (without, ratio) if is_split_ratio(each)), None)
+    return None if found is None else looks_like_split(1.0, found)

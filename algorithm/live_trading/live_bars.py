@@ -283,25 +283,26 @@ class LiveBars:
             return False
         return not self._splits.any_between(name, before, now)
 
-    def split(self, name: str, factor: float, day: date) -> None:
+    def split(self, name: str, factor: float, day: date, paid: float = 1.0) -> None:
         """Heed a split that the broker tells of: kept bars and pending targets follow it.
 
         Args:
             name: ticker.
             factor: of prices.
             day: to which it belongs.
+            paid: price factor of the dividend of the same day, 1 without one.
         """
         with self._guard:
             now, newest = self._algorithm.time, self._bars.newest(name)
-            left = self._splits.broker_told(name, factor, day, now, newest and newest[0])
+            left = self._splits.broker_told(name, factor, day, now, newest and newest[0], paid)
             if left.bars != 1.0:
                 self._bars.replace(name, [scaled(bar, left.bars) for bar in self._bars.of(name)])
                 self.version += 1
                 self._tell(f"{name}: split by {factor:g}; kept bars and pending targets follow it")
             elif left.targets != 1.0:
                 self._tell(
-                    f"{name}: split by {factor:g}, of which and of others history's new scale was; "
-                    f"pending targets follow them, by {left.targets:g} together"
+                    f"{name}: split by {factor:g}, which history's new scale has, with whatever "
+                    f"else; pending targets follow what there is of splits, by {left.targets:g}"
                 )
             if left.targets != 1.0:
                 self._on_split(name, left.targets)
@@ -338,6 +339,14 @@ class LiveBars:
             name: [(datetime.fromisoformat(time), tuple(row)) for time, row in bars]
             for name, bars in state["newest"].items()
         }
+
+
+def price_factor(dividend: Dividend | None) -> float:
+    """Of prices, by a dividend; 1 without one, and where the price before it is not told."""
+    if dividend is None:
+        return 1.0
+    paid, before = float(dividend.distribution), float(dividend.reference_price)
+    return 1.0 - paid / before if paid < before else 1.0
 
 
 def _as_bar(symbol: Symbol, bar: KeptBar, period: timedelta) -> TradeBar:

@@ -5,12 +5,14 @@ from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
+from AlgorithmImports import SplitType
 
 from algorithm.bars import BarBook
 from algorithm.live_trading.background import Background
 from algorithm.outside import OutsideSeries
 from algorithm.settings import Settings
 from algorithm.strategy import MirageStrategy
+from tests.algorithm.live_trading.world import Name
 
 CLOSE = datetime(2026, 11, 2, 16)
 ROW = (10.0, 11.0, 9.0, 10.5, 1e6)
@@ -29,6 +31,7 @@ class Algorithm:
     _rules_now = MirageStrategy._rules_now
     _settle = MirageStrategy._settle
     _require_bars = MirageStrategy._require_bars
+    on_splits = MirageStrategy.on_splits
     on_warmup_finished = MirageStrategy.on_warmup_finished
 
     def __init__(self, live):
@@ -155,3 +158,18 @@ def test_series_that_lean_does_not_feed_live_are_refused_by_name(live):
         OutsideSeries(live, live._options.forecaster.macro, live._bars)
     live._options = Settings.from_parameters({"features": "bars,rate"})
     assert OutsideSeries(live, live._options.forecaster.macro, live._bars)._symbols == {}
+
+
+def test_a_split_is_told_with_the_dividend_of_its_day():
+    """Twenty of a hundred dollars are paid on AAA; BBB has a split alone."""
+    algorithm, told = Algorithm(live=True), []
+    algorithm._traded = first, second = Name("AAA"), Name("BBB")
+    algorithm._live.split = lambda *what: told.append(what)
+    both = [
+        SimpleNamespace(split_factor=factor, time=CLOSE, type=SplitType.SPLIT_OCCURRED)
+        for factor in (0.5, 0.1)
+    ]
+    dividend = SimpleNamespace(distribution=20.0, reference_price=100.0)
+    algorithm.current_slice = SimpleNamespace(dividends={first: dividend})
+    algorithm.on_splits({first: both[0], second: both[1]})
+    assert told == [("AAA", 0.5, CLOSE.date(), 0.8), ("BBB", 0.1, CLOSE.date(), 1.0)]
