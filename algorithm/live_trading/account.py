@@ -181,10 +181,12 @@ class AccountBook:
         broker, state = self.holdings(), kept["holdings"]
         cash, saved = self.cash(), float(kept["cash"])
         changes = {}
+        paid_out = {name: each.dividend for name, each in away.items()}
         for name in sorted(broker.keys() | state.keys()):
             has, had = broker.get(name, (0.0, 0.0))[0], float(state.get(name, (0.0, 0.0))[0])
             change = Change(name, had, has, away.get(name), ordered.get(name))
             if change.is_unfollowed:
+                paid_out[name] = away[name].fall
                 self._tell(
                     f"{name}: prices are {away[name].scale:g} times those of before, and the "
                     f"broker holds {has:g} shares as before: unless that was a dividend, it has "
@@ -219,7 +221,7 @@ class AccountBook:
                     f"{change.guessed_by}, so money that came or went within that is not told apart"
                 )
             left, unsure = left + paid, unsure + error
-        left = self._less_dividends(left, broker, away)
+        left = self._less_dividends(left, broker, paid_out)
         if abs(left) > unsure:
             self._flow += left
             self._tell(f"{_flow(left)}, while nothing ran")
@@ -230,19 +232,24 @@ class AccountBook:
             )
 
     def _less_dividends(
-        self, left: float, held: Mapping[str, Sequence[float]], away: Mapping[str, Away]
+        self, left: float, held: Mapping[str, Sequence[float]], paid_out: Mapping[str, float]
     ) -> float:
         """$ that dividends do not explain.
 
         History may follow a dividend days after it was paid, so one counts if the cash shows it.
         Should it be this morning's and be told of again, it has been counted.
+
+        Args:
+            left: $ to be explained.
+            held: quantity and average price by ticker.
+            paid_out: what may have been paid on a share by ticker, $.
         """
         today = self._algorithm.time.date().isoformat()
-        paid = {name: held[name][0] * away[name].dividend for name in held if name in away}
+        paid = {name: held[name][0] * paid_out[name] for name in held if name in paid_out}
         for name, amount in sorted(paid.items(), key=lambda item: -abs(item[1])):
             if abs(amount) > 0.005 and _explains(amount, left):
                 self._tell(
-                    f"{name}: a dividend of about {away[name].dividend:.4g} $ a share came while "
+                    f"{name}: a dividend of about {paid_out[name]:.4g} $ a share came while "
                     f"nothing ran, {amount:.2f} $"
                 )
                 left -= amount

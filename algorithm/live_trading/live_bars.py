@@ -33,6 +33,7 @@ class Away:
         split: price factor of its splits, 1 without one.
         scale: history's prices over those that were kept, with all its splits and dividends.
         dividend: about what it paid in $ on a share as it is now.
+        fall: by how many $ history has a share of before lower now: the dividend, if no split came.
         opened: open of the first session that nobody saw; None if none has passed.
         low, high: lowest and highest price of those sessions; the last close without one.
     """
@@ -40,6 +41,7 @@ class Away:
     split: float
     scale: float
     dividend: float
+    fall: float
     opened: float | None
     low: float
     high: float
@@ -371,6 +373,7 @@ def _away(left: Sequence[KeptBar], bars: Sequence[KeptBar], mended: Mended) -> A
         mended.scale,
         # History's prices before a dividend are the smaller by it.
         dividend=close * (split - mended.scale),
+        fall=close * (1.0 - mended.scale),
         opened=since[0][0] if since else None,
         low=min((row[2] for row in since), default=close * split),
         high=max((row[1] for row in since), default=close * split),

@@ -285,6 +285,22 @@ def test_a_dividend_that_history_has_told_of_is_no_withdrawal_when_it_is_told_of
     assert not said(world, "deposit of")
 
 
+@pytest.mark.parametrize("part", [0.3, 0.25, 0.2, 0.01])
+def test_a_dividend_as_large_as_a_split_while_nothing_ran_is_no_deposit(part):
+    """A quarter and a fifth of the price look like four for three and five for four."""
+    world = running()
+    held, each = world.portfolio[BBB].quantity, part * world.securities[BBB].price
+    world.next_session()
+    world.kill()
+    world.pay(BBB, each)
+    world.scale(BBB, 1.0 - part)
+    world.start((1.0, 1.0))
+    (line,) = said(world, "a dividend of about")
+    assert f"BBB: a dividend of about {each:.4g} $ a share" in line
+    assert f", {held * each:.2f} $" in line
+    assert not said(world, "deposit")
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 def test_what_was_bought_since_a_dividend_that_is_told_late_has_no_part_in_it(restarts):
     """Bought at the open of its day; told on the next day, when the account has it, too."""
