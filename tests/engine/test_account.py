@@ -19,7 +19,7 @@ from engine.brokerage.settlement import ImmediateSettlementModel
 from engine.brokerage.shortable import MarginInterestRateParameters, ShortMarginInterestRateModel
 from engine.common.decimals import net_arithmetic
 from engine.common.enums import DataNormalizationMode, OrderDirection, OrderStatus
-from engine.market.data import Dividend, TradeBar
+from engine.market.data import Dividend, Split, TradeBar
 from tests.engine.test_fills import QUIET, Once, run
 
 FLAT = [*QUIET, *[(100, 101, 99, 100, 1_000_000)] * 4]
@@ -77,6 +77,34 @@ def test_dividends_and_closed_profits_may_be_booked_by_hand(tmp_path):
     assert result.algorithm.seen == (100_016, 16)
     first, second = result.algorithm.transactions.profits
     assert second - first == timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize("live_mode", [False, True])
+@pytest.mark.parametrize(
+    ("factor", "whole", "rest"),
+    [
+        # LEAN's own test of partial shares.
+        ("0.49999", 200, "0.00400008000160003200064001"),
+        # Three for two, with the digits of LEAN's files: never quite 150, and LEAN cuts.
+        ("0.66666667", 149, "0.99999925000000374999998125"),
+        ("0.6666667", 149, "0.99999250000037499998125000"),
+        ("0.6666666666666666666666666667", 149, "0.99999999999999999999999999"),
+    ],
+)
+def test_a_split_leaves_whole_shares_and_pays_the_rest(tmp_path, live_mode, factor, whole, rest):
+    def act(algorithm):
+        portfolio, security = algorithm.portfolio, algorithm.securities[algorithm.symbol]
+        security.holdings.set_holdings(100, 100)
+        split = Split(algorithm.symbol, algorithm.time, 100, Decimal(factor), 1)
+        cash = portfolio.cash_exact
+        portfolio.apply_split(split, security, live_mode, DataNormalizationMode.RAW)
+        paid = portfolio.cash_exact - cash
+        algorithm.seen = security.holdings.quantity_exact, paid
+
+    # The last close is 100 $.
+    held, paid = run(tmp_path, FLAT, act).algorithm.seen
+    assert held == whole
+    assert float(paid) == pytest.approx(100 * float(Decimal(rest) * Decimal(factor)), rel=1e-12)
 
 
 def test_holdings_cost_and_margin_by_leverage(tmp_path):
