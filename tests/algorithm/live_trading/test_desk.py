@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from AlgorithmImports import TradeBar
 
 from algorithm.bars import row_of
 from algorithm.live_trading.state import LiveState, StateStore
@@ -444,6 +445,30 @@ def test_equal_splits_of_two_days_without_a_bar_between_are_two():
         world.time = world.time.replace(hour=17)
     assert world.portfolio[BBB].quantity == 4 * held
     assert world.desk.outbox.targets["BBB"] == 4 * held
+    assert_bars_are_true(world)
+
+
+@pytest.mark.parametrize("told", ["before", "after", "never"])
+def test_a_bar_that_history_lacks_is_of_the_scale_of_a_split_that_it_knows(told):
+    """History is a bar behind all day; the broker tells before or after it is asked, or never."""
+    world = running()
+    targets, whole = world.desk.outbox.targets["BBB"], world.history[TradeBar]
+    newest = world.bars[BBB][-1].end_time
+    world.history = {TradeBar: lambda *of: [bar for bar in whole(*of) if bar.end_time != newest]}
+    world.next_session()
+    world.scale(BBB, 0.5)
+    world.portfolio.split(BBB, 0.5)
+    if told == "before":
+        world.desk.split("BBB", 0.5, world.time.date())
+    world.desk.bars.refresh(world.time)
+    assert_bars_are_true(world)
+    if told == "after":
+        world.desk.split("BBB", 0.5, world.time.date())
+    assert world.desk.outbox.targets["BBB"] == 2.0 * targets
+    prices = quotes(world, 0.5)
+    world.open({symbol: opened for symbol, (opened, _) in prices.items()}, 1.0)
+    world.trade(prices)
+    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
     assert_bars_are_true(world)
 
 
