@@ -22,8 +22,7 @@ LEAST_FLOW = 0.001
 """Share of the account that must come or go before it is said to be a deposit or a withdrawal:
 less are fees and interest."""
 
-
-LATE = timedelta(days=30)
+LATE_DIVIDEND = timedelta(days=30)
 """For so long what was filled is remembered, should a dividend of a day before it be told of."""
 
 LOOSE_SPLIT = 0.05
@@ -263,7 +262,7 @@ class AccountBook:
                 paid = float(event.fill_quantity) * float(event.fill_price)
                 self._accounted -= paid + float(event.order_fee.value.amount)
             name, now = event.symbol.value, self._algorithm.time
-            known = [one for one in self._fills.get(name, ()) if now - one[0] <= LATE]
+            known = [one for one in self._fills.get(name, ()) if now - one[0] <= LATE_DIVIDEND]
             self._fills[name] = [*known, (now, float(event.fill_quantity))]
 
     def paid(self, dividends: Dividends, splits: Splits) -> None:

@@ -122,9 +122,8 @@ def mend(
         )
     newest, there = fetched[-1][0], {time for time, _ in fetched}
     tail = [bar for bar in kept if bar[0] > newest]
+    # Of a smaller ratio, a dividend's, their prices do not tell whether they are of before it.
     if is_large(ratio):
-        # A dividend's ratio does not tell whether they are of before it; they stay until history
-        # has them.
         tail = [scaled(bar, ratio) if since is None or bar[0] < since else bar for bar in tail]
     # An answer that is cut short takes nothing away.
     lacking = [scaled(bar, ratio) for bar in kept if bar[0] < newest and bar[0] not in there]
