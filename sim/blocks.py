@@ -134,7 +134,9 @@ def _exchanged(
     found = rows.copy()
     for group in np.split(order, np.flatnonzero(cut[1:-1]) + 1):
         if len(group) > 1:
-            found[group] = rows[np.roll(group, rng.integers(1, len(group)))]
+            places = int(rng.integers(1, len(group)))
+            found[group[places:]] = rows[group[:-places]]
+            found[group[:places]] = rows[group[-places:]]
     alone = np.empty(count, bool)
     alone[order] = cut[:-1] & cut[1:]
     return found, alone
