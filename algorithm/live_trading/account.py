@@ -16,7 +16,7 @@ from typing import Any
 from AlgorithmImports import *
 
 from algorithm.live_trading.live_bars import Away
-from algorithm.live_trading.mending import SPLIT_HOUR, is_large
+from algorithm.live_trading.mending import SCALE_ERROR, SPLIT_HOUR, is_large
 
 LEAST_FLOW = 0.001
 """Share of the account that must come or go before it is said to be a deposit or a withdrawal:
@@ -62,7 +62,10 @@ class Change:
             return 1.0 if self.away is None else self.away.split
         made = self.has / self.had
         followed = abs(made * self.away.scale - 1.0) <= LOOSE_SPLIT
-        return 1.0 / made if followed and self.has_new_scale else 1.0
+        if not (followed and self.has_new_scale):
+            return 1.0
+        # A bit less, since what was held, divided by it, is cut to whole shares.
+        return math.nextafter(self.had / self.has, 0.0)
 
     @property
     def has_new_scale(self) -> bool:
@@ -127,6 +130,7 @@ class AccountBook:
         symbols: Sequence[Symbol],
         guard: threading.RLock,
         tell: Callable[[str], None],
+        splits_since: Callable[[str, datetime], float],
     ) -> None:
         """Build it; `open` before use.
 
@@ -135,11 +139,13 @@ class AccountBook:
             symbols: what is traded.
             guard: held while what is accounted for changes.
             tell: takes one line of text.
+            splits_since: price factor of a ticker's splits since a moment, 1 without one.
         """
         self._algorithm = algorithm
         self._symbols = list(symbols)
         self._guard = guard
         self._tell = tell
+        self._splits_since = splits_since
         self._accounted: float | None = None
         self._flow = 0.0
         self._paid: dict[str, str] = {}
@@ -150,29 +156,33 @@ class AccountBook:
         kept: Mapping[str, Any] | None,
         away: Mapping[str, Away],
         ordered: Mapping[str, float],
-    ) -> None:
+    ) -> Mapping[str, float]:
         """Begin with the account as it is, beside what was saved of it.
 
         Args:
             kept: what `to_state` gave; None if nothing was saved.
             away: what happened to the symbols while nothing ran.
             ordered: shares that were to be held, by ticker, where that has been ordered.
+
+        Returns:
+            By ticker, the price factor of the splits that came (1 for none), where holdings or cash
+            show that it is another than history's new scale looks like.
         """
         self._accounted = self.cash()
         if kept is None:
-            return
+            return {}
         self._flow = float(kept["flow"])
         self._paid = dict(kept["paid"])
         self._fills = {
             name: [(datetime.fromisoformat(time), quantity) for time, quantity in fills]
             for name, fills in kept["fills"].items()
         }
-        self._reconcile(kept, away, ordered)
+        return self._reconcile(kept, away, ordered)
 
     def _reconcile(
         self, kept: Mapping[str, Any], away: Mapping[str, Away], ordered: Mapping[str, float]
-    ) -> None:
-        """Say where broker and saved state differ, and why; the broker is right.
+    ) -> Mapping[str, float]:
+        """Say where broker and saved state differ, and why; the broker is right. See `open`.
 
         What changed of the holdings was bought or sold at some price of the days nobody saw, and
         what a dividend paid is known from history; what is left of the cash came or went.
@@ -180,12 +190,18 @@ class AccountBook:
         broker, state = self.holdings(), kept["holdings"]
         cash, saved = self.cash(), float(kept["cash"])
         changes = {}
-        paid_out = {name: each.dividend for name, each in away.items()}
+        paid_out = {name: each.dividend_beside(each.split) for name, each in away.items()}
+        came: dict[str, float] = {}
+        unfollowed = set()
         for name in sorted(broker.keys() | state.keys()):
             has, had = broker.get(name, (0.0, 0.0))[0], float(state.get(name, (0.0, 0.0))[0])
             change = Change(name, had, has, away.get(name), ordered.get(name))
-            if change.is_unfollowed:
-                paid_out[name] = away[name].fall
+            if name in away and change.split != away[name].split:
+                came[name] = change.split
+                paid_out[name] = away[name].dividend_beside(change.split)
+            elif change.is_unfollowed:
+                unfollowed.add(name)
+                paid_out[name] = away[name].dividend_beside(1.0)
                 self._tell(
                     f"{name}: prices are {away[name].scale:g} times those of before, and the "
                     f"broker holds {has:g} shares as before: unless that was a dividend, it has "
@@ -205,7 +221,7 @@ class AccountBook:
             )
         elif not changes:
             self._tell("the broker's cash and holdings are those of the saved state")
-            return
+            return came
         unsure = LEAST_FLOW * float(self._algorithm.portfolio.total_portfolio_value)
         for change in changes.values():
             price = float(self._algorithm.securities[change.name].price)
@@ -220,20 +236,27 @@ class AccountBook:
                     f"{change.guessed_by}, so money that came or went within that is not told apart"
                 )
             left, unsure = left + paid, unsure + error
-        left = self._less_dividends(left, broker, paid_out)
+        alone = dict.fromkeys(unfollowed, unsure)
+        left, paid_by = self._less_dividends(left, broker, paid_out, alone)
+        came |= dict.fromkeys(unfollowed & paid_by, 1.0)
         if abs(left) > unsure:
             self._flow += left
             self._tell(f"{_flow(left)}, while nothing ran")
         if changes:
             self._tell(
                 "if this is paper trading and the account was lost with the deployment, deploy "
-                "with " + redeploy_options(saved, _after_splits(state, away), self._ids())
+                "with " + redeploy_options(saved, _after_splits(state, away, came), self._ids())
             )
+        return came
 
     def _less_dividends(
-        self, left: float, held: Mapping[str, Sequence[float]], paid_out: Mapping[str, float]
-    ) -> float:
-        """$ that dividends do not explain.
+        self,
+        left: float,
+        held: Mapping[str, Sequence[float]],
+        paid_out: Mapping[str, float],
+        alone: Mapping[str, float],
+    ) -> tuple[float, set[str]]:
+        """$ that dividends do not explain, and the tickers of those that explain the rest.
 
         History may follow a dividend days after it was paid, so one counts if the cash shows it.
         Should it be this morning's and be told of again, it has been counted.
@@ -242,18 +265,25 @@ class AccountBook:
             left: $ to be explained.
             held: quantity and average price by ticker.
             paid_out: what may have been paid on a share by ticker, $.
+            alone: by ticker, within how many $ the cash must show it, where history's new scale
+                may as well be of a split that the broker has not followed.
         """
+        paid_by = set()
         today = self._algorithm.time.date().isoformat()
         paid = {name: held[name][0] * paid_out[name] for name in held if name in paid_out}
         for name, amount in sorted(paid.items(), key=lambda item: -abs(item[1])):
-            if abs(amount) > 0.005 and _explains(amount, left):
+            shows = _explains(amount, left)
+            if name in alone:
+                shows = abs(left - amount) <= alone[name] + SCALE_ERROR * abs(amount)
+            if abs(amount) > 0.005 and shows:
                 self._tell(
                     f"{name}: a dividend of about {paid_out[name]:.4g} $ a share came while "
                     f"nothing ran, {amount:.2f} $"
                 )
                 left -= amount
                 self._paid[name] = today
-        return left
+                paid_by.add(name)
+        return left, paid_by
 
     def filled(self, event: OrderEvent) -> None:
         """Note a fill, whose money is accounted for."""
@@ -295,10 +325,14 @@ class AccountBook:
     def _filled_since(self, name: str, day: datetime) -> float:
         """Shares bought (negative: sold) since a day's dividend was due, which have no part in it.
 
-        None, unless it is told of late.
+        They are counted in what later splits have made of them. None, unless it is told of late.
         """
         due = day.replace(hour=SPLIT_HOUR, minute=0, second=0, microsecond=0)
-        return sum(quantity for time, quantity in self._fills.get(name, ()) if time >= due)
+        return sum(
+            quantity / self._splits_since(name, time)
+            for time, quantity in self._fills.get(name, ())
+            if time >= due
+        )
 
     def _was_there(self, name: str, amount: float) -> bool:
         """Whether a dividend's $ had come by the start, where they were taken for a deposit."""
@@ -374,12 +408,12 @@ def _flow(amount: float) -> str:
 
 
 def _after_splits(
-    holdings: Mapping[str, Sequence[float]], away: Mapping[str, Away]
+    holdings: Mapping[str, Sequence[float]], away: Mapping[str, Away], came: Mapping[str, float]
 ) -> dict[str, tuple[float, float]]:
     """Saved quantities and prices as splits that came since have made them."""
     found = {}
     for name, (quantity, price) in holdings.items():
-        split = away[name].split if name in away else 1.0
+        split = came.get(name, away[name].split if name in away else 1.0)
         found[name] = float(math.trunc(quantity / split)), price * split
     return found
 

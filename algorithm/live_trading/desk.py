@@ -146,9 +146,11 @@ class LiveDesk:
             algorithm, symbols, self.outbox, rules, equity, self.guard, self.save, self.tell
         )
         self.trainings = Trainings(algorithm, self.guard, self._sell_all, self.save, self.tell)
-        self.account = AccountBook(algorithm, symbols, self.guard, self.tell)
         self.bars = LiveBars(
             algorithm, symbols, bars, midnight - warm_up, self.guard, self._follow, self.tell
+        )
+        self.account = AccountBook(
+            algorithm, symbols, self.guard, self.tell, self.bars.splits_since
         )
 
     # Start.
@@ -194,9 +196,17 @@ class LiveDesk:
             self.orders.refusals.restore(kept["refusals"])
             self.benchmark.update(kept["benchmark"])
             self._resume_report(report)
+        targets, benchmark = dict(self.outbox.targets), dict(self.benchmark)
         self.bars.refresh(self._algorithm.time)
         sent = self.outbox.targets if self.outbox.ordered else {}
-        self.account.open(None if kept is None else kept["account"], self.bars.away(), sent)
+        account = None if kept is None else kept["account"]
+        for name, factor in self.account.open(account, self.bars.away(), sent).items():
+            # Not what history's new scale looked like.
+            for followed, saved in ((self.outbox.targets, targets), (self.benchmark, benchmark)):
+                if name in saved:
+                    followed[name] = saved[name]
+            self.bars.account_showed(name, factor)
+            self._follow(name, factor)
         if kept is None:
             return None
         self._show()

@@ -10,6 +10,7 @@ and a process that was killed in that moment leaves one that hears of it again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -119,6 +120,19 @@ class KnownSplits:
         one = KnownSplit(now, factor, unclaimed=factor, is_scale=True)
         self._known.setdefault(name, []).append(one)
 
+    def account_showed(self, name: str, factor: float) -> None:
+        """Note what splits there are in what history told of last, 1 for none: shares show it."""
+        one = self._known[name][-1]
+        one.unclaimed, one.is_scale, one.followed = factor, False, True
+
+    def since(self, name: str, time: datetime) -> float:
+        """Price factor of a symbol's splits that came after a moment, 1 without one."""
+        return math.prod(
+            one.unclaimed if one.day is None else one.factor
+            for one in self._known.get(name, ())
+            if not one.is_scale and (one.time if one.day is None else _due(one.day)) > time
+        )
+
     def broker_told(
         self,
         name: str,
@@ -153,7 +167,7 @@ class KnownSplits:
                 "and history is asked"
             )
             return Following()
-        due = datetime(day.year, day.month, day.day, SPLIT_HOUR)
+        due = _due(day)
         for one in known:
             if _is_one(one.unclaimed) or (newest is not None and one.time <= newest):
                 continue
@@ -180,6 +194,11 @@ class KnownSplits:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Bring back what `to_state` gave."""
         self._known = {name: list(map(KnownSplit.of, known)) for name, known in state.items()}
+
+
+def _due(day: date) -> datetime:
+    """When LEAN tells of a day's split."""
+    return datetime(day.year, day.month, day.day, SPLIT_HOUR)
 
 
 def _is_one(ratio: float) -> bool:

@@ -32,19 +32,22 @@ class Away:
     Attributes:
         split: price factor of its splits, 1 without one.
         scale: history's prices over those that were kept, with all its splits and dividends.
-        dividend: about what it paid in $ on a share as it is now.
-        fall: by how many $ history has a share of before lower now: the dividend, if no split came.
+        close: the last of before, $ a share as it was.
         opened: open of the first session that nobody saw; None if none has passed.
         low, high: lowest and highest price of those sessions; the last close without one.
     """
 
     split: float
     scale: float
-    dividend: float
-    fall: float
+    close: float
     opened: float | None
     low: float
     high: float
+
+    def dividend_beside(self, split: float) -> float:
+        """About what it paid in $ on a share as it is now, if its splits were by a price factor."""
+        # History's prices before a dividend are the smaller by it.
+        return self.close * (split - self.scale)
 
 
 class LiveBars:
@@ -312,6 +315,28 @@ class LiveBars:
                 # Should it be another after all, history knows of both by now.
                 self._refresh(self._by_name[name], now)
 
+    def account_showed(self, name: str, factor: float) -> None:
+        """Heed, at a start, what the account shows of the new scale that history has.
+
+        Args:
+            name: ticker.
+            factor: of prices, by the splits that came; 1 if none did.
+        """
+        with self._guard:
+            self._splits.account_showed(name, factor)
+        self._tell(
+            f"{name}: the account shows that history's new scale has "
+            + (
+                "no split; pending targets are those of before"
+                if factor == 1.0
+                else f"a split by {factor:g}; pending targets follow that alone"
+            )
+        )
+
+    def splits_since(self, name: str, time: datetime) -> float:
+        """Price factor of a ticker's splits that came after a moment; 1 without one."""
+        return self._splits.since(name, time)
+
     # State.
 
     def to_state(self) -> dict[str, Any]:
@@ -371,9 +396,7 @@ def _away(left: Sequence[KeptBar], bars: Sequence[KeptBar], mended: Mended) -> A
     return Away(
         split,
         mended.scale,
-        # History's prices before a dividend are the smaller by it.
-        dividend=close * (split - mended.scale),
-        fall=close * (1.0 - mended.scale),
+        close,
         opened=since[0][0] if since else None,
         low=min((row[2] for row in since), default=close * split),
         high=max((row[1] for row in since), default=close * split),

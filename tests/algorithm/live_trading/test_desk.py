@@ -1,6 +1,7 @@
 """Closes that nobody saw, orders that are refused, and what is on disk when."""
 
 import json
+import math
 from datetime import timedelta
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from AlgorithmImports import TradeBar
 
 from algorithm.bars import row_of
+from algorithm.live_trading.account import Change
+from algorithm.live_trading.live_bars import Away
 from algorithm.live_trading.state import LiveState, StateStore
 from tests.algorithm.live_trading.world import SYMBOLS, Memory, World, event
 
@@ -300,6 +303,56 @@ def test_a_dividend_as_large_as_a_split_while_nothing_ran_is_no_deposit(part):
     assert f"BBB: a dividend of about {each:.4g} $ a share" in line
     assert f", {held * each:.2f} $" in line
     assert not said(world, "deposit")
+    assert world.desk.outbox.targets["BBB"] == held
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_split_and_a_dividend_of_a_night_are_told_apart_by_the_shares(told):
+    """Together they are of no common ratio; the broker tells of the split, too, or never."""
+    world = running()
+    held, each = world.portfolio[BBB].quantity, 0.03 * world.securities[BBB].price
+    world.next_session()
+    world.kill()
+    world.pay(BBB, each)
+    world.scale(BBB, 0.97)
+    world.split(BBB, 0.5)
+    world.start((1.0, 1.0))
+    (line,) = said(world, "a dividend of about")
+    assert f", {held * each:.2f} $" in line
+    assert not said(world, "deposit")
+    if told:
+        world.desk.split("BBB", 0.5, world.time.date(), 0.97)
+    assert world.desk.outbox.targets["BBB"] == world.portfolio[BBB].quantity == 2 * held
+    prices = quotes(world, 0.485)
+    world.open({symbol: opened for symbol, (opened, _) in prices.items()}, 1.0)
+    world.trade(prices)
+    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    assert_bars_are_true(world)
+
+
+def test_money_that_comes_while_a_split_is_not_followed_is_no_dividend():
+    """The deposit is nearer to half of the position than to nothing."""
+    world = running()
+    held = world.portfolio[BBB].quantity
+    world.kill()
+    world.next_session()
+    world.scale(BBB, 0.5)
+    world.deposit(0.7 * 0.5 * held * world.securities[BBB].price)
+    world.start((1.0, 1.0))
+    assert said(world, "it has not followed a split")
+    assert not said(world, "a dividend of about")
+    assert len(said(world, f"a deposit of {world.came:.2f} $")) == 1
+    world.portfolio.split(BBB, 0.5)
+    world.desk.split("BBB", 0.5, world.time.date())
+    assert world.desk.outbox.targets["BBB"] == 2 * held
+
+
+@pytest.mark.parametrize(("had", "factor"), [(409, 6.0), (423, 12.0), (401, 2 / 15), (-409, 6.0)])
+def test_shares_that_splits_have_made_were_not_bought(had, factor):
+    """They tell by how much, where prices are of no common ratio."""
+    away = Away(1.0, 0.985 * factor, 50.0, None, 50.0, 50.0)
+    has = math.trunc(had / factor)
+    assert Change("BBB", had, has, away, None).bought == 0.0
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -319,6 +372,31 @@ def test_what_was_bought_since_a_dividend_that_is_told_late_has_no_part_in_it(re
     world.hear_paid(BBB, 5.0, due)
     world.open({symbol: opened for symbol, (opened, _) in CALM.items()}, 1.0)
     world.trade(CALM)
+    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    assert not said(world, "withdrawal")
+    assert not said(world, "deposit")
+
+
+def test_what_was_bought_before_a_split_and_since_a_dividend_is_counted_in_its_shares():
+    """Five become one the day after the purchase; the dividend is told on the third day."""
+    world = running((0.5, 0.5))
+    day(world, (1.0, 1.0))
+    held = world.portfolio[BBB].quantity
+    day(world, (1.0, 1.0))
+    due = world.time.replace(hour=0)
+    world.next_session()
+    world.split(BBB, 5.0)
+    prices = quotes(world, 5.0)
+    world.open({symbol: opened for symbol, (opened, _) in prices.items()}, 1.0)
+    world.trade(prices)
+    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    world.next_session()
+    world.portfolio.cash += held / 5.0 * 25.0
+    # A fifth of a share is cut.
+    world.guessed = True
+    world.hear_paid(BBB, 25.0, due)
+    world.open({symbol: opened for symbol, (opened, _) in prices.items()}, 1.0)
+    world.trade(prices)
     world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
     assert not said(world, "withdrawal")
     assert not said(world, "deposit")
