@@ -283,18 +283,24 @@ class LiveFeed(DataFeed):
         """
         if not isinstance(self._source, BarSource):
             return
-        self._waiting += [
+        news = [
             (events, ex_date, kind)
             for ticker, ex_date, kind in self._source.take_event_news()
             for events in self._events
             if events.config.symbol.value == ticker and events.is_late(ex_date)
             if DayEvent(events.due(ex_date), kind) not in self._followed(ticker)
         ]
+        self._waiting += news
         known = [one for one in self._waiting if one[0].is_known(*one[1:])]
         self._told_late += known
         self._waiting = [
             one for one in self._waiting if one not in known and one[0] in self._events
         ]
+        for events, ex_date in dict.fromkeys(one[:2] for one in news if one in self._waiting):
+            self._algorithm.debug(
+                f"The split or dividend of {events.config.symbol.value} on {ex_date:%Y-%m-%d} was "
+                "told later and waits: no bar of a day before it has come"
+            )
 
     def _events_told_late(self) -> list[tuple[Any, list[BaseData]]]:
         """Of each security the oldest day's; another day of it waits for the next look."""

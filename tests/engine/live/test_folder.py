@@ -676,6 +676,8 @@ def test_what_is_told_late_without_a_bar_before_it_is_followed_once_that_comes(r
     log = run.trade(day + timedelta(hours=8, minutes=30), day, later)
     ((when, _),) = said(log, "The split or dividend of ABC that belongs to 2010-01-13 08:00")
     assert when == "14 12:00"
+    waits = said(log, "The split or dividend of ABC on 2010-01-13 was told later and waits")
+    assert len(waits) == 1
     # A dollar for each of the two shares that the one has become.
     followed = {"ABC": (2, 53)}, 100_000 - 106 - 1 + 2
     assert account(run) == followed
