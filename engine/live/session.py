@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.api.object_store import ObjectStore
 from engine.api.run_context import RunContext, ignore_message
-from engine.common.clock import NEW_YORK, from_utc, to_utc
+from engine.common.clock import END_OF_TIME, NEW_YORK, from_utc, to_utc
 from engine.common.decimals import ZERO
 from engine.common.durable import make_folders
 from engine.feed.subscriptions import Sources
@@ -105,6 +105,12 @@ class Options:
             )
         if self.feed == REPLAY and self.last is None:
             raise ValueError("--to must be given for a replay: it ends on some day")
+        for name, day in (("--from", self.first), ("--to", self.last)):
+            if day is not None and day >= END_OF_TIME:
+                raise ValueError(
+                    f"{name} must be before {END_OF_TIME:%Y-%m-%d}, where LEAN's time ends; "
+                    f"received {day:%Y-%m-%d}"
+                )
         if self.feed != REPLAY and (self.first is not None or self.speed is not None):
             raise ValueError(
                 f"--from and --speed must not be given with --feed {self.feed}: it trades now"
@@ -239,7 +245,8 @@ def _check_feed(options: Options, store: AccountStore) -> None:
     if had is not None and (had == REPLAY) != options.is_replay:
         raise ValueError(
             f"--state must be an account that trades on --feed {options.feed}; this one was traded "
-            f"on --feed {had}, at another time than now"
+            f"on --feed {had}, at another time than now; --state takes another folder for another "
+            "account"
         )
 
 

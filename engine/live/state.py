@@ -128,7 +128,10 @@ class AccountStore:
     def __init__(self, folder: Path, read_only: bool = False) -> None:
         self.path = folder / DATABASE
         if read_only and not self.path.is_file():
-            raise ValueError(f"state folder {folder} must hold {DATABASE}; there is none")
+            raise ValueError(
+                f"state folder {folder} must hold {DATABASE}; there is none (`engine live --state "
+                "FOLDER` may have put it elsewhere)"
+            )
         try:
             self._connection = sqlite3.connect(self.path, isolation_level=None)
             if read_only:

@@ -860,6 +860,8 @@ def test_what_is_told_on_the_weekend_before_counts_once(run):
         ({"feed_folder": "x"}, "--feed-folder must be given with --feed folder"),
         ({"feed": "ticker"}, "--feed must be one of replay, folder, alpaca"),
         ({"last": None}, "--to must be given for a replay"),
+        ({"first": datetime(2099, 1, 1)}, "--from must be before 2050-12-31, .* 2099-01-01"),
+        ({"last": datetime(2099, 1, 1)}, "--to must be before 2050-12-31, .* 2099-01-01"),
         ({"feed": "folder", "feed_folder": "x", "speed": 2.0}, "--from and --speed must not be"),
     ],
 )
