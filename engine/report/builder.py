@@ -66,7 +66,7 @@ def _page(
         _simulation(diagnostics),
         _together(diagnostics),
         _training(diagnostics),
-        _actions(backtest),
+        *_actions(backtest),
         _time(folder, diagnostics),
     ]
     algorithm = diagnostics.get("algorithm", {})
@@ -418,29 +418,22 @@ def _training(diagnostics: Mapping[str, Any]) -> Section:
     missing = NO_DIAGNOSTICS
     if records:
         missing = f"{lead} None left its curves."
-        lead += (
-            " The forecaster's loss is the negative log density of a bar; the agent's is that of "
-            "its scaled action values. The claimed value is what the network says its best action "
-            "is worth, summed over the coming bars and discounted; the held-out reward is what the "
-            "agent earned in a bar on imagined paths it had not seen, after each stage of a "
-            "training."
-        )
+        lead += "".join(f" {says}" for says in model_figures.curves_explained(records))
     return Section(
         "training", "Training", page.plot(model_figures.trainings(records)), lead, missing
     )
 
 
-def _actions(backtest: Backtest) -> Section:
+def _actions(backtest: Backtest) -> list[Section]:
+    """No section without data: of the agents only the double DQN has a value for every action."""
+    body = page.plot(market_figures.action_values(backtest))
+    if not body:
+        return []
     lead = (
         "What the agent expects of each action above the mean of all actions (21-session mean): "
         "the further the lines are apart, the surer it is."
     )
-    missing = (
-        "No data: the run plotted no charts “Action values …”. Of the agents only the double DQN "
-        "has a value for every action."
-    )
-    body = page.plot(market_figures.action_values(backtest))
-    return Section("actions", "Action values", body, lead, missing)
+    return [Section("actions", "Action values", body, lead)]
 
 
 def _time(folder: Path, diagnostics: Mapping[str, Any]) -> Section:

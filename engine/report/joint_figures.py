@@ -144,7 +144,11 @@ def crisis(section: Mapping[str, Any]) -> go.Figure | None:
     room = 0.32 * (highest - lowest) if len(symbols) <= WRITTEN else 0.0
     top = highest + 0.04 * (highest - lowest) + (room if highest > 0 else 0.0)
     figure.update_yaxes(
-        tickformat=".0%", zeroline=True, zerolinecolor=style.INK, range=[lowest - room, top], row=2
+        tickformat=style.PERCENT,
+        zeroline=True,
+        zerolinecolor=style.INK,
+        range=[lowest - room, top],
+        row=2,
     )
     figure.update_yaxes(title_text="return of the day", row=2, col=1)
     return figure

@@ -31,13 +31,13 @@ def equity(backtest: Backtest) -> go.Figure:
     for name, values, color, width in lines:
         line = {"color": color, "width": width}
         figure.add_scatter(
-            x=values.index, y=values, name=name, line=line, row=1, col=1,
+            x=values.index, y=values, mode="lines", name=name, line=line, row=1, col=1,
             hovertemplate="%{y:$,.0f}",
         )  # fmt: skip
         fall = drawdown(values)
         figure.add_scatter(
-            x=fall.index, y=fall, name=f"{name}, below peak", line={**line, "width": width - 0.6},
-            fill="tozeroy" if name == "Strategy" else None, row=2, col=1,
+            x=fall.index, y=fall, mode="lines", name=f"{name}, below peak", row=2, col=1,
+            line={**line, "width": width - 0.6}, fill="tozeroy" if name == "Strategy" else None,
             fillcolor=style.tint(color, 0.14), hovertemplate="%{y:.1%}",
         )  # fmt: skip
         change = values.iloc[-1] / values.iloc[0] - 1
@@ -53,7 +53,7 @@ def equity(backtest: Backtest) -> go.Figure:
     for time in backtest.starts[1:]:
         figure.add_vline(x=time, line={"color": style.MUTED, "width": 0.8, "dash": "dash"})
     figure.update_yaxes(tickformat="$~s", row=1, col=1)
-    figure.update_yaxes(tickformat=".0%", title_text="below peak", nticks=4, row=2, col=1)
+    figure.update_yaxes(tickformat=style.PERCENT, title_text="below peak", nticks=4, row=2, col=1)
     return span_run(figure, backtest)
 
 
@@ -126,7 +126,7 @@ def trades(
                 hovertemplate=f"{name} %{{customdata[0]:,.0f}} at %{{customdata[1]:$,.2f}}"
                 "<extra></extra>",
             )  # fmt: skip
-        figure.update_yaxes(tickformat="$,.0f", row=row, col=1)
+        figure.update_yaxes(tickformatstops=style.PRICES, row=row, col=1)
     return span_run(style.finish_panels(figure, len(symbols)), backtest)
 
 
@@ -152,8 +152,9 @@ def exposure(backtest: Backtest) -> go.Figure | None:
         weight = chart[symbol]
         for part, color in ((weight.clip(lower=0), style.UP), (weight.clip(upper=0), style.DOWN)):
             figure.add_scatter(
-                x=part.index, y=part, row=row, col=1, fill="tozeroy", hoverinfo="skip",
+                x=part.index, y=part, mode="lines", row=row, col=1, fill="tozeroy",
                 line={"width": 0, "shape": "hv"}, fillcolor=style.tint(color, 0.55),
+                hoverinfo="skip",
             )  # fmt: skip
         figure.add_scatter(
             x=weight.index, y=weight, row=row, col=1, line={"width": 0, "shape": "hv"},
@@ -171,7 +172,7 @@ def exposure(backtest: Backtest) -> go.Figure | None:
             end = (cap.index[-1], float(cap.iloc[-1]), f"cap {cap.iloc[-1]:.0%}", style.INK)
             style.label_ends(figure, [end], [-1, 1], row=row)
         figure.add_hline(y=0, line={"color": "#c9ced8", "width": 1}, row=row, col=1)
-        figure.update_yaxes(tickformat=".0%", nticks=5, row=row, col=1)
+        figure.update_yaxes(tickformat=style.PERCENT, nticks=5, row=row, col=1)
     return span_run(style.finish_panels(figure, len(symbols), right=76), backtest)
 
 
@@ -192,8 +193,9 @@ def action_values(backtest: Backtest) -> go.Figure | None:
         for rank, name in enumerate(order):
             share = rank / (len(order) - 1)
             figure.add_scatter(
-                x=centred.index, y=centred[name], row=row, col=1, name=style.label(name),
+                x=centred.index, y=centred[name], mode="lines", name=style.label(name),
                 line={"color": _diverging(share), "width": 1.6}, hovertemplate="%{y:.4~f}",
+                row=row, col=1,
             )  # fmt: skip
         ends = [
             (

@@ -60,11 +60,11 @@ def forecasts(tables: Mapping[str, pd.DataFrame]) -> go.Figure | None:
         for low, high, alpha in bands:
             for column, fill in ((low, None), (high, "tonexty")):
                 figure.add_scatter(
-                    x=shown.index, y=shown[column], line={"width": 0}, fill=fill, row=row, col=1,
-                    fillcolor=style.tint(style.STRATEGY, alpha), hoverinfo="skip",
+                    x=shown.index, y=shown[column], mode="lines", line={"width": 0}, fill=fill,
+                    fillcolor=style.tint(style.STRATEGY, alpha), hoverinfo="skip", row=row, col=1,
                 )  # fmt: skip
         figure.add_scatter(
-            x=shown.index, y=shown["mean"], row=row, col=1, name="mean",
+            x=shown.index, y=shown["mean"], mode="lines", row=row, col=1, name="mean",
             line={"color": style.STRATEGY, "width": 1.5}, hovertemplate="forecast %{y:+.2%}"
             "<extra></extra>",
         )  # fmt: skip
@@ -78,7 +78,7 @@ def forecasts(tables: Mapping[str, pd.DataFrame]) -> go.Figure | None:
                 marker={"color": color, "size": 5.5}, hovertemplate=f"came %{{y:+.2%}}, {word}"
                 "<extra></extra>",
             )  # fmt: skip
-        figure.update_yaxes(tickformat=".0%", row=row, col=1)
+        figure.update_yaxes(tickformat=style.PERCENT, row=row, col=1)
     return style.finish_panels(figure, len(tables))
 
 
@@ -163,6 +163,7 @@ class _Curve:
     Attributes:
         judged: beside the result, on an axis of its own, stands the held-out reward.
         unit: what values are divided by before they are drawn.
+        says: what the last column is, a sentence.
     """
 
     part: str
@@ -172,6 +173,7 @@ class _Curve:
     color: str
     judged: bool = False
     unit: float = 1.0
+    says: str = ""
 
     def of(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """This curve's columns in one training's record, if it left any."""
@@ -190,8 +192,22 @@ class _Curve:
 BASIS_POINT = 1e-4
 
 _CURVES = (
-    _Curve("forecaster", "epoch", ("loss", "validation_loss"), "Forecaster loss", style.STRATEGY),
-    _Curve("agent", "update", ("loss",), "Agent loss", style.STRATEGY),
+    _Curve(
+        "forecaster",
+        "epoch",
+        ("loss", "validation_loss"),
+        "Forecaster loss",
+        style.STRATEGY,
+        says="The forecaster's loss is the negative log density of a bar.",
+    ),
+    _Curve(
+        "agent",
+        "update",
+        ("loss",),
+        "Agent loss",
+        style.STRATEGY,
+        says="The agent's loss is that of its scaled action values.",
+    ),
     _Curve(
         "agent",
         "update",
@@ -200,8 +216,22 @@ _CURVES = (
         style.UP,
         judged=True,
         unit=BASIS_POINT,
+        says="The claimed value is what the network says its best action is worth, summed over the "
+        "coming bars and discounted.",
     ),
 )
+_HELD_OUT_SAYS = (
+    "The held-out reward is what the agent earned in a bar on imagined paths it had not seen, "
+    "after each stage of a training."
+)
+
+
+def curves_explained(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence on each curve that `trainings` draws, and on no other."""
+    said = [c.says for c in _CURVES if any(c.of(r).get(c.columns[-1]) for r in records)]
+    if any(c.held_out(record) for c in _CURVES for record in records):
+        said.append(_HELD_OUT_SAYS)
+    return said
 
 
 def trainings(records: Sequence[Mapping[str, Any]]) -> go.Figure | None:

@@ -153,8 +153,8 @@ def picture(backtest: Backtest, rivals: list[Rival]) -> go.Figure | None:
     for name, values, color, width in lines:
         growth = values / values.iloc[0]
         figure.add_scatter(
-            x=growth.index, y=growth, name=name, line={"color": color, "width": width},
-            hovertemplate="%{y:.2f}",
+            x=growth.index, y=growth, mode="lines", name=name, hovertemplate="%{y:.2f}",
+            line={"color": color, "width": width},
         )  # fmt: skip
         fall = drawdown(values).min()
         words = f"{name}<br>{signed(f'{growth.iloc[-1] - 1:+.1%}')}, {signed(f'{fall:.0%}')}"

@@ -15,6 +15,14 @@ SIMULATED = STRATEGY
 ACCENT = "#c77700"
 PANEL = 190
 """Height in pixels of one symbol's panel."""
+PERCENT = "~%"
+"""Format of an axis' ticks: as many digits as it takes to tell them apart."""
+PRICES = (
+    {"dtickrange": [1, None], "value": "$,.0f"},
+    {"dtickrange": [0.0099, 1], "value": "$,.2f"},
+    {"dtickrange": [None, 0.0099], "value": "$,~f"},
+)
+"""Likewise of prices, by the distance of ticks: the first range that holds it counts."""
 FONT = "Inter, 'Segoe UI', system-ui, -apple-system, 'Helvetica Neue', Arial, sans-serif"
 
 

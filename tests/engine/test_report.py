@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from engine.report import build_report, joint_figures, model_figures
+from engine.report import build_report, joint_figures, market_figures, model_figures, rivals
 from engine.report.builder import _facts_table
 from engine.report.diagnostics import load_diagnostics
 from engine.report.metrics import metrics_table, paired_t
@@ -115,8 +115,13 @@ def test_result_without_the_algorithms_charts_still_makes_a_page(tmp_path):
     result = json.loads(path.read_text())
     result["charts"] = {"Strategy Equity": result["charts"]["Strategy Equity"]}
     path.write_text(json.dumps(result))
-    page = Page(build_report(folder, tmp_path / "out.html").read_text())
+    text = build_report(folder, tmp_path / "out.html").read_text()
+    page = Page(text)
     assert page.plots == 1
+    # Most agents have no action values: that says nothing is amiss.
+    assert list(page.sections) == [name for name in SECTIONS if name != "actions"]
+    assert "#exposure" in without_plotly(text)
+    assert "#actions" not in without_plotly(text)
     assert "No data" in page.sections["exposure"]
     assert "No prices" in page.sections["trades"]
 
@@ -207,6 +212,76 @@ def test_an_agent_that_was_never_judged_has_its_claimed_value_alone():
     figure = model_figures.trainings([record])
     assert [trace.name for trace in figure.data] == ["loss", "claimed value"]
     assert not any("held-out" in note.text for note in figure.layout.annotations)
+
+
+def test_only_curves_that_are_drawn_are_explained(tmp_path):
+    folder, document = sample(tmp_path)
+
+    def training():
+        (folder / "diagnostics.json").write_text(json.dumps(document))
+        return Page(build_report(folder, data_folder=folder).read_text()).sections["training"]
+
+    sentences = {
+        "forecaster": "The forecaster's loss is",
+        "loss": "The agent's loss is",
+        "claimed_value": "The claimed value is",
+        "held_out_reward": "The held-out reward is",
+    }
+    assert all(words in training() for words in sentences.values())
+    for record in document["trainings"]:
+        record["agent"].update(held_out_update=[], held_out_reward=[], held_out_error=[])
+    assert sentences["held_out_reward"] not in training()
+    assert sentences["claimed_value"] in training()
+    for record in document["trainings"]:  # as an agent that learns nothing leaves it
+        record["agent"] = {name: [] for name in record["agent"]}
+    assert [name for name, words in sentences.items() if words in training()] == ["forecaster"]
+
+
+def pictures(folder):
+    backtest, diagnostics = load_backtest(folder), load_diagnostics(folder)
+    symbols = ["AAPL", "GOOG", "IBM"]
+    prices = {s: market_figures.prices_of(backtest, diagnostics, s) for s in symbols}
+    return {
+        "equity": market_figures.equity(backtest),
+        "rivals": rivals.picture(backtest, rivals.rivals_of(diagnostics)),
+        "trades": market_figures.trades(backtest, prices, symbols),
+        "exposure": market_figures.exposure(backtest),
+        "actions": market_figures.action_values(backtest),
+        "forecasts": model_figures.forecasts(model_figures.forecast_tables(backtest, diagnostics)),
+        "paths": model_figures.paths(diagnostics),
+        "trainings": model_figures.trainings(diagnostics["trainings"]),
+        "crisis": joint_figures.crisis(diagnostics["crisis"]),
+        "told apart": joint_figures.told_apart(diagnostics["two_sample"]),
+    }
+
+
+def test_a_short_run_has_no_dots_that_are_not_meant(tmp_path):
+    """Plotly marks the points of lines of fewer than twenty, unless the mode is given."""
+    for name, figure in pictures(write_backtest(tmp_path, count=12)).items():
+        scatters = [trace for trace in figure.data if trace.type == "scatter"]
+        assert scatters, name
+        assert all(trace.mode for trace in scatters), name
+
+
+def written(step, stops):
+    """The format that plotly takes for ticks so far apart."""
+    for stop in stops:
+        low, high = stop.dtickrange
+        if (low is None or low <= step) and (high is None or step <= high):
+            return stop.value
+    raise AssertionError(step)
+
+
+def test_ticks_are_told_apart_however_near_they_are(tmp_path):
+    found = pictures(write_backtest(tmp_path, count=12))
+    stops = found["trades"].layout.yaxis.tickformatstops
+    wanted = {100: "$,.0f", 1: "$,.0f", 0.5: "$,.2f", 0.02: "$,.2f", 0.01: "$,.2f", 5e-3: "$,~f"}
+    assert {step: written(step, stops) for step in wanted} == wanted
+    shares = {
+        "equity": "yaxis2", "exposure": "yaxis", "forecasts": "yaxis", "crisis": "yaxis3",
+    }  # fmt: skip
+    for name, axis in shares.items():
+        assert found[name].layout[axis].tickformat == "~%", name
 
 
 def test_hostile_text_stays_text(tmp_path):
