@@ -76,7 +76,8 @@ class SpanVerdict:
         chance: what an AUC may be off .5 by chance (two standard errors of Mann and Whitney's
             statistic), taking only windows that do not overlap as independent; windows of
             different symbols on one date are not quite, so it is rather more.
-        auc: by simulator; .5 cannot be told, 1 always.
+        auc: by simulator; .5 cannot be told, 1 always; well below, what the classifier learned
+            on other windows misled it.
         used: by the classifier of the first simulator, largest fall first.
     """
 
@@ -88,8 +89,10 @@ class SpanVerdict:
 
     def __str__(self) -> str:
         found = ", ".join(f"{name} {value:.2f}" for name, value in self.auc.items())
+        misled = any(value < 0.5 - self.chance for value in self.auc.values())
+        below = "well below the classifier was misled, " if misled else ""
         return (
-            f"Told from real windows of the same span: AUC {found} (.50 cannot be told, "
+            f"Told from real windows of the same span: AUC {found} (.50 cannot be told, {below}"
             f"chance ± {self.chance:.2f}, {self.windows} windows)"
         )
 

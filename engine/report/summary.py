@@ -157,10 +157,12 @@ def told_line(diagnostics: Mapping[str, Any]) -> str:
         return ""
     known = zip(told["columns"], told["auc"], strict=True)
     found = ", ".join(f"{name} {value:.2f}" for name, value in known if value is not None)
+    misled = any(auc is not None and auc < 0.5 - told["chance"] for auc in told["auc"])
+    below = "well below: the classifier was misled; " if misled else ""
     used = ", ".join(each["name"] for each in told["used"][:3])
     return (
         f"Told from real windows, AUC: {found}\n"
-        f"  (.50: cannot be told; chance \N{PLUS-MINUS SIGN} {told['chance']:.2f}, "
+        f"  (.50: cannot be told; {below}chance \N{PLUS-MINUS SIGN} {told['chance']:.2f}, "
         f"{told['windows']} windows, "
         f"{told['disjoint']} side by side)" + (f"\n  by {used}" if used else "")
     )

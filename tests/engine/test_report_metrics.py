@@ -345,3 +345,18 @@ def test_dependence_and_the_classifiers_verdict_are_printed_below_the_facts():
         "  by a, b, c"
     )
     assert summary.facts_lines({"two_sample": told})[0].startswith("Told from real")
+
+
+@pytest.mark.parametrize(("auc", "says"), [(0.28, True), (0.45, False), (0.72, False)])
+def test_a_classifier_that_was_misled_is_said_to_have_been(auc, says):
+    """Below .5 by more than chance, which is .124."""
+    told = {
+        "columns": ["real", "simulated"],
+        "auc": [None, auc],
+        "chance": 0.124,
+        "windows": 90,
+        "disjoint": 30,
+        "used": [],
+    }
+    line = summary.told_line({"two_sample": told})
+    assert ("; well below: the classifier was misled; chance" in line) == says

@@ -9,11 +9,19 @@ import pytest
 from models.market.history import History
 from sim import one_span
 from sim.baselines import BlockBootstrapSampler
-from sim.one_span import BLOCK, CONTEXT, WINDOW, SpanTest
+from sim.one_span import BLOCK, CONTEXT, WINDOW, SpanTest, SpanVerdict
 from sim.paths import Paths
 from tests.sim.joint import HISTORIES, TABLES
 
 FIRST = 220
+
+
+@pytest.mark.parametrize(("auc", "says"), [(0.31, True), (0.45, False), (0.72, False)])
+def test_a_verdict_says_when_the_classifier_was_misled(auc, says):
+    """Below .5 by more than chance, which is .12."""
+    told = SpanVerdict(90, 30, 0.12, {"simulated": 0.5, "block bootstrap": auc}, ())
+    wanted = "well below the classifier was misled, " if says else ""
+    assert str(told).endswith(f"(.50 cannot be told, {wanted}chance ± 0.12, 90 windows)")
 
 
 def simulated(test, seed=0, starts=None):
