@@ -156,12 +156,13 @@ class LiveFeed(DataFeed):
             # The algorithm's own security has the prices; the benchmark reads them there.
             algorithm.benchmark.security = algorithm.securities[benchmark.symbol]
         if isinstance(self._source, BarSource):
-            # What is known by now, the brokerage has followed; what waits for a bar is not known.
-            self._note_event_news()
-            self._told_late = []
             if self._since is None:
                 # Holdings that an account without a memory was given are those of now.
-                self._waiting = []
+                self._source.take_event_news()
+            else:
+                self._note_event_news()
+                # What is known by now, the brokerage has followed.
+                self._told_late = []
         self._is_live = True
 
     def _serve_daily(self, config: SubscriptionDataConfig, security: Any, now: datetime) -> None:

@@ -24,6 +24,11 @@ def day(world, weights=(0.0, 0.0), *, seen=True, prices=CALM):
     if world.desk is not None:
         world.time = world.time.replace(hour=9, minute=20)
         world.send()
+    rest_of_day(world, prices, weights, seen=seen)
+
+
+def rest_of_day(world, prices=CALM, weights=(1.0, 1.0), *, seen=True):
+    """From the open to minutes after the close."""
     world.open({symbol: opened for symbol, (opened, _) in prices.items()}, 1.0)
     world.trade(prices)
     if seen:
@@ -259,9 +264,7 @@ def test_a_dividend_that_is_told_of_again_counts_once(heard):
     world.hear_paid(BBB, 5.0)
     assert len(said(world, f"BBB: {amount:.2f} $ of what came while nothing ran")) == (not heard)
     world.guessed = False
-    world.open({symbol: opened for symbol, (opened, _) in CALM.items()}, 1.0)
-    world.trade(CALM)
-    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    rest_of_day(world)
     assert not said(world, "withdrawal")
     day(world, (1.0, 1.0))
     assert len(said(world, "deposit of")) == (not heard)
@@ -281,9 +284,7 @@ def test_a_dividend_that_history_has_told_of_is_no_withdrawal_when_it_is_told_of
     world.kill()
     world.start((1.0, 1.0))
     world.hear_paid(BBB, 5.0)
-    world.open({symbol: opened for symbol, (opened, _) in CALM.items()}, 1.0)
-    world.trade(CALM)
-    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    rest_of_day(world)
     day(world, (1.0, 1.0))
     assert not said(world, "withdrawal")
     assert not said(world, "deposit of")
@@ -324,9 +325,7 @@ def test_a_split_and_a_dividend_of_a_night_are_told_apart_by_the_shares(told):
         world.desk.split("BBB", 0.5, world.time.date(), 0.97)
     assert world.desk.outbox.targets["BBB"] == world.portfolio[BBB].quantity == 2 * held
     prices = quotes(world, 0.485)
-    world.open({symbol: opened for symbol, (opened, _) in prices.items()}, 1.0)
-    world.trade(prices)
-    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    rest_of_day(world, prices)
     assert_bars_are_true(world)
 
 
@@ -370,9 +369,7 @@ def test_what_was_bought_since_a_dividend_that_is_told_late_has_no_part_in_it(re
         world.start((1.0, 1.0))
     world.portfolio.cash += held * 5.0
     world.hear_paid(BBB, 5.0, due)
-    world.open({symbol: opened for symbol, (opened, _) in CALM.items()}, 1.0)
-    world.trade(CALM)
-    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    rest_of_day(world)
     assert not said(world, "withdrawal")
     assert not said(world, "deposit")
 
@@ -387,17 +384,13 @@ def test_what_was_bought_before_a_split_and_since_a_dividend_is_counted_in_its_s
     world.next_session()
     world.split(BBB, 5.0)
     prices = quotes(world, 5.0)
-    world.open({symbol: opened for symbol, (opened, _) in prices.items()}, 1.0)
-    world.trade(prices)
-    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    rest_of_day(world, prices)
     world.next_session()
     world.portfolio.cash += held / 5.0 * 25.0
     # A fifth of a share is cut.
     world.guessed = True
     world.hear_paid(BBB, 25.0, due)
-    world.open({symbol: opened for symbol, (opened, _) in prices.items()}, 1.0)
-    world.trade(prices)
-    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    rest_of_day(world, prices)
     assert not said(world, "withdrawal")
     assert not said(world, "deposit")
 
@@ -407,9 +400,7 @@ def test_a_dividend_and_money_that_goes_on_one_morning_are_told_apart():
     world.next_session()
     world.deposit(-15_000.0)
     world.pay(BBB, 5.0)
-    world.open({symbol: opened for symbol, (opened, _) in CALM.items()}, 1.0)
-    world.trade(CALM)
-    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    rest_of_day(world)
     assert len(said(world, "a withdrawal of 15000.00 $")) == 1
 
 
@@ -463,9 +454,7 @@ def test_two_equal_splits_of_one_day_are_two_and_one_told_of_again_is_one():
     assert len(said(world, "a second split by 0.5 since the last close; both count")) == 1
     assert_bars_are_true(world)
     prices = CALM | {BBB: (12.5, 0.0)}
-    world.open({symbol: opened for symbol, (opened, _) in prices.items()}, 1.0)
-    world.trade(prices)
-    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    rest_of_day(world, prices)
     assert_bars_are_true(world)
 
 
@@ -544,9 +533,7 @@ def test_a_bar_that_history_lacks_is_of_the_scale_of_a_split_that_it_knows(told)
         world.desk.split("BBB", 0.5, world.time.date())
     assert world.desk.outbox.targets["BBB"] == 2.0 * targets
     prices = quotes(world, 0.5)
-    world.open({symbol: opened for symbol, (opened, _) in prices.items()}, 1.0)
-    world.trade(prices)
-    world.close({symbol: world.bars[symbol][-1] for symbol in SYMBOLS}, (1.0, 1.0))
+    rest_of_day(world, prices)
     assert_bars_are_true(world)
 
 

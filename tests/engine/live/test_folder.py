@@ -15,7 +15,7 @@ from engine.live import clock
 from engine.live.arrivals import Prices
 from engine.live.corporate import Told
 from engine.live.folder import FolderFeed
-from engine.live.session import Options, run_project
+from engine.live.session import LEAN_PAPER, PAPER, Options, run_project
 from engine.live.state import DATABASE, AccountStore
 from engine.live.status import told
 from engine.market.market_hours import MarketHoursDatabase
@@ -314,7 +314,7 @@ class Run:
         with open(self.feed / name, "a", encoding="utf-8") as file:
             file.write(text)
 
-    def trade(self, start, end, events=()):
+    def trade(self, start, end, events=(), brokerage=PAPER):
         """The log's lines from one New York time to the end of another's day."""
         self.runs += 1
         results = self.root / "live" / f"run {self.runs}"
@@ -332,6 +332,7 @@ class Run:
             last=end,
             feed="folder",
             feed_folder=self.feed,
+            brokerage=brokerage,
         )
         session = run_project(self.root, options)
         assert session.live.told == ""
@@ -684,6 +685,15 @@ def test_what_is_told_late_without_a_bar_before_it_is_followed_once_that_comes(r
     log = run.trade(datetime(2010, 1, 15, 8), datetime(2010, 1, 15))
     assert account(run) == followed
     assert not any("was told" in text or "nothing ran" in text for text in log)
+
+
+def test_what_lean_paper_begins_with_is_of_now_whatever_was_before(run):
+    """A split of its first day, told of in the evening without a bar before it: nothing waits."""
+    run.append(HEADER + line(8))
+    run.append(EVENT + "2010-01-14,ABC,2,\n", "events.csv")
+    start = datetime(2010, 1, 14, 20)
+    log = run.trade(start, datetime(2010, 1, 14), brokerage=LEAN_PAPER)
+    assert not said(log, "The split or dividend of ABC")
 
 
 @pytest.mark.parametrize("runs", [False, True])
