@@ -16,7 +16,8 @@ in all (`research.benchmarks.coverage`, 256 markets). What is left is on which m
 dates fall, and which dates come together in a path.
 
 Likeness. Noise is of dates as wild as the market (`sim.levels`): in a crisis symbols fall together
-and bars are made otherwise than in calm times.
+and bars are made otherwise than in calm times. How strongly they move together follows the market
+where it grows wilder or calmer than the dates of its block (`sim.equicorrelation`).
 
 Volatility. A forecast knows its own symbol's bars alone; what the others' volatilities tell of a
 symbol's corrects the one that its draws are scaled with (`sim.common_volatility`), and what the
@@ -70,6 +71,7 @@ from numpy.typing import NDArray
 from models.agent.observation import Observer
 from models.agent.outlook import FORECAST
 from models.agent.seeing import SeenTape
+from models.forecast.density import SCALES
 from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import Masks, RecurrentState
 from models.kernels import LANES
@@ -80,6 +82,7 @@ from sim.bounds import PRICE_LIMIT, Bounds
 from sim.common_scales import CommonScales
 from sim.common_volatility import CommonVolatility
 from sim.copula import Copula
+from sim.equicorrelation import Equicorrelation
 from sim.levels import Levels
 from sim.macro import MacroModel, MacroWalk
 from sim.noise import (
@@ -237,6 +240,7 @@ class _Portion:
         seen = np.moveaxis(np.concatenate(windows, axis=-1), -1, 0)
         self._state = self._forecaster.masked(standing, seen, masks).take(twins)
         self._common, self._scales = sampler.common_volatility, sampler.common_scales
+        self._together = sampler.equicorrelation if plan.of_dates else None
         self._back = sampler.feedback.back
         self._scale_draws()
         usual = np.stack([known.scales.mean(axis=0) for known in sampler._hindcasts])
@@ -278,18 +282,28 @@ class _Portion:
         self._state.volatility = self._common.corrected(self._baseline).reshape(-1)
         self._bounds.hold_volatility(self._state)
 
-    def step(self, noise: NDArray[np.float64], luck: NDArray[np.float64]) -> None:
+    def step(
+        self,
+        noise: NDArray[np.float64],
+        luck: NDArray[np.float64],
+        dates: NDArray[np.int64] | None = None,
+    ) -> None:
         """Walk one bar on.
 
         Args:
             noise: shape (S, b, 5).
             luck: of like days, taken off gap and intraday return, in volatilities, (S, b, 2).
+            dates: numbers of those the noise is of, shape (b,); None where it is of none.
         """
-        uniforms = np.ascontiguousarray(noise).reshape(-1, N_PARTS)
         made, markets, t = self._made, self._markets, self._t
         state, view = self._state, self._market.view
         outputs = self._forecaster.outputs(state)
         self._scales.correct(outputs)
+        if self._together is not None and dates is not None:
+            said = outputs[:, SCALES].reshape(*self._shape, 2)
+            levels = self._together.levels(self._baseline, said)
+            noise = self._together.brought(noise, dates, levels)
+        uniforms = np.ascontiguousarray(noise).reshape(-1, N_PARTS)
         drawn = self._forecaster.draw(state, uniforms, outputs)
         for part, beyond in enumerate(np.moveaxis(luck, -1, 0)):
             drawn.parts[:, part] -= beyond.reshape(-1) * state.volatility
@@ -509,12 +523,12 @@ class ForecasterSampler:
                     known = self.dated_noise.on(dates)
                 else:
                     known = self.checkerboard_noise.on(dates, noise.within[t][:, of])
-                portion.step(known, self.dated_noise.luck_on(dates))
+                portion.step(known, self.dated_noise.luck_on(dates), dates)
 
         # Before threads ask for them.
         _ = self.feedback, self.common_scales, self.macro_model
         if plan.of_dates:
-            _ = self.dated_noise.luck
+            _ = self.dated_noise.luck, self.equicorrelation
         with ThreadPoolExecutor(self._threads) as pool:
             run = map if self._threads == 1 else pool.map
             every = [(noise, of) for noise in plan.of_dates for of in portions(noise.markets)]
@@ -561,8 +575,14 @@ class ForecasterSampler:
     @cached_property
     def residuals(self) -> Residuals:
         """What noise the real bars had, by date."""
-        corrected = self.common_scales.corrected(self._tables, self._hindcasts, self._forecaster)
-        return Residuals.of(self._tables, corrected)
+        return Residuals.of(self._tables, self._corrected)
+
+    @cached_property
+    def equicorrelation(self) -> Equicorrelation | None:
+        """How strongly symbols move together, by level; None where one is alone."""
+        if len(self._tables) == 1:
+            return None
+        return Equicorrelation.of(self._tables, self._corrected, self.dated_noise.uniforms)
 
     @cached_property
     def macro_model(self) -> MacroModel | None:
@@ -575,6 +595,11 @@ class ForecasterSampler:
         return [self._forecaster.hindcast(table) for table in self._tables]
 
     @cached_property
+    def _corrected(self) -> list[Hindcast]:
+        """The same of forecasts as bars are drawn with."""
+        return self.common_scales.corrected(self._tables, self._hindcasts, self._forecaster)
+
+    @cached_property
     def feedback(self) -> Feedback:
         """How strongly the state of a market acts on itself: as keeps markets as they began."""
         # Worked out here, the trial has them, too.
@@ -583,6 +608,8 @@ class ForecasterSampler:
             _ = self.dated_noise
         if self._blend < 1.0:
             _ = self.checkerboard_noise if self._kind == CHECKERBOARD else self.copula_noise
+        if self._blend > 0.0 or self._kind == CHECKERBOARD:
+            _ = self.equicorrelation
         trial = copy.copy(self)
         trial._starts, trial._premium, trial._remembers = "any", None, 0
         markets = max(LEAST_MARKETS, SERIES // len(self._tables))
