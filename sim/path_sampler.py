@@ -16,8 +16,8 @@ in all (`research.benchmarks.coverage`, 256 markets). What is left is on which m
 dates fall, and which dates come together in a path.
 
 Likeness. Noise is of dates as wild as the market (`sim.levels`): in a crisis symbols fall together
-and bars are made otherwise than in calm times. How strongly they move together follows the market
-where it grows wilder or calmer than the dates of its block (`sim.equicorrelation`).
+and bars are made otherwise than in calm times. How much they have in common follows the market
+where it grows wilder or calmer than the dates of its block (`sim.common_factor`).
 
 Volatility. A forecast knows its own symbol's bars alone; what the others' volatilities tell of a
 symbol's corrects the one that its draws are scaled with (`sim.common_volatility`), and what the
@@ -79,10 +79,10 @@ from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import BAR_FIELDS
 from sim.blocks import MEAN_BLOCK
 from sim.bounds import PRICE_LIMIT, Bounds
+from sim.common_factor import CommonFactor
 from sim.common_scales import CommonScales
 from sim.common_volatility import CommonVolatility
 from sim.copula import Copula
-from sim.equicorrelation import Equicorrelation
 from sim.levels import Levels
 from sim.macro import MacroModel, MacroWalk
 from sim.noise import (
@@ -240,7 +240,7 @@ class _Portion:
         seen = np.moveaxis(np.concatenate(windows, axis=-1), -1, 0)
         self._state = self._forecaster.masked(standing, seen, masks).take(twins)
         self._common, self._scales = sampler.common_volatility, sampler.common_scales
-        self._together = sampler.equicorrelation if plan.of_dates else None
+        self._factor = sampler.common_factor if plan.of_dates else None
         self._back = sampler.feedback.back
         self._scale_draws()
         usual = np.stack([known.scales.mean(axis=0) for known in sampler._hindcasts])
@@ -299,10 +299,9 @@ class _Portion:
         state, view = self._state, self._market.view
         outputs = self._forecaster.outputs(state)
         self._scales.correct(outputs)
-        if self._together is not None and dates is not None:
-            said = outputs[:, SCALES].reshape(*self._shape, 2)
-            levels = self._together.levels(self._baseline, said)
-            noise = self._together.brought(noise, dates, levels)
+        if self._factor is not None and dates is not None:
+            said = outputs.T[SCALES].reshape(2, *self._shape)
+            noise = self._factor.brought(noise, dates, self._baseline, said)
         uniforms = np.ascontiguousarray(noise).reshape(-1, N_PARTS)
         drawn = self._forecaster.draw(state, uniforms, outputs)
         for part, beyond in enumerate(np.moveaxis(luck, -1, 0)):
@@ -528,7 +527,7 @@ class ForecasterSampler:
         # Before threads ask for them.
         _ = self.feedback, self.common_scales, self.macro_model
         if plan.of_dates:
-            _ = self.dated_noise.luck, self.equicorrelation
+            _ = self.dated_noise.luck, self.common_factor
         with ThreadPoolExecutor(self._threads) as pool:
             run = map if self._threads == 1 else pool.map
             every = [(noise, of) for noise in plan.of_dates for of in portions(noise.markets)]
@@ -578,11 +577,11 @@ class ForecasterSampler:
         return Residuals.of(self._tables, self._corrected)
 
     @cached_property
-    def equicorrelation(self) -> Equicorrelation | None:
-        """How strongly symbols move together, by level; None where one is alone."""
+    def common_factor(self) -> CommonFactor | None:
+        """What symbols have in common, by how wild markets are; None where one is alone."""
         if len(self._tables) == 1:
             return None
-        return Equicorrelation.of(self._tables, self._corrected, self.dated_noise.uniforms)
+        return CommonFactor.of(self._tables, self._corrected, self.dated_noise.uniforms)
 
     @cached_property
     def macro_model(self) -> MacroModel | None:
@@ -609,7 +608,7 @@ class ForecasterSampler:
         if self._blend < 1.0:
             _ = self.checkerboard_noise if self._kind == CHECKERBOARD else self.copula_noise
         if self._blend > 0.0 or self._kind == CHECKERBOARD:
-            _ = self.equicorrelation
+            _ = self.common_factor
         trial = copy.copy(self)
         trial._starts, trial._premium, trial._remembers = "any", None, 0
         markets = max(LEAST_MARKETS, SERIES // len(self._tables))

@@ -53,6 +53,7 @@ from research.conditions import conditions, option_parser
 from research.workspace import load_histories, load_settings
 from sim import path_sampler
 from sim.bounds import Bounds
+from sim.common_factor import CommonFactor
 from sim.common_volatility import CommonVolatility
 from sim.noise import CheckerboardNoise, DatedNoise
 from sim.path_sampler import ForecasterSampler
@@ -74,6 +75,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
         (ForecasterSampler, "_with_noise"),
         (DatedNoise, "on"),
         (CheckerboardNoise, "on"),
+        (CommonFactor, "brought"),
         (path_sampler, "_ascending"),
     ],
     "bars and their tapes": [(path_sampler, "make_bars")],

@@ -5,20 +5,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy import special
 
 from models.agent.observation import Observer
 from models.forecast.config import ForecasterConfig
 from models.forecast.forecaster import Forecaster
 from models.market.features import LOOKBACK, FeatureTable
 from models.market.history import History
-from sim import equicorrelation, path_sampler
+from sim import path_sampler
 from sim.baselines import BlockBootstrapSampler, GarchSampler, substituted_rows
+from sim.common_factor import CommonFactor
 from sim.common_scales import CommonScales
 from sim.common_volatility import CommonVolatility
 from sim.dates import CommonDates
 from sim.dependence import Dependence, JointSeries
-from sim.equicorrelation import LEVELS, Equicorrelation
 from sim.noise import KINDS
 from sim.path_sampler import ForecasterSampler
 from sim.starts import MomentsByDate, StartDates, draw_starts
@@ -183,7 +182,7 @@ def test_one_symbol_is_what_it_is_alone(observer, monkeypatch):
     """Same start, network and noise: who is beside it does not touch a symbol's path.
 
     It does touch which dates' noise it takes, which are the markets' own here, how far a
-    volatility and a scale are believed, which is entirely here, and how strongly it moves with
+    volatility and a scale are believed, which is entirely here, and what it has in common with
     them, which is as on the dates here.
     """
     monkeypatch.setattr(CommonVolatility, "corrected", lambda self, volatility: volatility)
@@ -191,7 +190,7 @@ def test_one_symbol_is_what_it_is_alone(observer, monkeypatch):
         CommonScales, "of", classmethod(lambda cls, tables, _: cls(np.zeros((len(tables), 4)), 0.0))
     )
     joint = sampler(observer, blend=0.0, starts="latest")
-    joint.equicorrelation = None
+    joint.common_factor = None
     together = joint.sample(12, 10, np.random.default_rng(0))
     alone = ForecasterSampler(observer, TABLES[:1], blend=0.0, starts="latest")
     alone.feedback = joint.feedback
@@ -253,59 +252,75 @@ def test_imagined_symbols_depend_on_each_other_as_real_ones_do(observer):
 
 
 @pytest.mark.parametrize("blend", [0.0, 1.0])
-def test_markets_start_at_the_level_of_the_date_that_follows(observer, monkeypatch, blend):
-    """As its forecasts are made, by the mean network; and noise is that of the taken dates."""
+def test_markets_start_as_wild_as_the_date_that_follows(observer, monkeypatch, blend):
+    """As its forecasts are made, by the mean network, whatever draws are scaled with."""
     monkeypatch.setattr(path_sampler, "MASK_SHARE", 0.0)
-    monkeypatch.setattr(CommonVolatility, "corrected", lambda self, volatility: volatility)
-    seen, brought = [], Equicorrelation.brought
-
-    def watched(self, noise, dates, levels):
-        seen.append((dates, levels))
-        return brought(self, noise, dates, levels)
-
+    monkeypatch.setattr(CommonVolatility, "corrected", lambda self, volatility: 1.3 * volatility)
     dates = HISTORIES[1].time[350:400:7]
     source = sampler(observer, blend=blend, starts=dates)
     _ = source.feedback
-    monkeypatch.setattr(Equicorrelation, "brought", watched)
+    seen = watched(monkeypatch)
     plan = source._plan(len(dates), 4, np.random.default_rng(0))
     source._imagine(plan)
-    taken = np.concatenate([dates for dates, _ in seen[:: plan.n_steps]])
-    levels = np.concatenate([levels for _, levels in seen[:: plan.n_steps]])
+    taken, above, _ = (np.concatenate(each) for each in zip(*seen[:: plan.n_steps], strict=True))
     np.testing.assert_array_equal(taken, plan.of_dates[0].dates[:, 0])
     common = CommonDates.of(HISTORIES, source.first + 1)
     at = [np.flatnonzero((common.rows == row + 1).all(axis=1)) for row in plan.rows]
     there = np.repeat([len(one) > 0 for one in at], 2)  # of symbols that all have the next day
     assert there.sum() >= 12
-    own = source.equicorrelation.of_dates[np.concatenate(at)]
-    np.testing.assert_allclose(levels[there], np.repeat(own, 2), atol=1e-3)
+    own = source.common_factor.above[np.concatenate(at)]
+    np.testing.assert_allclose(above[there], np.repeat(own, 2), atol=1e-4)
 
 
-def test_imagined_symbols_move_together_where_markets_are_wild(observer, monkeypatch):
-    """As noise of the dates would have it at their levels: all in wild bars, none in calm ones."""
+def watched(monkeypatch):
+    """What noise was brought where, bar by bar: dates, log sizes of markets, and the noise."""
+    seen, brought = [], CommonFactor.brought
 
-    share = np.tile(np.where(LEVELS > 0.5, 0.95, 0.0)[:, None], 5)
-    known = np.stack([np.sqrt(1.0 + 2.0 * share), np.sqrt(1.0 - share), 0.0 * share], axis=1)
-    monkeypatch.setattr(equicorrelation, "_functions", lambda levels, noise: known)
-    source = sampler(observer, blend=1.0)
-    seen, brought = [], Equicorrelation.brought
-
-    def watched(self, noise, dates, levels):
-        found = brought(self, noise, dates, levels)
-        seen.append((self.of_dates[dates], levels, special.logit(found[..., 1])))
+    def watch(self, noise, dates, volatility, scales):
+        size = np.log(volatility) + 0.5 * np.logaddexp(*(2.0 * scales))
+        found = brought(self, noise, dates, volatility, scales)
+        seen.append((dates, (size - self.usual[:, None]).mean(axis=0), found.swapaxes(0, 1)))
         return found
 
+    monkeypatch.setattr(CommonFactor, "brought", watch)
+    return seen
+
+
+def test_symbols_move_together_where_a_market_is_wilder_than_the_days_it_takes(
+    observer, monkeypatch
+):
+    """Late in a path as well: noise is brought at every bar to where the market then is."""
+    source = sampler(observer, blend=1.0)
+    known = source.common_factor
+    steep = np.array([np.full(5, 0.4), np.full(5, 1.5 / known.above.std())])
+    even = np.full((3, 5), 3**-0.5)
+    source.common_factor = replace(known, leading=even, often=np.ones((3, 5)), line=steep)
     _ = source.feedback
-    monkeypatch.setattr(Equicorrelation, "brought", watched)
-    source.sample(400, 20, np.random.default_rng(0))
-    of_dates, levels, scores = (np.concatenate(each, axis=-1) for each in zip(*seen, strict=True))
-    ties = {
-        (was, now): np.corrcoef(scores[:, ((of_dates > 0.5) == was) & ((levels > 0.5) == now)])
-        for was in (False, True)
-        for now in (False, True)
-    }
-    tie = {key: value[np.triu_indices(3, 1)].mean() for key, value in ties.items()}
-    assert tie[False, True] > tie[False, False] + 0.3
-    assert tie[True, False] < tie[True, True] - 0.2
+    seen = watched(monkeypatch)
+    drawn, draw_one = [], Forecaster.draw
+
+    def watch(self, state, uniforms, outputs=None):
+        drawn.append(uniforms.copy())
+        return draw_one(self, state, uniforms, outputs)
+
+    monkeypatch.setattr(Forecaster, "draw", watch)
+    paths = source.sample(400, 20, np.random.default_rng(0))
+    for (_, _, noise), uniforms in zip(seen, drawn, strict=True):
+        np.testing.assert_array_equal(noise.swapaxes(0, 1).reshape(-1, 5), uniforms)
+    portions = [seen[k : k + 20] for k in range(0, len(seen), 20)]
+    dates, above = (
+        np.concatenate([np.stack([bar[of] for bar in portion], axis=1) for portion in portions])
+        for of in (0, 1)
+    )
+    # Markets do not stay where they started.
+    assert np.corrcoef(above[:, 0], above[:, -1])[0, 1] < 0.95
+    wilder = (above - known.above[dates])[:, 10:]
+    missed = np.moveaxis(paths.innovations[:, :, 10:, 1], 1, 0) / np.exp(above[:, 10:])
+    calm, wild = (
+        np.corrcoef(missed[:, part])[np.triu_indices(3, 1)].mean()
+        for part in (wilder < np.quantile(wilder, 0.2), wilder > np.quantile(wilder, 0.8))
+    )
+    assert wild > calm + 0.3
 
 
 def test_innovations_have_mean_zero_for_each_symbol(observer):

@@ -1,0 +1,266 @@
+"""How much of their noise symbols have in common, in calm and in wild times.
+
+When forecasts are wild symbols fall together, and a portfolio's risk is that. Noise of days as wild
+as the market (`sim.levels`) has most of that; but a block of days goes on while the market grows
+wilder or calmer than they were, and the wildest bars of imagined markets would have the noise of
+days which mostly were less wild.
+
+So noise is brought from where its date was to where the market is. For each part of a bar take the
+log-odds x = log(u / (1 - u)) of the uniforms u of S symbols, less their means on days as wild, and
+the leading principal component v of their covariance: f = v'x is what symbols have in common. On a
+day of log size a (how wide forecasts are, beyond the usual, the mean over the symbols) its share of
+all that happens is
+
+    E f^2 / E |x|^2 = g(a),    logit g(a) = intercept + slope a,
+
+a fractional logistic regression (Papke and Wooldridge 1996, "Econometric methods for fractional
+response variables"), each day weighing by |x|^2; the slope is drawn to none by its own uncertainty.
+Then k_s g(a) of the variance of symbol s is common, k_s = v_s^2 E|x|^2 / E x_s^2, and noise of a
+date of size d on a market of size a is that of
+
+    sqrt(g(a) / g(d)) v_s f + sqrt((1 - k_s g(a)) / (1 - k_s g(d))) (x_s - v_s f)
+
+and the means of the date: each symbol keeps its variance, one that has nothing to do with the
+others keeps what it had, and on a market as wild as the date nothing changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from models.forecast.distributions import EDGE_UNIFORM, MIN_UNIFORM
+from models.forecast.forecaster import Hindcast
+from models.kernels import LANES, compiled, exp, load, log, store
+from models.market.features import PARTS, FeatureTable
+from sim.dates import CommonDates
+from sim.levels import Levels, means_of_like
+
+Floats = NDArray[np.float64]
+
+MOST_COMMON = 0.95
+"""Of a symbol's variance. Without a rest there would be nothing to make wider."""
+
+STEPS, FARTHEST = 30, 1.0
+"""Of Newton's method, and how far one goes."""
+
+N_PARTS = len(PARTS)
+
+
+@dataclass(frozen=True, eq=False)
+class CommonFactor:
+    """What S symbols have in common, by how wild a market is.
+
+    Attributes:
+        usual: mean log size of each symbol's forecasts, shape (S,).
+        above: what those of all symbols together were above it on N dates, shape (N,).
+        means: of the log-odds on days as wild as each date, shape (S, N, 5).
+        leading: principal components v, shape (S, 5).
+        often: k_s, what of g is common to a symbol, shape (S, 5), >= 0.
+        line: intercepts and slopes, shape (2, 5).
+        least: noise below which there is none, shape (S, 5): no real bar's, and nothing drawn.
+        most: likewise above.
+    """
+
+    usual: Floats
+    above: Floats
+    means: Floats
+    leading: Floats
+    often: Floats
+    line: Floats
+    least: Floats
+    most: Floats
+
+    @classmethod
+    def of(
+        cls, tables: Sequence[FeatureTable], hindcasts: Sequence[Hindcast], noise: Floats
+    ) -> CommonFactor:
+        """What the bars of S histories tell.
+
+        Args:
+            tables: of the histories.
+            hindcasts: of each, by one forecaster, as bars are drawn with.
+            noise: of the dates of all forecasts, shape (N, S, 5), nothing missing.
+        """
+        sizes = [
+            np.log(known.state.volatility[:-1]) + 0.5 * np.logaddexp(*(2.0 * known.scales.T))
+            for known in hindcasts
+        ]
+        usual = np.array([size.mean() for size in sizes])
+        first = hindcasts[0].first + 1
+        common = CommonDates.of([table.history for table in tables], first)
+        beyond = [size - mean for size, mean in zip(sizes, usual, strict=True)]
+        above = np.nanmean(common.laid_out(beyond, first), axis=1)
+        odds = special.logit(np.clip(noise, EDGE_UNIFORM, 1.0 - EDGE_UNIFORM))
+        like = means_of_like(Levels(above, beyond, first).of_dates, odds) + odds.mean(axis=0)
+        each = [_factor((odds - like)[..., part], above) for part in range(N_PARTS)]
+        leading, often, line = (np.stack(found, axis=1) for found in zip(*each, strict=True))
+        return cls(
+            usual,
+            above,
+            np.ascontiguousarray(like.swapaxes(0, 1)),
+            leading,
+            often,
+            line,
+            np.minimum(noise.min(axis=0), MIN_UNIFORM),
+            np.maximum(noise.max(axis=0), 1.0 - MIN_UNIFORM),
+        )
+
+    def brought(
+        self, noise: Floats, dates: NDArray[np.int64], volatility: Floats, scales: Floats
+    ) -> Floats:
+        """Noise of one bar of B markets, shape (S, B, 5), of dates' noise.
+
+        A market is taken to be no wilder and no calmer than all dates were.
+
+        Args:
+            noise: that of the dates, shape (S, B, 5).
+            dates: their numbers, shape (B,).
+            volatility: baseline volatilities of the markets' symbols, shape (S, B).
+            scales: log scales of gap and intraday return, as the network says, shape (2, S, B).
+        """
+        found = np.empty((len(noise), len(dates) * N_PARTS))
+        bring(
+            np.ascontiguousarray(noise).reshape(found.shape),
+            np.take(self.means, dates, axis=1).reshape(found.shape),
+            self.above[dates],
+            np.ascontiguousarray(volatility),
+            np.ascontiguousarray(scales),
+            self.usual,
+            np.array([self.above.min(), self.above.max()]),
+            *(self.line, self.leading, self.often, self.least, self.most),
+            found,
+        )
+        return found.reshape(noise.shape)
+
+
+def _factor(odds: Floats, above: Floats) -> tuple[Floats, Floats, Floats]:
+    """Of one part's log-odds less their means (N, S) on dates so wild (N,).
+
+    Returns:
+        Leading component, shape (S,); `CommonFactor.often`, (S,); intercept and slope, (2,).
+    """
+    covariance = odds.T @ odds / len(odds)
+    leading = np.linalg.eigh(covariance)[1][:, -1]
+    # Its sign is arbitrary; fixed, results are the same everywhere.
+    leading = leading * (-1.0 if leading.sum() < 0 else 1.0)
+    variance, every = np.diag(covariance), (odds**2).sum(axis=1)
+    often = leading**2 * variance.sum() / np.maximum(variance, np.finfo(float).tiny)
+    together: Floats = odds @ leading
+    return leading, often, fractional_logit(together**2, every, above)
+
+
+def fractional_logit(parts: Floats, wholes: Floats, on: Floats) -> Floats:
+    """How the share of parts in wholes goes with something: intercept and slope, shape (2,).
+
+    The slope is multiplied by t^2 / (1 + t^2), t its t statistic with one date taken as one. Beside
+    what is given stand two half days, one below and one above the others by a unit of `on`, that
+    have half of all in common: so there is an answer however little there is to tell.
+
+    Args:
+        parts: shape (N,), each in [0, its whole].
+        wholes: shape (N,), >= 0; they weigh.
+        on: shape (N,).
+    """
+    unit = wholes.mean() or 1.0
+    centre = (wholes @ on) / wholes.sum() if wholes.any() else on.mean()
+    x = np.stack([np.ones(len(on) + 2), np.append(on - centre, [-1.0, 1.0])], axis=1)
+    weights, shares = np.append(wholes / unit, [0.5, 0.5]), np.append(parts / unit, [0.25, 0.25])
+    found = np.array([special.logit(shares.sum() / weights.sum()), 0.0])
+    for _ in range(STEPS):
+        expected = special.expit(x @ found)
+        curvature = np.linalg.inv((x.T * (weights * expected * (1.0 - expected))) @ x)
+        scores = (shares - weights * expected)[:, None] * x
+        found = found + np.clip(curvature @ scores.sum(axis=0), -FARTHEST, FARTHEST)
+    variance = (curvature @ (scores.T @ scores) @ curvature)[1, 1]
+    slope = found[1] * found[1] ** 2 / (found[1] ** 2 + variance) if found[1] else 0.0
+    return np.array([found[0] - slope * centre, slope])
+
+
+@compiled(
+    "void(float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1], float64[:, :, ::1],"
+    " float64[::1], float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1],"
+    " float64[:, ::1], float64[:, ::1], float64[:, ::1])"
+)
+def bring(
+    noise, means, of_dates, volatility, scales, usual, range_, line, leading, often, least, most,
+    found,
+):  # fmt: skip
+    """Noise of dates brought to where markets are; see the module's description.
+
+    Args:
+        noise: uniforms, shape (S, B·5), part after part of a market.
+        means: of their log-odds on days as wild as the date, likewise.
+        of_dates: log sizes of the dates, shape (B,).
+        volatility: baseline ones of the markets' symbols, shape (S, B).
+        scales: log scales of gap and intraday return, shape (2, S, B).
+        usual: log sizes, shape (S,).
+        range_: smallest and largest log size of all dates, shape (2,).
+        line: intercepts and slopes, shape (2, 5).
+        leading: shape (S, 5).
+        often: likewise.
+        least: likewise.
+        most: likewise.
+        found: written to, shape (S, B·5).
+    """
+    symbols, count, parts = len(noise), len(of_dates), line.shape[1]
+    lanes = LANES * parts
+    size, w = np.empty(LANES), np.ones((3, LANES))
+    wanted, given, common = np.zeros(lanes), np.zeros(lanes), np.empty(lanes)
+    odds, middle = np.full((symbols, lanes), 0.5), np.zeros((symbols, lanes))
+    # Numbers of parts, as lanes have them.
+    axis, share = np.empty((symbols, lanes)), np.empty((symbols, lanes))
+    low, high = np.empty((symbols, lanes)), np.empty((symbols, lanes))
+    for s in range(symbols):
+        for lane in range(lanes):
+            part = lane % parts
+            axis[s, lane], share[s, lane] = leading[s, part], often[s, part]
+            low[s, lane], high[s, lane] = least[s, part], most[s, part]
+    for start in range(0, count, LANES):
+        markets = min(LANES, count - start)
+        width, offset = markets * parts, start * parts
+        size[:] = 0.0
+        for s in range(symbols):
+            load(volatility, s, start, markets, w, 0)
+            load(scales[0], s, start, markets, w, 1)
+            load(scales[1], s, start, markets, w, 2)
+            for lane in range(LANES):
+                wide = exp(2.0 * w[1, lane]) + exp(2.0 * w[2, lane])
+                size[lane] += log(w[0, lane]) + 0.5 * log(wide) - usual[s]
+        for market in range(markets):
+            above = min(max(size[market] / symbols, range_[0]), range_[1])
+            for part in range(parts):
+                lane = market * parts + part
+                wanted[lane] = line[0, part] + line[1, part] * above
+                given[lane] = line[0, part] + line[1, part] * of_dates[start + market]
+        for lane in range(lanes):
+            wanted[lane] = 1.0 / (1.0 + exp(-wanted[lane]))
+            given[lane] = 1.0 / (1.0 + exp(-given[lane]))
+        common[:] = 0.0
+        for s in range(symbols):
+            load(noise, s, offset, width, odds, s)
+            load(means, s, offset, width, middle, s)
+            of_symbol, mean, weight = odds[s], middle[s], axis[s]
+            for lane in range(lanes):
+                u = min(max(of_symbol[lane], EDGE_UNIFORM), 1.0 - EDGE_UNIFORM)
+                of_symbol[lane] = log(u / (1.0 - u)) - mean[lane]
+                common[lane] += weight[lane] * of_symbol[lane]
+        for s in range(symbols):
+            of_symbol, mean, weight, often_s = odds[s], middle[s], axis[s], share[s]
+            smallest, largest = low[s], high[s]
+            for lane in range(lanes):
+                after = min(often_s[lane] * wanted[lane], MOST_COMMON)
+                before = min(often_s[lane] * given[lane], MOST_COMMON)
+                together = weight[lane] * common[lane]
+                apart = of_symbol[lane] - together
+                together *= np.sqrt((after + 1e-12) / (before + 1e-12))
+                apart *= np.sqrt((1.0 - after) / (1.0 - before))
+                u = 1.0 / (1.0 + exp(-(mean[lane] + together + apart)))
+                of_symbol[lane] = min(max(u, smallest[lane]), largest[lane])
+            store(odds, s, found, s, offset, width)
+            # What a shorter last block leaves untouched.
+            of_symbol[:] = 0.5
