@@ -81,12 +81,13 @@ def with_truth(correlation_at, symbols=3):
     )
 
 
-def test_fractional_regressions_are_those_of_statsmodels():
+@pytest.mark.parametrize(("intercept", "growth"), [(0.5, 0.2), (2.0, 3.0)])
+def test_fractional_regressions_are_those_of_statsmodels(intercept, growth):
     """Of many days, beside which two half ones are nothing; robust to what weights are."""
     rng = np.random.default_rng(0)
     on = rng.normal(0.3, 0.5, 20_000)
     wholes = rng.gamma(1.5, 2.0, len(on))
-    parts = wholes * rng.beta(2.0 * special.expit(0.5 + 0.2 * on), 1.0)
+    parts = wholes * rng.beta(4.0 * special.expit(intercept + growth * on), 0.4)
     twin = sm.GLM(
         parts / wholes,
         sm.add_constant(on),
@@ -138,7 +139,12 @@ def test_what_symbols_have_in_common_is_found_with_how_it_grows(symbols):
     wanted = [(1.0 + (symbols - 1) * r) / symbols for r in (0.2, 0.7)]
     np.testing.assert_allclose(shares, wanted, atol=0.015)
     if symbols > 2:
-        assert abs(_factor(odds / odds.std(axis=0), on)[0][-1]) < 0.1
+        scales = np.append(np.ones(symbols), 1.5)
+        leading, often, _ = _factor(odds * scales / odds.std(axis=0), on)
+        assert abs(leading[-1]) < 0.1
+        # Shares of all there is, in units of each symbol's own.
+        wanted = (symbols + 1.5**2) / symbols
+        np.testing.assert_allclose(often, np.append(np.full(symbols, wanted), 0.0), atol=0.08)
 
 
 def test_means_are_those_of_days_as_wild_and_are_none_of_what_is_common():

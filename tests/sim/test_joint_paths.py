@@ -18,7 +18,7 @@ from sim.common_scales import CommonScales
 from sim.common_volatility import CommonVolatility
 from sim.dates import CommonDates
 from sim.dependence import Dependence, JointSeries
-from sim.noise import KINDS
+from sim.noise import KINDS, completed
 from sim.path_sampler import ForecasterSampler
 from sim.starts import MomentsByDate, StartDates, draw_starts
 from tests.sim.joint import CALENDAR, HISTORIES, TABLES
@@ -270,6 +270,17 @@ def test_markets_start_as_wild_as_the_date_that_follows(observer, monkeypatch, b
     assert there.sum() >= 12
     own = source.common_factor.above[np.concatenate(at)]
     np.testing.assert_allclose(above[there], np.repeat(own, 2), atol=1e-4)
+
+
+def test_what_symbols_have_in_common_is_told_by_noise_without_gaps(observer):
+    source = sampler(observer)
+    assert np.isnan(source.residuals.uniforms).any()
+    known = source.common_factor
+    again = CommonFactor.of(
+        TABLES, source._corrected, completed(source.residuals.uniforms, source._copula)
+    )
+    np.testing.assert_array_equal(known.means, again.means)
+    np.testing.assert_array_equal(known.line, again.line)
 
 
 def watched(monkeypatch):
