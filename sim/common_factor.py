@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,11 +132,19 @@ class CommonFactor:
             np.ascontiguousarray(volatility),
             np.ascontiguousarray(scales),
             self.usual,
-            np.array([self.above.min(), self.above.max()]),
-            *(self.line, self.leading, self.often, self.least, self.most),
+            self._extent,
+            self.line,
+            self.leading,
+            self.often,
+            self.least,
+            self.most,
             found,
         )
         return found.reshape(noise.shape)
+
+    @cached_property
+    def _extent(self) -> Floats:
+        return np.array([self.above.min(), self.above.max()])
 
 
 def _factor(odds: Floats, above: Floats) -> tuple[Floats, Floats, Floats]:
@@ -187,7 +196,7 @@ def fractional_logit(parts: Floats, wholes: Floats, on: Floats) -> Floats:
     " float64[:, ::1], float64[:, ::1], float64[:, ::1])"
 )
 def bring(
-    noise, means, of_dates, volatility, scales, usual, range_, line, leading, often, least, most,
+    noise, means, of_dates, volatility, scales, usual, extent, line, leading, often, least, most,
     found,
 ):  # fmt: skip
     """Noise of dates brought to where markets are; see the module's description.
@@ -199,7 +208,7 @@ def bring(
         volatility: baseline ones of the markets' symbols, shape (S, B).
         scales: log scales of gap and intraday return, shape (2, S, B).
         usual: log sizes, shape (S,).
-        range_: smallest and largest log size of all dates, shape (2,).
+        extent: smallest and largest log size of all dates, shape (2,).
         line: intercepts and slopes, shape (2, 5).
         leading: shape (S, 5).
         often: likewise.
@@ -232,7 +241,7 @@ def bring(
                 wide = exp(2.0 * w[1, lane]) + exp(2.0 * w[2, lane])
                 size[lane] += log(w[0, lane]) + 0.5 * log(wide) - usual[s]
         for market in range(markets):
-            above = min(max(size[market] / symbols, range_[0]), range_[1])
+            above = min(max(size[market] / symbols, extent[0]), extent[1])
             for part in range(parts):
                 lane = market * parts + part
                 wanted[lane] = line[0, part] + line[1, part] * above
