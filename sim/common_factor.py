@@ -6,22 +6,24 @@ wilder or calmer than they were, and the wildest bars of imagined markets would 
 days which mostly were less wild.
 
 So noise is brought from where its date was to where the market is. For each part of a bar take the
-log-odds x = log(u / (1 - u)) of the uniforms u of S symbols, less their means on days as wild, and
-the leading principal component v of their covariance: f = v'x is what symbols have in common. On a
-day of log size a (how wide forecasts are, beyond the usual, the mean over the symbols) its share of
-all that happens is
+log-odds log(u / (1 - u)) of the uniforms u of S symbols, less their means on days as wild, over
+their deviations: x. With v the leading principal component of their correlation, f = v'x is what
+symbols have in common. On a day of log size a (how wide forecasts are, beyond the usual, the mean
+over the symbols) its share of all that happens is
 
     E f^2 / E |x|^2 = g(a),    logit g(a) = intercept + slope a,
 
 a fractional logistic regression (Papke and Wooldridge 1996, "Econometric methods for fractional
 response variables"), each day weighing by |x|^2; the slope is drawn to none by its own uncertainty.
-Then k_s g(a) of the variance of symbol s is common, k_s = v_s^2 E|x|^2 / E x_s^2, and noise of a
-date of size d on a market of size a is that of
+Then S v_s^2 g(a) of the variance of symbol s is common, and noise of a date of size d on a market
+of size a is, with k = S v_s^2, that of
 
-    sqrt(g(a) / g(d)) v_s f + sqrt((1 - k_s g(a)) / (1 - k_s g(d))) (x_s - v_s f)
+    sqrt(g(a) / g(d)) v_s f + sqrt((1 - k g(a)) / (1 - k g(d))) (x_s - v_s f)
 
-and the means of the date: each symbol keeps its variance, one that has nothing to do with the
-others keeps what it had, and on a market as wild as the date nothing changes.
+times the deviations, and the means of the date. As far as one factor is all that they have in
+common, each symbol keeps its variance, and one that has nothing to do with the others keeps what it
+had; what groups of symbols share beside it goes as what each has for itself. On a market as wild as
+the date nothing changes.
 """
 
 from __future__ import annotations
@@ -46,6 +48,9 @@ Floats = NDArray[np.float64]
 MOST_COMMON = 0.95
 """Of a symbol's variance. Without a rest there would be nothing to make wider."""
 
+FEWEST = 60
+"""Dates that all symbols have, for which those that only some have are left out of the fit."""
+
 STEPS, FARTHEST = 30, 1.0
 """Of Newton's method, and how far one goes."""
 
@@ -60,8 +65,8 @@ class CommonFactor:
         usual: mean log size of each symbol's forecasts, shape (S,).
         above: what those of all symbols together were above it on N dates, shape (N,).
         means: of the log-odds on days as wild as each date, shape (S, N, 5).
-        leading: principal components v, shape (S, 5).
-        often: k_s, what of g is common to a symbol, shape (S, 5), >= 0.
+        deviations: of the log-odds, shape (S, 5), > 0.
+        leading: principal components v, shape (S, 5); their signs mean nothing.
         line: intercepts and slopes, shape (2, 5).
         least: noise below which there is none, shape (S, 5): no real bar's, and nothing drawn.
         most: likewise above.
@@ -70,8 +75,8 @@ class CommonFactor:
     usual: Floats
     above: Floats
     means: Floats
+    deviations: Floats
     leading: Floats
-    often: Floats
     line: Floats
     least: Floats
     most: Floats
@@ -98,14 +103,17 @@ class CommonFactor:
         above = np.nanmean(common.laid_out(beyond, first), axis=1)
         odds = special.logit(np.clip(noise, EDGE_UNIFORM, 1.0 - EDGE_UNIFORM))
         like = means_of_like(Levels(above, beyond, first).of_dates, odds) + odds.mean(axis=0)
-        each = [_factor((odds - like)[..., part], above) for part in range(N_PARTS)]
-        leading, often, line = (np.stack(found, axis=1) for found in zip(*each, strict=True))
+        # What was completed was drawn without regard to how wild its date was.
+        whole = common.present.all(axis=1)
+        told = whole if whole.sum() >= FEWEST else np.ones(len(whole), bool)
+        each = [_factor((odds - like)[told, :, part], above[told]) for part in range(N_PARTS)]
+        deviations, leading, line = (np.stack(found, axis=1) for found in zip(*each, strict=True))
         return cls(
             usual,
             above,
             np.ascontiguousarray(like.swapaxes(0, 1)),
+            deviations,
             leading,
-            often,
             line,
             np.minimum(noise.min(axis=0), MIN_UNIFORM),
             np.maximum(noise.max(axis=0), 1.0 - MIN_UNIFORM),
@@ -134,8 +142,8 @@ class CommonFactor:
             self.usual,
             self._extent,
             self.line,
+            self.deviations,
             self.leading,
-            self.often,
             self.least,
             self.most,
             found,
@@ -151,23 +159,22 @@ def _factor(odds: Floats, above: Floats) -> tuple[Floats, Floats, Floats]:
     """Of one part's log-odds less their means (N, S) on dates so wild (N,).
 
     Returns:
-        Leading component, shape (S,); `CommonFactor.often`, (S,); intercept and slope, (2,).
+        Deviations, shape (S,); leading component, (S,); intercept and slope, (2,).
     """
-    covariance = odds.T @ odds / len(odds)
-    leading = np.linalg.eigh(covariance)[1][:, -1]
-    # Its sign is arbitrary; fixed, results are the same everywhere.
-    leading = leading * (-1.0 if leading.sum() < 0 else 1.0)
-    variance, every = np.diag(covariance), (odds**2).sum(axis=1)
-    often = leading**2 * variance.sum() / np.maximum(variance, np.finfo(float).tiny)
-    together: Floats = odds @ leading
-    return leading, often, fractional_logit(together**2, every, above)
+    deviations = np.sqrt((odds**2).mean(axis=0))
+    deviations = np.where(deviations > 0.0, deviations, 1.0)
+    standard = odds / deviations
+    leading = np.linalg.eigh(standard.T @ standard)[1][:, -1]
+    together: Floats = standard @ leading
+    line = fractional_logit(together**2, (standard**2).sum(axis=1), above)
+    return deviations, leading, line
 
 
 def fractional_logit(parts: Floats, wholes: Floats, on: Floats) -> Floats:
     """How the share of parts in wholes goes with something: intercept and slope, shape (2,).
 
     The slope is multiplied by t^2 / (1 + t^2), t its t statistic with one date taken as one. Beside
-    what is given stand two half days, one below and one above the others by a unit of `on`, that
+    what is given stand two half days, a unit of `on` below and above the middle of the others, that
     have half of all in common: so there is an answer however little there is to tell.
 
     Args:
@@ -182,10 +189,10 @@ def fractional_logit(parts: Floats, wholes: Floats, on: Floats) -> Floats:
     found = np.array([special.logit(shares.sum() / weights.sum()), 0.0])
     for _ in range(STEPS):
         expected = special.expit(x @ found)
-        curvature = np.linalg.inv((x.T * (weights * expected * (1.0 - expected))) @ x)
+        inverse = np.linalg.inv((x.T * (weights * expected * (1.0 - expected))) @ x)
         scores = (shares - weights * expected)[:, None] * x
-        found = found + np.clip(curvature @ scores.sum(axis=0), -FARTHEST, FARTHEST)
-    variance = (curvature @ (scores.T @ scores) @ curvature)[1, 1]
+        found = found + np.clip(inverse @ scores.sum(axis=0), -FARTHEST, FARTHEST)
+    variance = (inverse @ (scores.T @ scores) @ inverse)[1, 1]
     slope = found[1] * found[1] ** 2 / (found[1] ** 2 + variance) if found[1] else 0.0
     return np.array([found[0] - slope * centre, slope])
 
@@ -196,8 +203,8 @@ def fractional_logit(parts: Floats, wholes: Floats, on: Floats) -> Floats:
     " float64[:, ::1], float64[:, ::1], float64[:, ::1])"
 )
 def bring(
-    noise, means, of_dates, volatility, scales, usual, extent, line, leading, often, least, most,
-    found,
+    noise, means, of_dates, volatility, scales, usual, extent, line, deviations, leading, least,
+    most, found,
 ):  # fmt: skip
     """Noise of dates brought to where markets are; see the module's description.
 
@@ -210,8 +217,8 @@ def bring(
         usual: log sizes, shape (S,).
         extent: smallest and largest log size of all dates, shape (2,).
         line: intercepts and slopes, shape (2, 5).
-        leading: shape (S, 5).
-        often: likewise.
+        deviations: of the log-odds, shape (S, 5).
+        leading: principal components, likewise.
         least: likewise.
         most: likewise.
         found: written to, shape (S, B·5).
@@ -222,12 +229,15 @@ def bring(
     wanted, given, common = np.zeros(lanes), np.zeros(lanes), np.empty(lanes)
     odds, middle = np.full((symbols, lanes), 0.5), np.zeros((symbols, lanes))
     # Numbers of parts, as lanes have them.
-    axis, share = np.empty((symbols, lanes)), np.empty((symbols, lanes))
+    weight, loading = np.empty((symbols, lanes)), np.empty((symbols, lanes))
+    share = np.empty((symbols, lanes))
     low, high = np.empty((symbols, lanes)), np.empty((symbols, lanes))
     for s in range(symbols):
         for lane in range(lanes):
             part = lane % parts
-            axis[s, lane], share[s, lane] = leading[s, part], often[s, part]
+            weight[s, lane] = leading[s, part] / deviations[s, part]
+            loading[s, lane] = leading[s, part] * deviations[s, part]
+            share[s, lane] = symbols * leading[s, part] ** 2
             low[s, lane], high[s, lane] = least[s, part], most[s, part]
     for start in range(0, count, LANES):
         markets = min(LANES, count - start)
@@ -253,18 +263,18 @@ def bring(
         for s in range(symbols):
             load(noise, s, offset, width, odds, s)
             load(means, s, offset, width, middle, s)
-            of_symbol, mean, weight = odds[s], middle[s], axis[s]
+            of_symbol, mean, weighs = odds[s], middle[s], weight[s]
             for lane in range(lanes):
                 u = min(max(of_symbol[lane], EDGE_UNIFORM), 1.0 - EDGE_UNIFORM)
                 of_symbol[lane] = log(u / (1.0 - u)) - mean[lane]
-                common[lane] += weight[lane] * of_symbol[lane]
+                common[lane] += weighs[lane] * of_symbol[lane]
         for s in range(symbols):
-            of_symbol, mean, weight, often_s = odds[s], middle[s], axis[s], share[s]
+            of_symbol, mean, loads, often = odds[s], middle[s], loading[s], share[s]
             smallest, largest = low[s], high[s]
             for lane in range(lanes):
-                after = min(often_s[lane] * wanted[lane], MOST_COMMON)
-                before = min(often_s[lane] * given[lane], MOST_COMMON)
-                together = weight[lane] * common[lane]
+                after = min(often[lane] * wanted[lane], MOST_COMMON)
+                before = min(often[lane] * given[lane], MOST_COMMON)
+                together = loads[lane] * common[lane]
                 apart = of_symbol[lane] - together
                 together *= np.sqrt((after + 1e-12) / (before + 1e-12))
                 apart *= np.sqrt((1.0 - after) / (1.0 - before))

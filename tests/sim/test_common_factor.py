@@ -13,6 +13,7 @@ from scipy import special
 
 from models.forecast.distributions import EDGE_UNIFORM, MIN_UNIFORM
 from models.kernels import LANES
+from sim import common_factor
 from sim.common_factor import MOST_COMMON, CommonFactor, _factor, fractional_logit
 from sim.dates import CommonDates
 from tests.sim.joint import HISTORIES, TABLES
@@ -75,8 +76,8 @@ def with_truth(correlation_at, symbols=3):
         known,
         above=np.where(np.arange(DATES) % 2, 1.0, -1.0),
         means=np.zeros_like(known.means),
+        deviations=np.ones((symbols, 5)),
         leading=np.repeat(leading[:, None], 5, axis=1),
-        often=np.repeat(symbols * leading[:, None] ** 2, 5, axis=1),
         line=np.repeat(line[:, None], 5, axis=1),
     )
 
@@ -132,19 +133,30 @@ def test_what_symbols_have_in_common_is_found_with_how_it_grows(symbols):
     truth = {-1.0: alike(0.2, symbols), 1.0: alike(0.7, symbols)}
     odds = np.concatenate([correlated(truth[a], 10_000, rng)[..., 0] for a in (-1.0, 1.0)])
     odds = np.concatenate([odds, rng.normal(0.0, 2.0, (len(on), 1))], axis=1)
-    leading, often, line = _factor(odds[:, :-1] * 1.7, on)
-    np.testing.assert_allclose(leading, np.sqrt(1.0 / symbols), atol=0.02)
-    np.testing.assert_allclose(often, 1.0, atol=0.06)
+    scales = 1.0 + 0.3 * np.arange(symbols)
+    deviations, leading, line = _factor(odds[:, :-1] * scales, on)
+    np.testing.assert_allclose(deviations, scales, rtol=0.02)
+    np.testing.assert_allclose(np.abs(leading), np.sqrt(1.0 / symbols), atol=0.02)
     shares = special.expit(line[0] + line[1] * np.array([-1.0, 1.0]))
     wanted = [(1.0 + (symbols - 1) * r) / symbols for r in (0.2, 0.7)]
     np.testing.assert_allclose(shares, wanted, atol=0.015)
-    if symbols > 2:
-        scales = np.append(np.ones(symbols), 1.5)
-        leading, often, _ = _factor(odds * scales / odds.std(axis=0), on)
-        assert abs(leading[-1]) < 0.1
-        # Shares of all there is, in units of each symbol's own.
-        wanted = (symbols + 1.5**2) / symbols
-        np.testing.assert_allclose(often, np.append(np.full(symbols, wanted), 0.0), atol=0.08)
+    assert abs(_factor(odds, on)[1][-1]) < 0.05
+
+
+def test_dates_that_only_some_symbols_have_are_left_out(monkeypatch):
+    """Their noise was drawn without regard to how wild they were; here it is all in common."""
+    whole = COMMON.present.all(axis=1)
+    assert 60 < whole.sum() < DATES - 20
+    rng = np.random.default_rng(8)
+    noise = special.expit(correlated(alike(0.3), DATES, rng))
+    alike_there = np.where(whole[:, None, None], noise, rng.random((DATES, 1, 5)))
+
+    def shares(noise):
+        return special.expit(CommonFactor.of(TABLES, hindcasts(), noise).line[0])
+
+    assert np.abs(shares(alike_there) - shares(noise)).max() < 0.03
+    monkeypatch.setattr(common_factor, "FEWEST", DATES)
+    assert (shares(alike_there) - shares(noise)).mean() > 0.03
 
 
 def test_means_are_those_of_days_as_wild_and_are_none_of_what_is_common():
@@ -222,8 +234,8 @@ def test_the_compiled_kernel_is_the_formula(symbols, count):
         fitted()[0],
         usual=rng.normal(-4.0, 0.5, symbols),
         means=rng.normal(0.0, 0.2, (symbols, DATES, 5)),
+        deviations=rng.gamma(5.0, 0.2, (symbols, 5)),
         leading=rng.normal(0.0, symbols**-0.5, (symbols, 5)),
-        often=rng.gamma(2.0, 0.5, (symbols, 5)),
         line=rng.normal(0.0, 0.5, (2, 5)),
         least=rng.uniform(1e-6, 1e-2, (symbols, 5)),
         most=1.0 - rng.uniform(1e-6, 1e-2, (symbols, 5)),
@@ -238,15 +250,16 @@ def test_the_compiled_kernel_is_the_formula(symbols, count):
     above = (size - known.usual[:, None]).mean(axis=0).clip(known.above.min(), known.above.max())
     now, then = (
         np.minimum(
-            known.often[:, None] * special.expit(known.line[0] + at[:, None] * known.line[1]),
+            (symbols * known.leading**2)[:, None]
+            * special.expit(known.line[0] + at[:, None] * known.line[1]),
             MOST_COMMON,
         )
         for at in (above, known.above[dates])
     )
     mean = known.means[:, dates]
     odds = special.logit(noise.clip(EDGE_UNIFORM, 1.0 - EDGE_UNIFORM)) - mean
-    weight = known.leading[:, None]
-    together = weight * (weight * odds).sum(axis=0)
+    weight, loading = known.leading / known.deviations, known.leading * known.deviations
+    together = loading[:, None] * (weight[:, None] * odds).sum(axis=0)
     moved = np.sqrt(now / then) * together + np.sqrt((1 - now) / (1 - then)) * (odds - together)
     wanted = special.expit(mean + moved).clip(known.least[:, None], known.most[:, None])
 

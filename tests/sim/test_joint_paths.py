@@ -305,7 +305,7 @@ def test_symbols_move_together_where_a_market_is_wilder_than_the_days_it_takes(
     known = source.common_factor
     steep = np.array([np.full(5, 0.4), np.full(5, 1.5 / known.above.std())])
     even = np.full((3, 5), 3**-0.5)
-    source.common_factor = replace(known, leading=even, often=np.ones((3, 5)), line=steep)
+    source.common_factor = replace(known, leading=even, line=steep)
     _ = source.feedback
     seen = watched(monkeypatch)
     drawn, draw_one = [], Forecaster.draw
