@@ -29,6 +29,9 @@ correlation, the largest first, since the later a dimension, the worse are its p
 Kuo 2008). Noise is not mirrored: two markets with opposite noise have the same moves in size, and
 tell of volatility what one would.
 
+What symbols have in common in noise of dates is then brought to where the market is, wilder or
+calmer than they were (`sim.common_factor`).
+
 Gaps. Symbols need not share all dates. The parametric copula is fitted with the gaps; for the other
 two what a symbol lacks is drawn once from that copula given those that are there, and looked up
 among its own transforms, so that its distribution stays its own.
