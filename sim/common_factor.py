@@ -142,10 +142,8 @@ class CommonFactor:
             self.usual,
             self._extent,
             self.line,
-            self.deviations,
-            self.leading,
-            self.least,
-            self.most,
+            *self._by_lane,
+            EDGE_UNIFORM,
             found,
         )
         return found.reshape(noise.shape)
@@ -153,6 +151,14 @@ class CommonFactor:
     @cached_property
     def _extent(self) -> Floats:
         return np.array([self.above.min(), self.above.max()])
+
+    @cached_property
+    def _by_lane(self) -> list[Floats]:
+        """Numbers of symbols and parts as `bring` wants them, arrays of shape (S, LANES·5)."""
+        weight, loading = self.leading / self.deviations, self.leading * self.deviations
+        share = len(self.leading) * self.leading**2
+        of_parts = weight, loading, share, self.least, self.most
+        return [np.tile(each, LANES) for each in of_parts]
 
 
 def _factor(odds: Floats, above: Floats) -> tuple[Floats, Floats, Floats]:
@@ -200,11 +206,11 @@ def fractional_logit(parts: Floats, wholes: Floats, on: Floats) -> Floats:
 @compiled(
     "void(float64[:, ::1], float64[:, ::1], float64[::1], float64[:, ::1], float64[:, :, ::1],"
     " float64[::1], float64[::1], float64[:, ::1], float64[:, ::1], float64[:, ::1],"
-    " float64[:, ::1], float64[:, ::1], float64[:, ::1])"
+    " float64[:, ::1], float64[:, ::1], float64[:, ::1], float64, float64[:, ::1])"
 )
 def bring(
-    noise, means, of_dates, volatility, scales, usual, extent, line, deviations, leading, least,
-    most, found,
+    noise, means, of_dates, volatility, scales, usual, extent, line, weight, loading, share, low,
+    high, edge, found,
 ):  # fmt: skip
     """Noise of dates brought to where markets are; see the module's description.
 
@@ -217,10 +223,13 @@ def bring(
         usual: log sizes, shape (S,).
         extent: smallest and largest log size of all dates, shape (2,).
         line: intercepts and slopes, shape (2, 5).
-        deviations: of the log-odds, shape (S, 5).
-        leading: principal components, likewise.
-        least: likewise.
-        most: likewise.
+        weight: of each symbol's log-odds in what is common, shape (S, LANES·5), part after part of
+            a lane.
+        loading: of what is common in each symbol, likewise.
+        share: k of the module's description, likewise.
+        low: noise below which there is none, likewise.
+        high: likewise above.
+        edge: uniforms as close as that to 0 or 1 are taken to be that far from it.
         found: written to, shape (S, B·5).
     """
     symbols, count, parts = len(noise), len(of_dates), line.shape[1]
@@ -228,17 +237,6 @@ def bring(
     size, w = np.empty(LANES), np.ones((3, LANES))
     wanted, given, common = np.zeros(lanes), np.zeros(lanes), np.empty(lanes)
     odds, middle = np.full((symbols, lanes), 0.5), np.zeros((symbols, lanes))
-    # Numbers of parts, as lanes have them.
-    weight, loading = np.empty((symbols, lanes)), np.empty((symbols, lanes))
-    share = np.empty((symbols, lanes))
-    low, high = np.empty((symbols, lanes)), np.empty((symbols, lanes))
-    for s in range(symbols):
-        for lane in range(lanes):
-            part = lane % parts
-            weight[s, lane] = leading[s, part] / deviations[s, part]
-            loading[s, lane] = leading[s, part] * deviations[s, part]
-            share[s, lane] = symbols * leading[s, part] ** 2
-            low[s, lane], high[s, lane] = least[s, part], most[s, part]
     for start in range(0, count, LANES):
         markets = min(LANES, count - start)
         width, offset = markets * parts, start * parts
@@ -265,7 +263,7 @@ def bring(
             load(means, s, offset, width, middle, s)
             of_symbol, mean, weighs = odds[s], middle[s], weight[s]
             for lane in range(lanes):
-                u = min(max(of_symbol[lane], EDGE_UNIFORM), 1.0 - EDGE_UNIFORM)
+                u = min(max(of_symbol[lane], edge), 1.0 - edge)
                 of_symbol[lane] = log(u / (1.0 - u)) - mean[lane]
                 common[lane] += weighs[lane] * of_symbol[lane]
         for s in range(symbols):
@@ -281,5 +279,3 @@ def bring(
                 u = 1.0 / (1.0 + exp(-(mean[lane] + together + apart)))
                 of_symbol[lane] = min(max(u, smallest[lane]), largest[lane])
             store(odds, s, found, s, offset, width)
-            # What a shorter last block leaves untouched.
-            of_symbol[:] = 0.5
