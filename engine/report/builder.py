@@ -372,8 +372,8 @@ def _together(diagnostics: Mapping[str, Any]) -> Section:
         words = page.text(joint_figures.crisis_words(crisis))
         body += (
             f"<p class='lead'><b>One imagined crisis.</b> {words} Deviations are those of each "
-            "symbol's real daily returns in these bars, for both. Unless a copula draws it, noise "
-            "is that of real days, so a crisis may look like one that was. One day is an anecdote "
+            "symbol's real daily returns in these bars, for both. Imagined markets take their "
+            "noise from real days, so a crisis may look like one that was. One day is an anecdote "
             "that shows what imagined crises look like; the table above is the measurement.</p>"
         ) + page.plot(joint_figures.crisis(crisis))
     lead = (
