@@ -92,10 +92,7 @@ class CommonFactor:
             hindcasts: of each, by one forecaster, as bars are drawn with.
             noise: of the dates of all forecasts, shape (N, S, 5), nothing missing.
         """
-        sizes = [
-            np.log(known.state.volatility[:-1]) + 0.5 * np.logaddexp(*(2.0 * known.scales.T))
-            for known in hindcasts
-        ]
+        sizes = [known.log_sizes for known in hindcasts]
         usual = np.array([size.mean() for size in sizes])
         first = hindcasts[0].first + 1
         common = CommonDates.of([table.history for table in tables], first)

@@ -9,9 +9,9 @@ wild on days of their own. So the volatility that a symbol's draws are scaled wi
     exp(common · c + own · (l - c)),
 
 l the log of its baseline volatility less the mean over its history, c the mean of l over the
-symbols. The two numbers are those with which markets stay as they began (`sim.steadiness`). Of one
-symbol alone c is l: there is only the first number, which says how far its volatility is to be
-believed.
+symbols, common one of two numbers, calm where c is below the usual and wild where it is above.
+The numbers are those with which markets stay as they began (`sim.steadiness`). Of one symbol alone
+c is l: there is no own number, the others say how far its volatility is to be believed.
 """
 
 from __future__ import annotations
@@ -42,18 +42,20 @@ class CommonVolatility:
 
     Attributes:
         usual: mean log baseline volatility of each, shape (S,).
-        common: of what all symbols are above the usual.
+        calm: of what all symbols are below the usual.
+        wild: of what they are above it.
         own: of what a symbol is above the others.
     """
 
     usual: Floats
-    common: float
+    calm: float
+    wild: float
     own: float
 
     @classmethod
     def of(cls, hindcasts: Sequence[Hindcast], feedback: Feedback) -> CommonVolatility:
         """With what was usual in S histories, of which that is what their bars were worth."""
-        return cls(usual_volatility(hindcasts), feedback.common, feedback.own)
+        return cls(usual_volatility(hindcasts), feedback.calm, feedback.wild, feedback.own)
 
     def levels(self, volatility: Floats) -> tuple[Floats, Floats]:
         """What baseline volatilities (S, B) of B markets are above the usual.
@@ -68,18 +70,19 @@ class CommonVolatility:
     def corrected(self, volatility: Floats) -> Floats:
         """Volatilities to draw with, from baseline ones (S, B) of B markets."""
         found = np.empty(volatility.shape)
-        correct(plain(volatility), self.usual, self.common, self.own, found)
+        correct(plain(volatility), self.usual, self.calm, self.wild, self.own, found)
         return found
 
 
-@compiled("void(float64[:, ::1], float64[::1], float64, float64, float64[:, ::1])")
-def correct(volatility, usual, common, own, found):
+@compiled("void(float64[:, ::1], float64[::1], float64, float64, float64, float64[:, ::1])")
+def correct(volatility, usual, calm, wild, own, found):
     """Volatilities to draw with, see `CommonVolatility.corrected`.
 
     Args:
         volatility: baseline ones of B markets, shape (S, B).
         usual: mean logarithms, shape (S,).
-        common: of what all symbols are above the usual.
+        calm: of what all symbols are below the usual.
+        wild: of what they are above it.
         own: of what a symbol is above the others.
         found: written to, shape (S, B).
     """
@@ -99,6 +102,7 @@ def correct(volatility, usual, common, own, found):
             of_symbol, given = level[s], volatility[s, start : start + width]
             for lane in range(LANES):
                 shared = together[0, lane]
+                common = wild if shared > 0.0 else calm
                 of_symbol[lane] = exp(common * shared + own * (of_symbol[lane] - shared))
             for lane in range(width):
                 of_symbol[lane] *= given[lane]

@@ -71,7 +71,7 @@ from numpy.typing import NDArray
 from models.agent.observation import Observer
 from models.agent.outlook import FORECAST
 from models.agent.seeing import SeenTape
-from models.forecast.density import SCALES
+from models.forecast.density import SCALES, log_sizes
 from models.forecast.forecaster import Forecaster, Hindcast
 from models.forecast.inference import Masks, RecurrentState
 from models.kernels import LANES
@@ -108,7 +108,7 @@ from sim.starts import (
     start_bars,
     start_view,
 )
-from sim.steadiness import LEAST_MARKETS, SERIES, WALK, Feedback, steady
+from sim.steadiness import LEAST_MARKETS, SERIES, WALK, Feedback, second_moments, steady
 from sim.walking import make_bars
 
 MASK_SHARE = 0.5
@@ -191,7 +191,7 @@ class Made:
         observations: shape (B, S, T + 1, D).
         innovations: shape (B, S, T, 2).
         forecasts: shape (B, S, T + 1, 8).
-        moments: of the states, shape (B, T, 3); None where nobody asks for them.
+        moments: of the states, shape (B, T, 4); None where nobody asks for them.
     """
 
     bars: NDArray[np.float64]
@@ -244,8 +244,9 @@ class _Portion:
         self._back = sampler.feedback.back
         self._scale_draws()
         usual = np.stack([known.scales.mean(axis=0) for known in sampler._hindcasts])
-        self._usual = np.asfortranarray(usual[series[twins]])
-        self._state.shift = np.zeros_like(self._usual)
+        self._usual = np.ascontiguousarray(usual[series[twins]].T).reshape(2, *self._shape)
+        self._state.shift = np.zeros((len(twins), 2), order="F")
+        self._usual_sizes = sampler.usual_sizes[:, None]
         view = start_view(sampler._tables, series[twins], start[twins], 1)
         # The observer's forecasts are corrected by the same outcomes, of its own network.
         tape = SeenTape(made.observations, made.forecasts, markets)
@@ -299,8 +300,12 @@ class _Portion:
         state, view = self._state, self._market.view
         outputs = self._forecaster.outputs(state)
         self._scales.correct(outputs)
+        said = outputs.T[SCALES].reshape(2, *self._shape)
+        unusual = said - self._usual
+        if made.moments is not None:
+            sizes = log_sizes(self._baseline, said) - self._usual_sizes
+            made.moments[markets, t] = second_moments(sizes, unusual)
         if self._factor is not None and dates is not None:
-            said = outputs.T[SCALES].reshape(2, *self._shape)
             noise = self._factor.brought(noise, dates, self._baseline, said)
         uniforms = np.ascontiguousarray(noise).reshape(-1, N_PARTS)
         drawn = self._forecaster.draw(state, uniforms, outputs)
@@ -316,13 +321,7 @@ class _Portion:
         self._market.advance(pushed.T, drawn.pits, macro)
         self._forecaster.advance_beside(state, self._market.state)
         self._scale_draws()
-        beyond = drawn.scales - self._usual
-        state.shift = state.shift - self._back * beyond
-        if made.moments is not None:
-            together, own = self._common.levels(self._baseline)
-            made.moments[markets, t, 0] = together**2
-            made.moments[markets, t, 1] = (own**2).mean(axis=0)
-            made.moments[markets, t, 2] = (beyond.reshape(*self._shape, 2) ** 2).mean(axis=(0, 2))
+        state.shift = state.shift - self._back * unusual.reshape(2, -1).T
         self._t += 1
 
 
@@ -488,7 +487,7 @@ class ForecasterSampler:
 
         Args:
             plan: of them.
-            moments: of their states, to be filled, shape (B, T, 3); see `sim.steadiness.Trial`.
+            moments: of their states, to be filled, shape (B, T, 4); see `sim.steadiness.Trial`.
         """
         (b, s), n_steps, twins = plan.lean.shape[:2], plan.n_steps, plan.twins
         shape = (b, s, n_steps + 1)
@@ -602,7 +601,7 @@ class ForecasterSampler:
     def feedback(self) -> Feedback:
         """How strongly the state of a market acts on itself: as keeps markets as they began."""
         # Worked out here, the trial has them, too.
-        _ = self._hindcasts, self._moments, self.common_scales, self.levels
+        _ = self._hindcasts, self._moments, self.usual_sizes, self.levels
         if self._blend > 0.0:
             _ = self.dated_noise
         if self._blend < 1.0:
@@ -616,11 +615,16 @@ class ForecasterSampler:
         def walked(feedback: Feedback) -> NDArray[np.float64]:
             trial.feedback = feedback
             plan = trial._plan((markets + 1) // 2, WALK, np.random.default_rng(TRIAL_SEED))
-            moments = np.empty((len(plan.lean), WALK, 3))
+            moments = np.empty((len(plan.lean), WALK, 4))
             trial._imagine(plan, moments)
             return moments.mean(axis=0)
 
         return steady(walked, max(len(known.uniforms) for known in self._hindcasts))
+
+    @cached_property
+    def usual_sizes(self) -> NDArray[np.float64]:
+        """Mean log size of each symbol's forecasts, shape (S,)."""
+        return np.array([known.log_sizes.mean() for known in self._corrected])
 
     @property
     def common_volatility(self) -> CommonVolatility:

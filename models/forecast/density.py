@@ -600,6 +600,19 @@ class GivenUpperWick:
         return self.volume._wick(1, "lower", shift * size, peak * size)
 
 
+def log_sizes(volatility: np.ndarray, log_scales: np.ndarray) -> np.ndarray:
+    """How wide forecasts are: log of the root of the squares of gap and intraday return.
+
+    Args:
+        volatility: baseline volatilities, of any shape.
+        log_scales: of gap and intraday return, shape (2, *that shape).
+
+    Returns:
+        Of the shape of volatility.
+    """
+    return np.asarray(np.log(volatility) + 0.5 * np.logaddexp(*(2.0 * log_scales)))
+
+
 def tail_df(ops: Any, tail: Any) -> Any:
     """Degrees of freedom from an unbounded number: above `MIN_DF`."""
     return MIN_DF + ops.softplus(tail)

@@ -23,7 +23,7 @@ import numpy as np
 
 from models.forecast.advancing import Advancing
 from models.forecast.config import ForecasterConfig
-from models.forecast.density import SCALES, BarDensity, GivenGap, QuantileTables
+from models.forecast.density import SCALES, BarDensity, GivenGap, QuantileTables, log_sizes
 from models.forecast.distributions import MIN_UNIFORM, NUMPY, SkewedT
 from models.forecast.drawing import Drawing
 from models.forecast.fitted import FittedForecaster
@@ -57,14 +57,11 @@ class Drawn:
             from, shape (B, 2), for `Forecaster.advance`: a path's forecasts are right, so its
             memory fades. Levels before correction would feed the correction on itself, and it
             would wander farther than that of real bars does.
-        scales: what the network said of the log scales of gap and intraday return, the state's
-            shift added, shape (B, 2).
     """
 
     parts: np.ndarray
     means: np.ndarray
     pits: np.ndarray
-    scales: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +90,11 @@ class Hindcast:
     def scales(self) -> np.ndarray:
         """What the network said of the log scales of gap and intraday return, shape (n, 2)."""
         return self.outputs[:, SCALES]
+
+    @property
+    def log_sizes(self) -> np.ndarray:
+        """Of the forecasts, see `density.log_sizes`, shape (n,)."""
+        return log_sizes(self.state.volatility[:-1], self.scales.T)
 
     @property
     def memory(self) -> Memory:
@@ -387,7 +389,7 @@ class Forecaster:
         parts, means = self._drawing.draw(
             outputs, state.volatility, state.memory, uniforms, state.traits.rows
         )
-        return Drawn(parts, means, uniforms[:, CORRECTED], outputs.T[SCALES].T)
+        return Drawn(parts, means, uniforms[:, CORRECTED])
 
     def expect(self, state: RecurrentState) -> np.ndarray:
         """What the next bar of every path is expected to be, (7, B), rows `drawing.EXPECTED`.

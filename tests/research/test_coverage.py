@@ -54,11 +54,11 @@ def test_plain_markets_go_as_far_to_their_masks(observer):
 
 
 def test_both_ways_go_by_one_fit(observer, monkeypatch):
-    fits = iter([Feedback(0.1, -0.2, 0.01)])
+    fits = iter([Feedback(-0.1, 0.1, -0.2, 0.01)])
     monkeypatch.setattr(path_sampler, "steady", lambda *_: next(fits))
     sampler = both_ways(observer, TABLES, 0.5)
     assert isinstance(sampler[PLAIN], PlainSampler)
-    assert sampler[OURS].feedback == sampler[PLAIN].feedback == Feedback(0.1, -0.2, 0.01)
+    assert sampler[OURS].feedback == sampler[PLAIN].feedback == Feedback(-0.1, 0.1, -0.2, 0.01)
 
 
 def test_fixed_markets_stay():

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
+from models.forecast.density import log_sizes
 from models.forecast.distributions import EDGE_UNIFORM, MIN_UNIFORM
 from models.kernels import LANES
 from sim import common_factor
@@ -30,9 +31,14 @@ def hindcasts(seed=0):
         count = len(table) - FIRST
         volatility = np.exp(rng.normal(-4.0 + s, 0.3, count))
         scales = rng.normal(0.0, 0.2, (count - 1, 2))
-        state = SimpleNamespace(volatility=volatility)
-        found.append(SimpleNamespace(first=FIRST, state=state, scales=scales))
+        found.append(hindcast(FIRST, volatility, scales))
     return found
+
+
+def hindcast(first, volatility, scales):
+    state = SimpleNamespace(volatility=volatility)
+    sizes = log_sizes(volatility[:-1], scales.T)
+    return SimpleNamespace(first=first, state=state, scales=scales, log_sizes=sizes)
 
 
 def correlated(correlation, n, rng):
@@ -299,10 +305,9 @@ def test_days_that_have_nothing_in_common_or_nothing_else_are_allowed():
 def test_one_date_is_enough():
     tables = 2 * [SimpleNamespace(history=HISTORIES[0].tail(FIRST + 2))]
     each = hindcasts()[0]
-    state = SimpleNamespace(volatility=each.state.volatility[:2])
-    known = SimpleNamespace(first=FIRST, state=state, scales=each.scales[:1])
+    one = hindcast(FIRST, each.state.volatility[:2], each.scales[:1])
     noise = np.random.default_rng(7).random((1, 2, 5))
-    found = CommonFactor.of(tables, [known, known], noise)
+    found = CommonFactor.of(tables, [one, one], noise)
     moved = brought(found, noise.swapaxes(0, 1), np.array([0]), np.array([0.3]))
     assert np.isfinite(moved).all()
 

@@ -8,7 +8,7 @@ from scipy import special, stats
 
 from models.agent.observation import Observer
 from models.forecast.config import ForecasterConfig
-from models.forecast.density import OUTPUTS
+from models.forecast.density import OUTPUTS, SCALES
 from models.forecast.distributions import MIN_UNIFORM
 from models.forecast.forecaster import Forecaster
 from models.forecast.inference import LSTMInference
@@ -418,15 +418,15 @@ def test_scales_that_wander_off_are_led_back(observer, monkeypatch):
         return np.full((len(OUTPUTS), len(hidden)), 0.3 if imagined else 0.1).T
 
     def recorded(self, state, uniforms, outputs):
-        told.append(draw_bars(self, state, uniforms, outputs))
-        return told[-1]
+        told.append(outputs[:, SCALES].copy())
+        return draw_bars(self, state, uniforms, outputs)
 
     monkeypatch.setattr(LSTMInference, "outputs", outputs)
     monkeypatch.setattr(Forecaster, "draw", recorded)
     draw(observer, n_paths=4, n_steps=121)
-    back = START[2]
+    back = START[3]
     for t in (0, 1, 60, 120):
-        np.testing.assert_allclose(told[t].scales, 0.1 + 0.2 * (1.0 - back) ** t, rtol=1e-12)
+        np.testing.assert_allclose(told[t], 0.1 + 0.2 * (1.0 - back) ** t, rtol=1e-12)
 
 
 def test_imagined_markets_stay_as_they_began(observer, monkeypatch):
@@ -445,8 +445,8 @@ def test_imagined_markets_stay_as_they_began(observer, monkeypatch):
     sampler = ForecasterSampler(observer, TABLES, blend=0.5, starts="latest")
     found = sampler.feedback
     assert seen[1][0] == found
-    assert np.abs(seen[1][1][:2]).max() < 0.1
-    assert np.abs(seen[1][1][:2]).sum() < np.abs(seen[0][1][:2]).sum()
+    assert np.abs(seen[1][1][:3]).max() < 0.1
+    assert np.abs(seen[1][1][:3]).sum() < np.abs(seen[0][1][:3]).sum()
     # Where it starts, and its premium, are not what a source was fitted with.
     monkeypatch.setattr(path_sampler, "steady", steady)
     assert sampler.starting("any").feedback is found

@@ -447,6 +447,9 @@ def test_a_hindcast_is_what_one_would_have_said_bar_by_bar(wild):
         np.testing.assert_array_equal(drawn.parts[0, 2:4] == 0, came[2:4] < 1e-6)
         missed = (came[:2] - drawn.means[0]) / state.volatility
         np.testing.assert_allclose(found.missed[i], missed, atol=1e-3)
+        said = wild.outputs(state)[0]
+        widths = state.volatility * np.exp([said[1], said[3]])  # of gap and intraday return
+        np.testing.assert_allclose(found.log_sizes[i], np.log(np.hypot(*widths)), atol=1e-9)
         memory.push(pit)
     assert compared > 0.7 * len(rows)
     np.testing.assert_allclose(found.memory.sums[[-1]], memory.sums, atol=1e-9)
