@@ -38,20 +38,20 @@ ROUNDS = 4
 """Trials. The next changes a number by less than luck does."""
 
 MEMORY = np.array([10.0, 10.0, 4.0, 4.0])
-"""Bars after which the state is new, calm, wild, a symbol's own and its scales: a span holds so many
+"""Bars after which the state is new: calm, wild, a symbol's own, its scales. A span holds so many
 times less of it than it has bars, and its moments are as uncertain.
 
-The real one is new after about six times as many. But markets are to be like their span before they
-are like others, and later bars agree: TDQN's volatility over the next 5, 20 and 60 bars has a CRPS
-of .851, 1.347 and 1.869 % with all of the doubt, of .849, 1.344 and 1.862 % with none. Only few
-dates are doubted.
+What is real is new after some six times as many. But markets are to be like their span before they
+are like others, and later bars bear that out: TDQN's volatility over the next 5, 20 and 60 bars has
+a CRPS of .851, 1.347 and 1.869 % with six times as much, of .849, 1.344 and 1.862 % with none. What
+is left of it holds where dates are few.
 """
 
 START = np.array([0.0, 0.0, -0.3, 0.006])
 """Calm, wild, own and back before anything is seen, and in the first trial."""
 
 DEVIATIONS = np.array([0.15, 0.15, 0.15, 0.01])
-"""Of the four, before anything is seen: what fifteen stocks have of them, markets of three of own."""
+"""Of the four, before anything is seen: what fifteen stocks have of them."""
 
 LOWEST = np.array([-0.4, -0.4, -0.6, 0.0])
 HIGHEST = np.array([0.4, 0.4, 0.3, 0.05])
