@@ -94,6 +94,8 @@ def test_every_kind_is_told_from_the_later_windows(found):
         assert "ticks" not in told.families
         assert 0.0 <= found.ticks[name] <= 1.0
         assert list(found.families[name])[-1] == "ticks"
+    for name in ("block bootstrap", "blend 1"):  # eight paths of each of four stocks
+        assert len(found.kinds[name].symbol) == 32
     assert found.facts is None
 
 
