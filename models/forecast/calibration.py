@@ -188,7 +188,7 @@ def _objective() -> Callable[..., tuple[float, np.ndarray]]:
         tf.TensorSpec((None,), tf.int64),
     ]
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, autograph=False)
     def evaluate(values, outputs, volatility, parts, groups):
         of_bar = tf.gather(values, groups)
         with tf.GradientTape() as tape:

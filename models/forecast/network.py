@@ -206,7 +206,10 @@ class CompiledTrainer:
             learning_rate=1e-3, global_clipnorm=MAX_GRADIENT_NORM
         )
         self._optimizer.build(self.model.trainable_variables)
-        self._step = tf.function(self._train_step, input_signature=self._signature())
+        # No Python of it depends on tensors: to translate it first would double the compiling.
+        self._step = tf.function(
+            self._train_step, input_signature=self._signature(), autograph=False
+        )
 
     def _signature(self) -> list[tf.TensorSpec]:
         a = self.architecture

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from engine.report import build_report, joint_figures, market_figures, model_figures, rivals
-from engine.report.builder import _facts_table
+from engine.report.builder import _facts_table, _simulation, _training
 from engine.report.diagnostics import load_diagnostics
 from engine.report.metrics import metrics_table, paired_t
 from engine.report.results import load_backtest
@@ -134,12 +134,12 @@ def test_result_without_the_algorithms_charts_still_makes_a_page(tmp_path):
     ],
 )  # fmt: skip
 def test_any_part_of_the_diagnostics_may_stand_alone(tmp_path, part):
-    folder = write_backtest(tmp_path, count=40, parts=(part,))
+    folder = write_backtest(tmp_path, symbols=("AAPL", "IBM"), count=40, parts=(part,))
     build_report(folder, data_folder=folder)
 
 
 def test_empty_parts_are_as_good_as_none(tmp_path):
-    folder = write_backtest(tmp_path, count=40)
+    folder = write_backtest(tmp_path, symbols=("IBM",), count=40)
     document = {
         "version": 1, "timings": {}, "trainings": [], "forecasts": {}, "paths": {}, "prices": {},
         "calibration": {"pit_counts": [0] * 20, "coverage": []},
@@ -153,7 +153,7 @@ def test_empty_parts_are_as_good_as_none(tmp_path):
 
 
 def test_trainings_without_curves_are_counted(tmp_path):
-    folder = write_backtest(tmp_path, count=40)
+    folder = write_backtest(tmp_path, symbols=("IBM",), count=40)
     records = [{"time": "2009-01-02", "reused": True, "artifact": "a"}] * 3
     (folder / "diagnostics.json").write_text(json.dumps({"version": 1, "trainings": records}))
     page = Page(build_report(folder, data_folder=folder).read_text())
@@ -214,12 +214,12 @@ def test_an_agent_that_was_never_judged_has_its_claimed_value_alone():
     assert not any("held-out" in note.text for note in figure.layout.annotations)
 
 
-def test_only_curves_that_are_drawn_are_explained(tmp_path):
+def test_only_curves_that_are_drawn_are_explained(full, tmp_path):
     folder, document = sample(tmp_path)
 
     def training():
         (folder / "diagnostics.json").write_text(json.dumps(document))
-        return Page(build_report(folder, data_folder=folder).read_text()).sections["training"]
+        return _training(load_diagnostics(folder)).lead
 
     sentences = {
         "forecaster": "The forecaster's loss is",
@@ -228,6 +228,7 @@ def test_only_curves_that_are_drawn_are_explained(tmp_path):
         "held_out_reward": "The held-out reward is",
     }
     assert all(words in training() for words in sentences.values())
+    assert all(words in full.sections["training"] for words in sentences.values())
     for record in document["trainings"]:
         record["agent"].update(held_out_update=[], held_out_reward=[], held_out_error=[])
     assert sentences["held_out_reward"] not in training()
@@ -255,9 +256,14 @@ def pictures(folder):
     }
 
 
-def test_a_short_run_has_no_dots_that_are_not_meant(tmp_path):
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    return pictures(write_backtest(tmp_path_factory.mktemp("short"), count=12))
+
+
+def test_a_short_run_has_no_dots_that_are_not_meant(short):
     """Plotly marks the points of lines of fewer than twenty, unless the mode is given."""
-    for name, figure in pictures(write_backtest(tmp_path, count=12)).items():
+    for name, figure in short.items():
         scatters = [trace for trace in figure.data if trace.type == "scatter"]
         assert scatters, name
         assert all(trace.mode for trace in scatters), name
@@ -272,16 +278,15 @@ def written(step, stops):
     raise AssertionError(step)
 
 
-def test_ticks_are_told_apart_however_near_they_are(tmp_path):
-    found = pictures(write_backtest(tmp_path, count=12))
-    stops = found["trades"].layout.yaxis.tickformatstops
+def test_ticks_are_told_apart_however_near_they_are(short):
+    stops = short["trades"].layout.yaxis.tickformatstops
     wanted = {100: "$,.0f", 1: "$,.0f", 0.5: "$,.2f", 0.02: "$,.2f", 0.01: "$,.2f", 5e-3: "$,~f"}
     assert {step: written(step, stops) for step in wanted} == wanted
     shares = {
         "equity": "yaxis2", "exposure": "yaxis", "forecasts": "yaxis", "crisis": "yaxis3",
     }  # fmt: skip
     for name, axis in shares.items():
-        assert found[name].layout[axis].tickformat == "~%", name
+        assert short[name].layout[axis].tickformat == "~%", name
 
 
 def test_hostile_text_stays_text(tmp_path):
@@ -414,22 +419,18 @@ def test_the_real_bars_that_imagined_markets_are_compared_with_are_named(full, t
         "Like with like.", "2006-01-12 to 2008-12-31, 748 a symbol", "pieces of 374 bars",
     ):  # fmt: skip
         assert words in full.sections["simulation"], words
-    folder, document = sample(tmp_path)
+    _, document = sample(tmp_path)
     for name in ("facts", "two_sample"):
         del document[name]
-    (folder / "diagnostics.json").write_text(json.dumps(document))
-    page = Page(build_report(folder, data_folder=folder).read_text())
-    assert "Like with like." not in page.sections["simulation"]
+    assert "Like with like." not in _simulation(document).body
 
 
 @pytest.mark.parametrize(("auc", "says"), [(0.62, True), (0.63, False), (None, False)])
 def test_what_a_classifier_used_that_could_not_tell_says_little(tmp_path, auc, says):
     """Chance is 0.1215."""
-    folder, document = sample(tmp_path)
+    _, document = sample(tmp_path)
     document["two_sample"]["auc"][1] = auc
-    (folder / "diagnostics.json").write_text(json.dumps(document))
-    page = Page(build_report(folder, data_folder=folder).read_text())
-    assert ("could not tell, so what it used" in page.sections["simulation"]) == says
+    assert ("could not tell, so what it used" in _simulation(document).body) == says
 
 
 def test_one_symbol_has_no_dependence_to_show(tmp_path):
@@ -441,15 +442,13 @@ def test_one_symbol_has_no_dependence_to_show(tmp_path):
 
 
 def test_a_run_that_could_not_be_told_says_so(tmp_path):
-    folder, document = sample(tmp_path)
+    _, document = sample(tmp_path)
     del document["two_sample"]
-    (folder / "diagnostics.json").write_text(json.dumps(document))
-    page = Page(build_report(folder, data_folder=folder).read_text())
-    assert "was not tried" in page.sections["simulation"]
+    assert "was not tried" in _simulation(document).body
 
 
 def test_same_folder_gives_the_same_page(tmp_path):
-    folder = write_backtest(tmp_path, count=40)
+    folder = write_backtest(tmp_path, symbols=("AAPL", "IBM"), count=40)
 
     def page(name):
         text = build_report(folder, tmp_path / name, data_folder=folder).read_text()
@@ -516,7 +515,7 @@ def test_diagnostics_that_are_not_json_are_named(tmp_path):
 
 
 def test_run_that_failed_says_so(tmp_path):
-    folder = write_backtest(tmp_path, count=20)
+    folder = write_backtest(tmp_path, symbols=("IBM",), count=20)
     path = folder / "123.json"
     result = json.loads(path.read_text()) | {"state": {"RuntimeError": "ZeroDivisionError: <x>"}}
     path.write_text(json.dumps(result))

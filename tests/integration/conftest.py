@@ -69,6 +69,21 @@ def fractional_data_folder(data_folder, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def few_and_short():
+    """Trials and reported markets few and short, where neither is what a test is about.
+
+    They are most of a small training's time; whatever comes of them comes the same way.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sim.steadiness.ROUNDS", 2)
+        patch.setattr("sim.path_sampler.WALK", 10)
+        patch.setattr("sim.path_sampler.SERIES", 16)
+        patch.setattr("sim.path_sampler.LEAST_MARKETS", 8)
+        patch.setattr("algorithm.imagined.FACTS_BARS", 504)
+        yield
+
+
+@pytest.fixture(scope="module")
 def module_run(tmp_path_factory, data_folder):
     """Run an algorithm on the packaged data: `module_run(parameters, main=..., store=...)`.
 

@@ -22,7 +22,7 @@ FIRST = date(2009, 1, 5)
 PARAMETERS = {
     "symbols": ",".join(SYMBOLS),
     "start_date": "2010-03-01",
-    "end_date": "2010-04-30",
+    "end_date": "2010-04-16",
     "warm_up_years": "1",
     "cash": "100000",
     "seed": "3",

@@ -491,7 +491,7 @@ def test_a_full_store_is_named_before_training(case, monkeypatch):
     assert re.search(r"object store refused mirage/probe.*full or not writable", case.refuse())
 
 
-def test_a_store_too_small_for_the_agent_keeps_no_part_of_it(case, monkeypatch):
+def test_a_store_too_small_for_the_agent_keeps_no_part_of_it(case, few_and_short, monkeypatch):
     whole = ObjectStore.save_bytes
     monkeypatch.setattr(
         ObjectStore,
@@ -524,7 +524,15 @@ def test_an_output_that_holds_files_is_left_alone(case):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, data_folder):
+def unreported():
+    """Runs that write no page: half of the time of a run with its models at hand."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.report.build_report", lambda folder, **_: folder / "report.html")
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, data_folder, few_and_short, unreported):
     """A project whose models are trained, and its decisions' statistics."""
     case = Case(tmp_path_factory.mktemp("trained"), data_folder)
     case.main(LEARNING_MAIN)

@@ -55,7 +55,7 @@ class Learner(MirageStrategy):
 
 
 @pytest.fixture(scope="module")
-def learn(module_run):
+def learn(module_run, few_and_short):
     def go(store, data=None, **changes):
         options = {} if data is None else {"data": data}
         return module_run(TINY | changes, main=MAIN, store=store, **options)
@@ -66,7 +66,15 @@ def learn(module_run):
 
 @pytest.fixture(scope="module")
 def first(learn):
-    return learn("models")
+    result = learn("models")
+    shutil.copytree(learn.stores / "models", learn.stores / "first")
+    return result
+
+
+@pytest.fixture
+def kept(first, learn):
+    """Copies the store as the first run left it: `kept(name) -> path`."""
+    return lambda name: shutil.copytree(learn.stores / "first", learn.stores / name)
 
 
 def said(result, words):
@@ -218,17 +226,16 @@ def test_caps_and_costs_reach_training(change, first, learn):
     assert any((ours[name] != theirs[name]).any() for name in ours)
 
 
-def test_clear_models_forgets_them(learn):
-    learn("cleared")
+def test_clear_models_forgets_them(kept, learn):
+    kept("cleared")
     cleared = learn("cleared", clear_models="true")
     assert said(cleared, "Cleared the cached models")
     assert said(cleared, "Models trained")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "edited"])
-def test_a_damaged_artifact_is_reported_set_aside_and_trained_again(damage, first, learn):
-    learn(damage)
-    root = learn.stores / damage
+def test_a_damaged_artifact_is_reported_set_aside_and_trained_again(damage, first, kept, learn):
+    root = kept(damage)
     victim = sorted(root.rglob("forecaster.npz"))[0]
     content = victim.read_bytes()
     half = len(content) // 2

@@ -8,6 +8,7 @@ from research import cli, workspace
 from research.cli import by_hand, main
 from research.stepping import YOURS
 from tests.research.walks import HISTORIES, TINY, walk
+from tests.sim.trials import no_trials  # noqa: F401
 
 
 def commanded(*lines, bars=12, kind="mean_variance"):

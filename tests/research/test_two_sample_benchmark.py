@@ -2,6 +2,7 @@ import argparse
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 from tqdm import tqdm
 
 from models.forecast.config import ForecasterConfig
@@ -17,6 +18,7 @@ from research.benchmarks.two_sample import (
     used_table,
 )
 from research.held_out import Stock
+from sim.two_sample import BOOSTING
 from sim.windows import cut_windows, joint_statistics, window_statistics
 from tests.sim.forecasting import TABLES, history, small_forecaster
 
@@ -69,10 +71,18 @@ def test_stocks_weigh_the_same_in_means():
     )
 
 
+def few_trees(seed):
+    return HistGradientBoostingClassifier(
+        max_iter=5, max_leaf_nodes=3, early_stopping=False, random_state=seed
+    )
+
+
 @pytest.fixture(scope="module")
 def found(stocks) -> Found:
+    """How well a classifier tells is tested elsewhere (`tests.sim.test_two_sample`)."""
     options = argparse.Namespace(paths=8, repeats=1, quick=True)
-    with tqdm(disable=True) as progress:
+    with tqdm(disable=True) as progress, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sim.two_sample.CLASSIFIERS", {BOOSTING: few_trees})
         markets = [[stock] for stock in stocks]
         return measure(markets, ["block bootstrap", "blend 1"], 1, options, progress)
 
@@ -84,6 +94,8 @@ def test_every_kind_is_told_from_the_later_windows(found):
         assert "ticks" not in told.families
         assert 0.0 <= found.ticks[name] <= 1.0
         assert list(found.families[name])[-1] == "ticks"
+    for name in ("block bootstrap", "blend 1"):  # eight paths of each of four stocks
+        assert len(found.kinds[name].symbol) == 32
     assert found.facts is None
 
 

@@ -67,7 +67,7 @@ def test_a_path_begins_like_its_start_and_goes_on_like_what_would_have_come():
 def test_few_paths_of_long_blocks_go_on_like_what_would_have_come(count):
     """Where one path or five break off at a step, what they have to exchange is seldom alike."""
     levels, before, after = walk(), [], []
-    for seed in range(-(-200 // count)):
+    for seed in range(-(-100 // count)):
         starts = evenly(count, seed)
         rows = matched_rows(levels, starts, 250, 40.0, np.random.default_rng(seed))
         fresh = breaks(rows)
@@ -78,7 +78,7 @@ def test_few_paths_of_long_blocks_go_on_like_what_would_have_come(count):
     # Within a group, or that of one who joined it from either side.
     assert np.abs(would - did).max() <= 3.0 * REACH
     # Who waits for its like waits for some steps of forty.
-    steps = 250 * count * (-(-200 // count))
+    steps = 250 * count * (-(-100 // count))
     assert 1 / 48 < len(would) / steps < 1 / 36
 
 
