@@ -126,7 +126,7 @@ class CommonFactor:
         Args:
             noise: that of the dates, shape (S, B, 5).
             dates: their numbers, shape (B,).
-            volatility: baseline volatilities of the markets' symbols, shape (S, B).
+            volatility: that the markets' symbols are drawn with, shape (S, B).
             scales: log scales of gap and intraday return, as the network says, shape (2, S, B).
         """
         found = np.empty((len(noise), len(dates) * N_PARTS))
@@ -215,7 +215,7 @@ def bring(
         noise: uniforms, shape (S, B·5), part after part of a market.
         means: of their log-odds on days as wild as the date, likewise.
         of_dates: log sizes of the dates, shape (B,).
-        volatility: baseline ones of the markets' symbols, shape (S, B).
+        volatility: that the markets' symbols are drawn with, shape (S, B).
         scales: log scales of gap and intraday return, shape (2, S, B).
         usual: log sizes, shape (S,).
         extent: smallest and largest log size of all dates, shape (2,).

@@ -302,11 +302,13 @@ class _Portion:
         self._scales.correct(outputs)
         said = outputs.T[SCALES].reshape(2, *self._shape)
         unusual = said - self._usual
+        volatility = state.volatility.reshape(self._shape)
         if made.moments is not None:
-            sizes = log_sizes(self._baseline, said) - self._usual_sizes
+            # A start is a real day, whose forecast nobody corrected.
+            sizes = log_sizes(volatility if t else self._baseline, said) - self._usual_sizes
             made.moments[markets, t] = second_moments(sizes, unusual)
         if self._factor is not None and dates is not None:
-            noise = self._factor.brought(noise, dates, self._baseline, said)
+            noise = self._factor.brought(noise, dates, volatility, said)
         uniforms = np.ascontiguousarray(noise).reshape(-1, N_PARTS)
         drawn = self._forecaster.draw(state, uniforms, outputs)
         for part, beyond in enumerate(np.moveaxis(luck, -1, 0)):

@@ -9,11 +9,11 @@ they begin. What one bar tells of the next hardly shows it; it adds up over mont
 
 So some markets walk on trial, and four numbers (`Feedback`) are turned until the second moments of
 the state about the usual are late in the walk what they were at its start, all trials with the same
-starts, networks and noise. How wild a symbol is says the size of its whole forecast, volatility and
-what the network says of scales together; a market wilder than usual and a calmer one have a moment
-each, for crises are further from the usual than calm. One number acts on each moment for the most
-part, so each is turned by its own, by how much it did before (the secant method for every one of
-them).
+starts, networks and noise. How wild a symbol is says the size of its whole forecast: the volatility
+that it is drawn with, and what the network says of scales. Markets wilder than usual and calmer
+ones have a moment each, for crises are further from the usual than calm. One number acts on each
+moment for the most part, so each is turned by its own, by how much it did before (the secant method
+for every one of them).
 """
 
 from __future__ import annotations
@@ -37,17 +37,12 @@ LEAST_MARKETS = 64
 ROUNDS = 4
 """Trials. The next changes a number by less than luck does."""
 
-MEMORY = np.array([10.0, 10.0, 4.0, 4.0])
+MEMORY = np.array([60.0, 20.0, 15.0, 10.0])
 """Bars after which the state is new: calm, wild, a symbol's own, its scales. A span holds so many
-times less of it than it has bars, and its moments are as uncertain.
+times less of it than it has bars, and its moments are as uncertain. Autocorrelation times of the
+squares, medians over fifteen stocks to 2017, own of their markets of three: 58, 18, 13, 8."""
 
-What is real is new after some six times as many. But markets are to be like their span before they
-are like others, and later bars bear that out: TDQN's volatility over the next 5, 20 and 60 bars has
-a CRPS of .851, 1.347 and 1.869 % with six times as much, of .849, 1.344 and 1.862 % with none. What
-is left of it holds where dates are few.
-"""
-
-START = np.array([0.0, 0.0, -0.3, 0.006])
+START = np.array([0.0, 0.0, -0.15, 0.006])
 """Calm, wild, own and back before anything is seen, and in the first trial."""
 
 DEVIATIONS = np.array([0.15, 0.15, 0.15, 0.01])

@@ -8,7 +8,7 @@ from scipy import special, stats
 
 from models.agent.observation import Observer
 from models.forecast.config import ForecasterConfig
-from models.forecast.density import OUTPUTS, SCALES
+from models.forecast.density import OUTPUTS, SCALES, log_sizes
 from models.forecast.distributions import MIN_UNIFORM
 from models.forecast.forecaster import Forecaster
 from models.forecast.inference import LSTMInference
@@ -450,6 +450,40 @@ def test_imagined_markets_stay_as_they_began(observer, monkeypatch):
     # Where it starts, and its premium, are not what a source was fitted with.
     monkeypatch.setattr(path_sampler, "steady", steady)
     assert sampler.starting("any").feedback is found
+
+
+def test_markets_are_as_wild_as_they_are_drawn_and_start_as_the_real_ones_were(
+    observer, monkeypatch
+):
+    """The moments that are kept, beside those of the sizes that every bar is drawn with."""
+    draw_bars = Forecaster.draw
+    sampler = ForecasterSampler(observer, TABLES, blend=0.5)
+    sizes: list[np.ndarray] = []
+
+    def recorded(self, state, uniforms, outputs):
+        said = outputs.T[SCALES].reshape(2, len(TABLES), -1)
+        size = log_sizes(state.volatility.reshape(len(TABLES), -1), said)
+        sizes.append(size - sampler.usual_sizes[:, None])
+        return draw_bars(self, state, uniforms, outputs)
+
+    found = {}
+    for wild in (0.0, 0.3):
+        sampler.feedback = Feedback(0.0, wild, 0.0, 0.0)
+        _ = sampler.common_factor
+        sizes.clear()
+        plan = sampler._plan(4, 3, np.random.default_rng(0))
+        found[wild] = np.empty((8, 3, 4))
+        with monkeypatch.context() as patch:
+            patch.setattr(Forecaster, "draw", recorded)
+            sampler._imagine(plan, found[wild])
+    np.testing.assert_array_equal(found[0.0][:, 0], found[0.3][:, 0])
+    walked = np.concatenate([of.markets for of in plan.of_dates])
+    for t in (1, 2):
+        # Markets of either kind of noise walk by themselves.
+        together = np.concatenate([each.mean(axis=0) for each in sizes[t::3]])
+        wanted = np.stack([np.minimum(together, 0.0) ** 2, np.maximum(together, 0.0) ** 2], axis=1)
+        np.testing.assert_allclose(found[0.3][walked, t, :2], wanted, atol=1e-12)
+    assert not np.allclose(found[0.0][:, 2], found[0.3][:, 2])
 
 
 def test_an_odd_number_of_paths_is_allowed(observer):
