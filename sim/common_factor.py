@@ -23,7 +23,8 @@ of size a is, with k = S v_s^2, that of
 times the deviations, and the means of the date. As far as one factor is all that they have in
 common, each symbol keeps its variance, and one that has nothing to do with the others keeps what it
 had; what groups of symbols share beside it goes as what each has for itself. On a market as wild as
-the date nothing changes.
+the date nothing changes. A date is as wild as it was forecast, a market as its bars are drawn: the
+volatility that `sim.common_volatility` has corrected.
 """
 
 from __future__ import annotations

@@ -57,15 +57,9 @@ class CommonVolatility:
         """With what was usual in S histories, of which that is what their bars were worth."""
         return cls(usual_volatility(hindcasts), feedback.calm, feedback.wild, feedback.own)
 
-    def levels(self, volatility: Floats) -> tuple[Floats, Floats]:
-        """What baseline volatilities (S, B) of B markets are above the usual.
-
-        Returns:
-            All symbols together, shape (B,), and each beyond that, (S, B).
-        """
-        level = np.log(volatility) - self.usual[:, None]
-        together = level.mean(axis=0)
-        return together, level - together
+    def above_usual(self, volatility: Floats) -> Floats:
+        """What log baseline volatilities (S, B) of B markets are above the usual, shape (B,)."""
+        return np.asarray((np.log(volatility) - self.usual[:, None]).mean(axis=0))
 
     def corrected(self, volatility: Floats) -> Floats:
         """Volatilities to draw with, from baseline ones (S, B) of B markets."""

@@ -269,7 +269,7 @@ class _Portion:
     @property
     def above_usual(self) -> NDArray[np.float64]:
         """What the log volatility of all symbols of each market is above the usual, shape (b,)."""
-        return self._common.levels(self._baseline)[0]
+        return self._common.above_usual(self._baseline)
 
     def _by_symbol(self, values: NDArray) -> NDArray:
         return values.swapaxes(0, 1).reshape(-1, *values.shape[2:])
@@ -302,10 +302,10 @@ class _Portion:
         self._scales.correct(outputs)
         said = outputs.T[SCALES].reshape(2, *self._shape)
         unusual = said - self._usual
-        volatility = state.volatility.reshape(self._shape)
+        # A start is a real day: nobody has corrected what its volatility was forecast to be.
+        volatility = state.volatility.reshape(self._shape) if t else self._baseline
         if made.moments is not None:
-            # A start is a real day, whose forecast nobody corrected.
-            sizes = log_sizes(volatility if t else self._baseline, said) - self._usual_sizes
+            sizes = log_sizes(volatility, said) - self._usual_sizes
             made.moments[markets, t] = second_moments(sizes, unusual)
         if self._factor is not None and dates is not None:
             noise = self._factor.brought(noise, dates, volatility, said)
@@ -526,7 +526,7 @@ class ForecasterSampler:
                 portion.step(known, self.dated_noise.luck_on(dates), dates)
 
         # Before threads ask for them.
-        _ = self.feedback, self.common_scales, self.macro_model
+        _ = self.feedback, self.usual_sizes, self.macro_model
         if plan.of_dates:
             _ = self.dated_noise.luck, self.common_factor
         with ThreadPoolExecutor(self._threads) as pool:

@@ -110,7 +110,9 @@ def steady(trial: Trial, dates: int) -> Feedback:
         trial: walks; the same luck every time.
         dates: of the histories that markets may begin on.
     """
-    # What a span leaves uncertain of the logarithm of a moment is 2 / n for n independent values.
+    # What a span leaves uncertain of the logarithm of a second moment is 2 / n for n independent
+    # values. Of half a moment, calm or wild, it would be 5 / n, of a symbol's own less; all are
+    # believed alike: markets are to be like their span before they are like others.
     doubt = 2.0 * MEMORY / dates / (SLOPES * DEVIATIONS**2)
     expected = SLOPES + doubt
     numbers, slopes = START, expected

@@ -604,7 +604,7 @@ def log_sizes(volatility: np.ndarray, log_scales: np.ndarray) -> np.ndarray:
     """How wide forecasts are: log of the root of the squares of gap and intraday return.
 
     Args:
-        volatility: baseline volatilities, of any shape.
+        volatility: that scales are of, any shape.
         log_scales: of gap and intraday return, shape (2, *that shape).
 
     Returns:

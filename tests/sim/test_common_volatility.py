@@ -24,9 +24,7 @@ def test_volatilities_are_corrected_as_the_formula_says():
     baseline = np.array([0.01, 0.02])[:, None] * np.exp([[0.2, 0.1], [-0.1, -0.2]])
     moved = [[0.005 - 0.03, -0.015 - 0.03], [0.005 + 0.03, -0.015 + 0.03]]
     np.testing.assert_allclose(common.corrected(baseline), baseline * np.exp(moved), rtol=1e-12)
-    together, own = common.levels(baseline)
-    np.testing.assert_allclose(together, [0.05, -0.05], rtol=1e-9)
-    np.testing.assert_allclose(own, [[0.15, 0.15], [-0.15, -0.15]], rtol=1e-9)
+    np.testing.assert_allclose(common.above_usual(baseline), [0.05, -0.05], rtol=1e-9)
 
 
 def test_one_symbol_has_no_others():
@@ -40,7 +38,9 @@ def test_the_compiled_correction_is_the_formula(symbols, markets):
     rng = np.random.default_rng(markets)
     common = CommonVolatility(rng.normal(-4.0, 0.5, symbols), -0.2, 0.3, -0.4)
     baseline = np.exp(rng.normal(-4.0, 1.0, (symbols, markets)))
-    together, own = common.levels(baseline)
-    common_part = np.where(together > 0.0, 0.3, -0.2) * together
-    wanted = baseline * np.exp(common_part - 0.4 * own)
+    level = np.log(baseline) - common.usual[:, None]
+    together = level.mean(axis=0)
+    np.testing.assert_allclose(common.above_usual(baseline), together, rtol=1e-12)
+    shared = np.where(together > 0.0, 0.3, -0.2) * together
+    wanted = baseline * np.exp(shared - 0.4 * (level - together))
     np.testing.assert_allclose(common.corrected(baseline), wanted, rtol=1e-13)

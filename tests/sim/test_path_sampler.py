@@ -26,6 +26,7 @@ from models.market.market_view import MarketView
 from sim import bounds, path_sampler, steadiness
 from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.bounds import MOVE_LIMIT, VOLUME_MARGIN, Bounds
+from sim.common_factor import CommonFactor
 from sim.noise import CopulaNoise, DatedNoise
 from sim.path_sampler import ForecasterSampler
 from sim.premium import Premium
@@ -415,7 +416,9 @@ def test_scales_that_wander_off_are_led_back(observer, monkeypatch):
 
     def outputs(self, hidden, scaled, output_mask):
         imagined = output_mask is not None  # the histories' bars are judged by the mean network
-        return np.full((len(OUTPUTS), len(hidden)), 0.3 if imagined else 0.1).T
+        found = np.zeros((len(OUTPUTS), len(hidden)))
+        found[SCALES] = [[0.3], [0.6]] if imagined else [[0.1], [0.2]]
+        return found.T
 
     def recorded(self, state, uniforms, outputs):
         told.append(outputs[:, SCALES].copy())
@@ -426,7 +429,8 @@ def test_scales_that_wander_off_are_led_back(observer, monkeypatch):
     draw(observer, n_paths=4, n_steps=121)
     back = START[3]
     for t in (0, 1, 60, 120):
-        np.testing.assert_allclose(told[t], 0.1 + 0.2 * (1.0 - back) ** t, rtol=1e-12)
+        wanted = np.array([0.1, 0.2]) + np.array([0.2, 0.4]) * (1.0 - back) ** t
+        np.testing.assert_allclose(told[t], np.tile(wanted, (len(told[t]), 1)), rtol=1e-12)
 
 
 def test_imagined_markets_stay_as_they_began(observer, monkeypatch):
@@ -456,26 +460,50 @@ def test_markets_are_as_wild_as_they_are_drawn_and_start_as_the_real_ones_were(
     observer, monkeypatch
 ):
     """The moments that are kept, beside those of the sizes that every bar is drawn with."""
-    draw_bars = Forecaster.draw
+    draw_bars, bring = Forecaster.draw, CommonFactor.brought
     sampler = ForecasterSampler(observer, TABLES, blend=0.5)
+    drawn_with: list[np.ndarray] = []
+    brought_to: list[np.ndarray] = []
+    began: dict[float, np.ndarray] = {}
     sizes: list[np.ndarray] = []
+    scales: list[np.ndarray] = []
+    # Of real bars, as corrected by what other symbols' forecasts say.
+    corrected = sampler.common_scales.corrected(TABLES, sampler._hindcasts, observer.forecaster)
+    assert not np.allclose(corrected[0].scales, sampler._hindcasts[0].scales, atol=1e-3)
+    usual = [
+        0.5 * np.log(((one.state.volatility[:-1, None] * np.exp(one.scales)) ** 2).sum(axis=1))
+        for one in corrected
+    ]
+    usual_size = np.array([sizes.mean() for sizes in usual])[:, None]
+    usual_scales = np.stack([known.scales.mean(axis=0) for known in sampler._hindcasts], axis=1)
 
     def recorded(self, state, uniforms, outputs):
         said = outputs.T[SCALES].reshape(2, len(TABLES), -1)
         size = log_sizes(state.volatility.reshape(len(TABLES), -1), said)
-        sizes.append(size - sampler.usual_sizes[:, None])
+        sizes.append(size - usual_size)
+        scales.append(((said - usual_scales[:, :, None]) ** 2).mean(axis=(0, 1)))
+        drawn_with.append(state.volatility.reshape(len(TABLES), -1).copy())
         return draw_bars(self, state, uniforms, outputs)
+
+    def brought(self, noise, dates, volatility, said):
+        brought_to.append(volatility.copy())
+        return bring(self, noise, dates, volatility, said)
 
     found = {}
     for wild in (0.0, 0.3):
         sampler.feedback = Feedback(0.0, wild, 0.0, 0.0)
         _ = sampler.common_factor
-        sizes.clear()
+        for each in (sizes, scales, drawn_with, brought_to):
+            each.clear()
         plan = sampler._plan(4, 3, np.random.default_rng(0))
         found[wild] = np.empty((8, 3, 4))
         with monkeypatch.context() as patch:
             patch.setattr(Forecaster, "draw", recorded)
+            patch.setattr(CommonFactor, "brought", brought)
             sampler._imagine(plan, found[wild])
+        began[wild] = np.concatenate(brought_to[::3], axis=1)
+    np.testing.assert_array_equal(began[0.0], began[0.3])
+    assert not np.allclose(began[0.3], np.concatenate(drawn_with[::3], axis=1), rtol=1e-3)
     np.testing.assert_array_equal(found[0.0][:, 0], found[0.3][:, 0])
     walked = np.concatenate([of.markets for of in plan.of_dates])
     for t in (1, 2):
@@ -483,6 +511,10 @@ def test_markets_are_as_wild_as_they_are_drawn_and_start_as_the_real_ones_were(
         together = np.concatenate([each.mean(axis=0) for each in sizes[t::3]])
         wanted = np.stack([np.minimum(together, 0.0) ** 2, np.maximum(together, 0.0) ** 2], axis=1)
         np.testing.assert_allclose(found[0.3][walked, t, :2], wanted, atol=1e-12)
+        np.testing.assert_allclose(found[0.3][walked, t, 3], np.concatenate(scales[t::3]))
+        np.testing.assert_array_equal(
+            np.concatenate(brought_to[t::3], axis=1), np.concatenate(drawn_with[t::3], axis=1)
+        )
     assert not np.allclose(found[0.0][:, 2], found[0.3][:, 2])
 
 

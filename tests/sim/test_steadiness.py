@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sim import steadiness
-from sim.steadiness import HIGHEST, LOWEST, START, second_moments, steady
+from sim.steadiness import DEVIATIONS, HIGHEST, LOWEST, SLOPES, START, second_moments, steady
 
 ENDLESS = 10**9
 
@@ -43,6 +43,19 @@ def test_few_dates_are_believed_less_and_none_not_at_all(monkeypatch):
     assert found[0] == pytest.approx(START[0], abs=0.01)
     assert -0.09 < found[1] < -0.01
     assert found[2] == pytest.approx(-0.1, abs=1e-3)
+
+
+def test_numbers_are_drawn_to_what_others_have_as_far_as_their_memory_is_long(monkeypatch):
+    """Where each moment grows by its slope, what is missed and what is doubted are as heavy."""
+    monkeypatch.setattr(steadiness, "ROUNDS", 12)
+    target, dates = START + np.array([0.1, 0.1, 0.1, 0.01]), 500
+
+    def trial(feedback):
+        return np.stack([np.ones(4), np.exp(SLOPES * (np.array(astuple(feedback)) - target))])
+
+    doubt = np.array([2 * 60, 2 * 20, 2 * 15, 2 * 10]) / 500 / (SLOPES * DEVIATIONS**2)
+    wanted = START + SLOPES / (SLOPES + doubt) * (target - START)
+    np.testing.assert_allclose(astuple(steady(trial, dates)), wanted, rtol=2e-3)
 
 
 def test_numbers_stay_within_their_bounds(monkeypatch):
