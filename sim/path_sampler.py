@@ -68,7 +68,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from models.agent.observation import Observer
+from models.agent.observation import ObservedMarket, Observer
 from models.agent.outlook import FORECAST
 from models.agent.seeing import SeenTape
 from models.forecast.density import SCALES, log_sizes
@@ -183,22 +183,40 @@ def _ascending(values: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What an observer sees of all markets, to be filled.
+
+    Attributes:
+        observations: shape (B, S, T + 1, D).
+        forecasts: shape (B, S, T + 1, 8).
+    """
+
+    observations: NDArray[np.float32]
+    forecasts: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Made:
     """Tapes of all markets, to be filled.
 
     Attributes:
         bars: shape (B, S, T + 1, 5).
-        observations: shape (B, S, T + 1, D).
         innovations: shape (B, S, T, 2).
-        forecasts: shape (B, S, T + 1, 8).
-        moments: of the states, shape (B, T, 4); None where nobody asks for them.
+        seen: what an observer sees of them; None where nobody looks.
+        moments: of the states, shape (B, T, 4), see `sim.steadiness.Trial`; None where nobody asks.
     """
 
     bars: NDArray[np.float64]
-    observations: NDArray[np.float32]
     innovations: NDArray[np.float64]
-    forecasts: NDArray[np.float64]
+    seen: Seen | None
     moments: NDArray[np.float64] | None
+
+    @classmethod
+    def of(cls, plan: Plan, seen: Seen | None, moments: NDArray[np.float64] | None) -> Made:
+        """Tapes of a plan's markets."""
+        (b, s), n_steps = plan.lean.shape[:2], plan.n_steps
+        bars = np.empty((b, s, n_steps + 1, len(BAR_FIELDS)))
+        return cls(bars, np.empty((b, s, n_steps, 2)), seen, moments)
 
 
 class _Portion:
@@ -247,21 +265,23 @@ class _Portion:
         self._usual = np.ascontiguousarray(usual[series[twins]].T).reshape(2, *self._shape)
         self._state.shift = np.zeros((len(twins), 2), order="F")
         self._usual_sizes = sampler.usual_sizes[:, None]
-        view = start_view(sampler._tables, series[twins], start[twins], 1)
-        # The observer's forecasts are corrected by the same outcomes, of its own network.
-        tape = SeenTape(made.observations, made.forecasts, markets)
-        self._market = sampler._observer.resume(view, standing.take(twins), tape)
+        self._view = start_view(sampler._tables, series[twins], start[twins], 1)
+        self._observed: ObservedMarket | None = None
+        if made.seen is not None:
+            # The observer's forecasts are corrected by the same outcomes, of its own network.
+            tape = SeenTape(made.seen.observations, made.seen.forecasts, markets)
+            self._observed = sampler._observer.resume(self._view, standing.take(twins), tape)
         self._macro = None
         if sampler.macro_model is not None and plan.rests is not None:
             leading = np.repeat(sampler._start_dates.leading_symbols(rows), plan.twins)
             places = np.arange(len(twins)).reshape(self._shape).T
             rests = plan.rests[markets]
-            self._macro = MacroWalk(sampler.macro_model, self._market.view, places, leading, rests)
+            self._macro = MacroWalk(sampler.macro_model, self._view, places, leading, rests)
         self._lean = np.ascontiguousarray(self._by_symbol(plan.lean[markets]).T)
         self._moves = np.ascontiguousarray(self._bounds.moves.T)
         self._log_volume = np.ascontiguousarray(self._bounds.log_volume.T)
         self._shift = self._by_symbol(plan.shifts[markets])
-        self._first_close = self._market.view.last_close
+        self._first_close = self._view.last_close
         made.bars[markets, :, 0] = self._by_market(
             start_bars(sampler._tables, series, start)[twins]
         )
@@ -297,7 +317,7 @@ class _Portion:
             dates: numbers of those the noise is of, shape (b,); None where it is of none.
         """
         made, markets, t = self._made, self._markets, self._t
-        state, view = self._state, self._market.view
+        state, view = self._state, self._view
         outputs = self._forecaster.outputs(state)
         self._scales.correct(outputs)
         said = outputs.T[SCALES].reshape(2, *self._shape)
@@ -320,8 +340,11 @@ class _Portion:
             PRICE_LIMIT, pushed, markets, made.bars, made.innovations, t,
         )  # fmt: skip
         macro = None if self._macro is None else self._macro.next_values(view)
-        self._market.advance(pushed.T, drawn.pits, macro)
-        self._forecaster.advance_beside(state, self._market.state)
+        if self._observed is None:
+            self._forecaster.advance(state, view.push(pushed.T, macro), drawn.pits)
+        else:
+            self._observed.advance(pushed.T, drawn.pits, macro)
+            self._forecaster.advance_beside(state, self._observed.state)
         self._scale_draws()
         state.shift = state.shift - self._back * unusual.reshape(2, -1).T
         self._t += 1
@@ -480,26 +503,35 @@ class ForecasterSampler:
                 rests[of.markets] = self.macro_model.rows_of(self.residuals.dates)[of.dates]
         return Plan(n_steps, rows, masks, of_dates, placed, drawn, lean, shifts, rests)
 
-    def _imagine(self, plan: Plan, moments: NDArray[np.float64] | None = None) -> Paths:
-        """The markets of a plan.
+    def _imagine(self, plan: Plan) -> Paths:
+        """The markets of a plan."""
+        (b, s), twins = plan.lean.shape[:2], plan.twins
+        shape = (b, s, plan.n_steps + 1)
+        seen = Seen(
+            np.empty((*shape, self._observer.size), np.float32), np.empty((*shape, len(FORECAST)))
+        )
+        made = Made.of(plan, seen, None)
+        self._walk(plan, made)
+        series = np.tile(np.arange(s), (b, 1))
+        return Paths(
+            made.bars,
+            seen.observations,
+            series,
+            np.repeat(plan.rows, twins, axis=0),
+            made.innovations,
+            seen.forecasts,
+            np.repeat(self._moments.at(plan.rows), twins, axis=0),
+            np.repeat(self._before(plan.rows), twins, axis=0) if self._remembers else None,
+        )
+
+    def _walk(self, plan: Plan, made: Made) -> None:
+        """Fill the tapes of a plan's markets.
 
         They walk in portions whose working memory stays near the processor; a portion may have a
         thread of its own. Markets whose noise is dealt out advance together, bar by bar; others
         know nothing of each other, and a portion of them goes all the way at once.
-
-        Args:
-            plan: of them.
-            moments: of their states, to be filled, shape (B, T, 4); see `sim.steadiness.Trial`.
         """
-        (b, s), n_steps, twins = plan.lean.shape[:2], plan.n_steps, plan.twins
-        shape = (b, s, n_steps + 1)
-        made = Made(
-            np.empty((*shape, 5)),
-            np.empty((*shape, self._observer.size), np.float32),
-            np.empty((b, s, n_steps, 2)),
-            np.empty((*shape, len(FORECAST))),
-            moments,
-        )
+        s, n_steps, twins = plan.lean.shape[1], plan.n_steps, plan.twins
         # Kernels work on whole blocks of a symbol's series, filled or not.
         whole = LANES if ROWS_AT_ONCE >= LANES else twins
         at_once = max(ROWS_AT_ONCE // (whole * s), 1) * whole
@@ -543,17 +575,6 @@ class ForecasterSampler:
                 noise = self.copula_noise.deal(drawn).swapaxes(0, 1)
                 each = ([values[:, of] for of in own] for values in (noise, none))
                 list(run(_Portion.step, walking, *each))
-        series = np.tile(np.arange(s), (b, 1))
-        return Paths(
-            made.bars,
-            made.observations,
-            series,
-            np.repeat(plan.rows, twins, axis=0),
-            made.innovations,
-            made.forecasts,
-            np.repeat(self._moments.at(plan.rows), twins, axis=0),
-            np.repeat(self._before(plan.rows), twins, axis=0) if self._remembers else None,
-        )
 
     def _before(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Observations of the real bars before starts (K, S), shape (K, S, P, D)."""
@@ -603,7 +624,7 @@ class ForecasterSampler:
     def feedback(self) -> Feedback:
         """How strongly the state of a market acts on itself: as keeps markets as they began."""
         # Worked out here, the trial has them, too.
-        _ = self._hindcasts, self._moments, self.usual_sizes, self.levels
+        _ = self._hindcasts, self.usual_sizes, self.levels
         if self._blend > 0.0:
             _ = self.dated_noise
         if self._blend < 1.0:
@@ -614,11 +635,12 @@ class ForecasterSampler:
         trial._starts, trial._premium, trial._remembers = "any", None, 0
         markets = max(LEAST_MARKETS, SERIES // len(self._tables))
 
+        plan = trial._plan((markets + 1) // 2, WALK, np.random.default_rng(TRIAL_SEED))
+
         def walked(feedback: Feedback) -> NDArray[np.float64]:
             trial.feedback = feedback
-            plan = trial._plan((markets + 1) // 2, WALK, np.random.default_rng(TRIAL_SEED))
             moments = np.empty((len(plan.lean), WALK, 4))
-            trial._imagine(plan, moments)
+            trial._walk(plan, Made.of(plan, None, moments))
             return moments.mean(axis=0)
 
         return steady(walked, max(len(known.uniforms) for known in self._hindcasts))

@@ -31,7 +31,7 @@ def make_bars(
     Args:
         parts: as drawn, shape (5, B).
         means: of gap and intraday return, shape (2, B).
-        volatility: baseline volatility, shape (B,).
+        volatility: that they are drawn with, shape (B,).
         lean: mean of the noise in gap and intraday return, in volatilities, shape (2, B).
         shift: added to intraday returns, shape (B,).
         moves: largest absolute gap, intraday return and wicks, shape (4, B).

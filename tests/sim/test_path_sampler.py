@@ -28,7 +28,7 @@ from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.bounds import MOVE_LIMIT, VOLUME_MARGIN, Bounds
 from sim.common_factor import CommonFactor
 from sim.noise import CopulaNoise, DatedNoise
-from sim.path_sampler import ForecasterSampler
+from sim.path_sampler import ForecasterSampler, Made
 from sim.premium import Premium
 from sim.steadiness import START, Feedback, steady
 from sim.walking import make_bars
@@ -500,7 +500,7 @@ def test_markets_are_as_wild_as_they_are_drawn_and_start_as_the_real_ones_were(
         with monkeypatch.context() as patch:
             patch.setattr(Forecaster, "draw", recorded)
             patch.setattr(CommonFactor, "brought", brought)
-            sampler._imagine(plan, found[wild])
+            sampler._walk(plan, Made.of(plan, None, found[wild]))
         began[wild] = np.concatenate(brought_to[::3], axis=1)
     np.testing.assert_array_equal(began[0.0], began[0.3])
     assert not np.allclose(began[0.3], np.concatenate(drawn_with[::3], axis=1), rtol=1e-3)
