@@ -63,7 +63,7 @@ import copy
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -635,12 +635,14 @@ class ForecasterSampler:
         trial._starts, trial._premium, trial._remembers = "any", None, 0
         markets = max(LEAST_MARKETS, SERIES // len(self._tables))
 
-        plan = trial._plan((markets + 1) // 2, WALK, np.random.default_rng(TRIAL_SEED))
+        @cache
+        def plan() -> Plan:
+            return trial._plan((markets + 1) // 2, WALK, np.random.default_rng(TRIAL_SEED))
 
         def walked(feedback: Feedback) -> NDArray[np.float64]:
             trial.feedback = feedback
-            moments = np.empty((len(plan.lean), WALK, 4))
-            trial._walk(plan, Made.of(plan, None, moments))
+            moments = np.empty((len(plan().lean), WALK, 4))
+            trial._walk(plan(), Made.of(plan(), None, moments))
             return moments.mean(axis=0)
 
         return steady(walked, max(len(known.uniforms) for known in self._hindcasts))

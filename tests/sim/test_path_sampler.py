@@ -7,6 +7,7 @@ import pytest
 from scipy import special, stats
 
 from models.agent.observation import Observer
+from models.agent.outlook import FORECAST
 from models.forecast.config import ForecasterConfig
 from models.forecast.density import OUTPUTS, SCALES, log_sizes
 from models.forecast.distributions import MIN_UNIFORM
@@ -28,7 +29,7 @@ from sim.baselines import BlockBootstrapSampler, GarchSampler
 from sim.bounds import MOVE_LIMIT, VOLUME_MARGIN, Bounds
 from sim.common_factor import CommonFactor
 from sim.noise import CopulaNoise, DatedNoise
-from sim.path_sampler import ForecasterSampler, Made
+from sim.path_sampler import ForecasterSampler, Made, Seen
 from sim.premium import Premium
 from sim.steadiness import START, Feedback, steady
 from sim.walking import make_bars
@@ -516,6 +517,20 @@ def test_markets_are_as_wild_as_they_are_drawn_and_start_as_the_real_ones_were(
             np.concatenate(brought_to[t::3], axis=1), np.concatenate(drawn_with[t::3], axis=1)
         )
     assert not np.allclose(found[0.0][:, 2], found[0.3][:, 2])
+
+
+@pytest.mark.parametrize("copula", ["checkerboard", "skewed-t"])
+def test_markets_that_nobody_looks_at_go_the_same_way(observer, copula):
+    sampler = ForecasterSampler(observer, TABLES, blend=0.5, copula=copula)
+    sampler.feedback = Feedback(*START.tolist())
+    plan = sampler._plan(4, 7, np.random.default_rng(0))
+    shape = (8, len(TABLES), 8)
+    seen = Seen(np.empty((*shape, observer.size), np.float32), np.empty((*shape, len(FORECAST))))
+    looked_at, unseen = (Made.of(plan, each, np.empty((8, 7, 4))) for each in (seen, None))
+    for made in (looked_at, unseen):
+        sampler._walk(plan, made)
+    for name in ("bars", "innovations", "moments"):
+        np.testing.assert_array_equal(getattr(unseen, name), getattr(looked_at, name))
 
 
 def test_an_odd_number_of_paths_is_allowed(observer):

@@ -9,7 +9,7 @@ from sim import steadiness
 
 @pytest.fixture(autouse=True, scope="module")
 def no_trials() -> Iterator[None]:
-    """For tests of what does not depend on them; they take half a second a sampler."""
+    """For tests of what does not depend on them; they take a second a sampler."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steadiness, "ROUNDS", 0)
         yield
