@@ -108,7 +108,7 @@ from sim.starts import (
     start_bars,
     start_view,
 )
-from sim.steadiness import LEAST_MARKETS, SERIES, WALK, Feedback, second_moments, steady
+from sim.steadiness import MARKETS, WALK, Feedback, second_moments, steady
 from sim.walking import make_bars
 
 MASK_SHARE = 0.5
@@ -633,11 +633,10 @@ class ForecasterSampler:
             _ = self.common_factor
         trial = copy.copy(self)
         trial._starts, trial._premium, trial._remembers = "any", None, 0
-        markets = max(LEAST_MARKETS, SERIES // len(self._tables))
 
         @cache
         def plan() -> Plan:
-            return trial._plan((markets + 1) // 2, WALK, np.random.default_rng(TRIAL_SEED))
+            return trial._plan(MARKETS // 2, WALK, np.random.default_rng(TRIAL_SEED))
 
         def walked(feedback: Feedback) -> NDArray[np.float64]:
             trial.feedback = feedback

@@ -28,12 +28,10 @@ WALK = 100
 """Bars of a trial; its second half counts. Scales that drift have drifted by then; longer walks
 give the same numbers."""
 
-SERIES = 2048
-"""Symbols' paths in a trial, about. Of three symbols that leaves .01 to .03 of luck in a number,
-less than their span does (384 left .03 to .1, and markets a tenth too calm or too wild by it)."""
-
-LEAST_MARKETS = 64
-"""In a trial, however many symbols there are."""
+MARKETS = 640
+"""In a trial. That leaves .01 to .03 of luck in a number, less than the span does; 128 left .03 to
+.1, and markets a tenth too calm or too wild by it. How many symbols there are hardly matters: calm
+and wild are markets' own."""
 
 ROUNDS = 3
 """Trials. The next changes a number by less than luck does."""
