@@ -77,8 +77,7 @@ def few_and_short():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sim.steadiness.ROUNDS", 2)
         patch.setattr("sim.path_sampler.WALK", 10)
-        patch.setattr("sim.path_sampler.SERIES", 16)
-        patch.setattr("sim.path_sampler.LEAST_MARKETS", 8)
+        patch.setattr("sim.path_sampler.MARKETS", 8)
         patch.setattr("algorithm.imagined.FACTS_BARS", 504)
         yield
 
