@@ -13,8 +13,8 @@ Three sources:
   Nešlehová and Rémillard 2017, "Asymptotic behavior of the empirical multilinear copula process"),
   with the transforms' own margins. What happens together, between symbols and between the parts of
   one bar, is whatever happened together on some date, and nothing is assumed of its form. Dates are
-  of one time, as `DatedNoise` has them, but in another order: which may follow which is drawn anew
-  (`sim.succession`).
+  of one time, as `DatedNoise` has them, but in another order that is drawn anew, and in cells of
+  other ranks as far as markets remember other days before than the dates had (`sim.succession`).
 - `CopulaNoise` draws from a parametric copula fitted to them (`sim.copula`): smooth, with crises
   beyond those seen, but parts of a symbol are independent there, as a right density's would be, and
   it is the same at all times, and without memory. Margins are uniform: every part of a bar is
@@ -56,7 +56,7 @@ from sim.copula import KINDS as PARAMETRIC
 from sim.copula import Copula, ranks
 from sim.dates import CommonDates
 from sim.levels import means_of_like
-from sim.succession import AHEAD, reordered, told
+from sim.succession import AHEAD, Memory, reordered
 
 Floats = NDArray[np.float64]
 
@@ -242,13 +242,13 @@ class CheckerboardNoise:
 
     Attributes:
         dated: the dates.
-        told: what each of N dates tells of the next (`sim.succession`), shape (N, F).
-        low: where a date's cell begins, of S symbols, shape (S, N, 5).
+        memory: what N dates remember of those before (`sim.succession`).
+        low: where the cell of each rank begins, of S symbols, shape (S, N, 5).
         width: of the cell, likewise, >= 0.
     """
 
     dated: DatedNoise
-    told: Floats
+    memory: Memory
     low: Floats
     width: Floats
 
@@ -266,14 +266,13 @@ class CheckerboardNoise:
         least = np.minimum(values[:1], MIN_UNIFORM)
         most = np.maximum(values[-1:], 1.0 - MIN_UNIFORM)
         low, high = np.maximum(values - below, least), np.minimum(values + above, most)
-        cells = (np.take_along_axis(each, ranked, axis=0) for each in (low, high - low))
-        by_symbol = (np.ascontiguousarray(each.swapaxes(0, 1)) for each in cells)
-        return cls(dated, told((ranked + 0.5) / n), *by_symbol)
+        by_symbol = (np.ascontiguousarray(each.swapaxes(0, 1)) for each in (low, high - low))
+        return cls(dated, Memory.of((ranked + 0.5) / n), *by_symbol)
 
     def draw(
         self, starts: Floats, last: NDArray[np.int64], n_steps: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], Floats]:
-        """Numbers of the dates that markets take their noise of, and where in their cells it lies.
+        """Numbers of the dates that markets take their noise of, and the noise.
 
         Args:
             starts: levels of the markets where they start, shape (B,).
@@ -283,19 +282,15 @@ class CheckerboardNoise:
             rng: fixes them.
 
         Returns:
-            Shapes (B, T) and (T, S, B, 5), the latter in [0, 1).
+            Shapes (B, T) and (T, S, B, 5).
         """
-        dates = reordered(self.dated.draw(starts, n_steps + AHEAD, rng), self.told, last, rng)
-        return dates, rng.random((n_steps, len(self.low), len(starts), N_PARTS))
-
-    def on(self, dates: NDArray[np.int64], within: Floats) -> Floats:
-        """The noise of one bar of b markets, symbols first, shape (S, b, 5).
-
-        Args:
-            dates: numbers of theirs, shape (b,).
-            within: where in their cells, shape (S, b, 5).
-        """
-        return np.take(self.low, dates, axis=1) + within * np.take(self.width, dates, axis=1)
+        dealt = self.dated.draw(starts, n_steps + AHEAD, rng)
+        dates = reordered(dealt, len(self.dated.uniforms), rng)
+        ranks = self.memory.remembered(dates, last)
+        s, n, parts = self.low.shape
+        cells = (np.arange(s)[:, None, None] * n + ranks) * parts + np.arange(parts)
+        found = rng.random(cells.shape) * self.width.ravel()[cells]
+        return dates, found + self.low.ravel()[cells]
 
 
 def completed(uniforms: Floats, copula: Copula) -> Floats:

@@ -27,9 +27,9 @@ Blending. A share of the pairs takes its noise from reality: the probability int
 the real bars under the forecaster, block-bootstrapped by date, all symbols of a date together.
 What the densities and the copula miss, shape, serial or joint dependence of the residuals, these
 markets still have. The others draw it from the copula of these transforms: of dates of one time in
-an order that is drawn anew (`sim.succession`), within the cell of each. What markets were expected
-to return is what the model said plus the mean of the real residuals; the rest is luck, even where
-blocks repeat it.
+an order that is drawn anew, what they remember of the days before given back (`sim.succession`).
+What markets were expected to return is what the model said plus the mean of the real residuals; the
+rest is luck, even where blocks repeat it.
 
 Luck of calm and of wild days. What days of one level missed their forecasts by beyond that mean is
 luck as well, and as blocks are of days as wild as the market it would be a premium of calm or of
@@ -131,13 +131,12 @@ class OfDates:
     Attributes:
         markets: their numbers, B of them.
         dates: numbers of the dates, shape (B, T).
-        within: where in the dates' cells the noise lies, shape (T, S, B, 5), in [0, 1); None where
-            it is that of the dates themselves.
+        drawn: the noise, shape (T, S, B, 5); None where it is that of the dates themselves.
     """
 
     markets: NDArray[np.int64]
     dates: NDArray[np.int64]
-    within: NDArray[np.float64] | None
+    drawn: NDArray[np.float64] | None
 
 
 @dataclass(frozen=True)
@@ -551,10 +550,8 @@ class ForecasterSampler:
             portion = begin(noise.markets[of])
             for t in range(n_steps):
                 dates = noise.dates[of, t]
-                if noise.within is None:
-                    known = self.dated_noise.on(dates)
-                else:
-                    known = self.checkerboard_noise.on(dates, noise.within[t][:, of])
+                drawn = noise.drawn
+                known = self.dated_noise.on(dates) if drawn is None else drawn[t][:, of]
                 portion.step(known, self.dated_noise.luck_on(dates), dates)
 
         # Before threads ask for them.

@@ -55,7 +55,7 @@ from sim import path_sampler
 from sim.bounds import Bounds
 from sim.common_factor import CommonFactor
 from sim.common_volatility import CommonVolatility
-from sim.noise import CheckerboardNoise, DatedNoise
+from sim.noise import DatedNoise
 from sim.path_sampler import ForecasterSampler
 
 PARTS: dict[str, list[tuple[Any, str]]] = {
@@ -74,7 +74,6 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "noise": [
         (ForecasterSampler, "_with_noise"),
         (DatedNoise, "on"),
-        (CheckerboardNoise, "on"),
         (CommonFactor, "brought"),
         (path_sampler, "_ascending"),
     ],

@@ -197,12 +197,10 @@ def test_one_symbol_is_what_it_is_alone(observer, monkeypatch):
     plan = joint._plan(6, 10, np.random.default_rng(0))
     (noise,) = plan.of_dates
     own = replace(plan, rows=plan.rows[:, :1], lean=plan.lean[:, :1], shifts=plan.shifts[:, :1])
-    own = replace(own, of_dates=[replace(noise, within=noise.within[:, :1])])
-    every = joint.checkerboard_noise
+    own = replace(own, of_dates=[replace(noise, drawn=noise.drawn[:, :1])])
     alone.dated_noise = SimpleNamespace(
         luck=None, luck_on=lambda dates: joint.dated_noise.luck_on(dates)[:1]
     )
-    alone.checkerboard_noise = replace(every, low=every.low[:1], width=every.width[:1])
     paths = alone._imagine(own)
     assert paths.bars.shape == (12, 1, 11, 5)
     np.testing.assert_allclose(together.bars[:, :1], paths.bars, rtol=1e-6)

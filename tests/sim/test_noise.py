@@ -1,8 +1,10 @@
 """Uniforms for joint markets: uniform, covering, dependent as fitted or as it was."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from scipy import special, stats
+from scipy import signal, special, stats
 
 from models.forecast.config import ForecasterConfig
 from models.forecast.distributions import MIN_UNIFORM
@@ -22,6 +24,7 @@ from sim.noise import (
     completed,
     placed_points,
 )
+from sim.succession import scores
 from tests.sim.joint import CALENDAR, HISTORIES, TABLES
 
 R = np.array([[1.0, 0.6, 0.2], [0.6, 1.0, 0.4], [0.2, 0.4, 1.0]])
@@ -279,11 +282,19 @@ def checkerboard(uniforms, levels=None):
     return CheckerboardNoise.of(DatedNoise(uniforms, np.zeros((n, 1, 2)), levels, 40.0))
 
 
+def forgetful(noise):
+    """The same of days that remember nothing."""
+    memory = noise.memory
+    z = scores(memory.ranks, len(memory.ranks))
+    weights = np.zeros_like(memory.weights)
+    return replace(noise, memory=replace(memory, weights=weights, unexpected=z))
+
+
 def drawn_anew(noise, n_markets, n_steps, rng):
     """Noise (T, S, B, 5) and its dates (B, T)."""
     starts = (np.arange(n_markets) + 0.5) / n_markets
-    dates, within = noise.draw(starts, np.full(n_markets, -1), n_steps, rng)
-    return np.stack([noise.on(dates[:, t], within[t]) for t in range(n_steps)]), dates
+    dates, found = noise.draw(starts, np.full(n_markets, -1), n_steps, rng)
+    return found, dates
 
 
 def test_checkerboard_noise_has_the_margins_and_the_ranks_of_real_dates():
@@ -293,7 +304,8 @@ def test_checkerboard_noise_has_the_margins_and_the_ranks_of_real_dates():
     z[:, 1] += z[:, 0]  # symbols move together,
     z[:, :, 4] = np.abs(z[:, :, 1]) + 0.1 * z[:, :, 4]  # and large moves come with volume
     uniforms = special.ndtr(z)
-    u, dates = drawn_anew(checkerboard(uniforms), 512, 20, rng)
+    noise = forgetful(checkerboard(uniforms))
+    u, dates = drawn_anew(noise, 512, 20, rng)
     assert u.shape == (20, s, 512, N_PARTS)
     assert ((u > 0) & (u < 1)).all()
     assert len(np.unique(u)) == u.size
@@ -302,10 +314,9 @@ def test_checkerboard_noise_has_the_margins_and_the_ranks_of_real_dates():
         edges = 0.5 * (edges[1:] + edges[:-1])  # between the cells
         of = np.searchsorted(edges, uniforms[:, k, p])
         np.testing.assert_array_equal(np.searchsorted(edges, u[:, k, :, p]), of[dates].T)
-        found = np.quantile(u[:, k, :, p], [0.1, 0.5, 0.9])
-        np.testing.assert_allclose(
-            found, np.quantile(uniforms[:, k, p], [0.1, 0.5, 0.9]), atol=0.02
-        )
+        bounds = np.quantile(uniforms[:, k, p], [0.1, 0.5, 0.9])
+        below = (u[:, k, :, p, None] < bounds).mean(axis=(0, 1))
+        np.testing.assert_allclose(below, [0.1, 0.5, 0.9], atol=0.02)
     every = np.corrcoef(uniforms.reshape(n, -1).T)
     found = np.corrcoef(u.swapaxes(1, 2).reshape(-1, s * N_PARTS).T)
     assert np.abs(found - every).max() < 0.06
@@ -315,12 +326,31 @@ def test_a_cell_reaches_halfway_to_its_neighbours():
     uniforms = np.full((4, 1, N_PARTS), 0.5)
     uniforms[:, 0, 1] = [0.3, 0.1, 0.95, 0.4]
     noise = checkerboard(uniforms)
-    np.testing.assert_allclose(noise.low[0, :, 1], [0.2, MIN_UNIFORM, 0.675, 0.35], atol=1e-8)
+    np.testing.assert_allclose(noise.low[0, :, 1], [MIN_UNIFORM, 0.2, 0.35, 0.675], atol=1e-8)
     high = (noise.low + noise.width)[0, :, 1]
-    np.testing.assert_allclose(high, [0.35, 0.2, 1.0 - MIN_UNIFORM, 0.675], atol=1e-8)
+    np.testing.assert_allclose(high, [0.2, 0.35, 0.675, 1.0 - MIN_UNIFORM], atol=1e-8)
     np.testing.assert_array_equal(noise.width[0, :, 0], 0.0)
-    one = checkerboard(uniforms[:1])
-    np.testing.assert_array_equal(one.on(np.zeros(3, int), np.full((1, 3, 5), 0.7))[0, 0, 1], 0.3)
+    one, _ = drawn_anew(checkerboard(uniforms[:1]), 3, 2, np.random.default_rng(0))
+    np.testing.assert_array_equal(one[..., 1], 0.3)
+
+
+def test_checkerboard_noise_is_of_the_ranks_that_markets_remember():
+    """In their cells; its dates' own would remember nothing."""
+    rng = np.random.default_rng(9)
+    z = rng.standard_normal((600, 2, N_PARTS))
+    z[..., 4] = signal.lfilter([0.6], [1.0, -0.8], z[..., 4], axis=0)
+    uniforms = special.ndtr(z)
+    noise = checkerboard(uniforms)
+    u, dates = drawn_anew(noise, 64, 30, rng)
+    ranks = noise.memory.remembered(dates, np.full(64, -1))
+    ordered = np.sort(uniforms, axis=0)
+    for s, p in np.ndindex(2, N_PARTS):
+        middle = 0.5 * (ordered[1:, s, p] + ordered[:-1, s, p])
+        np.testing.assert_array_equal(np.searchsorted(middle, u[:, s, :, p]), ranks[:, s, :, p])
+    volume = u[..., 0, :, 4]
+    of_dates = uniforms[dates, 0, 4].T
+    assert np.corrcoef(volume[1:].ravel(), volume[:-1].ravel())[0, 1] > 0.6
+    assert np.corrcoef(of_dates[1:].ravel(), of_dates[:-1].ravel())[0, 1] < 0.3
 
 
 def test_checkerboard_noise_takes_all_dates_equally_often_in_another_order():

@@ -1,11 +1,18 @@
-"""Days in another order: each once, nearly when it was, after days like those it followed."""
+"""Days in another order: each once, nearly when it was, and remembering what was before."""
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from scipy import signal, special
 
 from sim.noise import N_PARTS
-from sim.succession import AHEAD, DECAY, LEAST, WIDTHS, reordered, scores, told
+from sim.succession import AHEAD, SPANS, Memory, reordered, scores
+
+N_FEATURES = 2 * len(SPANS)
+
+
+def rng(seed):
+    return np.random.default_rng(seed)
 
 
 def in_turn(paths, n_steps, n=500, first=7):
@@ -13,121 +20,169 @@ def in_turn(paths, n_steps, n=500, first=7):
     return (first * np.arange(paths)[:, None] + np.arange(n_steps + AHEAD)) % n
 
 
-def none(paths):
-    return np.full(paths, -1)
+def ranked(values):
+    """Ranks (N, S, 5) in (0, 1) of what they are of, each among its own."""
+    return (np.argsort(np.argsort(values, axis=0), axis=0) + 0.5) / len(values)
+
+
+def memory(x, y=None, lag=1):
+    """Correlation of x (B, T) with y so many steps later."""
+    y = x if y is None else y
+    return np.corrcoef(x[:, :-lag].ravel(), y[:, lag:].ravel())[0, 1]
+
+
+def lively(n, coefficient, seed, symbols=1):
+    """Values (N, S, 5) whose volume and whose size of moves go on for a while."""
+    values = rng(seed).normal(size=(n, symbols, N_PARTS))
+    slow = signal.lfilter([np.sqrt(1 - coefficient**2)], [1.0, -coefficient], values, axis=0)
+    values[..., 4] = slow[..., 4]
+    side = np.sign(rng(seed + 1).normal(size=(n, symbols, 2)))
+    values[..., :2] = side * special.ndtri(0.5 + 0.5 * special.ndtr(slow[..., :2]))
+    return values
+
+
+# Order -----------------------------------------------------------------------------------------
 
 
 def test_every_day_comes_once_and_nearly_when_it_was():
     rows = in_turn(40, 100)
-    found = reordered(rows, np.random.default_rng(0).normal(size=(500, 3)), none(40), rng(1))
+    found = reordered(rows, 500, rng(1))
     assert found.shape == (40, 100)
     place = (found - rows[:, :1] + AHEAD) % 500 - AHEAD
     for path in place:
         assert len(np.unique(path)) == 100
     moved = place - np.arange(100)
     assert (np.abs(moved) <= AHEAD).all()
-    assert (moved != 0).mean() > 0.9
+    assert (np.abs(moved) <= 0.5 * AHEAD).mean() > 0.9
+    assert (np.diff(found, axis=1) == 1).mean() < 0.1
     # So all that was dealt long after the start and before the end has come.
     assert all(set(range(AHEAD, 100 - AHEAD)) <= set(path) for path in place)
 
 
-def test_every_day_comes_as_often_at_every_bar():
-    """Those after an unusual day, too, and at the first bars as later."""
-    n, paths, n_steps = 1000, 4000, 30
-    known = signal.lfilter([0.8], [1.0, -0.6], rng(3).normal(size=(n, 1)), axis=0) / 0.4
+def test_the_first_and_the_last_days_are_moved_like_all():
+    rows = in_turn(4000, 40)
+    moved = (reordered(rows, 500, rng(2)) - rows[:, :1] + AHEAD) % 500 - AHEAD - np.arange(40)
+    np.testing.assert_allclose(moved.mean(axis=0), 0.0, atol=1.0)
+    np.testing.assert_allclose(moved.std(axis=0), AHEAD / np.sqrt(12), rtol=0.1)
+
+
+# Memory ----------------------------------------------------------------------------------------
+
+
+def test_in_their_own_order_days_are_what_they_were():
+    """Whatever they remember: what they saw is what they really saw."""
+    ranks = ranked(lively(401, 0.5, 3, symbols=2))
+    found = Memory.of(ranks).remembered(np.arange(100, 160)[None], np.array([99]))
+    wanted = np.round(ranks[100:160] * 401 - 0.5).astype(int)
+    np.testing.assert_array_equal(found[:, :, 0], wanted)
+
+
+@pytest.mark.parametrize("symbols", [1, 3])
+def test_what_days_remember_is_there_in_any_order(symbols):
+    n, paths, n_steps = 3000, 400, 60
+    values = lively(n, 0.5, 4, symbols)
+    # A lively volume goes before large moves, too.
+    values[1:, :, :2] *= np.exp(0.3 * values[:-1, :, 4:])
+    ranks = ranked(values)
     rows = (rng(5).integers(n, size=(paths, 1)) + np.arange(n_steps + AHEAD)) % n
-    last = (rows[:, 0] - 1) % n
-    found = reordered(rows, known, last, rng(6))
-    unusual = (np.argsort(-np.abs(known[:, 0]))[: n // 20] + 1) % n
-    often = np.isin(found, unusual).mean(axis=0) * 20
-    assert (often[:5].mean(), often[5:20].mean(), often[20:].mean()) == pytest.approx(
-        (1.0, 1.0, 1.0), abs=0.12
-    )
+    dates = reordered(rows, n, rng(6))
+    learned = Memory.of(ranks)
+    found = learned.remembered(dates, np.full(paths, -1))
+    drawn = scores((found + 0.5) / n, n)[:, 0].swapaxes(0, 1)  # (B, T, 5)
+    real = scores(ranks, n)[None, :, 0]
+    forgotten = real[0][dates]
+    for lag in (1, 2):
+        wanted = memory(real[..., 4], lag=lag)
+        assert memory(drawn[..., 4], lag=lag) == pytest.approx(wanted, abs=0.07)
+        assert memory(forgotten[..., 4], lag=lag) < 0.3 * wanted
+    wanted = memory(real[..., 4], real[..., 1])
+    assert wanted > 0.1
+    assert memory(drawn[..., 4], drawn[..., 1]) == pytest.approx(wanted, abs=0.05)
+    assert memory(forgotten[..., 4], forgotten[..., 1]) < 0.3 * wanted
+    # Every rank comes about as often as before, and moves keep their side.
+    for part in range(N_PARTS):
+        each = (found[..., part] + 0.5) / n
+        quantiles = np.quantile(each, [0.05, 0.25, 0.5, 0.75, 0.95])
+        np.testing.assert_allclose(quantiles, [0.05, 0.25, 0.5, 0.75, 0.95], atol=0.02)
+    rose = ranks[dates][..., :2].transpose(1, 2, 0, 3) > 0.5  # (T, S, B, 2)
+    np.testing.assert_array_equal(found[..., :2] >= n / 2, rose)
 
 
-def rng(seed):
-    return np.random.default_rng(seed)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_the_order_is_that_of_the_definition(seed):
-    """Beside a slow twin."""
-    n, n_steps, paths = 60, 30, 9
-    known = rng(seed).normal(size=(n, 2))
-    rows = rng(seed).integers(n, size=(paths, n_steps + AHEAD))
-    last = rng(seed).integers(-1, n, size=paths)
-    uniforms = rng(seed).random((paths, n_steps + AHEAD))
-    found = reordered(rows, known, last, rng(seed))
-    rows = np.concatenate([(rows[:, :1] - np.arange(AHEAD, 0, -1)) % n, rows], axis=1)
-    for b in range(paths):
-        newest, now = -1, np.zeros(2)
-        left = list(range(n_steps + 2 * AHEAD))
-        for t in range(n_steps + AHEAD):
-            if t == AHEAD and last[b] >= 0:
-                newest, now = last[b], known[last[b]]
-            elif t == AHEAD:
-                newest, now = -1, np.zeros(2)
-            near = [i for i in left if i <= t + AHEAD]
-            if near[0] <= t - AHEAD:
-                chosen = near[0]
-            else:
-                beyond = known[rows[b, near] - 1] - now
-                weight = np.exp(-0.5 * (beyond**2).sum(axis=1)) + LEAST
-                weight[(rows[b, near] - 1) % n == newest] = LEAST
-                share = np.cumsum(weight) / weight.sum()
-                chosen = near[np.searchsorted(share, uniforms[b, t], side="right")]
-            left.remove(chosen)
-            assert t < AHEAD or found[b, t - AHEAD] == rows[b, chosen]
-            newest, now = rows[b, chosen], known[rows[b, chosen]]
-
-
-def test_what_tells_nothing_leaves_any_order():
-    rows = in_turn(4000, 1)
-    found = reordered(rows, np.zeros((500, 3)), none(4000), rng(2))[:, 0]
-    moved = (found - rows[:, 0] + AHEAD) % 500 - AHEAD
-    assert (moved.min(), moved.max()) == (-AHEAD, AHEAD)
-    assert abs((moved > 0).mean() - 0.5) < 0.1
-
-
-def test_a_day_follows_upon_days_like_those_it_followed():
-    """Noise with a memory keeps it in another order, though no day follows its own."""
-    n, paths, n_steps = 2000, 400, 60
-    volume = signal.lfilter([np.sqrt(1 - 0.6**2)], [1.0, -0.6], rng(3).normal(size=n))
-    uniforms = rng(4).random((n, 1, N_PARTS))
-    uniforms[:, 0, 4] = special.ndtr(volume)
-    rows = (rng(5).integers(n, size=(paths, 1)) + np.arange(n_steps + AHEAD)) % n
-
-    def memory(found):
-        return np.corrcoef(volume[found[:, 1:]].ravel(), volume[found[:, :-1]].ravel())[0, 1]
-
-    assert memory(rows) == pytest.approx(0.6, abs=0.05)
-    found = reordered(rows, told(uniforms), none(paths), rng(6))
-    assert memory(found) > 0.4
-    assert (np.diff(found, axis=1) == 1).mean() < 0.1  # days that have waited long enough
-    assert memory(reordered(rows, np.zeros((n, 1)), none(paths), rng(6))) < 0.25
-    # What the day before the first one told counts, too.
-    lively, calm = np.argmax(volume), np.argmin(volume)
+def test_the_day_before_the_first_counts():
+    ranks = ranked(lively(2000, 0.6, 7))
+    learned = Memory.of(ranks)
+    volume = ranks[:, 0, 4]
+    dates = rng(8).integers(2000, size=(4000, 1))
     first = [
-        volume[reordered(rows, told(uniforms), np.full(paths, last), rng(7))[:, 0]].mean()
-        for last in (lively, calm)
+        learned.remembered(dates, np.full(4000, last))[0, 0, :, 4].mean() / 2000
+        for last in (np.argmax(volume), np.argmin(volume))
     ]
     assert first[0] > first[1] + 0.3
+    none = learned.remembered(dates, np.full(4000, -1))[0, 0, :, 4] / 2000
+    assert none.mean() == pytest.approx(0.5, abs=0.02)
 
 
-def test_what_days_tell_is_the_volume_now_and_lately_and_the_size_of_moves():
-    """Beside loops over the days."""
-    uniforms = rng(8).random((80, 2, N_PARTS))
-    found = told(uniforms)
-    score = scores(uniforms)
-    np.testing.assert_allclose(score[3, 1, 4], special.ndtri(uniforms[3, 1, 4]))
-    np.testing.assert_allclose(score[3, 1, 0], special.ndtri(abs(2 * uniforms[3, 1, 0] - 1)))
-    volume = [day[:, 4].mean() for day in score]
-    lately, now = [], 0.0
-    for one in volume:
-        now = DECAY * now + (1 - DECAY) * one
-        lately.append(now)
-    size = [day[:, :2].mean() for day in score]
-    for k, values in enumerate((volume, lately, size)):
-        wanted = (np.array(values) - np.mean(values)) / np.std(values) / WIDTHS[k]
-        np.testing.assert_allclose(found[:, k], wanted, atol=1e-9)
-    assert np.isfinite(told(uniforms[:1])).all()
+def test_symbols_remember_what_they_had_and_what_all_had():
+    """Beside loops over days and symbols."""
+    ranks = rng(9).random((80, 2, N_PARTS))
+    learned = Memory.of(ranks)
+    volume = special.ndtri(ranks[..., 4])
+    size = special.ndtri(np.clip(np.abs(2.0 * ranks[..., :2] - 1.0), 1 / 160, 1 - 1 / 160))
+    volume, size = np.clip(volume, *special.ndtri([1 / 160, 1 - 1 / 160])), size.mean(axis=-1)
+    for s in range(2):
+        for k, values in enumerate((volume, size)):
+            for j, span in enumerate(SPANS):
+                now = 0.0
+                for day in range(80):
+                    now += (values[day, s] - now) / span
+                    assert learned.averages[day, s, k, j] == pytest.approx(now)
+    own = learned.averages.reshape(80, 2, N_FEATURES)
+    seen = np.concatenate([own, np.repeat(own.mean(axis=1, keepdims=True), 2, axis=1)], axis=2)
+    z = scores(ranks, 80)
+    np.testing.assert_allclose(learned.unexpected[1:], z[1:] - seen[:-1] @ learned.weights)
+    np.testing.assert_allclose(learned.unexpected[0], z[0])
+
+
+@pytest.mark.parametrize("symbols", [1, 3])
+def test_weights_are_least_squares_drawn_to_none_by_the_wald_statistic_of_dates(symbols):
+    """Beside statsmodels' regression with clusters."""
+    n = 600
+    ranks = ranked(lively(n, 0.3, 10, symbols))
+    learned = Memory.of(ranks)
+    own = learned.averages.reshape(n, symbols, N_FEATURES)
+    every = np.repeat(own.mean(axis=1, keepdims=True), symbols, axis=1)
+    seen = own if symbols == 1 else np.concatenate([own, every], axis=2)
+    k = seen.shape[2]
+    x = seen[:-1].reshape(-1, k)
+    dates = np.repeat(np.arange(n - 1), symbols)
+    kept = []
+    for part in range(N_PARTS):
+        y = scores(ranks, n)[1:, :, part].ravel()
+        fit = sm.OLS(y, x).fit(
+            cov_type="cluster", cov_kwds={"groups": dates, "use_correction": False}
+        )
+        wald = float(fit.wald_test(np.eye(k), use_f=False, scalar=True).statistic)
+        kept.append(max(0.0, 1.0 - (k - 2) / wald))
+        np.testing.assert_allclose(learned.weights[:, part], kept[-1] * fit.params, atol=1e-9)
+    assert kept[4] > 0.8
+    assert min(kept) < 0.6
+
+
+def test_too_few_days_remember_nothing():
+    for n in (1, 2, 5):
+        ranks = ranked(rng(11).random((n, 2, N_PARTS)))
+        learned = Memory.of(ranks)
+        assert not learned.weights.any()
+        found = learned.remembered(np.arange(n)[None], np.array([-1]))
+        np.testing.assert_array_equal(found[:, :, 0], np.round(ranks * n - 0.5))
+
+
+def test_however_strongly_days_remember_no_rank_leaves_its_range():
+    """A recursion that runs away stays among the days there are."""
+    ranks = ranked(lively(300, 0.5, 12))
+    learned = Memory.of(ranks)
+    object.__setattr__(learned, "weights", np.full_like(learned.weights, 3.0))
+    first = np.array([np.argmin(ranks[:, 0, 4]), np.argmax(ranks[:, 0, 4])])
+    found = learned.remembered(rng(13).integers(300, size=(2, 50)), first)
+    np.testing.assert_array_equal(found[-1, 0, :, 4], [0, 299])
+    assert (found.min(), found.max()) == (0, 299)
