@@ -288,9 +288,13 @@ class CheckerboardNoise:
         dates = reordered(dealt, len(self.dated.uniforms), rng)
         ranks = self.memory.remembered(dates, last)
         s, n, parts = self.low.shape
-        cells = (np.arange(s)[:, None, None] * n + ranks) * parts + np.arange(parts)
-        found = rng.random(cells.shape) * self.width.ravel()[cells]
-        return dates, found + self.low.ravel()[cells]
+        first = np.arange(s)[:, None, None] * n * parts + np.arange(parts)
+        found = rng.random(ranks.shape)
+        for of_bar, rank in zip(found, ranks, strict=True):
+            cells = first + rank * parts
+            of_bar *= self.width.ravel()[cells]
+            of_bar += self.low.ravel()[cells]
+        return dates, found
 
 
 def completed(uniforms: Floats, copula: Copula) -> Floats:
