@@ -11,10 +11,11 @@ Three sources:
 - `CheckerboardNoise` draws from the empirical copula of these transforms, made continuous: in the
   cell of a date's ranks, all points alike (the checkerboard or multilinear extension; Genest,
   Nešlehová and Rémillard 2017, "Asymptotic behavior of the empirical multilinear copula process"),
-  with the transforms' own margins. What happens together, between symbols and between the parts of
-  one bar, is whatever happened together on some date, and nothing is assumed of its form. Dates are
-  of one time, as `DatedNoise` has them, but in another order that is drawn anew, and in cells of
-  other ranks as far as markets remember other days before than the dates had (`sim.succession`).
+  with the transforms' own margins. Dates are of one time, as `DatedNoise` has them, but in another
+  order that is drawn anew, and what a date owes to the days before it is replaced by what it would
+  owe to those that the market had (`sim.succession`). Apart from that what happens together,
+  between symbols and between the parts of one bar, is whatever happened together on some date, and
+  nothing is assumed of its form.
 - `CopulaNoise` draws from a parametric copula fitted to them (`sim.copula`): smooth, with crises
   beyond those seen, but parts of a symbol are independent there, as a right density's would be, and
   it is the same at all times, and without memory. Margins are uniform: every part of a bar is
@@ -56,7 +57,7 @@ from sim.copula import KINDS as PARAMETRIC
 from sim.copula import Copula, ranks
 from sim.dates import CommonDates
 from sim.levels import means_of_like
-from sim.succession import AHEAD, Memory, reordered
+from sim.succession import AHEAD, Autoregression, reordered
 
 Floats = NDArray[np.float64]
 
@@ -242,19 +243,24 @@ class CheckerboardNoise:
 
     Attributes:
         dated: the dates.
-        memory: what N dates remember of those before (`sim.succession`).
+        autoregression: what N dates owe to those before (`sim.succession`).
         low: where the cell of each rank begins, of S symbols, shape (S, N, 5).
         width: of the cell, likewise, >= 0.
     """
 
     dated: DatedNoise
-    memory: Memory
+    autoregression: Autoregression
     low: Floats
     width: Floats
 
     @classmethod
-    def of(cls, dated: DatedNoise) -> CheckerboardNoise:
-        """From the transforms of dates."""
+    def of(cls, dated: DatedNoise, known: NDArray[np.bool_]) -> CheckerboardNoise:
+        """From the transforms of dates.
+
+        Args:
+            dated: the dates.
+            known: where they are a real bar's, and not completed, shape (N, S).
+        """
         n = len(dated.uniforms)
         order = np.argsort(dated.uniforms, axis=0, kind="stable")
         ranked = np.argsort(order, axis=0, kind="stable")
@@ -267,7 +273,7 @@ class CheckerboardNoise:
         most = np.maximum(values[-1:], 1.0 - MIN_UNIFORM)
         low, high = np.maximum(values - below, least), np.minimum(values + above, most)
         by_symbol = (np.ascontiguousarray(each.swapaxes(0, 1)) for each in (low, high - low))
-        return cls(dated, Memory.of((ranked + 0.5) / n), *by_symbol)
+        return cls(dated, Autoregression.of((ranked + 0.5) / n, known), *by_symbol)
 
     def draw(
         self, starts: Floats, last: NDArray[np.int64], n_steps: int, rng: np.random.Generator
@@ -282,11 +288,11 @@ class CheckerboardNoise:
             rng: fixes them.
 
         Returns:
-            Shapes (B, T) and (T, S, B, 5).
+            Shapes (B, T) and (T, S, B, 5), symbols first, within the margins of the dates.
         """
         dealt = self.dated.draw(starts, n_steps + AHEAD, rng)
         dates = reordered(dealt, len(self.dated.uniforms), rng)
-        ranks = self.memory.remembered(dates, last)
+        ranks = self.autoregression.ranks_on(dates, last)
         s, n, parts = self.low.shape
         first = np.arange(s)[:, None, None] * n * parts + np.arange(parts)
         found = rng.random(ranks.shape)

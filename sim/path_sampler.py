@@ -27,7 +27,7 @@ Blending. A share of the pairs takes its noise from reality: the probability int
 the real bars under the forecaster, block-bootstrapped by date, all symbols of a date together.
 What the densities and the copula miss, shape, serial or joint dependence of the residuals, these
 markets still have. The others draw it from the copula of these transforms: of dates of one time in
-an order that is drawn anew, what they remember of the days before given back (`sim.succession`).
+an order that is drawn anew, and with a memory of what was before them there (`sim.succession`).
 What markets were expected to return is what the model said plus the mean of the real residuals; the
 rest is luck, even where blocks repeat it.
 
@@ -678,7 +678,8 @@ class ForecasterSampler:
     @cached_property
     def checkerboard_noise(self) -> CheckerboardNoise:
         """The same where it is from the empirical one."""
-        return CheckerboardNoise.of(self.dated_noise)
+        known = np.isfinite(self.residuals.uniforms).all(axis=2)
+        return CheckerboardNoise.of(self.dated_noise, known)
 
     @cached_property
     def dated_noise(self) -> DatedNoise:

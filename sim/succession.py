@@ -6,55 +6,65 @@ unusual gap, lively days come together. And they leave more of some times than o
 one quarter are more like each other than like those of another year, and its one report of earnings
 comes once.
 
-So a market whose days are drawn anew takes those that blocks give it (`sim.blocks`), each once and
-within a month of its place (`reordered`). What days remember is told by a regression,
+So a market whose days are drawn anew takes those that blocks give it (`sim.blocks`), each mostly
+within a month of its place (`reordered`). What a day owes to the days before is told by a
+regression,
 
     z(d) = B x(d - 1) + e(d),
 
-z the normal scores of volume, of wicks and of the sizes of a symbol's moves, x averages of what it
-had, of volume and of the size of moves, over a day, a week and a month, the symbol's own and those
-of all symbols together (a heterogeneous autoregression: Corsi 2009, "A simple approximate long-
-memory model of realized volatility", with weights that fall exponentially). A market has e of its
-days and x of itself: it remembers what it saw, in whatever order days come. On which side a move
-was stays as it was on the date; what returns tell of returns is the forecaster's business, and the
-rest luck.
+z the normal scores of volume, of wicks and of the sizes of a symbol's moves, x averages of its
+volume and of the size of its moves over a day, a week and a month, the symbol's own and the mean
+over all symbols (a heterogeneous autoregression: Corsi 2009, "A simple approximate long-memory
+model of realized volatility", with weights that fall exponentially). A market has e of its days and
+x of its own: it remembers what it saw, in whatever order days come. On which side of the middle a
+move was stays as it was on the date: what returns tell of returns is the forecaster's business, and
+the rest luck. As B is the same for all symbols, each keeps the distribution of its noise as far as
+all have a memory alike: deviations of real scores are kept to within .01.
 
-B is by least squares, of all symbols together, and of each score drawn to none by its uncertainty,
-by a positive-part James-Stein factor (James and Stein 1961, "Estimation with quadratic loss")
+B is by least squares over what is known of all symbols, and of each score drawn to none by its
+uncertainty, by a positive-part James-Stein factor (James and Stein 1961, "Estimation with quadratic
+loss")
 
-    max(0, 1 - (k - 2) / W),    W = b' V^-1 b
+    max(0, 1 - (k - 2) / W),    W = (M - k) / M  b' V^-1 b
 
-of its k coefficients b; their covariance V takes one date as one, for what symbols have in common
-is told once.
+of its k coefficients b; their covariance V takes each of M dates as one, for what symbols have in
+common is told once (and few dates tell little of it: Hotelling's factor).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from models.arrays import plain
+from models.kernels import compiled
 from models.market.features import PARTS
 
 AHEAD = 40
 """Bars that a day comes earlier or later at most; most come within half of that, about a month."""
 
 SPANS = np.array([1.0, 5.0, 20.0])
-"""Bars of which averages tell: weights fall by one over them a bar."""
+"""Bars of which averages tell: their weights fall by the factor 1 - 1 / span a bar."""
 
 BY_SIZE = np.array([part in ("gap", "intraday") for part in PARTS])
 """Of each part, whether its size counts, whatever the side."""
 
 VOLUME = PARTS.index("volume_deviation")
 
+SINGULAR = 1e-10
+"""Directions with so little of the largest one's variance tell nothing."""
+
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+Ranks = NDArray[np.int32]
 
 
 def reordered(rows: Rows, n_rows: int, rng: np.random.Generator) -> Rows:
-    """The days of each path in another order, each at most once.
+    """The days of each path in another order, each place of its rows at most once.
 
     In the order of t + `AHEAD` u, t their places and u uniform in (0, 1). Days of the `AHEAD` bars
     before and after take part: first and last bars are like any others.
@@ -73,23 +83,26 @@ def reordered(rows: Rows, n_rows: int, rng: np.random.Generator) -> Rows:
     return np.take_along_axis(every, place[:, AHEAD:-AHEAD], axis=1)
 
 
-def scores(ranks: Floats, n_dates: int) -> Floats:
-    """Normal scores of ranks (..., 5) in (0, 1), of gap and intraday return of how far from .5.
+def largest_score(n_dates: int) -> float:
+    """Of the middle of the outermost of N ranks: no score goes further."""
+    return float(special.ndtri(1.0 - 0.5 / n_dates))
 
-    Finite: no closer to the ends than half of one of N ranks.
-    """
+
+def scores(ranks: Floats, n_dates: int) -> Floats:
+    """Normal scores of ranks (..., 5) in (0, 1), for gap and intraday return of how far from .5."""
     levels = np.where(BY_SIZE, np.abs(2.0 * ranks - 1.0), ranks)
     return special.ndtri(np.clip(levels, 0.5 / n_dates, 1.0 - 0.5 / n_dates))
 
 
 @dataclass(frozen=True, eq=False)
-class Memory:
-    """What N days of S symbols remember of the days before.
+class Autoregression:
+    """What N days of S symbols owe to the days before.
 
     Attributes:
         ranks: of the days' transforms among their symbol's, in (0, 1), shape (N, S, 5).
         averages: of volume and of the size of moves up to each day, shape (N, S, 2, `SPANS`).
-        weights: B of the module's description, shape (F, 5).
+        weights: B of the module's description, shape (F, 5): of the symbol's own averages, and
+            where there are several symbols of the means over all.
         unexpected: e, shape (N, S, 5).
     """
 
@@ -99,19 +112,24 @@ class Memory:
     unexpected: Floats
 
     @classmethod
-    def of(cls, ranks: Floats) -> Memory:
-        """Learn from the ranks of N days (N, S, 5), one after the other."""
+    def of(cls, ranks: Floats, known: NDArray[np.bool_]) -> Autoregression:
+        """Learn from N days, one after the other.
+
+        Args:
+            ranks: see `Autoregression`.
+            known: where they are a real bar's, shape (N, S); others are not learned from.
+        """
         n, s = ranks.shape[:2]
         found = scores(ranks, n)
         averages, now = np.empty((n, s, 2, len(SPANS))), np.zeros((s, 2, len(SPANS)))
         for day in range(n):
             now = averages[day] = _after(now, found[day])
         before = _seen(averages[:-1])
-        weights = _weights(before, found[1:])
+        weights = _weights(before, found[1:], known[1:] & known[:-1])
         expected = np.concatenate([np.zeros((1, s, len(PARTS))), before @ weights])
         return cls(ranks, averages, weights, found - expected)
 
-    def remembered(self, dates: Rows, last: Rows) -> Rows:
+    def ranks_on(self, dates: Rows, last: Rows) -> Ranks:
         """Ranks, from 0 to N - 1, of the noise of markets on dates in any order.
 
         Args:
@@ -123,18 +141,20 @@ class Memory:
             Shape (T, S, B, 5).
         """
         n, s = self.ranks.shape[:2]
-        paths, n_steps = dates.shape
-        found = np.empty((n_steps, s, paths, len(PARTS)), np.int64)
-        side = np.where(self.ranks < 0.5, -1.0, 1.0)
-        known = (last >= 0)[:, None, None, None]
-        now = np.where(known, self.averages[last], 0.0)
-        for t in range(n_steps):
-            of = dates[:, t]
-            levels = special.ndtr(self.unexpected[of] + _seen(now) @ self.weights)
-            ranks = np.where(BY_SIZE, 0.5 + 0.5 * side[of] * levels, levels)
-            each = np.clip((ranks * n).astype(np.int64), 0, n - 1)
-            found[t] = each.swapaxes(0, 1)
-            now = _after(now, scores((each + 0.5) / n, n))
+        found = np.empty((dates.shape[1], s, len(dates), len(PARTS)), np.int32)
+        go_on(
+            plain(dates, np.int64),
+            plain(last, np.int64),
+            plain(self.averages),
+            plain(self.unexpected),
+            self.ranks < 0.5,
+            plain(self.weights),
+            1.0 / SPANS,
+            BY_SIZE,
+            VOLUME,
+            largest_score(n),
+            found,
+        )
         return found
 
 
@@ -145,30 +165,83 @@ def _after(averages: Floats, scored: Floats) -> Floats:
 
 
 def _seen(averages: Floats) -> Floats:
-    """What symbols remember, of averages (..., S, 2, `SPANS`): shape (..., S, F).
-
-    Their own, and where there are several those of all.
-    """
+    """What symbols go on from, of averages (..., S, 2, `SPANS`): shape (..., S, F)."""
     own = averages.reshape(*averages.shape[:-2], 2 * len(SPANS))
     if own.shape[-2] == 1:
         return own
     return np.concatenate([own, np.broadcast_to(own.mean(axis=-2, keepdims=True), own.shape)], -1)
 
 
-def _weights(before: Floats, after: Floats) -> Floats:
-    """B of what was before (N, S, F) and scores after it (N, S, 5); zero if there are too few."""
-    k = before.shape[-1]
+def _weights(before: Floats, after: Floats, known: NDArray[np.bool_]) -> Floats:
+    """B of what was before (N, S, F) and scores after it (N, S, 5), where known (N, S)."""
+    k, dates = before.shape[-1], int(known.any(axis=1).sum())
     found = np.zeros((k, after.shape[-1]))
-    if len(before) <= k:
-        return found
-    each = before.reshape(-1, k)
-    bread = np.linalg.pinv(each.T @ each)
+    each = before[known]
+    bread = np.linalg.pinv(each.T @ each, rcond=SINGULAR, hermitian=True)
     for part in range(after.shape[-1]):
-        weights = bread @ (each.T @ after[..., part].ravel())
-        missed = after[..., part] - before @ weights
+        weights = bread @ (each.T @ after[known, part])
+        missed = np.where(known, after[..., part] - before @ weights, 0.0)
         by_date = np.einsum("nsf,ns->nf", before, missed)
         covariance = bread @ (by_date.T @ by_date) @ bread
-        wald = weights @ np.linalg.pinv(covariance) @ weights
+        inverse = np.linalg.pinv(covariance, rcond=SINGULAR, hermitian=True)
+        wald = (dates - k) / max(dates, 1) * (weights @ inverse @ weights)
         if wald > k - 2:
             found[:, part] = (1.0 - (k - 2) / wald) * weights
     return found
+
+
+@compiled(
+    "void(int64[:, ::1], int64[::1], float64[:, :, :, ::1], float64[:, :, ::1], boolean[:, :, ::1],"
+    " float64[:, ::1], float64[::1], boolean[::1], int64, float64, int32[:, :, :, ::1])"
+)
+def go_on(
+    dates, last, averages, unexpected, below, weights, news, by_size, volume, largest, found
+):  # fmt: skip
+    """See `Autoregression.ranks_on`.
+
+    Args:
+        dates: shape (B, T).
+        last: shape (B,).
+        averages: shape (N, S, 2, K).
+        unexpected: shape (N, S, 5).
+        below: whether a day's rank is below the middle, shape (N, S, 5).
+        weights: shape (2 K, 5), or (4 K, 5) with those of the means over symbols.
+        news: share of a new day in the averages, shape (K,).
+        by_size: of each part, whether its size counts, shape (5,).
+        volume: number of that part.
+        largest: no score goes further.
+        found: written to, shape (T, S, B, 5).
+    """
+    n, symbols, parts = unexpected.shape
+    spans, sizes = len(news), by_size.sum()
+    own, now = 2 * spans, np.empty((symbols, 2 * spans))
+    means, score = np.empty(2 * spans), np.empty((symbols, parts))
+    for b in range(len(dates)):
+        for s in range(symbols):
+            for f in range(own):
+                now[s, f] = averages[last[b], s, f // spans, f % spans] if last[b] >= 0 else 0.0
+        for t in range(dates.shape[1]):
+            day = dates[b, t]
+            for f in range(own):
+                means[f] = now[:, f].sum() / symbols
+            for s in range(symbols):
+                for part in range(parts):
+                    z = unexpected[day, s, part]
+                    for f in range(own):
+                        z += now[s, f] * weights[f, part]
+                    for f in range(own, len(weights)):
+                        z += means[f - own] * weights[f, part]
+                    z = min(max(z, -largest), largest)
+                    score[s, part] = z
+                    rank = 0.5 * math.erfc(-z / math.sqrt(2.0))
+                    if by_size[part]:
+                        rank = 0.5 - 0.5 * rank if below[day, s, part] else 0.5 + 0.5 * rank
+                    found[t, s, b, part] = min(int(rank * n), n - 1)
+            for s in range(symbols):
+                size = 0.0
+                for part in range(parts):
+                    if by_size[part]:
+                        size += score[s, part] / sizes
+                for k in range(spans):
+                    now[s, k] += (score[s, volume] - now[s, k]) * news[k]
+                    now[s, spans + k] += (size - now[s, spans + k]) * news[k]

@@ -279,15 +279,16 @@ def checkerboard(uniforms, levels=None):
     """Noise of dates that go on without end."""
     n = len(uniforms)
     levels = (np.arange(n) + 0.5) / n if levels is None else levels
-    return CheckerboardNoise.of(DatedNoise(uniforms, np.zeros((n, 1, 2)), levels, 40.0))
+    dated = DatedNoise(uniforms, np.zeros((n, 1, 2)), levels, 40.0)
+    return CheckerboardNoise.of(dated, np.ones(uniforms.shape[:2], bool))
 
 
 def forgetful(noise):
     """The same of days that remember nothing."""
-    memory = noise.memory
-    z = scores(memory.ranks, len(memory.ranks))
-    weights = np.zeros_like(memory.weights)
-    return replace(noise, memory=replace(memory, weights=weights, unexpected=z))
+    owed = noise.autoregression
+    z = scores(owed.ranks, len(owed.ranks))
+    weights = np.zeros_like(owed.weights)
+    return replace(noise, autoregression=replace(owed, weights=weights, unexpected=z))
 
 
 def drawn_anew(noise, n_markets, n_steps, rng):
@@ -342,7 +343,7 @@ def test_checkerboard_noise_is_of_the_ranks_that_markets_remember():
     uniforms = special.ndtr(z)
     noise = checkerboard(uniforms)
     u, dates = drawn_anew(noise, 64, 30, rng)
-    ranks = noise.memory.remembered(dates, np.full(64, -1))
+    ranks = noise.autoregression.ranks_on(dates, np.full(64, -1))
     ordered = np.sort(uniforms, axis=0)
     for s, p in np.ndindex(2, N_PARTS):
         middle = 0.5 * (ordered[1:, s, p] + ordered[:-1, s, p])
@@ -351,6 +352,17 @@ def test_checkerboard_noise_is_of_the_ranks_that_markets_remember():
     of_dates = uniforms[dates, 0, 4].T
     assert np.corrcoef(volume[1:].ravel(), volume[:-1].ravel())[0, 1] > 0.6
     assert np.corrcoef(of_dates[1:].ravel(), of_dates[:-1].ravel())[0, 1] < 0.3
+
+
+def test_checkerboard_noise_goes_on_from_the_last_date_of_each_market():
+    z = np.random.default_rng(10).standard_normal((600, 1, N_PARTS))
+    z[..., 4] = signal.lfilter([0.6], [1.0, -0.8], z[..., 4], axis=0)
+    noise = checkerboard(special.ndtr(z))
+    busiest, quietest = np.argmax(z[:, 0, 4]), np.argmin(z[:, 0, 4])
+    last = np.repeat([busiest, quietest], 200)
+    _, found = noise.draw(np.tile(np.linspace(0, 1, 200), 2), last, 2, np.random.default_rng(0))
+    volume = found[0, 0, :, 4]
+    assert volume[:200].mean() > volume[200:].mean() + 0.3
 
 
 def test_checkerboard_noise_takes_all_dates_equally_often_in_another_order():
