@@ -8,6 +8,7 @@ from datetime import datetime
 
 import numpy as np
 import pytest
+from joblib import delayed
 
 from algorithm import training
 from algorithm.learning import AgentConfig, ImaginationConfig, LearningConfig, markets_to_learn_on
@@ -31,15 +32,11 @@ from sim.rewards import MeanVariance
 from sim.rollout import rollout
 from tests.models.synthetic import garch_history
 from tests.models.test_artifacts import MemoryStore
+from tests.sim.trials import without_trials
 
 SYMBOLS = ("AAA", "BBB")
 RULES = Rules.of(Caps(default=0.4), SYMBOLS, equity=100_000.0)
 CONFIG = LearningConfig()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_trials():
-    """Markets walk on trial here as they do in workers, which know of no test."""
 
 
 @pytest.fixture(scope="module")
@@ -396,7 +393,7 @@ def test_workers_learn_the_same_and_are_not_needed(
             asked.append(len(jobs))
             if broken:
                 raise OSError("no processes here")
-            return super().__call__(jobs)
+            return super().__call__(delayed(without_trials)(*job) for job in jobs)
 
     monkeypatch.setattr(training, "Parallel", Workers)
     config = dataclasses.replace(SEVERAL, agent=dataclasses.replace(SEVERAL.agent, workers=2))
