@@ -215,24 +215,29 @@ def go_on(
     n, symbols, parts = unexpected.shape
     spans, sizes = len(news), by_size.sum()
     own, now = 2 * spans, np.empty((symbols, 2 * spans))
-    means, score = np.empty(2 * spans), np.empty((symbols, parts))
+    common, score = np.empty(parts), np.empty((symbols, parts))
     for b in range(len(dates)):
         for s in range(symbols):
             for f in range(own):
                 now[s, f] = averages[last[b], s, f // spans, f % spans] if last[b] >= 0 else 0.0
         for t in range(dates.shape[1]):
             day = dates[b, t]
-            for f in range(own):
-                means[f] = now[:, f].sum() / symbols
-            for s in range(symbols):
+            # Of the means over symbols: the same for each.
+            common[:] = 0.0
+            for f in range(own, len(weights)):
+                mean = now[:, f - own].sum() / symbols
                 for part in range(parts):
-                    z = unexpected[day, s, part]
-                    for f in range(own):
-                        z += now[s, f] * weights[f, part]
-                    for f in range(own, len(weights)):
-                        z += means[f - own] * weights[f, part]
-                    z = min(max(z, -largest), largest)
-                    score[s, part] = z
+                    common[part] += mean * weights[f, part]
+            for s in range(symbols):
+                z_of = score[s]
+                for part in range(parts):
+                    z_of[part] = unexpected[day, s, part] + common[part]
+                for f in range(own):
+                    for part in range(parts):
+                        z_of[part] += now[s, f] * weights[f, part]
+                for part in range(parts):
+                    z = min(max(z_of[part], -largest), largest)
+                    z_of[part] = z
                     rank = 0.5 * math.erfc(-z / math.sqrt(2.0))
                     if by_size[part]:
                         rank = 0.5 - 0.5 * rank if below[day, s, part] else 0.5 + 0.5 * rank
