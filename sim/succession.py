@@ -39,6 +39,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
+from scipy.signal import lfilter
 
 from models.arrays import plain
 from models.kernels import compiled
@@ -121,9 +122,10 @@ class Autoregression:
         """
         n, s = ranks.shape[:2]
         found = scores(ranks, n)
-        averages, now = np.empty((n, s, 2, len(SPANS))), np.zeros((s, 2, len(SPANS)))
-        for day in range(n):
-            now = averages[day] = _after(now, found[day])
+        each = np.stack([found[..., VOLUME], found[..., BY_SIZE].mean(axis=-1)], axis=-1)
+        averages = np.stack(
+            [lfilter([new], [1.0, new - 1.0], each, axis=0) for new in 1.0 / SPANS], axis=-1
+        )
         before = _seen(averages[:-1])
         weights = _weights(before, found[1:], known[1:] & known[:-1])
         expected = np.concatenate([np.zeros((1, s, len(PARTS))), before @ weights])
@@ -156,12 +158,6 @@ class Autoregression:
             found,
         )
         return found
-
-
-def _after(averages: Floats, scored: Floats) -> Floats:
-    """Averages (..., S, 2, `SPANS`) after one more day with scores (..., S, 5)."""
-    new = np.stack([scored[..., VOLUME], scored[..., BY_SIZE].mean(axis=-1)], axis=-1)
-    return averages + (new[..., None] - averages) / SPANS
 
 
 def _seen(averages: Floats) -> Floats:

@@ -306,8 +306,8 @@ def test_checkerboard_noise_has_the_margins_and_the_ranks_of_real_dates():
     z[:, :, 4] = np.abs(z[:, :, 1]) + 0.1 * z[:, :, 4]  # and large moves come with volume
     uniforms = special.ndtr(z)
     noise = forgetful(checkerboard(uniforms))
-    u, dates = drawn_anew(noise, 512, 20, rng)
-    assert u.shape == (20, s, 512, N_PARTS)
+    u, dates = drawn_anew(noise, 2048, 20, rng)
+    assert u.shape == (20, s, 2048, N_PARTS)
     assert ((u > 0) & (u < 1)).all()
     assert len(np.unique(u)) == u.size
     for k, p in np.ndindex(s, N_PARTS):
@@ -316,6 +316,8 @@ def test_checkerboard_noise_has_the_margins_and_the_ranks_of_real_dates():
         of = np.searchsorted(edges, uniforms[:, k, p])
         np.testing.assert_array_equal(np.searchsorted(edges, u[:, k, :, p]), of[dates].T)
         bounds = np.quantile(uniforms[:, k, p], [0.1, 0.5, 0.9])
+        found = np.quantile(u[:, k, :, p], [0.1, 0.5, 0.9])
+        np.testing.assert_allclose(found, bounds, atol=0.02)
         below = (u[:, k, :, p, None] < bounds).mean(axis=(0, 1))
         np.testing.assert_allclose(below, [0.1, 0.5, 0.9], atol=0.02)
     every = np.corrcoef(uniforms.reshape(n, -1).T)
